@@ -1,0 +1,129 @@
+"""Consumer: what every application that looks at the frames has in common.
+
+It waits for the region, takes each newest frame, checks that it is whole, and publishes its own counts as a region,
+where they can be read even after it was killed.
+"""
+
+import argparse
+import os
+import time
+from collections.abc import Iterator
+from typing import Annotated
+
+import numpy as np
+from frame import CameraFrame, FrameHeader, checksum
+from numpy.typing import NDArray
+from stop import Stop
+
+import typedshm
+from typedshm import Doc, Shape, Struct, Unit, Utf8, u32, u64
+
+PATIENCE = 0.5
+"""Seconds between two looks at whether to stop, while no frame comes."""
+
+
+class ConsumerReport(Struct):
+    """How one consumer fares."""
+
+    name: Annotated[str, Utf8(16)]
+    pid: u32
+    seen: Annotated[u64, Doc("frames received")]
+    dropped: Annotated[u64, Doc("versions published between two frames received, but not received")]
+    torn: Annotated[u64, Doc("frames received whose checksum was wrong")]
+    latencies: Annotated[
+        NDArray[np.float32],
+        Shape(4096),
+        Unit("ms"),
+        Doc("from captured to received; frame number n of this consumer is at n % 4096"),
+    ]
+
+    def latency(self, percent: float) -> float | None:
+        """Return a percentile of the latest latencies in ms, or None before the first frame."""
+        recent = self.latencies[: self.seen]
+        return float(np.percentile(recent, percent)) if recent.size else None
+
+
+def arguments(description: str) -> argparse.ArgumentParser:
+    """Return a command line with what all consumers take."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--region", default="camera", help="name of the region with the frames (default: camera)")
+    parser.add_argument("--report", metavar="NAME", help="name of the region to publish counts in")
+    parser.add_argument("--seconds", type=float, help="end after this time (default: at Ctrl-C)")
+    return parser
+
+
+class Consumer:
+    """Reads a region of camera frames and reports on it; to be used as a context manager.
+
+    Parameters
+    ----------
+    name
+        What to call this consumer in its report.
+    options
+        The parsed :func:`arguments`.
+    """
+
+    def __init__(self, name: str, options: argparse.Namespace) -> None:
+        self._stop = Stop()
+        self._stop.after(options.seconds)
+        self._region_name: str = options.region
+        self._reports = typedshm.open(options.report or f"{options.region}-{name}-{os.getpid()}", ConsumerReport)
+        empty = ConsumerReport.zero()
+        empty.name, empty.pid = name, os.getpid()
+        self._reports.write(empty)
+
+    def __enter__(self) -> "Consumer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        counts = self.report
+        print(f"{counts.seen} frames seen, {counts.dropped} dropped, {counts.torn} torn")
+        self._reports.close()
+
+    @property
+    def report(self) -> ConsumerReport:
+        """The counts so far."""
+        return self._reports.read()
+
+    def frames(self) -> Iterator[CameraFrame]:
+        """Yield each newest frame that is whole, until it is time to stop.
+
+        It takes no harm from a capture that pauses, is killed or started anew: it goes on waiting.
+        """
+        region = self._attach()
+        if region is None:
+            return
+        with region:
+            before: int | None = None
+            while not self._stop:
+                try:
+                    frame = region.wait(timeout=PATIENCE)
+                except typedshm.Timeout:
+                    continue
+                now = time.monotonic_ns()
+                version = typedshm.version_of(frame) or 0
+                whole = frame.checksum == checksum(frame)
+                with self._reports.update() as report:
+                    report.latencies[report.seen % 4096] = (now - frame.captured) / 1e6
+                    report.seen += 1
+                    report.torn += not whole
+                    report.dropped += 0 if before is None else version - before - 1
+                before = version
+                if whole:
+                    yield frame
+
+    def _attach(self) -> typedshm.Region[CameraFrame] | None:
+        """Wait for the region. Its layout, and so the size of the pictures, comes with it."""
+        said = False
+        while not self._stop:
+            try:
+                region = typedshm.attach(self._region_name, timeout=PATIENCE)
+            except typedshm.Timeout:
+                if not said:
+                    print(f"waiting for region {self._region_name!r}; is capture.py running?", flush=True)
+                    said = True
+                continue
+            if not FrameHeader.layout.prefix_of(region.layout):
+                raise typedshm.LayoutMismatch(f"region {self._region_name!r} holds no camera frames")
+            return region
+        return None

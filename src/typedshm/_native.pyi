@@ -1,0 +1,192 @@
+"""Types of the C core. Integers and buffers cross this border; policy and words stay in Python."""
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Final, Generic, Literal, NoReturn, TypedDict, TypeVar, final
+
+from typing_extensions import Buffer
+
+_T = TypeVar("_T")
+
+@final
+class Lease:
+    """The right of a view to look at bytes that are not its own."""
+
+    def __init__(self, words: str) -> None: ...
+    def end(self) -> None:
+        """Make every view that depends on this lease raise the registered error with ``words`` from now on."""
+    @property
+    def ended(self) -> bool: ...
+
+class Leased:
+    """Mixin, placed before a Struct among the bases: its buffer is refused once the lease in ``_state`` has ended."""
+
+def register_struct(struct: type, ended: type[Exception], /) -> None:
+    """Tell the core the base class of all Structs and the error of an ended view; checks where its slot ``_state`` lies."""
+
+# ---- fields: the descriptors of a Struct ----
+
+@final
+class Field:
+    """One field of a Struct: reaches its bytes through the instance's buffer."""
+
+    def __init__(
+        self,
+        owner: type,
+        spec: Any,
+        codec: str,
+        offset: int,
+        size: int,
+        swapped: bool,
+        extra: tuple[object, ...] | None,
+    ) -> None: ...
+    @property
+    def owner(self) -> type:
+        """The class that declares the field."""
+    @property
+    def spec(self) -> Any:
+        """The LayoutField."""
+    @property
+    def offset(self) -> int:
+        """The first byte."""
+    @property
+    def size(self) -> int:
+        """In bytes, all items."""
+    def __get__(self, instance: object, owner: type | None = None, /) -> Any: ...
+    def __set__(self, instance: object, value: object, /) -> None: ...
+
+def register_refusal(refuse: Callable[[Field, object, str], NoReturn], /) -> None:
+    """Tell the core who raises the error for a value that a field refuses."""
+
+# ---- memory: bytes of a file, and locks on single bytes of it ----
+
+BYTE_FREE: Final[int]
+BYTE_SHARED: Final[int]
+BYTE_EXCLUSIVE: Final[int]
+PRESENCE_BYTE: Final[int]
+BIRTH_BYTE: Final[int]
+LIFE_BYTE: Final[int]
+
+@final
+class Mapping(Buffer):
+    """A shared mapping of a file's first ``size`` bytes; unmapped when nobody looks at it any more."""
+
+    def __init__(self, fd: int, size: int, writable: bool) -> None: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+    def protect(self) -> None:
+        """Make the pages read-only; later writes through old views are faults."""
+
+def lock_byte(fd: int, byte: int, mode: int, /) -> bool:
+    """Lock or free one byte of the file, without waiting; False if another descriptor holds it."""
+
+def byte_is_free(fd: int, byte: int, /) -> bool:
+    """True if no other descriptor holds a lock on the byte."""
+
+def preallocate(fd: int, size: int, /) -> bool:
+    """Give the file this many bytes that really exist; OSError (ENOSPC) if there is no room."""
+
+# ---- header: making and checking it ----
+
+STATE_READY: Final[int]
+
+class Header(TypedDict):
+    """A region's header, as checked once."""
+
+    slots: int
+    presence_count: int
+    payload_size: int
+    region_size: int
+    layout_id: bytes
+    instance: int
+    created: int
+    document: bytes
+
+def region_size(slots: int, payload_size: int, document_size: int, /) -> int:
+    """Bytes of a region."""
+
+def write_header(
+    mapping: Mapping, slots: int, payload_size: int, layout_id: bytes, instance: int, document: bytes, /
+) -> None:
+    """Turn zeroed memory into an empty region."""
+
+def region_state(mapping: Mapping, /) -> int:
+    """What the region's state word says."""
+
+def read_header(mapping: Mapping, /) -> Header:
+    """Check the header; ValueError says what is wrong with it."""
+
+def reset_waiting(mapping: Mapping, /) -> None:
+    """Forget sleepers of an earlier life."""
+
+# ---- mutex: the writers' lock ----
+
+@final
+class Mutex:
+    """The writers' lock of a mapped region, for all threads of this process; re-enters."""
+
+    def __init__(self, mapping: Mapping, fd: int, presence_count: int) -> None: ...
+    def acquire(self, timeout: float | None, /) -> int:
+        """Take it: 0 taken, 1 timeout, 2 detached."""
+    def release(self, repaired: bool, /) -> bool:
+        """Give it back; False if somebody had replaced the word. RuntimeError if this thread does not hold it."""
+    def reattach(self, fd: int, /) -> None:
+        """In the child of a fork: take a presence entry of its own."""
+    def detach(self) -> bool:
+        """The descriptor is about to be closed: end everybody's waiting. False, and nothing done, if it is held."""
+    @property
+    def mine(self) -> bool: ...
+    @property
+    def recovered(self) -> bool: ...
+    @property
+    def entry(self) -> int: ...
+    @property
+    def owner(self) -> tuple[int, int] | None:
+        """(presence entry, pid) of the living owner."""
+    @property
+    def participants(self) -> list[tuple[int, int]]:
+        """(presence entry, pid) of everyone alive who may write."""
+    @property
+    def deaths(self) -> tuple[int, int]:
+        """(How many owners died holding it, when last in ns since 1970)."""
+
+# ---- ring: the verbs of a region ----
+
+class Block(Generic[_T]):
+    """A transaction on a region: published whole at its end, dropped whole if it raises."""
+
+    def __enter__(self) -> _T: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> Literal[False]: ...
+
+class Ring(Generic[_T]):
+    """A mapped region as its verbs see it."""
+
+    def __init__(
+        self,
+        *,
+        mapping: Mapping,
+        mutex: Mutex | None,
+        schema: object,
+        size: int,
+        defaults: bytes,
+        refuses: bool,
+        debug: bool,
+    ) -> None: ...
+    def read(self) -> _T: ...
+    def read_into(self, value: Any, /) -> None: ...
+    def write(self, value: Any, *, timeout: float | None = ...) -> None: ...
+    def update(self, *, timeout: float | None = ...) -> Block[_T]: ...
+    def loan(self, *, timeout: float | None = ...) -> Block[_T]: ...
+    def wait(self, after: int | None = None, timeout: float | None = ...) -> _T: ...
+    @property
+    def version(self) -> int: ...
+    timeout: float | None
+    @property
+    def closed(self) -> bool: ...
+    @property
+    def _newest(self) -> tuple[int, int]: ...
+    def _acquire(self, *, timeout: float | None = ...) -> None: ...
+    def _release(self) -> None: ...
+    def _detach(self) -> None: ...
+    def _forked(self) -> None: ...

@@ -1,0 +1,210 @@
+/* Block: what update() and loan() return. A transaction: all of it is published, or nothing. */
+#include "ring.h"
+
+static PyTypeObject *block_type;
+static PyObject *ended_words;
+
+typedef struct {
+    PyObject_HEAD
+    Ring *ring;
+    int64_t timeout;     /* for the lock, ns */
+    PyObject *value;     /* what the block works on; NULL before and after */
+    PyObject *lease;     /* ends with the block */
+    Mapping *mapping;    /* the one that `value` looks into, if it is in the slot */
+    tshm_cursor cursor;  /* if it is in the slot */
+    uint32_t generation; /* of the ring when the block was entered */
+    bool loan;
+} Block;
+
+PyObject *block_new(Ring *ring, bool loan, int64_t ns) {
+    Block *self = PyObject_New(Block, block_type);
+    if (!self)
+        return NULL;
+    Py_INCREF((PyObject *)ring);
+    self->ring = ring;
+    self->timeout = ns;
+    self->value = self->lease = NULL;
+    self->mapping = NULL;
+    self->loan = loan;
+    return (PyObject *)self;
+}
+
+/* Small values, and those of a region with one slot, are worked on beside the region: an array kept from the block
+ * then never reaches a published version, and a block that raises costs nothing. */
+static bool works_in_slot(const Block *self) {
+    return self->ring->ring.slot_count > 1 && (self->loan || self->ring->size > TSHM_LARGE);
+}
+
+static bool preload(Block *self, void *to) {
+    Ring *ring = self->ring;
+    int state = ring_newest_locked(ring, to);
+    if (state == TSHM_NOTHING)
+        ring_copy(to, PyBytes_AsString(ring->defaults), ring->size, tshm_copy_in);
+    return state >= 0;
+}
+
+static PyObject *enter_beside(Block *self) {
+    ring_values *values = &self->ring->values;
+    PyObject *value =
+        values->leased ? ring_new_value(values->create_leased, values->leased) : PyObject_CallNoArgs(values->make);
+    if (!value)
+        return NULL;
+    if (values->leased) {
+        Py_INCREF(self->lease);
+        struct_set_state(value, self->lease);
+    }
+    Py_buffer view;
+    if (PyObject_GetBuffer(value, &view, PyBUF_WRITABLE) < 0) {
+        Py_DECREF(value);
+        return NULL;
+    }
+    bool filled = (size_t)view.len == self->ring->size && (self->loan || preload(self, view.buf));
+    PyBuffer_Release(&view);
+    if (!filled)
+        Py_CLEAR(value);
+    return value;
+}
+
+static PyObject *enter_slot(Block *self) {
+    Ring *ring = self->ring;
+    if (!tshm_write_begin(&ring->ring, lock_alive, &ring->mutex->lock, &self->cursor))
+        return ring_fail(ring, "pinned");
+    if (!self->loan && !preload(self, self->cursor.payload))
+        return NULL;
+    PyObject *mapping;
+    if (ring->debug) { /* pages of its own, to be made read-only when the block ends */
+        mapping = PyObject_CallMethod((PyObject *)ring, "_debug_mapping", NULL);
+        if (!mapping || !mapping_check(mapping)) {
+            Py_XDECREF(mapping);
+            return NULL;
+        }
+    } else {
+        mapping = (PyObject *)ring->mapping;
+        Py_INCREF(mapping);
+    }
+    self->mapping = (Mapping *)mapping;
+    unsigned long long offset = (unsigned long long)(self->cursor.payload - ring->ring.base);
+    return PyObject_CallFunction(ring->values.overlay, "OKO", mapping, offset, self->lease);
+}
+
+static PyObject *block_enter(PyObject *object, PyObject *unused) {
+    (void)unused;
+    Block *self = (Block *)object;
+    Ring *ring = self->ring;
+    if (self->value)
+        return ring_fail(ring, "entered twice");
+    if (!ring_lock_for_writing(ring, self->timeout))
+        return NULL;
+    native_set(&self->lease, lease_new(ended_words));
+    ring->block_open = true;
+    Py_XINCREF(self->lease);
+    native_set(&ring->lease, self->lease);
+    self->generation = ring->generation;
+    if (self->lease)
+        self->value = works_in_slot(self) ? enter_slot(self) : enter_beside(self);
+    if (!self->value) {
+        Py_CLEAR(self->mapping);
+        ring->block_open = false;
+        mutex_release(ring->mutex, true);
+        return NULL;
+    }
+    Py_INCREF(self->value);
+    return self->value;
+}
+
+static bool publish(Block *self) {
+    Ring *ring = self->ring;
+    if (self->mapping) {
+        ring_publish(ring, &self->cursor);
+        return true;
+    }
+    Py_buffer view;
+    if (PyObject_GetBuffer(self->value, &view, PyBUF_SIMPLE) < 0)
+        return false;
+    bool stored = ring_store(ring, view.buf);
+    PyBuffer_Release(&view);
+    return stored;
+}
+
+static bool end(Block *self) {
+    lease_end(self->lease);
+    Py_CLEAR(self->value);
+    bool protected = true;
+    if (self->ring->debug && self->mapping && !PyErr_Occurred()) {
+        PyObject *done = PyObject_CallMethod((PyObject *)self->mapping, "protect", NULL);
+        protected = done != NULL;
+        Py_XDECREF(done);
+    }
+    Py_CLEAR(self->mapping);
+    return protected;
+}
+
+static PyObject *block_exit(PyObject *object, PyObject *const *args, Py_ssize_t count) {
+    Block *self = (Block *)object;
+    Ring *ring = self->ring;
+    if (!self->value)
+        return ring_fail(ring, "not entered");
+    if (self->generation != ring->generation) { /* the child of a fork: the parent publishes, we just stop */
+        if (!end(self))
+            return NULL;
+        return count && args[0] != Py_None ? (Py_INCREF(Py_False), Py_False) : ring_fail(ring, "forked");
+    }
+    if (!mutex_is_mine(ring->mutex))
+        return ring_fail(ring, "other thread");
+    bool raised = count && args[0] != Py_None;
+    bool published = raised || publish(self);
+    bool done = end(self) && published;
+    ring->block_open = false;
+    if (!done) {
+        mutex_release(ring->mutex, true);
+        return NULL;
+    }
+    if (!ring_unlock(ring))
+        return NULL;
+    Py_INCREF(Py_False);
+    return Py_False;
+}
+
+/* A block that is thrown away while open (a generator dropped in its middle) publishes nothing. */
+static void block_dealloc(PyObject *object) {
+    Block *self = (Block *)object;
+    Ring *ring = self->ring;
+    if (self->value && self->generation == ring->generation && mutex_is_mine(ring->mutex)) {
+        ring->block_open = false;
+        mutex_release(ring->mutex, true);
+    }
+    if (self->lease)
+        lease_end(self->lease);
+    Py_XDECREF(self->value);
+    Py_XDECREF(self->lease);
+    Py_XDECREF((PyObject *)self->mapping);
+    PyTypeObject *type = Py_TYPE(object);
+    Py_DECREF((PyObject *)ring);
+    PyObject_Free(object);
+    Py_DECREF(type);
+}
+
+static PyMethodDef methods[] = {
+    {"__enter__", block_enter, METH_NOARGS, "Take the writers' lock and hand out the value."},
+    {"__exit__", (PyCFunction)(void (*)(void))block_exit, METH_FASTCALL, "Publish, or drop if the block raised."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot slots[] = {
+    {Py_tp_doc, "A transaction on a region: published whole at its end, dropped whole if it raises."},
+    {Py_tp_dealloc, block_dealloc},
+    {Py_tp_methods, methods},
+    {0, NULL},
+};
+
+static PyType_Spec spec = {"typedshm._native.Block", sizeof(Block), 0,
+                           Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
+
+int block_add(PyObject *module) {
+    if (!ended_words &&
+        !(ended_words = PyUnicode_FromString("this value belonged to an update() or loan() block, which has ended; "
+                                             "use copy.copy(value) inside the block to keep one")))
+        return -1;
+    block_type = (PyTypeObject *)PyType_FromSpec(&spec);
+    return block_type ? PyModule_AddObjectRef(module, "Block", (PyObject *)block_type) : -1;
+}

@@ -1,0 +1,56 @@
+/* What the files of the field descriptors share. */
+#ifndef TYPEDSHM_FIELD_H
+#define TYPEDSHM_FIELD_H
+
+#include "native.h"
+
+typedef struct Field Field;
+
+/* How one kind is read and set. `set` returns 0, or -1 with an error set. */
+typedef struct {
+    const char *name;
+    PyObject *(*get)(Field *field, PyObject *instance);
+    int (*set)(Field *field, PyObject *instance, PyObject *value);
+    Py_ssize_t width; /* bytes of one item, or of one code unit if the size may be a multiple; 0: any size */
+    bool fixed;       /* the size is the width exactly */
+    Py_ssize_t extra; /* how long a tuple `extra` must be; 0: not used */
+} Codec;
+
+struct Field {
+    PyObject_HEAD
+    PyTypeObject *owner; /* the only class, with its subclasses, whose instances the field applies to */
+    PyObject *spec;      /* the LayoutField */
+    PyObject *extra;     /* what the codec needs besides, see each codec */
+    const Codec *codec;  /* NULL until __init__ has run */
+    descrgetfunc nested; /* tp_descr_get of the ctypes field in `extra`, codec "struct" only */
+    Py_ssize_t offset, size;
+    bool swapped; /* bytes are not in this machine's order */
+};
+
+/* ---- field.c ------------------------------------------------------------------------------ */
+
+/* Let Python raise the fitting error for a value that the field cannot take, or bytes it cannot read. Always -1. */
+int field_refuse(Field *field, PyObject *value, const char *reason);
+/* Raise for a field that lies outside its Struct. */
+void field_outside(void);
+/* Copy `size` bytes into the instance and fill the field's rest with zeros. */
+int field_store(Field *field, PyObject *instance, const char *from, Py_ssize_t size);
+
+/* The field's bytes, until PyBuffer_Release(view); NULL with an error set. Inline, as are the small copies: getting and
+ * setting a number is to cost no more than ctypes' own fields do. */
+static inline char *field_open(Field *field, PyObject *instance, int flags, Py_buffer *view) {
+    if (PyObject_GetBuffer(instance, view, flags) < 0)
+        return NULL;
+    if (view->len >= field->offset + field->size)
+        return (char *)view->buf + field->offset;
+    PyBuffer_Release(view);
+    field_outside();
+    return NULL;
+}
+
+/* ---- number.c and text.c: tables that end with an entry without a name -------------------- */
+
+extern const Codec number_codecs[];
+extern const Codec text_codecs[];
+
+#endif

@@ -1,0 +1,147 @@
+#include "lock.h"
+
+#include <errno.h>
+#ifdef _WIN32
+#include <process.h>
+#define getpid _getpid
+#else
+#include <unistd.h>
+#endif
+
+#define OWNER(word) ((uint32_t)((word) & TSHM_WORD_OWNER)) /* entry + 1 */
+
+/* Rule 8's slice: a waker or a woken waiter may have been killed on the way. */
+static const uint64_t SLICE = 10000000; /* ns */
+
+/* The half of the word that holds owner, flags and the counter's low bits. Little-endian. */
+static void *sleeping_half(tshm_lock *lock) {
+    return (void *)&lock->shared->word;
+}
+
+int lock_alive(void *context, uint32_t entry) {
+    tshm_lock *lock = context;
+    if (entry == lock->entry)
+        return 1; /* asking through one's own descriptor says nothing (rule 2) */
+    if (entry >= lock->presence_count)
+        return 0;
+    return os_byte_held(lock->fd, TSHM_PRESENCE_BYTE + entry) != 0;
+}
+
+/* For people: how often, and when last. `word` is what the dead owner left. */
+static void count_death(tshm_lock *lock, uint64_t word) {
+    if (word & TSHM_WORD_DIRTY)
+        return; /* counted already; nobody has repaired since */
+    atomic_fetch_add_explicit(&lock->shared->deaths, 1, memory_order_relaxed);
+    tshm_store(&lock->shared->died_at, os_realtime_ns(), relaxed);
+}
+
+int lock_attach(tshm_lock *lock, int fd) {
+    lock->fd = -1;
+    lock->held = 0;
+    uint32_t entry = 0;
+    for (; entry < lock->presence_count; entry++) {
+        int result = os_byte_lock(fd, TSHM_PRESENCE_BYTE + entry, OS_BYTE_EXCLUSIVE); /* rule 3 */
+        if (result == 0)
+            break;
+        if (result < 0) {
+            errno = -result;
+            return TSHM_LOCK_ERROR;
+        }
+    }
+    if (entry == lock->presence_count)
+        return TSHM_LOCK_FULL;
+    lock->fd = fd;
+    lock->entry = entry;
+    lock->presence[entry].pid = (uint32_t)getpid();
+
+    uint64_t word = tshm_load(&lock->shared->word, acquire);
+    while (OWNER(word) == entry + 1) { /* rule 4 */
+        uint64_t freed = (word & TSHM_WORD_COUNTER) | TSHM_WORD_DIRTY;
+        /* release, with the acquire of the next taker: it sees what we saw of the dead owner's stores */
+        if (tshm_exchange_if(&lock->shared->word, &word, freed, release)) {
+            count_death(lock, word);
+            os_word_wake_all(sleeping_half(lock));
+            break;
+        }
+    }
+    return TSHM_LOCK_TAKEN;
+}
+
+/* Swap `word`, as read, for one that names me. */
+static int take(tshm_lock *lock, uint64_t word, uint64_t flags) {
+    uint64_t mine = ((word & TSHM_WORD_COUNTER) + TSHM_WORD_ACQUISITION) /* rule 5 */
+                    | (word & (TSHM_WORD_WAITING | TSHM_WORD_DIRTY)) | flags | (lock->entry + 1);
+    /* acquire, with the release in lock_release: everything its last owner stored is visible */
+    if (!tshm_exchange_if(&lock->shared->word, &word, mine, acquire))
+        return TSHM_LOCK_BUSY;
+    lock->held = mine;
+    return mine & TSHM_WORD_DIRTY ? TSHM_LOCK_RECOVERED : TSHM_LOCK_TAKEN;
+}
+
+/* Take over from an owner that is no more. */
+static int take_over(tshm_lock *lock, uint64_t word) {
+    int result = take(lock, word, TSHM_WORD_WAITING | TSHM_WORD_DIRTY);
+    if (result >= 0)
+        count_death(lock, word);
+    return result;
+}
+
+/* One attempt; `flags` are added to the word on success. On BUSY, `seen` is the word of a living owner. */
+static int attempt(tshm_lock *lock, uint64_t flags, bool probe, uint64_t *seen) {
+    uint64_t word = tshm_load(&lock->shared->word, relaxed);
+    *seen = word;
+    uint32_t owner = OWNER(word);
+    if (owner == 0)
+        return take(lock, word, flags);
+    if (owner == lock->entry + 1 || owner > lock->presence_count)
+        return take_over(lock, word); /* rule 10 */
+    if (probe && !lock_alive(lock, owner - 1))
+        return take_over(lock, word); /* rule 6: exactly the word read before the probe */
+    return TSHM_LOCK_BUSY;
+}
+
+int lock_try(tshm_lock *lock) {
+    uint64_t seen;
+    int result = attempt(lock, 0, false, &seen);
+    for (int spin = 0; result < 0 && spin < 100; spin++) { /* most holders are done in less than a microsecond */
+        os_relax();
+        result = attempt(lock, 0, false, &seen);
+    }
+    return result < 0 ? attempt(lock, 0, true, &seen) : result;
+}
+
+int lock_wait(tshm_lock *lock, uint64_t ns) {
+    uint64_t seen;
+    int result = attempt(lock, TSHM_WORD_WAITING, true, &seen);
+    if (result >= 0 || OWNER(seen) == 0)
+        return result;
+    if (!(seen & TSHM_WORD_WAITING)) {
+        /* relaxed: a mere flag; the futex call looks at the word again */
+        if (!tshm_exchange_if(&lock->shared->word, &seen, seen | TSHM_WORD_WAITING, relaxed))
+            return TSHM_LOCK_BUSY;
+        seen |= TSHM_WORD_WAITING;
+    }
+    os_word_wait(sleeping_half(lock), (uint32_t)seen, ns < SLICE ? ns : SLICE);
+    return attempt(lock, TSHM_WORD_WAITING, true, &seen); /* rule 8 */
+}
+
+int lock_release(tshm_lock *lock, bool repaired) {
+    uint64_t held = lock->held, word = held;
+    lock->held = 0;
+    for (int tries = 0; tries < 1000; tries++) {
+        uint64_t freed = (word & TSHM_WORD_COUNTER) | (repaired ? 0 : word & TSHM_WORD_DIRTY);
+        /* release, with the acquire in take() */
+        if (tshm_exchange_if(&lock->shared->word, &word, freed, release)) {
+            if (word & TSHM_WORD_WAITING)
+                os_word_wake_one(sleeping_half(lock));
+            return TSHM_LOCK_TAKEN;
+        }
+        if ((word ^ held) & ~TSHM_WORD_WAITING)
+            break; /* rule 9 */
+    }
+    return TSHM_LOCK_LOST;
+}
+
+int lock_owner(const tshm_lock *lock) {
+    return (int)OWNER(tshm_load(&lock->shared->word, relaxed)) - 1;
+}

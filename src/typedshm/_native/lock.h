@@ -1,0 +1,53 @@
+/* The writers' lock: an owner word in shared memory, with the owner's life proved by the kernel.
+ *
+ * The rules (why each is needed was found by model checking and by killing processes):
+ *  1. The presence descriptor is private: never mapped, duplicated or passed on.
+ *  2. After fork the child attaches anew before anything else.
+ *  3. A presence entry is taken by trying to lock its byte; asking first would race.
+ *  4. Whoever takes an entry first frees the word if it still names that entry: its last holder is dead.
+ *  5. Every acquisition raises the counter; nothing resets it.
+ *  6. Take-over: read the word, probe the owner, swap exactly that word. Never reuse an old probe.
+ *  7. Take-over sets DIRTY; only an unlock after the repair clears it.
+ *  8. Who has slept acquires with WAITING set, for those who may still sleep. Sleeps are sliced.
+ *  9. Unlock swaps from {me, my counter} and tolerates changes of WAITING only; otherwise it stores nothing.
+ * 10. A word that names me while I don't hold it, or an entry out of range, is garbage and is taken over.
+ *
+ * One tshm_lock is used by one thread at a time: its user provides the exclusion inside the process.
+ */
+#ifndef TYPEDSHM_LOCK_H
+#define TYPEDSHM_LOCK_H
+
+#include "os.h"
+
+typedef struct {
+    tshm_writer *shared;
+    tshm_presence *presence;
+    int fd;                  /* the private descriptor; -1 when detached */
+    uint32_t presence_count; /* from a checked header */
+    uint32_t entry;          /* mine */
+    uint64_t held;           /* the word while I hold it, else 0 */
+} tshm_lock;
+
+enum {
+    TSHM_LOCK_TAKEN = 0,
+    TSHM_LOCK_RECOVERED = 1, /* taken; its last owner died holding it */
+    TSHM_LOCK_BUSY = -1,
+    TSHM_LOCK_LOST = -2, /* on unlock: somebody replaced the word */
+    TSHM_LOCK_FULL = -3, /* on attach: every presence entry is taken */
+    TSHM_LOCK_ERROR = -4 /* on attach: errno says why */
+};
+
+/* Take a presence entry through `fd`. */
+int lock_attach(tshm_lock *lock, int fd);
+/* Take the lock if that needs no sleep: it is free, or its owner is dead. */
+int lock_try(tshm_lock *lock);
+/* Sleep for at most `ns` because lock_try said BUSY, then try again. */
+int lock_wait(tshm_lock *lock, uint64_t ns);
+/* `repaired`: what a dead owner left behind is in order again. */
+int lock_release(tshm_lock *lock, bool repaired);
+/* The owner's presence entry, or -1 when free. */
+int lock_owner(const tshm_lock *lock);
+/* Is presence entry `entry` alive? Errors count as alive. For tshm_write_begin: `context` is the lock. */
+int lock_alive(void *context, uint32_t entry);
+
+#endif

@@ -1,0 +1,24 @@
+/* The extension module: one line per noun. */
+#include "native.h"
+
+static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT,
+                                        "_native",
+                                        "The C core of typedshm: integers and buffers in, integers and buffers out.",
+                                        -1,
+                                        NULL,
+                                        NULL,
+                                        NULL,
+                                        NULL,
+                                        NULL};
+
+PyMODINIT_FUNC PyInit__native(void) {
+    PyObject *module = PyModule_Create(&definition);
+    if (!module)
+        return NULL;
+    if (lease_add(module) < 0 || field_add(module) < 0 || memory_add(module) < 0 || header_add(module) < 0 ||
+        mutex_add(module) < 0 || seen_add(module) < 0 || ring_add(module) < 0 || block_add(module) < 0) {
+        Py_DECREF(module);
+        return NULL;
+    }
+    return module;
+}

@@ -1,0 +1,301 @@
+#include "mutex.h"
+
+#include <errno.h>
+
+static PyTypeObject *mutex_type;
+
+static const int64_t SIGNAL_SLICE = 50000000; /* ns between looks at Python's signal handlers */
+
+bool mutex_check(PyObject *object) {
+    return PyObject_TypeCheck(object, mutex_type);
+}
+
+bool mutex_is_mine(const Mutex *mutex) {
+    return mutex->depth && mutex->thread == PyThread_get_thread_ident();
+}
+
+/* The word of shared memory knows processes; between our own threads a gate decides first. */
+enum { GATE_OPEN, GATE_SHUT, GATE_AWAITED };
+
+static bool gate_try(Mutex *mutex) {
+    uint32_t open = GATE_OPEN;
+    return tshm_exchange_if(&mutex->gate, &open, GATE_SHUT, acquire); /* with the release in gate_open */
+}
+
+/* Sleep until the gate may be open. Without the GIL. True if it was, and is now ours. */
+static bool gate_wait(Mutex *mutex, uint64_t ns) {
+    if (atomic_exchange_explicit(&mutex->gate, GATE_AWAITED, memory_order_acquire) == GATE_OPEN)
+        return true;
+    os_word_wait(&mutex->gate, GATE_AWAITED, ns);
+    return atomic_exchange_explicit(&mutex->gate, GATE_AWAITED, memory_order_acquire) == GATE_OPEN;
+}
+
+static void gate_open(Mutex *mutex) {
+    /* release, with the acquire of the next thread: it sees depth, thread and the lock as we left them */
+    if (atomic_exchange_explicit(&mutex->gate, GATE_OPEN, memory_order_release) == GATE_AWAITED)
+        os_word_wake_one(&mutex->gate);
+}
+
+static int pass_gate(Mutex *mutex, int64_t ns) {
+    if (gate_try(mutex))
+        return MUTEX_TAKEN;
+    uint64_t start = os_monotonic_ns();
+    while (!tshm_load(&mutex->detached, relaxed)) {
+        int64_t left = ns == TSHM_FOREVER ? SIGNAL_SLICE : ns - (int64_t)(os_monotonic_ns() - start);
+        if (left <= 0)
+            return MUTEX_TIMEOUT;
+        bool passed;
+        Py_BEGIN_ALLOW_THREADS
+        passed = gate_wait(mutex, (uint64_t)(left < SIGNAL_SLICE ? left : SIGNAL_SLICE));
+        Py_END_ALLOW_THREADS
+        if (passed)
+            return MUTEX_TAKEN;
+        if (PyErr_CheckSignals() < 0)
+            return MUTEX_EXCEPTION;
+    }
+    return MUTEX_DETACHED;
+}
+
+static int take_word(Mutex *mutex, int64_t ns) {
+    int result = lock_try(&mutex->lock);
+    if (result < 0 && ns > 0) {
+        uint64_t start = os_monotonic_ns();
+        for (;;) {
+            int64_t left = ns == TSHM_FOREVER ? SIGNAL_SLICE : ns - (int64_t)(os_monotonic_ns() - start);
+            if (left <= 0 || tshm_load(&mutex->detached, relaxed))
+                break;
+            Py_BEGIN_ALLOW_THREADS
+            result = lock_wait(&mutex->lock, (uint64_t)left);
+            Py_END_ALLOW_THREADS
+            if (result >= 0)
+                break;
+            if (PyErr_CheckSignals() < 0)
+                return MUTEX_EXCEPTION;
+        }
+    }
+    if (result < 0)
+        return tshm_load(&mutex->detached, relaxed) ? MUTEX_DETACHED : MUTEX_TIMEOUT;
+    mutex->recovered = result == TSHM_LOCK_RECOVERED;
+    return MUTEX_TAKEN;
+}
+
+int mutex_acquire(Mutex *mutex, int64_t ns) {
+    if (mutex_is_mine(mutex)) {
+        mutex->depth++;
+        return MUTEX_TAKEN;
+    }
+    uint64_t start = ns > 0 && ns != TSHM_FOREVER ? os_monotonic_ns() : 0;
+    int result = pass_gate(mutex, ns);
+    if (result != MUTEX_TAKEN)
+        return result;
+    if (start) {
+        ns -= (int64_t)(os_monotonic_ns() - start);
+        ns = ns > 0 ? ns : 0;
+    }
+    result = tshm_load(&mutex->detached, relaxed) ? MUTEX_DETACHED : take_word(mutex, ns);
+    if (result != MUTEX_TAKEN) {
+        gate_open(mutex);
+        return result;
+    }
+    mutex->thread = PyThread_get_thread_ident();
+    mutex->depth = 1;
+    return MUTEX_TAKEN;
+}
+
+bool mutex_release(Mutex *mutex, bool repaired) {
+    if (--mutex->depth)
+        return true;
+    mutex->thread = 0;
+    bool kept = lock_release(&mutex->lock, repaired) == TSHM_LOCK_TAKEN;
+    gate_open(mutex);
+    return kept;
+}
+
+/* ---- the object ----------------------------------------------------------------------------- */
+
+static int attach(Mutex *mutex, int fd) {
+    int result = lock_attach(&mutex->lock, fd);
+    if (result == TSHM_LOCK_TAKEN)
+        return 0;
+    errno = result == TSHM_LOCK_FULL ? EUSERS : errno;
+    PyErr_SetFromErrno(PyExc_OSError);
+    return -1;
+}
+
+static PyObject *mutex_create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+    (void)type;
+    static char *names[] = {"mapping", "fd", "presence_count", NULL};
+    PyObject *mapping;
+    int fd;
+    unsigned int presence_count;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OiI:Mutex", names, &mapping, &fd, &presence_count))
+        return NULL;
+    if (!mapping_check(mapping) || !((Mapping *)mapping)->writable ||
+        ((Mapping *)mapping)->size < sizeof(tshm_region) || presence_count < 1 || presence_count > TSHM_PRESENCE_MAX) {
+        PyErr_SetString(PyExc_ValueError, "a mutex needs a writable mapping of at least the header lines");
+        return NULL;
+    }
+    Mutex *mutex = PyObject_New(Mutex, mutex_type);
+    if (!mutex)
+        return NULL;
+    Py_INCREF(mapping);
+    mutex->mapping = (Mapping *)mapping;
+    tshm_region *lines = (tshm_region *)mutex->mapping->memory;
+    mutex->lock = (tshm_lock){&lines->writer, lines->presence, -1, presence_count, 0, 0};
+    mutex->thread = 0;
+    mutex->depth = 0;
+    mutex->recovered = false;
+    mutex->detached = false;
+    mutex->gate = GATE_OPEN;
+    if (attach(mutex, fd) < 0) {
+        Py_DECREF((PyObject *)mutex);
+        return NULL;
+    }
+    return (PyObject *)mutex;
+}
+
+static void mutex_dealloc(PyObject *self) {
+    PyTypeObject *type = Py_TYPE(self);
+    Mutex *mutex = (Mutex *)self;
+    Py_XDECREF((PyObject *)mutex->mapping);
+    PyObject_Free(self);
+    Py_DECREF(type);
+}
+
+static PyObject *mutex_acquire_method(PyObject *self, PyObject *timeout) {
+    int64_t ns;
+    if (timeout_convert(timeout, &ns) < 0)
+        return NULL;
+    int result = mutex_acquire((Mutex *)self, ns);
+    if (result == MUTEX_EXCEPTION)
+        return NULL;
+    return PyLong_FromLong(result);
+}
+
+static PyObject *mutex_release_method(PyObject *self, PyObject *repaired) {
+    Mutex *mutex = (Mutex *)self;
+    if (!mutex_is_mine(mutex)) {
+        PyErr_SetString(PyExc_RuntimeError, "released by a thread that does not hold it");
+        return NULL;
+    }
+    int kept = PyObject_IsTrue(repaired);
+    return kept < 0 ? NULL : PyBool_FromLong(mutex_release(mutex, kept));
+}
+
+/* The child of a fork has its parent's memory and none of its rights (rule 2). */
+static PyObject *mutex_reattach(PyObject *self, PyObject *descriptor) {
+    Mutex *mutex = (Mutex *)self;
+    long fd = PyLong_AsLong(descriptor);
+    if (fd == -1 && PyErr_Occurred())
+        return NULL;
+    mutex->gate = GATE_OPEN; /* it may have been shut by a thread that is not here */
+    mutex->thread = 0;
+    mutex->depth = 0;
+    mutex->detached = true; /* without an entry of our own we must not touch the word */
+    if (attach(mutex, (int)fd) < 0)
+        return NULL;
+    mutex->detached = false;
+    Py_RETURN_NONE;
+}
+
+/* A thread that probes through the descriptor while it is closed, and perhaps opened again as something else, could
+ * take a living owner for dead. So: send the waiters home first, and wait until they are gone. */
+static PyObject *mutex_detach(PyObject *self, PyObject *unused) {
+    (void)unused;
+    Mutex *mutex = (Mutex *)self;
+    if (mutex->depth)
+        Py_RETURN_FALSE;
+    tshm_store(&mutex->detached, true, relaxed);
+    Py_BEGIN_ALLOW_THREADS
+    while (!gate_try(mutex) && !gate_wait(mutex, (uint64_t)SIGNAL_SLICE))
+        ;
+    Py_END_ALLOW_THREADS
+    mutex->lock.fd = -1;
+    gate_open(mutex);
+    Py_RETURN_TRUE;
+}
+
+static PyObject *get_mine(PyObject *self, void *unused) {
+    (void)unused;
+    return PyBool_FromLong(mutex_is_mine((Mutex *)self));
+}
+
+static PyObject *get_recovered(PyObject *self, void *unused) {
+    (void)unused;
+    return PyBool_FromLong(((Mutex *)self)->recovered);
+}
+
+static PyObject *get_entry(PyObject *self, void *unused) {
+    (void)unused;
+    return PyLong_FromUnsignedLong(((Mutex *)self)->lock.entry);
+}
+
+/* (entry, pid) of the living owner, or None. */
+static PyObject *get_owner(PyObject *self, void *unused) {
+    (void)unused;
+    Mutex *mutex = (Mutex *)self;
+    int owner = lock_owner(&mutex->lock);
+    if (owner < 0 || (uint32_t)owner >= mutex->lock.presence_count)
+        Py_RETURN_NONE;
+    bool alive = tshm_load(&mutex->detached, relaxed) || lock_alive(&mutex->lock, (uint32_t)owner);
+    if (!alive)
+        Py_RETURN_NONE;
+    return Py_BuildValue("iI", owner, (unsigned int)mutex->lock.presence[owner].pid);
+}
+
+/* [(entry, pid), …] of those who are alive and may write. */
+static PyObject *get_participants(PyObject *self, void *unused) {
+    (void)unused;
+    Mutex *mutex = (Mutex *)self;
+    PyObject *list = PyList_New(0);
+    for (uint32_t entry = 0; list && !mutex->detached && entry < mutex->lock.presence_count; entry++) {
+        if (!mutex->lock.presence[entry].pid || !lock_alive(&mutex->lock, entry))
+            continue;
+        PyObject *pair = Py_BuildValue("II", entry, (unsigned int)mutex->lock.presence[entry].pid);
+        if (!pair || PyList_Append(list, pair) < 0)
+            Py_CLEAR(list);
+        Py_XDECREF(pair);
+    }
+    return list;
+}
+
+static PyObject *get_deaths(PyObject *self, void *unused) {
+    (void)unused;
+    tshm_writer *shared = ((Mutex *)self)->lock.shared;
+    return Py_BuildValue("KK", (unsigned long long)tshm_load(&shared->deaths, relaxed),
+                         (unsigned long long)tshm_load(&shared->died_at, relaxed));
+}
+
+static PyMethodDef methods[] = {
+    {"acquire", mutex_acquire_method, METH_O, "Take it: 0 taken, 1 timeout, 2 detached."},
+    {"release", mutex_release_method, METH_O, "Give it back; False if somebody had replaced the word."},
+    {"reattach", mutex_reattach, METH_O, "In the child of a fork: take a presence entry of its own."},
+    {"detach", mutex_detach, METH_NOARGS, "The descriptor is about to be closed."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef getset[] = {
+    {"mine", get_mine, NULL, "True if this thread holds it.", NULL},
+    {"recovered", get_recovered, NULL, "True if the last taking found an owner that had died.", NULL},
+    {"entry", get_entry, NULL, "This handle's presence entry.", NULL},
+    {"owner", get_owner, NULL, "(entry, pid) of the living owner, or None.", NULL},
+    {"participants", get_participants, NULL, "[(entry, pid)] of everyone alive who may write.", NULL},
+    {"deaths", get_deaths, NULL, "(how many owners died holding it, when last in ns since 1970).", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot slots[] = {
+    {Py_tp_doc, "The writers' lock of a mapped region, for all threads of this process."},
+    {Py_tp_new, mutex_create},
+    {Py_tp_dealloc, mutex_dealloc},
+    {Py_tp_methods, methods},
+    {Py_tp_getset, getset},
+    {0, NULL},
+};
+
+static PyType_Spec spec = {"typedshm._native.Mutex", sizeof(Mutex), 0, Py_TPFLAGS_DEFAULT, slots};
+
+int mutex_add(PyObject *module) {
+    mutex_type = (PyTypeObject *)PyType_FromSpec(&spec);
+    return mutex_type ? PyModule_AddObjectRef(module, "Mutex", (PyObject *)mutex_type) : -1;
+}

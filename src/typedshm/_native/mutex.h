@@ -1,0 +1,29 @@
+/* The Mutex object: the lock of lock.h, made safe for the threads of one process. */
+#ifndef TYPEDSHM_MUTEX_H
+#define TYPEDSHM_MUTEX_H
+
+#include "arguments.h"
+#include "lock.h"
+#include "mapping.h"
+
+typedef struct {
+    PyObject_HEAD
+    Mapping *mapping;
+    tshm_lock lock;
+    tshm_atomic_u32 gate;       /* open, or shut by the thread that has, or is taking, the lock */
+    unsigned long thread;       /* that thread, or 0 */
+    uint32_t depth;             /* how often it has taken it */
+    bool recovered;             /* the last taking found a dead owner */
+    TSHM_ATOMIC(bool) detached; /* waiters go home; soon the descriptor is no more */
+} Mutex;
+
+enum { MUTEX_TAKEN = 0, MUTEX_TIMEOUT = 1, MUTEX_DETACHED = 2, MUTEX_EXCEPTION = -1 };
+
+bool mutex_check(PyObject *object);
+bool mutex_is_mine(const Mutex *mutex);
+/* Re-enters for the thread that has it. `ns`: how long to wait at most. EXCEPTION: a Python error is set. */
+int mutex_acquire(Mutex *mutex, int64_t ns);
+/* Only by the thread that has it. False: the word was replaced under us. */
+bool mutex_release(Mutex *mutex, bool repaired);
+
+#endif

@@ -1,0 +1,54 @@
+/* What the files of the binding share: the Python headers and each noun's entry points. */
+#ifndef TYPEDSHM_NATIVE_H
+#define TYPEDSHM_NATIVE_H
+
+#define PY_SSIZE_T_CLEAN
+#if !defined(Py_LIMITED_API) && !defined(Py_GIL_DISABLED)
+#define Py_LIMITED_API 0x030B0000
+#endif
+#include <Python.h>
+#include <structmember.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Py_XSETREF, which the limited API lacks. Steals `value`. */
+static inline void native_set(PyObject **place, PyObject *value) {
+    PyObject *old = *place;
+    *place = value;
+    Py_XDECREF(old);
+}
+
+/* ---- lease.c: what an instance of Struct remembers, and views that end -------------------- */
+
+/* Every Struct has one slot, `_state`, right behind the ctypes object. It holds NULL, the version
+ * number a snapshot was read at, or the Lease that a view of somebody else's bytes depends on. */
+typedef struct {
+    PyObject_HEAD
+    PyObject *words; /* the message of the error raised once the lease has ended */
+    bool ended;
+} Lease;
+
+PyObject *lease_new(PyObject *words);
+void lease_end(PyObject *lease);
+
+/* The object in `_state`, borrowed; NULL if unset. `structure` must be a Struct. */
+PyObject *struct_state(PyObject *structure);
+/* Steals a reference to `state`. */
+void struct_set_state(PyObject *structure, PyObject *state);
+/* True for instances of the registered Struct base. */
+bool struct_check(PyObject *object);
+
+/* ---- each file adds its types and functions to the module --------------------------------- */
+
+int lease_add(PyObject *module);
+int field_add(PyObject *module);
+int memory_add(PyObject *module);
+int mutex_add(PyObject *module);
+int header_add(PyObject *module);
+int seen_add(PyObject *module);
+int ring_add(PyObject *module);
+int block_add(PyObject *module);
+
+#endif

@@ -1,0 +1,203 @@
+/* The verbs that read: read, read_into, wait. */
+#include "ring.h"
+
+static const int64_t SIGNAL_SLICE = TSHM_SLICE;  /* ns between looks at Python's signal handlers */
+static const uint64_t READ_ONLY_SLICE = 2000000; /* ns: nobody wakes a waiter who cannot announce itself */
+static const uint64_t FUTILE_TRIES = 64;         /* copies lost to writers before a reader queues up with them */
+
+/* One attempt to copy the newest version: TSHM_NOTHING, TSHM_READABLE (done) or TSHM_BUSY. */
+static int try_read(Ring *self, void *to, uint64_t *ordinal) {
+    tshm_cursor cursor;
+    int state = tshm_read_begin(&self->ring, &cursor);
+    if (state != TSHM_READABLE)
+        return state;
+    Mapping *mapping = self->mapping; /* a close() by another thread, while we copy, must not unmap it */
+    Py_INCREF((PyObject *)mapping);
+    ring_copy(to, cursor.payload, self->size, tshm_copy_out);
+    *ordinal = tshm_ordinal(&self->ring, &cursor);
+    state = tshm_read_retry(&cursor) ? TSHM_BUSY : TSHM_READABLE;
+    Py_DECREF((PyObject *)mapping);
+    return state;
+}
+
+/* Writers beat every attempt: read while they are locked out. */
+static bool read_locked(Ring *self, void *to, uint64_t *ordinal) {
+    if (!self->mutex) {
+        ring_fail(self, "overrun");
+        return false;
+    }
+    int result = mutex_acquire(self->mutex, self->timeout);
+    if (result != MUTEX_TAKEN) {
+        if (result != MUTEX_EXCEPTION)
+            ring_fail(self, result == MUTEX_TIMEOUT ? "lock timeout" : "closed");
+        return false;
+    }
+    int state = self->mapping ? try_read(self, to, ordinal) : TSHM_NOTHING;
+    /* nothing was repaired: a dead writer's mark stays for the next writer to report */
+    bool kept = mutex_release(self->mutex, !self->mutex->recovered);
+    if (state != TSHM_READABLE)
+        ring_fail(self, state == TSHM_NOTHING ? "empty" : kept ? "torn" : "lock lost");
+    return state == TSHM_READABLE;
+}
+
+/* Copy the newest version and remember that this thread has got it. */
+static bool read_newest(Ring *self, void *to, uint64_t *ordinal) {
+    int state = TSHM_BUSY;
+    for (uint64_t tries = 0; state == TSHM_BUSY && tries < FUTILE_TRIES; tries++) {
+        if (tries)
+            os_relax();
+        if (!self->mapping) {
+            ring_fail(self, "closed");
+            return false;
+        }
+        state = try_read(self, to, ordinal);
+    }
+    if (state == TSHM_NOTHING) {
+        ring_fail(self, "empty");
+        return false;
+    }
+    if (state == TSHM_BUSY && !read_locked(self, to, ordinal))
+        return false;
+    uint64_t *seen = seen_version(&self->seen);
+    if (!seen)
+        return false;
+    *seen = *ordinal;
+    return true;
+}
+
+static bool remember_version(PyObject *structure, uint64_t ordinal) {
+    PyObject *version = PyLong_FromUnsignedLongLong(ordinal);
+    if (!version)
+        return false;
+    struct_set_state(structure, version);
+    return true;
+}
+
+PyObject *ring_read(PyObject *object, PyObject *unused) {
+    (void)unused;
+    Ring *self = (Ring *)object;
+    if (!self->mapping)
+        return ring_fail(self, "closed");
+    PyObject *value = self->values.type && self->size <= TSHM_LARGE
+                          ? ring_new_value(self->values.create, self->values.type)
+                          : PyObject_CallNoArgs(self->values.make);
+    if (!value)
+        return NULL;
+    Py_buffer view;
+    if (PyObject_GetBuffer(value, &view, PyBUF_WRITABLE) < 0) {
+        Py_DECREF(value);
+        return NULL;
+    }
+    uint64_t ordinal = 0;
+    bool done = (size_t)view.len >= self->size && read_newest(self, view.buf, &ordinal);
+    PyBuffer_Release(&view);
+    if (!done || (self->values.type && !remember_version(value, ordinal))) {
+        Py_DECREF(value);
+        return NULL;
+    }
+    if (!self->values.decode)
+        return value;
+    PyObject *decoded = PyObject_CallFunctionObjArgs(self->values.decode, value, NULL);
+    Py_DECREF(value);
+    return decoded;
+}
+
+PyObject *ring_read_into(PyObject *object, PyObject *value) {
+    Ring *self = (Ring *)object;
+    if (!self->mapping)
+        return ring_fail(self, "closed");
+    PyObject *target = value;
+    bool structure = self->values.type && PyObject_TypeCheck(value, self->values.type);
+    if (structure)
+        Py_INCREF(target);
+    else if (!(target = PyObject_CallFunctionObjArgs(self->values.target, value, NULL)))
+        return NULL;
+    Py_buffer view;
+    if (PyObject_GetBuffer(target, &view, PyBUF_WRITABLE) < 0) {
+        Py_DECREF(target);
+        return NULL;
+    }
+    uint64_t ordinal = 0;
+    bool done = (size_t)view.len >= self->size && read_newest(self, view.buf, &ordinal);
+    PyBuffer_Release(&view);
+    if (done && structure && Py_TYPE(value) != self->values.leased) /* whose state is its lease */
+        done = remember_version(value, ordinal);
+    Py_DECREF(target);
+    if (!done)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+/* The newest complete version as users count it, and when it was published. 0 when empty. Never blocks: should the
+ * slot never agree with head, as only a corrupt region would have it, what stands there has to do. */
+uint64_t ring_newest_ordinal(const tshm_ring *ring, uint64_t *time) {
+    uint64_t ordinal = 0;
+    for (int tries = 0; tries < 1000; tries++) {
+        tshm_cursor cursor;
+        int state = tshm_read_begin(ring, &cursor);
+        if (state == TSHM_NOTHING)
+            return 0;
+        ordinal = tshm_ordinal(ring, &cursor);
+        *time = tshm_load(&cursor.slot->time, relaxed);
+        /* with fewer than three slots the ordinal is the number itself, whatever the slot is going through */
+        if (ring->slot_count < 3 || (state == TSHM_READABLE && !tshm_read_retry(&cursor)))
+            break;
+    }
+    return ordinal;
+}
+
+PyObject *ring_wait(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names) {
+    static const char *const known[] = {"after", "timeout", NULL};
+    Ring *self = (Ring *)object;
+    int64_t ns = self->timeout;
+    if (!arguments_fit("wait", count, 2, names, known) ||
+        timeout_convert(argument_of(args, count, names, 1, "timeout"), &ns) < 0)
+        return NULL;
+    PyObject *given = argument_of(args, count, names, 0, "after");
+    uint64_t after;
+    if (given && given != Py_None) {
+        after = PyLong_AsUnsignedLongLong(given);
+        if (after == (uint64_t)-1 && PyErr_Occurred())
+            return NULL;
+    } else {
+        uint64_t *seen = seen_version(&self->seen);
+        if (!seen)
+            return NULL;
+        after = *seen;
+    }
+    uint64_t start = os_monotonic_ns();
+    while (self->mapping) {
+        void *word = (void *)&tshm_lines(&self->ring)->head.version; /* its low half: little-endian */
+        uint32_t number = (uint32_t)tshm_load(&tshm_lines(&self->ring)->head.version, acquire);
+        uint64_t time;
+        if (ring_newest_ordinal(&self->ring, &time) > after)
+            return ring_read(object, NULL);
+        int64_t left = ns == TSHM_FOREVER ? SIGNAL_SLICE : ns - (int64_t)(os_monotonic_ns() - start);
+        if (left <= 0)
+            return ring_fail(self, "wait timeout");
+        uint64_t slice = self->mutex ? TSHM_SLICE : READ_ONLY_SLICE;
+        if ((uint64_t)left < slice)
+            slice = (uint64_t)left;
+        Mapping *mapping = self->mapping; /* a close() meanwhile must not unmap the word */
+        Py_INCREF((PyObject *)mapping);
+        Py_BEGIN_ALLOW_THREADS
+        if (mapping->writable)
+            tshm_announce_sleep(&self->ring, os_realtime_ns());
+        os_word_wait(word, number, slice); /* returns at once if head has moved on */
+        Py_END_ALLOW_THREADS
+        Py_DECREF((PyObject *)mapping);
+        if (PyErr_CheckSignals() < 0)
+            return NULL;
+    }
+    return ring_fail(self, "closed");
+}
+
+int ring_newest_locked(Ring *self, void *to) {
+    uint64_t ordinal;
+    int state = try_read(self, to, &ordinal);
+    if (state == TSHM_BUSY) { /* nobody else may write now: a dead writer's half */
+        ring_fail(self, "torn");
+        return -1;
+    }
+    return state;
+}

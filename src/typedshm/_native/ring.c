@@ -1,0 +1,279 @@
+/* The Ring object: its making, its end, and the table of its verbs. */
+#include "ring.h"
+
+static PyTypeObject *ring_type;
+static PyObject *no_arguments;
+
+PyObject *ring_fail(Ring *ring, const char *what) {
+    PyObject *result = PyObject_CallMethod((PyObject *)ring, "_fail", "s", what);
+    if (result) { /* it is declared never to return */
+        Py_DECREF(result);
+        PyErr_SetString(PyExc_SystemError, what);
+    }
+    return NULL;
+}
+
+PyObject *ring_new_value(ring_newfunc create, PyTypeObject *type) {
+    return create(type, no_arguments, NULL);
+}
+
+void ring_copy(void *to, const void *from, size_t size, void (*copy)(void *, const void *, size_t)) {
+    if (size <= TSHM_LARGE) {
+        copy(to, from, size);
+        return;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    copy(to, from, size);
+    Py_END_ALLOW_THREADS
+}
+
+/* Whoever had our presence entry before us may have died with pins; they are not ours. */
+static void drop_stale_pins(Ring *self) {
+    if (!self->mutex || tshm_load(&self->mutex->detached, relaxed) || self->ring.slot_count < 3)
+        return;
+    uint32_t entry = self->mutex->lock.entry;
+    for (uint32_t i = 0; i < self->ring.slot_count; i++) /* relaxed: nothing was read under them */
+        atomic_fetch_and_explicit(&tshm_slot_of(&self->ring, i)->pins[entry / 64], ~(1ull << entry % 64),
+                                  memory_order_relaxed);
+}
+
+/* Takes the attribute; None counts as NULL. */
+static int take_attribute(PyObject *object, const char *name, PyObject **place) {
+    PyObject *value = PyObject_GetAttrString(object, name);
+    if (!value)
+        return -1;
+    if (value == Py_None)
+        Py_CLEAR(value);
+    native_set(place, value);
+    return 0;
+}
+
+static int ring_init(PyObject *object, PyObject *args, PyObject *kwargs) {
+    Ring *self = (Ring *)object;
+    static char *names[] = {"mapping", "mutex", "schema", "size", "defaults", "refuses", "debug", NULL};
+    PyObject *mapping, *mutex, *schema, *defaults;
+    Py_ssize_t size;
+    int refuses, debug;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOOnSpp:Ring", names, &mapping, &mutex, &schema, &size, &defaults,
+                                     &refuses, &debug))
+        return -1;
+    if (self->mapping || !mapping_check(mapping) || (mutex != Py_None && !mutex_check(mutex))) {
+        PyErr_SetString(PyExc_TypeError, "Ring() takes a Mapping and a Mutex, once");
+        return -1;
+    }
+    tshm_header header;
+    const char *problem = tshm_check(((Mapping *)mapping)->memory, ((Mapping *)mapping)->size, &header, &self->ring);
+    if (!problem && (size < 1 || (uint64_t)size > self->ring.payload_size || PyBytes_Size(defaults) != size))
+        problem = "the schema does not fit the payload";
+    if (problem) {
+        PyErr_SetString(PyExc_ValueError, problem);
+        return -1;
+    }
+    ring_values *values = &self->values;
+    if (take_attribute(schema, "make", &values->make) < 0 || take_attribute(schema, "decode", &values->decode) < 0 ||
+        take_attribute(schema, "encode", &values->encode) < 0 ||
+        take_attribute(schema, "target", &values->target) < 0 ||
+        take_attribute(schema, "overlay", &values->overlay) < 0 ||
+        take_attribute(schema, "struct", (PyObject **)&values->type) < 0 ||
+        take_attribute(schema, "leased", (PyObject **)&values->leased) < 0)
+        return -1;
+    if (values->type) {
+        values->create = (ring_newfunc)PyType_GetSlot(values->type, Py_tp_new);
+        values->create_leased = (ring_newfunc)PyType_GetSlot(values->leased, Py_tp_new);
+    }
+    if (!self->seen.holder && seen_start(&self->seen) < 0)
+        return -1;
+    Py_INCREF(defaults);
+    native_set(&self->defaults, defaults);
+    self->timeout = TSHM_FOREVER;
+    self->size = (size_t)size;
+    self->refuses = refuses;
+    self->debug = debug;
+    if (mutex != Py_None) {
+        Py_INCREF(mutex);
+        self->mutex = (Mutex *)mutex;
+        drop_stale_pins(self);
+    }
+    Py_INCREF(mapping);
+    self->mapping = (Mapping *)mapping;
+    return 0;
+}
+
+static int ring_traverse(PyObject *object, visitproc visit, void *arg) {
+    Ring *self = (Ring *)object;
+    Py_VISIT(Py_TYPE(object));
+    Py_VISIT((PyObject *)self->values.type);
+    Py_VISIT((PyObject *)self->values.leased);
+    Py_VISIT(self->values.make);
+    Py_VISIT(self->values.decode);
+    Py_VISIT(self->values.encode);
+    Py_VISIT(self->values.target);
+    Py_VISIT(self->values.overlay);
+    return 0;
+}
+
+static void ring_dealloc(PyObject *object) {
+    Ring *self = (Ring *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    PyObject_GC_UnTrack(object);
+    if (self->seen.holder)
+        seen_end(&self->seen);
+    PyObject *held[] = {(PyObject *)self->mapping,
+                        (PyObject *)self->mutex,
+                        self->defaults,
+                        self->lease,
+                        (PyObject *)self->values.type,
+                        (PyObject *)self->values.leased,
+                        self->values.make,
+                        self->values.decode,
+                        self->values.encode,
+                        self->values.target,
+                        self->values.overlay};
+    for (size_t i = 0; i < sizeof(held) / sizeof(*held); i++)
+        Py_XDECREF(held[i]);
+    ((freefunc)PyType_GetSlot(type, Py_tp_free))(object);
+    Py_DECREF(type);
+}
+
+/* Stop using the memory. Views of it, and verbs that are under way in other threads, keep it mapped. */
+static PyObject *ring_detach(PyObject *object, PyObject *unused) {
+    (void)unused;
+    Ring *self = (Ring *)object;
+    if (self->block_open)
+        return ring_fail(self, "open block");
+#ifndef Py_GIL_DISABLED /* there, a verb may be between its look at the mapping and its use: the end of the handle     \
+                           unmaps */
+    Py_CLEAR(self->mapping);
+#else
+    self->mapping = NULL;
+#endif
+    Py_RETURN_NONE;
+}
+
+static PyObject *ring_forked(PyObject *object, PyObject *unused) {
+    (void)unused;
+    Ring *self = (Ring *)object;
+    self->generation++;
+    if (self->block_open) /* its value looks into the slot that the parent is filling */
+        lease_end(self->lease);
+    self->block_open = false;
+    drop_stale_pins(self);
+    Py_RETURN_NONE;
+}
+
+static PyObject *ring_acquire(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names) {
+    static const char *const known[] = {"timeout", NULL};
+    Ring *self = (Ring *)object;
+    int64_t ns = self->timeout;
+    if (!arguments_fit("lock", count, 0, names, known) ||
+        timeout_convert(argument_of(args, count, names, -1, "timeout"), &ns) < 0)
+        return NULL;
+    const char *problem = !self->mapping ? "closed" : !self->mutex ? "read-only" : NULL;
+    int result = problem ? MUTEX_DETACHED : mutex_acquire(self->mutex, ns);
+    if (result == MUTEX_TAKEN)
+        Py_RETURN_NONE;
+    if (result == MUTEX_EXCEPTION)
+        return NULL;
+    return ring_fail(self, problem ? problem : result == MUTEX_TIMEOUT ? "lock timeout" : "closed");
+}
+
+static PyObject *ring_release(PyObject *object, PyObject *unused) {
+    (void)unused;
+    Ring *self = (Ring *)object;
+    if (!self->mutex || !mutex_is_mine(self->mutex))
+        return ring_fail(self, "not held");
+    /* like an unlock of a whole write: nothing in the ring needs repair */
+    if (!ring_unlock(self))
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *get_version(PyObject *object, void *unused) {
+    (void)unused;
+    Ring *self = (Ring *)object;
+    if (!self->mapping)
+        return ring_fail(self, "closed");
+    uint64_t time;
+    return PyLong_FromUnsignedLongLong(ring_newest_ordinal(&self->ring, &time));
+}
+
+static PyObject *get_newest(PyObject *object, void *unused) {
+    (void)unused;
+    Ring *self = (Ring *)object;
+    if (!self->mapping)
+        return ring_fail(self, "closed");
+    uint64_t time = 0;
+    uint64_t ordinal = ring_newest_ordinal(&self->ring, &time);
+    return Py_BuildValue("KK", (unsigned long long)ordinal, (unsigned long long)time);
+}
+
+static PyObject *get_closed(PyObject *object, void *unused) {
+    (void)unused;
+    return PyBool_FromLong(!((Ring *)object)->mapping);
+}
+
+static PyObject *get_timeout(PyObject *object, void *unused) {
+    (void)unused;
+    Ring *self = (Ring *)object;
+    if (self->timeout == TSHM_FOREVER)
+        Py_RETURN_NONE;
+    return PyFloat_FromDouble((double)self->timeout / 1e9);
+}
+
+static int set_timeout(PyObject *object, PyObject *value, void *unused) {
+    (void)unused;
+    if (!value) {
+        PyErr_SetString(PyExc_AttributeError, "timeout cannot be deleted");
+        return -1;
+    }
+    return timeout_convert(value, &((Ring *)object)->timeout);
+}
+
+#define FAST(function) ((PyCFunction)(void (*)(void))(function))
+
+static PyMethodDef methods[] = {
+    {"read", ring_read, METH_NOARGS, "Return the newest complete version as a copy of your own."},
+    {"read_into", ring_read_into, METH_O, "Copy the newest complete version into a value you have."},
+    {"write", FAST(ring_write), METH_FASTCALL | METH_KEYWORDS, "Publish one whole value as the next version."},
+    {"update", FAST(ring_update), METH_FASTCALL | METH_KEYWORDS,
+     "Open a transaction on the newest version, published at the end of the block."},
+    {"loan", FAST(ring_loan), METH_FASTCALL | METH_KEYWORDS,
+     "Open a slot to fill from scratch, published at the end of the block."},
+    {"wait", FAST(ring_wait), METH_FASTCALL | METH_KEYWORDS, "Sleep until there is a newer version, and return it."},
+    {"__class_getitem__", (PyCFunction)Py_GenericAlias, METH_O | METH_CLASS, "Region[T], for annotations."},
+    {"_acquire", FAST(ring_acquire), METH_FASTCALL | METH_KEYWORDS, "Take the writers' lock."},
+    {"_release", ring_release, METH_NOARGS, "Give the writers' lock back."},
+    {"_detach", ring_detach, METH_NOARGS, "Stop using the memory."},
+    {"_forked", ring_forked, METH_NOARGS, "This is the child of a fork: open blocks are the parent's."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef getset[] = {
+    {"version", get_version, NULL, "The newest version's number; 0 while the region is empty.", NULL},
+    {"_newest", get_newest, NULL, "(version, when it was published in ns since 1970).", NULL},
+    {"timeout", get_timeout, set_timeout, "Seconds that blocking verbs wait if not told otherwise; None is for ever.",
+     NULL},
+    {"closed", get_closed, NULL, "True once close() was called.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot slots[] = {
+    {Py_tp_doc, "A mapped region as its verbs see it."},
+    {Py_tp_new, PyType_GenericNew},
+    {Py_tp_init, ring_init},
+    {Py_tp_traverse, ring_traverse},
+    {Py_tp_dealloc, ring_dealloc},
+    {Py_tp_methods, methods},
+    {Py_tp_getset, getset},
+    {0, NULL},
+};
+
+static PyType_Spec spec = {"typedshm._native.Ring", sizeof(Ring), 0,
+                           Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots};
+
+int ring_add(PyObject *module) {
+    if (!no_arguments && !(no_arguments = PyTuple_New(0)))
+        return -1;
+    ring_type = (PyTypeObject *)PyType_FromSpec(&spec);
+    return ring_type ? PyModule_AddObjectRef(module, "Ring", (PyObject *)ring_type) : -1;
+}

@@ -1,0 +1,72 @@
+/* The Ring object: a region as its verbs see it. typedshm.region.Region is its subclass. */
+#ifndef TYPEDSHM_RING_H
+#define TYPEDSHM_RING_H
+
+#include "mutex.h"
+#include "seen.h"
+
+/* Copies above this are done without the GIL, and update() works in the slot instead of on a copy. */
+#define TSHM_LARGE ((size_t)65536)
+
+typedef PyObject *(*ring_newfunc)(PyTypeObject *, PyObject *, PyObject *);
+
+/* How values of a schema are made, for the hot path: read once from a typedshm.adapters.Schema. */
+typedef struct {
+    PyTypeObject *type;  /* the Struct, or NULL when values are arrays */
+    ring_newfunc create; /* its tp_new */
+    PyTypeObject *leased;
+    ring_newfunc create_leased;
+    PyObject *make;    /* () -> an empty value that owns its bytes */
+    PyObject *decode;  /* (Struct) -> what read() returns, or NULL */
+    PyObject *encode;  /* (anything else given to write) -> a buffer of the right size, or raises */
+    PyObject *target;  /* (anything else given to read_into) -> a writable buffer of the right size, or raises */
+    PyObject *overlay; /* (buffer, offset, lease) -> a value that looks into the buffer */
+} ring_values;
+
+typedef struct {
+    PyObject_HEAD
+    Mapping *mapping; /* NULL once closed */
+    Mutex *mutex;     /* NULL if this handle may not write */
+    tshm_ring ring;   /* checked */
+    size_t size;      /* bytes of this handle's values; less than the payload if fields were appended since */
+    bool refuses;     /* the layout is another: reading only */
+    bool debug;
+    bool block_open;     /* an update or loan of the thread that has the mutex */
+    PyObject *lease;     /* of the last block: its views end in the child of a fork */
+    uint32_t generation; /* raised by fork: blocks that were open belong to the parent */
+    int64_t timeout;     /* the default of blocking verbs, ns */
+    PyObject *defaults;  /* bytes that update() starts from in an empty region */
+    ring_values values;
+    seen_key seen;
+} Ring;
+
+/* Raises what Region._fail(what) says; always NULL. */
+PyObject *ring_fail(Ring *ring, const char *what);
+/* Takes the writers' lock for a write; false and an error set if that cannot be. */
+bool ring_lock_for_writing(Ring *ring, int64_t ns);
+/* false and an error set if the lock was lost meanwhile. */
+bool ring_unlock(Ring *ring);
+/* Copies a value into the next slot and publishes it; false and an error set if there is none. The lock is held. */
+bool ring_store(Ring *ring, const void *value);
+/* Publishes what stands in the slot, and wakes. The lock is held. */
+void ring_publish(Ring *ring, const tshm_cursor *cursor);
+/* tshm_copy_in or tshm_copy_out, without the GIL when that is worth it. The caller keeps the mapping alive. */
+void ring_copy(void *to, const void *from, size_t size, void (*copy)(void *, const void *, size_t));
+/* A new instance that owns its bytes, zeroed, without a call of __init__. */
+PyObject *ring_new_value(ring_newfunc create, PyTypeObject *type);
+/* For update(): the newest value, read under the lock. 1 done, 0 region is empty, -1 error set. */
+int ring_newest_locked(Ring *ring, void *to);
+/* The newest complete version as users count it, 0 when empty, and when it was published. Never blocks. */
+uint64_t ring_newest_ordinal(const tshm_ring *ring, uint64_t *time);
+
+/* The verbs, as methods. */
+PyObject *ring_read(PyObject *self, PyObject *unused);
+PyObject *ring_read_into(PyObject *self, PyObject *value);
+PyObject *ring_wait(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);
+PyObject *ring_write(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);
+PyObject *ring_update(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);
+PyObject *ring_loan(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);
+
+PyObject *block_new(Ring *ring, bool loan, int64_t ns);
+
+#endif

@@ -1,0 +1,102 @@
+/* The verbs that write: write, update, loan. */
+#include "ring.h"
+
+bool ring_lock_for_writing(Ring *self, int64_t ns) {
+    const char *problem = !self->mapping ? "closed" : self->refuses ? "layout" : !self->mutex ? "read-only" : NULL;
+    int result = problem ? MUTEX_DETACHED : mutex_acquire(self->mutex, ns);
+    if (result == MUTEX_TAKEN && !self->block_open && self->mapping)
+        return true;
+    if (result == MUTEX_TAKEN) {
+        mutex_release(self->mutex, false);
+        problem = self->mapping ? "nested" : "closed";
+    } else if (result == MUTEX_EXCEPTION) {
+        return false;
+    } else if (!problem) {
+        problem = result == MUTEX_TIMEOUT ? "lock timeout" : "closed";
+    }
+    ring_fail(self, problem);
+    return false;
+}
+
+bool ring_unlock(Ring *self) {
+    if (mutex_release(self->mutex, true))
+        return true;
+    if (!PyErr_Occurred())
+        ring_fail(self, "lock lost");
+    return false;
+}
+
+void ring_publish(Ring *self, const tshm_cursor *cursor) {
+    uint64_t now = os_realtime_ns();
+    tshm_write_end(&self->ring, cursor, now);
+    if (tshm_must_wake(&self->ring, now))
+        os_word_wake_all((void *)&tshm_lines(&self->ring)->head.version);
+}
+
+bool ring_store(Ring *self, const void *value) {
+    tshm_cursor cursor;
+    if (!tshm_write_begin(&self->ring, lock_alive, &self->mutex->lock, &cursor)) {
+        ring_fail(self, "pinned");
+        return false;
+    }
+    ring_copy(cursor.payload, value, self->size, tshm_copy_in);
+    ring_publish(self, &cursor);
+    return true;
+}
+
+PyObject *ring_write(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names) {
+    static const char *const known[] = {"value", "timeout", NULL};
+    Ring *self = (Ring *)object;
+    int64_t ns = self->timeout;
+    if (count != 1 || names) {
+        if (!arguments_fit("write", count, 1, names, known) ||
+            timeout_convert(argument_of(args, count, names, -1, "timeout"), &ns) < 0)
+            return NULL;
+    }
+    PyObject *value = argument_of(args, count, names, 0, "value");
+    if (!value) {
+        PyErr_SetString(PyExc_TypeError, "write() missing 1 required argument: 'value'");
+        return NULL;
+    }
+    if (self->values.type && (Py_TYPE(value) == self->values.type || Py_TYPE(value) == self->values.leased))
+        Py_INCREF(value);
+    else if (!(value = PyObject_CallFunctionObjArgs(self->values.encode, value, NULL)))
+        return NULL;
+    Py_buffer view;
+    if (PyObject_GetBuffer(value, &view, PyBUF_SIMPLE) < 0) {
+        Py_DECREF(value);
+        return NULL;
+    }
+    bool done = false;
+    if ((size_t)view.len != self->size) {
+        PyErr_Format(PyExc_ValueError, "expected %zu bytes, found %zd", self->size, view.len);
+    } else if (ring_lock_for_writing(self, ns)) {
+        done = ring_store(self, view.buf);
+        done = ring_unlock(self) && done;
+    }
+    PyBuffer_Release(&view);
+    Py_DECREF(value);
+    if (!done)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *block_of(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names, bool loan) {
+    static const char *const known[] = {"timeout", NULL};
+    Ring *self = (Ring *)object;
+    int64_t ns = self->timeout;
+    if (count || names) {
+        if (!arguments_fit(loan ? "loan" : "update", count, 0, names, known) ||
+            timeout_convert(argument_of(args, count, names, -1, "timeout"), &ns) < 0)
+            return NULL;
+    }
+    return block_new(self, loan, ns);
+}
+
+PyObject *ring_update(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names) {
+    return block_of(self, args, count, names, false);
+}
+
+PyObject *ring_loan(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names) {
+    return block_of(self, args, count, names, true);
+}

@@ -1,0 +1,63 @@
+"""Reading the annotations of a class body, on every Python and however they are written."""
+
+import sys
+from collections.abc import Mapping
+from types import FrameType
+from typing import Any, cast, get_type_hints
+
+from typedshm.errors import SchemaError
+
+if sys.version_info >= (3, 14):
+    import annotationlib
+
+
+def own_annotations(namespace: Mapping[str, Any]) -> Mapping[str, object]:
+    """Return the annotations of a class body; unresolved ones are strings or forward references."""
+    if sys.version_info >= (3, 14) and "__annotations__" not in namespace:
+        annotate = annotationlib.get_annotate_from_class_namespace(namespace)
+        if annotate is None:
+            return {}
+        return annotationlib.call_annotate_function(annotate, annotationlib.Format.FORWARDREF)
+    return cast("Mapping[str, object]", namespace.get("__annotations__", {}))
+
+
+def resolve(cls: type, annotations: Mapping[str, object], frame: FrameType | None) -> dict[str, object]:
+    """Evaluate annotations where the class statement stands: in its body, the enclosing functions and the module.
+
+    Parameters
+    ----------
+    cls : type
+        The class, for its body, its module and the words of errors.
+    annotations : mapping of str to object
+        As :func:`own_annotations` gives them.
+    frame : frame
+        The one that runs the class statement.
+
+    Raises
+    ------
+    SchemaError
+        If an annotation cannot be evaluated.
+    """
+    scopes: list[Mapping[str, Any]] = [vars(cls)]
+    while frame is not None and frame.f_globals.get("__name__") == cls.__module__:
+        scopes.append(frame.f_locals)
+        frame = frame.f_back
+    names: dict[str, Any] = {}
+    for scope in reversed(scopes):
+        names.update(scope)
+    module = sys.modules.get(cls.__module__)
+    resolved: dict[str, object] = {}
+    for label, annotation in annotations.items():
+        holder = type(cls.__name__, (), {"__annotations__": {label: annotation}})
+        try:
+            hints = get_type_hints(holder, vars(module) if module else {}, names, include_extras=True)
+        except (NameError, TypeError, SyntaxError) as error:
+            raise SchemaError(f"{cls.__name__}.{label}: the annotation cannot be evaluated: {error}") from error
+        resolved[label] = hints[label]
+    return resolved
+
+
+def own_doc(cls: type) -> str:
+    """Return the docstring of the class itself without indentation, or the empty string."""
+    lines = (cls.__dict__.get("__doc__") or "").strip().splitlines()
+    return "\n".join(line.strip() for line in lines)

@@ -1,0 +1,514 @@
+"""The annotation vocabulary: how a class says what its fields are made of.
+
+A field is a Python type, as checkers see it, plus metadata that gives it a size::
+
+    speed: Annotated[f32, Unit("m/s")]                     # f32 is Annotated[float, Scalar("f4")]
+    driver: Annotated[str, Utf8(32)]
+    wheels: Annotated[NDArray[np.float32], Shape(4)]
+
+:func:`parse` turns one annotation into a :class:`Declaration`; :data:`KINDS` is the one table of what can be stored.
+"""
+
+import ctypes
+import types
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import Enum, IntEnum, IntFlag
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias, Union, cast, get_args, get_origin
+
+import numpy as np
+
+from typedshm.errors import SchemaError
+
+ByteOrder: TypeAlias = Literal["little", "big"]
+Face: TypeAlias = Literal["datetime64", "datetime"]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One row of :data:`KINDS`: how one item of a kind lies in memory.
+
+    Attributes
+    ----------
+    name : str
+        The kind's name in layouts and documents.
+    dtype : str
+        NumPy's code without byte order. Text and raw kinds are completed by their length.
+    size, alignment : int
+        In bytes, of one item; of one code unit for text and raw kinds.
+    ctype : type
+        The ctypes type of one item, code unit or (complex numbers) part.
+    python : type
+        What checkers see and a field reads.
+    sized : bool
+        True for text and raw kinds, which need a length.
+    parts : int
+        How many ``ctype`` make one item: 2 for complex numbers.
+    """
+
+    name: str
+    dtype: str
+    size: int
+    alignment: int
+    ctype: Any
+    python: type
+    sized: bool = False
+    parts: int = 1
+
+    def ctypes_type(self, length: int, byte_order: ByteOrder) -> Any:
+        """Return the ctypes type of one whole item in the given byte order."""
+        # one-byte types are their own swapped form, and c_bool does not say so
+        unit = getattr(self.ctype, "__ctype_be__" if byte_order == "big" else "__ctype_le__", self.ctype)
+        count = length if self.sized else self.parts
+        return unit * count if self.sized or self.parts > 1 else unit
+
+
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind("i8", "i1", 1, 1, ctypes.c_int8, int),
+        Kind("i16", "i2", 2, 2, ctypes.c_int16, int),
+        Kind("i32", "i4", 4, 4, ctypes.c_int32, int),
+        Kind("i64", "i8", 8, 8, ctypes.c_int64, int),
+        Kind("u8", "u1", 1, 1, ctypes.c_uint8, int),
+        Kind("u16", "u2", 2, 2, ctypes.c_uint16, int),
+        Kind("u32", "u4", 4, 4, ctypes.c_uint32, int),
+        Kind("u64", "u8", 8, 8, ctypes.c_uint64, int),
+        Kind("f16", "f2", 2, 2, ctypes.c_uint16, float),
+        Kind("f32", "f4", 4, 4, ctypes.c_float, float),
+        Kind("f64", "f8", 8, 8, ctypes.c_double, float),
+        Kind("c64", "c8", 8, 4, ctypes.c_float, complex, parts=2),
+        Kind("c128", "c16", 16, 8, ctypes.c_double, complex, parts=2),
+        Kind("bool", "b1", 1, 1, ctypes.c_bool, bool),
+        Kind("timestamp", "M8[ns]", 8, 8, ctypes.c_int64, np.datetime64),
+        Kind("utf8", "S", 1, 1, ctypes.c_char, str, sized=True),
+        Kind("utf16", "u2", 2, 2, ctypes.c_uint16, str, sized=True),
+        Kind("utf32", "U", 4, 4, ctypes.c_uint32, str, sized=True),
+        Kind("bytes", "V", 1, 1, ctypes.c_ubyte, bytes, sized=True),
+    )
+}
+
+#: The name of the kind that has no row in :data:`KINDS`: its size is that of the nested layout.
+STRUCT = "struct"
+
+_BY_CODE: dict[str, Kind] = {kind.dtype: kind for kind in KINDS.values() if not kind.sized}
+_INTEGERS = "i8, i16, i32, i64, u8, u16, u32, u64"
+
+
+def kind_of_dtype(dtype: "np.dtype[Any]") -> Kind | None:
+    """Return the kind whose items have this unstructured NumPy dtype, or None if there is none."""
+    if dtype.kind in "SUV":
+        return KINDS[{"S": "bytes", "U": "utf32", "V": "bytes"}[dtype.kind]]
+    return _BY_CODE.get(dtype.str[1:])
+
+
+# ---- metadata ------------------------------------------------------------------------------------------------------
+
+
+def _whole_number(where: str, value: object, least: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise SchemaError(f"{where}: expected a whole number of at least {least}, found {value!r}")
+
+
+class _Value:
+    """Base of the metadata that gives a value its size; pydantic validates what is annotated with it."""
+
+    __slots__ = ()
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        from typedshm import validation  # pydantic is heavy, and only it calls this
+
+        return validation.annotation_schema(self, source, handler)
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar(_Value):
+    """A number of a fixed width.
+
+    Parameters
+    ----------
+    code : str
+        ``i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8 c8 c16`` or ``b1``: signed, unsigned, float, complex or bool, and the
+        number of bytes. It also gives an ``IntEnum`` or ``IntFlag`` its width: ``Annotated[Gear, Scalar("u1")]``.
+    """
+
+    code: str
+
+    def __post_init__(self) -> None:
+        if self.code not in _BY_CODE or self.kind.name == "timestamp":
+            codes = " ".join(code for code in _BY_CODE if code != "M8[ns]")
+            raise SchemaError(f"Scalar({self.code!r}): no such code; expected one of {codes}")
+
+    @property
+    def kind(self) -> Kind:
+        """The row of :data:`KINDS` this code stands for."""
+        return _BY_CODE[self.code]
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted(_Value):
+    n: int
+
+    def __post_init__(self) -> None:
+        _whole_number(f"{type(self).__name__}({self.n!r})", self.n, 1)
+
+
+class Utf8(_Counted):
+    """Text in at most ``n`` bytes of UTF-8, padded with NUL; all ``n`` may be used."""
+
+    __slots__ = ()
+
+
+class Utf16(_Counted):
+    """Text in at most ``n`` 16-bit code units of UTF-16 (Windows' ``wchar_t``), padded with NUL; all may be used."""
+
+    __slots__ = ()
+
+
+class Utf32(_Counted):
+    """Text of at most ``n`` characters in UTF-32 (``wchar_t`` elsewhere), padded with NUL; all may be used."""
+
+    __slots__ = ()
+
+
+class Bytes(_Counted):
+    """Exactly ``n`` raw bytes."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Shape(_Value):
+    """The fixed shape of an array field.
+
+    Parameters
+    ----------
+    *dims : int
+        Items along each axis, outermost first (C order), each at least 1.
+    of : type, optional
+        The Struct each item is, for ``NDArray[np.void]``.
+    """
+
+    dims: tuple[int, ...]
+    of: type | None = None
+
+    def __init__(self, *dims: int, of: type | None = None) -> None:
+        if not dims:
+            raise SchemaError("Shape(): expected at least one dimension, found none")
+        for dim in dims:
+            _whole_number(f"Shape({', '.join(map(repr, dims))})", dim, 1)
+        object.__setattr__(self, "dims", dims)
+        object.__setattr__(self, "of", of)
+
+
+@dataclass(frozen=True, slots=True)
+class Timestamp:
+    """A moment: a 64-bit count of nanoseconds since 1970-01-01 UTC, so from the year 1678 to 2262.
+
+    ``Annotated[np.datetime64, Timestamp()]`` reads as ``np.datetime64`` in nanoseconds,
+    ``Annotated[datetime, Timestamp()]`` as an aware UTC ``datetime``, rounded down to microseconds. Both are set from
+    either type; finer ``np.datetime64`` units are rounded down, and a naive ``datetime`` is refused.
+    """
+
+    @classmethod  # so that the bare class in Annotated will do
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        from typedshm import validation  # pydantic is heavy, and only it calls this
+
+        return validation.annotation_schema(cls(), source, handler)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """The physical unit of a number, such as ``"m/s"``. It is part of the layout's identity."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Doc:
+    """What the field means, for people. It is not part of the layout's identity."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Offset:
+    """Pins the field to byte ``n`` of the struct, for layouts that other programs defined."""
+
+    n: int
+
+    def __post_init__(self) -> None:
+        _whole_number(f"Offset({self.n!r})", self.n, 0)
+
+
+i8 = Annotated[int, Scalar("i1")]
+i16 = Annotated[int, Scalar("i2")]
+i32 = Annotated[int, Scalar("i4")]
+i64 = Annotated[int, Scalar("i8")]
+u8 = Annotated[int, Scalar("u1")]
+u16 = Annotated[int, Scalar("u2")]
+u32 = Annotated[int, Scalar("u4")]
+u64 = Annotated[int, Scalar("u8")]
+f16 = Annotated[float, Scalar("f2")]
+f32 = Annotated[float, Scalar("f4")]
+f64 = Annotated[float, Scalar("f8")]
+c64 = Annotated[complex, Scalar("c8")]
+c128 = Annotated[complex, Scalar("c16")]
+
+
+# ---- from an annotation to a declaration ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """What one annotation says.
+
+    Attributes
+    ----------
+    kind : str
+        A key of :data:`KINDS`, or :data:`STRUCT`.
+    length : int
+        Code units or bytes of text and raw kinds, otherwise 0.
+    shape : tuple of int
+        Empty unless the field is an array.
+    unit, doc : str
+        Empty if not given.
+    offset : int or None
+        The byte the field is pinned to.
+    enum : type or None
+        The ``IntEnum`` or ``IntFlag`` an integer reads as.
+    struct : type or None
+        The Struct class of kind ``"struct"``, as the ``nested`` argument of :func:`parse` answered it.
+    face : "datetime64" or "datetime"
+        What a timestamp reads as.
+    """
+
+    kind: str
+    length: int = 0
+    shape: tuple[int, ...] = ()
+    unit: str = ""
+    doc: str = ""
+    offset: int | None = None
+    enum: type[IntEnum] | type[IntFlag] | None = None
+    struct: Any = None
+    face: Face = "datetime64"
+
+
+#: Answers the Struct class that a nested class stands for, or None if it is not one.
+Nested: TypeAlias = Callable[[type], type | None]
+
+_VALUES = (Scalar, Utf8, Utf16, Utf32, Bytes, Timestamp)
+_VOCABULARY = (*_VALUES, Shape, Unit, Doc, Offset)
+
+
+def is_class_variable(annotation: object) -> bool:
+    """Return True for ``ClassVar``, which declares no field."""
+    return annotation is ClassVar or get_origin(annotation) is ClassVar
+
+
+def parse(annotation: object, where: str, nested: Nested) -> Declaration:
+    """Read one resolved annotation.
+
+    Parameters
+    ----------
+    annotation : object
+        A type or ``Annotated`` type without unresolved names. Metadata of other libraries is ignored.
+    where : str
+        ``Class.field``, the beginning of every message.
+    nested : callable
+        Given a class that is none of the vocabulary's, returns the Struct class it stands for, or None.
+
+    Raises
+    ------
+    SchemaError
+        If the annotation has no size, contradicts itself or cannot be stored in fixed bytes.
+    """
+    base, metadata = _unwrap(annotation, where)
+    values = [item for item in metadata if isinstance(item, _VALUES)]
+    shapes = [item for item in metadata if isinstance(item, Shape)]
+    if len(values) > 1 or len(shapes) > 1:
+        found = " and ".join(repr(item) for item in (values if len(values) > 1 else shapes))
+        raise SchemaError(f"{where}: expected one size, found {found}")
+    value = values[0] if values else None
+    item = _item_of_array(base)
+    if item is not None:
+        if not shapes:
+            raise SchemaError(f"{where}: an array needs its shape: Annotated[{_name(base)}, Shape(4)]")
+        declared = _parse_array(item, value, shapes[0], where, nested)
+    elif shapes:
+        raise SchemaError(
+            f"{where}: Shape stands beside an array type, found {_name(base)}; "
+            f"use Annotated[NDArray[np.float32], Shape({', '.join(map(str, shapes[0].dims))})]"
+        )
+    else:
+        declared = _parse_single(base, value, where, nested)
+    return _with_modifiers(declared, metadata)
+
+
+def _unwrap(annotation: object, where: str) -> tuple[object, list[object]]:
+    """Split an annotation into its bare type and all metadata, seeing through ``type`` aliases."""
+    metadata: list[object] = []
+    while True:
+        if get_origin(annotation) is Annotated:
+            annotation, *more = get_args(annotation)
+            metadata[:0] = more
+        elif get_origin(annotation) is None and hasattr(annotation, "__value__"):
+            annotation = cast("Any", annotation).__value__
+        else:
+            break
+    for position, item in enumerate(metadata):
+        if item is Timestamp:
+            metadata[position] = Timestamp()
+        elif isinstance(item, type) and item in _VOCABULARY:
+            raise SchemaError(f"{where}: {item.__name__} needs its arguments, as in {item.__name__}(…)")
+    return annotation, metadata
+
+
+def _item_of_array(base: object) -> object | None:
+    """Return the item type of an ndarray annotation (Any if it gives none), or None for other types."""
+    if base is np.ndarray:
+        return Any
+    origin = get_origin(base)
+    if hasattr(origin, "__value__"):  # NDArray is a `type` alias from numpy 2.5 on
+        (item,) = get_args(base)
+        return item if get_origin(cast("Any", origin).__value__) is np.ndarray else None
+    if origin is not np.ndarray:
+        return None
+    dtype = get_args(get_args(base)[1])
+    return dtype[0] if dtype else Any
+
+
+_TEXT_ITEMS: dict[object, tuple[type[_Counted], ...]] = {
+    np.bytes_: (Utf8, Bytes),
+    np.str_: (Utf32,),
+    np.void: (Bytes,),
+}
+
+
+def _parse_array(item: object, value: object, shape: Shape, where: str, nested: Nested) -> Declaration:
+    if shape.of is not None:
+        struct = nested(shape.of)
+        if item is not np.void or value is not None or struct is None:
+            raise SchemaError(
+                f"{where}: expected Annotated[NDArray[np.void], Shape(…, of=a Struct class)], "
+                f"found NDArray[{_name(item)}] of {_name(shape.of)}"
+            )
+        return Declaration(STRUCT, shape=shape.dims, struct=struct)
+    if not (isinstance(item, type) and issubclass(item, np.generic)):
+        raise SchemaError(f"{where}: expected an array of one NumPy type such as NDArray[np.float32], found {item!r}")
+    if item in _TEXT_ITEMS:
+        sized = _TEXT_ITEMS[item]
+        if not isinstance(value, sized):
+            choices = " or ".join(f"{choice.__name__}(n)" for choice in sized)
+            also = ", or Shape(…, of=a Struct class)" if item is np.void else ""
+            raise SchemaError(f"{where}: items of NDArray[np.{item.__name__}] have no size; add {choices}{also}")
+        return Declaration(type(value).__name__.lower(), length=value.n, shape=shape.dims)
+    kind = KINDS["timestamp"] if item is np.datetime64 else _kind_of_scalar(item)
+    if kind is None:
+        raise SchemaError(f"{where}: arrays of np.{item.__name__} cannot be shared; their items have no portable form")
+    agrees = isinstance(value, Timestamp) if kind.name == "timestamp" else value == Scalar(kind.dtype)
+    if value is not None and not agrees:
+        raise SchemaError(f"{where}: {value!r} contradicts NDArray[np.{item.__name__}]")
+    return Declaration(kind.name, shape=shape.dims)
+
+
+def _parse_single(base: object, value: object, where: str, nested: Nested) -> Declaration:
+    if base is bool and (value is None or value == Scalar("b1")):
+        return Declaration("bool")
+    if isinstance(value, Scalar):
+        kind = value.kind
+        enum = _as_enum(base)
+        if enum is not None and kind.python is int:
+            _check_members(enum, value, where)
+            return Declaration(kind.name, enum=enum)
+        if base is kind.python:
+            return Declaration(kind.name)
+        raise SchemaError(f"{where}: {value!r} is for {kind.python.__name__}, found {_name(base)}")
+    if isinstance(value, Timestamp):
+        if base is np.datetime64:
+            return Declaration("timestamp")
+        if base is datetime:
+            return Declaration("timestamp", face="datetime")
+        raise SchemaError(f"{where}: Timestamp() is for np.datetime64 and datetime, found {_name(base)}")
+    if isinstance(value, _Counted):
+        kind = KINDS[type(value).__name__.lower()]
+        if base is kind.python:
+            return Declaration(kind.name, length=value.n)
+        raise SchemaError(f"{where}: {value!r} is for {kind.python.__name__}, found {_name(base)}")
+    struct = nested(base) if isinstance(base, type) else None
+    if struct is not None:
+        return Declaration(STRUCT, struct=struct)
+    raise SchemaError(f"{where}: {_why_not(base)}")
+
+
+def _as_enum(base: object) -> type[IntEnum] | type[IntFlag] | None:
+    return base if isinstance(base, type) and issubclass(base, IntEnum | IntFlag) else None
+
+
+def _kind_of_scalar(scalar: Any) -> Kind | None:
+    """Return the kind that stores items of a NumPy scalar type."""
+    return _BY_CODE.get(np.dtype(scalar).str[1:])
+
+
+def _check_members(base: type[IntEnum] | type[IntFlag], scalar: Scalar, where: str) -> None:
+    limits = np.iinfo(scalar.code)
+    for member in base:
+        if not limits.min <= member.value <= limits.max:
+            raise SchemaError(
+                f"{where}: {base.__name__}.{member.name} = {member.value} does not fit {scalar.kind.name} "
+                f"({limits.min} … {limits.max})"
+            )
+
+
+def _with_modifiers(declared: Declaration, metadata: list[object]) -> Declaration:
+    unit, doc, offset = "", "", None
+    for item in metadata:  # the outermost Annotated comes last and wins
+        if isinstance(item, Unit):
+            unit = item.text
+        elif isinstance(item, Doc):
+            doc = item.text
+        elif isinstance(item, Offset):
+            offset = item.n
+    return replace(declared, unit=unit, doc=doc, offset=offset)
+
+
+_ADVICE: dict[object, str] = {
+    int: f"plain int has no size; use one of {_INTEGERS}",
+    float: "plain float has no size; use one of f16, f32, f64",
+    complex: "plain complex has no size; use c64 or c128",
+    str: "plain str has no size; use Annotated[str, Utf8(32)], or Utf16, Utf32",
+    bytes: "plain bytes has no size; use Annotated[bytes, Bytes(16)]",
+    datetime: "plain datetime has no form in memory; use Annotated[datetime, Timestamp()]",
+    np.datetime64: "plain np.datetime64 has no unit; use Annotated[np.datetime64, Timestamp()]",
+}
+
+
+def _why_not(base: object) -> str:
+    """Say why a type cannot be a field and what to use instead."""
+    if isinstance(base, str):
+        return f"the annotation {base!r} was not resolved to a type"
+    if isinstance(base, type) and base in _ADVICE:
+        return _ADVICE[base]
+    origin = get_origin(base)
+    if origin is Union or origin is types.UnionType:
+        return f"{_name(base)} has no fixed form: a field always holds a value of one type; use that type alone"
+    plain = origin if origin is not None else base
+    if plain in (list, tuple, set, frozenset, dict):
+        return f"{_name(base)} has no fixed size; use an array: Annotated[NDArray[np.float32], Shape(4)]"
+    if isinstance(plain, type) and issubclass(plain, IntEnum | IntFlag):
+        return f'{plain.__name__} has no width; use Annotated[{plain.__name__}, Scalar("u1")]'
+    if isinstance(plain, type) and issubclass(plain, Enum):
+        return f"{plain.__name__} is not a number; only IntEnum and IntFlag can be stored"
+    if isinstance(plain, type) and issubclass(plain, np.generic):
+        kind = _kind_of_scalar(plain)
+        if kind is not None and kind.name != "timestamp":
+            return f"np.{plain.__name__} is spelt {kind.name} here, which reads as a Python {kind.python.__name__}"
+    return (
+        f"{_name(base)} cannot be stored in fixed bytes; use a sized number (i8 … u64, f16 … f64, c64, c128), bool, "
+        "an Annotated str, bytes, IntEnum, datetime or NDArray, or a Struct"
+    )
+
+
+def _name(annotation: object) -> str:
+    return annotation.__name__ if type(annotation) is type or isinstance(annotation, type) else str(annotation)

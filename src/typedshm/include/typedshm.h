@@ -1,0 +1,437 @@
+/* typedshm.h - the shared-memory protocol of typedshm, format 1.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0
+ *
+ * Plain C11 (or C++11), no Python, no system calls: what is here is the meaning of the bytes. A
+ * program that includes this file can read a region that it has mapped, also through a read-only
+ * mapping, and, while it holds the writers' lock, write one.
+ *
+ * A REGION holds the newest versions of one value of a fixed size, the payload:
+ *
+ *     0     header      256 bytes, written once, before `state` says ready
+ *     256   head        which version is the newest
+ *     384   waiting     until when somebody may be asleep on `head`
+ *     512   writer      the writers' lock word, and what is known of dead owners
+ *     640   presence    one entry for each participant that may write
+ *     ...   document    the layout of the payload, as JSON
+ *     ...   slots       slot_count times { slot line of 128 bytes, payload }
+ *
+ * All numbers are little-endian and of fixed width. Nothing here is a pointer, a pthread object or a
+ * process id that anybody relies on. Words that several processes store to lie on 128-byte lines of
+ * their own (two cache lines: neighbours are prefetched in pairs).
+ *
+ * THE RING. Version v lives in slot v % slot_count. `slot.seq` is 2v + 1 while v is being written and
+ * 2v once it is complete; `head` is the newest complete version, 0 when there is none. A writer,
+ * alone because it holds the lock, marks the slot odd, fills it, marks it even and stores `head`
+ * last. A reader loads `head`, insists that the slot's seq EQUALS 2 * head, copies, and looks again.
+ * To accept any even seq would be wrong: it may belong to a write whose author died before `head`
+ * and which the next writer will do over.
+ *
+ * A killed writer needs no repair: the next one starts again at head + 1. With one slot that slot
+ * was the only copy, so the value is lost until the next whole write; with two or more, nothing is.
+ *
+ * PINS. A reader that wants to look at a slot in place sets its bit in the slot's pin words, then
+ * makes sure that the slot still holds `head`. A writer marks its slot odd, then looks for pins, and
+ * if there are any restores the mark and passes on to the next number. So numbers may skip; what
+ * users see as the version is the slot's `ordinal`, which never does.
+ *
+ * THE WRITERS' LOCK is a word that names its owner by presence entry; whether that owner lives is
+ * asked of the kernel, by a lock on one byte of the region's file. See TSHM_WORD_* below.
+ *
+ * GEOMETRY is never trusted: copy the header once with tshm_check(), which knows the real size of the
+ * memory, and use only the copy.
+ */
+#ifndef TYPEDSHM_H
+#define TYPEDSHM_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef __cplusplus
+#include <atomic>
+#define TSHM_ATOMIC(type) std::atomic<type>
+#define tshm_load(place, order) std::atomic_load_explicit(place, std::memory_order_##order)
+#define tshm_store(place, value, order) std::atomic_store_explicit(place, value, std::memory_order_##order)
+#define tshm_fence(order) std::atomic_thread_fence(std::memory_order_##order)
+#define tshm_exchange_if(place, expected, value, order)                                                                \
+    std::atomic_compare_exchange_strong_explicit(place, expected, value, std::memory_order_##order,                    \
+                                                 std::memory_order_relaxed)
+#define TSHM_STATIC_ASSERT static_assert
+#else
+#include <stdatomic.h>
+#define TSHM_ATOMIC(type) _Atomic(type)
+#define tshm_load(place, order) atomic_load_explicit(place, memory_order_##order)
+#define tshm_store(place, value, order) atomic_store_explicit(place, value, memory_order_##order)
+#define tshm_fence(order) atomic_thread_fence(memory_order_##order)
+#define tshm_exchange_if(place, expected, value, order)                                                                \
+    atomic_compare_exchange_strong_explicit(place, expected, value, memory_order_##order, memory_order_relaxed)
+#define TSHM_STATIC_ASSERT _Static_assert
+TSHM_STATIC_ASSERT(ATOMIC_LLONG_LOCK_FREE == 2, "64-bit atomics must be lock-free");
+#endif
+
+#define TSHM_MAGIC 0x4d48534445505954ull /* the bytes "TYPEDSHM" */
+#define TSHM_FORMAT 0x00010000u          /* major << 16 | minor; readers insist on the major */
+#define TSHM_LINE 128u
+#define TSHM_SLOTS_MAX 1024u
+#define TSHM_PRESENCE_MAX 512u
+#define TSHM_PIN_WORDS (TSHM_PRESENCE_MAX / 64)
+#define TSHM_SIZE_MAX (1ull << 40)
+#define TSHM_DOCUMENT_MAX (1ull << 20)
+
+typedef TSHM_ATOMIC(uint64_t) tshm_atomic_u64;
+typedef TSHM_ATOMIC(uint32_t) tshm_atomic_u32;
+
+/* ---- the structures ----------------------------------------------------------------------- */
+
+/* What `state` may say. A creator writes the whole header and every line first, READY last. */
+enum { TSHM_ABSENT = 0, TSHM_INITIALISING = 1, TSHM_READY = 2, TSHM_RETIRED = 3 };
+
+typedef struct tshm_header {
+    uint64_t magic;           /*   0  TSHM_MAGIC */
+    uint32_t format;          /*   8  TSHM_FORMAT */
+    uint32_t header_size;     /*  12  256 */
+    uint64_t region_size;     /*  16  bytes, all of it */
+    uint64_t slots_offset;    /*  24  of the first slot, a multiple of 128 */
+    uint64_t slot_stride;     /*  32  from slot to slot, a multiple of 128 */
+    uint64_t payload_size;    /*  40  bytes of one value */
+    uint32_t slot_count;      /*  48  1 ... 1024 */
+    uint32_t presence_count;  /*  52  entries that exist, 1 ... 512 */
+    uint8_t layout_id[16];    /*  56  hash of the canonical layout */
+    uint64_t instance;        /*  72  random, new with every creation */
+    uint64_t document_offset; /*  80  */
+    uint64_t document_size;   /*  88  bytes of UTF-8 */
+    uint64_t created;         /*  96  ns since 1970 */
+    uint32_t flags;           /* 104  none defined; unknown ones are refused */
+    uint32_t reserved0;       /* 108  0 */
+    uint64_t reserved1[16];   /* 112  0 */
+    uint64_t check;           /* 240  tshm_header_check() of the 240 bytes before it */
+    tshm_atomic_u32 state;    /* 248  TSHM_READY is stored last, with release */
+    uint32_t reserved2;       /* 252  0 */
+} tshm_header;
+
+typedef struct tshm_head {
+    tshm_atomic_u64 version; /* the newest; its low half is the word that waiters sleep on */
+    uint8_t reserved[120];
+} tshm_head;
+
+/* A sleeper announces itself by a time instead of a count, since a count would stay raised for ever
+ * when a sleeper is killed. Writers wake while the announced time lies in the future. */
+typedef struct tshm_waiting {
+    tshm_atomic_u64 until; /* ns since 1970 */
+    uint8_t reserved[120];
+} tshm_waiting;
+
+typedef struct tshm_writer {
+    tshm_atomic_u64 word;    /* the lock; see TSHM_WORD_* */
+    tshm_atomic_u64 deaths;  /* owners found dead holding it */
+    tshm_atomic_u64 died_at; /* when the last of them was found, ns since 1970 */
+    uint8_t reserved[104];
+} tshm_writer;
+
+typedef struct tshm_presence {
+    uint32_t pid; /* for people to read; nobody acts on it */
+    uint32_t reserved;
+} tshm_presence;
+
+typedef struct tshm_slot {
+    tshm_atomic_u64 seq;                  /*  0  2v + 1 while v is written, 2v when complete */
+    tshm_atomic_u64 ordinal;              /*  8  the version as users count it */
+    tshm_atomic_u64 time;                 /* 16  of publication, ns since 1970 */
+    uint64_t reserved[5];                 /* 24 */
+    tshm_atomic_u64 pins[TSHM_PIN_WORDS]; /* 64  a bit for each presence entry */
+} tshm_slot;
+
+/* The lines before the document, in order. */
+typedef struct tshm_region {
+    tshm_header header;
+    tshm_head head;
+    tshm_waiting waiting;
+    tshm_writer writer;
+    tshm_presence presence[TSHM_PRESENCE_MAX];
+} tshm_region;
+
+TSHM_STATIC_ASSERT(sizeof(tshm_header) == 256 && offsetof(tshm_header, check) == 240, "header");
+TSHM_STATIC_ASSERT(offsetof(tshm_header, layout_id) == 56 && offsetof(tshm_header, state) == 248, "header");
+TSHM_STATIC_ASSERT(sizeof(tshm_slot) == TSHM_LINE && offsetof(tshm_slot, pins) == 64, "slot");
+TSHM_STATIC_ASSERT(offsetof(tshm_region, head) == 256 && offsetof(tshm_region, waiting) == 384, "lines");
+TSHM_STATIC_ASSERT(offsetof(tshm_region, writer) == 512 && offsetof(tshm_region, presence) == 640, "lines");
+TSHM_STATIC_ASSERT(sizeof(tshm_region) == 640 + 8 * TSHM_PRESENCE_MAX, "lines");
+
+/* THE LOCK WORD. Owner, flags and the low bits of the counter share the half that waiters sleep on.
+ *
+ *     bits 0 ... 11   owner: presence entry + 1, or 0 when the lock is free
+ *     bit  12         WAITING: an unlock must wake somebody
+ *     bit  13         DIRTY: an owner died holding the lock, and nobody has unlocked since
+ *     bits 14 ... 63  acquisitions, raised by every one of them and never reset, so that no
+ *                     compare-and-swap can mistake one holding for another
+ *
+ * Presence entry i is taken by the exclusive kernel lock on byte TSHM_PRESENCE_BYTE + i of the
+ * region's file, through a descriptor that is never mapped, duplicated or inherited. An owner whose
+ * byte nobody holds is dead. */
+#define TSHM_WORD_OWNER 0xfffull
+#define TSHM_WORD_WAITING (1ull << 12)
+#define TSHM_WORD_DIRTY (1ull << 13)
+#define TSHM_WORD_ACQUISITION (1ull << 14)
+#define TSHM_WORD_COUNTER (~(TSHM_WORD_ACQUISITION - 1))
+
+/* Bytes of the file that stand for things, far behind its contents (kernel locks may lie there). */
+#define TSHM_PRESENCE_BYTE (1ull << 41)    /* + i: presence entry i */
+#define TSHM_BIRTH_BYTE ((1ull << 41) - 1) /* held while a region is being made, joined or left */
+#define TSHM_LIFE_BYTE ((1ull << 41) - 2)  /* shared by all who have the region open */
+
+/* ---- checking a header --------------------------------------------------------------------- */
+
+/* What a process may believe of a region: a private, checked copy. */
+typedef struct tshm_ring {
+    unsigned char *base;
+    uint64_t slots_offset;
+    uint64_t slot_stride;
+    uint64_t payload_size;
+    uint32_t slot_count;
+    uint32_t presence_count;
+} tshm_ring;
+
+/* FNV-1a over the header's constant part: catches accidents, not attackers. */
+static inline uint64_t tshm_header_check(const tshm_header *header) {
+    const unsigned char *bytes = (const unsigned char *)header;
+    uint64_t hash = 0xcbf29ce484222325ull;
+    for (size_t i = 0; i < offsetof(tshm_header, check); i++)
+        hash = (hash ^ bytes[i]) * 0x100000001b3ull;
+    return hash;
+}
+
+/* Check the region that starts at `memory`, of which `size` bytes are really there.
+ *
+ * Returns NULL and fills `ring` and `copy` (the header as checked) if it can be trusted not to lead
+ * outside those bytes; otherwise what is wrong, in words. Call it when `state` has been seen READY. */
+static inline const char *tshm_check(void *memory, uint64_t size, tshm_header *copy, tshm_ring *ring) {
+    if (size < sizeof(tshm_region))
+        return "the memory is shorter than a header";
+    memcpy((void *)copy, memory, sizeof(tshm_header)); /* once; nothing below looks at the original */
+    if (copy->magic != TSHM_MAGIC)
+        return "the magic number is not that of a typedshm region";
+    if (copy->format >> 16 != TSHM_FORMAT >> 16)
+        return "the format is one this version does not know";
+    if (copy->header_size != sizeof(tshm_header))
+        return "header_size is not 256";
+    if (copy->flags != 0)
+        return "flags has bits this version does not know";
+    if (copy->check != tshm_header_check(copy))
+        return "the check sum does not fit the header";
+    if (copy->region_size > size || copy->region_size > TSHM_SIZE_MAX)
+        return "region_size exceeds the memory's real size";
+    if (copy->slot_count < 1 || copy->slot_count > TSHM_SLOTS_MAX)
+        return "slot_count is outside 1 ... 1024";
+    if (copy->presence_count < 1 || copy->presence_count > TSHM_PRESENCE_MAX)
+        return "presence_count is outside 1 ... 512";
+    if (copy->payload_size < 1 || copy->payload_size > TSHM_SIZE_MAX)
+        return "payload_size is outside 1 ... 2^40";
+    if (copy->slots_offset % TSHM_LINE || copy->slot_stride % TSHM_LINE)
+        return "slots_offset or slot_stride is not a multiple of 128";
+    if (copy->slot_stride > TSHM_SIZE_MAX || copy->slot_stride < sizeof(tshm_slot) + copy->payload_size)
+        return "slot_stride does not hold a slot";
+    if (copy->slots_offset < sizeof(tshm_region) || copy->slots_offset > copy->region_size)
+        return "slots_offset lies inside the header or outside the region";
+    /* at most 2^10 * 2^40: cannot overflow */
+    if (copy->slot_count * copy->slot_stride > copy->region_size - copy->slots_offset)
+        return "the slots reach past the end of the region";
+    if (copy->document_size > TSHM_DOCUMENT_MAX || copy->document_offset < sizeof(tshm_region) ||
+        copy->document_offset > copy->slots_offset || copy->document_size > copy->slots_offset - copy->document_offset)
+        return "the document lies outside its place between header and slots";
+    ring->base = (unsigned char *)memory;
+    ring->slots_offset = copy->slots_offset;
+    ring->slot_stride = copy->slot_stride;
+    ring->payload_size = copy->payload_size;
+    ring->slot_count = copy->slot_count;
+    ring->presence_count = copy->presence_count;
+    return NULL;
+}
+
+/* ---- copying ------------------------------------------------------------------------------- */
+
+/* Copies race with writers on purpose, and are thrown away when they lost. Words loaded and stored
+ * relaxed make that defined for small payloads; above TSHM_WORDWISE bytes memcpy is twice as fast. */
+#if defined(__SANITIZE_THREAD__)
+#define TSHM_WORDWISE SIZE_MAX
+#else
+#define TSHM_WORDWISE ((size_t)65536)
+#endif
+
+static inline void tshm_copy_out(void *to, const void *shared, size_t size) {
+    if (size > TSHM_WORDWISE) {
+        memcpy(to, shared, size);
+        return;
+    }
+    const tshm_atomic_u64 *words = (const tshm_atomic_u64 *)shared;
+    unsigned char *bytes = (unsigned char *)to;
+    for (size_t i = 0; i < size / 8; i++) {
+        uint64_t word = tshm_load(&words[i], relaxed);
+        memcpy(bytes + 8 * i, &word, 8);
+    }
+    if (size % 8) { /* slots end on a line, so the word is there */
+        uint64_t word = tshm_load(&words[size / 8], relaxed);
+        memcpy(bytes + size / 8 * 8, &word, size % 8);
+    }
+}
+
+static inline void tshm_copy_in(void *shared, const void *from, size_t size) {
+    if (size > TSHM_WORDWISE) {
+        memcpy(shared, from, size);
+        return;
+    }
+    tshm_atomic_u64 *words = (tshm_atomic_u64 *)shared;
+    const unsigned char *bytes = (const unsigned char *)from;
+    for (size_t i = 0; i < size / 8; i++) {
+        uint64_t word;
+        memcpy(&word, bytes + 8 * i, 8);
+        tshm_store(&words[i], word, relaxed);
+    }
+    if (size % 8) {
+        uint64_t word = 0;
+        memcpy(&word, bytes + size / 8 * 8, size % 8);
+        tshm_store(&words[size / 8], word, relaxed);
+    }
+}
+
+/* ---- reading ------------------------------------------------------------------------------- */
+
+static inline tshm_region *tshm_lines(const tshm_ring *ring) {
+    return (tshm_region *)ring->base;
+}
+
+static inline tshm_slot *tshm_slot_of(const tshm_ring *ring, uint64_t version) {
+    return (tshm_slot *)(ring->base + ring->slots_offset + version % ring->slot_count * ring->slot_stride);
+}
+
+/* One version in its slot, as a reader or the writer sees it. */
+typedef struct tshm_cursor {
+    uint64_t version; /* the ring's number */
+    tshm_slot *slot;
+    unsigned char *payload;
+} tshm_cursor;
+
+enum { TSHM_NOTHING = 0, TSHM_READABLE = 1, TSHM_BUSY = -1 };
+
+static inline tshm_cursor tshm_cursor_at(const tshm_ring *ring, uint64_t version) {
+    tshm_cursor cursor;
+    cursor.version = version;
+    cursor.slot = tshm_slot_of(ring, version);
+    cursor.payload = (unsigned char *)cursor.slot + sizeof(tshm_slot);
+    return cursor;
+}
+
+/* Find the newest version. TSHM_BUSY: a writer has just taken its slot; begin again. */
+static inline int tshm_read_begin(const tshm_ring *ring, tshm_cursor *cursor) {
+    /* acquire, with the release store of head in tshm_write_end */
+    uint64_t version = tshm_load(&tshm_lines(ring)->head.version, acquire);
+    if (version == 0)
+        return TSHM_NOTHING;
+    *cursor = tshm_cursor_at(ring, version);
+    /* acquire, with the release store of the even seq in tshm_write_end: the payload it completed */
+    return tshm_load(&cursor->slot->seq, acquire) == 2 * version ? TSHM_READABLE : TSHM_BUSY;
+}
+
+/* True if a writer came by since tshm_read_begin, so that what was copied may be torn. */
+static inline int tshm_read_retry(const tshm_cursor *cursor) {
+    /* acquire fence, with the fence in tshm_write_begin: whoever saw a byte of the next write sees its odd seq */
+    tshm_fence(acquire);
+    return tshm_load(&cursor->slot->seq, relaxed) != 2 * cursor->version;
+}
+
+/* The version as users count it. Call between tshm_read_begin and tshm_read_retry. With fewer than
+ * three slots there are no pins, so no number is ever passed by and the two counts are one. */
+static inline uint64_t tshm_ordinal(const tshm_ring *ring, const tshm_cursor *cursor) {
+    return ring->slot_count < 3 ? cursor->version : tshm_load(&cursor->slot->ordinal, relaxed);
+}
+
+/* ---- writing: only while holding the writers' lock ------------------------------------------ */
+
+/* Asks whether presence entry `entry` is alive; errors count as alive. */
+typedef int (*tshm_alive)(void *context, uint32_t entry);
+
+/* Bits of `slot` whose readers live. Dead readers' pins are cleared, one bit at a time. */
+static inline int tshm_pinned(tshm_slot *slot, tshm_alive alive, void *context) {
+    int pinned = 0;
+    for (uint32_t i = 0; i < TSHM_PIN_WORDS; i++) {
+        /* acquire, with the release that cleared a pin: that reader is done with the payload */
+        uint64_t word = tshm_load(&slot->pins[i], acquire);
+        for (uint32_t bit = 0; bit < 64 && word >> bit; bit++) {
+            uint64_t pin = 1ull << bit;
+            if (!(word & pin))
+                continue;
+            /* probed after it was read, and cleared only if the word is still the one read */
+            uint64_t seen = word;
+            if (alive && !alive(context, i * 64 + bit) && tshm_exchange_if(&slot->pins[i], &seen, word & ~pin, relaxed))
+                word &= ~pin;
+            else
+                pinned = 1;
+        }
+    }
+    return pinned;
+}
+
+/* Choose and mark the slot of the next version. Returns 0 when every slot is pinned, which takes
+ * readers that break the rule of slot_count - 2. To give up a begun write, do nothing: a slot left
+ * odd is no reader's and the next writer's first choice. */
+static inline int tshm_write_begin(const tshm_ring *ring, tshm_alive alive, void *context, tshm_cursor *cursor) {
+    /* relaxed: only holders of the lock store head, and the lock ordered us behind them */
+    uint64_t head = tshm_load(&tshm_lines(ring)->head.version, relaxed);
+    for (uint64_t version = head + 1; version <= head + 2 * (uint64_t)ring->slot_count; version++) {
+        if (ring->slot_count > 1 && version % ring->slot_count == head % ring->slot_count)
+            continue; /* the newest version itself: never touched while it is the newest */
+        *cursor = tshm_cursor_at(ring, version);
+        uint64_t before = tshm_load(&cursor->slot->seq, relaxed);
+        tshm_store(&cursor->slot->seq, 2 * version + 1, relaxed);
+        /* Two pairs. As a release fence, with the acquire fence in tshm_read_retry: no payload store is seen before
+         * the odd seq. Sequentially consistent, with the fence between a reader's pin and its look at seq: either it
+         * sees the odd seq or we see its pin. Without pins (fewer than three slots) release is enough. */
+        if (ring->slot_count < 3) {
+            tshm_fence(release);
+            return 1;
+        }
+        tshm_fence(seq_cst);
+        if (!tshm_pinned(cursor->slot, alive, context))
+            return 1;
+        tshm_store(&cursor->slot->seq, before, release); /* for the reader who pinned it */
+    }
+    return 0;
+}
+
+/* Publish what was written into cursor->payload. `now` is in ns since 1970. */
+static inline void tshm_write_end(const tshm_ring *ring, const tshm_cursor *cursor, uint64_t now) {
+    tshm_region *lines = tshm_lines(ring);
+    uint64_t ordinal = cursor->version;
+    if (ring->slot_count >= 3) {
+        uint64_t head = tshm_load(&lines->head.version, relaxed); /* ours, as in tshm_write_begin */
+        ordinal = head ? tshm_load(&tshm_slot_of(ring, head)->ordinal, relaxed) + 1 : 1;
+    }
+    tshm_store(&cursor->slot->ordinal, ordinal, relaxed);
+    tshm_store(&cursor->slot->time, now, relaxed);
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_sfence(); /* whoever filled the slot may have used streaming stores, which no release orders */
+#endif
+    tshm_store(&cursor->slot->seq, 2 * cursor->version, release); /* with the acquire load in tshm_read_begin */
+    tshm_store(&lines->head.version, cursor->version, release);   /* with the acquire load in tshm_read_begin */
+}
+
+/* ---- waiting -------------------------------------------------------------------------------- */
+
+/* A sleeper announces itself, THEN looks at head; a writer stores head, THEN looks for sleepers. The
+ * two fences make sure that one of them sees the other. A sleeper never sleeps longer than TSHM_SLICE
+ * at a time, so a writer killed between head and the wake-up costs no more than that. */
+#define TSHM_SLICE 100000000ull /* ns */
+
+static inline void tshm_announce_sleep(const tshm_ring *ring, uint64_t now) {
+    /* twice the slice: it also covers a sleeper that is held up on its way to bed */
+    tshm_store(&tshm_lines(ring)->waiting.until, now + 2 * TSHM_SLICE, relaxed);
+    tshm_fence(seq_cst); /* with the fence in tshm_must_wake */
+}
+
+/* After tshm_write_end, with the same `now`: is somebody to be woken? */
+static inline int tshm_must_wake(const tshm_ring *ring, uint64_t now) {
+    tshm_fence(seq_cst); /* with the fence in tshm_announce_sleep */
+    return tshm_load(&tshm_lines(ring)->waiting.until, relaxed) > now;
+}
+
+#endif

@@ -1,0 +1,522 @@
+"""Layout: the frozen, language-neutral description a Struct compiles to.
+
+Every consumer (NumPy dtype, ctypes, JSON document, C header, diff) reads the Layout, never the class.
+"""
+
+import ctypes
+import json
+import keyword
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from typedshm.errors import SchemaError
+from typedshm.fields import KINDS, STRUCT, ByteOrder, Declaration, Face, kind_of_dtype
+
+#: The largest struct, in bytes.
+SIZE_LIMIT = 2**40
+
+
+@dataclass(frozen=True, slots=True)
+class Enumeration:
+    """The named values of an integer field.
+
+    Attributes
+    ----------
+    name : str
+        Of the enum class.
+    flag : bool
+        True if members combine (``IntFlag``), False for ``IntEnum``.
+    members : tuple of (str, int)
+        In the order of declaration, aliases included.
+    """
+
+    name: str
+    flag: bool
+    members: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutField:
+    """One field of a :class:`Layout`.
+
+    Attributes
+    ----------
+    name : str
+        A Python identifier without a leading underscore.
+    kind : str
+        A key of :data:`typedshm.fields.KINDS`, or ``"struct"``.
+    offset, size : int
+        In bytes; ``size`` covers all items.
+    shape : tuple of int
+        Empty unless the field is an array.
+    length : int
+        Code units or bytes of one text or raw item, otherwise 0.
+    byte_order : "little" or "big"
+        ``"little"`` wherever it makes no difference: one-byte kinds and structs.
+    unit, doc : str
+        Empty if not given.
+    enum : Enumeration or None
+        The names of an integer's values.
+    struct : Layout or None
+        What one item of kind ``"struct"`` looks like.
+    face : "datetime64" or "datetime"
+        What a timestamp reads as in Python.
+    """
+
+    name: str
+    kind: str
+    offset: int
+    size: int
+    shape: tuple[int, ...] = ()
+    length: int = 0
+    byte_order: ByteOrder = "little"
+    unit: str = ""
+    doc: str = ""
+    enum: Enumeration | None = None
+    struct: "Layout | None" = None
+    face: Face = "datetime64"
+
+    @property
+    def end(self) -> int:
+        """The first byte behind the field."""
+        return self.offset + self.size
+
+    @property
+    def alignment(self) -> int:
+        """The natural alignment in bytes."""
+        return self.struct.alignment if self.struct is not None else KINDS[self.kind].alignment
+
+    @property
+    def item_dtype(self) -> "np.dtype[Any]":
+        """The NumPy dtype of one item."""
+        if self.struct is not None:
+            return self.struct.dtype
+        kind = KINDS[self.kind]
+        order = "<" if self.byte_order == "little" else ">"
+        if self.kind == "utf16":  # NumPy has no such text: its code units
+            return np.dtype((order + kind.dtype, (self.length,)))
+        return np.dtype(f"{order}{kind.dtype}{self.length}" if kind.sized else order + kind.dtype)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the field as JSON-able values; what is empty is left out."""
+        enum = None
+        if self.enum is not None:
+            enum = {"name": self.enum.name, "flag": self.enum.flag, "members": dict(self.enum.members)}
+        optional = {
+            "shape": list(self.shape),
+            "length": self.length,
+            "unit": self.unit,
+            "doc": self.doc,
+            "enum": enum,
+            "struct": self.struct.describe() if self.struct is not None else None,
+            "face": "" if self.face == "datetime64" else self.face,
+        }
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "offset": self.offset,
+            "size": self.size,
+            "byte_order": self.byte_order,
+        } | {key: value for key, value in optional.items() if value}
+
+    def __str__(self) -> str:
+        """Return the field's type and place in words, as in ``f32[4] m/s at 8``."""
+        text = f"struct of {self.struct.size} bytes" if self.struct is not None else self.kind
+        if self.length:
+            text += f"({self.length})"
+        if self.shape:
+            text += f"[{', '.join(map(str, self.shape))}]"
+        if self.unit:
+            text += f" {self.unit}"
+        if self.byte_order == "big":
+            text += " big-endian"
+        return f"{text} at {self.offset}"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The bytes of a Struct.
+
+    Attributes
+    ----------
+    name : str
+        Of the class.
+    fields : tuple of LayoutField
+        By ascending offset; those of a base class come first.
+    size, alignment : int
+        In bytes; ``size`` includes trailing padding.
+    pack : int or None
+        The class option ``pack=``, the largest alignment any field got.
+    doc : str
+        The class's docstring.
+
+    Raises
+    ------
+    SchemaError
+        If the description contradicts itself: overlapping fields, sizes that do not add up, unusable names.
+    """
+
+    name: str
+    fields: tuple[LayoutField, ...]
+    size: int
+    alignment: int
+    pack: int | None = None
+    doc: str = ""
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # without the cached properties, and checked again where it is loaded
+        return (Layout, (self.name, self.fields, self.size, self.alignment, self.pack, self.doc))
+
+    @cached_property
+    def id(self) -> bytes:
+        """The layout's identity, 16 bytes: equal for layouts whose bytes mean the same.
+
+        It covers names, kinds, offsets, sizes, shapes, byte order and units, nested layouts included; not docs,
+        defaults, enum members or class names.
+        """
+        canonical = json.dumps(_canonical(self.describe()), sort_keys=True, separators=(",", ":"))
+        return blake2b(canonical.encode(), digest_size=16).digest()
+
+    @cached_property
+    def dtype(self) -> "np.dtype[Any]":
+        """The NumPy structured dtype with the same offsets and size."""
+        return np.dtype(
+            {
+                "names": [field.name for field in self.fields],
+                "formats": [
+                    (field.item_dtype, field.shape) if field.shape else field.item_dtype for field in self.fields
+                ],
+                "offsets": [field.offset for field in self.fields],
+                "itemsize": self.size,
+            }
+        )
+
+    @classmethod
+    def from_dtype(cls, dtype: "np.dtype[Any]", name: str) -> "Layout":
+        """Describe a NumPy structured dtype.
+
+        ``S`` and ``V`` fields become raw bytes, ``U`` UTF-32 text, ``M8[ns]`` timestamps, subarrays arrays and nested
+        structured dtypes structs.
+
+        Raises
+        ------
+        SchemaError
+            If the dtype is not structured, its fields overlap, or a field has no portable form (objects, ``m8``,
+            other ``M8`` units, ``longdouble``).
+        """
+        if dtype.fields is None:
+            raise SchemaError(f"{name}: expected a structured dtype, found {dtype}")
+        fields = [_field_of_dtype(entry[0], entry[1], label, name) for label, entry in dtype.fields.items()]
+        fields.sort(key=lambda field: field.offset)
+        natural = max((field.alignment for field in fields), default=1)
+        aligned = dtype.itemsize % natural == 0 and all(field.offset % field.alignment == 0 for field in fields)
+        return cls(name, tuple(fields), dtype.itemsize, natural if aligned else 1, None if aligned else 1)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the whole layout as JSON-able values (see :meth:`LayoutField.describe`)."""
+        return {
+            "name": self.name,
+            "doc": self.doc,
+            "size": self.size,
+            "alignment": self.alignment,
+            "pack": self.pack,
+            "fields": [field.describe() for field in self.fields],
+        }
+
+    def diff(self, other: "Layout") -> str:
+        """Return what differs, one line a field, this layout on the left; the empty string if the ids are equal.
+
+        ``-`` marks a field that only this layout has, ``+`` one that only the other has.
+        """
+        if self.id == other.id:
+            return ""
+        lines = [f"{self.name} {self.id.hex()} | {other.name} {other.id.hex()}", *_differences(self, other, "")]
+        if self.size != other.size:
+            lines.append(f"  size: {self.size} bytes | {other.size} bytes")
+        return "\n".join(lines)
+
+    def prefix_of(self, other: "Layout") -> bool:
+        """Return True if every field stands in ``other`` unchanged and at the same offset.
+
+        Bytes of ``other`` can then be read with this layout; ``other`` may have more fields.
+        """
+        theirs = {field.name: field for field in other.fields}
+        return self.size <= other.size and all(
+            field.name in theirs and _same(field, theirs[field.name]) for field in self.fields
+        )
+
+
+# ---- building ------------------------------------------------------------------------------------------------------
+
+
+def lay_out(
+    name: str,
+    declared: Mapping[str, Declaration],
+    *,
+    pack: int | None = None,
+    byte_order: ByteOrder = "little",
+    base: Layout | None = None,
+    doc: str = "",
+) -> Layout:
+    """Place fields as C does and return the layout.
+
+    Parameters
+    ----------
+    name : str
+        Of the class, for messages and documents.
+    declared : mapping of str to Declaration
+        The class's own fields in order. The ``struct`` of a declaration has a ``layout``.
+    pack : int, optional
+        The largest alignment a field gets, a power of two (as ``#pragma pack``).
+    byte_order : "little" or "big"
+        Of every own field; nested structs keep theirs.
+    base : Layout, optional
+        The layout of the base class. Own fields start behind its whole size, as in ``struct {Base base; …}``.
+    doc : str
+        The class's docstring.
+
+    Raises
+    ------
+    SchemaError
+        If a pinned field overlaps what comes before, a name is reserved or taken, or there is no field.
+    """
+    if pack is not None and (pack < 1 or pack & (pack - 1)):
+        raise SchemaError(f"{name}: expected pack= to be a power of two, found {pack!r}")
+    if byte_order not in ("little", "big"):
+        raise SchemaError(f'{name}: expected byte_order= to be "little" or "big", found {byte_order!r}')
+    fields = list(base.fields) if base is not None else []
+    end = base.size if base is not None else 0
+    alignment = base.alignment if base is not None else 1
+    for label, declaration in declared.items():
+        field = _field_of_declaration(label, declaration, byte_order)
+        wanted = min(field.alignment, pack or field.alignment)
+        offset = _round_up(end, wanted) if declaration.offset is None else declaration.offset
+        if offset < end:
+            before = fields[-1].name if fields else base.name if base is not None else ""
+            raise SchemaError(f"{name}.{label}: pinned to byte {offset}, but {before} before it reaches to byte {end}")
+        if offset % wanted == 0:  # a field pinned elsewhere does not ask for alignment
+            alignment = max(alignment, wanted)
+        field = replace(field, offset=offset)
+        fields.append(field)
+        end = field.end
+    return Layout(name, tuple(fields), _round_up(end, alignment), alignment, pack, doc)
+
+
+def _round_up(value: int, step: int) -> int:
+    return -(-value // step) * step
+
+
+def _field_of_declaration(name: str, declared: Declaration, byte_order: ByteOrder) -> LayoutField:
+    struct: Layout | None = declared.struct.layout if declared.kind == STRUCT else None
+    enum = None
+    if declared.enum is not None:
+        members = tuple((label, int(member)) for label, member in declared.enum.__members__.items())
+        enum = Enumeration(declared.enum.__name__, _is_flag(declared.enum), members)
+    return LayoutField(
+        name=name,
+        kind=declared.kind,
+        offset=0,
+        size=_item_size(declared.kind, declared.length, struct) * math.prod(declared.shape),
+        shape=declared.shape,
+        length=declared.length,
+        byte_order="little" if struct is not None or KINDS[declared.kind].alignment == 1 else byte_order,
+        unit=declared.unit,
+        doc=declared.doc,
+        enum=enum,
+        struct=struct,
+        face=declared.face,
+    )
+
+
+def _is_flag(enum: type) -> bool:
+    return any(base.__name__ == "Flag" for base in enum.__mro__)
+
+
+def _item_size(kind: str, length: int, struct: Layout | None) -> int:
+    if struct is not None:
+        return struct.size
+    return KINDS[kind].size * (length if KINDS[kind].sized else 1)
+
+
+def _field_of_dtype(dtype: "np.dtype[Any]", offset: int, label: str, owner: str) -> LayoutField:
+    where = f"{owner}.{label}"
+    item, shape = (dtype, ()) if dtype.subdtype is None else dtype.subdtype
+    if item.fields is not None:
+        struct = Layout.from_dtype(item, label)
+        return LayoutField(label, STRUCT, offset, dtype.itemsize, shape, struct=struct)
+    kind = kind_of_dtype(item)
+    if kind is None:
+        raise SchemaError(
+            f"{where}: dtype {item} has no portable form; use numbers, bool, S, U, V, M8[ns] or structured dtypes"
+        )
+    return LayoutField(
+        name=label,
+        kind=kind.name,
+        offset=offset,
+        size=dtype.itemsize,
+        shape=shape,
+        length=item.itemsize // kind.size if kind.sized else 0,
+        byte_order="big" if kind.alignment > 1 and item.str[0] == ">" else "little",
+    )
+
+
+# ---- checking ------------------------------------------------------------------------------------------------------
+
+
+def _check(layout: Layout) -> None:
+    if not layout.fields:
+        raise SchemaError(f"{layout.name}: expected at least one field, found none")
+    if layout.alignment < 1 or layout.alignment & (layout.alignment - 1):
+        raise SchemaError(f"{layout.name}: expected the alignment to be a power of two, found {layout.alignment}")
+    names: set[str] = set()
+    end = 0
+    for field in layout.fields:
+        where = f"{layout.name}.{field.name}"
+        _check_name(field.name, where)
+        if field.name in names:
+            raise SchemaError(f"{where}: the name is taken by an earlier field")
+        names.add(field.name)
+        _check_field(field, where)
+        if field.offset < end:
+            raise SchemaError(f"{where}: starts at byte {field.offset}, inside the field before, which ends at {end}")
+        end = field.end
+    if layout.size < end:
+        raise SchemaError(f"{layout.name}: expected a size of at least {end} bytes, found {layout.size}")
+    if layout.size > SIZE_LIMIT:
+        raise SchemaError(f"{layout.name}: expected a size of at most {SIZE_LIMIT} bytes, found {layout.size}")
+
+
+def _check_name(name: str, where: str) -> None:
+    if not name.isidentifier() or keyword.iskeyword(name):
+        raise SchemaError(f"{where}: expected a Python identifier as the field's name, found {name!r}")
+    if name.startswith("_"):
+        raise SchemaError(f"{where}: names that start with an underscore are reserved")
+
+
+def _check_field(field: LayoutField, where: str) -> None:
+    if (field.kind == STRUCT) != (field.struct is not None) or (field.kind != STRUCT and field.kind not in KINDS):
+        raise SchemaError(f"{where}: unknown kind {field.kind!r}, or a struct without its layout")
+    kind = KINDS.get(field.kind)
+    if (field.length > 0) != (kind is not None and kind.sized) or field.length < 0:
+        raise SchemaError(f"{where}: a length of {field.length} makes no sense for {field.kind}")
+    if any(dim < 1 for dim in field.shape):
+        raise SchemaError(f"{where}: expected dimensions of at least 1, found {field.shape}")
+    if field.kind == "utf16" and field.shape:
+        raise SchemaError(f"{where}: arrays of UTF-16 text cannot be shared; NumPy has no such dtype")
+    size = _item_size(field.kind, field.length, field.struct) * math.prod(field.shape)
+    if field.size != size:
+        raise SchemaError(f"{where}: expected a size of {size} bytes, found {field.size}")
+    if field.enum is not None and (kind is None or kind.python is not int or field.shape):
+        raise SchemaError(f"{where}: only a single integer can be an enum, found {field.kind}")
+
+
+# ---- identity and difference ---------------------------------------------------------------------------------------
+
+
+def _canonical(description: Mapping[str, Any]) -> dict[str, Any]:
+    """Reduce a description to what the bytes mean."""
+    return {"size": description["size"], "fields": [_canonical_field(field) for field in description["fields"]]}
+
+
+def _canonical_field(description: Mapping[str, Any]) -> dict[str, Any]:
+    keys = ("name", "kind", "offset", "size", "shape", "byte_order", "unit")
+    kept = {key: description[key] for key in keys if key in description}
+    if "struct" in description:
+        kept["struct"] = _canonical(description["struct"])
+    return kept
+
+
+def _same(one: LayoutField, other: LayoutField) -> bool:
+    return _canonical_field(one.describe()) == _canonical_field(other.describe())
+
+
+def _differences(one: Layout, other: Layout, prefix: str) -> Iterator[str]:
+    theirs = {field.name: field for field in other.fields}
+    for mine in one.fields:
+        name = f"{prefix}{mine.name}"
+        their = theirs.pop(mine.name, None)
+        if their is None:
+            yield f"  - {name}: {mine}"
+        elif not _same(mine, their):
+            nested = mine.struct is not None and their.struct is not None
+            if not nested or str(mine) != str(their):
+                yield f"  {name}: {mine} | {their}"
+            if mine.struct is not None and their.struct is not None:
+                yield from _differences(mine.struct, their.struct, f"{name}.")
+    for their in theirs.values():
+        yield f"  + {prefix}{their.name}: {their}"
+
+
+# ---- ctypes --------------------------------------------------------------------------------------------------------
+
+
+class CtypesFields(NamedTuple):
+    """What a ``ctypes.Structure`` needs: its ``_fields_`` and, if not None, its ``_pack_``."""
+
+    fields: list[tuple[str, Any]]
+    pack: int | None
+
+
+def ctypes_fields(layout: Layout, own: Sequence[LayoutField], structs: Mapping[str, type], base: Any) -> CtypesFields:
+    """Return the ctypes face of a layout.
+
+    Natural fields where ctypes' own rules lead to the layout's offsets; otherwise (pinned fields, or nested classes
+    that are themselves of this sort) a packed structure with explicit padding, named ``_pad_<offset>``.
+
+    Parameters
+    ----------
+    layout : Layout
+        The whole layout.
+    own : sequence of LayoutField
+        Its fields that no base class has.
+    structs : mapping of str to type
+        The ctypes class of one item of each field of kind ``"struct"``.
+    base : type or None
+        The ctypes base class that holds the other fields.
+    """
+    members: list[tuple[str, Any]] = []
+    for field in own:
+        ctype: Any = structs[field.name] if field.kind == STRUCT else None
+        if ctype is None:
+            ctype = KINDS[field.kind].ctypes_type(field.length, field.byte_order)
+        for dim in reversed(field.shape):
+            ctype = ctype * dim
+        members.append((field.name, ctype))
+    start = ctypes.sizeof(base) if base is not None else 0
+    if _ctypes_agrees(layout, own, members, base, start):
+        return CtypesFields(members, layout.pack)
+    padded: list[tuple[str, Any]] = []
+    for field, member in zip(own, members, strict=True):
+        if field.offset > start:
+            padded.append((f"_pad_{start}", ctypes.c_ubyte * (field.offset - start)))
+        padded.append(member)
+        start = field.end
+    if layout.size > start:
+        padded.append((f"_pad_{start}", ctypes.c_ubyte * (layout.size - start)))
+    return CtypesFields(padded, 1)
+
+
+def _ctypes_agrees(
+    layout: Layout, own: Sequence[LayoutField], members: Sequence[tuple[str, Any]], base: Any, offset: int
+) -> bool:
+    """Follow ctypes' rules and tell whether they lead to the layout."""
+    if base is not None and getattr(base, "_pack_", None) != layout.pack:  # ctypes inherits _pack_
+        return False
+    total = ctypes.alignment(base) if base is not None else 1
+    for field, (_, ctype) in zip(own, members, strict=True):
+        alignment = min(ctypes.alignment(ctype), layout.pack or field.size)
+        offset = _round_up(offset, alignment)
+        if offset != field.offset:
+            return False
+        offset += field.size
+        total = max(total, alignment)
+    return _round_up(offset, total) == layout.size

@@ -1,0 +1,292 @@
+"""What the C field descriptors leave to Python: timestamps, array assignment, and the words of every refusal."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NoReturn, cast
+
+import numpy as np
+
+from typedshm import _native
+from typedshm.errors import FieldOverflow, FieldTypeError, FieldValueError
+from typedshm.fields import KINDS
+from typedshm.layout import LayoutField
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NOT_A_TIME = -(2**63)
+
+# NumPy's units as exact fractions of nanoseconds: (multiplier, divisor)
+_UNITS: dict[str, tuple[int, int]] = {
+    "W": (7 * 86_400 * 10**9, 1),
+    "D": (86_400 * 10**9, 1),
+    "h": (3_600 * 10**9, 1),
+    "m": (60 * 10**9, 1),
+    "s": (10**9, 1),
+    "ms": (10**6, 1),
+    "us": (10**3, 1),
+    "ns": (1, 1),
+    "ps": (1, 10**3),
+    "fs": (1, 10**6),
+    "as": (1, 10**9),
+}
+
+# ---- refusals ------------------------------------------------------------------------------------------------------
+
+
+def refuse(field: _native.Field, value: object, reason: str) -> NoReturn:
+    """Raise the error for a value that a field cannot take, or for bytes that it cannot read.
+
+    Parameters
+    ----------
+    field : Field
+        The descriptor.
+    value : object
+        What was given, or what was found in memory.
+    reason : str
+        ``type``, ``range``, ``length``, ``nul``, ``encode``, ``decode``, ``member`` or ``delete``.
+
+    Raises
+    ------
+    FieldTypeError, FieldValueError, FieldOverflow
+        One of them, always.
+    """
+    where, spec = _where(field), field.spec
+    if reason == "delete":
+        raise FieldTypeError(f"{where}: a field cannot be deleted")
+    if reason == "range":
+        raise FieldOverflow(f"{where}: {_shown(value)} does not fit {_range(spec)}")
+    if reason == "length":
+        raise FieldValueError(f"{where}: {_length(spec, value)}")
+    if reason == "nul":
+        at = cast("str", value).index("\0")
+        raise FieldValueError(f"{where}: expected text without NUL, which would end it; found one at character {at}")
+    if reason == "encode":
+        raise FieldValueError(f"{where}: {_shown(value)} holds half a surrogate pair and cannot be encoded")
+    if reason == "decode":
+        raise FieldValueError(f"{where}: expected {spec.kind} text in memory, found {_shown(value)}")
+    if reason == "member" and spec.enum is not None:
+        names = ", ".join(f"{name}={number}" for name, number in spec.enum.members)
+        raise FieldValueError(f"{where}: {value} is no member of {spec.enum.name} ({names})")
+    raise FieldTypeError(f"{where}: expected {_expected(spec)}, found {_shown(value)} ({type(value).__name__})")
+
+
+def _where(field: _native.Field) -> str:
+    return f"{field.owner.__name__}.{field.spec.name}"
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _expected(spec: LayoutField) -> str:
+    if spec.struct is not None:
+        return f"a {spec.struct.name}"
+    if spec.enum is not None:
+        return f"a {spec.enum.name} or its number"
+    if spec.kind == "timestamp":
+        return "an aware datetime or a np.datetime64"
+    python = KINDS[spec.kind].python
+    return {int: "an int", float: "a number", complex: "a number", bool: "a bool", str: "text (str)"}.get(
+        python, f"{spec.length} bytes"
+    )
+
+
+def _range(spec: LayoutField) -> str:
+    kind = KINDS[spec.kind]
+    if kind.python is bool:
+        return "a bool (0 or 1)"
+    if kind.python is int:
+        limits = np.iinfo(kind.dtype)
+        return f"{kind.name} ({limits.min} … {limits.max})"
+    return f"{kind.name} (largest {np.finfo(kind.dtype).max:.2g})"
+
+
+def _length(spec: LayoutField, value: object) -> str:
+    if spec.kind == "bytes":
+        return f"expected exactly {spec.length} bytes, found {memoryview(cast('bytes', value)).nbytes}"
+    kind = KINDS[spec.kind]
+    encoding = {"utf8": "utf-8", "utf16": "utf-16-le", "utf32": "utf-32-le"}[spec.kind]
+    units = len(cast("str", value).encode(encoding)) // kind.size
+    unit = "bytes" if kind.size == 1 else "code units"
+    return (
+        f"expected text of at most {spec.length} {unit} in {encoding[:6].rstrip('-')}, found {units}: {_shown(value)}"
+    )
+
+
+# ---- timestamps ----------------------------------------------------------------------------------------------------
+
+
+def decode_datetime64(field: _native.Field, ns: int) -> np.datetime64:
+    """Return the moment ``ns`` nanoseconds after the epoch; the least integer is NaT."""
+    del field
+    return np.datetime64(ns, "ns")
+
+
+def decode_datetime(field: _native.Field, ns: int) -> datetime:
+    """Return the moment as an aware UTC datetime, rounded down to microseconds."""
+    if ns == _NOT_A_TIME:
+        raise FieldValueError(f"{_where(field)}: expected a moment in memory, found NaT, which no datetime can hold")
+    return _EPOCH + timedelta(microseconds=ns // 1000)
+
+
+def encode_timestamp(field: _native.Field, value: object) -> int:
+    """Return nanoseconds since the epoch, rounded down, from a datetime or np.datetime64 of any unit."""
+    if isinstance(value, datetime):
+        if value.utcoffset() is None:
+            raise FieldValueError(
+                f"{_where(field)}: expected an aware datetime, found {value!r} without a time zone; "
+                "say which one, as in value.replace(tzinfo=timezone.utc)"
+            )
+        delta = value - _EPOCH
+        ns = ((delta.days * 86_400 + delta.seconds) * 10**6 + delta.microseconds) * 1000
+    elif isinstance(value, np.datetime64):
+        if np.isnat(cast("Any", value)):
+            return _NOT_A_TIME
+        ns = _nanoseconds(cast("Any", value))
+    else:
+        refuse(field, value, "type")
+    if not _NOT_A_TIME < ns < 2**63:
+        raise FieldOverflow(f"{_where(field)}: {value} lies outside what a timestamp holds (years 1678 … 2262)")
+    return ns
+
+
+def _nanoseconds(value: "np.datetime64[Any]") -> int:
+    unit, step = np.datetime_data(value.dtype)
+    if unit in ("Y", "M"):
+        unit, step, value = "D", 1, value.astype("M8[D]")
+    multiplier, divisor = _UNITS[unit]
+    return int(value.astype(np.int64)) * step * multiplier // divisor
+
+
+# ---- arrays --------------------------------------------------------------------------------------------------------
+
+
+def assign_array(field: _native.Field, view: "np.ndarray[Any, Any]", value: object) -> None:
+    """Copy a value into an array field.
+
+    Parameters
+    ----------
+    field : Field
+        The descriptor.
+    view : ndarray
+        Of the field's own bytes.
+    value : array-like
+        An array of the same shape and dtype (of either byte order), or lists and tuples of the same shape whose items
+        fit as single values would.
+
+    Raises
+    ------
+    FieldTypeError, FieldValueError, FieldOverflow
+        If the dtype, the shape, or an item does not fit.
+    """
+    if isinstance(value, list | tuple):
+        array = _array_of_items(field, view, cast("Sequence[object]", value))
+    else:
+        array = np.asarray(value)
+        if array.dtype != view.dtype and array.dtype.newbyteorder("=") != view.dtype.newbyteorder("="):
+            wanted = view.dtype.newbyteorder("=") if view.dtype.fields is None else f"{field.spec.struct.name} structs"
+            found = _shown(value) if array.dtype == object else array.dtype
+            raise FieldTypeError(
+                f"{_where(field)}: expected an array of {wanted} with shape {view.shape}, found {found}; "
+                "convert it with .astype()"
+            )
+        if array.shape != view.shape:
+            _refuse_shape(field, view, array.shape)
+    np.copyto(view, array)
+
+
+def _refuse_shape(field: _native.Field, view: "np.ndarray[Any, Any]", found: object) -> NoReturn:
+    hint = "" if found else f"; to fill it with one value, use .{field.spec.name}[...] = value"
+    raise FieldValueError(f"{_where(field)}: expected shape {view.shape}, found {found}{hint}")
+
+
+def _array_of_items(
+    field: _native.Field, view: "np.ndarray[Any, Any]", value: Sequence[object]
+) -> "np.ndarray[Any, Any]":
+    if view.dtype.kind in "MSUV":
+        items = list(_flat_items(field, view, value, view.shape))
+        encode = _encode_struct if field.spec.struct is not None else _ENCODERS[field.spec.kind]
+        encoded = b"".join(encode(field, item) for item in items)
+        return np.frombuffer(encoded, view.dtype).reshape(view.shape)
+    try:
+        array = np.asarray(value)
+    except ValueError:  # lists of different lengths
+        _refuse_shape(field, view, "lists of different lengths")
+    if array.shape != view.shape:
+        _refuse_shape(field, view, array.shape)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _converted(field, view.dtype, array)
+
+
+def _converted(field: _native.Field, dtype: "np.dtype[Any]", array: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+    if dtype.kind in "iu" and array.dtype == object and all(isinstance(item, int) for item in array.flat):
+        refuse(field, max(array.flat, key=abs), "range")  # wider than any NumPy integer
+    accepted = {"b": "b", "i": "biu", "u": "biu", "f": "biuf", "c": "biufc"}[dtype.kind]
+    if array.dtype.kind not in accepted:
+        raise FieldTypeError(
+            f"{_where(field)}: expected items that are {dtype.newbyteorder('=')}, "
+            f"found {array.dtype} in {_shown(array.tolist())}"
+        )
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        for item in (int(array.min()), int(array.max())):
+            if not limits.min <= item <= limits.max:
+                refuse(field, item, "range")
+    converted = array.astype(dtype)
+    if dtype.kind in "fc":
+        overflown = np.isinf(converted) & np.isfinite(array)
+        if overflown.any():
+            refuse(field, array[overflown][0].item(), "range")
+    return converted
+
+
+def _flat_items(
+    field: _native.Field, view: "np.ndarray[Any, Any]", value: object, shape: tuple[int, ...]
+) -> Iterator[object]:
+    if not shape:
+        yield value
+        return
+    if not isinstance(value, list | tuple) or len(cast("Sequence[object]", value)) != shape[0]:
+        found = f"{len(cast('Sequence[object]', value))} items" if isinstance(value, list | tuple) else _shown(value)
+        _refuse_shape(field, view, f"{found} where {shape[0]} items belong")
+    for item in cast("Sequence[object]", value):
+        yield from _flat_items(field, view, item, shape[1:])
+
+
+def _encode_moment(field: _native.Field, value: object) -> bytes:
+    return encode_timestamp(field, value).to_bytes(8, cast("LayoutField", field.spec).byte_order, signed=True)
+
+
+def _encode_text(field: _native.Field, value: object) -> bytes:
+    spec = field.spec
+    if not isinstance(value, str):
+        refuse(field, value, "type")
+    if "\0" in value:
+        refuse(field, value, "nul")
+    encoding = "utf-8" if spec.kind == "utf8" else "utf-32-le" if spec.byte_order == "little" else "utf-32-be"
+    size = KINDS[spec.kind].size * spec.length
+    try:
+        encoded = value.encode(encoding)
+    except UnicodeEncodeError:
+        refuse(field, value, "encode")
+    if len(encoded) > size:
+        refuse(field, value, "length")
+    return encoded.ljust(size, b"\0")
+
+
+def _encode_raw(field: _native.Field, value: object) -> bytes:
+    if not isinstance(value, bytes):
+        refuse(field, value, "type")
+    if len(value) != field.spec.length:
+        refuse(field, value, "length")
+    return value
+
+
+def _encode_struct(field: _native.Field, value: object) -> bytes:
+    layout = getattr(type(value), "layout", None)
+    if layout is None or layout.id != field.spec.struct.id:
+        refuse(field, value, "type")
+    return bytes(cast("bytes", value))
+
+
+_ENCODERS = {"timestamp": _encode_moment, "utf8": _encode_text, "utf32": _encode_text, "bytes": _encode_raw}

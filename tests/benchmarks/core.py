@@ -1,0 +1,285 @@
+"""What the verbs cost, each beside the floor it is built on, measured in the same run.
+
+    python tests/benchmarks/core.py [--quick] [--json FILE]
+
+Every number is the median over rounds in which the work and its floor take turns, so that a noisy machine disturbs
+both alike; what counts is the ratio. JSON rows: name, value, unit, ratio, bar, met.
+"""
+
+import argparse
+import ctypes
+import json
+import multiprocessing
+import statistics
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from multiprocessing.connection import Connection
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import typedshm
+from typedshm import Shape, Struct, f64, u64
+
+HEIGHT, WIDTH = 1080, 1920
+
+
+class Record(Struct):
+    """Ten fields, 80 bytes."""
+
+    tick: u64
+    stamp: u64
+    x: f64
+    y: f64
+    z: f64
+    roll: f64
+    pitch: f64
+    yaw: f64
+    speed: f64
+    charge: f64
+
+
+class Frame(Struct):
+    """A picture and its number."""
+
+    number: u64
+    image: Annotated[NDArray[np.uint8], Shape(HEIGHT, WIDTH, 3)]
+
+
+class Ping(Struct):
+    """When it was sent, on the clock that all processes of a machine share."""
+
+    sent: u64
+
+
+@dataclass
+class Row:
+    """One line of the table; `ratio` is to the floor named in `floor`, and `bar` is the most it may be."""
+
+    name: str
+    value: float
+    unit: str
+    floor: str
+    ratio: float
+    bar: float
+    met: bool
+
+
+def name() -> str:
+    """Return a region name nobody else has."""
+    return f"benchmark-{uuid.uuid4().hex[:12]}"
+
+
+class Empty:
+    """The cheapest thing that can be called."""
+
+    def call(self, value: object) -> None:
+        """Do nothing."""
+
+
+def interleaved(works: dict[str, Callable[[], object]], rounds: int, seconds: float) -> dict[str, float]:
+    """Median seconds per call of each, in rounds that take turns; each gets `seconds` a round."""
+    repeats: dict[str, int] = {}
+    for key, work in works.items():
+        work()
+        start = time.perf_counter()
+        count = 0
+        while time.perf_counter() - start < seconds / 4:
+            work()
+            count += 1
+        repeats[key] = max(1, 4 * count)
+    times: dict[str, list[float]] = {key: [] for key in works}
+    for number in range(rounds):
+        keys = list(works)
+        for key in keys if number % 2 else reversed(keys):
+            work = works[key]
+            turns = range(repeats[key])
+            start = time.perf_counter()
+            for _ in turns:
+                work()
+            times[key].append((time.perf_counter() - start) / len(turns))
+    return {key: statistics.median(values) for key, values in times.items()}
+
+
+def records(rounds: int) -> list[Row]:
+    """The verbs on the 80-byte record."""
+    raw = bytes(ctypes.sizeof(Record))
+
+    class Plain(ctypes.Structure):
+        _fields_ = [(field.name, ctypes.c_uint64) for field in Record.layout.fields]  # noqa: RUF012
+
+    empty = Empty()
+    value = Record.zero()
+    with typedshm.create(name(), Record) as region:
+        region.write(value)
+
+        def update() -> None:
+            with region.update() as record:
+                record.tick = 5
+                record.x = 1.0
+                record.y = 2.0
+
+        floor = "ctypes from_buffer_copy"
+        works: dict[str, Callable[[], object]] = {
+            floor: lambda: Plain.from_buffer_copy(raw),
+            "empty call": lambda: empty.call(value),
+            "read": lambda: region.read(),
+            "read_into": lambda: region.read_into(value),
+            "write": lambda: region.write(value),
+            "update": update,
+            "nothing": lambda: None,
+        }
+        took = interleaved(works, rounds, 0.02)
+    # every work pays for its lambda; `update` is a def of its own and pays for its call alike
+    took = {key: seconds - took["nothing"] for key, seconds in took.items()}
+    base = took[floor]
+    rows = [
+        Row(label, 1e9 * took[key], "ns", floor, took[key] / base, bar, took[key] / base <= bar)
+        for label, key, bar in (
+            ("read() a 10-field, 80-byte record into a new object", "read", 2.0),
+            ("write() of the record, lock included", "write", 2.0),
+            ("update() of three fields", "update", 4.0),
+        )
+    ]
+    above = 1e9 * (took["read_into"] - took["empty call"])
+    rows.insert(
+        1, Row("read_into(), above an empty method call", above, "ns", "100 ns", above / 100, 1.0, above <= 100)
+    )
+    return rows
+
+
+def frames(rounds: int) -> list[Row]:
+    """The verbs on a 1080p picture."""
+    source = Frame.zero()
+    source.image[:] = np.random.default_rng(1).integers(0, 256, source.image.shape, np.uint8)
+    target = Frame.zero()
+    into, out = target.image, source.image
+    rows: list[Row] = []
+    with typedshm.create(name(), Frame) as region:
+        region.write(source)
+
+        def loan() -> None:
+            with region.loan() as frame:
+                frame.number = 1
+
+        works: dict[str, Callable[[], object]] = {
+            "copyto": lambda: np.copyto(into, out),
+            "read": lambda: region.read(),
+            "read_into": lambda: region.read_into(target),
+            "write": lambda: region.write(source),
+            "loan": loan,
+        }
+        took = interleaved(works, rounds, 0.03)
+        np.testing.assert_array_equal(region.read().image.shape, source.image.shape)
+    for label, key, bar in (
+        ("1080p read() into a new object", "read", 1.1),
+        ("1080p read_into()", "read_into", 1.1),
+        ("1080p write()", "write", 1.1),
+        ("1080p loan() without filling it: nothing is copied", "loan", 0.1),
+    ):
+        ratio = took[key] / took["copyto"]
+        rows.append(Row(label, 1e6 * took[key], "µs", "numpy copyto", ratio, bar, ratio <= bar))
+    return rows
+
+
+def sleeper(region: typedshm.Region[Ping], pipe: Connection, orders: Connection) -> None:
+    """In the other process: time how long each wake-up took, by region or by pipe, as told."""
+    while (order := orders.recv()) is not None:
+        how, count, last = order
+        taken: list[int] = []
+        orders.send("ready")
+        done = False
+        while not done:
+            if how == "region":
+                ping = region.wait(timeout=10)
+                sent, done = ping.sent, (typedshm.version_of(ping) or 0) >= last
+            else:
+                sent, done = int.from_bytes(pipe.recv_bytes(), "little"), len(taken) == count - 1
+            taken.append(time.monotonic_ns() - sent)
+        orders.send(taken)
+
+
+def wake(rounds: int, count: int = 60) -> list[Row]:
+    """How long a sleeping process takes to notice."""
+    context = multiprocessing.get_context("spawn")
+    taken: dict[str, list[int]] = {"region": [], "pipe": []}
+    with typedshm.create(name(), Ping) as region:
+        ours, theirs = context.Pipe()
+        orders, answers = context.Pipe()
+        process = context.Process(target=sleeper, args=(region, theirs, answers))
+        process.start()
+        ping = Ping.zero()
+        for number in range(rounds):
+            for how in ("region", "pipe") if number % 2 else ("pipe", "region"):
+                orders.send((how, count, region.version + count))
+                orders.recv()
+                for _ in range(count):
+                    time.sleep(0.0005)  # until it sleeps; this is a pace, nothing depends on it
+                    if how == "region":
+                        ping.sent = time.monotonic_ns()
+                        region.write(ping)
+                    else:
+                        ours.send_bytes(time.monotonic_ns().to_bytes(8, "little"))
+                taken[how] += orders.recv()
+        orders.send(None)
+        process.join()
+    ours_p50, pipe_p50 = statistics.median(taken["region"]), statistics.median(taken["pipe"])
+    ratio = ours_p50 / pipe_p50
+    return [
+        Row("wake-up of a waiting process, p50", ours_p50 / 1000, "µs", "multiprocessing.Pipe", ratio, 1.0, ratio <= 1)
+    ]
+
+
+def memory() -> list[Row]:
+    """What a region takes beyond its versions."""
+    rows: list[Row] = []
+    for schema, slots in ((Record, 3), (Frame, 3), (Frame, 8)):
+        with typedshm.create(name(), schema, slots=slots) as region:
+            info = region.info()
+        allowed = slots * info.payload_size + 65536 + len(json.dumps(info.layout.describe()))
+        rows.append(
+            Row(
+                f"memory of {slots} slots of {info.payload_size:,} bytes",
+                info.size,
+                "bytes",
+                "slots x payload + 64 KiB + document",
+                info.size / allowed,
+                1.0,
+                info.size <= allowed,
+            )
+        )
+    return rows
+
+
+def table(rows: list[Row]) -> str:
+    """Lay the rows out for a terminal."""
+    lines = [f"{'':<58}{'value':>16}  {'ratio':>7}  {'bar':>5}  met  floor"]
+    for row in rows:
+        value = f"{row.value:,.0f} {row.unit}" if row.value >= 100 else f"{row.value:.1f} {row.unit}"
+        met = "yes" if row.met else "NO"
+        lines.append(f"{row.name:<58}{value:>16}  {row.ratio:7.3f}  {row.bar:5.2f}  {met:<3}  {row.floor}")
+    return "\n".join(lines)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure, print, and write the JSON if asked to."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", metavar="FILE", help="write the rows there as well")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds")
+    options = parser.parse_args(arguments)
+    rounds = 5 if options.quick else 25
+    rows = records(rounds) + frames(rounds) + wake(rounds) + memory()
+    print(table(rows))
+    if options.json:
+        result: list[dict[str, Any]] = [asdict(row) for row in rows]
+        with open(options.json, "w", encoding="utf-8") as file:
+            json.dump(result, file, indent=1)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,267 @@
+"""update(), loan() and lock(): all of a block is published, or nothing."""
+
+import copy
+import gc
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import typedshm
+from shared_types import Big, Car, Pose, Record, record, whole
+
+
+def is_shared(array: np.ndarray) -> bool:
+    """True if the array looks into a region's memory."""
+    address = array.__array_interface__["data"][0]
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        start, _, end = line.split()[0].partition("-")
+        if int(start, 16) <= address < int(end, 16):
+            return "/dev/shm/" in line
+    raise AssertionError("the address is in no mapping")
+
+
+@pytest.fixture(params=[1, 2, 3])
+def slots(request):
+    return request.param
+
+
+@pytest.fixture(params=["update", "loan"])
+def verb(request):
+    return request.param
+
+
+def test_update_starts_from_the_defaults_then_from_the_newest(slots):
+    with typedshm.create("car", Car, slots=slots) as car:
+        with car.update() as t:
+            assert (t.tick, t.gear, t.driver, t.wheels.tolist()) == (0, 1, "nobody", [0.0] * 4)
+            t.tick = 5
+        assert (car.read().tick, car.read().gear) == (5, 1)
+        for n in range(6, 12):
+            with car.update() as t:
+                assert t.tick == n - 1
+                t.tick += 1
+                t.pose.x = n
+                t.wheels[1] = n
+            assert (car.version, car.read().tick, car.read().pose) == (n - 4, n, Pose(x=n, y=0))
+            assert car.read().wheels.tolist() == [0, n, 0, 0]
+
+
+def test_a_block_is_not_seen_before_its_end(slots, verb):
+    with typedshm.create("car", Car, slots=slots) as car, typedshm.attach("car", Car, readonly=True) as reader:
+        car.write(whole(1))
+        with getattr(car, verb)() as t:
+            t.tick = 2
+            assert reader.read() == whole(1)
+            assert car.read() == whole(1)
+            assert car.version == 1
+        assert reader.read().tick == 2
+
+
+@pytest.mark.parametrize("schema", [Car, Big])
+def test_a_block_that_raises_is_dropped_whole(schema, slots, verb):
+    def fail(region):
+        with getattr(region, verb)() as t:
+            t.tick = 99
+            raise KeyError
+
+    with typedshm.create("region", schema, slots=slots) as region:
+        value = schema.zero()
+        for n in range(1, 5):
+            value.tick = n
+            region.write(value)
+            with pytest.raises(KeyError):
+                fail(region)
+            assert (region.version, region.read()) == (n, value)
+        assert region.info().deaths == 0
+
+
+def test_a_value_is_of_no_use_after_its_block(slots, verb):
+    with typedshm.create("car", Car, slots=slots) as car:
+        car.write(whole(1))
+        with getattr(car, verb)() as t:
+            t.tick = 2
+            pose = t.pose
+            kept = copy.copy(t)
+        for use in (
+            lambda: t.tick,
+            lambda: setattr(t, "tick", 3),
+            lambda: t.wheels,
+            lambda: pose.x,
+            lambda: setattr(pose, "x", 3),
+            lambda: memoryview(t),
+            lambda: car.write(t),
+            lambda: car.read_into(t),
+        ):
+            with pytest.raises(typedshm.Closed, match="block, which has ended"):
+                use()
+        assert kept.tick == 2, "copy.copy() keeps one"
+        assert (car.version, car.read().tick) == (2, 2)
+
+
+@pytest.mark.parametrize("schema", [Car, typedshm.array(np.uint8, 65536)])
+def test_an_array_kept_from_a_small_update_never_reaches_a_version(schema, slots):
+    with typedshm.create("region", schema, slots=slots) as region:
+        for _ in range(5):
+            with region.update() as t:
+                array = t if isinstance(t, np.ndarray) else t.wheels
+                array[:] = 1
+            assert not is_shared(array)
+            before = bytes(memoryview(region.read()))
+            array[:] = 2
+            assert bytes(memoryview(region.read())) == before
+
+
+def test_big_updates_and_loans_work_in_the_slot(verb):
+    with typedshm.create("big", Big, slots=2) as big, getattr(big, verb)() as t:
+        assert is_shared(t.data)
+    with typedshm.create("car", Car, slots=2) as car, getattr(car, verb)() as t:
+        assert is_shared(t.wheels) == (verb == "loan")
+    with typedshm.create("one", Big, slots=1) as one, getattr(one, verb)() as t:
+        assert not is_shared(t.data), "the only slot is not touched before the end"
+
+
+def test_big_updates_start_from_the_newest_in_every_slot():
+    with typedshm.create("big", Big) as big:
+        for n in range(1, 8):
+            with big.update() as t:
+                assert t.tick == n - 1
+                assert (t.data == n - 1).all()
+                t.tick = n
+                t.data += 1
+
+
+def test_writes_inside_a_block_are_refused(verb):
+    with typedshm.create("car", Car) as car:
+        with getattr(car, verb)() as t:
+            for nested in (car.update().__enter__, car.loan().__enter__, lambda: car.write(whole(9))):
+                with pytest.raises(typedshm.MisuseError, match=r"open update\(\) or loan\(\) block") as caught:
+                    nested()
+                assert isinstance(caught.value, RuntimeError)
+            t.tick = 5
+        assert (car.version, car.read().tick) == (1, 5)
+        car.write(whole(6))
+        assert car.version == 2
+
+
+def test_a_block_is_entered_once():
+    with typedshm.create("car", Car) as car:
+        block = car.update()
+        with pytest.raises(typedshm.MisuseError, match="ended before it was entered"):
+            block.__exit__(None, None, None)
+        with block as t:
+            t.tick = 1
+            with pytest.raises(typedshm.MisuseError, match="entered twice"):
+                block.__enter__()
+        with pytest.raises(typedshm.MisuseError, match="ended before it was entered"):
+            block.__exit__(None, None, None)
+        assert car.version == 1
+
+
+def test_a_block_is_ended_by_the_thread_that_entered_it(verb):
+    with typedshm.create("car", Car) as car:
+        block = getattr(car, verb)()
+        value = block.__enter__()
+        value.tick = 5
+        caught: list[BaseException] = []
+
+        def end():
+            try:
+                block.__exit__(None, None, None)
+            except typedshm.MisuseError as error:
+                caught.append(error)
+
+        thread = threading.Thread(target=end)
+        thread.start()
+        thread.join()
+        assert "ended by the thread that entered it" in str(caught[0])
+        assert car.version == 0
+        block.__exit__(None, None, None)
+        assert car.read().tick == 5
+
+
+def test_a_dropped_block_publishes_nothing_and_frees_the_lock(verb):
+    with typedshm.create("car", Car) as car, typedshm.attach("car", Car) as other:
+        car.write(whole(1))
+        block = getattr(car, verb)()
+        block.__enter__().tick = 9
+        del block
+        gc.collect()
+        other.write(whole(2), timeout=30)
+        assert (car.version, car.read()) == (2, whole(2))
+        assert car.info().deaths == 0
+
+
+def test_the_lock_permits_writes_inside_and_re_enters():
+    with typedshm.create("record", Record) as region, typedshm.attach("record", Record) as other:
+        with region.lock(timeout=1), region.lock():
+            region.write(record(1))
+            with region.update() as t:
+                t.a += 1
+            with region.loan() as t:
+                t.a = 5
+            with region.lock(timeout=0):
+                pass
+            with pytest.raises(typedshm.Timeout):
+                other.write(record(2), timeout=0.01)
+            assert other.read().a == 5, "readers do not wait"
+        other.write(record(2), timeout=0)
+        assert region.version == 4
+
+
+def test_a_lock_around_a_block_outlives_it():
+    with typedshm.create("record", Record) as region, typedshm.attach("record", Record) as other:
+        with region.lock():
+            with pytest.raises(KeyError), region.update():
+                raise KeyError
+            with pytest.raises(typedshm.Timeout):
+                other.write(record(1), timeout=0)
+        with region.update(), region.lock():
+            pass
+        other.write(record(1), timeout=0)
+
+
+def test_a_lock_is_released_by_its_thread_only():
+    with typedshm.create("car", Car) as car:
+        lock = car.lock()
+        with pytest.raises(typedshm.MisuseError, match="does not hold it"):
+            lock.__exit__(None, None, None)
+        lock.__enter__()
+        caught: list[BaseException] = []
+
+        def other_thread():
+            for misuse in (lambda: lock.__exit__(None, None, None), lambda: car.write(whole(1), timeout=0.01)):
+                try:
+                    misuse()
+                except typedshm.TypedshmError as error:
+                    caught.append(error)
+
+        thread = threading.Thread(target=other_thread)
+        thread.start()
+        thread.join()
+        assert [type(error) for error in caught] == [typedshm.MisuseError, typedshm.Timeout]
+        lock.__exit__(None, None, None)
+        car.write(whole(1), timeout=0)
+
+
+def test_two_handles_of_one_process_exclude_each_other():
+    with typedshm.create("record", Record) as one, typedshm.attach("record", Record) as two:
+        with one.update() as t:
+            with pytest.raises(typedshm.Timeout):
+                two.update(timeout=0).__enter__()
+            with pytest.raises(typedshm.Timeout):
+                two.loan(timeout=0.01).__enter__()
+            t.a = 1
+        with two.update(timeout=0) as t:
+            assert t.a == 1
+
+
+def test_bytes_between_fields_and_leftovers_in_a_loaned_slot_do_not_matter():
+    with typedshm.create("car", Car, slots=2) as car:
+        for n in range(1, 5):
+            with car.loan() as t:
+                np.frombuffer(t, np.uint8)[:] = 0xAA
+                for field in Car.layout.fields:
+                    setattr(t, field.name, getattr(whole(n), field.name))
+            assert car.read() == whole(n)

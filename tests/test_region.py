@@ -1,0 +1,559 @@
+"""The verbs of a region in one process: reading, writing, waiting, opening and closing."""
+
+import dataclasses
+import gc
+import os
+import pickle
+import threading
+from datetime import UTC, datetime
+
+import numpy as np
+import pydantic
+import pytest
+
+import typedshm
+from peers import run_script
+from shared_types import Big, Byte, Car, Frame, Other, Record, Tick, record, whole
+from typedshm import f32, u8, u64
+
+# ---- empty, writing, reading ---------------------------------------------------------------------------------------
+
+
+def test_a_new_region_is_empty():
+    with typedshm.create("car", Car) as car:
+        assert car.version == 0
+        with pytest.raises(typedshm.Empty, match=r"'car' is empty") as caught:
+            car.read()
+        assert isinstance(caught.value, LookupError)
+        with pytest.raises(typedshm.Empty):
+            car.read_into(whole(1))
+        assert car.info().published is None
+
+
+@pytest.mark.parametrize("slots", [1, 2, 3, 7, 1024])
+def test_versions_are_numbered_from_one_and_read_back(slots):
+    with typedshm.create("car", Car, slots=slots) as car, typedshm.attach("car", Car) as other:
+        for n in range(1, 2 * slots + 3):
+            car.write(whole(n))
+            value = other.read()
+            assert (value, typedshm.version_of(value), other.version) == (whole(n), n, n)
+        assert car.info().slots == slots
+
+
+@pytest.mark.parametrize("slots", [0, -1, 1025])
+def test_slots_have_limits(slots):
+    with pytest.raises(ValueError, match=f"expected 1 to 1024, found {slots}"):
+        typedshm.create("car", Car, slots=slots)
+
+
+def test_a_read_value_is_the_readers_own():
+    with typedshm.create("car", Car) as car:
+        car.write(whole(1))
+        value = car.read()
+        value.tick = 77
+        value.wheels[:] = 77
+        assert car.read() == whole(1)
+        car.write(whole(2))
+        assert value.tick == 77
+
+
+def test_a_written_value_stays_the_writers_own():
+    with typedshm.create("car", Car) as car:
+        value = whole(1)
+        car.write(value)
+        value.tick = 2
+        value.wheels[:] = 2
+        assert car.read() == whole(1)
+
+
+def test_read_into_fills_the_given_value():
+    with typedshm.create("car", Car) as car:
+        car.write(whole(1))
+        value = whole(0)
+        wheels = value.wheels
+        car.write(whole(2))
+        assert car.read_into(value) is None
+        assert value == whole(2)
+        assert wheels[0] == 2, "in place"
+        assert typedshm.version_of(value) == 2
+        with pytest.raises(typedshm.FieldTypeError):
+            car.read_into(record(1))
+        with pytest.raises(typedshm.FieldTypeError):
+            car.write(record(1))
+
+
+@pytest.mark.parametrize("schema", [Byte, Car, Big, Frame])
+def test_sizes_from_one_byte_to_megabytes(schema):
+    with typedshm.create("sized", schema) as region:
+        raw = np.random.default_rng(1).integers(0, 256, schema.layout.size, np.uint8)
+        value = schema.zero()
+        np.frombuffer(value, np.uint8)[:] = raw
+        region.write(value)
+        assert np.array_equal(np.frombuffer(region.read(), np.uint8), raw)
+
+
+def test_wrong_arguments_are_type_errors():
+    with typedshm.create("car", Car) as car:
+        for wrong in (
+            lambda: car.write(),
+            lambda: car.write(whole(1), 1.0),
+            lambda: car.write(whole(1), patience=1),
+            lambda: car.update(1),
+            lambda: car.wait(0, 1, timeout=1),
+            lambda: car.wait("one"),
+            lambda: car.write(whole(1), timeout="soon"),
+        ):
+            with pytest.raises(TypeError):
+                wrong()
+        assert car.version == 0
+
+
+def test_info_tells_the_state():
+    with typedshm.create("car", Car, slots=5) as car, typedshm.attach("car", Car):
+        before = datetime.now(UTC)
+        car.write(whole(1))
+        info = car.info()
+        assert (info.name, info.scope, info.version, info.slots, info.deaths) == ("car", "user", 1, 5, 0)
+        assert (info.writer, info.last_death) == (None, None)
+        assert info.layout.id == Car.layout.id
+        assert info.payload_size == Car.layout.size
+        assert info.participants == (os.getpid(), os.getpid())
+        assert info.published is not None
+        assert info.created <= before
+        with car.lock():
+            assert car.info().writer == os.getpid()
+        assert "'car'" in repr(car)
+        assert "version 1" in repr(car)
+
+
+# ---- waiting -------------------------------------------------------------------------------------------------------
+
+
+def test_wait_returns_at_once_what_this_thread_has_not_got():
+    with typedshm.create("car", Car) as car:
+        car.write(whole(1))
+        assert car.wait(timeout=0) == whole(1)
+        with pytest.raises(typedshm.Timeout):
+            car.wait(timeout=0)
+        car.write(whole(2))
+        assert car.read().tick == 2  # which counts as got
+        with pytest.raises(typedshm.Timeout):
+            car.wait(timeout=0)
+        assert car.wait(after=0, timeout=0).tick == 2
+        assert car.wait(1, 0).tick == 2
+        with pytest.raises(TimeoutError, match="got no newer version in time"):
+            car.wait(after=2, timeout=0.01)
+
+
+def test_what_was_got_is_kept_by_handle_and_by_thread():
+    with typedshm.create("car", Car) as car, typedshm.attach("car", Car) as other:
+        car.write(whole(1))
+        assert car.read().tick == 1
+        assert other.wait(timeout=0).tick == 1  # this handle had not
+        ticks: list[int] = []
+        thread = threading.Thread(target=lambda: ticks.append(car.wait(timeout=0).tick))
+        thread.start()
+        thread.join()
+        assert ticks == [1]  # nor had that thread
+
+
+def test_a_new_handle_does_not_inherit_what_an_old_one_got():
+    with typedshm.create("car", Car) as car:
+        car.write(whole(1))
+        for _ in range(3):
+            with typedshm.attach("car", Car) as handle:
+                assert handle.wait(timeout=0).tick == 1
+            del handle
+            gc.collect()
+
+
+@pytest.mark.parametrize("readonly", [False, True])
+def test_a_waiter_gets_the_next_version(readonly):
+    with typedshm.create("car", Car) as car, typedshm.attach("car", Car, readonly=readonly) as reader:
+        got: list[Car] = []
+        thread = threading.Thread(target=lambda: got.append(reader.wait(timeout=30)))
+        thread.start()
+        car.write(whole(1))
+        thread.join()
+        assert got == [whole(1)]
+
+
+def test_closing_ends_a_wait_in_another_thread():
+    car = typedshm.create("car", Car)
+    caught: list[BaseException] = []
+
+    def wait():
+        try:
+            car.wait()
+        except typedshm.Closed as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    car.close()
+    thread.join()
+    assert len(caught) == 1
+
+
+def test_the_regions_default_timeout():
+    with typedshm.create("car", Car) as car:
+        assert car.timeout is None
+        car.timeout = 0.0
+        with pytest.raises(typedshm.Timeout):
+            car.wait()
+        with typedshm.attach("car", Car) as other, other.lock():
+            for verb in (
+                lambda: car.write(whole(1)),
+                car.update().__enter__,
+                car.loan().__enter__,
+                car.lock().__enter__,
+            ):
+                with pytest.raises(TimeoutError, match="being written by another"):
+                    verb()
+        assert car.version == 0
+        car.timeout = 2.5
+        assert pickle.loads(pickle.dumps(car)).timeout == 2.5
+
+
+# ---- opening and closing -------------------------------------------------------------------------------------------
+
+
+def test_create_attach_open():
+    with pytest.raises(typedshm.RegionNotFound, match=r"'car' does not exist") as absent:
+        typedshm.attach("car", Car)
+    assert isinstance(absent.value, FileNotFoundError)
+    with typedshm.create("car", Car) as car:
+        car.write(whole(1))
+        with pytest.raises(typedshm.RegionExists, match=r"'car' exists already") as exists:
+            typedshm.create("car", Car)
+        assert isinstance(exists.value, FileExistsError)
+        with typedshm.open("car", Car) as joined:
+            assert joined.read() == whole(1)
+    with typedshm.open("car", Car) as made:
+        assert made.version == 0, "the region went with its last participant"
+
+
+def test_the_last_one_out_takes_the_region_away():
+    first = typedshm.create("car", Car)
+    first.write(whole(1))
+    second = typedshm.attach("car", Car)
+    first.close()
+    third = typedshm.attach("car", Car, readonly=True)
+    second.close()
+    assert third.read() == whole(1)
+    third.close()
+    with pytest.raises(typedshm.RegionNotFound):
+        typedshm.attach("car", Car)
+
+
+def test_attach_waits_for_the_region():
+    with pytest.raises(typedshm.Timeout, match=r"'car'.* within 0.01 s"):
+        typedshm.attach("car", Car, timeout=0.01)
+    got: list[Car] = []
+
+    def wait():
+        with typedshm.attach("car", Car, timeout=30) as car:
+            got.append(car.wait(timeout=30))
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    with typedshm.create("car", Car) as car:
+        car.write(whole(1))
+        thread.join()
+    assert got == [whole(1)]
+
+
+def test_a_closed_handle_says_so():
+    with typedshm.create("car", Car) as car:
+        car.write(whole(1))
+        value = car.read()
+    assert car.closed
+    car.close()  # once more does nothing
+    for verb in (
+        car.read,
+        lambda: car.read_into(value),
+        lambda: car.write(value),
+        lambda: car.update().__enter__(),
+        lambda: car.loan().__enter__(),
+        lambda: car.lock().__enter__(),
+        lambda: car.wait(timeout=0),
+        lambda: car.version,
+        car.info,
+        lambda: pickle.dumps(car),
+    ):
+        with pytest.raises(typedshm.Closed, match="'car' is closed"):
+            verb()
+    assert value == whole(1)
+    assert "closed" in repr(car)
+
+
+def test_a_dropped_handle_leaves_the_region():
+    car = typedshm.create("car", Car)
+    del car
+    gc.collect()
+    with pytest.raises(typedshm.RegionNotFound):
+        typedshm.attach("car", Car)
+
+
+def test_unlink_takes_the_name_and_leaves_the_region_to_its_users():
+    with typedshm.create("car", Car) as car, typedshm.attach("car", Car) as other:
+        typedshm.unlink("car")
+        with pytest.raises(typedshm.RegionNotFound):
+            typedshm.attach("car", Car)
+        with pytest.raises(typedshm.RegionNotFound):
+            typedshm.unlink("car")
+        car.write(whole(1))
+        assert other.read() == whole(1)
+        with typedshm.create("car", Car) as new:
+            assert new.version == 0
+            with pytest.raises(typedshm.RegionLost):  # a handle is this region, not whoever has its name
+                pickle.loads(pickle.dumps(car))
+
+
+def test_readonly_handles():
+    with typedshm.create("car", Car) as car, typedshm.attach("car", Car, readonly=True) as reader:
+        assert reader.readonly
+        assert not car.readonly
+        with pytest.raises(typedshm.Empty):
+            reader.read()
+        car.write(whole(1))
+        assert reader.wait(timeout=0) == whole(1)
+        for verb in (lambda: reader.write(whole(2)), reader.update().__enter__, reader.loan().__enter__):
+            with pytest.raises(typedshm.RegionRefused, match="readonly=True") as caught:
+                verb()
+            assert isinstance(caught.value, PermissionError)
+        with pytest.raises(typedshm.RegionRefused), reader.lock():
+            pass
+        assert reader.info().participants == ()
+        assert memoryview(reader._memory.mapping).readonly
+        assert pickle.loads(pickle.dumps(reader)).readonly
+
+
+def test_regions_lists_the_living():
+    assert list(typedshm.regions()) == []
+    with typedshm.create("a car/№ 1", Car), typedshm.create("record", Record), typedshm.NamedMutex("guard"):
+        assert [entry.name for entry in typedshm.regions()] == ["a car/№ 1", "record"]
+
+
+# ---- schemas -------------------------------------------------------------------------------------------------------
+
+
+def test_attach_without_a_class():
+    with typedshm.create("car", Car) as car, typedshm.attach("car") as other:
+        car.write(whole(3))
+        value = other.read()
+        assert typedshm.asdict(value)["driver"] == "driver 3"
+        assert (value.tick, value.pose.y, value.wheels.tolist()) == (3, -3.0, [3.0] * 4)
+        with other.update() as t:
+            t.tick = 4
+            t.pose.x = 9
+        assert car.read().tick == 4
+        assert car.read().pose.x == 9
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+def test_a_schema_with_fewer_fields_may_read_and_not_write(slots):
+    with typedshm.create("car", Car, slots=slots) as car, typedshm.attach("car", Tick) as reader:
+        car.write(whole(5))
+        assert reader.read() == Tick(tick=5, speed=5.0)
+        assert reader.readonly
+        value = Tick()
+        reader.read_into(value)
+        assert value.tick == 5
+        for verb in (lambda: reader.write(Tick()), reader.update().__enter__, reader.loan().__enter__):
+            with pytest.raises(
+                typedshm.LayoutMismatch, match="can be read with this schema, but not written"
+            ) as caught:
+                verb()
+            assert "driver" in str(caught.value)
+
+
+def test_another_layout_is_refused_with_the_difference():
+    with typedshm.create("car", Car):
+        with pytest.raises(typedshm.LayoutMismatch, match=r"'car' has another layout") as caught:
+            typedshm.attach("car", Other)
+        assert isinstance(caught.value, TypeError)
+        line = next(line for line in str(caught.value).splitlines() if "speed" in line)
+        assert "f64" in line
+        assert "f32" in line
+        with pytest.raises(typedshm.LayoutMismatch):
+            typedshm.open("car", Other)
+    with typedshm.create("car", Tick), pytest.raises(typedshm.LayoutMismatch, match="driver"):
+        typedshm.attach("car", Car)  # appended fields that the region lacks
+
+
+def test_arrays():
+    with typedshm.create("lut", typedshm.array(np.float32, 3, 4)) as lut, typedshm.attach("lut") as other:
+        table = np.arange(12, dtype=np.float32).reshape(3, 4)
+        lut.write(table)
+        assert np.array_equal(other.read(), table)
+        assert other.read().dtype == np.float32
+        target = np.zeros((3, 4), np.float32)
+        other.read_into(target)
+        assert np.array_equal(target, table)
+        lut.write(np.asfortranarray(table))
+        assert np.array_equal(other.read(), table)
+        with lut.update() as t:
+            t[1] = 7
+        with lut.loan() as t:
+            assert t.shape == (3, 4)
+            t[:] = other.read() + 1
+        assert other.wait(timeout=0)[1].tolist() == [8.0] * 4
+        for wrong in (table.astype(np.float64), table[:2], table.T):
+            with pytest.raises((typedshm.FieldTypeError, typedshm.FieldValueError)):
+                lut.write(wrong)
+        assert lut.version == 4
+
+
+def test_share_makes_and_writes():
+    table = np.arange(6, dtype=np.int16).reshape(2, 3)
+    with typedshm.share("lut", table) as lut, typedshm.attach("lut", typedshm.array(np.int16, 2, 3)) as other:
+        assert lut.version == 1
+        assert np.array_equal(other.read(), table)
+        with pytest.raises(typedshm.LayoutMismatch):
+            typedshm.attach("lut", typedshm.array(np.int16, 3, 2))
+
+
+class Model(pydantic.BaseModel):
+    tick: u64 = 0
+    level: u8 = 3
+
+
+@dataclasses.dataclass
+class Plain:
+    tick: u64 = 0
+    speed: f32 = 1.5
+
+
+def test_pydantic_models_are_schemas():
+    with typedshm.create("model", Model) as region:
+        with region.update() as t:  # the generated Struct, from the model's defaults
+            assert (t.tick, t.level) == (0, 3)
+            t.tick = 2
+        assert region.read() == Model(tick=2, level=3)
+        region.write(Model(tick=3))
+        assert region.wait(timeout=0) == Model(tick=3)
+
+
+def test_dataclasses_are_schemas():
+    with typedshm.create("plain", Plain) as region:
+        region.write(Plain(tick=4))
+        assert region.read() == Plain(4, 1.5)
+        with region.loan() as t:
+            t.tick, t.speed = 5, 2.5
+        assert region.read() == Plain(5, 2.5)
+
+
+# ---- what outlives what --------------------------------------------------------------------------------------------
+
+
+def test_nothing_that_outlives_its_region_crashes():
+    script = """
+import gc, threading
+import numpy as np, typedshm
+from shared_types import Big, Car, whole
+
+big = typedshm.create("big", Big)
+with big.loan() as t:
+    kept, array = t, t.data
+    array[:] = 1
+block = big.update()
+big.close()
+del big
+gc.collect()
+array[:] = 2                      # its memory is kept for it
+assert array.sum() == 200_000
+for use in (lambda: kept.tick, lambda: kept.data, lambda: setattr(kept, "tick", 1), block.__enter__):
+    try:
+        use()
+    except typedshm.Closed:
+        pass
+    else:
+        raise SystemExit("an ended block can be used")
+del kept, block, array
+gc.collect()
+
+car = typedshm.create("car", Car)
+generator = (t for _ in [0] for t in [car.update().__enter__()])
+next(generator)                   # a block that is dropped in its middle
+del generator
+gc.collect()
+car.write(whole(1), timeout=5)
+
+def close():                      # while another thread reads large values all the time
+    region.close()
+
+for _ in range(5):
+    region = typedshm.create("race", typedshm.array(np.uint8, 5_000_000))
+    region.write(np.ones(5_000_000, np.uint8))
+    thread = threading.Thread(target=close)
+    thread.start()
+    try:
+        while True:
+            region.read()
+    except typedshm.Closed:
+        pass
+    thread.join()
+    del region
+# `car` is left open: the end of the process closes it
+"""
+    done = run_script(script)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("debug", ["", "0", "1"])
+def test_debug_mode_catches_writing_through_an_array_kept_from_a_loan(debug):
+    script = """
+import typedshm
+from shared_types import Big
+with typedshm.create("big", Big) as region:
+    for verb in (region.loan, region.update):
+        with verb() as t:
+            t.data[:] = 1
+            array = t.data
+        assert region.read().data[0] == 1
+    print("kept", flush=True)
+    typedshm.unlink("big")
+    array[:] = 2
+    print("written")
+"""
+    done = run_script(script, TYPEDSHM_DEBUG=debug)
+    if debug == "1":
+        assert (done.returncode, done.stdout) == (-11, "kept\n"), done.stderr
+    else:
+        assert (done.returncode, done.stdout) == (0, "kept\nwritten\n"), done.stderr
+
+
+def test_threads_share_a_region():
+    with typedshm.create("record", Record) as region:
+        region.write(record(0))
+        reading = threading.Event()
+
+        def add():
+            reading.wait()
+            for _ in range(500):
+                with region.update() as t:
+                    t.a += 1
+
+        threads = [threading.Thread(target=add) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        reading.set()
+        seen = [region.wait(after=0).a]
+        while seen[-1] < 2000:
+            seen.append(region.wait(timeout=30).a)
+        for thread in threads:
+            thread.join()
+        assert seen == sorted(set(seen))
+        assert (region.version, region.read().a) == (2001, 2000)
+
+
+def test_close_is_refused_while_a_thread_has_the_lock():
+    with typedshm.create("car", Car) as car:
+        with car.lock(), pytest.raises(typedshm.MisuseError, match="end the open block or lock"):
+            car.close()
+        with car.update() as t:
+            with pytest.raises(typedshm.MisuseError):
+                car.close()
+            t.tick = 5
+        assert car.read().tick == 5
