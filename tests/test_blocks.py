@@ -265,3 +265,15 @@ def test_bytes_between_fields_and_leftovers_in_a_loaned_slot_do_not_matter():
                 for field in Car.layout.fields:
                     setattr(t, field.name, getattr(whole(n), field.name))
             assert car.read() == whole(n)
+
+
+def test_a_block_dropped_by_another_thread_gives_the_lock_back(verb):
+    with typedshm.create("car", Car) as car:
+        car.write(whole(1))
+        blocks = [getattr(car, verb)()]
+        blocks[0].__enter__()
+        thread = threading.Thread(target=blocks.clear)
+        thread.start()
+        thread.join()
+        car.write(whole(2), timeout=0)
+        assert (car.read(), car.version) == (whole(2), 2)

@@ -11,7 +11,8 @@ import pytest
 import typedshm
 from peers import Child, quiet_fork, until
 from shared_types import Big, Car, Record, record, whole
-from typedshm import _native, memory
+from typedshm import _native
+from typedshm.place import place
 from wire import Wire
 
 
@@ -289,7 +290,7 @@ def without_an_entry(pipe, region):
 def test_a_child_that_finds_no_room_says_so():
     with typedshm.create("record", Record) as region:
         region.write(record(1))
-        fd = os.open(memory.place("record").path, os.O_RDWR | os.O_CLOEXEC)
+        fd = os.open(place("record").path, os.O_RDWR | os.O_CLOEXEC)
         for i in range(512):
             if i != region._memory.mutex.entry:
                 _native.lock_byte(fd, _native.PRESENCE_BYTE + i, _native.BYTE_EXCLUSIVE)

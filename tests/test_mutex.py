@@ -10,7 +10,8 @@ import pytest
 
 import typedshm
 from peers import Child
-from typedshm import NamedMutex, memory
+from typedshm import NamedMutex
+from typedshm.place import place
 
 
 def test_it_is_taken_and_given_back():
@@ -243,7 +244,7 @@ def test_when_all_have_died_it_starts_anew():
     with Child(take_and_stay) as child:
         child.expect("taken")
         child.kill()
-    assert memory.place("guard", kind="mutex").path.exists()
+    assert place("guard", kind="mutex").path.exists()
     with NamedMutex("guard") as mutex:
         assert not mutex.recovered
     mutex.close()

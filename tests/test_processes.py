@@ -1,6 +1,5 @@
-"""Several processes at once: nothing torn, one region for all who open it, and death at any point costs nothing."""
+"""Several processes at once: one region for all who open it, handed from one to the other; death costs nothing."""
 
-import mmap
 import multiprocessing
 import os
 import pickle
@@ -13,179 +12,18 @@ import numpy as np
 import pytest
 
 import typedshm
-from peers import Child, until
+from peers import PATIENCE, Child, until
 from shared_types import (
-    POSITIONS,
     Big,
     Car,
     Frame,
     Other,
     Record,
-    frame_words,
-    is_whole,
     record,
-    record_words,
-    torn_records,
     whole,
 )
-from typedshm import memory
+from typedshm.place import places
 from wire import WORD_WAITING, Wire
-
-# ---- torn or whole -------------------------------------------------------------------------------------------------
-
-BATCH = 4096
-LIMIT = 20_000_000
-
-
-def write_records(pipe, stop, lane):
-    """Write whole records in every way there is until told to stop."""
-    values = [record(1000 * lane + n) for n in range(64)]
-    words = [record_words(1000 * lane + n) for n in range(64)]
-    with typedshm.attach("record", Record) as region:
-        while not stop[0]:
-            for value in values:
-                region.write(value)
-            for verb in (region.update, region.loan):
-                for row in words[:16]:
-                    with verb() as t:
-                        np.frombuffer(t, np.uint64)[:] = row
-
-
-def read_records(pipe, copy_into, reads, changes):
-    """Read until there were so many reads, and so many of them found something new; returns (reads, torn)."""
-    rows = np.empty((BATCH, 10), np.uint64)
-    targets = [Record.from_buffer(rows, 80 * i) for i in range(BATCH)]
-    done = torn = changed = 0
-    while done < reads or changed < changes:
-        for target in targets:
-            copy_into(target)
-        torn += torn_records(rows)
-        changed += int(np.count_nonzero(np.diff(rows[:, 0])))
-        done += BATCH
-        assert done < LIMIT, "hardly anything was written"
-    return done, torn
-
-
-def read_records_by_protocol(pipe, readonly):
-    with typedshm.attach("record", Record, readonly=readonly) as region:
-        return read_records(pipe, region.read_into, 500_000, 500)
-
-
-def write_records_naively(pipe, stop, shared):
-    """As everybody does it at first: a ctypes overlay on shared memory, set field by field."""
-    overlay = Record.from_buffer(shared)
-    words = [record_words(n).tolist() for n in range(64)]
-    while not stop[0]:
-        for row in words:
-            for name, word in zip("abcdefghij", row, strict=True):
-                setattr(overlay, name, word)
-
-
-def read_records_naively(pipe, shared):
-    source = np.frombuffer(shared, np.uint64)
-    row = np.empty((1, 10), np.uint64)
-    for reads in range(1, LIMIT):
-        np.copyto(row[0], source)
-        if torn_records(row):
-            return reads, 1
-    return LIMIT, 0
-
-
-@pytest.mark.parametrize("slots", [1, 2, 3])
-def test_records_are_never_torn_and_naive_ones_are(slots):
-    stop = mmap.mmap(-1, 1)
-    readers = [(read_records_by_protocol, False), (read_records_by_protocol, slots > 1)]
-    with typedshm.create("record", Record, slots=slots) as region:
-        region.write(record(0))
-        writers = [Child(write_records, stop, lane) for lane in (1, 2)]
-        results = [child.join() for child in [Child(*reader) for reader in readers]]
-        stop[0] = 1
-        for child in writers:
-            child.join()
-    assert sum(reads for reads, _ in results) >= 1_000_000
-    assert [torn for _, torn in results] == [0, 0]
-
-    stop, shared = mmap.mmap(-1, 1), mmap.mmap(-1, 80)
-    Record.from_buffer(shared)
-    shared[:] = bytes(record(0))
-    writer = Child(write_records_naively, stop, shared)
-    _, torn = Child(read_records_naively, shared).join()
-    stop[0] = 1
-    writer.join()
-    assert torn > 0, "the check sees what is torn"
-
-
-def write_frames(pipe, stop, lane):
-    frame = Frame(image=np.zeros((1080, 1920, 3), np.uint8))
-    n = lane
-    with typedshm.attach("frame", Frame) as region:
-        while not stop[0]:
-            n += 2
-            if lane:
-                frame.sequence = n
-                np.add(POSITIONS, np.uint64(n), out=frame_words(frame.image))
-                region.write(frame)
-            else:
-                with region.loan() as t:
-                    t.sequence = n
-                    np.add(POSITIONS, np.uint64(n), out=frame_words(t.image))
-
-
-def read_frames(pipe, reads, changes):
-    frame = Frame(image=np.zeros((1080, 1920, 3), np.uint8))
-    scratch = np.empty_like(POSITIONS)
-    done = torn = 0
-    seen = set()
-    with typedshm.attach("frame", Frame) as region:
-        while done < reads or len(seen) < changes:
-            region.read_into(frame)
-            torn += not is_whole(frame, scratch)
-            seen.add(frame.sequence)
-            done += 1
-            assert done < LIMIT
-    return done, torn
-
-
-def write_frames_naively(pipe, stop, shared):
-    source = np.frombuffer(shared, np.uint64)
-    n = 0
-    while not stop[0]:
-        n += 1
-        np.add(POSITIONS, np.uint64(n), out=source)
-
-
-def read_frames_naively(pipe, shared):
-    source = np.frombuffer(shared, np.uint64)
-    copy, scratch = np.empty_like(POSITIONS), np.empty_like(POSITIONS)
-    for reads in range(1, LIMIT):
-        np.copyto(copy, source)
-        np.subtract(copy, POSITIONS, out=scratch)
-        if scratch.min() != scratch.max():
-            return reads, 1
-    return LIMIT, 0
-
-
-def test_frames_are_never_torn_and_naive_ones_are():
-    stop = mmap.mmap(-1, 1)
-    with typedshm.create("frame", Frame) as region:
-        with region.loan() as t:
-            t.sequence = 0
-            frame_words(t.image)[:] = POSITIONS
-        writers = [Child(write_frames, stop, lane) for lane in (0, 1)]
-        results = [child.join() for child in [Child(read_frames, 1000, 100) for _ in range(2)]]
-        stop[0] = 1
-        for child in writers:
-            child.join()
-    assert sum(reads for reads, _ in results) >= 2000
-    assert [torn for _, torn in results] == [0, 0]
-
-    stop, shared = mmap.mmap(-1, 1), mmap.mmap(-1, POSITIONS.nbytes)
-    writer = Child(write_frames_naively, stop, shared)
-    _, torn = Child(read_frames_naively, shared).join()
-    stop[0] = 1
-    writer.join()
-    assert torn > 0, "the check sees what is torn"
-
 
 # ---- one region for all --------------------------------------------------------------------------------------------
 
@@ -240,7 +78,7 @@ def test_opening_and_closing_all_the_time():
     children = [Child(open_and_close, lane) for lane in range(4)]
     for child in children:
         child.join()
-    assert list(memory.places()) == []
+    assert list(places()) == []
 
 
 def attach_with(pipe, schema):
@@ -453,7 +291,7 @@ def inside(function, file):
     return condition
 
 
-@pytest.mark.parametrize("timeout", [None, 1000])
+@pytest.mark.parametrize("timeout", [PATIENCE, None])
 def test_ctrl_c_ends_a_wait(timeout):
     with typedshm.create("record", Record) as region, Wire("record") as wire:
         thread = interrupt_when(lambda: wire.lines.waiting_until)

@@ -5,7 +5,7 @@ import mmap
 from pathlib import Path
 from types import TracebackType
 
-from typedshm import memory
+from typedshm.place import place
 
 
 class Header(ctypes.LittleEndianStructure):
@@ -80,7 +80,7 @@ class Wire:
     """A writable look at a region's bytes, past the library and its locks."""
 
     def __init__(self, name: str | Path, kind: str = "region") -> None:
-        self.path = memory.place(name, kind=kind).path
+        self.path = place(name, kind=kind).path
         with self.path.open("r+b") as file:
             self.memory = mmap.mmap(file.fileno(), 0)
         self.lines = Lines.from_buffer(self.memory)

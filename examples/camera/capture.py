@@ -9,11 +9,10 @@ import itertools
 import sys
 import time
 
+import typedshm
 from frame import CameraFrame, camera_frame, checksum
 from source import Source, SourceError, default_source, open_source
 from stop import Stop
-
-import typedshm
 
 
 def publish(source: Source, region: typedshm.Region[CameraFrame], stop: Stop) -> None:

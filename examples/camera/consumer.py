@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from typing import Annotated
 
 import numpy as np
-from frame import CameraFrame, FrameHeader, checksum
 from numpy.typing import NDArray
-from stop import Stop
 
 import typedshm
+from frame import CameraFrame, FrameHeader, camera_frame, checksum
+from stop import Stop
 from typedshm import Doc, Shape, Struct, Unit, Utf8, u32, u64
 
 PATIENCE = 0.5
@@ -68,6 +68,7 @@ class Consumer:
         self._stop.after(options.seconds)
         self._region_name: str = options.region
         self._reports = typedshm.open(options.report or f"{options.region}-{name}-{os.getpid()}", ConsumerReport)
+        self._look_around()
         empty = ConsumerReport.zero()
         empty.name, empty.pid = name, os.getpid()
         self._reports.write(empty)
@@ -112,18 +113,21 @@ class Consumer:
                 if whole:
                     yield frame
 
+    def _look_around(self) -> None:
+        """Say which cameras there are, if ours is not among them yet."""
+        cameras = [str(region.name) for region in typedshm.regions() if region.layout.endswith("CameraFrame")]
+        if self._region_name not in cameras:
+            others = f"; others are there: {', '.join(cameras)}" if cameras else ""
+            print(f"waiting for region {self._region_name!r}, which capture.py makes{others}", flush=True)
+
     def _attach(self) -> typedshm.Region[CameraFrame] | None:
-        """Wait for the region. Its layout, and so the size of the pictures, comes with it."""
-        said = False
+        """Wait for the region and its first frame, which tells the size of the pictures."""
         while not self._stop:
             try:
-                region = typedshm.attach(self._region_name, timeout=PATIENCE)
-            except typedshm.Timeout:
-                if not said:
-                    print(f"waiting for region {self._region_name!r}; is capture.py running?", flush=True)
-                    said = True
+                # every camera frame begins like a FrameHeader, so this reads one of whatever size
+                with typedshm.attach(self._region_name, FrameHeader, timeout=PATIENCE) as headers:
+                    header = headers.wait(timeout=PATIENCE)
+                return typedshm.attach(self._region_name, camera_frame(header.height, header.width))
+            except (typedshm.Timeout, typedshm.RegionNotFound):
                 continue
-            if not FrameHeader.layout.prefix_of(region.layout):
-                raise typedshm.LayoutMismatch(f"region {self._region_name!r} holds no camera frames")
-            return region
         return None

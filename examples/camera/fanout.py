@@ -19,13 +19,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import typedshm
 from consumer import ConsumerReport
 from frame import FrameHeader
 from motion import Motion
 from source import default_source
 from stop import Stop
-
-import typedshm
 
 GRACE = 30.0
 """Seconds that opening a camera and ending may take."""
@@ -109,6 +108,7 @@ class Application:
         self.name = name
         self.ended = ""
         self._reports = typedshm.create(f"{run}-{name}", ConsumerReport)
+        # the time limit only matters if this process is killed and cannot end the others
         self._process = start(
             f"{name}.py",
             *("--region", f"{run}-frames", "--report", f"{run}-{name}", "--seconds", str(seconds + 2 * GRACE)),
@@ -172,7 +172,7 @@ class Camera:
         if self._region is None:
             # FrameHeader is how every camera frame begins, so this reads 32 bytes of whatever size they are
             with contextlib.suppress(typedshm.RegionNotFound):
-                self._region = typedshm.attach(self._region_name, FrameHeader)
+                self._region = typedshm.attach(self._region_name, FrameHeader, readonly=True)
         if self._region is None or self._region.version == 0:
             return 0
         if self._first is None:
@@ -249,6 +249,9 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result to this file as well")
     parser.add_argument("--sheet", type=Path, default=Path("contact-sheet.png"), help="file of the contact sheet")
     options = parser.parse_args()
+    for file in (options.json, options.sheet):
+        if file is not None and (file.is_dir() or not file.parent.is_dir()):
+            parser.error(f"{file} cannot be written: it is a folder, or its folder does not exist")
     stop = Stop()
     options.sheet.unlink(missing_ok=True)  # an old one must not be taken for this run's
     source = options.source or default_source()

@@ -26,10 +26,7 @@ class CameraFrame(FrameHeader):
 
 
 def camera_frame(height: int, width: int) -> type[CameraFrame]:
-    """Return the CameraFrame for pictures of another size.
-
-    Readers do not need it: ``typedshm.attach(name)`` takes the layout from the region.
-    """
+    """Return the CameraFrame for pictures of another size."""
     if (height, width) == (1080, 1920):
         return CameraFrame
 
@@ -54,6 +51,6 @@ def checksum(frame: CameraFrame) -> int:
     words = pixels[:whole].view(np.uint64).reshape(-1, _BLOCK // 8)
     digest = hashlib.blake2b(digest_size=8)
     digest.update(frame.sequence.to_bytes(8, "little") + frame.captured.to_bytes(8, "little"))
-    digest.update(np.einsum("bw,w->b", words, _WEIGHTS))
-    digest.update(pixels[whole:])
+    digest.update(np.einsum("bw,w->b", words, _WEIGHTS).tobytes())
+    digest.update(pixels[whole:].tobytes())
     return int.from_bytes(digest.digest(), "little")

@@ -7,11 +7,11 @@ import sys
 from typing import Annotated
 
 import numpy as np
-from consumer import Consumer, arguments
-from frame import CameraFrame
 from numpy.typing import NDArray
 
 import typedshm
+from consumer import Consumer, arguments
+from frame import CameraFrame
 from typedshm import Doc, Struct, Unit, f32, u64
 
 STEP = 4  # every fourth pixel each way is enough to see motion

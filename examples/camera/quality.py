@@ -7,10 +7,10 @@ import sys
 from dataclasses import dataclass
 
 import numpy as np
-from consumer import Consumer, arguments
-from frame import CameraFrame
 
 import typedshm
+from consumer import Consumer, arguments
+from frame import CameraFrame
 
 
 @dataclass(frozen=True)

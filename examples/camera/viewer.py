@@ -5,28 +5,29 @@ python viewer.py --region camera
 
 import os
 import sys
+from contextlib import closing
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
-from consumer import Consumer, arguments
-from frame import CameraFrame
 from numpy.typing import NDArray
-from source import SourceError, opencv
 
 import typedshm
+from consumer import Consumer, arguments
+from frame import CameraFrame
+from source import SourceError, opencv
 
 
 class Screen(Protocol):
-    """Something to show frames on; a context manager."""
+    """Something to show frames on."""
 
-    def __enter__(self) -> "Screen": ...
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
     def show(self, frame: CameraFrame) -> bool:
         """Show one frame; False if the user has seen enough."""
+        ...
+
+    def close(self) -> None:
+        """Finish."""
 
 
 class Window:
@@ -36,16 +37,14 @@ class Window:
         self._cv2: Any = cv2
         cv2.namedWindow("camera", cv2.WINDOW_NORMAL)
 
-    def __enter__(self) -> "Window":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._cv2.destroyAllWindows()
-
     def show(self, frame: CameraFrame) -> bool:
         """Show one frame; False after Esc or q."""
         self._cv2.imshow("camera", frame.image)
         return self._cv2.waitKey(1) not in (27, ord("q"))
+
+    def close(self) -> None:
+        """Close the window."""
+        self._cv2.destroyAllWindows()
 
 
 class ContactSheet:
@@ -60,9 +59,6 @@ class ContactSheet:
         self._shown = 0
         self._every = 1
 
-    def __enter__(self) -> "ContactSheet":
-        return self
-
     def show(self, frame: CameraFrame) -> bool:
         """Keep a small copy of the frame, if it is its turn."""
         if self._shown % self._every == 0:
@@ -74,7 +70,8 @@ class ContactSheet:
         self._shown += 1
         return True
 
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Write the file, unless nothing was shown."""
         if not self._pictures:
             return
         rows = -(-len(self._pictures) // self.COLUMNS)
@@ -85,10 +82,9 @@ class ContactSheet:
             row, column = divmod(number, self.COLUMNS)
             top, left = self.GAP + row * down, self.GAP + column * right
             sheet[top : top + height, left : left + width] = picture
-        if self._cv2.imwrite(str(self._file), sheet):
-            print(f"contact sheet: {self._file.absolute()}")
-        else:
-            print(f"viewer: {self._file} cannot be written", file=sys.stderr)
+        _, png = self._cv2.imencode(".png", sheet)
+        self._file.write_bytes(png.tobytes())
+        print(f"contact sheet: {self._file.absolute()}")
 
     def _small(self, frame: CameraFrame) -> NDArray[np.uint8]:
         cv2 = self._cv2
@@ -119,11 +115,11 @@ def main() -> int:
     parser.add_argument("--sheet", type=Path, default=Path("contact-sheet.png"), help="file of the contact sheet")
     options = parser.parse_args()
     try:
-        with open_screen(options.sheet) as screen, Consumer("viewer", options) as consumer:
+        with closing(open_screen(options.sheet)) as screen, Consumer("viewer", options) as consumer:
             for frame in consumer.frames():
                 if not screen.show(frame):
                     break
-    except (SourceError, typedshm.TypedshmError) as error:
+    except (SourceError, OSError, typedshm.TypedshmError) as error:
         print(f"viewer: {error}", file=sys.stderr)
         return 2
     return 0

@@ -1,8 +1,7 @@
 """Typed structs and arrays shared between processes through named shared memory; every read is one whole version."""
 
-from importlib.metadata import version as _version
-
-from typedshm.adapters import ArraySchema, array, to_struct
+from typedshm.adapters import to_struct
+from typedshm.arrays import ArraySchema, array
 from typedshm.catalog import RegionEntry, regions
 from typedshm.document import load
 from typedshm.errors import (
@@ -59,7 +58,7 @@ from typedshm.mutex import NamedMutex
 from typedshm.region import Region, RegionInfo, attach, create, open, share, unlink
 from typedshm.struct import Struct, asdict, replace, version_of
 
-__version__ = _version("typedshm")
+__version__ = "0.1.0"
 
 __all__ = [
     "ArraySchema",

@@ -5,43 +5,35 @@ generated; values are converted when they go in and out, and the blocks work on 
 """
 
 import ctypes
-import dataclasses
 import functools
-import math
-import sys
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, Any, Generic, NamedTuple, TypeVar, cast, get_args, get_origin, get_type_hints, overload
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from typedshm import _native
-from typedshm.document import Value, dump, parse
+from typedshm.arrays import ArraySchema
+from typedshm.document import Value, dump, parse, struct_of
 from typedshm.errors import FieldTypeError, FieldValueError, SchemaError
-from typedshm.fields import STRUCT, Shape
-from typedshm.layout import Layout, LayoutField
+from typedshm.layout import Layout
+from typedshm.records import Record, is_record, record_of
 from typedshm.struct import (
     Struct,
-    StructMeta,
     initial,
     leased,
     overlay,
     plan_of,
     register_model_builder,
-    restore,
-    struct_from_layout,
-    version_of,
 )
 
 T = TypeVar("T")
-A = TypeVar("A", bound=np.generic)
 
 _ACCEPTED = "a Struct, a pydantic model, a dataclass, or typedshm.array(dtype, *shape)"
 
 
-class Schema(Generic[T]):
+class Schema(ABC, Generic[T]):
     """How the values of a region are made of bytes and bytes of values. The C core takes these attributes as they are.
 
     Attributes
@@ -91,7 +83,7 @@ class Schema(Generic[T]):
         return dump(self.layout, self.value)
 
 
-def schema_of(source: Any) -> Schema[Any]:
+def schema_of(source: object) -> Schema[Any]:
     """Return the schema that a user's class or array description stands for.
 
     Raises
@@ -99,24 +91,25 @@ def schema_of(source: Any) -> Schema[Any]:
     SchemaError
         If it is nothing of the sort, or one of its fields cannot be laid out.
     """
+    given: Any = source  # which no check below narrows to something half known
     if isinstance(source, ArraySchema):
-        return _ArrayValues(cast("ArraySchema[Any]", source), source.layout)
+        return _ArrayValues(given, given.layout)
     if not isinstance(source, type):
         hint = ""
         if isinstance(source, np.ndarray):
-            hint = f"; for arrays like it: array({source.dtype}, {', '.join(map(str, source.shape))})"
-        raise SchemaError(f"expected {_ACCEPTED} as the schema, found {_shown(source)}{hint}")
-    return _schema_of_class(source)
+            hint = f"; for arrays like it: array({given.dtype}, {', '.join(map(str, given.shape))})"
+        raise SchemaError(f"expected {_ACCEPTED} as the schema, found {_shown(given)}{hint}")
+    return _schema_of_class(given)
 
 
 @functools.lru_cache(maxsize=4096)
-def _schema_of_class(source: type) -> Schema[Any]:
+def _schema_of_class(source: Any) -> Schema[Any]:
     if issubclass(source, Struct):
         if not hasattr(source, "_plan"):
             raise SchemaError(f"{source.__name__} declares no fields")
         return _StructValues(plan_of(source).plain, None, source)
-    if _is_record(source):
-        record = _record_of(source)
+    if is_record(source):
+        record = record_of(source)
         return _StructValues(record.struct, record, source)
     hint = "; for arrays of it use typedshm.array" if issubclass(source, np.generic) else ""
     raise SchemaError(f"expected {_ACCEPTED} as the schema, found {source.__name__}{hint}")
@@ -132,7 +125,7 @@ def schema_from_document(text: bytes) -> Schema[Any]:
     """
     layout, value = parse(text)
     if value == "struct":
-        return _StructValues(struct_from_layout(layout), None, None)
+        return _StructValues(struct_of(layout), None, None)
     field = layout.fields[0]
     return _ArrayValues(ArraySchema(field.item_dtype, field.shape), layout, described=True)
 
@@ -147,12 +140,13 @@ def to_struct(value: Any) -> Any:
     FieldTypeError, FieldValueError, FieldOverflow
         If a field cannot hold its value.
     """
-    return schema_of(type(value)).encode(value)
+    return schema_of(cast("Any", type(value))).encode(value)
 
 
 def _shown(value: object) -> str:
     text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"
+    kind = "" if isinstance(value, type) else f" ({type(value).__name__})"
+    return (text if len(text) <= 60 else f"{text[:57]}…") + kind
 
 
 # ---- values that are Structs ---------------------------------------------------------------------------------------
@@ -163,10 +157,10 @@ class _StructValues(Schema[Any]):
 
     value: Value = "struct"
 
-    def __init__(self, struct: type[Struct], record: "_Record | None", source: type | None) -> None:
+    def __init__(self, struct: type[Struct], record: "Record | None", source: type | None) -> None:
         self.source = source
         self.layout = struct.layout
-        self.struct: type[Struct] = struct
+        self.struct = self._struct = struct
         self.leased = leased(struct)
         self.decode = record.decode if record is not None else None
         self._record = record
@@ -174,32 +168,30 @@ class _StructValues(Schema[Any]):
     def make(self) -> Struct:
         # over memory that NumPy leaves unset: a large one is about to be overwritten, and zeroing it would cost as much
         buffer = np.empty(self.layout.size, np.uint8)
-        return cast("Struct", cast("Any", type(ctypes.Structure)).from_buffer(self.struct, buffer))
+        return cast("Struct", cast("Any", type(ctypes.Structure)).from_buffer(self._struct, buffer))
 
     def encode(self, value: Any) -> Struct:
         if isinstance(value, Struct):
             if type(value).layout.id == self.layout.id:
                 return value
-            raise FieldTypeError(f"{self._expected}, found {type(value).__name__}, which has another layout")
+            raise FieldTypeError(f"{self._expected}, found a {type(value).__name__}, which has another layout")
         if self._record is not None and isinstance(value, self._record.source):
             return self._record.encode(value)
-        if getattr(type(value), "__struct__", None) is self.struct:  # an instance of its model()
+        if getattr(value, "__struct__", None) is self._struct:  # an instance of its model()
             return cast("Struct", to_struct(value))
-        raise FieldTypeError(f"{self._expected}, found {_shown(value)} ({type(value).__name__})")
+        raise FieldTypeError(f"{self._expected}, found {_shown(value)}")
 
     def target(self, value: Any) -> Any:
         hint = f"; one to fill is {self.layout.name}.zero()" if self._record is None else ""
-        raise FieldTypeError(
-            f"read_into: expected a Struct of {self.layout.name}, found {_shown(value)} ({type(value).__name__}){hint}"
-        )
+        raise FieldTypeError(f"read_into: expected a Struct of {self.layout.name}, found {_shown(value)}{hint}")
 
     def overlay(self, buffer: Any, offset: int, lease: _native.Lease) -> Struct:
-        return overlay(self.struct, buffer, offset, lease)
+        return overlay(self._struct, buffer, offset, lease)
 
     @functools.cached_property
     def defaults(self) -> bytes:
         # the system hands out zeros for nothing, a copy of a large Struct it does not
-        return bytes(cast("Any", initial(self.struct))) if plan_of(self.struct).defaults else bytes(self.layout.size)
+        return bytes(cast("Any", initial(self._struct))) if plan_of(self._struct).defaults else bytes(self.layout.size)
 
     @property
     def _expected(self) -> str:
@@ -207,217 +199,7 @@ class _StructValues(Schema[Any]):
         return f"expected a {self.layout.name}{also}"
 
 
-# ---- models and dataclasses ----------------------------------------------------------------------------------------
-
-
-class _Record(NamedTuple):
-    """A pydantic model or dataclass, and the Struct with the same fields."""
-
-    source: type[Any]
-    struct: type[Struct]
-    nested: "dict[str, _Record]"
-    build: Callable[[dict[str, Any]], Any]
-
-    def decode(self, value: Struct) -> Any:
-        """Return the record with a Struct's values. Arrays stay in the memory of the Struct, which is a snapshot."""
-        fields = {field.name: getattr(value, field.name) for field in self.struct.layout.fields}
-        for name, record in self.nested.items():
-            fields[name] = record.decode(fields[name])
-        return self.build(fields)
-
-    def encode(self, value: Any) -> Struct:
-        """Return a Struct with a record's values."""
-        fields = {field.name: getattr(value, field.name) for field in self.struct.layout.fields}
-        for name, record in self.nested.items():
-            if isinstance(fields[name], record.source):  # if it is not, the field says what it expected
-                fields[name] = record.encode(fields[name])
-        return self.struct(**fields)
-
-
-class _Declared(NamedTuple):
-    """A record's field: its annotation, its default if it has one, and the name the record is built by."""
-
-    annotation: Any
-    defaults: tuple[Any, ...]
-    key: str
-
-
-def _is_model(cls: type) -> bool:
-    pydantic = sys.modules.get("pydantic")  # a class can only be a model if somebody has imported it
-    return pydantic is not None and issubclass(cls, pydantic.BaseModel)
-
-
-def _is_record(cls: object) -> bool:
-    return isinstance(cls, type) and (_is_model(cls) or dataclasses.is_dataclass(cls))
-
-
-@functools.lru_cache(maxsize=4096)
-def _record_of(source: Any) -> _Record:
-    struct: type[Struct] | None = getattr(source, "__struct__", None)
-    if struct is not None and source is struct.model():
-        nested = {name: _record_of(cls.model()) for name, cls in _single_structs(struct).items()}
-        return _Record(source, struct, nested, source.model_validate)
-    if _is_model(source) or hasattr(source, "__pydantic_fields__"):
-        # pydantic is heavy, and has been imported by whoever made this class
-        from typedshm.validation import fields_of
-
-        declared = {name: _Declared(*field) for name, field in fields_of(source).items()}
-    else:
-        declared = _fields_of_dataclass(source)
-    keys = {name: field.key for name, field in declared.items()}
-    make: Callable[[dict[str, Any]], Any] = source.model_validate if _is_model(source) else lambda by: source(**by)
-
-    def build(fields: dict[str, Any]) -> Any:
-        return make({keys[name]: value for name, value in fields.items()})
-
-    nested = {name: _record_of(_bare(field)) for name, field in declared.items() if _is_record(_bare(field))}
-    return _Record(source, _generated(source, declared, nested), nested, build)
-
-
-def _single_structs(struct: type[Struct]) -> dict[str, type[Struct]]:
-    """Return the classes of a Struct's nested Structs that are not arrays."""
-    plan = plan_of(struct)
-    return {field.name: plan.structs[field.name] for field in plan.layout.fields if field.struct and not field.shape}
-
-
-def _fields_of_dataclass(source: Any) -> dict[str, _Declared]:
-    try:
-        hints = get_type_hints(source, include_extras=True)
-    except NameError as error:
-        raise SchemaError(f"{source.__name__}: an annotation cannot be evaluated: {error}") from error
-    declared: dict[str, _Declared] = {}
-    for field in dataclasses.fields(source):
-        if not field.init:
-            raise SchemaError(f"{source.__name__}.{field.name}: has init=False, so no value could be given back to it")
-        defaults: tuple[Any, ...] = ()
-        if field.default is not dataclasses.MISSING:
-            defaults = (field.default,)
-        elif field.default_factory is not dataclasses.MISSING:
-            defaults = (field.default_factory(),)
-        declared[field.name] = _Declared(hints[field.name], defaults, field.name)
-    return declared
-
-
-def _generated(source: type, declared: dict[str, _Declared], nested: dict[str, _Record]) -> type[Struct]:
-    """Make the Struct with a record's fields. Default factories are called once, here."""
-
-    def reduce(self: Struct) -> tuple[object, ...]:
-        # by the record, since no module holds the Struct
-        return _restore, (source, bytes(cast("Any", self)), version_of(self))
-
-    own_doc = source.__dict__.get("__doc__") or ""
-    namespace: dict[str, Any] = {
-        "__module__": source.__module__,
-        "__qualname__": source.__qualname__,
-        "__doc__": None if own_doc.startswith(f"{source.__name__}(") else own_doc,  # which dataclass writes itself
-        "__annotations__": {name: _translated(field.annotation) for name, field in declared.items()},
-        "__reduce__": reduce,
-    }
-    for name, field in declared.items():
-        for default in field.defaults:
-            namespace[name] = nested[name].encode(default) if name in nested else default
-    return cast("type[Struct]", StructMeta(source.__name__, (Struct,), namespace))
-
-
-def _restore(source: type, data: bytes, version: int | None) -> Struct:
-    return restore(_record_of(source).struct, data, version)
-
-
-def _bare(field: _Declared) -> Any:
-    annotation = field.annotation
-    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
-
-
-def _translated(annotation: Any) -> Any:
-    """Put the generated Structs in the place of the records in an annotation."""
-    base, *metadata = get_args(annotation) if get_origin(annotation) is Annotated else (annotation,)
-    if _is_record(base):
-        base = _record_of(base).struct
-    for index, item in enumerate(metadata):
-        if isinstance(item, Shape) and _is_record(item.of):
-            metadata[index] = Shape(*item.dims, of=_record_of(item.of).struct)
-    return Annotated[(base, *metadata)] if metadata else base
-
-
-def _model_of(struct: type[Struct]) -> type[Any]:
-    # pydantic is heavy, and needed by nobody who does not ask for models
-    from typedshm.validation import model_of
-
-    return model_of(plan_of(struct).plain)
-
-
-register_model_builder(_model_of)
-
-
 # ---- values that are arrays ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class ArraySchema(Generic[A]):
-    """The schema of a region whose values are bare arrays; made by :func:`array`.
-
-    Attributes
-    ----------
-    dtype : numpy.dtype
-        Of one item.
-    shape : tuple of int
-        At least one dimension, each at least 1.
-    of : type or None
-        The Struct that each item is.
-    """
-
-    dtype: "np.dtype[A]"
-    shape: tuple[int, ...]
-    of: type[Struct] | None = None
-
-    @functools.cached_property
-    def layout(self) -> Layout:
-        """A struct with one field, called ``array``."""
-        count = math.prod(self.shape)
-        if self.of is not None:
-            item, alignment, pack = LayoutField("array", STRUCT, 0, 0, struct=self.of.layout), self.of.layout.alignment, None
-        else:
-            single = Layout.from_dtype(np.dtype([("array", self.dtype)]), "array")
-            (item,), alignment, pack = single.fields, single.alignment, single.pack
-        size = count * self.dtype.itemsize
-        return Layout("array", (dataclasses.replace(item, shape=self.shape, size=size),), size, alignment, pack)
-
-
-@overload
-def array(dtype: type[A], *shape: int) -> ArraySchema[A]: ...
-@overload
-def array(dtype: "np.dtype[A]", *shape: int) -> ArraySchema[A]: ...
-@overload
-def array(dtype: type[Struct], *shape: int) -> ArraySchema[np.void]: ...
-@overload
-def array(dtype: str, *shape: int) -> ArraySchema[Any]: ...
-def array(dtype: Any, *shape: int) -> ArraySchema[Any]:
-    """Describe bare arrays as the values of a region: ``create("lut", array(np.float32, 1024, 1024))``.
-
-    Parameters
-    ----------
-    dtype : type, numpy.dtype, str or Struct class
-        Of one item: numbers, bool, ``S``, ``U``, ``V``, ``M8[ns]``, or a structured dtype.
-    *shape : int
-        Items along each axis, outermost first. An array without dimensions is refused; share a Struct instead.
-
-    Raises
-    ------
-    SchemaError
-        If the dtype has no portable form or the shape is none.
-    """
-    if not shape or any(not isinstance(dim, int) or dim < 1 for dim in shape):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise SchemaError(f"array: expected dimensions, whole numbers of at least 1, found {_shown(shape)}")
-    of = dtype if isinstance(dtype, StructMeta) else None
-    try:
-        resolved: np.dtype[Any] = np.dtype(dtype) if of is None else cast("type[Struct]", of).layout.dtype
-    except TypeError as error:
-        raise SchemaError(f"array: expected a dtype, found {_shown(dtype)}") from error
-    if resolved.subdtype is not None:
-        raise SchemaError(f"array: the dtype {resolved} is an array itself; put its dimensions into the shape")
-    schema = ArraySchema(resolved, tuple(shape), cast("type[Struct] | None", of))
-    _ = schema.layout  # says now what cannot be shared
-    return schema
 
 
 class _ArrayValues(Schema[Any]):
@@ -458,10 +240,23 @@ class _ArrayValues(Schema[Any]):
     def _fitting(self, value: Any, verb: str) -> NDArray[Any]:
         expected = f"{verb}: expected an array of {self._dtype} with shape {self._shape}"
         if not isinstance(value, np.ndarray):
-            raise FieldTypeError(f"{expected}, found {_shown(value)} ({type(value).__name__})")
+            raise FieldTypeError(f"{expected}, found {_shown(value)}")
         array = cast("NDArray[Any]", value)
         if array.dtype != self._dtype:
             raise FieldTypeError(f"{expected}, found {array.dtype}; convert it with .astype()")
         if array.shape != self._shape:
             raise FieldValueError(f"{expected}, found shape {array.shape}")
         return array
+
+
+# ---- SomeStruct.model() --------------------------------------------------------------------------------------------
+
+
+def _model_of(struct: type[Struct]) -> type[Any]:
+    # pydantic is heavy, and needed by nobody who does not ask for models
+    from typedshm.models import model_of
+
+    return model_of(plan_of(struct).plain)
+
+
+register_model_builder(_model_of)

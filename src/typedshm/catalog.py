@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from typedshm import memory
 from typedshm.errors import RegionFull, RegionNotFound, RegionRefused, TypedshmError
+from typedshm.place import Name, Place, Scope, places
 from typedshm.region import Region, attach
 
 
@@ -28,8 +29,8 @@ class RegionEntry:
         Why nothing more than the name is known; empty if all is well.
     """
 
-    name: memory.Name
-    scope: memory.Scope
+    name: Name
+    scope: Scope
     layout: str = ""
     version: int = 0
     slots: int = 0
@@ -39,7 +40,7 @@ class RegionEntry:
     problem: str = ""
 
 
-def regions(scope: memory.Scope = "user") -> list[RegionEntry]:
+def regions(scope: Scope = "user") -> list[RegionEntry]:
     """List the living regions, in the order of their names. Removes what killed processes left behind.
 
     File-backed regions are not listed; they are where their files are.
@@ -50,11 +51,11 @@ def regions(scope: memory.Scope = "user") -> list[RegionEntry]:
         ``"user"`` for this user's, ``"machine"`` for those shared by all users.
     """
     memory.sweep(scope)
-    entries = (_entry(place) for place in memory.places(scope))
+    entries = (_entry(place) for place in places(scope))
     return [entry for entry in entries if entry is not None]
 
 
-def _entry(place: memory.Place) -> RegionEntry | None:
+def _entry(place: Place) -> RegionEntry | None:
     try:
         with _joined(place) as region:
             info = region.info()
@@ -77,7 +78,7 @@ def _entry(place: memory.Place) -> RegionEntry | None:
     )
 
 
-def _joined(place: memory.Place) -> Region[object]:
+def _joined(place: Place) -> Region[object]:
     try:
         return attach(place.name, scope=place.scope)
     except (RegionRefused, RegionFull):  # no right to write, or no room for one more writer

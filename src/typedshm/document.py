@@ -4,16 +4,14 @@
 that come with typedshm, found by :func:`load`.
 """
 
-import importlib.resources
 import json
 from collections.abc import Iterator
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from typedshm.errors import DocumentError, SchemaError
 from typedshm.layout import Layout
-from typedshm.struct import struct_from_layout
+from typedshm.struct import Struct, struct_from_layout
 
 #: What the values of a region are: Structs, or the bare array that is the only field of the layout.
 Value: TypeAlias = Literal["struct", "array"]
@@ -47,7 +45,7 @@ def dump(layout: Layout, value: Value = "struct", *, indent: int | None = None) 
     text = json.dumps(document, ensure_ascii=False, indent=indent, separators=separators).encode()
     if len(text) > SIZE_LIMIT:
         raise SchemaError(
-            f"{layout.name}: its description takes {len(text):,} bytes, more than the {SIZE_LIMIT:,} a document may have"
+            f"{layout.name}: its description takes {len(text):,} bytes, and a document may have {SIZE_LIMIT:,}"
         )
     return text
 
@@ -67,6 +65,20 @@ def parse(text: bytes) -> tuple[Layout, Value]:
         raise DocumentError(f"the document: expected at most {SIZE_LIMIT:,} bytes, found {len(text):,}")
     document = Document.read(text)
     return document.build(), document.value
+
+
+def struct_of(layout: Layout) -> type[Struct]:
+    """Make the Struct of a layout that came out of a document.
+
+    Raises
+    ------
+    DocumentError
+        If ctypes or NumPy cannot hold it here, for instance because of its size.
+    """
+    try:
+        return struct_from_layout(layout)
+    except (SchemaError, ValueError, TypeError, OverflowError, MemoryError) as error:
+        raise DocumentError(f"layout: {error}") from error
 
 
 def json_schema() -> bytes:
@@ -102,7 +114,7 @@ def load(name: str | Path) -> type[Any]:
     if isinstance(name, Path) or name.endswith(".json"):
         text, where = Path(name).read_bytes(), str(name)
     else:
-        shipped = {file.name.removesuffix(".json"): file for file in _shipped()}
+        shipped = {file.stem: file for file in _shipped()}
         if name not in shipped:
             raise DocumentError(f"no layout document is called {name!r}; typedshm has {', '.join(sorted(shipped))}")
         text, where = shipped[name].read_bytes(), name
@@ -110,16 +122,18 @@ def load(name: str | Path) -> type[Any]:
         layout, value = parse(text)
         if value != "struct":
             raise DocumentError("value: expected a struct; a bare array needs no class")
-        return struct_from_layout(layout)
-    except (DocumentError, SchemaError) as error:
+        return struct_of(layout)
+    except DocumentError as error:
         raise DocumentError(f"{where}: {error}") from error
 
 
-def _shipped() -> Iterator[Traversable]:
+def _shipped() -> Iterator[Path]:
     """Yield the files of the documents that come with typedshm."""
-    folder = importlib.resources.files("typedshm") / "schemas"
+    # not by importlib.resources, which takes longer to import than the rest of typedshm: a package with a C extension
+    # is never in a zip file
+    folder = Path(__file__).parent / "schemas"
     if not folder.is_dir():  # a source checkout keeps them at its top
         folder = Path(__file__).parents[2] / "schemas"
-    for file in folder.iterdir():
-        if file.name.endswith(".json") and file.name != f"{_JSON_SCHEMA}.json":
+    for file in folder.glob("*.json"):
+        if file.stem != _JSON_SCHEMA:
             yield file

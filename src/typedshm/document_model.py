@@ -165,7 +165,9 @@ class Document(_Part):
         except ValidationError as error:
             first = error.errors(include_url=False, include_context=False)[0]
             more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-            raise DocumentError(f"{_path(first['loc'])}: {first['msg']}, found {_shown(first['input'])}{more}") from None
+            raise DocumentError(
+                f"{_path(first['loc'])}: {first['msg']}, found {_shown(first['input'])}{more}"
+            ) from None
 
     def build(self) -> Layout:
         """Return the layout it describes.

@@ -3,15 +3,15 @@
 Every consumer (NumPy dtype, ctypes, JSON document, C header, diff) reads the Layout, never the class.
 """
 
-import ctypes
 import json
 import keyword
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from enum import IntFlag
 from functools import cached_property
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -299,7 +299,7 @@ def lay_out(
     for label, declaration in declared.items():
         field = _field_of_declaration(label, declaration, byte_order)
         wanted = min(field.alignment, pack or field.alignment)
-        offset = _round_up(end, wanted) if declaration.offset is None else declaration.offset
+        offset = round_up(end, wanted) if declaration.offset is None else declaration.offset
         if offset < end:
             before = fields[-1].name if fields else base.name if base is not None else ""
             raise SchemaError(f"{name}.{label}: pinned to byte {offset}, but {before} before it reaches to byte {end}")
@@ -308,10 +308,11 @@ def lay_out(
         field = replace(field, offset=offset)
         fields.append(field)
         end = field.end
-    return Layout(name, tuple(fields), _round_up(end, alignment), alignment, pack, doc)
+    return Layout(name, tuple(fields), round_up(end, alignment), alignment, pack, doc)
 
 
-def _round_up(value: int, step: int) -> int:
+def round_up(value: int, step: int) -> int:
+    """Return the smallest multiple of `step` that is not below `value`."""
     return -(-value // step) * step
 
 
@@ -320,7 +321,7 @@ def _field_of_declaration(name: str, declared: Declaration, byte_order: ByteOrde
     enum = None
     if declared.enum is not None:
         members = tuple((label, int(member)) for label, member in declared.enum.__members__.items())
-        enum = Enumeration(declared.enum.__name__, _is_flag(declared.enum), members)
+        enum = Enumeration(declared.enum.__name__, issubclass(declared.enum, IntFlag), members)
     return LayoutField(
         name=name,
         kind=declared.kind,
@@ -335,10 +336,6 @@ def _field_of_declaration(name: str, declared: Declaration, byte_order: ByteOrde
         struct=struct,
         face=declared.face,
     )
-
-
-def _is_flag(enum: type) -> bool:
-    return any(base.__name__ == "Flag" for base in enum.__mro__)
 
 
 def _item_size(kind: str, length: int, struct: Layout | None) -> int:
@@ -454,69 +451,3 @@ def _differences(one: Layout, other: Layout, prefix: str) -> Iterator[str]:
                 yield from _differences(mine.struct, their.struct, f"{name}.")
     for their in theirs.values():
         yield f"  + {prefix}{their.name}: {their}"
-
-
-# ---- ctypes --------------------------------------------------------------------------------------------------------
-
-
-class CtypesFields(NamedTuple):
-    """What a ``ctypes.Structure`` needs: its ``_fields_`` and, if not None, its ``_pack_``."""
-
-    fields: list[tuple[str, Any]]
-    pack: int | None
-
-
-def ctypes_fields(layout: Layout, own: Sequence[LayoutField], structs: Mapping[str, type], base: Any) -> CtypesFields:
-    """Return the ctypes face of a layout.
-
-    Natural fields where ctypes' own rules lead to the layout's offsets; otherwise (pinned fields, or nested classes
-    that are themselves of this sort) a packed structure with explicit padding, named ``_pad_<offset>``.
-
-    Parameters
-    ----------
-    layout : Layout
-        The whole layout.
-    own : sequence of LayoutField
-        Its fields that no base class has.
-    structs : mapping of str to type
-        The ctypes class of one item of each field of kind ``"struct"``.
-    base : type or None
-        The ctypes base class that holds the other fields.
-    """
-    members: list[tuple[str, Any]] = []
-    for field in own:
-        ctype: Any = structs[field.name] if field.kind == STRUCT else None
-        if ctype is None:
-            ctype = KINDS[field.kind].ctypes_type(field.length, field.byte_order)
-        for dim in reversed(field.shape):
-            ctype = ctype * dim
-        members.append((field.name, ctype))
-    start = ctypes.sizeof(base) if base is not None else 0
-    if _ctypes_agrees(layout, own, members, base, start):
-        return CtypesFields(members, layout.pack)
-    padded: list[tuple[str, Any]] = []
-    for field, member in zip(own, members, strict=True):
-        if field.offset > start:
-            padded.append((f"_pad_{start}", ctypes.c_ubyte * (field.offset - start)))
-        padded.append(member)
-        start = field.end
-    if layout.size > start:
-        padded.append((f"_pad_{start}", ctypes.c_ubyte * (layout.size - start)))
-    return CtypesFields(padded, 1)
-
-
-def _ctypes_agrees(
-    layout: Layout, own: Sequence[LayoutField], members: Sequence[tuple[str, Any]], base: Any, offset: int
-) -> bool:
-    """Follow ctypes' rules and tell whether they lead to the layout."""
-    if base is not None and getattr(base, "_pack_", None) != layout.pack:  # ctypes inherits _pack_
-        return False
-    total = ctypes.alignment(base) if base is not None else 1
-    for field, (_, ctype) in zip(own, members, strict=True):
-        alignment = min(ctypes.alignment(ctype), layout.pack or field.size)
-        offset = _round_up(offset, alignment)
-        if offset != field.offset:
-            return False
-        offset += field.size
-        total = max(total, alignment)
-    return _round_up(offset, total) == layout.size

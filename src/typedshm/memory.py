@@ -1,4 +1,4 @@
-"""Named bytes: who may call them by which name, how they come to life and when they are gone.
+"""Named bytes: how they come to life and when they are gone.
 
 One rule holds on every system: a named region lives while somebody has it open. Linux has no such thing, so it is
 made of a file in ``/dev/shm`` and two bytes that the kernel locks and frees when their holder dies, however it dies:
@@ -19,15 +19,12 @@ import stat
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
-from urllib.parse import quote, unquote
 
 from typedshm import _native
 from typedshm.errors import (
-    NameRefused,
     RegionCorrupt,
     RegionExists,
     RegionFull,
@@ -36,89 +33,11 @@ from typedshm.errors import (
     RegionRefused,
     Timeout,
 )
+from typedshm.place import Place, Scope, places
 
-Scope = Literal["user", "machine"]
-Name = str | Path
-
-_DIRECTORY = Path("/dev/shm")
 _MAGIC = b"TYPEDSHM"
 _PATIENCE = 10.0
 """Seconds to wait for another process that is just making, joining or leaving the region."""
-
-
-# ---- names ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a region's bytes are kept.
-
-    Attributes
-    ----------
-    name
-        As the user gave it: a text, or the path of a file that stays.
-    scope
-        Whose name it is: this user's, or the whole machine's.
-    path
-        The file.
-    mode
-        Its permission bits when it is created.
-    """
-
-    name: Name
-    scope: Scope
-    path: Path
-    mode: int
-
-    @property
-    def stays(self) -> bool:
-        """True for a file-backed region, which outlives its processes."""
-        return isinstance(self.name, Path)
-
-    def __str__(self) -> str:
-        return f"region {str(self.name)!r}"
-
-
-def _prefix(scope: Scope, kind: str) -> str:
-    whose = f"u{os.geteuid()}" if scope == "user" else "machine"
-    namespace = os.environ.get("TYPEDSHM_NAMESPACE", "")
-    # "+" is never left alone by quote(), so it separates without doubt
-    return f"typedshm-{whose}-{kind}-" + (f"{quote(namespace, safe='')}+" if namespace else "")
-
-
-def place(name: Name, scope: Scope = "user", mode: int | None = None, *, kind: str = "region") -> Place:
-    """Find the place of a name.
-
-    Raises
-    ------
-    NameRefused
-        The name is empty or too long.
-    ValueError
-        The scope is unknown, or the mode would let others write to a region of scope "user".
-    """
-    if scope not in ("user", "machine"):
-        raise ValueError(f"scope: expected 'user' or 'machine', found {scope!r}")
-    if mode is None:
-        mode = 0o600 if scope == "user" else 0o644
-    if scope == "user" and mode & 0o022:
-        raise ValueError(f"mode {mode:#o} lets other users write; that takes scope='machine'")
-    if isinstance(name, Path):
-        return Place(name, scope, name.absolute(), mode)
-    if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"a region's name is a str or a pathlib.Path, found {type(name).__name__}")
-    file = _prefix(scope, kind) + quote(name, safe="")
-    if not name or len(file) > 255:
-        raise NameRefused(f"a region's name has 1 to about 200 characters (found {len(name)}: {name[:40]!r})")
-    return Place(name, scope, _DIRECTORY / file, mode)
-
-
-def places(scope: Scope = "user", *, kind: str = "region") -> Iterator[Place]:
-    """Every place of a scope that has a file, in order of their names."""
-    prefix = _prefix(scope, kind)
-    for file in sorted(os.listdir(_DIRECTORY)):
-        rest = file.removeprefix(prefix)
-        if rest != file and "+" not in rest:
-            yield Place(unquote(rest), scope, _DIRECTORY / file, 0o600)
 
 
 # ---- one process's stake in a region -------------------------------------------------------------------------------
@@ -270,9 +189,7 @@ def _close_any(fd: int) -> None:
         os.close(fd)
 
 
-os.register_at_fork(
-    before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
-)
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
 
 
 # ---- making, joining, leaving --------------------------------------------------------------------------------------
@@ -561,8 +478,11 @@ def _open_again(place: Place, fd: int, flags: int) -> int:
 
 
 def _map(place: Place, fd: int, *, writable: bool) -> _native.Mapping:
-    """Map the whole file, through a description of its own: a mapping keeps its description, and with that its locks,
-    alive in every child that was forked, and so would make the dead look alive."""
+    """Map the whole file, through a description of its own.
+
+    A mapping keeps its description, and with that its locks, alive in every child that was forked: through the stake's
+    own it would make the dead look alive.
+    """
     again = _open_again(place, fd, os.O_RDWR if writable else os.O_RDONLY)
     try:
         return _native.Mapping(again, os.fstat(again).st_size, writable)

@@ -5,6 +5,7 @@ from types import TracebackType
 
 from typedshm import memory
 from typedshm.errors import Closed, LockLost, MisuseError
+from typedshm.place import Scope, place
 
 _BLUEPRINT = memory.Blueprint(slots=1, payload_size=8, layout_id=bytes(16), document=b"")
 
@@ -32,12 +33,12 @@ class NamedMutex:
     False
     """
 
-    def __init__(self, name: str, *, scope: memory.Scope = "user", mode: int | None = None) -> None:
+    def __init__(self, name: str, *, scope: Scope = "user", mode: int | None = None) -> None:
         if mode is None and scope == "machine":
             mode = 0o666
         self._name = name
-        self._scope: memory.Scope = scope
-        self._memory = memory.attach_or_create(memory.place(name, scope, mode, kind="mutex"), _BLUEPRINT)
+        self._scope: Scope = scope
+        self._memory = memory.attach_or_create(place(name, scope, mode, kind="mutex"), _BLUEPRINT)
         assert self._memory.mutex is not None
         self._mutex = self._memory.mutex
         self._finalizer = weakref.finalize(self, self._memory.close)
@@ -130,7 +131,5 @@ class NamedMutex:
         return f"<NamedMutex {self._name!r} {state}>"
 
 
-def _reopen(name: str, scope: memory.Scope) -> NamedMutex:
+def _reopen(name: str, scope: Scope) -> NamedMutex:
     return NamedMutex(name, scope=scope)
-
-

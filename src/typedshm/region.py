@@ -3,8 +3,7 @@
 import os
 import weakref
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 from types import EllipsisType, TracebackType
 from typing import Any, Generic, NoReturn, TypeVar, overload
 
@@ -12,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from typedshm import _native, memory
-from typedshm.adapters import ArraySchema, Schema, array, schema_from_document, schema_of
+from typedshm.adapters import Schema, schema_from_document, schema_of
+from typedshm.arrays import ArraySchema, array
 from typedshm.errors import (
     Closed,
     DocumentError,
@@ -29,6 +29,7 @@ from typedshm.errors import (
     TornWrite,
 )
 from typedshm.layout import Layout
+from typedshm.place import Name, Scope, place
 
 T = TypeVar("T")
 A = TypeVar("A", bound=np.generic)
@@ -63,8 +64,8 @@ class RegionInfo:
         How many writers were found to have died in the middle of a write, and when the last was found.
     """
 
-    name: memory.Name
-    scope: memory.Scope
+    name: Name
+    scope: Scope
     layout: Layout
     version: int
     published: datetime | None
@@ -83,7 +84,7 @@ class _Lock:
 
     __slots__ = ("_region", "_timeout")
 
-    def __init__(self, region: "Region[Any]", timeout: float | None | EllipsisType) -> None:
+    def __init__(self, region: "Region[Any]", timeout: float | EllipsisType | None) -> None:
         self._region = region
         self._timeout = timeout
 
@@ -113,7 +114,6 @@ class Region(_native.Ring[T], Generic[T]):
     """
 
     def __init__(self, stake: memory.Memory, schema: Schema[T], refusal: str | None = None) -> None:
-        header = stake.header
         super().__init__(
             mapping=stake.mapping,
             mutex=stake.mutex,
@@ -132,7 +132,7 @@ class Region(_native.Ring[T], Generic[T]):
     # ---- what it is ----
 
     @property
-    def name(self) -> memory.Name:
+    def name(self) -> Name:
         """The name it was opened by."""
         return self._memory.place.name
 
@@ -175,7 +175,7 @@ class Region(_native.Ring[T], Generic[T]):
 
     # ---- holding the lock, closing ----
 
-    def lock(self, *, timeout: float | None | EllipsisType = ...) -> _Lock:
+    def lock(self, *, timeout: float | EllipsisType | None = ...) -> _Lock:
         """Hold the writers' mutex over several writes: ``with region.lock(timeout=1): ...``.
 
         It re-enters: write() and update() inside take it again. Other writers wait, readers do not.
@@ -242,6 +242,7 @@ _FAILURES: dict[str, tuple[type[Exception], str]] = {
     "empty": (Empty, "is empty: nothing has been written yet"),
     "overrun": (Overrun, "is written faster than this read-only handle can copy it; more slots help"),
     "torn": (TornWrite, "lost its value: a writer died in the middle of a write, and with slots=1 there was no other"),
+    "corrupt": (RegionCorrupt, "names a newest version that is not there; whoever wrote its head broke the protocol"),
     "lock timeout": (Timeout, "is being written by another; its lock was not to be had in time"),
     "wait timeout": (Timeout, "got no newer version in time"),
     "lock lost": (LockLost, "had its lock overwritten while it was held; the last write may not be whole"),
@@ -266,7 +267,7 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 def _utc(ns: int) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=ns // 1000)
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=ns // 1000)
 
 
 # ---- making and joining --------------------------------------------------------------------------------------------
@@ -306,14 +307,14 @@ def _region(stake: memory.Memory, schema: Schema[Any] | None) -> Region[Any]:
 
 @overload
 def create(
-    name: memory.Name, schema: ArraySchema[A], *, slots: int = ..., scope: memory.Scope = ..., mode: int | None = ...
+    name: Name, schema: ArraySchema[A], *, slots: int = ..., scope: Scope = ..., mode: int | None = ...
 ) -> Region[NDArray[A]]: ...
 @overload
 def create(
-    name: memory.Name, schema: type[T], *, slots: int = ..., scope: memory.Scope = ..., mode: int | None = ...
+    name: Name, schema: type[T], *, slots: int = ..., scope: Scope = ..., mode: int | None = ...
 ) -> Region[T]: ...
 def create(
-    name: memory.Name, schema: Any, *, slots: int = _SLOTS, scope: memory.Scope = "user", mode: int | None = None
+    name: Name, schema: Any, *, slots: int = _SLOTS, scope: Scope = "user", mode: int | None = None
 ) -> Region[Any]:
     """Make a new region.
 
@@ -341,43 +342,43 @@ def create(
         The schema has no layout; says which field and why.
     """
     resolved = schema_of(schema)
-    return _region(memory.create(memory.place(name, scope, mode), _blueprint(resolved, slots)), resolved)
+    return _region(memory.create(place(name, scope, mode), _blueprint(resolved, slots)), resolved)
 
 
 @overload
 def attach(
-    name: memory.Name,
+    name: Name,
     schema: ArraySchema[A],
     *,
     timeout: float | None = ...,
     readonly: bool = ...,
-    scope: memory.Scope = ...,
+    scope: Scope = ...,
 ) -> Region[NDArray[A]]: ...
 @overload
 def attach(
-    name: memory.Name,
+    name: Name,
     schema: type[T],
     *,
     timeout: float | None = ...,
     readonly: bool = ...,
-    scope: memory.Scope = ...,
+    scope: Scope = ...,
 ) -> Region[T]: ...
 @overload
 def attach(
-    name: memory.Name,
+    name: Name,
     schema: None = ...,
     *,
     timeout: float | None = ...,
     readonly: bool = ...,
-    scope: memory.Scope = ...,
+    scope: Scope = ...,
 ) -> Region[Any]: ...
 def attach(
-    name: memory.Name,
+    name: Name,
     schema: Any = None,
     *,
     timeout: float | None = 0,
     readonly: bool = False,
-    scope: memory.Scope = "user",
+    scope: Scope = "user",
 ) -> Region[Any]:
     """Join a region that exists.
 
@@ -405,20 +406,18 @@ def attach(
         What is there may not be opened, or is not to be trusted.
     """
     resolved = None if schema is None else schema_of(schema)
-    stake = memory.attach(memory.place(name, scope), writable=not readonly, timeout=timeout)
+    stake = memory.attach(place(name, scope), writable=not readonly, timeout=timeout)
     return _region(stake, resolved)
 
 
 @overload
 def open(
-    name: memory.Name, schema: ArraySchema[A], *, slots: int = ..., scope: memory.Scope = ..., mode: int | None = ...
+    name: Name, schema: ArraySchema[A], *, slots: int = ..., scope: Scope = ..., mode: int | None = ...
 ) -> Region[NDArray[A]]: ...
 @overload
+def open(name: Name, schema: type[T], *, slots: int = ..., scope: Scope = ..., mode: int | None = ...) -> Region[T]: ...
 def open(
-    name: memory.Name, schema: type[T], *, slots: int = ..., scope: memory.Scope = ..., mode: int | None = ...
-) -> Region[T]: ...
-def open(
-    name: memory.Name, schema: Any, *, slots: int = _SLOTS, scope: memory.Scope = "user", mode: int | None = None
+    name: Name, schema: Any, *, slots: int = _SLOTS, scope: Scope = "user", mode: int | None = None
 ) -> Region[Any]:
     """Attach to a region, or create it where there is none.
 
@@ -426,15 +425,15 @@ def open(
     `slots` and `mode` only matter to the one that does.
     """
     resolved = schema_of(schema)
-    return _region(memory.attach_or_create(memory.place(name, scope, mode), _blueprint(resolved, slots)), resolved)
+    return _region(memory.attach_or_create(place(name, scope, mode), _blueprint(resolved, slots)), resolved)
 
 
 def share(
-    name: memory.Name,
+    name: Name,
     value: NDArray[A],
     *,
     slots: int = _SLOTS,
-    scope: memory.Scope = "user",
+    scope: Scope = "user",
     mode: int | None = None,
 ) -> Region[NDArray[A]]:
     """Make a region for an array like this one, and write it: ``share("lut", table)``."""
@@ -443,7 +442,7 @@ def share(
     return region
 
 
-def unlink(name: memory.Name, *, scope: memory.Scope = "user") -> None:
+def unlink(name: Name, *, scope: Scope = "user") -> None:
     """Take a region's name away, or a file-backed region's file. Who has it open keeps it.
 
     Raises
@@ -451,12 +450,10 @@ def unlink(name: memory.Name, *, scope: memory.Scope = "user") -> None:
     RegionNotFound
         There is none of that name.
     """
-    memory.unlink(memory.place(name, scope))
+    memory.unlink(place(name, scope))
 
 
-def _reopen(
-    name: memory.Name, scope: memory.Scope, schema: Any, instance: int, readonly: bool, timeout: float | None
-) -> Region[Any]:
+def _reopen(name: Name, scope: Scope, schema: Any, instance: int, readonly: bool, timeout: float | None) -> Region[Any]:
     region = attach(name, schema, scope=scope, readonly=readonly)
     if region._memory.header["instance"] != instance:  # pyright: ignore[reportPrivateUsage]
         region.close()

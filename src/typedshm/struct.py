@@ -19,9 +19,10 @@ import numpy as np
 
 from typedshm import _native, values
 from typedshm.annotations import own_annotations, own_doc, resolve
+from typedshm.ctypes_fields import ctypes_fields
 from typedshm.errors import Closed, FieldValueError, SchemaError
 from typedshm.fields import KINDS, ByteOrder, Declaration, is_class_variable, parse
-from typedshm.layout import Enumeration, Layout, LayoutField, ctypes_fields, lay_out
+from typedshm.layout import Enumeration, Layout, LayoutField, lay_out
 
 if TYPE_CHECKING:
     # Checkers must not see the __getattr__ of ctypes.Structure, or a misspelt field would be no error to them.
@@ -231,9 +232,9 @@ class Struct(_Structure, metaclass=StructMeta):  # pyright: ignore[reportGeneral
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        from typedshm import validation  # pydantic is heavy, and only it calls this
+        from typedshm import models  # pydantic is heavy, and only it calls this
 
-        return validation.struct_schema(source, handler)
+        return models.struct_schema(source, handler)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the bytes and the class, by reference or, if made from a layout, by its description."""
@@ -429,6 +430,8 @@ def _bind(cls: "type[Struct]", field: LayoutField, codec: str, extra: tuple[obje
 
 def _saved_defaults(cls: "type[Struct]", given: Mapping[str, object]) -> dict[str, object]:
     """Validate defaults by setting them, and keep copies of the mutable ones."""
+    if not given:
+        return {}  # and spare a large Struct the trial's memory
     trial = cls.__new__(cls)
     saved: dict[str, object] = {}
     for label, value in given.items():

@@ -12,15 +12,16 @@ import contextlib
 import gc
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
-from typedshm import _native, memory
+from typedshm import _native
+from typedshm.place import Place, Scope, places
 
 _VARIABLE = "TYPEDSHM_NAMESPACE"
 
 
 @contextlib.contextmanager
-def isolated() -> Iterator[str]:
+def isolated() -> Generator[str, None, None]:
     """Give what runs inside names of its own.
 
     Regions and mutexes made inside, by this process and by those it starts, cannot be seen from outside, nor those
@@ -57,17 +58,20 @@ def isolated() -> Iterator[str]:
 
 def _clear() -> Iterator[str]:
     """Remove what the namespace still holds; tells what it was."""
-    gc.collect()  # handles that were dropped without close()
-    scopes: tuple[memory.Scope, memory.Scope] = ("user", "machine")
-    for scope in scopes:
-        for kind in ("region", "mutex"):
-            for place in list(memory.places(scope, kind=kind)):
-                yield f"  {kind} {str(place.name)!r} of scope {scope!r}, {_state(place)}"
-                with contextlib.suppress(OSError):
-                    os.unlink(place.path)
+    if _left():
+        gc.collect()  # handles that were dropped without close()
+    for kind, place in _left():
+        yield f"  {kind} {str(place.name)!r} of scope {place.scope!r}, {_state(place)}"
+        with contextlib.suppress(OSError):
+            os.unlink(place.path)
 
 
-def _state(place: memory.Place) -> str:
+def _left() -> list[tuple[str, Place]]:
+    scopes: tuple[Scope, Scope] = ("user", "machine")
+    return [(kind, place) for scope in scopes for kind in ("region", "mutex") for place in places(scope, kind=kind)]
+
+
+def _state(place: Place) -> str:
     try:
         fd = os.open(place.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:

@@ -110,7 +110,7 @@ def records(rounds: int) -> list[Row]:
     raw = bytes(ctypes.sizeof(Record))
 
     class Plain(ctypes.Structure):
-        _fields_ = [(field.name, ctypes.c_uint64) for field in Record.layout.fields]  # noqa: RUF012
+        _fields_ = [(field.name, ctypes.c_uint64) for field in Record.layout.fields]
 
     empty = Empty()
     value = Record.zero()

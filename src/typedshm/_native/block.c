@@ -39,7 +39,7 @@ static bool preload(Block *self, void *to) {
     Ring *ring = self->ring;
     int state = ring_newest_locked(ring, to);
     if (state == TSHM_NOTHING)
-        ring_copy(to, PyBytes_AsString(ring->defaults), ring->size, tshm_copy_in);
+        ring_copy_in(to, PyBytes_AsString(ring->defaults), ring->size);
     return state >= 0;
 }
 
@@ -165,11 +165,12 @@ static PyObject *block_exit(PyObject *object, PyObject *const *args, Py_ssize_t 
     return Py_False;
 }
 
-/* A block that is thrown away while open (a generator dropped in its middle) publishes nothing. */
+/* A block that is thrown away while open (a generator dropped in its middle) publishes nothing, and gives the lock back
+ * also when that happens in another thread than the one that entered it. */
 static void block_dealloc(PyObject *object) {
     Block *self = (Block *)object;
     Ring *ring = self->ring;
-    if (self->value && self->generation == ring->generation && mutex_is_mine(ring->mutex)) {
+    if (self->value && self->generation == ring->generation) {
         ring->block_open = false;
         mutex_release(ring->mutex, true);
     }

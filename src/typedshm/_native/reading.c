@@ -13,11 +13,16 @@ static int try_read(Ring *self, void *to, uint64_t *ordinal) {
         return state;
     Mapping *mapping = self->mapping; /* a close() by another thread, while we copy, must not unmap it */
     Py_INCREF((PyObject *)mapping);
-    ring_copy(to, cursor.payload, self->size, tshm_copy_out);
+    ring_copy_out(to, cursor.payload, self->size);
     *ordinal = tshm_ordinal(&self->ring, &cursor);
     state = tshm_read_retry(&cursor) ? TSHM_BUSY : TSHM_READABLE;
     Py_DECREF((PyObject *)mapping);
     return state;
+}
+
+/* Why the newest version cannot be read although no writer is at work. */
+static const char *unreadable(const Ring *self) {
+    return self->ring.slot_count == 1 ? "torn" : "corrupt";
 }
 
 /* Writers beat every attempt: read while they are locked out. */
@@ -36,7 +41,7 @@ static bool read_locked(Ring *self, void *to, uint64_t *ordinal) {
     /* nothing was repaired: a dead writer's mark stays for the next writer to report */
     bool kept = mutex_release(self->mutex, !self->mutex->recovered);
     if (state != TSHM_READABLE)
-        ring_fail(self, state == TSHM_NOTHING ? "empty" : kept ? "torn" : "lock lost");
+        ring_fail(self, state == TSHM_NOTHING ? "empty" : kept ? unreadable(self) : "lock lost");
     return state == TSHM_READABLE;
 }
 
@@ -107,7 +112,8 @@ PyObject *ring_read_into(PyObject *object, PyObject *value) {
     if (!self->mapping)
         return ring_fail(self, "closed");
     PyObject *target = value;
-    bool structure = self->values.type && PyObject_TypeCheck(value, self->values.type);
+    bool structure =
+        self->values.type && (Py_TYPE(value) == self->values.type || PyObject_TypeCheck(value, self->values.type));
     if (structure)
         Py_INCREF(target);
     else if (!(target = PyObject_CallFunctionObjArgs(self->values.target, value, NULL)))
@@ -195,8 +201,8 @@ PyObject *ring_wait(PyObject *object, PyObject *const *args, Py_ssize_t count, P
 int ring_newest_locked(Ring *self, void *to) {
     uint64_t ordinal;
     int state = try_read(self, to, &ordinal);
-    if (state == TSHM_BUSY) { /* nobody else may write now: a dead writer's half */
-        ring_fail(self, "torn");
+    if (state == TSHM_BUSY) { /* nobody else may write now */
+        ring_fail(self, unreadable(self));
         return -1;
     }
     return state;

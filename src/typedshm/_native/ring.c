@@ -17,11 +17,7 @@ PyObject *ring_new_value(ring_newfunc create, PyTypeObject *type) {
     return create(type, no_arguments, NULL);
 }
 
-void ring_copy(void *to, const void *from, size_t size, void (*copy)(void *, const void *, size_t)) {
-    if (size <= TSHM_LARGE) {
-        copy(to, from, size);
-        return;
-    }
+void ring_copy_large(void *to, const void *from, size_t size, void (*copy)(void *, const void *, size_t)) {
     Py_BEGIN_ALLOW_THREADS
     copy(to, from, size);
     Py_END_ALLOW_THREADS

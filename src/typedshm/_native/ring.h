@@ -50,8 +50,20 @@ bool ring_unlock(Ring *ring);
 bool ring_store(Ring *ring, const void *value);
 /* Publishes what stands in the slot, and wakes. The lock is held. */
 void ring_publish(Ring *ring, const tshm_cursor *cursor);
-/* tshm_copy_in or tshm_copy_out, without the GIL when that is worth it. The caller keeps the mapping alive. */
-void ring_copy(void *to, const void *from, size_t size, void (*copy)(void *, const void *, size_t));
+/* Copies, without the GIL when that is worth it. The caller keeps the mapping alive. */
+void ring_copy_large(void *to, const void *from, size_t size, void (*copy)(void *, const void *, size_t));
+static inline void ring_copy_in(void *shared, const void *from, size_t size) {
+    if (size <= TSHM_LARGE)
+        tshm_copy_in(shared, from, size);
+    else
+        ring_copy_large(shared, from, size, tshm_copy_in);
+}
+static inline void ring_copy_out(void *to, const void *shared, size_t size) {
+    if (size <= TSHM_LARGE)
+        tshm_copy_out(to, shared, size);
+    else
+        ring_copy_large(to, shared, size, tshm_copy_out);
+}
 /* A new instance that owns its bytes, zeroed, without a call of __init__. */
 PyObject *ring_new_value(ring_newfunc create, PyTypeObject *type);
 /* For update(): the newest value, read under the lock. 1 done, 0 region is empty, -1 error set. */

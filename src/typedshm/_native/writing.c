@@ -39,7 +39,7 @@ bool ring_store(Ring *self, const void *value) {
         ring_fail(self, "pinned");
         return false;
     }
-    ring_copy(cursor.payload, value, self->size, tshm_copy_in);
+    ring_copy_in(cursor.payload, value, self->size);
     ring_publish(self, &cursor);
     return true;
 }

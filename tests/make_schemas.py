@@ -1,0 +1,31 @@
+"""Writes the files of schemas/ from the code and the Structs of the examples; to be run after changing either."""
+
+import sys
+from pathlib import Path
+
+from typedshm import Struct, document
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "examples" / "camera"))
+
+from consumer import ConsumerReport  # noqa: E402
+from frame import CameraFrame  # noqa: E402
+from motion import Motion  # noqa: E402
+
+EXAMPLES: dict[str, type[Struct]] = {
+    "camera-frame": CameraFrame,
+    "camera-motion": Motion,
+    "consumer-report": ConsumerReport,
+}
+
+
+def files() -> dict[Path, bytes]:
+    """What belongs into schemas/."""
+    texts = {name: document.dump(struct.layout, indent=2) + b"\n" for name, struct in EXAMPLES.items()}
+    texts["layout.schema"] = document.json_schema()
+    return {ROOT / "schemas" / f"{name}.json": text for name, text in texts.items()}
+
+
+if __name__ == "__main__":
+    for path, text in files().items():
+        path.write_bytes(text)

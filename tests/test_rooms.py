@@ -1,0 +1,141 @@
+"""The rooms of the package: who may import whom, and that no file outgrows its room."""
+
+import ast
+import graphlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "src" / "typedshm"
+
+# Each room and the rooms below it that it may use. What is not here may not be imported.
+ROOMS: dict[str, set[str]] = {
+    # what everybody speaks
+    "errors": set(),
+    "header": set(),
+    "_native": set(),
+    # declaring
+    "annotations": {"errors"},
+    "fields": {"errors"},
+    "layout": {"errors", "fields"},
+    "ctypes_fields": {"fields", "layout"},
+    "values": {"_native", "errors", "fields", "layout"},
+    "struct": {"_native", "annotations", "ctypes_fields", "errors", "fields", "layout", "values"},
+    # describing
+    "document_model": {"errors", "fields", "layout"},
+    "document": {"errors", "layout", "struct"},
+    # whatever else can be a schema
+    "models": {"errors", "fields", "layout", "struct"},
+    "validation": {"errors", "fields", "layout", "models", "struct"},
+    "records": {"errors", "fields", "struct"},
+    "arrays": {"errors", "fields", "layout", "struct"},
+    "adapters": {"_native", "arrays", "document", "errors", "layout", "records", "struct"},
+    # sharing
+    "place": {"errors"},
+    "memory": {"_native", "errors", "place"},
+    "mutex": {"_native", "errors", "memory", "place"},
+    "region": {"_native", "adapters", "arrays", "errors", "layout", "memory", "mutex", "place"},
+    "catalog": {"errors", "memory", "place", "region"},
+    "testing": {"_native", "memory", "place"},
+}
+
+# The rooms that need pydantic, which takes longer to import than all the rest, and who imports them only when asked to:
+# the two hooks that pydantic itself calls, and what reads documents or handles models.
+HEAVY = {"document_model", "models", "validation"}
+DEFERRED = {
+    ("fields", "validation"),
+    ("struct", "models"),
+    ("document", "document_model"),
+    ("records", "models"),
+    ("adapters", "models"),
+}
+
+LINES = 500
+LONGER = {"fields.py": 520, "struct.py": 570}  # no other file may, and these no further
+
+
+def source_files() -> list[Path]:
+    """Python files, stubs and C files of the package."""
+    return sorted(file for file in PACKAGE.rglob("*") if file.suffix in (".py", ".pyi", ".c", ".h"))
+
+
+def room_of(file: Path) -> str:
+    return file.relative_to(PACKAGE).parts[0].removesuffix(".py").removesuffix(".pyi")
+
+
+def imports(file: Path) -> Iterator[tuple[str, bool, ast.stmt]]:
+    """What a file imports, full names, and whether inside of a function."""
+    tree = ast.parse(file.read_text())
+    inside = {
+        id(node)
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for node in ast.walk(function)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for name in node.names:
+                yield name.name, id(node) in inside, node
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file.name}:{node.lineno}: imports are absolute"
+            if node.module == "typedshm":
+                for name in node.names:
+                    yield f"typedshm.{name.name}", id(node) in inside, node
+            else:
+                yield str(node.module), id(node) in inside, node
+
+
+def rooms_used(file: Path) -> Iterator[tuple[str, bool, ast.stmt]]:
+    for name, deferred, node in imports(file):
+        top, _, rest = name.partition(".")
+        if top == "typedshm":
+            yield rest.partition(".")[0], deferred, node
+
+
+PYTHON = [file for file in source_files() if file.suffix in (".py", ".pyi")]
+
+
+def test_the_rooms_are_those_of_the_table() -> None:
+    assert {room_of(file) for file in PYTHON} - {"__init__"} == ROOMS.keys()
+
+
+def test_the_table_has_no_cycle() -> None:
+    assert list(graphlib.TopologicalSorter(ROOMS).static_order())
+
+
+@pytest.mark.parametrize("file", PYTHON, ids=lambda file: file.name)
+def test_imports_lead_downward(file: Path) -> None:
+    room = room_of(file)
+    allowed = ROOMS.keys() if room == "__init__" else ROOMS[room] | {room}
+    for used, deferred, node in rooms_used(file):
+        assert deferred or used in allowed, f"{file.name}:{node.lineno}: {room} must not import {used}"
+
+
+@pytest.mark.parametrize("file", PYTHON, ids=lambda file: file.name)
+def test_imports_inside_of_functions_are_the_listed_ones(file: Path) -> None:
+    lines = file.read_text().splitlines()
+    listed = {used for room, used in DEFERRED if room == room_of(file)}
+    for name, deferred, node in imports(file):
+        if deferred:
+            assert name.removeprefix("typedshm.") in listed, f"{file.name}:{node.lineno}: move this import to the top"
+            assert "pydantic is heavy" in "".join(lines[node.lineno - 2 : node.lineno]), "say why it is here"
+
+
+def test_pydantic_is_imported_by_heavy_rooms_only() -> None:
+    users = {room_of(file) for file in PYTHON for name, _, _ in imports(file) if name.startswith("pydantic")}
+    assert users == HEAVY
+    for room, used in ((room, used) for room, below in ROOMS.items() for used in below):
+        assert used not in HEAVY or room in HEAVY, f"{room} would load pydantic through {used}"
+
+
+def test_init_only_re_exports() -> None:
+    tree = ast.parse((PACKAGE / "__init__.py").read_text())
+    for node in tree.body:
+        allowed = isinstance(node, ast.ImportFrom | ast.Assign | ast.Expr)
+        assert allowed, f"__init__.py:{node.lineno}: {ast.unparse(node)}"
+
+
+@pytest.mark.parametrize("file", source_files(), ids=lambda file: file.name)
+def test_files_stay_short(file: Path) -> None:
+    assert len(file.read_text().splitlines()) <= LONGER.get(file.name, LINES)

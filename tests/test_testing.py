@@ -1,0 +1,80 @@
+"""typedshm.testing: names of one's own, and no leftovers unnoticed."""
+
+import os
+
+import pytest
+
+import typedshm
+from peers import Child
+from shared_types import Byte
+from typedshm.place import place
+from typedshm.testing import isolated
+
+
+def test_inside_and_outside_do_not_see_each_other(namespace):
+    with typedshm.create("byte", Byte) as outer:
+        outer.write(Byte(n=1))
+        with isolated() as inner_namespace, typedshm.create("byte", Byte) as inner:
+            assert os.environ["TYPEDSHM_NAMESPACE"] == inner_namespace != namespace
+            assert inner.version == 0
+        assert os.environ["TYPEDSHM_NAMESPACE"] == namespace
+        with typedshm.attach("byte", Byte) as same:
+            assert same.read().n == 1
+
+
+def test_the_environment_is_restored(monkeypatch):
+    monkeypatch.delenv("TYPEDSHM_NAMESPACE")
+    with isolated():
+        assert "TYPEDSHM_NAMESPACE" in os.environ
+    assert "TYPEDSHM_NAMESPACE" not in os.environ
+
+
+def leave(action):
+    with isolated():
+        kept = action()
+        left = place("byte")
+        assert left.path.exists()
+        return kept, left
+
+
+def test_what_is_left_open_is_an_error_and_removed():
+    region = None
+
+    def keep():
+        nonlocal region
+        region = typedshm.create("byte", Byte)
+        typedshm.create("dropped", Byte)  # without close(): its end is that of the object
+
+    with pytest.raises(AssertionError, match=r"region 'byte' of scope 'user', still open") as caught:
+        leave(keep)
+    assert "dropped" not in str(caught.value)
+    assert not region._memory.place.path.exists()
+    region.close()
+
+
+def create_and_stay(pipe):
+    region = typedshm.create("byte", Byte)
+    pipe.send(region.name)
+    pipe.recv()
+
+
+def test_what_a_killed_process_left_is_an_error():
+    def kill():
+        with Child(create_and_stay) as child:
+            child.receive()
+            child.kill()
+
+    with pytest.raises(AssertionError, match=r"'byte' .* left behind by a process that was killed"):
+        leave(kill)
+
+
+def test_an_error_inside_is_not_hidden():
+    def fail():
+        region = typedshm.create("byte", Byte)
+        raise KeyError(region)
+
+    with pytest.raises(KeyError) as caught:
+        leave(fail)
+    region = caught.value.args[0]
+    assert not region._memory.place.path.exists()
+    region.close()

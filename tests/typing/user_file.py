@@ -1,0 +1,164 @@
+# pyright: strict
+"""What a user writes; mypy and pyright in strict mode accept all of it and know the types."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+from pathlib import Path
+from typing import Annotated, Any, assert_type
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, Field
+
+import typedshm
+from typedshm import Bytes, Doc, Offset, Region, Scalar, Shape, Struct, Timestamp, Unit, Utf8, f32, f64, u8, u64
+
+
+class Gear(IntEnum):
+    NEUTRAL = 0
+    FIRST = 1
+
+
+class Pose(Struct):
+    x: f64
+    y: f64 = 0.0
+
+
+class Telemetry(Struct):
+    """What one car reports."""
+
+    tick: u64
+    speed: Annotated[f32, Unit("m/s")]
+    driver: Annotated[str, Utf8(32)]
+    key: Annotated[bytes, Bytes(4)]
+    gear: Annotated[Gear, Scalar("u1")]
+    at: Annotated[datetime, Timestamp()]
+    wheels: Annotated[NDArray[np.float32], Shape(4)]
+    pose: Annotated[Pose, Doc("in the track's coordinates")]
+    rivals: Annotated[NDArray[np.void], Shape(64, of=Pose)]
+    braking: bool = False
+
+
+class Packed(Struct, pack=1, byte_order="big"):
+    a: u8
+    b: Annotated[u64, Offset(4)]
+
+
+class Model(BaseModel):
+    tick: Annotated[u64, Field(ge=0)]
+    pose: Pose
+
+
+@dataclass
+class Record:
+    tick: u64
+    wheels: Annotated[NDArray[np.float32], Shape(4)]
+
+
+def declare(wheels: NDArray[np.float32]) -> Telemetry:
+    t = Telemetry(
+        tick=1,
+        speed=2.5,
+        driver="ann",
+        key=b"1234",
+        gear=Gear.FIRST,
+        at=datetime.now(),
+        wheels=wheels,
+        pose=Pose(x=1),
+        rivals=np.zeros(64, Pose.layout.dtype),
+    )
+    assert_type(t.tick, int)
+    assert_type(t.speed, float)
+    assert_type(t.driver, str)
+    assert_type(t.key, bytes)
+    assert_type(t.gear, Gear)
+    assert_type(t.at, datetime)
+    assert_type(t.wheels, NDArray[np.float32])
+    assert_type(t.pose, Pose)
+    assert_type(t.pose.x, float)
+    assert_type(t.rivals, NDArray[np.void])
+    assert_type(t.braking, bool)
+    t.wheels[:] = wheels
+    t.pose.y = 3.0
+    t.tick += 1
+    assert_type(Telemetry.layout, typedshm.Layout)
+    assert_type(Telemetry.layout.id, bytes)
+    assert_type(Telemetry.zero(), Telemetry)
+    assert_type(typedshm.asdict(t), dict[str, Any])
+    assert_type(typedshm.replace(t, tick=2), Telemetry)
+    assert_type(typedshm.version_of(t), int | None)
+    Packed(a=1, b=2)
+    return t
+
+
+def structs(t: Telemetry) -> None:
+    with typedshm.create("car", Telemetry, slots=4, mode=0o600) as car:
+        assert_type(car, Region[Telemetry])
+        car.write(t)
+        car.write(t, timeout=1)
+        assert_type(car.read(), Telemetry)
+        assert_type(car.read().pose.x, float)
+        car.read_into(t)
+        with car.update() as u:
+            assert_type(u, Telemetry)
+            u.tick += 1
+        with car.loan(timeout=1.5) as u:
+            assert_type(u.wheels, NDArray[np.float32])
+        with car.lock(timeout=1):
+            car.write(t)
+        assert_type(car.wait(timeout=1), Telemetry)
+        assert_type(car.wait(after=3), Telemetry)
+        assert_type(car.version, int)
+        assert_type(car.info(), typedshm.RegionInfo)
+    assert_type(typedshm.attach("car", Telemetry, timeout=5, readonly=True), Region[Telemetry])
+    assert_type(typedshm.open("car", Telemetry), Region[Telemetry])
+    assert_type(typedshm.open(Path("car.shm"), Telemetry), Region[Telemetry])
+
+
+def models_and_dataclasses(wheels: NDArray[np.float32]) -> None:
+    with typedshm.create("model", Model) as region:
+        assert_type(region, Region[Model])
+        region.write(Model(tick=1, pose=Pose(x=1)))
+        assert_type(region.read(), Model)
+        assert_type(region.wait().pose, Pose)
+        with region.update() as value:
+            value.pose.x = 2.0
+    with typedshm.attach("record", Record) as records:
+        assert_type(records, Region[Record])
+        records.write(Record(1, wheels))
+        assert_type(records.read().wheels, NDArray[np.float32])
+
+
+def arrays(table: NDArray[np.float32]) -> None:
+    assert_type(typedshm.array(np.float32, 1024, 1024), typedshm.ArraySchema[np.float32])
+    assert_type(typedshm.array(np.dtype(np.int16), 3), typedshm.ArraySchema[np.int16])
+    assert_type(typedshm.array(Pose, 3), typedshm.ArraySchema[np.void])
+    with typedshm.create("lut", typedshm.array(np.float32, 1024, 1024)) as lut:
+        assert_type(lut, Region[NDArray[np.float32]])
+        lut.write(table)
+        assert_type(lut.read(), NDArray[np.float32])
+        lut.read_into(table)
+        with lut.loan() as value:
+            assert_type(value, NDArray[np.float32])
+    assert_type(typedshm.attach("lut", typedshm.array(np.float32, 4)), Region[NDArray[np.float32]])
+    assert_type(typedshm.open("lut", typedshm.array(np.float32, 4)), Region[NDArray[np.float32]])
+    assert_type(typedshm.share("lut", table), Region[NDArray[np.float32]])
+
+
+def without_a_class() -> None:
+    with typedshm.attach("car") as car:
+        assert_type(car, Region[Any])
+        print(car.read().speed)
+    frame = typedshm.load("camera-frame")
+    with typedshm.attach("camera", frame) as camera:
+        print(camera.read().image)
+
+
+def the_rest() -> None:
+    assert_type(typedshm.regions(), list[typedshm.RegionEntry])
+    with typedshm.NamedMutex("calibration") as mutex:
+        assert_type(mutex.recovered, bool)
+    typedshm.unlink("car")
+    assert_type(typedshm.get_include(), str)
+    Telemetry.model().model_validate(Telemetry.zero()).model_dump_json()
