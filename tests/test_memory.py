@@ -411,3 +411,13 @@ def test_a_participant_more_than_there_is_room_for():
         os.close(fd)
         with typedshm.attach("car", Car):
             pass
+
+
+def test_a_sweep_leaves_what_is_no_file_alone():
+    path = place("pipe").path
+    os.mkfifo(path, 0o600)
+    try:
+        assert memory.sweep() == 0
+        assert path.is_fifo()
+    finally:
+        path.unlink()

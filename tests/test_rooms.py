@@ -15,22 +15,30 @@ ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "header": set(),
     "_native": set(),
+    "questions": set(),
     # declaring
+    "kinds": set(),
     "annotations": {"errors"},
-    "fields": {"errors"},
-    "layout": {"errors", "fields"},
-    "ctypes_fields": {"fields", "layout"},
-    "values": {"_native", "errors", "fields", "layout"},
-    "struct": {"_native", "annotations", "ctypes_fields", "errors", "fields", "layout", "values"},
+    "fields": {"errors", "kinds", "questions"},
+    "layout": {"errors", "fields", "kinds"},
+    "ctypes_fields": {"kinds", "layout"},
+    "values": {"_native", "errors", "fields", "kinds", "layout"},
+    "struct": {
+        *("_native", "annotations", "ctypes_fields", "errors", "fields", "kinds", "layout", "questions", "values"),
+    },
+    "snapshots": {"struct"},
     # describing
-    "document_model": {"errors", "fields", "layout"},
-    "document": {"errors", "layout", "struct"},
+    "document_model": {"errors", "fields", "kinds", "layout"},
+    "document": {"document_model", "errors", "layout", "struct"},
     # whatever else can be a schema
-    "models": {"errors", "fields", "layout", "struct"},
-    "validation": {"errors", "fields", "layout", "models", "struct"},
-    "records": {"errors", "fields", "struct"},
-    "arrays": {"errors", "fields", "layout", "struct"},
-    "adapters": {"_native", "arrays", "document", "errors", "layout", "records", "struct"},
+    "models": {"errors", "fields", "kinds", "layout", "snapshots", "struct"},
+    "validation": {"errors", "fields", "kinds", "layout", "models", "snapshots", "struct"},
+    "records": {"errors", "fields", "models", "struct"},
+    "arrays": {"errors", "fields", "kinds", "layout", "struct"},
+    "adapters": {
+        *("_native", "arrays", "document", "errors", "layout", "models", "questions", "records", "struct"),
+        "validation",
+    },
     # sharing
     "place": {"errors"},
     "memory": {"_native", "errors", "place"},
@@ -40,19 +48,16 @@ ROOMS: dict[str, set[str]] = {
     "testing": {"_native", "memory", "place"},
 }
 
-# The rooms that need pydantic, which takes longer to import than all the rest, and who imports them only when asked to:
-# the two hooks that pydantic itself calls, and what reads documents or handles models.
+# The rooms that need pydantic, which takes longer to import than all the rest, and who imports them, when asked to.
 HEAVY = {"document_model", "models", "validation"}
 DEFERRED = {
-    ("fields", "validation"),
-    ("struct", "models"),
     ("document", "document_model"),
     ("records", "models"),
     ("adapters", "models"),
+    ("adapters", "validation"),
 }
 
 LINES = 500
-LONGER = {"fields.py": 520, "struct.py": 570}  # no other file may, and these no further
 
 
 def source_files() -> list[Path]:
@@ -108,8 +113,8 @@ def test_the_table_has_no_cycle() -> None:
 def test_imports_lead_downward(file: Path) -> None:
     room = room_of(file)
     allowed = ROOMS.keys() if room == "__init__" else ROOMS[room] | {room}
-    for used, deferred, node in rooms_used(file):
-        assert deferred or used in allowed, f"{file.name}:{node.lineno}: {room} must not import {used}"
+    for used, _, node in rooms_used(file):
+        assert used in allowed, f"{file.name}:{node.lineno}: {room} must not import {used}"
 
 
 @pytest.mark.parametrize("file", PYTHON, ids=lambda file: file.name)
@@ -126,7 +131,9 @@ def test_pydantic_is_imported_by_heavy_rooms_only() -> None:
     users = {room_of(file) for file in PYTHON for name, _, _ in imports(file) if name.startswith("pydantic")}
     assert users == HEAVY
     for room, used in ((room, used) for room, below in ROOMS.items() for used in below):
-        assert used not in HEAVY or room in HEAVY, f"{room} would load pydantic through {used}"
+        assert used not in HEAVY or room in HEAVY or (room, used) in DEFERRED, (
+            f"{room} would load pydantic through {used}"
+        )
 
 
 def test_init_only_re_exports() -> None:
@@ -138,4 +145,4 @@ def test_init_only_re_exports() -> None:
 
 @pytest.mark.parametrize("file", source_files(), ids=lambda file: file.name)
 def test_files_stay_short(file: Path) -> None:
-    assert len(file.read_text().splitlines()) <= LONGER.get(file.name, LINES)
+    assert len(file.read_text().splitlines()) <= LINES

@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 from typedshm import _native
 from typedshm.errors import Closed, FieldOverflow, FieldTypeError, FieldValueError, SchemaError
 from typedshm.fields import (
-    KINDS,
     Bytes,
     Offset,
     Scalar,
@@ -48,14 +47,14 @@ from typedshm.fields import (
     u32,
     u64,
 )
+from typedshm.kinds import KINDS
+from typedshm.snapshots import asdict, replace
 from typedshm.struct import (
     Struct,
     StructMeta,
-    asdict,
     initial,
     leased,
     overlay,
-    replace,
     struct_from_layout,
     version_of,
 )
@@ -1023,3 +1022,17 @@ def asdict_equal(one: Any, other: Any) -> bool:
     if isinstance(one, dict):
         return one.keys() == other.keys() and all(asdict_equal(one[key], other[key]) for key in one)
     return bool(np.array_equal(one, other))
+
+
+def test_initial_values_take_the_defaults_of_nested_structs() -> None:
+    class Inner(Struct):
+        x: f64
+        y: f64 = 2.0
+
+    class Outer(Struct):
+        inner: Inner
+        given: Inner = Inner(x=5.0, y=6.0)
+        z: f64
+
+    start = initial(Outer)
+    assert (start.inner, start.given, start.z) == (Inner(x=0.0, y=2.0), Inner(x=5.0, y=6.0), 0.0)

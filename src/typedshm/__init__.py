@@ -56,7 +56,8 @@ from typedshm.header import get_include
 from typedshm.layout import Enumeration, Layout, LayoutField
 from typedshm.mutex import NamedMutex
 from typedshm.region import Region, RegionInfo, attach, create, open, share, unlink
-from typedshm.struct import Struct, asdict, replace, version_of
+from typedshm.snapshots import asdict, replace
+from typedshm.struct import Struct, version_of
 
 __version__ = "0.1.0"
 

@@ -18,15 +18,9 @@ from typedshm.arrays import ArraySchema
 from typedshm.document import Value, dump, parse, struct_of
 from typedshm.errors import FieldTypeError, FieldValueError, SchemaError
 from typedshm.layout import Layout
+from typedshm.questions import answer
 from typedshm.records import Record, is_record, record_of
-from typedshm.struct import (
-    Struct,
-    initial,
-    leased,
-    overlay,
-    plan_of,
-    register_model_builder,
-)
+from typedshm.struct import Struct, initial, leased, overlay, plan_of
 
 T = TypeVar("T")
 
@@ -190,8 +184,7 @@ class _StructValues(Schema[Any]):
 
     @functools.cached_property
     def defaults(self) -> bytes:
-        # the system hands out zeros for nothing, a copy of a large Struct it does not
-        return bytes(cast("Any", initial(self._struct))) if plan_of(self._struct).defaults else bytes(self.layout.size)
+        return bytes(cast("Any", initial(self._struct)))
 
     @property
     def _expected(self) -> str:
@@ -249,14 +242,30 @@ class _ArrayValues(Schema[Any]):
         return array
 
 
-# ---- SomeStruct.model() --------------------------------------------------------------------------------------------
+# ---- answers that need pydantic ------------------------------------------------------------------------------------
 
 
-def _model_of(struct: type[Struct]) -> type[Any]:
-    # pydantic is heavy, and needed by nobody who does not ask for models
+def _model(struct: type[Struct]) -> type[Any]:
+    # pydantic is heavy, and needed by nobody who asks none of these
     from typedshm.models import model_of
 
     return model_of(plan_of(struct).plain)
 
 
-register_model_builder(_model_of)
+def _struct_schema(source: Any, handler: Any) -> Any:
+    # pydantic is heavy
+    from typedshm.models import struct_schema
+
+    return struct_schema(source, handler)
+
+
+def _annotation_schema(annotation: Any, source: Any, handler: Any) -> Any:
+    # pydantic is heavy
+    from typedshm.validation import annotation_schema
+
+    return annotation_schema(annotation, source, handler)
+
+
+answer("model", _model)
+answer("struct_schema", _struct_schema)
+answer("annotation_schema", _annotation_schema)

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar, cast, overload
 import numpy as np
 
 from typedshm.errors import SchemaError
-from typedshm.fields import STRUCT
+from typedshm.kinds import STRUCT
 from typedshm.layout import Layout, LayoutField
 from typedshm.struct import Struct, StructMeta
 

@@ -4,7 +4,7 @@ import ctypes
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from typedshm.fields import KINDS, STRUCT
+from typedshm.kinds import KINDS, STRUCT
 from typedshm.layout import Layout, LayoutField, round_up
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from typedshm.errors import DocumentError, SchemaError
-from typedshm.fields import KINDS, STRUCT, ByteOrder, Face
+from typedshm.fields import Face
+from typedshm.kinds import KINDS, STRUCT, ByteOrder
 from typedshm.layout import SIZE_LIMIT, Enumeration, Layout, LayoutField
 
 #: How deep structs may be nested in each other.

@@ -6,10 +6,9 @@ A field is a Python type, as checkers see it, plus metadata that gives it a size
     driver: Annotated[str, Utf8(32)]
     wheels: Annotated[NDArray[np.float32], Shape(4)]
 
-:func:`parse` turns one annotation into a :class:`Declaration`; :data:`KINDS` is the one table of what can be stored.
+:func:`parse` turns one annotation into a :class:`Declaration`; :mod:`typedshm.kinds` says what can be stored.
 """
 
-import ctypes
 import types
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,87 +19,13 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias, Union, cast, ge
 import numpy as np
 
 from typedshm.errors import SchemaError
+from typedshm.kinds import BY_CODE, KINDS, STRUCT, Kind
+from typedshm.questions import ask
 
-ByteOrder: TypeAlias = Literal["little", "big"]
 Face: TypeAlias = Literal["datetime64", "datetime"]
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One row of :data:`KINDS`: how one item of a kind lies in memory.
-
-    Attributes
-    ----------
-    name : str
-        The kind's name in layouts and documents.
-    dtype : str
-        NumPy's code without byte order. Text and raw kinds are completed by their length.
-    size, alignment : int
-        In bytes, of one item; of one code unit for text and raw kinds.
-    ctype : type
-        The ctypes type of one item, code unit or (complex numbers) part.
-    python : type
-        What checkers see and a field reads.
-    sized : bool
-        True for text and raw kinds, which need a length.
-    parts : int
-        How many ``ctype`` make one item: 2 for complex numbers.
-    """
-
-    name: str
-    dtype: str
-    size: int
-    alignment: int
-    ctype: Any
-    python: type
-    sized: bool = False
-    parts: int = 1
-
-    def ctypes_type(self, length: int, byte_order: ByteOrder) -> Any:
-        """Return the ctypes type of one whole item in the given byte order."""
-        # one-byte types are their own swapped form, and c_bool does not say so
-        unit = getattr(self.ctype, "__ctype_be__" if byte_order == "big" else "__ctype_le__", self.ctype)
-        count = length if self.sized else self.parts
-        return unit * count if self.sized or self.parts > 1 else unit
-
-
-KINDS: dict[str, Kind] = {
-    kind.name: kind
-    for kind in (
-        Kind("i8", "i1", 1, 1, ctypes.c_int8, int),
-        Kind("i16", "i2", 2, 2, ctypes.c_int16, int),
-        Kind("i32", "i4", 4, 4, ctypes.c_int32, int),
-        Kind("i64", "i8", 8, 8, ctypes.c_int64, int),
-        Kind("u8", "u1", 1, 1, ctypes.c_uint8, int),
-        Kind("u16", "u2", 2, 2, ctypes.c_uint16, int),
-        Kind("u32", "u4", 4, 4, ctypes.c_uint32, int),
-        Kind("u64", "u8", 8, 8, ctypes.c_uint64, int),
-        Kind("f16", "f2", 2, 2, ctypes.c_uint16, float),
-        Kind("f32", "f4", 4, 4, ctypes.c_float, float),
-        Kind("f64", "f8", 8, 8, ctypes.c_double, float),
-        Kind("c64", "c8", 8, 4, ctypes.c_float, complex, parts=2),
-        Kind("c128", "c16", 16, 8, ctypes.c_double, complex, parts=2),
-        Kind("bool", "b1", 1, 1, ctypes.c_bool, bool),
-        Kind("timestamp", "M8[ns]", 8, 8, ctypes.c_int64, np.datetime64),
-        Kind("utf8", "S", 1, 1, ctypes.c_char, str, sized=True),
-        Kind("utf16", "u2", 2, 2, ctypes.c_uint16, str, sized=True),
-        Kind("utf32", "U", 4, 4, ctypes.c_uint32, str, sized=True),
-        Kind("bytes", "V", 1, 1, ctypes.c_ubyte, bytes, sized=True),
-    )
-}
-
-#: The name of the kind that has no row in :data:`KINDS`: its size is that of the nested layout.
-STRUCT = "struct"
-
-_BY_CODE: dict[str, Kind] = {kind.dtype: kind for kind in KINDS.values() if not kind.sized}
 _INTEGERS = "i8, i16, i32, i64, u8, u16, u32, u64"
-
-
-def kind_of_dtype(dtype: "np.dtype[Any]") -> Kind | None:
-    """Return the kind whose items have this unstructured NumPy dtype, or None if there is none."""
-    if dtype.kind in "SUV":
-        return KINDS[{"S": "bytes", "U": "utf32", "V": "bytes"}[dtype.kind]]
-    return _BY_CODE.get(dtype.str[1:])
 
 
 # ---- metadata ------------------------------------------------------------------------------------------------------
@@ -117,9 +42,7 @@ class _Value:
     __slots__ = ()
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
-        from typedshm import validation  # pydantic is heavy, and only it calls this
-
-        return validation.annotation_schema(self, source, handler)
+        return ask("annotation_schema", self, source, handler)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +59,14 @@ class Scalar(_Value):
     code: str
 
     def __post_init__(self) -> None:
-        if self.code not in _BY_CODE or self.kind.name == "timestamp":
-            codes = " ".join(code for code in _BY_CODE if code != "M8[ns]")
+        if self.code not in BY_CODE or self.kind.name == "timestamp":
+            codes = " ".join(code for code in BY_CODE if code != "M8[ns]")
             raise SchemaError(f"Scalar({self.code!r}): no such code; expected one of {codes}")
 
     @property
     def kind(self) -> Kind:
-        """The row of :data:`KINDS` this code stands for."""
-        return _BY_CODE[self.code]
+        """The row of :data:`~typedshm.kinds.KINDS` this code stands for."""
+        return BY_CODE[self.code]
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,9 +136,7 @@ class Timestamp:
 
     @classmethod  # so that the bare class in Annotated will do
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        from typedshm import validation  # pydantic is heavy, and only it calls this
-
-        return validation.annotation_schema(cls(), source, handler)
+        return ask("annotation_schema", cls(), source, handler)
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +188,7 @@ class Declaration:
     Attributes
     ----------
     kind : str
-        A key of :data:`KINDS`, or :data:`STRUCT`.
+        A key of :data:`~typedshm.kinds.KINDS`, or :data:`~typedshm.kinds.STRUCT`.
     length : int
         Code units or bytes of text and raw kinds, otherwise 0.
     shape : tuple of int
@@ -448,7 +369,7 @@ def _as_enum(base: object) -> type[IntEnum] | type[IntFlag] | None:
 
 def _kind_of_scalar(scalar: Any) -> Kind | None:
     """Return the kind that stores items of a NumPy scalar type."""
-    return _BY_CODE.get(np.dtype(scalar).str[1:])
+    return BY_CODE.get(np.dtype(scalar).str[1:])
 
 
 def _check_members(base: type[IntEnum] | type[IntFlag], scalar: Scalar, where: str) -> None:

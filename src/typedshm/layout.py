@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from typedshm.errors import SchemaError
-from typedshm.fields import KINDS, STRUCT, ByteOrder, Declaration, Face, kind_of_dtype
+from typedshm.fields import Declaration, Face
+from typedshm.kinds import KINDS, STRUCT, ByteOrder, kind_of_dtype
 
 #: The largest struct, in bytes.
 SIZE_LIMIT = 2**40
@@ -50,7 +51,7 @@ class LayoutField:
     name : str
         A Python identifier without a leading underscore.
     kind : str
-        A key of :data:`typedshm.fields.KINDS`, or ``"struct"``.
+        A key of :data:`typedshm.kinds.KINDS`, or ``"struct"``.
     offset, size : int
         In bytes; ``size`` covers all items.
     shape : tuple of int

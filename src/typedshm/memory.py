@@ -272,9 +272,12 @@ def sweep(scope: Scope = "user") -> int:
         for left in places(scope, kind=kind):
             with contextlib.suppress(OSError), _no_fork:
                 fd = os.open(left.path, os.O_RDWR | _CAREFULLY)
-                before = os.fstat(fd).st_nlink
+                status = os.fstat(fd)
+                if not stat.S_ISREG(status.st_mode):  # nothing of ours
+                    os.close(fd)
+                    continue
                 _leave(left, fd, patience=0)
-                removed += before > 0 and not left.path.exists()
+                removed += status.st_nlink > 0 and not left.path.exists()
     return removed
 
 

@@ -17,7 +17,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticUndefined, core_schema
 
 from typedshm.errors import SchemaError
-from typedshm.fields import KINDS, Bytes, Doc, Scalar, Shape, Timestamp, Utf8, Utf16, Utf32
+from typedshm.fields import Bytes, Doc, Scalar, Shape, Timestamp, Utf8, Utf16, Utf32
+from typedshm.kinds import KINDS
 from typedshm.layout import LayoutField
 from typedshm.struct import Struct, plan_of
 

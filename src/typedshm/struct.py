@@ -20,9 +20,11 @@ import numpy as np
 from typedshm import _native, values
 from typedshm.annotations import own_annotations, own_doc, resolve
 from typedshm.ctypes_fields import ctypes_fields
-from typedshm.errors import Closed, FieldValueError, SchemaError
-from typedshm.fields import KINDS, ByteOrder, Declaration, is_class_variable, parse
+from typedshm.errors import Closed, SchemaError
+from typedshm.fields import Declaration, is_class_variable, parse
+from typedshm.kinds import KINDS, ByteOrder
 from typedshm.layout import Enumeration, Layout, LayoutField, lay_out
+from typedshm.questions import ask
 
 if TYPE_CHECKING:
     # Checkers must not see the __getattr__ of ctypes.Structure, or a misspelt field would be no error to them.
@@ -79,15 +81,6 @@ class _ClassLevel:
 
 def _class_level(function: F) -> F:
     return cast("F", _ClassLevel(function))
-
-
-_model_builder: "Callable[[type[Struct]], type[Any]] | None" = None
-
-
-def register_model_builder(builder: "Callable[[type[Struct]], type[Any]]") -> None:
-    """Tell what answers ``SomeStruct.model()``; the module that builds pydantic models lies above this one."""
-    global _model_builder
-    _model_builder = builder
 
 
 @dataclass_transform(kw_only_default=True)
@@ -178,9 +171,7 @@ class StructMeta(_StructureMeta):
     @_class_level
     def model(cls) -> type[Any]:
         """Return the pydantic model with the same fields, which validates as the Struct does."""
-        if _model_builder is None:
-            raise RuntimeError("no builder of pydantic models is registered; import typedshm, not typedshm.struct")
-        return _model_builder(cast("type[Struct]", cls))
+        return cast("type[Any]", ask("model", cls))
 
 
 class Struct(_Structure, metaclass=StructMeta):  # pyright: ignore[reportGeneralTypeIssues]
@@ -207,7 +198,7 @@ class Struct(_Structure, metaclass=StructMeta):  # pyright: ignore[reportGeneral
 
     def __repr__(self) -> str:
         """Return ``Name(field=value, …)``; large arrays are shortened."""
-        shown = (f"{field.name}={_shown(self, field.name)}" for field in plan_of(self).layout.fields)
+        shown = (f"{field.name}={values.shown(self, field.name)}" for field in plan_of(self).layout.fields)
         return f"{plan_of(self).plain.__qualname__.rpartition('<locals>.')[2]}({', '.join(shown)})"
 
     def __eq__(self, other: object) -> bool:
@@ -215,7 +206,7 @@ class Struct(_Structure, metaclass=StructMeta):  # pyright: ignore[reportGeneral
         if not isinstance(other, Struct) or plan_of(self) is not plan_of(other):
             return NotImplemented
         return all(
-            _equal(getattr(self, field.name), getattr(other, field.name)) for field in plan_of(self).layout.fields
+            values.equal(getattr(self, field.name), getattr(other, field.name)) for field in plan_of(self).layout.fields
         )
 
     def __copy__(self: S) -> S:
@@ -232,9 +223,7 @@ class Struct(_Structure, metaclass=StructMeta):  # pyright: ignore[reportGeneral
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        from typedshm import models  # pydantic is heavy, and only it calls this
-
-        return models.struct_schema(source, handler)
+        return ask("struct_schema", source, handler)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the bytes and the class, by reference or, if made from a layout, by its description."""
@@ -253,57 +242,6 @@ def restore(form: "type[Struct] | Layout", data: bytes, version: int | None) -> 
     if version is not None:
         _set_state(restored, version)
     return restored
-
-
-def _shown(instance: Struct, name: str) -> str:
-    try:
-        value = getattr(instance, name)
-    except FieldValueError:  # an unknown enum member, text that does not decode
-        return "<unreadable>"
-    if isinstance(value, np.ndarray):
-        with np.printoptions(threshold=16, edgeitems=2):
-            return " ".join(repr(cast("Any", value)).split())
-    return repr(value)
-
-
-def _equal(one: Any, other: Any) -> bool:
-    if isinstance(one, np.ndarray):
-        return bool(np.array_equal(cast("Any", one), other))
-    return bool(one == other)
-
-
-# ---- helpers for users ---------------------------------------------------------------------------------------------
-
-
-def asdict(struct: Struct) -> dict[str, Any]:
-    """Return the fields as a dict, nested structs as dicts and arrays as copies."""
-    fields: dict[str, Any] = {}
-    for field in plan_of(struct).layout.fields:
-        value = getattr(struct, field.name)
-        if isinstance(value, Struct):
-            value = asdict(value)
-        elif isinstance(value, np.ndarray):
-            value = cast("Any", value).copy()
-        fields[field.name] = value
-    return fields
-
-
-def replace(struct: S, /, **changes: Any) -> S:
-    """Return a copy with some fields changed; it no longer is the version that was read.
-
-    Raises
-    ------
-    TypeError
-        If a name is not a field.
-    """
-    names = {field.name for field in plan_of(struct).layout.fields}
-    for name in changes:
-        if name not in names:
-            raise TypeError(f"replace() of {type(struct).__name__}: no field is called {name!r}")
-    changed: S = _from_buffer_copy(plan_of(struct).plain, struct)
-    for name, value in changes.items():
-        setattr(changed, name, value)
-    return changed
 
 
 def version_of(struct: Struct) -> int | None:
@@ -460,10 +398,14 @@ def _constructor(cls: "type[Struct]", layout: Layout, defaults: Mapping[str, obj
 
 
 def initial(cls: type[S]) -> S:
-    """Return an instance with its defaults, and zero in the fields that have none."""
+    """Return an instance with its defaults, those of nested structs included, and zero in the fields without any."""
+    plan = plan_of(cls)
     instance = cls.__new__(cls)
-    for name, value in plan_of(cls).defaults.items():
-        setattr(instance, name, value)
+    for field in plan.layout.fields:
+        if field.name in plan.defaults:
+            setattr(instance, field.name, plan.defaults[field.name])
+        elif field.struct is not None and not field.shape:
+            setattr(instance, field.name, initial(plan.structs[field.name]))
     return instance
 
 

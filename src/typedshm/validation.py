@@ -15,7 +15,7 @@ from pydantic.errors import PydanticSchemaGenerationError
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from typedshm.errors import FieldOverflow, FieldTypeError, FieldValueError, SchemaError
-from typedshm.fields import KINDS
+from typedshm.kinds import KINDS
 from typedshm.layout import LayoutField
 from typedshm.models import model_of, to_model, to_struct
 from typedshm.struct import Struct, StructMeta, plan_of

@@ -8,7 +8,7 @@ import numpy as np
 
 from typedshm import _native
 from typedshm.errors import FieldOverflow, FieldTypeError, FieldValueError
-from typedshm.fields import KINDS
+from typedshm.kinds import KINDS
 from typedshm.layout import LayoutField
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -290,3 +290,25 @@ def _encode_struct(field: _native.Field, value: object) -> bytes:
 
 
 _ENCODERS = {"timestamp": _encode_moment, "utf8": _encode_text, "utf32": _encode_text, "bytes": _encode_raw}
+
+
+# ---- shown and compared -------------------------------------------------------------------------------------------
+
+
+def shown(instance: object, name: str) -> str:
+    """Return a field's value for people, large arrays shortened."""
+    try:
+        value = getattr(instance, name)
+    except FieldValueError:  # an unknown enum member, text that does not decode
+        return "<unreadable>"
+    if isinstance(value, np.ndarray):
+        with np.printoptions(threshold=16, edgeitems=2):
+            return " ".join(repr(cast("Any", value)).split())
+    return repr(value)
+
+
+def equal(one: Any, other: Any) -> bool:
+    """Compare two values of one field."""
+    if isinstance(one, np.ndarray):
+        return bool(np.array_equal(cast("Any", one), other))
+    return bool(one == other)
