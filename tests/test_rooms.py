@@ -41,9 +41,10 @@ ROOMS: dict[str, set[str]] = {
     },
     # sharing
     "place": {"errors"},
-    "memory": {"_native", "errors", "place"},
+    "stake": {"_native", "errors", "place"},
+    "memory": {"_native", "errors", "place", "stake"},
     "mutex": {"_native", "errors", "memory", "place"},
-    "region": {"_native", "adapters", "arrays", "errors", "layout", "memory", "mutex", "place"},
+    "region": {"_native", "adapters", "arrays", "errors", "layout", "memory", "mutex", "place", "stake"},
     "catalog": {"errors", "memory", "place", "region"},
     "testing": {"_native", "memory", "place"},
 }

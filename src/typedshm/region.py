@@ -17,6 +17,7 @@ from typedshm.errors import (
     Closed,
     DocumentError,
     Empty,
+    FieldValueError,
     LayoutMismatch,
     LockLost,
     MisuseError,
@@ -30,6 +31,7 @@ from typedshm.errors import (
 )
 from typedshm.layout import Layout
 from typedshm.place import Name, Scope, place
+from typedshm.stake import Stake
 
 T = TypeVar("T")
 A = TypeVar("A", bound=np.generic)
@@ -113,7 +115,7 @@ class Region(_native.Ring[T], Generic[T]):
     from the C core.
     """
 
-    def __init__(self, stake: memory.Memory, schema: Schema[T], refusal: str | None = None) -> None:
+    def __init__(self, stake: Stake, schema: Schema[T], refusal: str | None = None) -> None:
         super().__init__(
             mapping=stake.mapping,
             mutex=stake.mutex,
@@ -232,7 +234,7 @@ class Region(_native.Ring[T], Generic[T]):
         if what == "layout":
             raise LayoutMismatch(f"{name} can be read with this schema, but not written:\n{self._refusal}")
         kind, words = _FAILURES[what]
-        if what == "closed" and not self.closed:
+        if what == "closed" and self._memory.lost:
             kind, words = RegionLost, "could not be opened again in this child of a fork"
         raise kind(f"{name} {words}")
 
@@ -249,6 +251,7 @@ _FAILURES: dict[str, tuple[type[Exception], str]] = {
     "read-only": (RegionRefused, "was attached with readonly=True"),
     "nested": (MisuseError, "has an open update() or loan() block in this thread; end it first"),
     "pinned": (RegionFull, "has no free slot: every one but the newest is pinned by readers"),
+    "resized": (FieldValueError, "has a block whose array was resized; nothing was published"),
     "not held": (MisuseError, "has its lock released by a thread that does not hold it"),
     "entered twice": (MisuseError, "has a block that was entered twice; call update() or loan() for each"),
     "not entered": (MisuseError, "has a block that was ended before it was entered, or twice"),
@@ -279,7 +282,7 @@ def _blueprint(schema: Schema[Any], slots: int) -> memory.Blueprint:
     return memory.Blueprint(slots, schema.layout.size, schema.layout.id, schema.document())
 
 
-def _region(stake: memory.Memory, schema: Schema[Any] | None) -> Region[Any]:
+def _region(stake: Stake, schema: Schema[Any] | None) -> Region[Any]:
     """Put a schema over an open region, if it fits."""
     try:
         header = stake.header

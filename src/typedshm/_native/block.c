@@ -39,7 +39,7 @@ static bool preload(Block *self, void *to) {
     Ring *ring = self->ring;
     int state = ring_newest_locked(ring, to);
     if (state == TSHM_NOTHING)
-        ring_copy_in(to, PyBytes_AsString(ring->defaults), ring->size);
+        memcpy(to, PyBytes_AsString(ring->defaults), ring->size);
     return state >= 0;
 }
 
@@ -121,7 +121,11 @@ static bool publish(Block *self) {
     Py_buffer view;
     if (PyObject_GetBuffer(self->value, &view, PyBUF_SIMPLE) < 0)
         return false;
-    bool stored = ring_store(ring, view.buf);
+    bool stored = (size_t)view.len == ring->size; /* an array can be resized by force */
+    if (stored)
+        stored = ring_store(ring, view.buf);
+    else
+        ring_fail(ring, "resized");
     PyBuffer_Release(&view);
     return stored;
 }

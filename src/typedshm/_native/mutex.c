@@ -56,26 +56,23 @@ static int pass_gate(Mutex *mutex, int64_t ns) {
     return MUTEX_DETACHED;
 }
 
-static int take_word(Mutex *mutex, int64_t ns) {
+/* With the gate passed. TIMEOUT also when there is time left, so that the caller can look at the signals. */
+static int take_word(Mutex *mutex, uint64_t ns) {
     int result = lock_try(&mutex->lock);
     if (result < 0 && ns > 0) {
-        uint64_t start = os_monotonic_ns();
-        for (;;) {
-            int64_t left = ns == TSHM_FOREVER ? SIGNAL_SLICE : ns - (int64_t)(os_monotonic_ns() - start);
-            if (left <= 0 || tshm_load(&mutex->detached, relaxed))
-                break;
-            Py_BEGIN_ALLOW_THREADS
-            result = lock_wait(&mutex->lock, (uint64_t)left);
-            Py_END_ALLOW_THREADS
-            if (result >= 0)
-                break;
-            if (PyErr_CheckSignals() < 0)
-                return MUTEX_EXCEPTION;
-        }
+        Py_BEGIN_ALLOW_THREADS
+        result = lock_wait(&mutex->lock, ns);
+        Py_END_ALLOW_THREADS
     }
     if (result < 0)
-        return tshm_load(&mutex->detached, relaxed) ? MUTEX_DETACHED : MUTEX_TIMEOUT;
+        return MUTEX_TIMEOUT;
+    if (tshm_load(&mutex->detached, relaxed)) { /* close() came meanwhile and waits at the gate */
+        lock_release(&mutex->lock, result != TSHM_LOCK_RECOVERED);
+        return MUTEX_DETACHED;
+    }
     mutex->recovered = result == TSHM_LOCK_RECOVERED;
+    mutex->thread = PyThread_get_thread_ident();
+    mutex->depth = 1;
     return MUTEX_TAKEN;
 }
 
@@ -85,24 +82,27 @@ int mutex_acquire(Mutex *mutex, int64_t ns) {
         return MUTEX_TAKEN;
     }
     uint64_t start = ns > 0 && ns != TSHM_FOREVER ? os_monotonic_ns() : 0;
-    int result = pass_gate(mutex, ns);
-    if (result != MUTEX_TAKEN)
-        return result;
-    if (start) {
-        ns -= (int64_t)(os_monotonic_ns() - start);
-        ns = ns > 0 ? ns : 0;
+    int64_t left = ns;
+    for (;;) {
+        int result = pass_gate(mutex, left);
+        if (result != MUTEX_TAKEN)
+            return result;
+        result = tshm_load(&mutex->detached, relaxed) ? MUTEX_DETACHED : take_word(mutex, (uint64_t)left);
+        if (result == MUTEX_TAKEN)
+            return result;
+        gate_open(mutex); /* before any signal handler: it may write, or close us */
+        if (result == MUTEX_DETACHED)
+            return result;
+        if (PyErr_CheckSignals() < 0)
+            return MUTEX_EXCEPTION;
+        if (ns != TSHM_FOREVER && (left = start ? ns - (int64_t)(os_monotonic_ns() - start) : 0) <= 0)
+            return MUTEX_TIMEOUT;
     }
-    result = tshm_load(&mutex->detached, relaxed) ? MUTEX_DETACHED : take_word(mutex, ns);
-    if (result != MUTEX_TAKEN) {
-        gate_open(mutex);
-        return result;
-    }
-    mutex->thread = PyThread_get_thread_ident();
-    mutex->depth = 1;
-    return MUTEX_TAKEN;
 }
 
 bool mutex_release(Mutex *mutex, bool repaired) {
+    if (!mutex->depth)
+        return false; /* somebody gave it back twice */
     if (--mutex->depth)
         return true;
     mutex->thread = 0;
@@ -144,6 +144,7 @@ static PyObject *mutex_create(PyTypeObject *type, PyObject *args, PyObject *kwar
     mutex->lock = (tshm_lock){&lines->writer, lines->presence, -1, presence_count, 0, 0};
     mutex->thread = 0;
     mutex->depth = 0;
+    mutex->brief = false;
     mutex->recovered = false;
     mutex->detached = false;
     mutex->gate = GATE_OPEN;
@@ -178,8 +179,8 @@ static PyObject *mutex_release_method(PyObject *self, PyObject *repaired) {
         PyErr_SetString(PyExc_RuntimeError, "released by a thread that does not hold it");
         return NULL;
     }
-    int kept = PyObject_IsTrue(repaired);
-    return kept < 0 ? NULL : PyBool_FromLong(mutex_release(mutex, kept));
+    int in_order = PyObject_IsTrue(repaired);
+    return in_order < 0 ? NULL : PyBool_FromLong(mutex_release(mutex, in_order));
 }
 
 /* The child of a fork has its parent's memory and none of its rights (rule 2). */
@@ -191,6 +192,7 @@ static PyObject *mutex_reattach(PyObject *self, PyObject *descriptor) {
     mutex->gate = GATE_OPEN; /* it may have been shut by a thread that is not here */
     mutex->thread = 0;
     mutex->depth = 0;
+    mutex->brief = false;
     mutex->detached = true; /* without an entry of our own we must not touch the word */
     if (attach(mutex, (int)fd) < 0)
         return NULL;
@@ -203,7 +205,7 @@ static PyObject *mutex_reattach(PyObject *self, PyObject *descriptor) {
 static PyObject *mutex_detach(PyObject *self, PyObject *unused) {
     (void)unused;
     Mutex *mutex = (Mutex *)self;
-    if (mutex->depth)
+    if (mutex->depth && (!mutex->brief || mutex_is_mine(mutex)))
         Py_RETURN_FALSE;
     tshm_store(&mutex->detached, true, relaxed);
     Py_BEGIN_ALLOW_THREADS

@@ -13,6 +13,7 @@ typedef struct {
     tshm_atomic_u32 gate;       /* open, or shut by the thread that has, or is taking, the lock */
     unsigned long thread;       /* that thread, or 0 */
     uint32_t depth;             /* how often it has taken it */
+    bool brief;                 /* taken by a verb that gives it back by itself: close() may wait for that */
     bool recovered;             /* the last taking found a dead owner */
     TSHM_ATOMIC(bool) detached; /* waiters go home; soon the descriptor is no more */
 } Mutex;

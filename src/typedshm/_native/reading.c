@@ -1,9 +1,11 @@
 /* The verbs that read: read, read_into, wait. */
 #include "ring.h"
 
-static const int64_t SIGNAL_SLICE = TSHM_SLICE;  /* ns between looks at Python's signal handlers */
-static const uint64_t READ_ONLY_SLICE = 2000000; /* ns: nobody wakes a waiter who cannot announce itself */
-static const uint64_t FUTILE_TRIES = 64;         /* copies lost to writers before a reader queues up with them */
+static const int64_t SIGNAL_SLICE = TSHM_SLICE;       /* ns between looks at Python's signal handlers */
+static const uint64_t READ_ONLY_SLICE = 2000000;      /* ns: nobody wakes a waiter who cannot announce itself */
+static const uint64_t FUTILE_TRIES = 64;              /* copies lost to writers before a reader queues up with them */
+static const int64_t PATIENCE_LOCKED = 10000000000;   /* ns a reader waits for the writers' lock at most */
+static const int64_t PATIENCE_READ_ONLY = 1000000000; /* ns a reader without the lock goes on trying */
 
 /* One attempt to copy the newest version: TSHM_NOTHING, TSHM_READABLE (done) or TSHM_BUSY. */
 static int try_read(Ring *self, void *to, uint64_t *ordinal) {
@@ -25,24 +27,54 @@ static const char *unreadable(const Ring *self) {
     return self->ring.slot_count == 1 ? "torn" : "corrupt";
 }
 
-/* Writers beat every attempt: read while they are locked out. */
+/* Writers beat every attempt: read while they are locked out. A reader does not wait for ever, whatever the default. */
 static bool read_locked(Ring *self, void *to, uint64_t *ordinal) {
-    if (!self->mutex) {
-        ring_fail(self, "overrun");
-        return false;
-    }
-    int result = mutex_acquire(self->mutex, self->timeout);
+    int64_t ns = self->timeout < PATIENCE_LOCKED ? self->timeout : PATIENCE_LOCKED;
+    int result = mutex_acquire(self->mutex, ns);
     if (result != MUTEX_TAKEN) {
         if (result != MUTEX_EXCEPTION)
             ring_fail(self, result == MUTEX_TIMEOUT ? "lock timeout" : "closed");
         return false;
     }
+    bool brief = self->mutex->brief;
+    self->mutex->brief = self->mutex->depth == 1;
     int state = self->mapping ? try_read(self, to, ordinal) : TSHM_NOTHING;
+    self->mutex->brief = brief;
     /* nothing was repaired: a dead writer's mark stays for the next writer to report */
     bool kept = mutex_release(self->mutex, !self->mutex->recovered);
     if (state != TSHM_READABLE)
         ring_fail(self, state == TSHM_NOTHING ? "empty" : kept ? unreadable(self) : "lock lost");
     return state == TSHM_READABLE;
+}
+
+/* Writers beat every attempt, and this handle has no lock to keep them out with: try for a while longer. */
+static bool read_patiently(Ring *self, void *to, uint64_t *ordinal) {
+    uint64_t start = os_monotonic_ns(), first = 0;
+    int64_t patience = self->timeout < PATIENCE_READ_ONLY ? self->timeout : PATIENCE_READ_ONLY;
+    bool moved = false;
+    do {
+        Mapping *mapping = self->mapping;
+        if (!mapping) {
+            ring_fail(self, "closed");
+            return false;
+        }
+        Py_INCREF((PyObject *)mapping);
+        tshm_head *head = &tshm_lines(&self->ring)->head;
+        uint64_t version = tshm_load(&head->version, acquire);
+        moved = moved || (first && version != first);
+        first = version;
+        Py_BEGIN_ALLOW_THREADS
+        os_word_wait((void *)&head->version, (uint32_t)version, 100000);
+        Py_END_ALLOW_THREADS
+        Py_DECREF((PyObject *)mapping);
+        if (PyErr_CheckSignals() < 0)
+            return false;
+        int state = self->mapping ? try_read(self, to, ordinal) : TSHM_BUSY;
+        if (state == TSHM_READABLE)
+            return true;
+    } while ((int64_t)(os_monotonic_ns() - start) < patience);
+    ring_fail(self, moved ? "overrun" : unreadable(self));
+    return false;
 }
 
 /* Copy the newest version and remember that this thread has got it. */
@@ -61,13 +93,21 @@ static bool read_newest(Ring *self, void *to, uint64_t *ordinal) {
         ring_fail(self, "empty");
         return false;
     }
-    if (state == TSHM_BUSY && !read_locked(self, to, ordinal))
+    if (state == TSHM_BUSY && !(self->mutex ? read_locked(self, to, ordinal) : read_patiently(self, to, ordinal)))
         return false;
     uint64_t *seen = seen_version(&self->seen);
     if (!seen)
         return false;
     *seen = *ordinal;
     return true;
+}
+
+/* Fill a value's buffer. */
+static bool fill(Ring *self, Py_buffer *view, uint64_t *ordinal) {
+    if ((size_t)view->len >= self->size)
+        return read_newest(self, view->buf, ordinal);
+    PyErr_Format(PyExc_ValueError, "expected room for %zu bytes, found %zd", self->size, view->len);
+    return false;
 }
 
 static bool remember_version(PyObject *structure, uint64_t ordinal) {
@@ -94,7 +134,7 @@ PyObject *ring_read(PyObject *object, PyObject *unused) {
         return NULL;
     }
     uint64_t ordinal = 0;
-    bool done = (size_t)view.len >= self->size && read_newest(self, view.buf, &ordinal);
+    bool done = fill(self, &view, &ordinal);
     PyBuffer_Release(&view);
     if (!done || (self->values.type && !remember_version(value, ordinal))) {
         Py_DECREF(value);
@@ -124,7 +164,7 @@ PyObject *ring_read_into(PyObject *object, PyObject *value) {
         return NULL;
     }
     uint64_t ordinal = 0;
-    bool done = (size_t)view.len >= self->size && read_newest(self, view.buf, &ordinal);
+    bool done = fill(self, &view, &ordinal);
     PyBuffer_Release(&view);
     if (done && structure && Py_TYPE(value) != self->values.leased) /* whose state is its lease */
         done = remember_version(value, ordinal);
@@ -156,6 +196,8 @@ PyObject *ring_wait(PyObject *object, PyObject *const *args, Py_ssize_t count, P
     static const char *const known[] = {"after", "timeout", NULL};
     Ring *self = (Ring *)object;
     int64_t ns = self->timeout;
+    if (!self->mapping)
+        return ring_fail(self, "closed");
     if (!arguments_fit("wait", count, 2, names, known) ||
         timeout_convert(argument_of(args, count, names, 1, "timeout"), &ns) < 0)
         return NULL;

@@ -53,7 +53,7 @@ static int ring_init(PyObject *object, PyObject *args, PyObject *kwargs) {
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOOnSpp:Ring", names, &mapping, &mutex, &schema, &size, &defaults,
                                      &refuses, &debug))
         return -1;
-    if (self->mapping || !mapping_check(mapping) || (mutex != Py_None && !mutex_check(mutex))) {
+    if (self->seen.holder || !mapping_check(mapping) || (mutex != Py_None && !mutex_check(mutex))) {
         PyErr_SetString(PyExc_TypeError, "Ring() takes a Mapping and a Mutex, once");
         return -1;
     }

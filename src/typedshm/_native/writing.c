@@ -53,6 +53,8 @@ PyObject *ring_write(PyObject *object, PyObject *const *args, Py_ssize_t count, 
             timeout_convert(argument_of(args, count, names, -1, "timeout"), &ns) < 0)
             return NULL;
     }
+    if (!self->mapping)
+        return ring_fail(self, "closed");
     PyObject *value = argument_of(args, count, names, 0, "value");
     if (!value) {
         PyErr_SetString(PyExc_TypeError, "write() missing 1 required argument: 'value'");
@@ -71,7 +73,9 @@ PyObject *ring_write(PyObject *object, PyObject *const *args, Py_ssize_t count, 
     if ((size_t)view.len != self->size) {
         PyErr_Format(PyExc_ValueError, "expected %zu bytes, found %zd", self->size, view.len);
     } else if (ring_lock_for_writing(self, ns)) {
+        self->mutex->brief = self->mutex->depth == 1; /* close() in another thread waits for us instead of refusing */
         done = ring_store(self, view.buf);
+        self->mutex->brief = false;
         done = ring_unlock(self) && done;
     }
     PyBuffer_Release(&view);

@@ -278,6 +278,13 @@ static inline void tshm_copy_out(void *to, const void *shared, size_t size) {
     }
 }
 
+/* x86's streaming stores are ordered by neither release nor acquire, but by this. */
+static inline void tshm_streaming_fence(void) {
+#if defined(__SSE2__)
+    _mm_sfence();
+#endif
+}
+
 /* Copies of more than TSHM_STREAM bytes are stored past the caches where the processor can: a frame that would push
  * everything else out of them anyway takes 0.6 of memcpy's time (measured on Zen 3). `shared` begins a line. */
 #define TSHM_STREAM ((size_t)1048576)
@@ -303,6 +310,7 @@ static inline void tshm_copy_large(void *shared, const void *from, size_t size) 
     memcpy(shared, from, size);
 }
 
+/* `shared` is a slot's payload: its last word is stored whole, also where the value ends inside it. */
 static inline void tshm_copy_in(void *shared, const void *from, size_t size) {
     if (size > TSHM_WORDWISE) {
         tshm_copy_large(shared, from, size);
@@ -415,6 +423,7 @@ static inline int tshm_write_begin(const tshm_ring *ring, tshm_alive alive, void
          * the odd seq. Sequentially consistent, with the fence between a reader's pin and its look at seq: either it
          * sees the odd seq or we see its pin. Without pins (fewer than three slots) release is enough. */
         if (ring->slot_count < 3) {
+            tshm_streaming_fence(); /* streaming stores to come must not overtake the odd seq either */
             tshm_fence(release);
             return 1;
         }
@@ -436,9 +445,7 @@ static inline void tshm_write_end(const tshm_ring *ring, const tshm_cursor *curs
     }
     tshm_store(&cursor->slot->ordinal, ordinal, relaxed);
     tshm_store(&cursor->slot->time, now, relaxed);
-#if defined(__SSE2__)
-    _mm_sfence(); /* whoever filled the slot may have used streaming stores, which no release orders */
-#endif
+    tshm_streaming_fence(); /* whoever filled the slot may have used streaming stores */
     tshm_store(&cursor->slot->seq, 2 * cursor->version, release); /* with the acquire load in tshm_read_begin */
     tshm_store(&lines->head.version, cursor->version, release);   /* with the acquire load in tshm_read_begin */
 }
