@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import typedshm
+from peers import run_script
 from shared_types import Big, Car, Pose, Record, record, whole
 
 
@@ -277,3 +278,46 @@ def test_a_block_dropped_by_another_thread_gives_the_lock_back(verb):
         thread.join()
         car.write(whole(2), timeout=0)
         assert (car.read(), car.version) == (whole(2), 2)
+
+
+def test_defaults_of_any_size_stay_inside_the_value():
+    """With a debugging allocator, which notices a byte stored behind the end."""
+    result = run_script(
+        "import typedshm\n"
+        "from typing import Annotated\n"
+        "class Odd(typedshm.Struct, pack=1):\n"
+        "    name: Annotated[str, typedshm.Utf8(23)] = 'abcdefg'\n"
+        "for n in range(100):\n"
+        "    with typedshm.create('odd', Odd) as region:\n"
+        "        with region.update() as t:\n"
+        "            assert t.name == 'abcdefg'\n"
+        "        assert region.read().name == 'abcdefg'\n",
+        PYTHONMALLOC="debug",
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_an_array_resized_by_force_is_not_published():
+    with typedshm.create("array", typedshm.array(np.uint8, 100)) as region:
+        region.write(np.arange(100, dtype=np.uint8))
+        block = region.update()
+        array = block.__enter__()
+        array.resize((1,), refcheck=False)
+        with pytest.raises(typedshm.FieldValueError, match="resized"):
+            block.__exit__(None, None, None)
+        assert region.version == 1
+        region.write(np.zeros(100, np.uint8), timeout=0)
+
+
+def test_a_lock_given_back_twice_does_no_harm_to_the_block_inside():
+    with typedshm.create("car", Car) as car:
+        lock = car.lock()
+        lock.__enter__()
+        block = car.update()
+        block.__enter__()
+        lock.__exit__(None, None, None)
+        lock.__exit__(None, None, None)
+        del block
+        with pytest.raises(typedshm.MisuseError):
+            lock.__exit__(None, None, None)
+        car.close()

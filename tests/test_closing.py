@@ -1,0 +1,165 @@
+"""close() and the end of a process, whatever else is going on."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from multiprocessing import forkserver
+
+import pytest
+
+import typedshm
+from peers import PATIENCE, Child
+from shared_types import Byte, Car, Frame, Record, record, whole
+from typedshm import _native, memory
+from typedshm.place import place, places
+
+
+def test_close_waits_for_a_write_in_another_thread():
+    """A write gives its lock back by itself, so there is nothing for anybody to end first."""
+    frame = Frame.zero()  # large: written without the GIL
+    for _ in range(20):
+        region = typedshm.create("frame", Frame)
+        started = threading.Event()
+        seen = []
+
+        def write_on(region=region, started=started, seen=seen):
+            try:
+                while True:
+                    region.write(frame)
+                    started.set()
+            except typedshm.Closed as error:
+                seen.append(error)
+
+        writer = threading.Thread(target=write_on)
+        writer.start()
+        assert started.wait(PATIENCE)
+        region.close()
+        writer.join(PATIENCE)
+        assert len(seen) == 1
+        assert list(places()) == []
+
+
+def hold(pipe):
+    with typedshm.attach("record", Record) as region, region.lock():
+        pipe.send("held")
+        pipe.recv()
+
+
+def test_close_sends_home_who_waits_for_the_lock_and_for_a_version():
+    with typedshm.create("record", Record) as region, Child(hold) as holder:
+        holder.expect("held")
+        handle = typedshm.attach("record", Record)
+        seen = []
+
+        def outlast(verb, *args):
+            try:
+                verb(*args)
+            except typedshm.Closed:
+                seen.append("closed")
+
+        threads = [
+            threading.Thread(target=outlast, args=(handle.write, record(1))),
+            threading.Thread(target=outlast, args=(handle.wait,)),
+        ]
+        for thread in threads:
+            thread.start()
+        handle.close()
+        for thread in threads:
+            thread.join(PATIENCE)
+        assert seen == ["closed", "closed"]
+        holder.send()
+        assert region.version == 0
+
+
+@pytest.mark.parametrize("verb", ["close", "write"])
+def test_a_signal_handler_may_use_the_region_whose_lock_is_awaited(verb):
+    with typedshm.create("record", Record) as region, Child(hold) as holder:
+        holder.expect("held")
+        handle = typedshm.attach("record", Record)
+        done = []
+
+        def handler(*_):
+            if verb == "close":
+                handle.close()
+            else:
+                with pytest.raises(typedshm.Timeout):
+                    handle.write(record(2), timeout=0)
+                holder.send()  # which lets the interrupted write go on
+            done.append(verb)
+
+        before = signal.signal(signal.SIGALRM, handler)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            if verb == "close":
+                with pytest.raises(typedshm.Closed):
+                    handle.write(record(1), timeout=PATIENCE)
+                holder.send()
+            else:
+                handle.write(record(1), timeout=PATIENCE)
+                assert region.read() == record(1)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        handle.close()
+        assert done == [verb]
+
+
+def outlive(region, pipe):
+    pipe.recv()
+    assert region.read() == whole(1)
+
+
+@pytest.mark.parametrize("method", ["spawn", "fork", "forkserver"])
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_the_last_to_leave_may_be_a_multiprocessing_child(method):
+    """Which ends without atexit, and here without a close()."""
+    forkserver._forkserver._stop()  # it keeps the environment of an earlier test
+    context = multiprocessing.get_context(method)
+    ours, theirs = context.Pipe()
+    car = typedshm.create("car", Car)
+    car.write(whole(1))
+    process = context.Process(target=outlive, args=(car, theirs))
+    process.start()
+    with typedshm.attach("car", Car) as other:  # until the child has its own
+        while len(other.info().participants) < 3:
+            pass
+    car.close()
+    assert len(list(places())) == 1
+    ours.send("go")
+    process.join()
+    assert process.exitcode == 0
+    process.close()
+    assert list(places()) == []
+    forkserver._forkserver._stop()
+
+
+def test_an_opening_that_was_interrupted_leaves_nothing(monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    with typedshm.create("byte", Byte) as region:
+        with monkeypatch.context() as patch:
+            patch.setattr(typedshm.region, "Region", interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                typedshm.attach("byte", Byte)
+        assert len(region.info().participants) == 1
+        stake = memory.attach(place("byte"), writable=True)
+        assert len(region.info().participants) == 2
+        del stake  # as an exception does that comes before a Region is made of it
+        assert len(region.info().participants) == 1
+
+
+def test_unlink_does_not_step_into_a_joining_or_leaving(monkeypatch):
+    """Who makes, joins or leaves holds the birth byte, and so can be sure of what stands under the name."""
+    monkeypatch.setattr(memory, "_PATIENCE", 0.01)
+    with typedshm.create("byte", Byte):
+        path = place("byte").path
+        fd = os.open(path, os.O_RDWR)
+        assert _native.lock_byte(fd, _native.BIRTH_BYTE, _native.BYTE_EXCLUSIVE)
+        with pytest.raises(typedshm.Timeout):
+            typedshm.unlink("byte")
+        assert path.exists()
+        os.close(fd)
+        typedshm.unlink("byte")
+        assert not path.exists()
