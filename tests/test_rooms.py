@@ -46,6 +46,7 @@ ROOMS: dict[str, set[str]] = {
     "mutex": {"_native", "errors", "memory", "place"},
     "region": {"_native", "adapters", "arrays", "errors", "layout", "memory", "mutex", "place", "stake"},
     "catalog": {"errors", "memory", "place", "region"},
+    "strategies": {"fields", "kinds", "layout", "struct"},
     "testing": {"_native", "memory", "place"},
 }
 

@@ -25,7 +25,6 @@ from typedshm import _native
 from typedshm.errors import Closed, FieldOverflow, FieldTypeError, FieldValueError, SchemaError
 from typedshm.fields import (
     Bytes,
-    Offset,
     Scalar,
     Shape,
     Timestamp,
@@ -911,117 +910,6 @@ def test_classes_are_collected() -> None:
     del cls
     gc.collect()
     assert gone() is None
-
-
-# ---- any layout, any values --------------------------------------------------------------------------------------
-
-NUMBERS = {
-    **INTEGERS,
-    "f16": f16,
-    "f32": f32,
-    "f64": f64,
-    "bool": bool,
-}
-
-
-def a_value(kind: str, length: int) -> st.SearchStrategy[Any]:
-    if kind == "bool":
-        return st.booleans()
-    if kind in INTEGERS:
-        limits = np.iinfo(KINDS[kind].dtype)
-        return st.integers(int(limits.min), int(limits.max))
-    if kind == "bytes":
-        return st.binary(min_size=length, max_size=length)
-    if kind == "utf8":
-        return st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=length // 4)
-    width = {"f16": 16, "f32": 32, "f64": 64}[kind]
-    return st.floats(width=width, allow_nan=False)  # type: ignore[arg-type]
-
-
-@st.composite
-def a_struct(draw: st.DrawFn, depth: int = 1) -> tuple[type[Any], dict[str, Any]]:
-    """Draw a class and a value for each of its fields."""
-    options = draw(
-        st.fixed_dictionaries(
-            {}, optional={"pack": st.sampled_from([1, 2, 4, 8]), "byte_order": st.sampled_from(["little", "big"])}
-        )
-    )
-    annotations: dict[str, object] = {}
-    values: dict[str, Any] = {}
-    for number in range(draw(st.integers(1, 6))):
-        name = f"f{number}"
-        form = draw(st.sampled_from(["number", "text", "raw", "array", *(["struct", "structs"] if depth else [])]))
-        kind = draw(st.sampled_from(sorted(NUMBERS)))
-        length = draw(st.integers(1, 9))
-        annotation: Any
-        if form == "number":
-            annotation, value = NUMBERS[kind], draw(a_value(kind, 0))
-        elif form == "text":
-            annotation, value = Annotated[str, Utf8(length)], draw(a_value("utf8", length))
-        elif form == "raw":
-            annotation, value = Annotated[bytes, Bytes(length)], draw(a_value("bytes", length))
-        elif form == "array":
-            dtype = np.dtype(KINDS[kind].dtype)
-            annotation = Annotated[NDArray[dtype.type], Shape(2, length)]
-            value = np.array([draw(a_value(kind, 0)) for _ in range(2 * length)], dtype).reshape(2, length)
-        else:
-            inner, inner_values = draw(a_struct(depth=0))
-            annotation, value = inner, inner(**inner_values)
-            if form == "structs":
-                annotation = Annotated[NDArray[np.void], Shape(2, of=inner)]
-                value = np.frombuffer(bytes(value) * 2, inner.layout.dtype).copy()
-        if draw(st.booleans()) and number:
-            place = number * (20_000 if depth else 1_000) + draw(st.integers(0, 7))
-            annotation = Annotated[annotation, Offset(place)]
-        annotations[name], values[name] = annotation, value
-    return made(**annotations, options=options), values
-
-
-@given(a_struct())
-@settings(max_examples=150, deadline=None)
-def test_struct_dtype_and_ctypes_are_three_faces_of_the_same_bytes(drawn: tuple[type[Any], dict[str, Any]]) -> None:
-    cls, given_values = drawn
-    value = cls(**given_values)
-
-    class Plain(ctypes.Structure):
-        _pack_ = getattr(cls, "_pack_", 0) or 0
-        if sys.version_info >= (3, 14) and _pack_:
-            _layout_ = "ms"
-        _fields_ = cls._fields_
-
-    plain = Plain.from_buffer_copy(value)
-    record = np.frombuffer(bytes(value), cls.layout.dtype)[0]
-    assert ctypes.sizeof(Plain) == cls.layout.size == record.dtype.itemsize
-    for field in cls.layout.fields:
-        descriptor, expected = getattr(Plain, field.name), given_values[field.name]
-        found = getattr(value, field.name)
-        assert (descriptor.offset, descriptor.size) == (field.offset, field.size)
-        if field.shape:
-            assert np.array_equal(found, expected)
-            assert np.array_equal(record[field.name], expected)
-        elif field.kind == "struct":
-            assert found == expected
-            assert bytes(getattr(plain, field.name)) == bytes(expected)
-        else:
-            assert found == expected
-            if field.kind == "utf8":
-                assert record[field.name].decode() == expected
-            elif field.kind == "bytes":
-                assert record[field.name].tobytes() == bytes(getattr(plain, field.name)) == expected
-            else:
-                assert record[field.name] == expected
-                if field.kind != "f16":
-                    assert getattr(plain, field.name) == expected
-    assert pickle.loads(pickle.dumps(cls.layout)) == cls.layout
-    described = struct_from_layout(cls.layout)
-    assert asdict_equal(asdict(described.from_buffer_copy(value)), asdict(value))  # type: ignore[attr-defined]
-    assert bytes(copy.copy(value)) == bytes(value)
-
-
-def asdict_equal(one: Any, other: Any) -> bool:
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(asdict_equal(one[key], other[key]) for key in one)
-    return bool(np.array_equal(one, other))
 
 
 def test_initial_values_take_the_defaults_of_nested_structs() -> None:
