@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import random
 import signal
 import threading
 from multiprocessing import forkserver
@@ -163,3 +164,34 @@ def test_unlink_does_not_step_into_a_joining_or_leaving(monkeypatch):
         os.close(fd)
         typedshm.unlink("byte")
         assert not path.exists()
+
+
+class _InterruptionError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("name", ["lock", "update", "loan", "mutex"])
+def test_no_exception_out_of_a_signal_handler_leaves_the_lock_held(name):
+    """Wherever it strikes: before the lock is taken, in the block, or behind it."""
+
+    def interrupt(*_):
+        raise _InterruptionError
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    chance = random.Random(1)
+    try:
+        with typedshm.create("record", Record) as region, typedshm.NamedMutex("guard") as mutex:
+            mutex.release()
+            held = {"mutex": lambda: mutex.held}.get(name, lambda: region._memory.mutex.mine)
+            enter = {"mutex": lambda: mutex}.get(name) or getattr(region, name)
+            for _ in range(1000):
+                with pytest.raises(_InterruptionError):  # noqa: PT012
+                    signal.setitimer(signal.ITIMER_REAL, chance.uniform(2e-5, 2e-4))
+                    while True:
+                        with enter():
+                            pass
+                assert not held()
+            mutex.acquire()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

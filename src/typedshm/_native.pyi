@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Final, Generic, Literal, NoReturn, TypedDict, TypeVar, final
+from typing import Any, Final, Generic, Literal, NoReturn, Self, TypedDict, TypeVar, final
 
 from typing_extensions import Buffer
 
@@ -149,6 +149,15 @@ class Mutex:
     def deaths(self) -> tuple[int, int]:
         """(How many owners died holding it, when last in ns since 1970)."""
 
+class Guard:
+    """A mutex as a context manager; a subclass says in ``_fail`` what goes wrong."""
+
+    def __init__(self, mutex: Mutex | None, timeout: float | None) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> Literal[False]: ...
+
 # ---- ring: the verbs of a region ----
 
 class Block(Generic[_T]):
@@ -186,7 +195,5 @@ class Ring(Generic[_T]):
     def closed(self) -> bool: ...
     @property
     def _newest(self) -> tuple[int, int]: ...
-    def _acquire(self, *, timeout: float | None = ...) -> None: ...
-    def _release(self) -> None: ...
     def _detach(self) -> None: ...
     def _forked(self) -> None: ...

@@ -1,16 +1,16 @@
 """NamedMutex: a lock between processes that survives the death of its owner."""
 
 import weakref
-from types import TracebackType
+from typing import NoReturn
 
-from typedshm import memory
+from typedshm import _native, memory
 from typedshm.errors import Closed, LockLost, MisuseError
 from typedshm.place import Scope, place
 
 _BLUEPRINT = memory.Blueprint(slots=1, payload_size=8, layout_id=bytes(16), document=b"")
 
 
-class NamedMutex:
+class NamedMutex(_native.Guard):
     """A mutex that any process of the same user can take by its name.
 
     It belongs to a thread, which may take it again; as many releases free it. If its owner dies, however, the next
@@ -41,6 +41,7 @@ class NamedMutex:
         self._memory = memory.attach_or_create(place(name, scope, mode, kind="mutex"), _BLUEPRINT)
         assert self._memory.mutex is not None
         self._mutex = self._memory.mutex
+        super().__init__(self._mutex, None)
         self._finalizer = weakref.finalize(self, self._memory.close)
 
     @property
@@ -63,7 +64,7 @@ class NamedMutex:
         """
         status = self._mutex.acquire(timeout)
         if status == 2:
-            raise Closed(f"mutex {self._name!r} is closed")
+            self._fail("closed")
         return status == 0
 
     def release(self, *, repaired: bool = True) -> None:
@@ -82,9 +83,9 @@ class NamedMutex:
             Somebody overwrote the mutex; nothing says who is in now.
         """
         if not self._mutex.mine:
-            raise MisuseError(f"mutex {self._name!r} is released by a thread that does not hold it")
+            self._fail("not held")
         if not self._mutex.release(repaired):
-            raise LockLost(f"mutex {self._name!r} was overwritten while it was held")
+            self._fail("lock lost")
 
     @property
     def held(self) -> bool:
@@ -114,14 +115,12 @@ class NamedMutex:
             raise MisuseError(f"mutex {self._name!r} is held; release it before close()")
         self._finalizer.detach()
 
-    def __enter__(self) -> "NamedMutex":
-        self.acquire()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.release(repaired=error is None)
+    def _fail(self, what: str) -> NoReturn:
+        if what == "closed":
+            raise Closed(f"mutex {self._name!r} is closed")
+        if what == "not held":
+            raise MisuseError(f"mutex {self._name!r} is released by a thread that does not hold it")
+        raise LockLost(f"mutex {self._name!r} was overwritten while it was held")
 
     def __reduce__(self) -> tuple[object, ...]:
         return _reopen, (self._name, self._scope)

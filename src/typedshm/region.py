@@ -81,25 +81,15 @@ class RegionInfo:
     last_death: datetime | None
 
 
-class _Lock:
+class _Lock(_native.Guard):
     """What :meth:`Region.lock` returns."""
 
-    __slots__ = ("_region", "_timeout")
-
-    def __init__(self, region: "Region[Any]", timeout: float | EllipsisType | None) -> None:
+    def __init__(self, region: "Region[Any]", mutex: _native.Mutex | None, timeout: float | None) -> None:
+        super().__init__(mutex, timeout)
         self._region = region
-        self._timeout = timeout
 
-    def __enter__(self) -> None:
-        if isinstance(self._timeout, EllipsisType):
-            self._region._acquire()  # pyright: ignore[reportPrivateUsage]
-        else:
-            self._region._acquire(timeout=self._timeout)  # pyright: ignore[reportPrivateUsage]
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._region._release()  # pyright: ignore[reportPrivateUsage]
+    def _fail(self, what: str) -> NoReturn:
+        self._region._fail(what)  # pyright: ignore[reportPrivateUsage]
 
 
 _regions: "weakref.WeakSet[Region[Any]]" = weakref.WeakSet()
@@ -192,7 +182,7 @@ class Region(_native.Ring[T], Generic[T]):
         Timeout
             Another writer kept it for too long.
         """
-        return _Lock(self, timeout)
+        return _Lock(self, self._memory.mutex, self.timeout if isinstance(timeout, EllipsisType) else timeout)
 
     def close(self) -> None:
         """Leave the region. Values, arrays and blocks that outlive it stay valid; every verb raises :class:`Closed`.

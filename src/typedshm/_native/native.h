@@ -46,6 +46,7 @@ int lease_add(PyObject *module);
 int field_add(PyObject *module);
 int memory_add(PyObject *module);
 int mutex_add(PyObject *module);
+int guard_add(PyObject *module);
 int header_add(PyObject *module);
 int seen_add(PyObject *module);
 int ring_add(PyObject *module);

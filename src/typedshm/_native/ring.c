@@ -157,33 +157,6 @@ static PyObject *ring_forked(PyObject *object, PyObject *unused) {
     Py_RETURN_NONE;
 }
 
-static PyObject *ring_acquire(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names) {
-    static const char *const known[] = {"timeout", NULL};
-    Ring *self = (Ring *)object;
-    int64_t ns = self->timeout;
-    if (!arguments_fit("lock", count, 0, names, known) ||
-        timeout_convert(argument_of(args, count, names, -1, "timeout"), &ns) < 0)
-        return NULL;
-    const char *problem = !self->mapping ? "closed" : !self->mutex ? "read-only" : NULL;
-    int result = problem ? MUTEX_DETACHED : mutex_acquire(self->mutex, ns);
-    if (result == MUTEX_TAKEN)
-        Py_RETURN_NONE;
-    if (result == MUTEX_EXCEPTION)
-        return NULL;
-    return ring_fail(self, problem ? problem : result == MUTEX_TIMEOUT ? "lock timeout" : "closed");
-}
-
-static PyObject *ring_release(PyObject *object, PyObject *unused) {
-    (void)unused;
-    Ring *self = (Ring *)object;
-    if (!self->mutex || !mutex_is_mine(self->mutex))
-        return ring_fail(self, "not held");
-    /* like an unlock of a whole write: nothing in the ring needs repair */
-    if (!ring_unlock(self))
-        return NULL;
-    Py_RETURN_NONE;
-}
-
 static PyObject *get_version(PyObject *object, void *unused) {
     (void)unused;
     Ring *self = (Ring *)object;
@@ -237,8 +210,6 @@ static PyMethodDef methods[] = {
      "Open a slot to fill from scratch, published at the end of the block."},
     {"wait", FAST(ring_wait), METH_FASTCALL | METH_KEYWORDS, "Sleep until there is a newer version, and return it."},
     {"__class_getitem__", (PyCFunction)Py_GenericAlias, METH_O | METH_CLASS, "Region[T], for annotations."},
-    {"_acquire", FAST(ring_acquire), METH_FASTCALL | METH_KEYWORDS, "Take the writers' lock."},
-    {"_release", ring_release, METH_NOARGS, "Give the writers' lock back."},
     {"_detach", ring_detach, METH_NOARGS, "Stop using the memory."},
     {"_forked", ring_forked, METH_NOARGS, "This is the child of a fork: open blocks are the parent's."},
     {NULL, NULL, 0, NULL},

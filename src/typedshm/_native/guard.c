@@ -1,0 +1,94 @@
+/* Guard: a mutex as a context manager. In C, so that no signal handler can come between taking it and entering the
+ * block, or between leaving the block and giving it back; a Ctrl-C there would leave the lock held. */
+#include "mutex.h"
+
+typedef struct {
+    PyObject_HEAD
+    Mutex *mutex; /* NULL: of a handle that may not write */
+    int64_t timeout;
+} Guard;
+
+/* Raises what the subclass's _fail(what) says; always NULL. */
+static PyObject *fail(Guard *self, const char *what) {
+    PyObject *result = PyObject_CallMethod((PyObject *)self, "_fail", "s", what);
+    if (result) { /* it is declared never to return */
+        Py_DECREF(result);
+        PyErr_SetString(PyExc_SystemError, what);
+    }
+    return NULL;
+}
+
+static int guard_init(PyObject *object, PyObject *args, PyObject *kwargs) {
+    Guard *self = (Guard *)object;
+    static char *names[] = {"mutex", "timeout", NULL};
+    PyObject *mutex, *timeout;
+    int64_t ns = TSHM_FOREVER;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO:Guard", names, &mutex, &timeout) ||
+        timeout_convert(timeout, &ns) < 0)
+        return -1;
+    if (self->mutex || (mutex != Py_None && !mutex_check(mutex))) {
+        PyErr_SetString(PyExc_TypeError, "Guard() takes a Mutex, once");
+        return -1;
+    }
+    self->timeout = ns;
+    if (mutex != Py_None) {
+        Py_INCREF(mutex);
+        self->mutex = (Mutex *)mutex;
+    }
+    return 0;
+}
+
+static void guard_dealloc(PyObject *object) {
+    PyTypeObject *type = Py_TYPE(object);
+    Py_XDECREF((PyObject *)((Guard *)object)->mutex);
+    ((freefunc)PyType_GetSlot(type, Py_tp_free))(object);
+    Py_DECREF(type);
+}
+
+static PyObject *guard_enter(PyObject *object, PyObject *unused) {
+    (void)unused;
+    Guard *self = (Guard *)object;
+    if (!self->mutex)
+        return fail(self, "read-only");
+    int result = mutex_acquire(self->mutex, self->timeout);
+    if (result == MUTEX_EXCEPTION)
+        return NULL;
+    if (result != MUTEX_TAKEN)
+        return fail(self, result == MUTEX_TIMEOUT ? "lock timeout" : "closed");
+    Py_INCREF(object);
+    return object;
+}
+
+static PyObject *guard_exit(PyObject *object, PyObject *const *args, Py_ssize_t count) {
+    Guard *self = (Guard *)object;
+    if (!self->mutex || !mutex_is_mine(self->mutex))
+        return fail(self, "not held");
+    bool raised = count && args[0] != Py_None; /* what it guards may be half done: the next one is told */
+    if (!mutex_release(self->mutex, !raised))
+        return fail(self, "lock lost");
+    Py_RETURN_FALSE;
+}
+
+static PyMethodDef methods[] = {
+    {"__enter__", guard_enter, METH_NOARGS, "Take it."},
+    {"__exit__", (PyCFunction)(void (*)(void))guard_exit, METH_FASTCALL, "Give it back."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot slots[] = {
+    {Py_tp_doc, "A mutex as a context manager."},
+    {Py_tp_new, PyType_GenericNew},
+    {Py_tp_init, guard_init},
+    {Py_tp_dealloc, guard_dealloc},
+    {Py_tp_methods, methods},
+    {0, NULL},
+};
+
+static PyType_Spec spec = {"typedshm._native.Guard", sizeof(Guard), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, slots};
+
+int guard_add(PyObject *module) {
+    PyObject *type = PyType_FromSpec(&spec);
+    int failed = !type || PyModule_AddObjectRef(module, "Guard", type) < 0;
+    Py_XDECREF(type);
+    return failed ? -1 : 0;
+}
