@@ -164,7 +164,7 @@ def test_a_handle_whose_region_is_gone_says_so():
 def stay_inside(pipe, verb, schema):
     region = typedshm.attach("region", schema)
     with getattr(region, verb)() as t:
-        if t is not None:
+        if verb != "lock":
             np.frombuffer(t, np.uint8)[:] = 0xFF
         pipe.send("inside")
         pipe.recv()
@@ -326,9 +326,15 @@ def test_ctrl_c_ends_waiting_for_another_thread():
         thread = threading.Thread(target=hold)
         thread.start()
         held.wait()
-        watcher = interrupt_when(inside("__enter__", "region.py"))
-        with pytest.raises(KeyboardInterrupt), region.lock():
-            pass
+
+        def take():
+            with region.lock():
+                raise AssertionError("two threads have the lock")
+
+        # the watcher runs when this thread gives up the GIL, which it does where it waits
+        watcher = interrupt_when(inside("take", "test_processes.py"))
+        with pytest.raises(KeyboardInterrupt):
+            take()
         watcher.join()
         free.set()
         thread.join()

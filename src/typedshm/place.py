@@ -84,7 +84,8 @@ def place(name: Name, scope: Scope = "user", mode: int | None = None, *, kind: s
 def places(scope: Scope = "user", *, kind: str = "region") -> Iterator[Place]:
     """Every place of a scope that has a file, in order of their names."""
     prefix = _prefix(scope, kind)
-    for file in sorted(os.listdir(_DIRECTORY)):
+    files = os.listdir(_DIRECTORY) if _DIRECTORY.is_dir() else []  # which some containers lack
+    for file in sorted(files):
         rest = file.removeprefix(prefix)
         if rest != file and "+" not in rest:
             yield Place(unquote(rest), scope, _DIRECTORY / file, 0o600)

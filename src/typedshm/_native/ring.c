@@ -200,15 +200,70 @@ static int set_timeout(PyObject *object, PyObject *value, void *unused) {
 
 #define FAST(function) ((PyCFunction)(void (*)(void))(function))
 
+/* What help() shows. The first line of each is the signature, as inspect reads it. */
+
+static const char read_doc[] =
+    "read($self, /)\n--\n\n"
+    "Return the newest complete version, as a copy of your own.\n\n"
+    "It never waits for writers while there are two slots or more. version_of() tells which version it is.\n\n"
+    "Raises\n------\n"
+    "Empty\n    Nothing has been written yet.\n"
+    "Overrun\n    Writers overtook every attempt for a second, and this handle cannot keep them out.\n"
+    "TornWrite\n    With slots=1: a writer died in the middle, so the value is lost until the next whole write.\n"
+    "Closed\n    The handle was closed.";
+
+static const char read_into_doc[] =
+    "read_into($self, value, /)\n--\n\n"
+    "Copy the newest complete version into a Struct or array you have; the same as read() without an allocation.\n\n"
+    "Should it fail, what stands in `value` is undefined. Raises what read() raises, and a TypeError or ValueError "
+    "for\n"
+    "a value of another type, dtype or shape.";
+
+static const char write_doc[] =
+    "write($self, value, /, *, timeout=...)\n--\n\n"
+    "Publish one whole value as the next version.\n\n"
+    "Parameters\n----------\n"
+    "value\n    A value of the region's schema; for a model or dataclass also its Struct.\n"
+    "timeout\n    Seconds to wait for other writers; None for ever, the region's default if not given.\n\n"
+    "Raises\n------\n"
+    "Timeout\n    Another writer kept the lock for too long. Nothing was published.\n"
+    "LayoutMismatch\n    This handle's schema is not the region's own, so that it may only read.\n"
+    "RegionRefused\n    The handle was attached with readonly=True.\n"
+    "MisuseError\n    This thread has an open update() or loan() block on the region.";
+
+static const char update_doc[] =
+    "update($self, /, *, timeout=...)\n--\n\n"
+    "Return a transaction: `with region.update() as t: t.tick += 1`.\n\n"
+    "The block works on the newest version, or on the defaults while the region is empty. Its end publishes all of it\n"
+    "as the next version; if it raises, nothing. Other writers wait meanwhile, readers do not. Afterwards `t` raises\n"
+    "Closed. Up to 64 KiB the block has a copy of its own; above, it works in the slot itself, and an array kept from\n"
+    "it then looks into shared memory. Raises what write() raises, when the block is entered.";
+
+static const char loan_doc[] =
+    "loan($self, /, *, timeout=...)\n--\n\n"
+    "Return a slot to fill from scratch: `with region.loan() as t: camera.read(t.image)`.\n\n"
+    "Nothing is copied, and whatever an older version left is inside. The end of the block publishes it; if it "
+    "raises,\n"
+    "nothing. With slots=1 the block fills a copy beside the slot. An array kept from the block looks into shared\n"
+    "memory; TYPEDSHM_DEBUG=1 makes writing to one a fault. Raises what write() raises, when the block is entered.";
+
+static const char wait_doc[] =
+    "wait($self, /, after=None, timeout=...)\n--\n\n"
+    "Sleep until there is a newer version, and return the newest.\n\n"
+    "Parameters\n----------\n"
+    "after\n    The version it has to exceed; by default the newest that this thread has got through this handle.\n"
+    "timeout\n    Seconds to wait; None for ever, the region's default if not given.\n\n"
+    "Raises\n------\n"
+    "Timeout\n    There was none in time.\n"
+    "Closed\n    The handle was closed, also by another thread meanwhile.";
+
 static PyMethodDef methods[] = {
-    {"read", ring_read, METH_NOARGS, "Return the newest complete version as a copy of your own."},
-    {"read_into", ring_read_into, METH_O, "Copy the newest complete version into a value you have."},
-    {"write", FAST(ring_write), METH_FASTCALL | METH_KEYWORDS, "Publish one whole value as the next version."},
-    {"update", FAST(ring_update), METH_FASTCALL | METH_KEYWORDS,
-     "Open a transaction on the newest version, published at the end of the block."},
-    {"loan", FAST(ring_loan), METH_FASTCALL | METH_KEYWORDS,
-     "Open a slot to fill from scratch, published at the end of the block."},
-    {"wait", FAST(ring_wait), METH_FASTCALL | METH_KEYWORDS, "Sleep until there is a newer version, and return it."},
+    {"read", ring_read, METH_NOARGS, read_doc},
+    {"read_into", ring_read_into, METH_O, read_into_doc},
+    {"write", FAST(ring_write), METH_FASTCALL | METH_KEYWORDS, write_doc},
+    {"update", FAST(ring_update), METH_FASTCALL | METH_KEYWORDS, update_doc},
+    {"loan", FAST(ring_loan), METH_FASTCALL | METH_KEYWORDS, loan_doc},
+    {"wait", FAST(ring_wait), METH_FASTCALL | METH_KEYWORDS, wait_doc},
     {"__class_getitem__", (PyCFunction)Py_GenericAlias, METH_O | METH_CLASS, "Region[T], for annotations."},
     {"_detach", ring_detach, METH_NOARGS, "Stop using the memory."},
     {"_forked", ring_forked, METH_NOARGS, "This is the child of a fork: open blocks are the parent's."},
