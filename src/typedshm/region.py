@@ -289,7 +289,7 @@ def _region(stake: Stake, schema: Schema[Any] | None) -> Region[Any]:
             else:
                 refusal = schema.layout.diff(own.layout)
                 if not schema.layout.prefix_of(own.layout) or schema.layout.size > header["payload_size"]:
-                    raise LayoutMismatch(f"{stake.place} has another layout:\n{refusal}")
+                    raise LayoutMismatch(f"{stake.place} has another layout (asked for | found):\n{refusal}")
         elif schema.layout.size != header["payload_size"]:
             raise RegionCorrupt(f"{stake.place}: its payload is not of the size its layout says")
         return Region(stake, schema, refusal)
