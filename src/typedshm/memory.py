@@ -13,7 +13,6 @@ A region made under a ``pathlib.Path`` is the same, except that its file stays w
 import contextlib
 import errno
 import os
-import secrets
 import stat
 import time
 from collections.abc import Callable
@@ -322,7 +321,7 @@ def _make(place: Place, fd: int, fresh: bool, blueprint: Blueprint) -> _native.M
             error.errno,
             f"{place} needs {size:,} bytes, but {place.path.parent} has {free.f_bavail * free.f_frsize:,} free",
         ) from error
-    instance = secrets.randbits(64)
+    instance = int.from_bytes(os.urandom(8), "little")
     _native.write_header(
         mapping, blueprint.slots, blueprint.payload_size, blueprint.layout_id, instance, blueprint.document
     )
