@@ -1,5 +1,6 @@
 """close() and the end of a process, whatever else is going on."""
 
+import gc
 import multiprocessing
 import os
 import random
@@ -12,7 +13,7 @@ import pytest
 import typedshm
 from peers import PATIENCE, Child
 from shared_types import Byte, Car, Frame, Record, record, whole
-from typedshm import _native, memory
+from typedshm import _native, memory, stake
 from typedshm.place import place, places
 
 
@@ -145,9 +146,27 @@ def test_an_opening_that_was_interrupted_leaves_nothing(monkeypatch):
             with pytest.raises(KeyboardInterrupt):
                 typedshm.attach("byte", Byte)
         assert len(region.info().participants) == 1
-        stake = memory.attach(place("byte"), writable=True)
+        held = memory.attach(place("byte"), writable=True)
         assert len(region.info().participants) == 2
-        del stake  # as an exception does that comes before a Region is made of it
+        del held  # as an exception does that comes before a Region is made of it
+        assert len(region.info().participants) == 1
+
+
+def test_a_descriptor_whose_opening_is_interrupted_is_closed_once(monkeypatch):
+    """The second time, its number might be that of somebody else's file."""
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    with typedshm.create("byte", Byte) as region:
+        with monkeypatch.context() as patch:
+            patch.setattr(stake, "_close_in_multiprocessing_children", interrupt)
+            with pytest.raises(KeyboardInterrupt) as caught:
+                memory.attach(place("byte"), writable=True)
+        with open(os.devnull) as file:  # takes the lowest number that is free
+            del caught  # and with it whatever the traceback kept alive
+            gc.collect()
+            os.fstat(file.fileno())
         assert len(region.info().participants) == 1
 
 

@@ -193,7 +193,7 @@ def _attempt(
     fd, fresh = _open_file(place, intent, writable)
     if fd < 0:
         return None
-    stake = None
+    held = [fd]
     try:
         # a read-only descriptor can take shared locks only; that still keeps makers and leavers away
         if not _native.lock_byte(fd, _native.BIRTH_BYTE, _native.BYTE_EXCLUSIVE if writable else _native.BYTE_SHARED):
@@ -230,12 +230,12 @@ def _attempt(
         if writable and alone and complete:
             _native.reset_waiting(mapping)
         _native.lock_byte(fd, _native.LIFE_BYTE, _native.BYTE_SHARED)
-        stake = Stake(place, fd, mapping, writable, created=not complete)
+        stake = Stake(place, held, mapping, writable, created=not complete)
         _native.lock_byte(fd, _native.BIRTH_BYTE, _native.BYTE_FREE)
+        return stake
     finally:
-        if stake is None:
-            os.close(fd)
-    return stake
+        for left in held:  # which no stake has taken over
+            os.close(left)
 
 
 def _open_file(place: Place, intent: str, writable: bool) -> tuple[int, bool]:

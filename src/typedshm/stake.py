@@ -51,7 +51,9 @@ class Stake:
     _fd = -1
     lost = False
 
-    def __init__(self, place: Place, fd: int, mapping: _native.Mapping, writable: bool, created: bool) -> None:
+    def __init__(self, place: Place, held: list[int], mapping: _native.Mapping, writable: bool, created: bool) -> None:
+        """Take over the descriptor in `held`, and empty that list, so that it has one owner at any moment."""
+        (fd,) = held
         self.place = place
         self.mapping = mapping
         self.created = created
@@ -73,7 +75,7 @@ class Stake:
                     "attach with readonly=True, which needs none",
                 ) from error
         # last: from here on the descriptor is ours
-        self._fd = fd
+        self._fd = held.pop()
         _stakes.add(self)
         _close_in_multiprocessing_children()
 

@@ -8,16 +8,6 @@ typedef struct {
     int64_t timeout;
 } Guard;
 
-/* Raises what the subclass's _fail(what) says; always NULL. */
-static PyObject *fail(Guard *self, const char *what) {
-    PyObject *result = PyObject_CallMethod((PyObject *)self, "_fail", "s", what);
-    if (result) { /* it is declared never to return */
-        Py_DECREF(result);
-        PyErr_SetString(PyExc_SystemError, what);
-    }
-    return NULL;
-}
-
 static int guard_init(PyObject *object, PyObject *args, PyObject *kwargs) {
     Guard *self = (Guard *)object;
     static char *names[] = {"mutex", "timeout", NULL};
@@ -49,12 +39,12 @@ static PyObject *guard_enter(PyObject *object, PyObject *unused) {
     (void)unused;
     Guard *self = (Guard *)object;
     if (!self->mutex)
-        return fail(self, "read-only");
+        return native_fail(object, "read-only");
     int result = mutex_acquire(self->mutex, self->timeout);
     if (result == MUTEX_EXCEPTION)
         return NULL;
     if (result != MUTEX_TAKEN)
-        return fail(self, result == MUTEX_TIMEOUT ? "lock timeout" : "closed");
+        return native_fail(object, result == MUTEX_TIMEOUT ? "lock timeout" : "closed");
     Py_INCREF(object);
     return object;
 }
@@ -62,10 +52,10 @@ static PyObject *guard_enter(PyObject *object, PyObject *unused) {
 static PyObject *guard_exit(PyObject *object, PyObject *const *args, Py_ssize_t count) {
     Guard *self = (Guard *)object;
     if (!self->mutex || !mutex_is_mine(self->mutex))
-        return fail(self, "not held");
+        return native_fail(object, "not held");
     bool raised = count && args[0] != Py_None; /* what it guards may be half done: the next one is told */
     if (!mutex_release(self->mutex, !raised))
-        return fail(self, "lock lost");
+        return native_fail(object, "lock lost");
     Py_RETURN_FALSE;
 }
 

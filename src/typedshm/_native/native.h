@@ -20,6 +20,16 @@ static inline void native_set(PyObject **place, PyObject *value) {
     Py_XDECREF(old);
 }
 
+/* Raises what the object's own _fail(what) says; always NULL. Words and kinds of errors are Python's. */
+static inline PyObject *native_fail(PyObject *object, const char *what) {
+    PyObject *result = PyObject_CallMethod(object, "_fail", "s", what);
+    if (result) { /* it is declared never to return */
+        Py_DECREF(result);
+        PyErr_SetString(PyExc_SystemError, what);
+    }
+    return NULL;
+}
+
 /* ---- lease.c: what an instance of Struct remembers, and views that end -------------------- */
 
 /* Every Struct has one slot, `_state`, right behind the ctypes object. It holds NULL, the version

@@ -49,7 +49,7 @@ static bool read_locked(Ring *self, void *to, uint64_t *ordinal) {
 
 /* Writers beat every attempt, and this handle has no lock to keep them out with: try for a while longer. */
 static bool read_patiently(Ring *self, void *to, uint64_t *ordinal) {
-    uint64_t start = os_monotonic_ns(), first = 0;
+    uint64_t start = os_monotonic_ns(), before = 0;
     int64_t patience = self->timeout < PATIENCE_READ_ONLY ? self->timeout : PATIENCE_READ_ONLY;
     bool moved = false;
     do {
@@ -61,8 +61,8 @@ static bool read_patiently(Ring *self, void *to, uint64_t *ordinal) {
         Py_INCREF((PyObject *)mapping);
         tshm_head *head = &tshm_lines(&self->ring)->head;
         uint64_t version = tshm_load(&head->version, acquire);
-        moved = moved || (first && version != first);
-        first = version;
+        moved = moved || (before && version != before);
+        before = version;
         Py_BEGIN_ALLOW_THREADS
         os_word_wait((void *)&head->version, (uint32_t)version, 100000);
         Py_END_ALLOW_THREADS

@@ -4,15 +4,6 @@
 static PyTypeObject *ring_type;
 static PyObject *no_arguments;
 
-PyObject *ring_fail(Ring *ring, const char *what) {
-    PyObject *result = PyObject_CallMethod((PyObject *)ring, "_fail", "s", what);
-    if (result) { /* it is declared never to return */
-        Py_DECREF(result);
-        PyErr_SetString(PyExc_SystemError, what);
-    }
-    return NULL;
-}
-
 PyObject *ring_new_value(ring_newfunc create, PyTypeObject *type) {
     return create(type, no_arguments, NULL);
 }

@@ -41,7 +41,9 @@ typedef struct {
 } Ring;
 
 /* Raises what Region._fail(what) says; always NULL. */
-PyObject *ring_fail(Ring *ring, const char *what);
+static inline PyObject *ring_fail(Ring *ring, const char *what) {
+    return native_fail((PyObject *)ring, what);
+}
 /* Takes the writers' lock for a write; false and an error set if that cannot be. */
 bool ring_lock_for_writing(Ring *ring, int64_t ns);
 /* false and an error set if the lock was lost meanwhile. */
