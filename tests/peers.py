@@ -1,21 +1,32 @@
 """Other processes for tests: started, led step by step through a pipe, and ended, also by force."""
 
+import mmap
+import multiprocessing
 import os
+import queue
+import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 import traceback
 import warnings
 from collections.abc import Callable
-from multiprocessing import Pipe
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import pytest
+
+import marks
+
 PATIENCE = 60.0
 """Seconds after which a test is given up; no test depends on how long anything takes."""
+
+FORKS = hasattr(os, "fork")
 
 
 def quiet_fork() -> int:
@@ -25,32 +36,68 @@ def quiet_fork() -> int:
         return os.fork()
 
 
+def _run(pipe: Connection, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    """What a child does: run the function, tell its result or its error, and end without further ado."""
+    status = 1
+    try:
+        pipe.send(("result", function(pipe, *args)))
+        status = 0
+    except BaseException:
+        pipe.send(("failure", traceback.format_exc()))
+    finally:
+        os._exit(status)
+
+
+class _Forked:
+    """A child process by fork()."""
+
+    def __init__(self, ours: Connection, *task: Any) -> None:
+        self.pid = quiet_fork()
+        if self.pid == 0:
+            ours.close()
+            _run(*task)
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+
+    def wait(self) -> int:
+        _, status = os.waitpid(self.pid, 0)
+        return os.waitstatus_to_exitcode(status)
+
+
+class _Spawned:
+    """A child process that begins as a new interpreter and imports the function it is to run."""
+
+    def __init__(self, ours: Connection, *task: Any) -> None:
+        self._process = multiprocessing.get_context("spawn").Process(target=_run, args=task)
+        self._process.start()
+        assert self._process.pid is not None
+        self.pid: int = self._process.pid
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def wait(self) -> int:
+        self._process.join()
+        assert self._process.exitcode is not None
+        return self._process.exitcode
+
+
 class Child:
-    """A forked process that runs ``function(pipe, *args)``.
+    """A process that runs ``function(pipe, *args)``: forked, or where that is impossible spawned.
 
     Whatever the function sends through the pipe the test takes by :meth:`expect`, and the other way round. Leaving the
-    block waits for the function to return; its error is the test's error.
+    block waits for the function to return; its error is the test's error. On Windows the function must be one of a
+    module, and its arguments must pickle.
     """
 
     def __init__(self, function: Callable[..., Any], *args: Any) -> None:
-        self._pipe, theirs = Pipe()
-        self.pid = quiet_fork()
-        if self.pid == 0:
-            self._run(theirs, function, args)
+        self._pipe, theirs = multiprocessing.Pipe()
+        self._process = (_Forked if FORKS else _Spawned)(self._pipe, theirs, function, args)
         theirs.close()
+        self.pid = self._process.pid
         self.result: Any = None
         self.status: int | None = None
-
-    def _run(self, theirs: Connection, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
-        status = 1
-        try:
-            self._pipe.close()
-            theirs.send(("result", function(theirs, *args)))
-            status = 0
-        except BaseException:
-            theirs.send(("failure", traceback.format_exc()))
-        finally:
-            os._exit(status)
 
     def _receive(self) -> Any:
         assert self._pipe.poll(PATIENCE), "the child does not get on"
@@ -82,14 +129,13 @@ class Child:
         return self.result
 
     def kill(self) -> None:
-        """End it with SIGKILL, whatever it is doing."""
+        """End it by force, whatever it is doing."""
         if self.status is None:
-            os.kill(self.pid, signal.SIGKILL)
+            self._process.kill()
             self._wait()
 
     def _wait(self) -> None:
-        _, status = os.waitpid(self.pid, 0)
-        self.status = os.waitstatus_to_exitcode(status)
+        self.status = self._process.wait()
         self._pipe.close()
 
     def __enter__(self) -> "Child":
@@ -105,12 +151,131 @@ class Child:
             self.kill()
 
 
+START_METHODS = [
+    pytest.param(method, marks=() if FORKS or method == "spawn" else marks.fork)
+    for method in ("spawn", "fork", "forkserver")
+]
+"""How multiprocessing starts processes."""
+
+
+def stop_forkserver() -> None:
+    """Stop multiprocessing's server: it keeps the environment it was started with, and so an earlier test's."""
+    if FORKS:
+        forkserver._forkserver._stop()  # type: ignore[attr-defined]
+
+
+class Gate:
+    """Holds children back until all are let go at the same moment."""
+
+    def __init__(self) -> None:
+        self._ends = os.pipe() if FORKS else None
+        self._event = None if FORKS else multiprocessing.get_context("spawn").Event()
+
+    def wait(self) -> None:
+        """In a child: wait until everybody is there."""
+        if self._event is not None:
+            self._event.wait()
+        elif self._ends is not None:
+            reading, writing = self._ends
+            os.close(writing)
+            os.read(reading, 1)  # ends when the last one has closed the writing end
+
+    def open(self) -> None:
+        """In the test, when all children are started."""
+        if self._event is not None:
+            self._event.set()
+        elif self._ends is not None:
+            for fd in self._ends:
+                os.close(fd)
+
+
+class SharedBytes(mmap.mmap):
+    """Zeroed memory without locks or versions, which children get as an argument."""
+
+    if not FORKS:
+        # where memory is not inherited it has a name, which lives as long as somebody has it
+        def __new__(cls, size: int, name: str = "") -> "SharedBytes":
+            name = name or f"test-{os.getpid()}-{random.getrandbits(64):x}"
+            self = super().__new__(cls, -1, size, tagname=name)
+            self._made_of = (size, name)
+            return self
+
+        def __reduce__(self) -> tuple[Any, ...]:
+            return SharedBytes, self._made_of
+    else:
+
+        def __new__(cls, size: int) -> "SharedBytes":
+            return super().__new__(cls, -1, size)
+
+
+ALARM: signal.Signals = getattr(signal, "SIGALRM", signal.SIGTERM)
+"""The signal of :func:`alarm`."""
+
+_delays: "queue.SimpleQueue[float]" = queue.SimpleQueue()
+
+
+def _raise_alarms() -> None:
+    while True:
+        time.sleep(_delays.get())
+        signal.raise_signal(ALARM)
+
+
+def alarm(seconds: float) -> None:
+    """Raise the signal ALARM in this process after some time; 0 calls it off where that is possible.
+
+    Windows has no timers that raise signals; there a thread does it.
+    """
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+    elif seconds:
+        _delays.put(seconds)
+        if not any(thread.name == _raise_alarms.__name__ for thread in threading.enumerate()):
+            threading.Thread(target=_raise_alarms, name=_raise_alarms.__name__, daemon=True).start()
+
+
+def interruptible(script: str) -> "subprocess.Popen[str]":
+    """Start a Python script that :func:`interrupt` can interrupt; its complaint goes into a pipe."""
+    if not FORKS:
+        script = f"import peers; peers.interrupt_at_end_of_input()\n{script}"
+    ours = {} if FORKS else {"stdin": subprocess.PIPE, "env": {**os.environ, "PYTHONPATH": python_path()}}
+    return subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True, **ours)
+
+
+def interrupt_at_end_of_input() -> None:
+    """Take the end of standard input for a Ctrl-C, where no process can send another a signal."""
+
+    def watch() -> None:
+        os.read(0, 1)
+        interrupt()
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def interrupt(process: "subprocess.Popen[str] | None" = None) -> None:
+    """Raise a SIGINT in a process of :func:`interruptible`, or from whatever thread in this one, as Ctrl-C does."""
+    if process is not None and process.stdin is not None:
+        process.stdin.close()
+    elif FORKS:
+        os.kill(process.pid if process else os.getpid(), signal.SIGINT)
+    else:
+        signal.raise_signal(signal.SIGINT)  # os.kill() would end the process
+
+
+def sched_yield() -> None:
+    """Let somebody else have a turn."""
+    getattr(os, "sched_yield", lambda: time.sleep(0))()
+
+
+def python_path() -> str:
+    """What has a Python find the modules of the tests."""
+    return os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+
+
 def run_script(script: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     """Run a Python script in a process of its own, as a user would."""
-    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", script],
-        env={**os.environ, "PYTHONPATH": path, **environment},
+        env={**os.environ, "PYTHONPATH": python_path(), **environment},
         capture_output=True,
         text=True,
         timeout=PATIENCE,

@@ -5,9 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import marks
 import typedshm
 from typedshm import Struct, f64, regions
 from typedshm.place import place
+from wire import Wire
 
 
 class Pose(Struct):
@@ -58,28 +60,28 @@ def test_another_process_is_named_and_what_it_leaves_when_killed_is_removed() ->
     """
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
-        assert child.stdout.readline() == b"there\n"
+        assert child.stdout.readline().split() == [b"there"]
         (entry,) = regions()
         assert entry.participants == (child.pid,)
         child.kill()
         child.wait()
-    file = place("car").path
-    assert file.exists()
+    file = None if marks.WINDOWS else place("car").path  # there a region ends with its last handle
+    assert file is None or file.exists()
     assert regions() == []
-    assert not file.exists()
+    assert file is None or not file.exists()
 
 
 def test_a_corrupt_region_is_listed_with_its_problem() -> None:
     with typedshm.create("bad", Pose), typedshm.create("good", Pose):
-        with open(place("bad").path, "r+b") as file:
-            file.seek(8)
-            file.write(b"\xff" * 8)
+        with Wire("bad") as wire:
+            wire.memory[8:16] = b"\xff" * 8
         bad, good = regions()
     assert bad.name == "bad"
     assert "not to be trusted" in bad.problem
     assert good.problem == ""
 
 
+@marks.region_files
 def test_what_is_no_region_is_listed_with_its_problem() -> None:
     squatter = place("squatter").path
     squatter.mkdir()

@@ -6,15 +6,15 @@ import os
 import random
 import signal
 import threading
-from multiprocessing import forkserver
 
 import pytest
 
+import marks
 import typedshm
-from peers import PATIENCE, Child
+from peers import ALARM, PATIENCE, START_METHODS, Child, alarm, stop_forkserver
 from shared_types import Byte, Car, Frame, Record, record, whole
-from typedshm import _native, memory, stake
-from typedshm.place import place, places
+from typedshm import _native, memory
+from typedshm.place import place
 
 
 def test_close_waits_for_a_write_in_another_thread():
@@ -39,7 +39,7 @@ def test_close_waits_for_a_write_in_another_thread():
         region.close()
         writer.join(PATIENCE)
         assert len(seen) == 1
-        assert list(places()) == []
+        assert list(memory.existing("user")) == []
 
 
 def hold(pipe):
@@ -90,9 +90,9 @@ def test_a_signal_handler_may_use_the_region_whose_lock_is_awaited(verb):
                 holder.send()  # which lets the interrupted write go on
             done.append(verb)
 
-        before = signal.signal(signal.SIGALRM, handler)
+        before = signal.signal(ALARM, handler)
         try:
-            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            alarm(0.05)
             if verb == "close":
                 with pytest.raises(typedshm.Closed):
                     handle.write(record(1), timeout=PATIENCE)
@@ -101,8 +101,8 @@ def test_a_signal_handler_may_use_the_region_whose_lock_is_awaited(verb):
                 handle.write(record(1), timeout=PATIENCE)
                 assert region.read() == record(1)
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, before)
+            alarm(0)
+            signal.signal(ALARM, before)
         handle.close()
         assert done == [verb]
 
@@ -112,11 +112,11 @@ def outlive(region, pipe):
     assert region.read() == whole(1)
 
 
-@pytest.mark.parametrize("method", ["spawn", "fork", "forkserver"])
+@pytest.mark.parametrize("method", START_METHODS)
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_the_last_to_leave_may_be_a_multiprocessing_child(method):
     """Which ends without atexit, and here without a close()."""
-    forkserver._forkserver._stop()  # it keeps the environment of an earlier test
+    stop_forkserver()  # it keeps the environment of an earlier test
     context = multiprocessing.get_context(method)
     ours, theirs = context.Pipe()
     car = typedshm.create("car", Car)
@@ -127,13 +127,13 @@ def test_the_last_to_leave_may_be_a_multiprocessing_child(method):
         while len(other.info().participants) < 3:
             pass
     car.close()
-    assert len(list(places())) == 1
+    assert len(list(memory.existing("user"))) == 1
     ours.send("go")
     process.join()
     assert process.exitcode == 0
     process.close()
-    assert list(places()) == []
-    forkserver._forkserver._stop()
+    assert list(memory.existing("user")) == []
+    stop_forkserver()
 
 
 def test_an_opening_that_was_interrupted_leaves_nothing(monkeypatch):
@@ -152,6 +152,7 @@ def test_an_opening_that_was_interrupted_leaves_nothing(monkeypatch):
         assert len(region.info().participants) == 1
 
 
+@marks.byte_locks
 def test_a_descriptor_whose_opening_is_interrupted_is_closed_once(monkeypatch):
     """The second time, its number might be that of somebody else's file."""
 
@@ -160,7 +161,7 @@ def test_a_descriptor_whose_opening_is_interrupted_is_closed_once(monkeypatch):
 
     with typedshm.create("byte", Byte) as region:
         with monkeypatch.context() as patch:
-            patch.setattr(stake, "_close_in_multiprocessing_children", interrupt)
+            patch.setattr(typedshm.stake_posix, "_close_in_multiprocessing_children", interrupt)
             with pytest.raises(KeyboardInterrupt) as caught:
                 memory.attach(place("byte"), writable=True)
         with open(os.devnull) as file:  # takes the lowest number that is free
@@ -170,9 +171,10 @@ def test_a_descriptor_whose_opening_is_interrupted_is_closed_once(monkeypatch):
         assert len(region.info().participants) == 1
 
 
+@marks.byte_locks
 def test_unlink_does_not_step_into_a_joining_or_leaving(monkeypatch):
     """Who makes, joins or leaves holds the birth byte, and so can be sure of what stands under the name."""
-    monkeypatch.setattr(memory, "_PATIENCE", 0.01)
+    monkeypatch.setattr(typedshm.memory_posix, "PATIENCE", 0.01)
     with typedshm.create("byte", Byte):
         path = place("byte").path
         fd = os.open(path, os.O_RDWR)
@@ -196,7 +198,7 @@ def test_no_exception_out_of_a_signal_handler_leaves_the_lock_held(name):
     def interrupt(*_):
         raise _InterruptionError
 
-    before = signal.signal(signal.SIGALRM, interrupt)
+    before = signal.signal(ALARM, interrupt)
     chance = random.Random(1)
     try:
         with typedshm.create("record", Record) as region, typedshm.NamedMutex("guard") as mutex:
@@ -205,12 +207,12 @@ def test_no_exception_out_of_a_signal_handler_leaves_the_lock_held(name):
             enter = {"mutex": lambda: mutex}.get(name) or getattr(region, name)
             for _ in range(1000):
                 with pytest.raises(_InterruptionError):  # noqa: PT012
-                    signal.setitimer(signal.ITIMER_REAL, chance.uniform(2e-5, 2e-4))
+                    alarm(chance.uniform(2e-5, 2e-4))
                     while True:
                         with enter():
                             pass
                 assert not held()
             mutex.acquire()
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        alarm(0)
+        signal.signal(ALARM, before)

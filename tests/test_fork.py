@@ -1,19 +1,20 @@
 """fork(): the child has handles of its own, the parent loses nothing, and neither keeps the other's locks alive."""
 
 import contextlib
+import importlib
 import os
-import resource
 import threading
 
 import numpy as np
 import pytest
 
+import marks
 import typedshm
 from peers import Child, quiet_fork, until
 from shared_types import Big, Car, Record, record, whole
-from typedshm import _native
-from typedshm.place import place
-from wire import Wire
+from wire import Presences, Wire
+
+pytestmark = marks.fork
 
 
 def use_inherited(pipe, region):
@@ -290,14 +291,10 @@ def without_an_entry(pipe, region):
 def test_a_child_that_finds_no_room_says_so():
     with typedshm.create("record", Record) as region:
         region.write(record(1))
-        fd = os.open(place("record").path, os.O_RDWR | os.O_CLOEXEC)
-        for i in range(512):
-            if i != region._memory.mutex.entry:
-                _native.lock_byte(fd, _native.PRESENCE_BYTE + i, _native.BYTE_EXCLUSIVE)
-        words = Child(without_an_entry, region).join()
+        with Presences("record", set(range(512)) - {region._memory.mutex.entry}):
+            words = Child(without_an_entry, region).join()
         assert len(words) == 3
         assert all("could not be opened again in this child of a fork" in text for text in words)
-        os.close(fd)
         region.write(record(2), timeout=0)
         assert region.read() == record(2)
 
@@ -307,6 +304,7 @@ def without_descriptors(pipe):
     region = typedshm.attach("record", Record, timeout=60)
     lowest = os.open("/dev/null", os.O_RDONLY)
     os.close(lowest)
+    resource = importlib.import_module("resource")  # of POSIX systems
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, most))
     with region.lock():

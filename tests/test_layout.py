@@ -115,7 +115,7 @@ int main(void) {
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
 def test_offsets_and_sizes_are_those_of_gcc(tmp_path: Path) -> None:
-    source, program = tmp_path / "layout.c", tmp_path / "layout"
+    source, program = tmp_path / "layout.c", tmp_path / "layout.exe"
     source.write_text(C_SOURCE)
     subprocess.run(["gcc", "-std=c11", "-o", program, source], check=True)
     output = subprocess.run([program], check=True, capture_output=True, text=True).stdout

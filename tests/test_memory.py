@@ -1,20 +1,22 @@
 """Names, files and their owners: what may be opened, who takes it away, and what is left of the killed."""
 
 import errno
+import importlib
 import os
 import pickle
-import resource
 import stat
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import marks
 import typedshm
 from peers import Child
 from shared_types import Byte, Car, Frame, Record, record, whole
-from typedshm import _native, memory
-from typedshm.place import place, places
+from typedshm import memory
+from typedshm.place import place
+from wire import Presences
 
 # ---- names ---------------------------------------------------------------------------------------------------------
 
@@ -46,7 +48,7 @@ def test_names_that_differ_are_different_regions():
 @pytest.mark.parametrize("name", ["", "x" * 300, "日" * 100], ids=["empty", "300 letters", "100 ideographs"])
 def test_names_that_cannot_be_are_refused(name):
     for verb in (lambda: typedshm.create(name, Byte), lambda: typedshm.attach(name), lambda: typedshm.unlink(name)):
-        with pytest.raises(typedshm.NameRefused, match=r"expected 1 to 255 bytes .*, found \d+") as caught:
+        with pytest.raises(typedshm.NameRefused, match=r"expected 1 to \d+ bytes .*, found \d+") as caught:
             verb()
         assert isinstance(caught.value, ValueError)
 
@@ -80,6 +82,7 @@ def mode_of(name, scope="user"):
     return stat.S_IMODE(place(name, scope).path.stat().st_mode)
 
 
+@marks.permission_bits
 def test_modes_and_scopes():
     before = os.umask(0o077)
     try:
@@ -127,7 +130,8 @@ def as_another_user(pipe, private):
     reader.close()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="takes root, to become another user")
+@marks.permission_bits
+@marks.root
 def test_other_users_read_what_they_may_and_write_nothing(tmp_path):
     with (
         Child(as_another_user, tmp_path / "private") as other,
@@ -141,6 +145,7 @@ def test_other_users_read_what_they_may_and_write_nothing(tmp_path):
         assert mode_of("car", "machine") == 0o644, "a reader that leaves takes nothing away"
 
 
+@marks.permission_bits
 def test_a_file_without_write_permission_is_mapped_for_reading_only(tmp_path):
     path = tmp_path / "car"
     with typedshm.create(path, Car) as car:
@@ -200,6 +205,7 @@ PLANTS = {
 }
 
 
+@marks.region_files
 @pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.__name__.removeprefix("plant_"))
 def test_squatted_names_are_refused_and_left_as_they_are(plant):
     with typedshm.create("warm-up", Byte):
@@ -232,13 +238,17 @@ def test_squatted_names_are_refused_and_left_as_they_are(plant):
 @pytest.mark.parametrize(("schema", "slots"), [(Byte, 3), (Record, 1), (Record, 300), (Car, 2), (Frame, 3)])
 def test_a_region_takes_slots_times_payload_and_64_kib_and_its_document(schema, slots):
     with typedshm.create("region", schema, slots=slots) as region:
-        status = place("region").path.stat()
         document = len(region._memory.header["document"])
+        assert region.info().size <= slots * schema.layout.size + 65536 + document
+        if marks.WINDOWS:
+            return  # where the kernel keeps room for all of a section, or refuses to make it
+        status = place("region").path.stat()
         assert status.st_size == region.info().size
         assert status.st_blocks * 512 >= status.st_size, "all of it exists, so that no write can run out of room"
         assert max(status.st_size, status.st_blocks * 512) <= slots * schema.layout.size + 65536 + document
 
 
+@marks.full_device
 def test_no_room_is_said_at_creation():
     room = os.statvfs("/dev/shm")
     if not room.f_blocks:
@@ -251,10 +261,11 @@ def test_no_room_is_said_at_creation():
             verb("big", typedshm.array(np.uint8, payload), slots=1024)
         assert isinstance(caught.value, OSError)
         assert caught.value.errno == errno.ENOSPC
-    assert list(places()) == []
+    assert list(memory.existing("user")) == []
 
 
 def within_a_megabyte(pipe, path):
+    resource = importlib.import_module("resource")  # of POSIX systems
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
     try:
         typedshm.create(path, Frame)
@@ -262,6 +273,7 @@ def within_a_megabyte(pipe, path):
         return str(error)
 
 
+@marks.full_device
 def test_a_quota_is_no_room_too(tmp_path):
     with Child(within_a_megabyte, tmp_path / "frames") as child:
         pass
@@ -279,7 +291,7 @@ def test_a_region_in_a_file_outlives_its_processes(tmp_path):
         car.write(whole(2))
         assert car.name == path
         instance = car._memory.header["instance"]
-    assert mode_of(path) == 0o600
+    assert marks.WINDOWS or mode_of(path) == 0o600
     with typedshm.attach(path, Car) as car:
         assert (car.version, car.read()) == (2, whole(2))
         car.write(whole(3))
@@ -302,7 +314,7 @@ def test_a_relative_path_is_the_same_file_after_a_change_of_directory(tmp_path, 
     with typedshm.create(Path("car"), Car) as car:
         car.write(whole(1))
         handle = pickle.dumps(car)
-        monkeypatch.chdir("/")
+        monkeypatch.chdir(tmp_path.parent)
         with pickle.loads(handle) as other:
             assert other.read() == whole(1)
 
@@ -353,21 +365,22 @@ def leave_by_kill():
         with typedshm.attach("record", Record) as region:
             assert region.read() == record(7)
         child.kill()
-    assert place("record").path.exists()
+    assert marks.WINDOWS or place("record").path.exists()
     return instance
 
 
 def test_what_a_killed_process_left_is_not_found_and_made_anew():
     instance = leave_by_kill()
     for readonly in (False, True):
-        with pytest.raises(typedshm.RegionNotFound, match="nobody has it open"):
+        with pytest.raises(typedshm.RegionNotFound, match="does not exist" if marks.WINDOWS else "nobody has it open"):
             typedshm.attach("record", Record, readonly=readonly)
     with typedshm.create("record", Car) as car:
         assert (car.version, car.info().deaths) == (0, 0)
         assert car._memory.header["instance"] != instance
-    memory.sweep()
+    typedshm.regions()  # which removes what is left of the mutex
 
 
+@marks.left_behind
 def test_a_sweep_removes_what_killed_processes_left():
     leave_by_kill()
     with typedshm.create("living", Record) as region:
@@ -393,26 +406,22 @@ def test_a_view_of_a_killed_region_outlives_its_successor():
     with typedshm.create("record", Record) as successor:
         successor.write(record(9))
     assert bytes(view) == before
-    memory.sweep()
+    typedshm.regions()
 
 
 def test_a_participant_more_than_there_is_room_for():
     with typedshm.create("car", Car) as car:
         car.write(whole(1))
-        fd = os.open(place("car").path, os.O_RDWR)
-        entry = car._memory.mutex.entry
-        for i in range(512):
-            if i != entry:
-                assert _native.lock_byte(fd, _native.PRESENCE_BYTE + i, _native.BYTE_EXCLUSIVE)
-        with pytest.raises(typedshm.RegionFull, match=r"all 512 places .* readonly=True"):
-            typedshm.attach("car", Car)
-        with typedshm.attach("car", Car, readonly=True) as reader:
-            assert reader.read() == whole(1)
-        os.close(fd)
+        with Presences("car", set(range(512)) - {car._memory.mutex.entry}):
+            with pytest.raises(typedshm.RegionFull, match=r"all 512 places .* readonly=True"):
+                typedshm.attach("car", Car)
+            with typedshm.attach("car", Car, readonly=True) as reader:
+                assert reader.read() == whole(1)
         with typedshm.attach("car", Car):
             pass
 
 
+@marks.region_files
 def test_a_sweep_leaves_what_is_no_file_alone():
     path = place("pipe").path
     os.mkfifo(path, 0o600)

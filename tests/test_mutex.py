@@ -1,6 +1,5 @@
 """NamedMutex: exclusion between processes and threads, and what happens when the owner dies."""
 
-import mmap
 import multiprocessing
 import os
 import pickle
@@ -8,8 +7,9 @@ import threading
 
 import pytest
 
+import marks
 import typedshm
-from peers import Child
+from peers import Child, SharedBytes, sched_yield
 from typedshm import NamedMutex
 from typedshm.place import place
 
@@ -94,7 +94,7 @@ def count(mutex, counter):
     for _ in range(TURNS):
         with mutex:
             value = int.from_bytes(counter[:8], "little")
-            os.sched_yield()
+            sched_yield()
             counter[:8] = (value + 1).to_bytes(8, "little")
 
 
@@ -110,7 +110,7 @@ def count_in_threads(pipe, counter):
 
 
 def test_no_count_is_lost_between_processes_and_threads():
-    counter = mmap.mmap(-1, 8)
+    counter = SharedBytes(8)
     mutex = NamedMutex("guard")
     children = [Child(count_in_threads, counter) for _ in range(3)]
     for child in children:
@@ -244,7 +244,7 @@ def test_when_all_have_died_it_starts_anew():
     with Child(take_and_stay) as child:
         child.expect("taken")
         child.kill()
-    assert place("guard", kind="mutex").path.exists()
+    assert marks.WINDOWS or place("guard", kind="mutex").path.exists(), "what is left behind"
     with NamedMutex("guard") as mutex:
         assert not mutex.recovered
     mutex.close()

@@ -11,8 +11,7 @@ import pytest
 import typedshm
 from peers import PATIENCE, until
 from shared_types import Byte, Car, Record, record, whole
-from typedshm import _native
-from wire import WORD_ACQUISITION, WORD_DIRTY, WORD_OWNER, WORD_WAITING, Wire
+from wire import WORD_ACQUISITION, WORD_DIRTY, WORD_OWNER, WORD_WAITING, Presences, Wire
 
 # ---- the header ----------------------------------------------------------------------------------------------------
 
@@ -95,7 +94,7 @@ def test_a_corrupt_header_is_refused(region_file, case, readonly):
     with pytest.raises(typedshm.RegionCorrupt, match=words) as caught:
         typedshm.attach(region_file, Car, readonly=readonly)
     assert isinstance(caught.value, ValueError)
-    assert str(region_file) in str(caught.value)
+    assert repr(str(region_file)) in str(caught.value)
 
 
 def test_a_newer_minor_format_is_read(region_file):
@@ -250,10 +249,8 @@ def pinned():
     with typedshm.create("record", Record, slots=4) as region, Wire("record") as wire:
         for n in range(1, 5):
             region.write(record(n))
-        fd = os.open(wire.path, os.O_RDWR)
-        assert _native.lock_byte(fd, _native.PRESENCE_BYTE + LIVING, _native.BYTE_EXCLUSIVE)
-        yield region, wire, fd
-        os.close(fd)
+        with Presences("record", [LIVING]) as presences:
+            yield region, wire, presences
 
 
 def pin(slot, entry):
@@ -286,13 +283,13 @@ def test_a_dead_readers_pin_is_cleared(pinned):
 
 
 def test_a_dead_readers_pin_beside_a_living_ones(pinned):
-    region, wire, fd = pinned
+    region, wire, presences = pinned
     pin(wire.slot(5), DEAD)
     pin(wire.slot(5), LIVING)
     region.write(record(5))
     assert (wire.lines.head, region.version) == (6, 5)
     assert (is_pinned(wire.slot(5), DEAD), is_pinned(wire.slot(5), LIVING)) == (False, True)
-    _native.lock_byte(fd, _native.PRESENCE_BYTE + LIVING, _native.BYTE_FREE)  # as when it dies
+    presences.free(LIVING)
     for n in range(6, 9):
         region.write(record(n))
     assert not any(wire.slot(5).pins)
@@ -352,24 +349,47 @@ def test_a_wake_up_that_never_comes_is_made_up_for(readonly):
 
 PEER = r"""
 #include "typedshm.h"
-#include <fcntl.h>
 #include <stdio.h>
+
+#ifdef _WIN32
+#include <windows.h>
+
+static void *map(const char *path, int writes, uint64_t *size) {
+    HANDLE file = CreateFileA(path, GENERIC_READ | (writes ? GENERIC_WRITE : 0),
+                              FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL, OPEN_EXISTING, 0, NULL);
+    LARGE_INTEGER length;
+    if (file == INVALID_HANDLE_VALUE || !GetFileSizeEx(file, &length))
+        return NULL;
+    *size = (uint64_t)length.QuadPart;
+    HANDLE section = CreateFileMappingA(file, NULL, writes ? PAGE_READWRITE : PAGE_READONLY, 0, 0, NULL);
+    return section ? MapViewOfFile(section, writes ? FILE_MAP_WRITE : FILE_MAP_READ, 0, 0, 0) : NULL;
+}
+#else
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+
+static void *map(const char *path, int writes, uint64_t *size) {
+    int fd = open(path, writes ? O_RDWR : O_RDONLY);
+    struct stat status;
+    if (fd < 0 || fstat(fd, &status) < 0)
+        return NULL;
+    *size = (uint64_t)status.st_size;
+    void *memory = mmap(NULL, (size_t)status.st_size, PROT_READ | (writes ? PROT_WRITE : 0), MAP_SHARED, fd, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+#endif
 
 /* peer FILE: prints the first words of the newest version. peer FILE n: writes record n (the caller has the lock). */
 int main(int count, char **arguments) {
     int writes = count > 2;
-    int fd = open(arguments[1], writes ? O_RDWR : O_RDONLY);
-    struct stat status;
-    if (fd < 0 || fstat(fd, &status) < 0)
+    uint64_t size = 0;
+    void *memory = map(arguments[1], writes, &size);
+    if (!memory)
         return 2;
-    void *memory = mmap(NULL, (size_t)status.st_size, PROT_READ | (writes ? PROT_WRITE : 0), MAP_SHARED, fd, 0);
-    if (memory == MAP_FAILED)
-        return 3;
     tshm_header header;
     tshm_ring ring;
-    const char *problem = tshm_check(memory, (uint64_t)status.st_size, &header, &ring);
+    const char *problem = tshm_check(memory, size, &header, &ring);
     if (problem) {
         puts(problem);
         return 1;
@@ -424,8 +444,9 @@ def peer(request, tmp_path):
         pytest.skip(f"no {compiler} here")
     include = Path(typedshm.__file__).parent / "include"
     command = [compiler, standard, "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-I{include}"]
-    program = tmp_path / "peer"
-    subprocess.run([*command, "-x", language, "-", "-o", program], input=PEER, text=True, check=True)
+    program, source = tmp_path / "peer.exe", tmp_path / "peer.c"
+    source.write_text(PEER)
+    subprocess.run([*command, "-x", language, source, "-o", program], check=True)
 
     def run(*arguments, status=0):
         done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False)

@@ -1,12 +1,13 @@
 """Every code block of the README does what the README says."""
 
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from peers import interrupt, interruptible
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -22,12 +23,12 @@ def test_every_block_has_a_language_that_is_run_here() -> None:
 
 
 def test_the_first_example_in_two_terminals() -> None:
-    car = subprocess.Popen([sys.executable, "-c", PYTHON[0]], stderr=subprocess.PIPE, text=True)
+    car = interruptible(PYTHON[0])
     try:
         seen = subprocess.run([sys.executable, "-c", PYTHON[1]], capture_output=True, text=True, timeout=60)
         third = subprocess.run([sys.executable, "-c", PYTHON[1]], capture_output=True, text=True, timeout=60)
     finally:
-        car.send_signal(signal.SIGINT)  # which ends the first terminal's program, and with it the region
+        interrupt(car)  # which ends the first terminal's program, and with it the region
         _, complaint = car.communicate(timeout=60)
     for result in (seen, third):
         assert result.returncode == 0, result.stderr

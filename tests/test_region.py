@@ -12,6 +12,7 @@ import pytest
 import typedshm
 from peers import run_script
 from shared_types import Big, Byte, Car, Frame, Record, record, whole
+from system import SEGFAULT
 
 # ---- empty, writing, reading ---------------------------------------------------------------------------------------
 
@@ -407,7 +408,7 @@ with typedshm.create("big", Big) as region:
 """
     done = run_script(script, TYPEDSHM_DEBUG=debug)
     if debug == "1":
-        assert (done.returncode, done.stdout) == (-11, "kept\n"), done.stderr
+        assert (done.returncode, done.stdout) == (SEGFAULT, "kept\n"), done.stderr
     else:
         assert (done.returncode, done.stdout) == (0, "kept\nwritten\n"), done.stderr
 

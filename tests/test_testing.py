@@ -4,10 +4,11 @@ import os
 
 import pytest
 
+import marks
 import typedshm
 from peers import Child
 from shared_types import Byte
-from typedshm.place import place
+from typedshm import memory
 from typedshm.testing import isolated
 
 
@@ -32,9 +33,8 @@ def test_the_environment_is_restored(monkeypatch):
 def leave(action):
     with isolated():
         kept = action()
-        left = place("byte")
-        assert left.path.exists()
-        return kept, left
+        assert [left.name for left in memory.existing("user")].count("byte") == 1
+        return kept
 
 
 def test_what_is_left_open_is_an_error_and_removed():
@@ -48,7 +48,7 @@ def test_what_is_left_open_is_an_error_and_removed():
     with pytest.raises(AssertionError, match=r"region 'byte' of scope 'user', still open") as caught:
         leave(keep)
     assert "dropped" not in str(caught.value)
-    assert not region._memory.place.path.exists()
+    assert marks.WINDOWS or not region._memory.place.path.exists()  # there close() is what removes it
     region.close()
 
 
@@ -58,6 +58,7 @@ def create_and_stay(pipe):
     pipe.recv()
 
 
+@marks.left_behind
 def test_what_a_killed_process_left_is_an_error():
     def kill():
         with Child(create_and_stay) as child:
@@ -76,5 +77,5 @@ def test_an_error_inside_is_not_hidden():
     with pytest.raises(KeyError) as caught:
         leave(fail)
     region = caught.value.args[0]
-    assert not region._memory.place.path.exists()
+    assert marks.WINDOWS or not region._memory.place.path.exists()
     region.close()

@@ -1,12 +1,10 @@
 """Many readers beside many writers: every read is one whole version, and the check would see one that is not."""
 
-import mmap
-
 import numpy as np
 import pytest
 
 import typedshm
-from peers import Child
+from peers import Child, SharedBytes
 from shared_types import POSITIONS, Frame, Record, frame_words, is_whole, record, record_words, torn_records
 
 BATCH = 4096
@@ -69,7 +67,7 @@ def read_records_naively(pipe, shared):
 
 @pytest.mark.parametrize("slots", [1, 2, 3])
 def test_records_are_never_torn_and_naive_ones_are(slots):
-    stop = mmap.mmap(-1, 1)
+    stop = SharedBytes(1)
     readers = [(read_records_by_protocol, False), (read_records_by_protocol, slots > 1)]
     with typedshm.create("record", Record, slots=slots) as region:
         region.write(record(0))
@@ -81,7 +79,7 @@ def test_records_are_never_torn_and_naive_ones_are(slots):
     assert sum(reads for reads, _ in results) >= 1_000_000
     assert [torn for _, torn in results] == [0, 0]
 
-    stop, shared = mmap.mmap(-1, 1), mmap.mmap(-1, 80)
+    stop, shared = SharedBytes(1), SharedBytes(80)
     Record.from_buffer(shared)
     shared[:] = bytes(record(0))
     writer = Child(write_records_naively, stop, shared)
@@ -142,7 +140,7 @@ def read_frames_naively(pipe, shared):
 
 
 def test_frames_are_never_torn_and_naive_ones_are():
-    stop = mmap.mmap(-1, 1)
+    stop = SharedBytes(1)
     with typedshm.create("frame", Frame) as region:
         with region.loan() as t:
             t.sequence = 0
@@ -155,7 +153,7 @@ def test_frames_are_never_torn_and_naive_ones_are():
     assert sum(reads for reads, _ in results) >= 2000
     assert [torn for _, torn in results] == [0, 0]
 
-    stop, shared = mmap.mmap(-1, 1), mmap.mmap(-1, POSITIONS.nbytes)
+    stop, shared = SharedBytes(1), SharedBytes(POSITIONS.nbytes)
     writer = Child(write_frames_naively, stop, shared)
     _, torn = Child(read_frames_naively, shared).join()
     stop[0] = 1

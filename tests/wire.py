@@ -2,10 +2,18 @@
 
 import ctypes
 import mmap
+import os
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
+from typedshm import _native
 from typedshm.place import place
+
+if sys.platform == "win32":
+    import msvcrt
 
 
 class Header(ctypes.LittleEndianStructure):
@@ -43,11 +51,13 @@ class Lines(ctypes.LittleEndianStructure):
         ("head", ctypes.c_uint64),
         ("_head", ctypes.c_uint8 * 120),
         ("waiting_until", ctypes.c_uint64),
-        ("_waiting", ctypes.c_uint8 * 120),
+        ("waiting_sleepers", ctypes.c_uint64 * 8),
+        ("_waiting", ctypes.c_uint8 * 56),
         ("word", ctypes.c_uint64),
         ("deaths", ctypes.c_uint64),
         ("died_at", ctypes.c_uint64),
-        ("_writer", ctypes.c_uint8 * 104),
+        ("writer_sleepers", ctypes.c_uint64 * 8),
+        ("_writer", ctypes.c_uint8 * 40),
         ("presence", Presence * 512),
     )
 
@@ -76,13 +86,68 @@ def checksum(header: bytes) -> int:
     return value
 
 
+def memory_of(name: str | Path, kind: str = "region") -> memoryview:
+    """Map the bytes of a region or mutex once more, writable; that ends with the last view of them."""
+    if sys.platform == "win32" and isinstance(name, Path):
+        with name.open("r+b") as file:  # closed once it is mapped, since the library asks for more rights than we share
+            section = _native.Section("", file=msvcrt.get_osfhandle(file.fileno()))
+            return memoryview(_native.Mapping(section.handle, name.stat().st_size, True))
+    if sys.platform == "win32":
+        return section_of(instance_of(place(name, kind=kind).address))
+    with place(name, kind=kind).path.open("r+b") as file:
+        return memoryview(mmap.mmap(file.fileno(), 0))
+
+
+def section_of(address: str) -> memoryview:
+    """Map a section of Windows."""
+    section = _native.Section(address)  # which its mapping outlives
+    return memoryview(_native.Mapping(section.handle, 0, True))
+
+
+def instance_of(address: str) -> str:
+    """What Windows calls the present instance of a named region."""
+    return f"{address}!{int.from_bytes(section_of(address)[:8], 'little'):016x}"
+
+
+class Presences:
+    """Presence entries of a region, held as living participants hold theirs."""
+
+    def __init__(self, name: str | Path, entries: Iterable[int]) -> None:
+        self._fd = -1
+        self._events: dict[int, Any] = {}
+        if sys.platform == "win32":
+            prefix = instance_of(place(name).address)
+            self._events = {entry: _native.Event(f"{prefix}!.p{entry}", "") for entry in entries}
+            assert all(event.created for event in self._events.values())
+        else:
+            self._fd = os.open(place(name).path, os.O_RDWR | os.O_CLOEXEC)
+            for entry in entries:
+                assert _native.lock_byte(self._fd, _native.PRESENCE_BYTE + entry, _native.BYTE_EXCLUSIVE)
+
+    def free(self, entry: int) -> None:
+        """As when the participant dies."""
+        if sys.platform == "win32":
+            self._events.pop(entry).close()
+        else:
+            _native.lock_byte(self._fd, _native.PRESENCE_BYTE + entry, _native.BYTE_FREE)
+
+    def __enter__(self) -> "Presences":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+        for event in self._events.values():
+            event.close()
+
+
 class Wire:
     """A writable look at a region's bytes, past the library and its locks."""
 
     def __init__(self, name: str | Path, kind: str = "region") -> None:
-        self.path = place(name, kind=kind).path
-        with self.path.open("r+b") as file:
-            self.memory = mmap.mmap(file.fileno(), 0)
+        self.memory = memory_of(name, kind)
         self.lines = Lines.from_buffer(self.memory)
 
     @property
@@ -105,4 +170,4 @@ class Wire:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        del self.lines  # the mapping ends with the last view of it
+        del self.lines, self.memory  # the mapping ends with the last view of it

@@ -24,7 +24,7 @@ def publish(source: Source, region: typedshm.Region[CameraFrame], stop: Stop) ->
         with region.loan() as frame:  # a slot of the region itself, so the picture is decoded where readers find it
             source.decode(frame.image)
             frame.sequence = sequence
-            frame.captured = time.monotonic_ns()
+            frame.captured = time.perf_counter_ns()
             frame.width = source.width
             frame.height = source.height
             frame.checksum = checksum(frame)

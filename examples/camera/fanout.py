@@ -24,7 +24,7 @@ from consumer import ConsumerReport
 from frame import FrameHeader
 from motion import Motion
 from source import default_source
-from stop import Stop
+from stop import Stop, ask, start
 
 GRACE = 30.0
 """Seconds that opening a camera and ending may take."""
@@ -78,15 +78,14 @@ class Result:
 # ---- processes -----------------------------------------------------------------------------------------------------
 
 
-def start(script: str, *arguments: str) -> subprocess.Popen[bytes]:
-    """Start a program of this folder. Ctrl-C reaches only us, and we end it in order."""
-    command = [sys.executable, str(Path(__file__).with_name(script)), *arguments]
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
+def start_program(script: str, *arguments: str) -> subprocess.Popen[bytes]:
+    """Start a program of this folder."""
+    return start([sys.executable, str(Path(__file__).with_name(script)), *arguments], stdout=subprocess.DEVNULL)
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
     """Ask a process to end, and make it if it does not."""
-    process.terminate()
+    ask(process)
     try:
         process.wait(timeout=GRACE)
     except subprocess.TimeoutExpired:
@@ -94,10 +93,15 @@ def end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
+def was_killed(returncode: int) -> bool:
+    """Return True if it did not end by itself: where signals have no exit codes of their own, with a strange one."""
+    return returncode < 0 or (sys.platform == "win32" and returncode not in (0, 1, 2))
+
+
 def how_it_ended(returncode: int) -> str:
     """Put an exit code into words."""
-    if returncode < 0:
-        return f"killed ({signal.Signals(-returncode).name})"
+    if was_killed(returncode):
+        return f"killed ({signal.Signals(-returncode).name if returncode < 0 else f'exit code {returncode:#x}'})"
     return f"ended early (exit code {returncode})" if returncode else "closed"
 
 
@@ -109,7 +113,7 @@ class Application:
         self.ended = ""
         self._reports = typedshm.create(f"{run}-{name}", ConsumerReport)
         # the time limit only matters if this process is killed and cannot end the others
-        self._process = start(
+        self._process = start_program(
             f"{name}.py",
             *("--region", f"{run}-frames", "--report", f"{run}-{name}", "--seconds", str(seconds + 2 * GRACE)),
             *arguments,
@@ -155,17 +159,17 @@ class Camera:
     def __init__(self, source: str, run: str, seconds: float) -> None:
         self._arguments = ("--source", source, "--region", f"{run}-frames", "--seconds", str(seconds))
         self._region_name = f"{run}-frames"
-        self._process = start("capture.py", *self._arguments)
+        self._process = start_program("capture.py", *self._arguments)
         self._region: typedshm.Region[FrameHeader] | None = None
         self._first: FrameHeader | None = None
 
     def is_running(self) -> bool:
         """Return False once it has ended; if it was killed, start it again, and its readers will just go on."""
         returncode = self._process.poll()
-        if returncode is not None and returncode < 0:
+        if returncode is not None and was_killed(returncode):
             print(f"capture: {how_it_ended(returncode)} after {self.count()} frames; starting it again", flush=True)
-            self._process = start("capture.py", *self._arguments)
-        return returncode is None or returncode < 0
+            self._process = start_program("capture.py", *self._arguments)
+        return returncode is None or was_killed(returncode)
 
     def count(self) -> int:
         """Return how many frames were published."""

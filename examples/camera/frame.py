@@ -13,7 +13,7 @@ class FrameHeader(Struct):
     """What every camera frame says about itself, whatever its size."""
 
     sequence: Annotated[u64, Doc("counts from 0 since the capture started")]
-    captured: Annotated[u64, Unit("ns"), Doc("CLOCK_MONOTONIC, the same clock in all processes of one machine")]
+    captured: Annotated[u64, Unit("ns"), Doc("by time.perf_counter_ns(), one clock for all processes of a machine")]
     checksum: Annotated[u64, Doc("of sequence, captured and the image's bytes; see checksum()")]
     width: Annotated[u32, Unit("px")]
     height: Annotated[u32, Unit("px")]

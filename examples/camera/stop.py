@@ -1,8 +1,16 @@
-"""Stop: when a program of this example should end."""
+"""Stop: when a program of this example should end, and how one program has another end in good order."""
 
+import os
 import signal
+import subprocess
+import sys
+import threading
 import time
+from collections.abc import Sequence
 from types import FrameType
+from typing import Any
+
+_AT_END_OF_INPUT = "CAMERA_STOPS_AT_END_OF_INPUT"
 
 
 class Stop:
@@ -14,8 +22,11 @@ class Stop:
     def __init__(self) -> None:
         self._asked = False
         self._deadline: float | None = None
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._ask)
+        for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):  # not every system has all of them
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), self._ask)
+        if os.environ.pop(_AT_END_OF_INPUT, None):
+            threading.Thread(target=self._read_input, daemon=True).start()
 
     def after(self, seconds: float | None) -> None:
         """Let the time run from now; None is for ever."""
@@ -24,5 +35,30 @@ class Stop:
     def _ask(self, _number: int, _frame: FrameType | None) -> None:
         self._asked = True
 
+    def _read_input(self) -> None:
+        while os.read(0, 100):
+            pass
+        self._asked = True
+
     def __bool__(self) -> bool:
         return self._asked or (self._deadline is not None and time.monotonic() >= self._deadline)
+
+
+def start(command: Sequence[str], **options: Any) -> "subprocess.Popen[Any]":
+    """Start a program that :func:`ask` can end. Ctrl-C does not reach it, so that it is we who end it in order.
+
+    Windows has no signal that one process could send to another; there the end of its standard input is the sign.
+    """
+    if sys.platform == "win32":
+        options["env"] = {**options.get("env", os.environ), _AT_END_OF_INPUT: "1"}
+        apart = subprocess.CREATE_NEW_PROCESS_GROUP
+        return subprocess.Popen(command, stdin=subprocess.PIPE, creationflags=apart, **options)
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, **options)
+
+
+def ask(process: "subprocess.Popen[Any]") -> None:
+    """Ask a program that was started by :func:`start` to end."""
+    if process.stdin is not None:
+        process.stdin.close()
+    else:
+        process.terminate()

@@ -52,6 +52,7 @@ from typedshm.fields import (
     u32,
     u64,
 )
+from typedshm.foreign import RawSection
 from typedshm.header import get_include
 from typedshm.layout import Enumeration, Layout, LayoutField
 from typedshm.mutex import NamedMutex
@@ -81,6 +82,7 @@ __all__ = [
     "NamedMutex",
     "Offset",
     "Overrun",
+    "RawSection",
     "Region",
     "RegionCorrupt",
     "RegionEntry",

@@ -1,5 +1,6 @@
 """Types of the C core. Integers and buffers cross this border; policy and words stay in Python."""
 
+import sys
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final, Generic, Literal, NoReturn, Self, TypedDict, TypeVar, final
@@ -58,32 +59,89 @@ class Field:
 def register_refusal(refuse: Callable[[Field, object, str], NoReturn], /) -> None:
     """Tell the core who raises the error for a value that a field refuses."""
 
-# ---- memory: bytes of a file, and locks on single bytes of it ----
-
-BYTE_FREE: Final[int]
-BYTE_SHARED: Final[int]
-BYTE_EXCLUSIVE: Final[int]
-PRESENCE_BYTE: Final[int]
-BIRTH_BYTE: Final[int]
-LIFE_BYTE: Final[int]
+# ---- memory: shared bytes ----
 
 @final
 class Mapping(Buffer):
-    """A shared mapping of a file's first ``size`` bytes; unmapped when nobody looks at it any more."""
+    """A shared mapping of the first ``size`` bytes behind a handle (0: of all); unmapped when nobody looks any more.
 
-    def __init__(self, fd: int, size: int, writable: bool) -> None: ...
+    The handle is a file descriptor; on Windows that of a section. ``guarded``: the disk behind it may fail.
+    """
+
+    def __init__(self, handle: int, size: int, writable: bool, guarded: bool = False) -> None: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
     def protect(self) -> None:
         """Make the pages read-only; later writes through old views are faults."""
 
-def lock_byte(fd: int, byte: int, mode: int, /) -> bool:
-    """Lock or free one byte of the file, without waiting; False if another descriptor holds it."""
+# ---- handles: what else the system offers ----
 
-def byte_is_free(fd: int, byte: int, /) -> bool:
-    """True if no other descriptor holds a lock on the byte."""
+if sys.platform != "win32":
+    BYTE_FREE: Final[int]
+    BYTE_SHARED: Final[int]
+    BYTE_EXCLUSIVE: Final[int]
+    PRESENCE_BYTE: Final[int]
+    BIRTH_BYTE: Final[int]
+    LIFE_BYTE: Final[int]
 
-def preallocate(fd: int, size: int, /) -> bool:
-    """Give the file this many bytes that really exist; OSError (ENOSPC) if there is no room."""
+    def lock_byte(fd: int, byte: int, mode: int, /) -> bool:
+        """Lock or free one byte of the file, without waiting; False if another descriptor holds it."""
+
+    def byte_is_free(fd: int, byte: int, /) -> bool:
+        """True if no other descriptor holds a lock on the byte."""
+
+    def preallocate(fd: int, size: int, /) -> bool:
+        """Give the file this many bytes that really exist; OSError (ENOSPC) if there is no room."""
+
+else:
+    @final
+    class Section:
+        """A section: shared memory of the system's paging file, or of a file, as long as somebody has it open."""
+
+        def __init__(self, name: str, size: int = 0, security: str = "", file: int = -1, writable: bool = True) -> None:
+            """Open the section `name`, or with a `size` make it; :attr:`created` tells which. OSError if it fails."""
+        @property
+        def handle(self) -> int: ...
+        @property
+        def created(self) -> bool: ...
+        @property
+        def owner(self) -> str:
+            """The owner's security identifier, as text."""
+        def close(self) -> None: ...
+
+    @final
+    class Event:
+        """A named object that exists while somebody has it open."""
+
+        def __init__(self, name: str, security: str) -> None: ...
+        @property
+        def created(self) -> bool:
+            """True if nobody had it open before."""
+        def close(self) -> None: ...
+
+    @final
+    class KernelMutex:
+        """A mutex of the system's, by its exact name; it belongs to a thread, and its owner's death frees it."""
+
+        def __init__(self, name: str, security: str, create: bool = True) -> None: ...
+        def acquire(self, timeout: float | None, /) -> int:
+            """Take it: 0 taken, 1 timeout, 2 closed."""
+        def release(self, repaired: bool, /) -> bool:
+            """Give it back; RuntimeError if this thread does not hold it."""
+        @property
+        def created(self) -> bool: ...
+        @property
+        def mine(self) -> bool: ...
+        @property
+        def recovered(self) -> bool: ...
+        def close(self) -> bool:
+            """False, and nothing done, if it is held."""
+
+    def open_file(path: str, writable: bool, create: bool, security: str, /) -> int:
+        """Open a file so that others may read, write, rename and delete it meanwhile; returns a handle."""
+    def current_user() -> str:
+        """The security identifier of this process's user."""
+    def object_names(machine: bool, /) -> list[str]:
+        """The names of all sections of this session, or of the whole machine."""
 
 # ---- header: making and checking it ----
 
@@ -122,14 +180,18 @@ def reset_waiting(mapping: Mapping, /) -> None:
 
 @final
 class Mutex:
-    """The writers' lock of a mapped region, for all threads of this process; re-enters."""
+    """The writers' lock of a mapped region, for all threads of this process; re-enters.
 
-    def __init__(self, mapping: Mapping, fd: int, presence_count: int) -> None: ...
+    ``handle``: a descriptor that nobody maps; on Windows the prefix of the names of a region's objects, and their
+    security descriptor in SDDL ("": the default).
+    """
+
+    def __init__(self, mapping: Mapping, handle: int | tuple[str, str], presence_count: int) -> None: ...
     def acquire(self, timeout: float | None, /) -> int:
         """Take it: 0 taken, 1 timeout, 2 detached."""
     def release(self, repaired: bool, /) -> bool:
         """Give it back; False if somebody had replaced the word. RuntimeError if this thread does not hold it."""
-    def reattach(self, fd: int, /) -> None:
+    def reattach(self, handle: int | tuple[str, str], /) -> None:
         """In the child of a fork: take a presence entry of its own."""
     def detach(self) -> bool:
         """The descriptor is about to be closed: end everybody's waiting. False, and nothing done, if it is held."""
@@ -152,7 +214,7 @@ class Mutex:
 class Guard:
     """A mutex as a context manager; a subclass says in ``_fail`` what goes wrong."""
 
-    def __init__(self, mutex: Mutex | None, timeout: float | None) -> None: ...
+    def __init__(self, mutex: object, timeout: float | None) -> None: ...
     def __enter__(self) -> Self: ...
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from typedshm import memory
 from typedshm.errors import RegionFull, RegionNotFound, RegionRefused, TypedshmError
-from typedshm.place import Name, Place, Scope, places
+from typedshm.place import Name, Place, Scope
 from typedshm.region import Region, attach
 
 
@@ -51,7 +51,7 @@ def regions(scope: Scope = "user") -> list[RegionEntry]:
         ``"user"`` for this user's, ``"machine"`` for those shared by all users.
     """
     memory.sweep(scope)
-    entries = (_entry(place) for place in places(scope))
+    entries = (_entry(place) for place in memory.existing(scope))
     return [entry for entry in entries if entry is not None]
 
 

@@ -1,17 +1,48 @@
 """NamedMutex: a lock between processes that survives the death of its owner."""
 
+import errno
+import sys
 import weakref
-from typing import NoReturn
+from collections.abc import Callable
+from typing import NoReturn, Protocol
 
 from typedshm import _native, memory
-from typedshm.errors import Closed, LockLost, MisuseError
+from typedshm.errors import Closed, LockLost, MisuseError, RegionRefused
 from typedshm.place import Scope, place
 
 _BLUEPRINT = memory.Blueprint(slots=1, payload_size=8, layout_id=bytes(16), document=b"")
 
 
+class _Lock(Protocol):
+    """What the C core's mutexes have in common."""
+
+    def acquire(self, timeout: float | None, /) -> int: ...
+    def release(self, repaired: bool, /) -> bool: ...
+    @property
+    def mine(self) -> bool: ...
+    @property
+    def recovered(self) -> bool: ...
+
+
+if sys.platform == "win32":
+
+    def _exact(name: str) -> tuple[_Lock, Callable[[], bool]]:
+        """Open a mutex of the system's; also how to leave it."""
+        try:
+            mutex = _native.KernelMutex(name, "")
+        except OSError as error:
+            words = "an object of another kind has that name" if error.winerror == 6 else error.strerror
+            raise RegionRefused(error.errno, f"mutex {name!r} cannot be opened: {words}") from error
+        return mutex, mutex.close
+
+else:
+
+    def _exact(name: str) -> tuple[_Lock, Callable[[], bool]]:
+        raise RegionRefused(errno.ENOTSUP, f"mutex {name!r}: only Windows has mutexes that programs know by exact name")
+
+
 class NamedMutex(_native.Guard):
-    """A mutex that any process of the same user can take by its name.
+    r"""A mutex that any process of the same user can take by its name.
 
     It belongs to a thread, which may take it again; as many releases free it. If its owner dies, however, the next
     one gets it at once, and :attr:`recovered` tells that what it guards may have been left half done. The mutex
@@ -25,6 +56,15 @@ class NamedMutex(_native.Guard):
         ``"user"`` or ``"machine"``, as for regions.
     mode
         Permission bits when it is created; everybody who may take it needs to write.
+    exact
+        Windows only: the system's own mutex of just this name, such as ``Global\Access_HWiNFO_SM2_Mutex``, which
+        programs that do not know typedshm take too. It is made where there is none. The system tells who died
+        holding it, but not who has it (:attr:`owner` is None), and `repaired` is not passed on.
+
+    Raises
+    ------
+    RegionRefused
+        It may not be opened; or there is no such thing on this system.
 
     Examples
     --------
@@ -33,16 +73,22 @@ class NamedMutex(_native.Guard):
     False
     """
 
-    def __init__(self, name: str, *, scope: Scope = "user", mode: int | None = None) -> None:
+    def __init__(self, name: str, *, scope: Scope = "user", mode: int | None = None, exact: bool = False) -> None:
         if mode is None and scope == "machine":
             mode = 0o666
         self._name = name
         self._scope: Scope = scope
-        self._memory = memory.attach_or_create(place(name, scope, mode, kind="mutex"), _BLUEPRINT)
-        assert self._memory.mutex is not None
-        self._mutex = self._memory.mutex
+        self._word: _native.Mutex | None = None
+        if exact:
+            self._mutex, leave = _exact(name)
+        else:
+            stake = memory.attach_or_create(place(name, scope, mode, kind="mutex"), _BLUEPRINT)
+            assert stake.mutex is not None
+            self._mutex, leave = stake.mutex, stake.close
+            self._word = stake.mutex
         super().__init__(self._mutex, None)
-        self._finalizer = weakref.finalize(self, self._memory.close)
+        self._leave = leave
+        self._finalizer = weakref.finalize(self, leave)
 
     @property
     def name(self) -> str:
@@ -100,7 +146,7 @@ class NamedMutex(_native.Guard):
     @property
     def owner(self) -> int | None:
         """The process id of the living owner, as it wrote it down; None while nobody has the mutex."""
-        owner = self._mutex.owner
+        owner = None if self._word is None else self._word.owner
         return None if owner is None else owner[1]
 
     def close(self) -> None:
@@ -111,7 +157,7 @@ class NamedMutex(_native.Guard):
         MisuseError
             A thread of this process holds it.
         """
-        if not self._memory.close():
+        if not self._leave():
             raise MisuseError(f"mutex {self._name!r} is held; release it before close()")
         self._finalizer.detach()
 
@@ -123,12 +169,15 @@ class NamedMutex(_native.Guard):
         raise LockLost(f"mutex {self._name!r} was overwritten while it was held")
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _reopen, (self._name, self._scope)
+        return _reopen, (self._name, self._scope, self._word is None)
 
     def __repr__(self) -> str:
-        state = "closed" if self._memory.closed else f"owner {self.owner}" if self.owner else "free"
+        owner = self.owner
+        state = (
+            "closed" if not self._finalizer.alive else f"owner {owner}" if owner else "held" if self.held else "free"
+        )
         return f"<NamedMutex {self._name!r} {state}>"
 
 
-def _reopen(name: str, scope: Scope) -> NamedMutex:
-    return NamedMutex(name, scope=scope)
+def _reopen(name: str, scope: Scope, exact: bool) -> NamedMutex:
+    return NamedMutex(name, scope=scope, exact=exact)

@@ -1,18 +1,39 @@
 """Names: where a region's bytes are kept, and who may call them so."""
 
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, unquote
 
+from typedshm import _native
 from typedshm.errors import NameRefused
 
 Scope = Literal["user", "machine"]
 Name = str | Path
 
-_DIRECTORY = Path("/dev/shm")
+if sys.platform == "win32":
+    _LONGEST = 215  # of the 260 that Windows allows: what belongs to a region adds to its name
+
+    def _root(scope: Scope) -> str:
+        return "Local\\" if scope == "user" else "Global\\"
+
+    def _user() -> str:
+        return _native.current_user().replace("S-1-5-", "", 1)  # which every user's identifier begins with
+
+else:
+    _LONGEST = 255  # the name of a file
+
+    def _root(scope: Scope) -> str:
+        if sys.platform != "darwin":
+            return "/dev/shm/"
+        # macOS has no /dev/shm, but a directory for each user's temporary files
+        return "/tmp/" if scope == "machine" else os.path.join(os.confstr(65537) or "/tmp", "")
+
+    def _user() -> str:
+        return str(os.geteuid())
 
 
 @dataclass(frozen=True)
@@ -25,15 +46,15 @@ class Place:
         As the user gave it: a text, or the path of a file that stays.
     scope
         Whose name it is: this user's, or the whole machine's.
-    path
-        The file.
+    address
+        What the system calls it: the path of a file; on Windows, for a named region, the name of kernel objects.
     mode
         Its permission bits when it is created.
     """
 
     name: Name
     scope: Scope
-    path: Path
+    address: str
     mode: int
 
     @property
@@ -41,12 +62,17 @@ class Place:
         """True for a file-backed region, which outlives its processes."""
         return isinstance(self.name, Path)
 
+    @property
+    def path(self) -> Path:
+        """The file, where there is one."""
+        return Path(self.address)
+
     def __str__(self) -> str:
         return f"region {str(self.name)!r}"
 
 
 def _prefix(scope: Scope, kind: str) -> str:
-    whose = f"u{os.geteuid()}" if scope == "user" else "machine"
+    whose = f"u{_user()}" if scope == "user" else "machine"
     namespace = os.environ.get("TYPEDSHM_NAMESPACE", "")
     # "+" is never left alone by quote(), so it separates without doubt
     return f"typedshm-{whose}-{kind}-" + (f"{quote(namespace, safe='')}+" if namespace else "")
@@ -69,23 +95,28 @@ def place(name: Name, scope: Scope = "user", mode: int | None = None, *, kind: s
     if scope == "user" and mode & 0o022:
         raise ValueError(f"mode {mode:#o} lets other users write; that takes scope='machine'")
     if isinstance(name, Path):
-        return Place(name, scope, name.absolute(), mode)
+        return Place(name, scope, str(name.absolute()), mode)
     if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"a region's name is a str or a pathlib.Path, found {type(name).__name__}")
-    file = _prefix(scope, kind) + quote(name, safe="")
-    if not name or len(file) > 255:
+    written = _prefix(scope, kind) + quote(name, safe="")
+    if not name or len(written) > _LONGEST:
         shown = repr(name) if len(name) <= 40 else f"{name[:40]!r}…"
+        found = len(written) if name else 0
         raise NameRefused(
-            f"name {shown}: expected 1 to 255 bytes once written as a file name, found {len(file) if name else 0}"
+            f"name {shown}: expected 1 to {_LONGEST} bytes once written as the system wants it, found {found}"
         )
-    return Place(name, scope, _DIRECTORY / file, mode)
+    return Place(name, scope, _root(scope) + written, mode)
 
 
-def places(scope: Scope = "user", *, kind: str = "region") -> Iterator[Place]:
-    """Every place of a scope that has a file, in order of their names."""
+def places(written: Iterable[str], scope: Scope, kind: str) -> Iterator[Place]:
+    """Those among the names of files or objects that are a region's or mutex's of this scope and kind, in order."""
     prefix = _prefix(scope, kind)
-    files = os.listdir(_DIRECTORY) if _DIRECTORY.is_dir() else []  # which some containers lack
-    for file in sorted(files):
-        rest = file.removeprefix(prefix)
-        if rest != file and "+" not in rest:
-            yield Place(unquote(rest), scope, _DIRECTORY / file, 0o600)
+    for name in sorted(written):
+        rest = name.removeprefix(prefix)
+        if rest != name and "+" not in rest and "!" not in rest:
+            yield Place(unquote(rest), scope, _root(scope) + name, 0o600)
+
+
+def directory(scope: Scope) -> Path:
+    """Where the files of named regions are, on systems that make files of them."""
+    return Path(_root(scope))

@@ -1,6 +1,7 @@
 """Region: the verbs by which processes share a typed value."""
 
 import os
+import sys
 import weakref
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -235,6 +236,7 @@ _FAILURES: dict[str, tuple[type[Exception], str]] = {
     "overrun": (Overrun, "is written faster than this read-only handle can copy it; more slots help"),
     "torn": (TornWrite, "lost its value: a writer died in the middle of a write, and with slots=1 there was no other"),
     "corrupt": (RegionCorrupt, "names a newest version that is not there; whoever wrote its head broke the protocol"),
+    "disk": (RegionLost, "has lost its memory: the disk behind its file failed"),
     "lock timeout": (Timeout, "is being written by another; its lock was not to be had in time"),
     "wait timeout": (Timeout, "got no newer version in time"),
     "lock lost": (LockLost, "had its lock overwritten while it was held; the last write may not be whole"),
@@ -256,7 +258,8 @@ def _after_fork() -> None:
         region._forked()  # pyright: ignore[reportPrivateUsage]
 
 
-os.register_at_fork(after_in_child=_after_fork)
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _utc(ns: int) -> datetime:

@@ -1,33 +1,17 @@
-"""Stake: one process's share in the life of a region, from its opening to its end.
+"""Stake: one process's share in the life of a region, from its opening to its end."""
 
-It is an open file description with locks on single bytes of the region's file, which the kernel frees when their
-holder dies; :mod:`typedshm.memory` says what they mean.
-"""
-
-import contextlib
+import abc
 import errno
-import fcntl
-import os
-import sys
-import threading
-import time
-import weakref
-from typing import Literal
 
 from typedshm import _native
-from typedshm.errors import RegionCorrupt, RegionFull, RegionLost
+from typedshm.errors import RegionCorrupt, RegionFull
 from typedshm.place import Place
 
-CAREFULLY = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # NONBLOCK: a FIFO under the name must not hang us
-
-no_fork = threading.RLock()
-"""Held while a descriptor is on its way from open() to its owner or from there to close(): a child forked in between
-would hold that descriptor's locks for as long as it lives, without knowing."""
-
-_stakes: "weakref.WeakSet[Stake]" = weakref.WeakSet()
+Writer = int | tuple[str, str]
+"""What proves a participant's life: a descriptor; on Windows the prefix of objects' names, and their security."""
 
 
-class Stake:
+class Stake(abc.ABC):
     """An open region: its bytes, and this process's share in its life.
 
     Made by the functions of :mod:`typedshm.memory`.
@@ -48,12 +32,9 @@ class Stake:
         True if this is the child of a fork, which could not get a stake of its own.
     """
 
-    _fd = -1
     lost = False
 
-    def __init__(self, place: Place, held: list[int], mapping: _native.Mapping, writable: bool, created: bool) -> None:
-        """Take over the descriptor in `held`, and empty that list, so that it has one owner at any moment."""
-        (fd,) = held
+    def __init__(self, place: Place, mapping: _native.Mapping, writer: Writer | None, created: bool) -> None:
         self.place = place
         self.mapping = mapping
         self.created = created
@@ -62,37 +43,30 @@ class Stake:
         except ValueError as error:
             raise RegionCorrupt(f"{place}: its header is not to be trusted: {error}") from None
         self.mutex: _native.Mutex | None = None
-        if writable:
-            count = self.header["presence_count"]
-            try:
-                self.mutex = _native.Mutex(mapping, fd, count)
-            except OSError as error:
-                if error.errno != errno.EUSERS:
-                    raise
-                raise RegionFull(
-                    errno.EUSERS,
-                    f"{place}: all {count} places for participants that may write are taken; "
-                    "attach with readonly=True, which needs none",
-                ) from error
-        # last: from here on the descriptor is ours
-        self._fd = held.pop()
-        _stakes.add(self)
-        _close_in_multiprocessing_children()
-
-    def __del__(self) -> None:
-        # for whom an exception left without an owner; owners have their finalizers
-        with contextlib.suppress(Exception):
-            self.close()
+        if writer is None:
+            return
+        count = self.header["presence_count"]
+        try:
+            self.mutex = _native.Mutex(mapping, writer, count)
+        except OSError as error:
+            if error.errno != errno.EUSERS:
+                raise
+            raise RegionFull(
+                errno.EUSERS,
+                f"{place}: all {count} places for participants that may write are taken; "
+                "attach with readonly=True, which needs none",
+            ) from error
 
     @property
+    @abc.abstractmethod
     def closed(self) -> bool:
         """True once this process has left the region."""
-        return self._fd < 0
 
+    @abc.abstractmethod
     def remap(self) -> _native.Mapping:
         """Map the same bytes a second time."""
-        return map_file(self.place, self._fd, writable=True)
 
+    @abc.abstractmethod
     def close(self) -> bool:
         """Leave the region; who leaves a named region last takes it away. Does nothing the second time.
 
@@ -101,165 +75,3 @@ class Stake:
         bool
             False, and nothing done, if a thread of this process holds the writers' lock.
         """
-        with no_fork:
-            if self._fd < 0:
-                return True
-            if self.mutex is not None and not self.mutex.detach():
-                return False
-            fd, self._fd = self._fd, -1
-            _stakes.discard(self)
-            leave(self.place, fd)
-            return True
-
-    def heir(self) -> int:
-        """Before a fork: open the file once more for the child, and take its stake in the region's life.
-
-        The parent does it, so that the region cannot come to its end while the child gets going. -1 if it fails.
-        """
-        try:
-            fd = _open_again(self.place, self._fd, os.O_RDWR if self.mutex else os.O_RDONLY)
-            _native.lock_byte(fd, _native.LIFE_BYTE, _native.BYTE_SHARED)
-        except OSError:
-            return -1
-        return fd
-
-    def inherit(self, heir: int) -> None:
-        """In the child: go on with a descriptor of its own, then drop the copy of the parent's.
-
-        Where that is impossible (too many open files, the presence table is full) the child's handle is closed; the
-        parent's is untouched.
-        """
-        inherited, self._fd = self._fd, -1
-        try:
-            if self.mutex is not None:
-                self.mutex.reattach(heir)  # which fails for -1, and then leaves the mutex detached
-            self._fd = heir
-        except OSError:
-            _close_any(heir)
-        if self._fd < 0:
-            self.lost = True
-            _stakes.discard(self)
-        _close_any(inherited)
-
-
-_heirs: list[tuple[Stake, int]] = []
-
-
-def _before_fork() -> None:
-    _close_in_multiprocessing_children()
-    no_fork.acquire()
-    _heirs.extend((stake, stake.heir()) for stake in list(_stakes))
-
-
-def _after_fork_in_parent() -> None:
-    for _, heir in _heirs:
-        _close_any(heir)
-    _heirs.clear()
-    no_fork.release()
-
-
-def _after_fork_in_child() -> None:
-    for stake, heir in _heirs:
-        stake.inherit(heir)
-    _heirs.clear()
-    no_fork.release()
-
-
-def _close_all() -> None:
-    for stake in list(_stakes):
-        stake.close()
-
-
-_watched = False
-
-
-def _close_in_multiprocessing_children() -> None:
-    """Have our handles closed at the end of a multiprocessing child, which runs multiprocessing's finalizers only.
-
-    It forgets them when it starts and then runs what was registered for after a fork, hence the detour.
-    """
-    global _watched
-    util = sys.modules.get("multiprocessing.util")
-    if _watched or util is None:
-        return
-    _watched = True
-
-    def watch(_: object) -> None:
-        util.Finalize(None, _close_all, exitpriority=-100)
-
-    util.register_after_fork(_close_all, watch)
-    watch(None)
-
-
-def _close_any(fd: int) -> None:
-    if fd >= 0:
-        os.close(fd)
-
-
-os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
-
-
-# ---- leaving, and opening once more ---------------------------------------------------------------------------------
-
-
-def leave(place: Place, fd: int, patience: float = 1.0) -> None:
-    """Close the descriptor; if nobody else has the named region open, take its file away."""
-    own = fd
-    try:
-        if place.stays:
-            return
-        if fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
-            own = _open_again(place, fd, os.O_RDWR)  # which may ask for exclusive locks,
-            os.close(fd)  # once our shared one is gone
-        deadline = time.monotonic() + patience
-        while not _native.lock_byte(own, _native.BIRTH_BYTE, _native.BYTE_EXCLUSIVE):
-            if time.monotonic() >= deadline:
-                return  # somebody is stuck in there; sweep() will find it
-            time.sleep(0.0002)
-        if _native.lock_byte(own, _native.LIFE_BYTE, _native.BYTE_EXCLUSIVE):
-            remove(place, os.fstat(own))
-    except OSError:
-        return  # not ours to remove
-    finally:
-        os.close(own)
-
-
-def _identity(status: os.stat_result) -> tuple[int, int]:
-    return status.st_dev, status.st_ino
-
-
-def _open_again(place: Place, fd: int, flags: int) -> int:
-    """Open the file of `fd` once more, as a description of its own, also if the name now leads elsewhere."""
-    wanted = _identity(os.fstat(fd))
-    try:
-        again = os.open(place.path, flags | CAREFULLY)
-        if _identity(os.fstat(again)) == wanted:
-            return again
-        os.close(again)
-    except OSError:
-        pass  # the name is gone, or leads to something else by now
-    try:
-        return os.open(f"/proc/self/fd/{fd}", flags | os.O_CLOEXEC)
-    except OSError as error:
-        raise RegionLost(error.errno, f"{place} was unlinked and cannot be opened again") from error
-
-
-def map_file(place: Place, fd: int, *, writable: bool) -> _native.Mapping:
-    """Map the whole file, through a description of its own.
-
-    A mapping keeps its description, and with that its locks, alive in every child that was forked: through the stake's
-    own it would make the dead look alive.
-    """
-    again = _open_again(place, fd, os.O_RDWR if writable else os.O_RDONLY)
-    try:
-        return _native.Mapping(again, os.fstat(again).st_size, writable)
-    finally:
-        os.close(again)
-
-
-def remove(place: Place, status: os.stat_result) -> Literal[True] | None:
-    """Remove the name if it leads to that file; None if it does not. Hold the file's birth byte."""
-    if _identity(os.stat(place.path, follow_symlinks=False)) != _identity(status):
-        return None
-    os.unlink(place.path)
-    return True

@@ -14,8 +14,8 @@ import os
 import secrets
 from collections.abc import Generator, Iterator
 
-from typedshm import _native
-from typedshm.place import Place, Scope, places
+from typedshm import memory
+from typedshm.place import Place, Scope
 
 _VARIABLE = "TYPEDSHM_NAMESPACE"
 
@@ -61,25 +61,10 @@ def _clear() -> Iterator[str]:
     if _left():
         gc.collect()  # handles that were dropped without close()
     for kind, place in _left():
-        yield f"  {kind} {str(place.name)!r} of scope {place.scope!r}, {_state(place)}"
-        with contextlib.suppress(OSError):
-            os.unlink(place.path)
+        yield f"  {kind} {str(place.name)!r} of scope {place.scope!r}, {memory.state(place)}"
+        memory.discard(place)
 
 
 def _left() -> list[tuple[str, Place]]:
     scopes: tuple[Scope, Scope] = ("user", "machine")
-    return [(kind, place) for scope in scopes for kind in ("region", "mutex") for place in places(scope, kind=kind)]
-
-
-def _state(place: Place) -> str:
-    try:
-        fd = os.open(place.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError as error:
-        return f"which cannot be opened: {error.strerror}"
-    try:
-        free = _native.byte_is_free(fd, _native.LIFE_BYTE)
-    except OSError as error:
-        return f"which is no region: {error.strerror}"
-    finally:
-        os.close(fd)
-    return "left behind by a process that was killed" if free else "still open: close() was not called"
+    return [(kind, place) for scope in scopes for kind in ("region", "mutex") for place in memory.existing(scope, kind)]

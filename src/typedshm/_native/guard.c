@@ -1,12 +1,22 @@
 /* Guard: a mutex as a context manager. In C, so that no signal handler can come between taking it and entering the
  * block, or between leaving the block and giving it back; a Ctrl-C there would leave the lock held. */
+#include "guard.h"
 #include "mutex.h"
 
 typedef struct {
     PyObject_HEAD
-    Mutex *mutex; /* NULL: of a handle that may not write */
+    PyObject *mutex; /* NULL: of a handle that may not write */
+    const guard_lock *lock;
     int64_t timeout;
 } Guard;
+
+static const guard_lock *lock_of(PyObject *mutex) {
+#ifdef _WIN32
+    if (kernel_mutex_check(mutex))
+        return &kernel_mutex_lock;
+#endif
+    return mutex_check(mutex) ? &mutex_lock : NULL;
+}
 
 static int guard_init(PyObject *object, PyObject *args, PyObject *kwargs) {
     Guard *self = (Guard *)object;
@@ -16,21 +26,23 @@ static int guard_init(PyObject *object, PyObject *args, PyObject *kwargs) {
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO:Guard", names, &mutex, &timeout) ||
         timeout_convert(timeout, &ns) < 0)
         return -1;
-    if (self->mutex || (mutex != Py_None && !mutex_check(mutex))) {
+    const guard_lock *lock = lock_of(mutex);
+    if (self->mutex || (mutex != Py_None && !lock)) {
         PyErr_SetString(PyExc_TypeError, "Guard() takes a Mutex, once");
         return -1;
     }
     self->timeout = ns;
     if (mutex != Py_None) {
         Py_INCREF(mutex);
-        self->mutex = (Mutex *)mutex;
+        self->mutex = mutex;
+        self->lock = lock;
     }
     return 0;
 }
 
 static void guard_dealloc(PyObject *object) {
     PyTypeObject *type = Py_TYPE(object);
-    Py_XDECREF((PyObject *)((Guard *)object)->mutex);
+    Py_XDECREF(((Guard *)object)->mutex);
     ((freefunc)PyType_GetSlot(type, Py_tp_free))(object);
     Py_DECREF(type);
 }
@@ -40,21 +52,21 @@ static PyObject *guard_enter(PyObject *object, PyObject *unused) {
     Guard *self = (Guard *)object;
     if (!self->mutex)
         return native_fail(object, "read-only");
-    int result = mutex_acquire(self->mutex, self->timeout);
-    if (result == MUTEX_EXCEPTION)
+    int result = self->lock->acquire(self->mutex, self->timeout);
+    if (result == GUARD_EXCEPTION)
         return NULL;
-    if (result != MUTEX_TAKEN)
-        return native_fail(object, result == MUTEX_TIMEOUT ? "lock timeout" : "closed");
+    if (result != GUARD_TAKEN)
+        return native_fail(object, result == GUARD_TIMEOUT ? "lock timeout" : "closed");
     Py_INCREF(object);
     return object;
 }
 
 static PyObject *guard_exit(PyObject *object, PyObject *const *args, Py_ssize_t count) {
     Guard *self = (Guard *)object;
-    if (!self->mutex || !mutex_is_mine(self->mutex))
+    if (!self->mutex || !self->lock->is_mine(self->mutex))
         return native_fail(object, "not held");
     bool raised = count && args[0] != Py_None; /* what it guards may be half done: the next one is told */
-    if (!mutex_release(self->mutex, !raised))
+    if (!self->lock->release(self->mutex, !raised))
         return native_fail(object, "lock lost");
     Py_RETURN_FALSE;
 }

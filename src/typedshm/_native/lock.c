@@ -1,12 +1,6 @@
 #include "lock.h"
 
 #include <errno.h>
-#ifdef _WIN32
-#include <process.h>
-#define getpid _getpid
-#else
-#include <unistd.h>
-#endif
 
 #define OWNER(word) ((uint32_t)((word) & TSHM_WORD_OWNER)) /* entry + 1 */
 
@@ -24,7 +18,7 @@ int lock_alive(void *context, uint32_t entry) {
         return 1; /* asking through one's own descriptor says nothing (rule 2) */
     if (entry >= lock->presence_count)
         return 0;
-    return os_byte_held(lock->fd, TSHM_PRESENCE_BYTE + entry) != 0;
+    return os_peers_alive(&lock->peers, entry) != 0;
 }
 
 /* For people: how often, and when last. `word` is what the dead owner left. */
@@ -35,12 +29,11 @@ static void count_death(tshm_lock *lock, uint64_t word) {
     tshm_store(&lock->shared->died_at, os_realtime_ns(), relaxed);
 }
 
-int lock_attach(tshm_lock *lock, int fd) {
-    lock->fd = -1;
+int lock_attach(tshm_lock *lock) {
     lock->held = 0;
     uint32_t entry = 0;
     for (; entry < lock->presence_count; entry++) {
-        int result = os_byte_lock(fd, TSHM_PRESENCE_BYTE + entry, OS_BYTE_EXCLUSIVE); /* rule 3 */
+        int result = os_peers_claim(&lock->peers, entry); /* rule 3 */
         if (result == 0)
             break;
         if (result < 0) {
@@ -50,9 +43,8 @@ int lock_attach(tshm_lock *lock, int fd) {
     }
     if (entry == lock->presence_count)
         return TSHM_LOCK_FULL;
-    lock->fd = fd;
     lock->entry = entry;
-    lock->presence[entry].pid = (uint32_t)getpid();
+    lock->presence[entry].pid = os_process_id();
 
     uint64_t word = tshm_load(&lock->shared->word, acquire);
     while (OWNER(word) == entry + 1) { /* rule 4 */
@@ -60,7 +52,7 @@ int lock_attach(tshm_lock *lock, int fd) {
         /* release, with the acquire of the next taker: it sees what we saw of the dead owner's stores */
         if (tshm_exchange_if(&lock->shared->word, &word, freed, release)) {
             count_death(lock, word);
-            os_word_wake_all(sleeping_half(lock));
+            os_word_wake_all(&lock->peers, &lock->shared->sleepers, sleeping_half(lock));
             break;
         }
     }
@@ -121,7 +113,7 @@ int lock_wait(tshm_lock *lock, uint64_t ns) {
             return TSHM_LOCK_BUSY;
         seen |= TSHM_WORD_WAITING;
     }
-    os_word_wait(sleeping_half(lock), (uint32_t)seen, ns < SLICE ? ns : SLICE);
+    os_word_wait(&lock->peers, &lock->shared->sleepers, sleeping_half(lock), (uint32_t)seen, ns < SLICE ? ns : SLICE);
     return attempt(lock, TSHM_WORD_WAITING, true, &seen); /* rule 8 */
 }
 
@@ -133,7 +125,7 @@ int lock_release(tshm_lock *lock, bool repaired) {
         /* release, with the acquire in take() */
         if (tshm_exchange_if(&lock->shared->word, &word, freed, release)) {
             if (word & TSHM_WORD_WAITING)
-                os_word_wake_one(sleeping_half(lock));
+                os_word_wake_one(&lock->peers, &lock->shared->sleepers, sleeping_half(lock));
             return TSHM_LOCK_TAKEN;
         }
         if ((word ^ held) & ~TSHM_WORD_WAITING)

@@ -22,7 +22,7 @@
 typedef struct {
     tshm_writer *shared;
     tshm_presence *presence;
-    int fd;                  /* the private descriptor; -1 when detached */
+    os_peers peers;
     uint32_t presence_count; /* from a checked header */
     uint32_t entry;          /* mine */
     uint64_t held;           /* the word while I hold it, else 0 */
@@ -37,8 +37,8 @@ enum {
     TSHM_LOCK_ERROR = -4 /* on attach: errno says why */
 };
 
-/* Take a presence entry through `fd`. */
-int lock_attach(tshm_lock *lock, int fd);
+/* Take a presence entry. `peers` have been opened. */
+int lock_attach(tshm_lock *lock);
 /* Take the lock if that needs no sleep: it is free, or its owner is dead. */
 int lock_try(tshm_lock *lock);
 /* Sleep for at most `ns` because lock_try said BUSY, then try again. */

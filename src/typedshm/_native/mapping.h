@@ -9,6 +9,7 @@ typedef struct {
     unsigned char *memory;
     size_t size;
     bool writable;
+    bool guarded; /* of a file: the disk behind it may fail */
 } Mapping;
 
 bool mapping_check(PyObject *object);

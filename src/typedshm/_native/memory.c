@@ -1,9 +1,7 @@
-/* Mapping: bytes of a file, kept mapped while anybody looks at them; and locks on single bytes. */
+/* Mapping: shared bytes, kept mapped while anybody looks at them. */
 #include "native.h"
 #include "mapping.h"
 #include "os.h"
-
-#include <errno.h>
 
 static PyTypeObject *mapping_type;
 
@@ -12,13 +10,13 @@ static PyTypeObject *mapping_type;
 
 static PyObject *mapping_create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     (void)type;
-    static char *names[] = {"fd", "size", "writable", NULL};
-    int fd, writable;
-    Py_ssize_t size;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "inp:Mapping", names, &fd, &size, &writable))
+    static char *names[] = {"handle", "size", "writable", "guarded", NULL};
+    Py_ssize_t handle, size;
+    int writable, guarded = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "nnp|p:Mapping", names, &handle, &size, &writable, &guarded))
         return NULL;
-    if (size <= 0) {
-        PyErr_SetString(PyExc_ValueError, "a mapping has at least one byte");
+    if (size < 0) {
+        PyErr_SetString(PyExc_ValueError, "a mapping has no negative size");
         return NULL;
     }
     Mapping *mapping = PyObject_New(Mapping, mapping_type);
@@ -26,9 +24,10 @@ static PyObject *mapping_create(PyTypeObject *type, PyObject *args, PyObject *kw
         return NULL;
     mapping->size = (size_t)size;
     mapping->writable = writable;
-    mapping->memory = os_map(fd, mapping->size, writable);
+    mapping->guarded = guarded;
+    mapping->memory = os_map(handle, &mapping->size, writable);
     if (!mapping->memory) {
-        PyErr_SetFromErrno(PyExc_OSError);
+        native_system_error();
         Py_DECREF((PyObject *)mapping);
         return NULL;
     }
@@ -52,11 +51,8 @@ static int mapping_getbuffer(PyObject *self, Py_buffer *view, int flags) {
 static PyObject *mapping_protect(PyObject *self, PyObject *unused) {
     (void)unused;
     Mapping *mapping = (Mapping *)self;
-    int result = os_protect(mapping->memory, mapping->size);
-    if (result < 0) {
-        errno = -result;
-        return PyErr_SetFromErrno(PyExc_OSError);
-    }
+    if (!os_protect(mapping->memory, mapping->size))
+        return native_system_error();
     mapping->writable = false;
     Py_RETURN_NONE;
 }
@@ -71,7 +67,7 @@ static PyMethodDef mapping_methods[] = {
 };
 
 static PyType_Slot mapping_slots[] = {
-    {Py_tp_doc, "A shared mapping of a file's first bytes, as a buffer."},
+    {Py_tp_doc, "A shared mapping, as a buffer."},
     {Py_tp_new, mapping_create},
     {Py_tp_dealloc, mapping_dealloc},
     {Py_tp_methods, mapping_methods},
@@ -81,70 +77,7 @@ static PyType_Slot mapping_slots[] = {
 
 static PyType_Spec mapping_spec = {"typedshm._native.Mapping", sizeof(Mapping), 0, Py_TPFLAGS_DEFAULT, mapping_slots};
 
-/* ---- functions on descriptors --------------------------------------------------------------- */
-
-static PyObject *from_result(int result) {
-    if (result < 0) {
-        errno = -result;
-        return PyErr_SetFromErrno(PyExc_OSError);
-    }
-    return PyBool_FromLong(result == 0);
-}
-
-static PyObject *lock_byte(PyObject *module, PyObject *args) {
-    (void)module;
-    int fd, mode;
-    unsigned long long byte;
-    if (!PyArg_ParseTuple(args, "iKi:lock_byte", &fd, &byte, &mode))
-        return NULL;
-    return from_result(os_byte_lock(fd, byte, (enum os_byte_mode)mode));
-}
-
-static PyObject *byte_is_free(PyObject *module, PyObject *args) {
-    (void)module;
-    int fd;
-    unsigned long long byte;
-    if (!PyArg_ParseTuple(args, "iK:byte_is_free", &fd, &byte))
-        return NULL;
-    return from_result(os_byte_held(fd, byte));
-}
-
-static PyObject *preallocate(PyObject *module, PyObject *args) {
-    (void)module;
-    int fd, result;
-    unsigned long long size;
-    if (!PyArg_ParseTuple(args, "iK:preallocate", &fd, &size))
-        return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    result = os_preallocate(fd, size);
-    Py_END_ALLOW_THREADS
-    return from_result(result);
-}
-
-static PyMethodDef functions[] = {
-    {"lock_byte", lock_byte, METH_VARARGS, "Lock or free one byte; False if another descriptor holds it."},
-    {"byte_is_free", byte_is_free, METH_VARARGS, "True if no other descriptor holds a lock on the byte."},
-    {"preallocate", preallocate, METH_VARARGS, "Give the file this many bytes that really exist."},
-    {NULL, NULL, 0, NULL},
-};
-
 int memory_add(PyObject *module) {
     mapping_type = (PyTypeObject *)PyType_FromSpec(&mapping_spec);
-    if (!mapping_type || PyModule_AddObjectRef(module, "Mapping", (PyObject *)mapping_type) < 0)
-        return -1;
-    struct {
-        const char *name;
-        unsigned long long value;
-    } constants[] = {
-        {"BYTE_FREE", OS_BYTE_FREE},           {"BYTE_SHARED", OS_BYTE_SHARED}, {"BYTE_EXCLUSIVE", OS_BYTE_EXCLUSIVE},
-        {"PRESENCE_BYTE", TSHM_PRESENCE_BYTE}, {"BIRTH_BYTE", TSHM_BIRTH_BYTE}, {"LIFE_BYTE", TSHM_LIFE_BYTE},
-    };
-    for (size_t i = 0; i < sizeof(constants) / sizeof(*constants); i++) {
-        PyObject *value = PyLong_FromUnsignedLongLong(constants[i].value);
-        int failed = !value || PyModule_AddObjectRef(module, constants[i].name, value) < 0;
-        Py_XDECREF(value);
-        if (failed)
-            return -1;
-    }
-    return PyModule_AddFunctions(module, functions);
+    return mapping_type ? PyModule_AddObjectRef(module, "Mapping", (PyObject *)mapping_type) : -1;
 }

@@ -1,6 +1,9 @@
 #include "mutex.h"
 
 #include <errno.h>
+#ifndef EUSERS
+#define EUSERS 10068 /* Windows' headers lack it; so Python's errno module has it */
+#endif
 
 static PyTypeObject *mutex_type;
 
@@ -26,14 +29,14 @@ static bool gate_try(Mutex *mutex) {
 static bool gate_wait(Mutex *mutex, uint64_t ns) {
     if (atomic_exchange_explicit(&mutex->gate, GATE_AWAITED, memory_order_acquire) == GATE_OPEN)
         return true;
-    os_word_wait(&mutex->gate, GATE_AWAITED, ns);
+    os_gate_wait(&mutex->gate, GATE_AWAITED, ns);
     return atomic_exchange_explicit(&mutex->gate, GATE_AWAITED, memory_order_acquire) == GATE_OPEN;
 }
 
 static void gate_open(Mutex *mutex) {
     /* release, with the acquire of the next thread: it sees depth, thread and the lock as we left them */
     if (atomic_exchange_explicit(&mutex->gate, GATE_OPEN, memory_order_release) == GATE_AWAITED)
-        os_word_wake_one(&mutex->gate);
+        os_gate_wake_one(&mutex->gate);
 }
 
 static int pass_gate(Mutex *mutex, int64_t ns) {
@@ -111,12 +114,29 @@ bool mutex_release(Mutex *mutex, bool repaired) {
     return kept;
 }
 
+static int acquire_lock(PyObject *mutex, int64_t ns) {
+    return mutex_acquire((Mutex *)mutex, ns);
+}
+
+static bool release_lock(PyObject *mutex, bool repaired) {
+    return mutex_release((Mutex *)mutex, repaired);
+}
+
+static bool is_my_lock(PyObject *mutex) {
+    return mutex_is_mine((Mutex *)mutex);
+}
+
+const guard_lock mutex_lock = {acquire_lock, release_lock, is_my_lock};
+
 /* ---- the object ----------------------------------------------------------------------------- */
 
-static int attach(Mutex *mutex, int fd) {
-    int result = lock_attach(&mutex->lock, fd);
+static int attach(Mutex *mutex, PyObject *handle) {
+    if (peers_open(&mutex->lock.peers, handle) < 0)
+        return -1;
+    int result = lock_attach(&mutex->lock);
     if (result == TSHM_LOCK_TAKEN)
         return 0;
+    peers_leave(&mutex->lock.peers);
     errno = result == TSHM_LOCK_FULL ? EUSERS : errno;
     PyErr_SetFromErrno(PyExc_OSError);
     return -1;
@@ -124,11 +144,10 @@ static int attach(Mutex *mutex, int fd) {
 
 static PyObject *mutex_create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     (void)type;
-    static char *names[] = {"mapping", "fd", "presence_count", NULL};
-    PyObject *mapping;
-    int fd;
+    static char *names[] = {"mapping", "handle", "presence_count", NULL};
+    PyObject *mapping, *handle;
     unsigned int presence_count;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OiI:Mutex", names, &mapping, &fd, &presence_count))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOI:Mutex", names, &mapping, &handle, &presence_count))
         return NULL;
     if (!mapping_check(mapping) || !((Mapping *)mapping)->writable ||
         ((Mapping *)mapping)->size < sizeof(tshm_region) || presence_count < 1 || presence_count > TSHM_PRESENCE_MAX) {
@@ -141,14 +160,17 @@ static PyObject *mutex_create(PyTypeObject *type, PyObject *args, PyObject *kwar
     Py_INCREF(mapping);
     mutex->mapping = (Mapping *)mapping;
     tshm_region *lines = (tshm_region *)mutex->mapping->memory;
-    mutex->lock = (tshm_lock){&lines->writer, lines->presence, -1, presence_count, 0, 0};
+    memset(&mutex->lock, 0, sizeof mutex->lock);
+    mutex->lock.shared = &lines->writer;
+    mutex->lock.presence = lines->presence;
+    mutex->lock.presence_count = presence_count;
     mutex->thread = 0;
     mutex->depth = 0;
     mutex->brief = false;
     mutex->recovered = false;
     mutex->detached = false;
     mutex->gate = GATE_OPEN;
-    if (attach(mutex, fd) < 0) {
+    if (attach(mutex, handle) < 0) {
         Py_DECREF((PyObject *)mutex);
         return NULL;
     }
@@ -158,6 +180,7 @@ static PyObject *mutex_create(PyTypeObject *type, PyObject *args, PyObject *kwar
 static void mutex_dealloc(PyObject *self) {
     PyTypeObject *type = Py_TYPE(self);
     Mutex *mutex = (Mutex *)self;
+    peers_close(&mutex->lock.peers);
     Py_XDECREF((PyObject *)mutex->mapping);
     PyObject_Free(self);
     Py_DECREF(type);
@@ -184,17 +207,14 @@ static PyObject *mutex_release_method(PyObject *self, PyObject *repaired) {
 }
 
 /* The child of a fork has its parent's memory and none of its rights (rule 2). */
-static PyObject *mutex_reattach(PyObject *self, PyObject *descriptor) {
+static PyObject *mutex_reattach(PyObject *self, PyObject *handle) {
     Mutex *mutex = (Mutex *)self;
-    long fd = PyLong_AsLong(descriptor);
-    if (fd == -1 && PyErr_Occurred())
-        return NULL;
     mutex->gate = GATE_OPEN; /* it may have been shut by a thread that is not here */
     mutex->thread = 0;
     mutex->depth = 0;
     mutex->brief = false;
     mutex->detached = true; /* without an entry of our own we must not touch the word */
-    if (attach(mutex, (int)fd) < 0)
+    if (attach(mutex, handle) < 0)
         return NULL;
     mutex->detached = false;
     Py_RETURN_NONE;
@@ -212,7 +232,7 @@ static PyObject *mutex_detach(PyObject *self, PyObject *unused) {
     while (!gate_try(mutex) && !gate_wait(mutex, (uint64_t)SIGNAL_SLICE))
         ;
     Py_END_ALLOW_THREADS
-    mutex->lock.fd = -1;
+    peers_leave(&mutex->lock.peers);
     gate_open(mutex);
     Py_RETURN_TRUE;
 }

@@ -3,8 +3,10 @@
 #define TYPEDSHM_MUTEX_H
 
 #include "arguments.h"
+#include "guard.h"
 #include "lock.h"
 #include "mapping.h"
+#include "peers.h"
 
 typedef struct {
     PyObject_HEAD
@@ -18,7 +20,12 @@ typedef struct {
     TSHM_ATOMIC(bool) detached; /* waiters go home; soon the descriptor is no more */
 } Mutex;
 
-enum { MUTEX_TAKEN = 0, MUTEX_TIMEOUT = 1, MUTEX_DETACHED = 2, MUTEX_EXCEPTION = -1 };
+enum {
+    MUTEX_TAKEN = GUARD_TAKEN,
+    MUTEX_TIMEOUT = GUARD_TIMEOUT,
+    MUTEX_DETACHED = GUARD_CLOSED,
+    MUTEX_EXCEPTION = GUARD_EXCEPTION
+};
 
 bool mutex_check(PyObject *object);
 bool mutex_is_mine(const Mutex *mutex);

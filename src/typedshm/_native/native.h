@@ -30,6 +30,15 @@ static inline PyObject *native_fail(PyObject *object, const char *what) {
     return NULL;
 }
 
+/* Raises the OSError of the call that has just failed; always NULL. */
+static inline PyObject *native_system_error(void) {
+#ifdef _WIN32
+    return PyErr_SetFromWindowsErr(0);
+#else
+    return PyErr_SetFromErrno(PyExc_OSError);
+#endif
+}
+
 /* ---- lease.c: what an instance of Struct remembers, and views that end -------------------- */
 
 /* Every Struct has one slot, `_state`, right behind the ctypes object. It holds NULL, the version
@@ -55,6 +64,7 @@ bool struct_check(PyObject *object);
 int lease_add(PyObject *module);
 int field_add(PyObject *module);
 int memory_add(PyObject *module);
+int handles_add(PyObject *module);
 int mutex_add(PyObject *module);
 int guard_add(PyObject *module);
 int header_add(PyObject *module);

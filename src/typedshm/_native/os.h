@@ -1,4 +1,5 @@
-/* What the core needs of an operating system. One os_<name>.c implements it; nothing here knows Python. */
+/* What the core needs of an operating system. os_posix.c with os_linux.c or os_macos.c implement it, or os_windows.c;
+ * nothing here knows Python. */
 #ifndef TYPEDSHM_OS_H
 #define TYPEDSHM_OS_H
 
@@ -10,27 +11,60 @@
 uint64_t os_monotonic_ns(void); /* for deadlines */
 uint64_t os_realtime_ns(void);  /* since 1970, for times that other processes read */
 void os_relax(void);            /* inside a short spin */
+uint32_t os_process_id(void);
 
-/* ---- sleeping on a word of shared memory ---- */
+/* ---- sleeping on a word of this process ---- */
 /* Sleep while *word == expected, at most `ns`. May return early for no reason. */
-void os_word_wait(void *word, uint32_t expected, uint64_t ns);
-void os_word_wake_one(void *word);
-void os_word_wake_all(void *word);
+void os_gate_wait(void *word, uint32_t expected, uint64_t ns);
+void os_gate_wake_one(void *word);
 
+/* ---- the other participants of a region, as the kernel knows them ---- */
+#ifdef _WIN32
+enum { OS_NAME_MAX = 260 }; /* characters of a kernel object's name, with the NUL */
+typedef struct {
+    wchar_t prefix[OS_NAME_MAX - 16]; /* of the names of the objects that stand for participants and sleepers */
+    void *security;                   /* their SECURITY_DESCRIPTOR, or NULL */
+    void *presence;                   /* the object that stands for us, or NULL */
+    struct os_bed *beds;              /* events of ours that nobody sleeps on just now */
+    void *beds_lock;                  /* an SRWLOCK */
+} os_peers;
+#else
+typedef struct {
+    int fd; /* its locks are ours; never mapped, duplicated or inherited */
+} os_peers;
+#endif
+
+/* Claim presence entry `entry`, until our end. 0 = done, 1 = another has it, otherwise -errno. Never blocks. */
+int os_peers_claim(os_peers *peers, uint32_t entry);
+/* 1 = another has claimed it and lives, 0 = nobody, otherwise -errno. Our own claim does not count. */
+int os_peers_alive(const os_peers *peers, uint32_t entry);
+
+/* Sleep while *word == expected, at most `ns`. May return early for no reason. `peers` is NULL for those who may only
+ * read. Where the kernel cannot wake by address between processes, `sleepers` tells whom to wake. */
+void os_word_wait(os_peers *peers, tshm_sleepers *sleepers, void *word, uint32_t expected, uint64_t ns);
+void os_word_wake_one(os_peers *peers, tshm_sleepers *sleepers, void *word);
+void os_word_wake_all(os_peers *peers, tshm_sleepers *sleepers, void *word);
+
+/* ---- memory ---- */
+/* `handle`: a file descriptor; on Windows a section handle. `*size` 0: all of it, and becomes its real size. NULL, and
+ * errno or GetLastError(), on failure. */
+void *os_map(intptr_t handle, size_t *size, bool writable);
+void os_unmap(void *memory, size_t size);
+/* From now on, writing to the mapping is a fault. False, and errno or GetLastError(), on failure. */
+bool os_protect(void *memory, size_t size);
+/* copy(to, from, size), where the disk behind one of the two may fail. False if it did. */
+typedef void (*os_copy)(void *to, const void *from, size_t size);
+bool os_guarded_copy(os_copy copy, void *to, const void *from, size_t size);
+
+#ifndef _WIN32
 /* ---- kernel locks on single bytes of a file, released when their owner dies ---- */
 enum os_byte_mode { OS_BYTE_FREE, OS_BYTE_SHARED, OS_BYTE_EXCLUSIVE };
 /* 0 = done, 1 = held by another, otherwise -errno. Never blocks. */
 int os_byte_lock(int fd, uint64_t byte, enum os_byte_mode mode);
 /* 1 = somebody else holds it, 0 = nobody, otherwise -errno. Our own descriptor's lock does not count. */
 int os_byte_held(int fd, uint64_t byte);
-
-/* ---- memory ---- */
 /* Give the file `size` bytes that really exist, so that a full disk is noticed now. 0 or -errno. */
 int os_preallocate(int fd, uint64_t size);
-/* NULL and errno on failure. */
-void *os_map(int fd, size_t size, bool writable);
-void os_unmap(void *memory, size_t size);
-/* From now on, writing to the mapping is a fault. 0 or -errno. */
-int os_protect(void *memory, size_t size);
+#endif
 
 #endif

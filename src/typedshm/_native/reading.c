@@ -7,7 +7,9 @@ static const uint64_t FUTILE_TRIES = 64;              /* copies lost to writers 
 static const int64_t PATIENCE_LOCKED = 10000000000;   /* ns a reader waits for the writers' lock at most */
 static const int64_t PATIENCE_READ_ONLY = 1000000000; /* ns a reader without the lock goes on trying */
 
-/* One attempt to copy the newest version: TSHM_NOTHING, TSHM_READABLE (done) or TSHM_BUSY. */
+enum { DISK_FAILED = -2 };
+
+/* One attempt to copy the newest version: TSHM_NOTHING, TSHM_READABLE (done), TSHM_BUSY or DISK_FAILED. */
 static int try_read(Ring *self, void *to, uint64_t *ordinal) {
     tshm_cursor cursor;
     int state = tshm_read_begin(&self->ring, &cursor);
@@ -15,16 +17,16 @@ static int try_read(Ring *self, void *to, uint64_t *ordinal) {
         return state;
     Mapping *mapping = self->mapping; /* a close() by another thread, while we copy, must not unmap it */
     Py_INCREF((PyObject *)mapping);
-    ring_copy_out(to, cursor.payload, self->size);
+    bool copied = ring_copy_out(self, to, cursor.payload);
     *ordinal = tshm_ordinal(&self->ring, &cursor);
-    state = tshm_read_retry(&cursor) ? TSHM_BUSY : TSHM_READABLE;
+    state = !copied ? DISK_FAILED : tshm_read_retry(&cursor) ? TSHM_BUSY : TSHM_READABLE;
     Py_DECREF((PyObject *)mapping);
     return state;
 }
 
 /* Why the newest version cannot be read although no writer is at work. */
-static const char *unreadable(const Ring *self) {
-    return self->ring.slot_count == 1 ? "torn" : "corrupt";
+static const char *unreadable(const Ring *self, int state) {
+    return state == DISK_FAILED ? "disk" : self->ring.slot_count == 1 ? "torn" : "corrupt";
 }
 
 /* Writers beat every attempt: read while they are locked out. A reader does not wait for ever, whatever the default. */
@@ -43,7 +45,7 @@ static bool read_locked(Ring *self, void *to, uint64_t *ordinal) {
     /* nothing was repaired: a dead writer's mark stays for the next writer to report */
     bool kept = mutex_release(self->mutex, !self->mutex->recovered);
     if (state != TSHM_READABLE)
-        ring_fail(self, state == TSHM_NOTHING ? "empty" : kept ? unreadable(self) : "lock lost");
+        ring_fail(self, state == TSHM_NOTHING ? "empty" : kept ? unreadable(self, state) : "lock lost");
     return state == TSHM_READABLE;
 }
 
@@ -52,6 +54,7 @@ static bool read_patiently(Ring *self, void *to, uint64_t *ordinal) {
     uint64_t start = os_monotonic_ns(), before = 0;
     int64_t patience = self->timeout < PATIENCE_READ_ONLY ? self->timeout : PATIENCE_READ_ONLY;
     bool moved = false;
+    int state;
     do {
         Mapping *mapping = self->mapping;
         if (!mapping) {
@@ -64,16 +67,16 @@ static bool read_patiently(Ring *self, void *to, uint64_t *ordinal) {
         moved = moved || (before && version != before);
         before = version;
         Py_BEGIN_ALLOW_THREADS
-        os_word_wait((void *)&head->version, (uint32_t)version, 100000);
+        os_word_wait(NULL, NULL, (void *)&head->version, (uint32_t)version, 100000);
         Py_END_ALLOW_THREADS
         Py_DECREF((PyObject *)mapping);
         if (PyErr_CheckSignals() < 0)
             return false;
-        int state = self->mapping ? try_read(self, to, ordinal) : TSHM_BUSY;
+        state = self->mapping ? try_read(self, to, ordinal) : TSHM_BUSY;
         if (state == TSHM_READABLE)
             return true;
-    } while ((int64_t)(os_monotonic_ns() - start) < patience);
-    ring_fail(self, moved ? "overrun" : unreadable(self));
+    } while (state != DISK_FAILED && (int64_t)(os_monotonic_ns() - start) < patience);
+    ring_fail(self, moved && state == TSHM_BUSY ? "overrun" : unreadable(self, state));
     return false;
 }
 
@@ -91,6 +94,10 @@ static bool read_newest(Ring *self, void *to, uint64_t *ordinal) {
     }
     if (state == TSHM_NOTHING) {
         ring_fail(self, "empty");
+        return false;
+    }
+    if (state == DISK_FAILED) {
+        ring_fail(self, unreadable(self, state));
         return false;
     }
     if (state == TSHM_BUSY && !(self->mutex ? read_locked(self, to, ordinal) : read_patiently(self, to, ordinal)))
@@ -226,12 +233,14 @@ PyObject *ring_wait(PyObject *object, PyObject *const *args, Py_ssize_t count, P
         uint64_t slice = self->mutex ? TSHM_SLICE : READ_ONLY_SLICE;
         if ((uint64_t)left < slice)
             slice = (uint64_t)left;
+        os_peers *peers = self->mutex ? &self->mutex->lock.peers : NULL;
+        tshm_sleepers *sleepers = &tshm_lines(&self->ring)->waiting.sleepers;
         Mapping *mapping = self->mapping; /* a close() meanwhile must not unmap the word */
         Py_INCREF((PyObject *)mapping);
         Py_BEGIN_ALLOW_THREADS
         if (mapping->writable)
             tshm_announce_sleep(&self->ring, os_realtime_ns());
-        os_word_wait(word, number, slice); /* returns at once if head has moved on */
+        os_word_wait(peers, sleepers, word, number, slice); /* returns at once if head has moved on */
         Py_END_ALLOW_THREADS
         Py_DECREF((PyObject *)mapping);
         if (PyErr_CheckSignals() < 0)
@@ -243,9 +252,7 @@ PyObject *ring_wait(PyObject *object, PyObject *const *args, Py_ssize_t count, P
 int ring_newest_locked(Ring *self, void *to) {
     uint64_t ordinal;
     int state = try_read(self, to, &ordinal);
-    if (state == TSHM_BUSY) { /* nobody else may write now */
-        ring_fail(self, unreadable(self));
-        return -1;
-    }
+    if (state < 0) /* nobody else may write now */
+        ring_fail(self, unreadable(self, state));
     return state;
 }

@@ -8,10 +8,15 @@ PyObject *ring_new_value(ring_newfunc create, PyTypeObject *type) {
     return create(type, no_arguments, NULL);
 }
 
-void ring_copy_large(void *to, const void *from, size_t size, void (*copy)(void *, const void *, size_t)) {
+bool ring_copy_large(os_copy copy, void *to, const void *from, size_t size, bool guarded) {
+    bool done = true;
     Py_BEGIN_ALLOW_THREADS
-    copy(to, from, size);
+    if (guarded)
+        done = os_guarded_copy(copy, to, from, size);
+    else
+        copy(to, from, size);
     Py_END_ALLOW_THREADS
+    return done;
 }
 
 /* Whoever had our presence entry before us may have died with pins; they are not ours. */

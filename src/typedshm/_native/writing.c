@@ -30,7 +30,8 @@ void ring_publish(Ring *self, const tshm_cursor *cursor) {
     uint64_t now = os_realtime_ns();
     tshm_write_end(&self->ring, cursor, now);
     if (tshm_must_wake(&self->ring, now))
-        os_word_wake_all((void *)&tshm_lines(&self->ring)->head.version);
+        os_word_wake_all(&self->mutex->lock.peers, &tshm_lines(&self->ring)->waiting.sleepers,
+                         (void *)&tshm_lines(&self->ring)->head.version);
 }
 
 bool ring_store(Ring *self, const void *value) {
@@ -39,7 +40,10 @@ bool ring_store(Ring *self, const void *value) {
         ring_fail(self, "pinned");
         return false;
     }
-    ring_copy_in(cursor.payload, value, self->size);
+    if (!ring_copy_in(self, cursor.payload, value)) {
+        ring_fail(self, "disk");
+        return false;
+    }
     ring_publish(self, &cursor);
     return true;
 }

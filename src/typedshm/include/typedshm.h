@@ -36,7 +36,7 @@
  * users see as the version is the slot's `ordinal`, which never does.
  *
  * THE WRITERS' LOCK is a word that names its owner by presence entry; whether that owner lives is
- * asked of the kernel, by a lock on one byte of the region's file. See TSHM_WORD_* below.
+ * asked of the kernel. See TSHM_WORD_* below.
  *
  * GEOMETRY is never trusted: copy the header once with tshm_check(), which knows the real size of the
  * memory, and use only the copy.
@@ -118,18 +118,27 @@ typedef struct tshm_head {
     uint8_t reserved[120];
 } tshm_head;
 
+/* Who sleeps on a word. Used where no kernel call wakes by address between processes (Windows): there a sleeper makes
+ * an event of its own, named after the region and a number below 512, and sets that bit before it looks at the word
+ * for the last time. Who wakes opens the events by their names; a bit whose event is no more is of a dead sleeper. */
+typedef struct tshm_sleepers {
+    tshm_atomic_u64 bits[8];
+} tshm_sleepers;
+
 /* A sleeper announces itself by a time instead of a count, since a count would stay raised for ever
  * when a sleeper is killed. Writers wake while the announced time lies in the future. */
 typedef struct tshm_waiting {
     tshm_atomic_u64 until; /* ns since 1970 */
-    uint8_t reserved[120];
+    tshm_sleepers sleepers;
+    uint8_t reserved[56];
 } tshm_waiting;
 
 typedef struct tshm_writer {
     tshm_atomic_u64 word;    /* the lock; see TSHM_WORD_* */
     tshm_atomic_u64 deaths;  /* owners found dead holding it */
     tshm_atomic_u64 died_at; /* when the last of them was found, ns since 1970 */
-    uint8_t reserved[104];
+    tshm_sleepers sleepers;  /* on the lock word */
+    uint8_t reserved[40];
 } tshm_writer;
 
 typedef struct tshm_presence {
@@ -169,16 +178,17 @@ TSHM_STATIC_ASSERT(sizeof(tshm_region) == 640 + 8 * TSHM_PRESENCE_MAX, "lines");
  *     bits 14 ... 63  acquisitions, raised by every one of them and never reset, so that no
  *                     compare-and-swap can mistake one holding for another
  *
- * Presence entry i is taken by the exclusive kernel lock on byte TSHM_PRESENCE_BYTE + i of the
- * region's file, through a descriptor that is never mapped, duplicated or inherited. An owner whose
- * byte nobody holds is dead. */
+ * Presence entry i is taken by something that the kernel frees when its holder dies. On POSIX systems
+ * that is the exclusive lock on byte TSHM_PRESENCE_BYTE + i of the region's file, through a descriptor
+ * that is never mapped, duplicated or inherited; on Windows the existence of an event object named
+ * after the region and i. An owner whose byte nobody holds, or whose object is no more, is dead. */
 #define TSHM_WORD_OWNER 0xfffull
 #define TSHM_WORD_WAITING (1ull << 12)
 #define TSHM_WORD_DIRTY (1ull << 13)
 #define TSHM_WORD_ACQUISITION (1ull << 14)
 #define TSHM_WORD_COUNTER (~(TSHM_WORD_ACQUISITION - 1))
 
-/* Bytes of the file that stand for things, far behind its contents (kernel locks may lie there). */
+/* POSIX: bytes of the file that stand for things, far behind its contents (kernel locks may lie there). */
 #define TSHM_PRESENCE_BYTE (1ull << 41)    /* + i: presence entry i */
 #define TSHM_BIRTH_BYTE ((1ull << 41) - 1) /* held while a region is being made, joined or left */
 #define TSHM_LIFE_BYTE ((1ull << 41) - 2)  /* shared by all who have the region open */

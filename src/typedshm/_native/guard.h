@@ -1,0 +1,25 @@
+/* What a Guard can hold: anything that is taken with a timeout and belongs to a thread. */
+#ifndef TYPEDSHM_GUARD_H
+#define TYPEDSHM_GUARD_H
+
+#include "native.h"
+
+#include <stdbool.h>
+
+enum { GUARD_TAKEN = 0, GUARD_TIMEOUT = 1, GUARD_CLOSED = 2, GUARD_EXCEPTION = -1 };
+
+typedef struct {
+    /* EXCEPTION: a Python error is set. */
+    int (*acquire)(PyObject *lock, int64_t ns);
+    /* Only by the thread that has it. `repaired`: what it guards is in order. False: it was taken from us. */
+    bool (*release)(PyObject *lock, bool repaired);
+    bool (*is_mine)(PyObject *lock);
+} guard_lock;
+
+extern const guard_lock mutex_lock;
+#ifdef _WIN32
+extern const guard_lock kernel_mutex_lock;
+bool kernel_mutex_check(PyObject *object);
+#endif
+
+#endif

@@ -1,0 +1,107 @@
+/* The operating system: what every POSIX system has. */
+#define _GNU_SOURCE
+#define _DARWIN_C_SOURCE
+#define _FILE_OFFSET_BITS 64 /* the bytes that stand for things lie behind 2^40, also for 32-bit processes */
+#include "os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#if defined(__APPLE__) && !defined(F_OFD_SETLK) /* in every kernel since OS X 10.11, in the SDK only lately */
+#define F_OFD_SETLK 90
+#define F_OFD_GETLK 92
+#endif
+
+TSHM_STATIC_ASSERT(sizeof(off_t) == 8, "files of more than 2 GiB");
+
+static uint64_t clock_ns(clockid_t clock) {
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+uint64_t os_monotonic_ns(void) {
+    return clock_ns(CLOCK_MONOTONIC);
+}
+
+uint64_t os_realtime_ns(void) {
+    return clock_ns(CLOCK_REALTIME);
+}
+
+void os_relax(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+uint32_t os_process_id(void) {
+    return (uint32_t)getpid();
+}
+
+/* Open-file-description locks: owned by the open() they were taken through, not by the process, so that
+ * two handles in one process exclude each other and closing some other descriptor loses nothing. */
+
+static int byte_control(int fd, int command, short type, uint64_t byte, short *found) {
+    struct flock lock = {0};
+    lock.l_type = type;
+    lock.l_whence = SEEK_SET;
+    lock.l_start = (off_t)byte;
+    lock.l_len = 1;
+    int result;
+    do
+        result = fcntl(fd, command, &lock);
+    while (result < 0 && errno == EINTR);
+    if (found)
+        *found = lock.l_type;
+    return result < 0 ? -errno : 0;
+}
+
+int os_byte_lock(int fd, uint64_t byte, enum os_byte_mode mode) {
+    short type = mode == OS_BYTE_EXCLUSIVE ? F_WRLCK : mode == OS_BYTE_SHARED ? F_RDLCK : F_UNLCK;
+    int result = byte_control(fd, F_OFD_SETLK, type, byte, NULL);
+    return result == -EAGAIN || result == -EACCES ? 1 : result;
+}
+
+int os_byte_held(int fd, uint64_t byte) {
+    short found;
+    int result = byte_control(fd, F_OFD_GETLK, F_WRLCK, byte, &found);
+    return result < 0 ? result : found != F_UNLCK;
+}
+
+int os_peers_claim(os_peers *peers, uint32_t entry) {
+    return os_byte_lock(peers->fd, TSHM_PRESENCE_BYTE + entry, OS_BYTE_EXCLUSIVE);
+}
+
+int os_peers_alive(const os_peers *peers, uint32_t entry) {
+    return os_byte_held(peers->fd, TSHM_PRESENCE_BYTE + entry);
+}
+
+void *os_map(intptr_t handle, size_t *size, bool writable) {
+    struct stat status;
+    if (*size == 0) {
+        if (fstat((int)handle, &status) < 0)
+            return NULL;
+        *size = (size_t)status.st_size;
+    }
+    void *memory = mmap(NULL, *size, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, (int)handle, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+void os_unmap(void *memory, size_t size) {
+    munmap(memory, size);
+}
+
+bool os_protect(void *memory, size_t size) {
+    return mprotect(memory, size, PROT_READ) == 0;
+}
+
+bool os_guarded_copy(os_copy copy, void *to, const void *from, size_t size) {
+    copy(to, from, size);
+    return true;
+}

@@ -1,0 +1,262 @@
+/* The operating system, for Windows: time, participants, sleep.
+ *
+ * A participant lives as long as a named object of its own exists: the kernel closes a process's handles when its last
+ * thread has ended, however it ends, and an object whose last handle is closed is no more. A mutex would tell of the
+ * death of threads only, and could be given back by none but the thread that took it; but a region's handle is used by
+ * every thread of its process.
+ *
+ * WaitOnAddress works inside a process only. Between processes every sleeper has an event (see tshm_sleepers), since
+ * an event shared by several sleepers loses wake-ups or wakes the wrong one. */
+#include "os_windows.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <wchar.h>
+
+static const uint64_t NAP = 2000000; /* ns between looks at a word, for those whom nobody wakes */
+
+/* ---- time ----------------------------------------------------------------------------------- */
+
+uint64_t os_monotonic_ns(void) {
+    LARGE_INTEGER now, frequency;
+    QueryPerformanceCounter(&now);
+    QueryPerformanceFrequency(&frequency);
+    uint64_t ticks = (uint64_t)now.QuadPart, second = (uint64_t)frequency.QuadPart;
+    return ticks / second * 1000000000u + ticks % second * 1000000000u / second;
+}
+
+uint64_t os_realtime_ns(void) {
+    FILETIME now;
+    GetSystemTimePreciseAsFileTime(&now);
+    uint64_t since_1601 = (uint64_t)now.dwHighDateTime << 32 | now.dwLowDateTime; /* in 100 ns */
+    return (since_1601 - 116444736000000000u) * 100;
+}
+
+void os_relax(void) {
+    YieldProcessor();
+}
+
+uint32_t os_process_id(void) {
+    return GetCurrentProcessId();
+}
+
+static DWORD milliseconds(uint64_t ns) {
+    uint64_t ms = ns / 1000000 + (ns % 1000000 != 0);
+    return ms < INFINITE ? (DWORD)ms : INFINITE - 1;
+}
+
+/* A timer of its own, since Sleep() may last 16 ms too long. */
+static void nap(uint64_t ns) {
+    HANDLE timer = CreateWaitableTimerExW(NULL, NULL, CREATE_WAITABLE_TIMER_HIGH_RESOLUTION, TIMER_ALL_ACCESS);
+    LARGE_INTEGER due;
+    due.QuadPart = -(LONGLONG)(ns / 100 + 1); /* negative: from now on, in 100 ns */
+    if (timer && SetWaitableTimer(timer, &due, 0, NULL, NULL, FALSE))
+        WaitForSingleObject(timer, milliseconds(ns) + 1);
+    else
+        Sleep(milliseconds(ns));
+    if (timer)
+        CloseHandle(timer);
+}
+
+/* ---- sleeping on a word of this process ------------------------------------------------------ */
+
+/* Found at run time: the library to link with has another name for every compiler. */
+static BOOL(WINAPI *wait_on_address)(volatile void *word, void *expected, SIZE_T size, DWORD ms);
+static void(WINAPI *wake_by_address_single)(void *word);
+
+static BOOL CALLBACK find_gate(PINIT_ONCE once, void *parameter, void **context) {
+    (void)once, (void)parameter, (void)context;
+    HMODULE library = GetModuleHandleW(L"kernelbase.dll");
+    if (library) {
+        wait_on_address = (void *)GetProcAddress(library, "WaitOnAddress");
+        wake_by_address_single = (void *)GetProcAddress(library, "WakeByAddressSingle");
+    }
+    return TRUE;
+}
+
+static bool has_gate(void) {
+    static INIT_ONCE looked = INIT_ONCE_STATIC_INIT;
+    InitOnceExecuteOnce(&looked, find_gate, NULL, NULL);
+    return wait_on_address && wake_by_address_single;
+}
+
+void os_gate_wait(void *word, uint32_t expected, uint64_t ns) {
+    if (has_gate())
+        wait_on_address(word, &expected, sizeof expected, milliseconds(ns));
+    else
+        nap(ns < NAP ? ns : NAP);
+}
+
+void os_gate_wake_one(void *word) {
+    if (has_gate())
+        wake_by_address_single(word);
+}
+
+/* ---- participants ---------------------------------------------------------------------------- */
+
+void os_object_name(wchar_t *name, const os_peers *peers, const wchar_t *kind, uint32_t number) {
+    wchar_t digits[12], *digit = digits + 11;
+    *digit = 0;
+    do
+        *--digit = (wchar_t)(L'0' + number % 10);
+    while ((number /= 10) != 0);
+    wcscpy(name, peers->prefix);
+    wcscat(name, kind);
+    wcscat(name, digit);
+}
+
+/* An event that nobody else has open, or NULL and the reason in *error: ERROR_ALREADY_EXISTS if somebody has. */
+static HANDLE own_event(const os_peers *peers, const wchar_t *kind, uint32_t number, DWORD *error) {
+    wchar_t name[OS_NAME_MAX];
+    os_object_name(name, peers, kind, number);
+    SECURITY_ATTRIBUTES attributes = {sizeof attributes, peers->security, FALSE};
+    HANDLE event = CreateEventW(&attributes, FALSE, FALSE, name); /* resets itself; nobody is to be woken yet */
+    *error = GetLastError();
+    if (event && *error != ERROR_ALREADY_EXISTS)
+        return event;
+    if (event)
+        CloseHandle(event);
+    else if (*error == ERROR_ACCESS_DENIED || *error == ERROR_INVALID_HANDLE)
+        *error = ERROR_ALREADY_EXISTS; /* another user's, or an object of another kind */
+    return NULL;
+}
+
+int os_peers_claim(os_peers *peers, uint32_t entry) {
+    DWORD error;
+    peers->presence = own_event(peers, L".p", entry, &error);
+    return peers->presence ? 0 : error == ERROR_ALREADY_EXISTS ? 1 : -ENOMEM;
+}
+
+int os_peers_alive(const os_peers *peers, uint32_t entry) {
+    wchar_t name[OS_NAME_MAX];
+    os_object_name(name, peers, L".p", entry);
+    HANDLE event = OpenEventW(SYNCHRONIZE, FALSE, name);
+    if (event)
+        CloseHandle(event);
+    return event || GetLastError() != ERROR_FILE_NOT_FOUND;
+}
+
+/* ---- sleeping on a word of shared memory ------------------------------------------------------ */
+
+/* An event for one sleeper at a time, with the number that it is known by. */
+struct os_bed {
+    struct os_bed *next;
+    HANDLE event;
+    uint32_t number;
+};
+
+static struct os_bed *new_bed(const os_peers *peers) {
+    struct os_bed *bed = malloc(sizeof *bed);
+    for (uint32_t number = 0; bed && number < TSHM_PRESENCE_MAX; number++) {
+        DWORD error;
+        bed->number = number;
+        bed->event = own_event(peers, L".w", number, &error);
+        if (bed->event)
+            return bed;
+        if (error != ERROR_ALREADY_EXISTS)
+            break;
+    }
+    free(bed);
+    return NULL;
+}
+
+static struct os_bed *take_bed(os_peers *peers) {
+    AcquireSRWLockExclusive((PSRWLOCK)&peers->beds_lock);
+    struct os_bed *bed = peers->beds;
+    if (bed)
+        peers->beds = bed->next;
+    ReleaseSRWLockExclusive((PSRWLOCK)&peers->beds_lock);
+    return bed ? bed : new_bed(peers);
+}
+
+static void give_bed(os_peers *peers, struct os_bed *bed) {
+    AcquireSRWLockExclusive((PSRWLOCK)&peers->beds_lock);
+    bed->next = peers->beds;
+    peers->beds = bed;
+    ReleaseSRWLockExclusive((PSRWLOCK)&peers->beds_lock);
+}
+
+void os_peers_free(os_peers *peers) {
+    while (peers->beds) {
+        struct os_bed *bed = peers->beds;
+        peers->beds = bed->next;
+        CloseHandle(bed->event);
+        free(bed);
+    }
+}
+
+void os_word_wait(os_peers *peers, tshm_sleepers *sleepers, void *word, uint32_t expected, uint64_t ns) {
+    struct os_bed *bed = peers ? take_bed(peers) : NULL;
+    if (!bed) {
+        if (tshm_load((tshm_atomic_u32 *)word, relaxed) == expected)
+            nap(ns < NAP ? ns : NAP);
+        return;
+    }
+    tshm_atomic_u64 *bits = &sleepers->bits[bed->number / 64];
+    uint64_t bit = 1ull << bed->number % 64;
+    atomic_fetch_or_explicit(bits, bit, memory_order_relaxed);
+    tshm_fence(seq_cst); /* with the fence in wake(): it sees the bit, or we see its store to the word */
+    if (tshm_load((tshm_atomic_u32 *)word, relaxed) == expected)
+        WaitForSingleObject(bed->event, milliseconds(ns));
+    atomic_fetch_and_explicit(bits, ~bit, memory_order_relaxed);
+    give_bed(peers, bed);
+}
+
+static bool set_event(const os_peers *peers, uint32_t number) {
+    wchar_t name[OS_NAME_MAX];
+    os_object_name(name, peers, L".w", number);
+    HANDLE event = OpenEventW(EVENT_MODIFY_STATE, FALSE, name);
+    if (!event)
+        return GetLastError() != ERROR_FILE_NOT_FOUND;
+    SetEvent(event);
+    CloseHandle(event);
+    return true;
+}
+
+static void wake(const os_peers *peers, tshm_sleepers *sleepers, bool all) {
+    tshm_fence(seq_cst); /* with the fence in os_word_wait */
+    for (uint32_t i = 0; i < sizeof sleepers->bits / sizeof *sleepers->bits; i++) {
+        uint64_t word = tshm_load(&sleepers->bits[i], relaxed);
+        for (uint32_t bit = 0; bit < 64 && word >> bit; bit++) {
+            if (!(word >> bit & 1))
+                continue;
+            bool woken = set_event(peers, i * 64 + bit);
+            if (!woken) { /* a dead sleeper's; or meanwhile, under the same number, that of a new one */
+                atomic_fetch_and_explicit(&sleepers->bits[i], ~(1ull << bit), memory_order_relaxed);
+                woken = set_event(peers, i * 64 + bit);
+            }
+            if (woken && !all)
+                return;
+        }
+    }
+}
+
+void os_word_wake_one(os_peers *peers, tshm_sleepers *sleepers, void *word) {
+    (void)word;
+    wake(peers, sleepers, false);
+}
+
+void os_word_wake_all(os_peers *peers, tshm_sleepers *sleepers, void *word) {
+    (void)word;
+    wake(peers, sleepers, true);
+}
+
+/* ---- memory ----------------------------------------------------------------------------------- */
+
+void *os_map(intptr_t handle, size_t *size, bool writable) {
+    void *memory = MapViewOfFile((HANDLE)handle, FILE_MAP_READ | (writable ? FILE_MAP_WRITE : 0), 0, 0, *size);
+    MEMORY_BASIC_INFORMATION there;
+    if (memory && *size == 0)
+        *size = VirtualQuery(memory, &there, sizeof there) ? there.RegionSize : 0; /* whole pages */
+    return memory;
+}
+
+void os_unmap(void *memory, size_t size) {
+    (void)size;
+    UnmapViewOfFile(memory);
+}
+
+bool os_protect(void *memory, size_t size) {
+    DWORD before;
+    return VirtualProtect(memory, size, PAGE_READONLY, &before);
+}

@@ -1,0 +1,82 @@
+"""Blueprint: what a new region is to be, and how to tell a finished one from a half-made one."""
+
+import errno
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from typedshm import _native
+from typedshm.errors import RegionCorrupt, Timeout
+from typedshm.place import Place
+
+R = TypeVar("R")
+
+MAGIC = b"TYPEDSHM"
+
+PATIENCE = 10.0
+"""Seconds to wait for another process that is just making, joining or leaving the region."""
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """What a new region is to be: number of slots, bytes of a value, identity and document of its layout."""
+
+    slots: int
+    payload_size: int
+    layout_id: bytes
+    document: bytes
+
+    @property
+    def region_size(self) -> int:
+        """Bytes of the whole region."""
+        return _native.region_size(self.slots, self.payload_size, len(self.document))
+
+    def build(self, mapping: _native.Mapping, instance: int) -> None:
+        """Turn zeroed memory into an empty region."""
+        _native.write_header(mapping, self.slots, self.payload_size, self.layout_id, instance, self.document)
+
+
+def is_complete(place: Place, mapping: _native.Mapping) -> bool:
+    """Tell whether somebody has finished making the region.
+
+    Raises
+    ------
+    RegionCorrupt
+        It is a file, and somebody else's data.
+    """
+    start = bytes(memoryview(mapping)[: len(MAGIC)])
+    try:
+        if _native.region_state(mapping) == _native.STATE_READY:
+            return True
+    except ValueError:
+        pass  # too short for a header
+    if place.stays:
+        insist_on_magic(place, start)
+    return False
+
+
+def insist_on_magic(place: Place, start: bytes) -> None:
+    """Refuse a file that does not begin as a region does."""
+    if start != MAGIC:
+        raise RegionCorrupt(f"{place}: the file holds something else than a region; it was left as it is")
+
+
+def persist(attempt: Callable[[], R | None], place: Place, patience: float | None) -> R:
+    """Repeat an attempt that returns None while others are in the way.
+
+    Raises
+    ------
+    Timeout
+        They still are after `patience` seconds.
+    """
+    deadline = None if patience is None else time.monotonic() + patience
+    pause = 0.0002
+    while True:
+        result = attempt()
+        if result is not None:
+            return result
+        if deadline is not None and time.monotonic() >= deadline:
+            raise Timeout(errno.ETIMEDOUT, f"{place}: not to be had within {patience:g} s")
+        time.sleep(pause)
+        pause = min(2 * pause, 0.01)

@@ -1,0 +1,312 @@
+"""Named bytes on POSIX systems.
+
+A named region lives while somebody has it open. POSIX has no such thing, so it is made of a file in ``/dev/shm`` and
+two bytes that the kernel locks and frees when their holder dies, however it dies:
+
+- the *life* byte is held shared by everyone who has the region open. Whoever gets it exclusively knows that nobody
+  else is there: the file is fresh, or left over by processes that were killed, and may be made anew;
+- the *birth* byte is held while a region is made, joined or left, so that those three never overlap.
+
+A region made under a ``pathlib.Path`` is the same, except that its file stays when everybody has left.
+"""
+
+import contextlib
+import errno
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from typing import Literal, TypeVar
+
+from typedshm import _native
+from typedshm.blueprint import MAGIC, PATIENCE, Blueprint, insist_on_magic, is_complete, persist
+from typedshm.errors import (
+    RegionCorrupt,
+    RegionExists,
+    RegionFull,
+    RegionNotFound,
+    RegionRefused,
+    TypedshmError,
+)
+from typedshm.place import Place, Scope, directory, places
+
+assert sys.platform != "win32"
+
+from typedshm.stake_posix import CAREFULLY, FileStake, leave, map_file, no_fork, remove  # noqa: E402
+
+R = TypeVar("R")
+
+
+# ---- making, joining, leaving --------------------------------------------------------------------------------------
+
+
+def create(place: Place, blueprint: Blueprint) -> FileStake:
+    """Make a region that does not exist.
+
+    Raises
+    ------
+    RegionExists
+        Somebody has one of that name open, or the file of a file-backed one is there.
+    RegionFull
+        There is no room for it.
+    RegionRefused
+        The name is taken by something that is not to be trusted or touched.
+    """
+    _sweep_once()
+    return _persist(lambda: _attempt(place, "create", blueprint, writable=True), place, PATIENCE)
+
+
+def attach_or_create(place: Place, blueprint: Blueprint) -> FileStake:
+    """Join a region, or make it where there is none; of several that start together one makes it."""
+    _sweep_once()
+    return _persist(lambda: _attempt(place, "open", blueprint, writable=True), place, PATIENCE)
+
+
+def attach(place: Place, *, writable: bool, timeout: float | None = 0) -> FileStake:
+    """Join a region that exists, or wait for it.
+
+    Raises
+    ------
+    RegionNotFound
+        Nobody has it open, and `timeout` is 0.
+    Timeout
+        It did not appear within `timeout` seconds.
+    RegionCorrupt, RegionRefused
+        What is there is no region, or not to be trusted.
+    """
+
+    def attempt() -> FileStake | None:
+        try:
+            return _attempt(place, "attach", None, writable=writable)
+        except RegionNotFound:
+            if timeout == 0:
+                raise
+            return None
+
+    return _persist(attempt, place, PATIENCE if timeout == 0 else timeout)
+
+
+def unlink(place: Place) -> None:
+    """Take the name away. Who has the region open keeps it; the next to ask for the name will not find it.
+
+    Raises
+    ------
+    RegionNotFound
+        There is none.
+    RegionCorrupt
+        The path is that of some other file.
+    """
+    try:
+        _persist(lambda: _try_unlink(place), place, PATIENCE)
+    except FileNotFoundError:
+        raise RegionNotFound(errno.ENOENT, f"{place} does not exist") from None
+    except TypedshmError:
+        raise
+    except OSError as error:
+        raise RegionRefused(error.errno, f"{place} cannot be removed: {error.strerror}") from error
+
+
+def _try_unlink(place: Place) -> Literal[True] | None:
+    try:
+        fd = os.open(place.path, os.O_RDONLY | CAREFULLY)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        if place.stays:
+            raise
+        os.unlink(place.path)  # a link, a file we may not read: nothing that anybody could have open as a region
+        return True
+    try:
+        status = os.fstat(fd)
+        if place.stays:
+            insist_on_magic(place, os.read(fd, len(MAGIC)))
+        # Everyone who removes a file holds its birth byte and looks again whether the name still leads to it: what has
+        # been made under the name meanwhile is not theirs to remove.
+        if stat.S_ISREG(status.st_mode) and not _native.lock_byte(fd, _native.BIRTH_BYTE, _native.BYTE_SHARED):
+            return None
+        return remove(place, status)
+    finally:
+        os.close(fd)
+
+
+def existing(scope: Scope, kind: str = "region") -> Iterator[Place]:
+    """Every place of a scope and kind that has a file, in order of their names."""
+    folder = directory(scope)
+    return places(os.listdir(folder) if folder.is_dir() else [], scope, kind)  # which some containers lack
+
+
+def state(place: Place) -> str:
+    """Say how it comes that something is at the place."""
+    try:
+        fd = os.open(place.path, os.O_RDONLY | CAREFULLY)
+    except OSError as error:
+        return f"which cannot be opened: {error.strerror}"
+    try:
+        free = _native.byte_is_free(fd, _native.LIFE_BYTE)
+    except OSError as error:
+        return f"which is no region: {error.strerror}"
+    finally:
+        os.close(fd)
+    return "left behind by a process that was killed" if free else "still open: close() was not called"
+
+
+def discard(place: Place) -> None:
+    """Take away what is at the place, whatever it is."""
+    with contextlib.suppress(OSError):
+        os.unlink(place.path)
+
+
+def sweep(scope: Scope = "user") -> int:
+    """Remove what killed processes left behind: files of named regions that nobody has open. Returns how many."""
+    removed = 0
+    for kind in ("region", "mutex"):
+        for left in existing(scope, kind):
+            with contextlib.suppress(OSError), no_fork:
+                fd = os.open(left.path, os.O_RDWR | CAREFULLY)
+                status = os.fstat(fd)
+                if not stat.S_ISREG(status.st_mode):  # nothing of ours
+                    os.close(fd)
+                    continue
+                leave(left, fd, patience=0)
+                removed += status.st_nlink > 0 and not left.path.exists()
+    return removed
+
+
+_swept = False
+
+
+def _sweep_once() -> None:
+    global _swept
+    if not _swept:
+        _swept = True
+        sweep()
+
+
+def _persist(attempt: Callable[[], R | None], place: Place, patience: float | None) -> R:
+    def guarded() -> R | None:
+        with no_fork:
+            return attempt()
+
+    return persist(guarded, place, patience)
+
+
+def _attempt(
+    place: Place, intent: Literal["create", "attach", "open"], blueprint: Blueprint | None, *, writable: bool
+) -> FileStake | None:
+    fd, fresh = _open_file(place, intent, writable)
+    if fd < 0:
+        return None
+    held = [fd]
+    try:
+        # a read-only descriptor can take shared locks only; that still keeps makers and leavers away
+        if not _native.lock_byte(fd, _native.BIRTH_BYTE, _native.BYTE_EXCLUSIVE if writable else _native.BYTE_SHARED):
+            return None
+        status = os.fstat(fd)
+        if status.st_nlink == 0:
+            return None  # somebody took it away between our open and our lock
+        _trust(place, status)
+        alone = (
+            _native.lock_byte(fd, _native.LIFE_BYTE, _native.BYTE_EXCLUSIVE)
+            if writable
+            else _native.byte_is_free(fd, _native.LIFE_BYTE)
+        )
+        mapping = None if status.st_size == 0 else map_file(place, fd, writable=writable)
+        complete = mapping is not None and is_complete(place, mapping)
+        if complete and (place.stays or not alone):
+            if intent == "create":
+                raise RegionExists(errno.EEXIST, f"{place} exists already; attach() joins it, open() does either")
+        elif not alone:
+            raise RegionCorrupt(f"{place}: somebody has it open, but it was never completed")
+        elif intent == "attach" or blueprint is None:
+            raise RegionNotFound(errno.ENOENT, f"{place} does not exist: nobody has it open")
+        elif mapping is not None:
+            # left over by the killed; not made anew in place, since somebody may still look at an array of it
+            try:
+                remove(place, status)
+            except PermissionError as error:
+                words = f"user {status.st_uid}, who left it behind, has to remove it"
+                raise RegionRefused(error.errno, f"{place} cannot be made anew: {words}") from error
+            return None
+        else:
+            mapping = _make(place, fd, fresh, blueprint)
+        assert mapping is not None
+        if writable and alone and complete:
+            _native.reset_waiting(mapping)
+        _native.lock_byte(fd, _native.LIFE_BYTE, _native.BYTE_SHARED)
+        stake = FileStake(place, held, mapping, writable, created=not complete)
+        _native.lock_byte(fd, _native.BIRTH_BYTE, _native.BYTE_FREE)
+        return stake
+    finally:
+        for left in held:  # which no stake has taken over
+            os.close(left)
+
+
+def _open_file(place: Place, intent: str, writable: bool) -> tuple[int, bool]:
+    """Open or create the file, and tell which; -1 if it came or went while we tried."""
+    flags = (os.O_RDWR if writable else os.O_RDONLY) | CAREFULLY
+    try:
+        return os.open(place.path, flags), False
+    except FileNotFoundError:
+        if intent == "attach":
+            raise RegionNotFound(errno.ENOENT, f"{place} does not exist") from None
+    except OSError as error:
+        raise _refused(place, error, writable) from error
+    try:
+        fd = os.open(place.path, flags | os.O_CREAT | os.O_EXCL, place.mode)
+    except FileExistsError:
+        return -1, False
+    except OSError as error:
+        raise _refused(place, error, writable) from error
+    try:
+        os.fchmod(fd, place.mode)  # whatever the umask says
+    except OSError as error:
+        os.close(fd)
+        os.unlink(place.path)
+        raise _refused(place, error, writable) from error
+    return fd, True
+
+
+def _refused(place: Place, error: OSError, writable: bool) -> OSError:
+    if error.errno == errno.ENOENT:
+        return RegionNotFound(error.errno, f"{place}: no such directory as {str(place.path.parent)!r}")
+    words = {
+        errno.ELOOP: "a symbolic link stands under that name",
+        errno.EISDIR: "a directory stands under that name",
+        errno.EACCES: "not permitted" + ("; readonly=True may be" if writable else ""),
+    }.get(error.errno or 0, error.strerror)
+    return RegionRefused(error.errno, f"{place} cannot be opened: {words}")
+
+
+def _trust(place: Place, status: os.stat_result) -> None:
+    problem = None
+    if not stat.S_ISREG(status.st_mode):
+        problem = "it is not a regular file"
+    elif not place.stays and status.st_nlink != 1:
+        problem = "its file has a second name"
+    elif not place.stays and place.scope == "user" and status.st_uid != os.geteuid():
+        problem = f"it belongs to user {status.st_uid}"
+    elif not place.stays and place.scope == "user" and status.st_mode & 0o022:
+        problem = "others may write to it"
+    if problem:
+        raise RegionRefused(errno.EPERM, f"{place} is not to be trusted: {problem}")
+
+
+def _make(place: Place, fd: int, fresh: bool, blueprint: Blueprint) -> _native.Mapping:
+    size = blueprint.region_size
+    try:
+        os.pwrite(fd, MAGIC, 0)  # first, so that a half-made file can be told from somebody's data
+        _native.preallocate(fd, size)
+        mapping = map_file(place, fd, writable=True)
+    except OSError as error:
+        free = os.statvfs(place.path.parent)
+        if fresh or not place.stays:
+            os.unlink(place.path)
+        else:
+            os.ftruncate(fd, 0)  # it was there before us, empty
+        raise RegionFull(
+            error.errno,
+            f"{place} needs {size:,} bytes, but {place.path.parent} has {free.f_bavail * free.f_frsize:,} free",
+        ) from error
+    instance = int.from_bytes(os.urandom(8), "little")
+    blueprint.build(mapping, instance)
+    return mapping

@@ -1,0 +1,149 @@
+"""What only Windows has: how the back end there keeps its promises."""
+
+import ctypes
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+import typedshm
+from peers import Child, until
+from shared_types import Pose
+from typedshm import _native
+from typedshm.place import place
+from wire import Wire, memory_of
+
+if sys.platform != "win32":
+    pytest.skip("about Windows' own mechanisms", allow_module_level=True)
+
+from ctypes import wintypes
+
+from typedshm.security_windows import descriptor
+
+kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
+kernel32.VirtualProtect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, wintypes.DWORD, ctypes.c_void_p)
+NO_ACCESS, READ_WRITE = 1, 4
+
+
+def protect(mapping: _native.Mapping, protection: int) -> None:
+    view = memoryview(mapping)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(view))
+    before = wintypes.DWORD()
+    assert kernel32.VirtualProtect(address + 4096, len(view) - 4096, protection, ctypes.byref(before))
+
+
+@pytest.mark.parametrize("size", [600, 40000], ids=["small", "large"])
+def test_a_disk_that_fails_costs_the_region_not_the_process(tmp_path: Path, size: int) -> None:
+    schema = typedshm.array("f8", size)
+    with typedshm.create(tmp_path / "r.shm", schema) as region:
+        value = schema.make()
+        for _ in range(3):
+            region.write(value)
+        mapping = region._memory.mapping
+        protect(mapping, NO_ACCESS)
+        for verb in (region.read, lambda: region.read_into(value)):
+            with pytest.raises(typedshm.RegionLost, match="disk behind its file failed"):
+                verb()
+        protect(mapping, READ_WRITE)
+        assert (region.read() == value).all()
+
+
+def test_the_objects_are_the_owners_alone() -> None:
+    user = _native.current_user()
+    assert descriptor(place("r")) == f"O:{user}D:P(A;;GA;;;{user})(A;;GA;;;SY)"
+    machine = place("r", "machine")
+    assert descriptor(machine).endswith("(A;;GR;;;WD)")
+    assert "WD" not in descriptor(machine, synchronisation=True)
+    everybody = place("r", "machine", 0o666)
+    assert descriptor(everybody).endswith("(A;;GRGW;;;WD)")
+    assert descriptor(everybody, synchronisation=True).endswith("(A;;GA;;;WD)")
+    with typedshm.create("r", Pose):
+        assert _native.Section(place("r").address).owner == user
+
+
+def test_names_live_in_the_session_or_in_the_machine() -> None:
+    assert place("a b").address.startswith("Local\\typedshm-u")
+    assert place("a b", "machine").address.startswith("Global\\typedshm-machine-region-")
+    assert place("a b").address.endswith("a%20b")
+
+
+def test_an_object_of_another_kind_under_the_name_is_refused() -> None:
+    event = _native.Event(place("r").address, "")
+    with pytest.raises(typedshm.RegionRefused, match="another kind"):
+        typedshm.create("r", Pose)
+    event.close()
+    typedshm.create("r", Pose).close()
+
+
+def test_the_memory_is_as_large_as_the_system_says() -> None:
+    with typedshm.create("r", Pose) as region:
+        assert len(memory_of("r")) % 4096 == 0
+        assert len(memory_of("r")) >= region.info().size
+
+
+def waiter(pipe, count):
+    def wait(region):
+        return region.wait(after=1, timeout=60)
+
+    with typedshm.attach("r", Pose) as region:
+        threads = [threading.Thread(target=wait, args=(region,)) for _ in range(count)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    return "woken"
+
+
+def sleepers() -> int:
+    with Wire("r") as wire:
+        return sum(bits.bit_count() for bits in wire.lines.waiting_sleepers)
+
+
+def test_every_sleeper_has_an_event_of_its_own_and_the_dead_ones_bits_are_cleared() -> None:
+    with typedshm.create("r", Pose) as region:
+        region.write(Pose.zero())
+        killed = Child(waiter, 3)
+        until(lambda: sleepers() == 3)
+        killed.kill()
+        with Child(waiter, 4) as child:
+            until(lambda: sleepers() in (4, 7))
+            region.write(Pose.zero())
+            assert child.join() == "woken"
+        assert sleepers() == 0
+
+
+def test_the_largest_name_works() -> None:
+    longest = 215 - (len(place("x").address) - len("Local\\x"))
+    name = "n" * longest
+    with typedshm.create(name, Pose) as region, typedshm.attach(name, Pose) as other:
+        region.write(Pose.zero())
+        assert other.read() == Pose.zero()
+        assert [entry.name for entry in typedshm.regions()] == [name]
+    with pytest.raises(typedshm.NameRefused):
+        typedshm.create(name + "n", Pose)
+
+
+def test_nothing_is_left_open() -> None:
+    kernel32.GetCurrentProcess.restype = wintypes.HANDLE
+    kernel32.GetProcessHandleCount.argtypes = (wintypes.HANDLE, ctypes.c_void_p)
+
+    def handles() -> int:
+        count = wintypes.DWORD()
+        assert kernel32.GetProcessHandleCount(kernel32.GetCurrentProcess(), ctypes.byref(count))
+        return count.value
+
+    def once() -> None:
+        with typedshm.create("r", Pose) as region, typedshm.attach("r") as other, typedshm.NamedMutex("m"):
+            region.write(Pose.zero())
+            other.wait(timeout=1)
+            with pytest.raises(typedshm.Timeout):
+                other.wait(timeout=0.001)
+        with pytest.raises(typedshm.RegionNotFound):
+            typedshm.attach("r")
+
+    once()
+    before = handles()
+    for _ in range(20):
+        once()
+    assert handles() - before < 20
