@@ -5,6 +5,7 @@ import sys
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import typedshm
@@ -37,7 +38,7 @@ def protect(mapping: _native.Mapping, protection: int) -> None:
 def test_a_disk_that_fails_costs_the_region_not_the_process(tmp_path: Path, size: int) -> None:
     schema = typedshm.array("f8", size)
     with typedshm.create(tmp_path / "r.shm", schema) as region:
-        value = schema.make()
+        value = np.zeros(size)
         for _ in range(3):
             region.write(value)
         mapping = region._memory.mapping

@@ -312,11 +312,14 @@ def _prefix(fd: int) -> str:
 
 
 def _is_at(place: Place, fd: int) -> bool:
-    """Tell whether the path still leads to the file."""
+    """Tell whether the path still leads to the file; os.stat() may not say which file it found."""
     try:
-        return os.path.samestat(os.stat(place.path), os.fstat(fd))
-    except OSError:
+        there, _ = _open_file(place, writable=False, create=False)
+    except (RegionNotFound, RegionRefused):
         return False
+    same = os.path.samestat(os.fstat(there), os.fstat(fd))
+    os.close(there)
+    return same
 
 
 def _join_file(place: Place, writable: bool) -> SectionStake:
