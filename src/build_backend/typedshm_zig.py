@@ -37,11 +37,11 @@ class NoCompiler(SystemExit):
 def compiler() -> str | None:
     """Find the C compiler of this machine, as CMake takes it from ``CC``; ``None`` means zig.
 
-    ``CC`` decides if it is set. Without it Windows gets zig even if Visual Studio is there: the wheels are built with
-    it, so it is the one compiler for Windows that the tests have run with.
+    ``CC`` decides if it is set; ``CC=zig`` is zig from PyPI. Without it Windows gets zig even if Visual Studio is
+    there: the wheels are built with it, so it is the one compiler for Windows that the tests have run with.
     """
     if chosen := os.environ.get("CC"):
-        return chosen
+        return None if chosen == "zig" else chosen
     if sys.platform == "win32" or (sys.platform == "darwin" and not _has_developer_tools()):
         return None
     own = shlex.split(sysconfig.get_config_var("CC") or "")[:1]
@@ -114,14 +114,18 @@ def toolchain(wheel_platform: str, headers: Path | None = None, import_library: 
         CPython's headers of that platform and, for Windows, ``python3.lib``; given if it is another than this machine.
     """
     zig, name = executable().as_posix(), target(wheel_platform)
+    # a strip for this target need not exist: leave the symbols out when linking
+    link = "-Wl,-s"
+    if name.endswith("-musl"):
+        # zig and Alpine disagree on musl's file name, and Python has it loaded in any case: name none
+        link += " -nostdlib"
     lines = [
         f'set(CMAKE_C_COMPILER "{zig}" cc -target {name})',
-        # Windows resources are compiled by a tool of their own, which CMake insists on
-        f'set(CMAKE_RC_COMPILER "{zig}" rc)',
+        # CMake insists on a compiler of Windows resources, of which we have none: it is never run
+        f'set(CMAKE_RC_COMPILER "{zig}")',
         # zig's default is to trap on undefined behaviour in builds that are not optimised
         'set(CMAKE_C_FLAGS_INIT "-fno-sanitize=all")',
-        # a strip for this target need not exist: leave the symbols out when linking
-        'set(CMAKE_MODULE_LINKER_FLAGS_INIT "-Wl,-s")',
+        f'set(CMAKE_MODULE_LINKER_FLAGS_INIT "{link}")',
     ]
     if headers:
         machine, system = name.split("-")[:2]

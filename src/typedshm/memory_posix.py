@@ -199,8 +199,15 @@ def _attempt(
     held = [fd]
     try:
         # a read-only descriptor can take shared locks only; that still keeps makers and leavers away
-        if not _native.lock_byte(fd, _native.BIRTH_BYTE, _native.BYTE_EXCLUSIVE if writable else _native.BYTE_SHARED):
-            return None
+        mode = _native.BYTE_EXCLUSIVE if writable else _native.BYTE_SHARED
+        try:
+            if not _native.lock_byte(fd, _native.BIRTH_BYTE, mode):
+                return None
+        except OSError as error:
+            if fresh:
+                os.unlink(place.path)
+            words = "the file system has no locks of open files on single bytes, as network ones may not"
+            raise RegionRefused(error.errno, f"{place} cannot be kept in {place.path.parent}: {words}") from error
         status = os.fstat(fd)
         if status.st_nlink == 0:
             return None  # somebody took it away between our open and our lock

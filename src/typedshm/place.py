@@ -29,8 +29,10 @@ else:
     def _root(scope: Scope) -> str:
         if sys.platform != "darwin":
             return "/dev/shm/"
-        # macOS has no /dev/shm, but a directory for each user's temporary files
-        return "/tmp/" if scope == "machine" else os.path.join(os.confstr(65537) or "/tmp", "")
+        # macOS has no /dev/shm. Of the folders it makes for each user this is the one for caches (65538): like that for
+        # temporary files it is the user's alone, but files that nobody has opened for three days are not swept away,
+        # as they are there and in /tmp.
+        return "/var/tmp/" if scope == "machine" else os.path.join(os.confstr(65538) or "/var/tmp", "")
 
     def _user() -> str:
         return str(os.geteuid())

@@ -3,7 +3,7 @@
 The kernel frees them when their holder dies; :mod:`typedshm.memory_posix` says what they mean.
 """
 
-import contextlib
+import errno
 import fcntl
 import os
 import sys
@@ -44,8 +44,10 @@ class FileStake(Stake):
 
     def __del__(self) -> None:
         # for whom an exception left without an owner; owners have their finalizers
-        with contextlib.suppress(Exception):
+        try:  # noqa: SIM105  # at the interpreter's end contextlib may be gone
             self.close()
+        except Exception:
+            pass
 
     @property
     def closed(self) -> bool:
@@ -185,6 +187,18 @@ def _identity(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
+if sys.platform == "darwin":
+
+    def _way_to(fd: int) -> str:
+        # macOS's /dev/fd would duplicate the descriptor, with its locks; this is the file's path, wherever it is by now
+        return os.fsdecode(fcntl.fcntl(fd, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0"))
+
+else:
+
+    def _way_to(fd: int) -> str:
+        return f"/proc/self/fd/{fd}"  # which opens the file anew, also if it has no name any more
+
+
 def _open_again(place: Place, fd: int, flags: int) -> int:
     """Open the file of `fd` once more, as a description of its own, also if the name now leads elsewhere."""
     wanted = _identity(os.fstat(fd))
@@ -196,9 +210,13 @@ def _open_again(place: Place, fd: int, flags: int) -> int:
     except OSError:
         pass  # the name is gone, or leads to something else by now
     try:
-        return os.open(f"/proc/self/fd/{fd}", flags | os.O_CLOEXEC)
+        again = os.open(_way_to(fd), flags | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise RegionLost(error.errno, f"{place} was unlinked and cannot be opened again") from error
+    if _identity(os.fstat(again)) == wanted:
+        return again
+    os.close(again)
+    raise RegionLost(errno.ENOENT, f"{place} was unlinked and cannot be opened again")
 
 
 def map_file(place: Place, fd: int, *, writable: bool) -> _native.Mapping:

@@ -3,10 +3,7 @@
 #define TYPEDSHM_NATIVE_H
 
 #define PY_SSIZE_T_CLEAN
-#if !defined(Py_LIMITED_API) && !defined(Py_GIL_DISABLED)
-#define Py_LIMITED_API 0x030B0000
-#endif
-#include <Python.h>
+#include <Python.h> /* the build says whether Py_LIMITED_API holds: it does but for free-threaded CPython */
 #include <structmember.h>
 
 #include <stdbool.h>

@@ -1,5 +1,6 @@
 /* The operating system: what Linux has of its own. */
 #define _GNU_SOURCE
+#define _FILE_OFFSET_BITS 64 /* also where a long has 32 */
 #include "os.h"
 
 #include <errno.h>

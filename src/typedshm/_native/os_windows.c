@@ -13,6 +13,10 @@
 #include <stdlib.h>
 #include <wchar.h>
 
+#ifndef CREATE_WAITABLE_TIMER_HIGH_RESOLUTION
+#define CREATE_WAITABLE_TIMER_HIGH_RESOLUTION 2 /* which older headers lack */
+#endif
+
 static const uint64_t NAP = 2000000; /* ns between looks at a word, for those whom nobody wakes */
 
 /* ---- time ----------------------------------------------------------------------------------- */
