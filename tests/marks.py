@@ -2,6 +2,7 @@
 
 import os
 import sys
+import sysconfig
 
 import pytest
 
@@ -22,6 +23,9 @@ left_behind = not_on_windows("the kernel ends a region with its last handle, so 
 byte_locks = not_on_windows("descriptors and kernel locks on single bytes are how POSIX systems know who lives")
 full_device = not_on_windows("/dev/shm, limits on the size of files and full devices are POSIX's")
 signals = not_on_windows("no process can send another a signal; there is one way to ask it to end")
-truncation = not_on_windows("a file cannot be cut while it is mapped")
 
 root = pytest.mark.skipif(WINDOWS or os.geteuid() != 0, reason="takes root, to become another user")
+mortal_classes = pytest.mark.skipif(
+    bool(sysconfig.get_config_var("Py_GIL_DISABLED")) and sys.version_info < (3, 14),
+    reason="free-threaded CPython 3.13 keeps every class for ever",
+)

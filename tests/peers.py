@@ -1,5 +1,6 @@
 """Other processes for tests: started, led step by step through a pipe, and ended, also by force."""
 
+import contextlib
 import mmap
 import multiprocessing
 import os
@@ -22,6 +23,10 @@ from typing import Any
 import pytest
 
 import marks
+
+if sys.platform == "win32":
+    import _winapi
+    import msvcrt
 
 PATIENCE = 60.0
 """Seconds after which a test is given up; no test depends on how long anything takes."""
@@ -245,7 +250,12 @@ def interrupt_at_end_of_input() -> None:
     """Take the end of standard input for a Ctrl-C, where no process can send another a signal."""
 
     def watch() -> None:
-        os.read(0, 1)
+        handle = msvcrt.get_osfhandle(0)
+        # only looks: a read that waits would block whatever else the process asks about its input
+        with contextlib.suppress(OSError):
+            while True:
+                _winapi.PeekNamedPipe(handle, 0)
+                time.sleep(0.01)
         interrupt()
 
     threading.Thread(target=watch, daemon=True).start()

@@ -61,6 +61,12 @@ def run(script: str, *arguments: object, env: dict[str, str] | None = None) -> s
     )
 
 
+def shadowed_by(folder: Path) -> dict[str, str]:
+    """The environment in which modules in that folder are found before all others."""
+    path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "PYTHONPATH": path}
+
+
 def fan_out(folder: Path, *arguments: object) -> tuple[dict[str, Any], str]:
     """Run the whole example, which must succeed; returns its JSON and its words."""
     done = run("fanout.py", *arguments, "--json", folder / "result.json", "--sheet", folder / "sheet.png")
@@ -169,7 +175,7 @@ def test_a_source_that_cannot_be_opened_is_named(name: str) -> None:
 
 def test_without_opencv_the_words_say_how_to_get_it(tmp_path: Path) -> None:
     (tmp_path / "cv2.py").write_text("raise ImportError('No module named cv2')")
-    done = run("capture.py", "--source", "0", env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    done = run("capture.py", "--source", "0", env=shadowed_by(tmp_path))
     assert done.returncode == 2
     assert "pip install 'typedshm[examples]'" in done.stdout
 
@@ -178,7 +184,7 @@ def test_without_any_extra_two_of_three_still_work(tmp_path: Path) -> None:
     for module in ("cv2", "av"):
         (tmp_path / f"{module}.py").write_text(f"raise ImportError('No module named {module}')")
     files = ("--json", tmp_path / "r.json", "--sheet", tmp_path / "s.png")
-    done = run("fanout.py", "--seconds", 1, *files, env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    done = run("fanout.py", "--seconds", 1, *files, env=shadowed_by(tmp_path))
     assert done.returncode == 1
     assert "showing the test pattern instead" in done.stdout
     assert "viewer: OpenCV is missing" in done.stdout

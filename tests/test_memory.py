@@ -21,9 +21,12 @@ from wire import Presences
 # ---- names ---------------------------------------------------------------------------------------------------------
 
 
+LONG = 160 if marks.WINDOWS else 180  # the names of kernel objects are shorter than those of files
+
+
 @pytest.mark.parametrize(
     "name",
-    ["a", "with space", "a/b/../c", "/abs", "..", ".", "ümläut №1 日本", "nul\0inside", "%2F", "a+b", "-", "x" * 180],
+    ["a", "with space", "a/b/../c", "/abs", "..", ".", "ümläut №1 日本", "nul\0inside", "%2F", "a+b", "-", "x" * LONG],
 )
 def test_any_text_names_a_region(name):
     with typedshm.create(name, Byte) as region, typedshm.attach(name, Byte) as other:
@@ -150,6 +153,7 @@ def test_a_file_without_write_permission_is_mapped_for_reading_only(tmp_path):
     path = tmp_path / "car"
     with typedshm.create(path, Car) as car:
         car.write(whole(1))
+    del car  # and with it the mapping that may be written to
     path.chmod(0o400)
     with typedshm.attach(path, Car, readonly=True) as reader:
         assert reader.read() == whole(1)

@@ -4,13 +4,29 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
 _AT_END_OF_INPUT = "CAMERA_STOPS_AT_END_OF_INPUT"
+
+if sys.platform == "win32":
+    import _winapi
+    import msvcrt
+
+    def _input_has_ended() -> bool:
+        try:
+            # only a look: a read that waits would block whatever else the process asks about its input
+            _winapi.PeekNamedPipe(msvcrt.get_osfhandle(0), 0)
+        except OSError:
+            return True
+        return False
+
+else:
+
+    def _input_has_ended() -> bool:
+        return False
 
 
 class Stop:
@@ -25,8 +41,7 @@ class Stop:
         for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):  # not every system has all of them
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), self._ask)
-        if os.environ.pop(_AT_END_OF_INPUT, None):
-            threading.Thread(target=self._read_input, daemon=True).start()
+        self._watches_input = os.environ.pop(_AT_END_OF_INPUT, None) is not None
 
     def after(self, seconds: float | None) -> None:
         """Let the time run from now; None is for ever."""
@@ -35,12 +50,9 @@ class Stop:
     def _ask(self, _number: int, _frame: FrameType | None) -> None:
         self._asked = True
 
-    def _read_input(self) -> None:
-        while os.read(0, 100):
-            pass
-        self._asked = True
-
     def __bool__(self) -> bool:
+        if self._watches_input and _input_has_ended():
+            self._asked = True
         return self._asked or (self._deadline is not None and time.monotonic() >= self._deadline)
 
 

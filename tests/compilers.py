@@ -1,0 +1,42 @@
+"""Compilers for other machines, as far as this one has them."""
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "src" / "typedshm"
+PROTOCOL = Path(__file__).parent / "platform" / "protocol.c"
+
+
+def zig(target: str, language: str = "c") -> list[str]:
+    """The command of zig's compiler, which knows every target; skips the test where it is not installed."""
+    if importlib.util.find_spec("ziglang") is None:
+        pytest.skip("zig, which compiles for other machines, is not installed; it is the package ziglang of PyPI")
+    return [sys.executable, "-m", "ziglang", "c++" if language == "c++" else "cc", "-target", target]
+
+
+def cross_gcc(machine: str) -> list[str]:
+    """The command of Debian's gcc for another machine; skips the test where it is not installed."""
+    name = f"{machine}-linux-gnu-gcc"
+    if shutil.which(name) is None:
+        pytest.skip(f"{name} is not installed; Debian's package is gcc-{machine}-linux-gnu")
+    return [name]
+
+
+def objdump(machine: str, file: Path) -> str:
+    """Disassemble a file, its relocations included; skips the test where nothing can."""
+    for tool in (f"{machine}-linux-gnu-objdump", "llvm-objdump"):
+        if shutil.which(tool):
+            return compile_with([tool, "-dr", "--no-show-raw-insn", file])
+    return pytest.skip(f"no objdump for {machine} here; Debian's package is binutils-{machine}-linux-gnu")
+
+
+def compile_with(command: list[str | Path]) -> str:
+    """Run a compiler or tool; what it says is the test's error if it fails, and otherwise returned."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout

