@@ -43,11 +43,14 @@ def test_a_disk_that_fails_costs_the_region_not_the_process(tmp_path: Path, size
             region.write(value)
         mapping = region._memory.mapping
         protect(mapping, NO_ACCESS)
-        for verb in (region.read, lambda: region.read_into(value)):
+        verbs = (region.read, lambda: region.read_into(value), lambda: region.write(value), lambda: region.version)
+        for verb in verbs:
             with pytest.raises(typedshm.RegionLost, match="disk behind its file failed"):
                 verb()
         protect(mapping, READ_WRITE)
         assert (region.read() == value).all()
+        region.write(value + 1)
+        assert (region.read() == value + 1).all()
 
 
 def test_the_objects_are_the_owners_alone() -> None:

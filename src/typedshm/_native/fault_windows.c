@@ -1,6 +1,7 @@
-/* Copies that survive a disk that fails: Windows reports it by an exception at the instruction that touched the page.
+/* Work on a file's memory that survives a disk that fails: Windows reports it by an exception at the instruction that
+ * touched the page.
  *
- * A handler that is asked before all others sends the thread back to where the copy began. Frame-based handlers would
+ * A handler that is asked before all others sends the thread back to where the work began. Frame-based handlers would
  * do as well, but are not to be had from every compiler, and faulthandler would print a report first. */
 #include "os_windows.h"
 
@@ -10,21 +11,20 @@ typedef struct {
 #else
     CONTEXT resume;
 #endif
-    uintptr_t to, from;
+    uintptr_t memory;
     size_t size;
     volatile bool armed, failed;
-} Copy;
+} Guarded;
 
-static _Thread_local Copy current;
+static _Thread_local Guarded current;
 
-static bool concerns(const Copy *copy, const EXCEPTION_RECORD *record) {
+static bool concerns(const Guarded *guarded, const EXCEPTION_RECORD *record) {
     /* a file on a disk or a share that is gone reports the one, a file cut short under Wine the other */
     bool fault =
         record->ExceptionCode == EXCEPTION_IN_PAGE_ERROR || record->ExceptionCode == EXCEPTION_ACCESS_VIOLATION;
-    if (!copy->armed || !fault || record->NumberParameters < 2)
+    if (!guarded->armed || !fault || record->NumberParameters < 2)
         return false;
-    uintptr_t address = record->ExceptionInformation[1];
-    return address - copy->to < copy->size || address - copy->from < copy->size;
+    return record->ExceptionInformation[1] - guarded->memory < guarded->size;
 }
 
 static LONG CALLBACK on_exception(EXCEPTION_POINTERS *pointers) {
@@ -45,13 +45,12 @@ static BOOL CALLBACK install(PINIT_ONCE once, void *parameter, void **context) {
     return AddVectoredExceptionHandler(1, on_exception) != NULL;
 }
 
-bool os_guarded_copy(os_copy copy, void *to, const void *from, size_t size) {
+bool os_guarded(void (*work)(void *context), void *context, const void *memory, size_t size) {
     static INIT_ONCE installed = INIT_ONCE_STATIC_INIT;
     InitOnceExecuteOnce(&installed, install, NULL, NULL);
-    Copy *mine = &current;
-    mine->to = (uintptr_t)to;
-    mine->from = (uintptr_t)from;
-    mine->size = size + 8; /* a value's last word is copied whole */
+    Guarded *mine = &current;
+    mine->memory = (uintptr_t)memory;
+    mine->size = size;
     mine->failed = false;
 #if defined(__i386__)
     if (__builtin_setjmp(mine->resume))
@@ -62,7 +61,7 @@ bool os_guarded_copy(os_copy copy, void *to, const void *from, size_t size) {
         return false;
 #endif
     mine->armed = true;
-    copy(to, from, size);
+    work(context);
     mine->armed = false;
     return true;
 }

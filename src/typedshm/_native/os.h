@@ -52,9 +52,8 @@ void *os_map(intptr_t handle, size_t *size, bool writable);
 void os_unmap(void *memory, size_t size);
 /* From now on, writing to the mapping is a fault. False, and errno or GetLastError(), on failure. */
 bool os_protect(void *memory, size_t size);
-/* copy(to, from, size), where the disk behind one of the two may fail. False if it did. */
-typedef void (*os_copy)(void *to, const void *from, size_t size);
-bool os_guarded_copy(os_copy copy, void *to, const void *from, size_t size);
+/* work(context), which looks into `memory`, whose disk may fail. False if it did; the work was left where it was. */
+bool os_guarded(void (*work)(void *context), void *context, const void *memory, size_t size);
 
 #ifndef _WIN32
 /* ---- kernel locks on single bytes of a file, released when their owner dies ---- */

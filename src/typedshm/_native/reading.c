@@ -9,17 +9,42 @@ static const int64_t PATIENCE_READ_ONLY = 1000000000; /* ns a reader without the
 
 enum { DISK_FAILED = -2 };
 
+typedef struct {
+    const Ring *ring;
+    void *to;
+    uint64_t ordinal;
+    int state;
+} Reading;
+
+static void read_guarded(void *context) {
+    Reading *reading = context;
+    const Ring *self = reading->ring;
+    tshm_cursor cursor;
+    reading->state = tshm_read_begin(&self->ring, &cursor);
+    if (reading->state != TSHM_READABLE)
+        return;
+    tshm_copy_out(reading->to, cursor.payload, self->size);
+    reading->ordinal = tshm_ordinal(&self->ring, &cursor);
+    reading->state = tshm_read_retry(&cursor) ? TSHM_BUSY : TSHM_READABLE;
+}
+
 /* One attempt to copy the newest version: TSHM_NOTHING, TSHM_READABLE (done), TSHM_BUSY or DISK_FAILED. */
 static int try_read(Ring *self, void *to, uint64_t *ordinal) {
+    if (self->mapping->guarded) {
+        Reading reading = {self, to, 0, TSHM_NOTHING};
+        bool done = ring_guarded(self->mapping, read_guarded, &reading);
+        *ordinal = reading.ordinal;
+        return done ? reading.state : DISK_FAILED;
+    }
     tshm_cursor cursor;
     int state = tshm_read_begin(&self->ring, &cursor);
     if (state != TSHM_READABLE)
         return state;
     Mapping *mapping = self->mapping; /* a close() by another thread, while we copy, must not unmap it */
     Py_INCREF((PyObject *)mapping);
-    bool copied = ring_copy_out(self, to, cursor.payload);
+    ring_copy_out(to, cursor.payload, self->size);
     *ordinal = tshm_ordinal(&self->ring, &cursor);
-    state = !copied ? DISK_FAILED : tshm_read_retry(&cursor) ? TSHM_BUSY : TSHM_READABLE;
+    state = tshm_read_retry(&cursor) ? TSHM_BUSY : TSHM_READABLE;
     Py_DECREF((PyObject *)mapping);
     return state;
 }
@@ -183,7 +208,7 @@ PyObject *ring_read_into(PyObject *object, PyObject *value) {
 
 /* The newest complete version as users count it, and when it was published. 0 when empty. Never blocks: should the
  * slot never agree with head, as only a corrupt region would have it, what stands there has to do. */
-uint64_t ring_newest_ordinal(const tshm_ring *ring, uint64_t *time) {
+static uint64_t newest_ordinal(const tshm_ring *ring, uint64_t *time) {
     uint64_t ordinal = 0;
     for (int tries = 0; tries < 1000; tries++) {
         tshm_cursor cursor;
@@ -197,6 +222,26 @@ uint64_t ring_newest_ordinal(const tshm_ring *ring, uint64_t *time) {
             break;
     }
     return ordinal;
+}
+
+static void newest_guarded(void *context) {
+    Reading *reading = context;
+    reading->ordinal = newest_ordinal(&reading->ring->ring, reading->to);
+}
+
+bool ring_newest(Ring *self, uint64_t *ordinal, uint64_t *time) {
+    *time = 0;
+    if (!self->mapping->guarded) {
+        *ordinal = newest_ordinal(&self->ring, time);
+        return true;
+    }
+    Reading reading = {self, time, 0, 0};
+    if (!ring_guarded(self->mapping, newest_guarded, &reading)) {
+        ring_fail(self, "disk");
+        return false;
+    }
+    *ordinal = reading.ordinal;
+    return true;
 }
 
 PyObject *ring_wait(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names) {
@@ -224,8 +269,10 @@ PyObject *ring_wait(PyObject *object, PyObject *const *args, Py_ssize_t count, P
     while (self->mapping) {
         void *word = (void *)&tshm_lines(&self->ring)->head.version; /* its low half: little-endian */
         uint32_t number = (uint32_t)tshm_load(&tshm_lines(&self->ring)->head.version, acquire);
-        uint64_t time;
-        if (ring_newest_ordinal(&self->ring, &time) > after)
+        uint64_t newest, time;
+        if (!ring_newest(self, &newest, &time))
+            return NULL;
+        if (newest > after)
             return ring_read(object, NULL);
         int64_t left = ns == TSHM_FOREVER ? SIGNAL_SLICE : ns - (int64_t)(os_monotonic_ns() - start);
         if (left <= 0)

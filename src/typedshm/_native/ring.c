@@ -8,14 +8,19 @@ PyObject *ring_new_value(ring_newfunc create, PyTypeObject *type) {
     return create(type, no_arguments, NULL);
 }
 
-bool ring_copy_large(os_copy copy, void *to, const void *from, size_t size, bool guarded) {
-    bool done = true;
+void ring_copy_large(void *to, const void *from, size_t size, void (*copy)(void *, const void *, size_t)) {
     Py_BEGIN_ALLOW_THREADS
-    if (guarded)
-        done = os_guarded_copy(copy, to, from, size);
-    else
-        copy(to, from, size);
+    copy(to, from, size);
     Py_END_ALLOW_THREADS
+}
+
+bool ring_guarded(Mapping *mapping, void (*work)(void *context), void *context) {
+    bool done;
+    Py_INCREF((PyObject *)mapping); /* a close() by another thread meanwhile must not unmap it */
+    Py_BEGIN_ALLOW_THREADS
+    done = os_guarded(work, context, mapping->memory, mapping->size);
+    Py_END_ALLOW_THREADS
+    Py_DECREF((PyObject *)mapping);
     return done;
 }
 
@@ -158,8 +163,8 @@ static PyObject *get_version(PyObject *object, void *unused) {
     Ring *self = (Ring *)object;
     if (!self->mapping)
         return ring_fail(self, "closed");
-    uint64_t time;
-    return PyLong_FromUnsignedLongLong(ring_newest_ordinal(&self->ring, &time));
+    uint64_t ordinal, time;
+    return ring_newest(self, &ordinal, &time) ? PyLong_FromUnsignedLongLong(ordinal) : NULL;
 }
 
 static PyObject *get_newest(PyObject *object, void *unused) {
@@ -167,8 +172,9 @@ static PyObject *get_newest(PyObject *object, void *unused) {
     Ring *self = (Ring *)object;
     if (!self->mapping)
         return ring_fail(self, "closed");
-    uint64_t time = 0;
-    uint64_t ordinal = ring_newest_ordinal(&self->ring, &time);
+    uint64_t ordinal, time;
+    if (!ring_newest(self, &ordinal, &time))
+        return NULL;
     return Py_BuildValue("KK", (unsigned long long)ordinal, (unsigned long long)time);
 }
 

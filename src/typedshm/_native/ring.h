@@ -52,26 +52,30 @@ bool ring_unlock(Ring *ring);
 bool ring_store(Ring *ring, const void *value);
 /* Publishes what stands in the slot, and wakes. The lock is held. */
 void ring_publish(Ring *ring, const tshm_cursor *cursor);
-/* Copies, without the GIL when that is worth it. The caller keeps the mapping alive. False: the disk failed. */
-bool ring_copy_large(os_copy copy, void *to, const void *from, size_t size, bool guarded);
-static inline bool ring_copy_in(const Ring *ring, void *shared, const void *from) {
-    if (ring->size > TSHM_LARGE || ring->mapping->guarded)
-        return ring_copy_large(tshm_copy_in, shared, from, ring->size, ring->mapping->guarded);
-    tshm_copy_in(shared, from, ring->size);
-    return true;
+/* work(context) on a mapping whose disk may fail, without the GIL; `work` must not take it. False if the disk failed.
+ */
+bool ring_guarded(Mapping *mapping, void (*work)(void *context), void *context);
+/* Copies, without the GIL when that is worth it. The caller keeps the mapping alive. */
+void ring_copy_large(void *to, const void *from, size_t size, void (*copy)(void *, const void *, size_t));
+static inline void ring_copy_in(void *shared, const void *from, size_t size) {
+    if (size <= TSHM_LARGE)
+        tshm_copy_in(shared, from, size);
+    else
+        ring_copy_large(shared, from, size, tshm_copy_in);
 }
-static inline bool ring_copy_out(const Ring *ring, void *to, const void *shared) {
-    if (ring->size > TSHM_LARGE || ring->mapping->guarded)
-        return ring_copy_large(tshm_copy_out, to, shared, ring->size, ring->mapping->guarded);
-    tshm_copy_out(to, shared, ring->size);
-    return true;
+static inline void ring_copy_out(void *to, const void *shared, size_t size) {
+    if (size <= TSHM_LARGE)
+        tshm_copy_out(to, shared, size);
+    else
+        ring_copy_large(to, shared, size, tshm_copy_out);
 }
 /* A new instance that owns its bytes, zeroed, without a call of __init__. */
 PyObject *ring_new_value(ring_newfunc create, PyTypeObject *type);
 /* For update(): the newest value, read under the lock. 1 done, 0 region is empty, < 0 error set. */
 int ring_newest_locked(Ring *ring, void *to);
-/* The newest complete version as users count it, 0 when empty, and when it was published. Never blocks. */
-uint64_t ring_newest_ordinal(const tshm_ring *ring, uint64_t *time);
+/* The newest complete version as users count it, 0 when empty, and when it was published. Never blocks. False and an
+ * error set if the disk failed. */
+bool ring_newest(Ring *ring, uint64_t *ordinal, uint64_t *time);
 
 /* The verbs, as methods. */
 PyObject *ring_read(PyObject *self, PyObject *unused);

@@ -34,16 +34,37 @@ void ring_publish(Ring *self, const tshm_cursor *cursor) {
                          (void *)&tshm_lines(&self->ring)->head.version);
 }
 
+typedef struct {
+    Ring *ring;
+    const void *value;
+    bool pinned;
+} Storing;
+
+static void store_guarded(void *context) {
+    Storing *storing = context;
+    Ring *self = storing->ring;
+    tshm_cursor cursor;
+    storing->pinned = !tshm_write_begin(&self->ring, lock_alive, &self->mutex->lock, &cursor);
+    if (storing->pinned)
+        return;
+    tshm_copy_in(cursor.payload, storing->value, self->size);
+    ring_publish(self, &cursor);
+}
+
 bool ring_store(Ring *self, const void *value) {
+    if (self->mapping->guarded) {
+        Storing storing = {self, value, false};
+        bool done = ring_guarded(self->mapping, store_guarded, &storing);
+        if (!done || storing.pinned)
+            ring_fail(self, done ? "pinned" : "disk");
+        return done && !storing.pinned;
+    }
     tshm_cursor cursor;
     if (!tshm_write_begin(&self->ring, lock_alive, &self->mutex->lock, &cursor)) {
         ring_fail(self, "pinned");
         return false;
     }
-    if (!ring_copy_in(self, cursor.payload, value)) {
-        ring_fail(self, "disk");
-        return false;
-    }
+    ring_copy_in(cursor.payload, value, self->size);
     ring_publish(self, &cursor);
     return true;
 }
