@@ -62,8 +62,9 @@ if sys.platform == "win32":
         _kernel32.CloseHandle(snapshot)
 
     def children() -> dict[int, str]:
-        """Our living child processes: what they are, by their process ids."""
-        return {each.pid: f"{each.pid} {each.file}" for each in _processes() if each.parent == os.getpid()}
+        """Our living child processes, but for Wine's desktop, which begins when somebody looks for a camera."""
+        ours = (each for each in _processes() if each.parent == os.getpid() and each.file != "explorer.exe")
+        return {each.pid: f"{each.pid} {each.file}" for each in ours}
 
     def wait_for_exit(pid: int, patience: float) -> None:
         """Wait until a process has ended that need not be our child."""

@@ -117,7 +117,7 @@ class Presences:
         self._events: dict[int, Any] = {}
         if sys.platform == "win32":
             prefix = instance_of(place(name).address)
-            self._events = {entry: _native.Event(f"{prefix}!.p{entry}", "") for entry in entries}
+            self._events = {entry: _native.Event(f"{prefix}!p{entry}", "") for entry in entries}
             assert all(event.created for event in self._events.values())
         else:
             self._fd = os.open(place(name).path, os.O_RDWR | os.O_CLOEXEC)

@@ -19,7 +19,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias, Union, cast, ge
 import numpy as np
 
 from typedshm.errors import SchemaError
-from typedshm.kinds import BY_CODE, KINDS, STRUCT, Kind
+from typedshm.kinds import BY_CODE, KINDS, STRUCT, Kind, kind_of_dtype
 from typedshm.questions import ask
 
 Face: TypeAlias = Literal["datetime64", "datetime"]
@@ -369,7 +369,8 @@ def _as_enum(base: object) -> type[IntEnum] | type[IntFlag] | None:
 
 def _kind_of_scalar(scalar: Any) -> Kind | None:
     """Return the kind that stores items of a NumPy scalar type."""
-    return BY_CODE.get(np.dtype(scalar).str[1:])
+    dtype: np.dtype[Any] = np.dtype(scalar)
+    return None if dtype.kind in "SUV" else kind_of_dtype(dtype)
 
 
 def _check_members(base: type[IntEnum] | type[IntFlag], scalar: Scalar, where: str) -> None:

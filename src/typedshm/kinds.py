@@ -83,4 +83,6 @@ def kind_of_dtype(dtype: "np.dtype[Any]") -> Kind | None:
     """Return the kind whose items have this unstructured NumPy dtype, or None if there is none."""
     if dtype.kind in "SUV":
         return KINDS[{"S": "bytes", "U": "utf32", "V": "bytes"}[dtype.kind]]
+    if dtype.char in "gG":
+        return None  # C's long double has another form on every system, on Windows just that of f64
     return BY_CODE.get(dtype.str[1:])

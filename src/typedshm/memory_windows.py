@@ -262,7 +262,7 @@ def _stake(
     entry: _Entry,
 ) -> SectionStake:
     instance = int.from_bytes(memoryview(mapping)[72:80], "little")
-    writer = (f"{_data_name(place, instance)}!", descriptor(place, synchronisation=True)) if writable else None
+    writer = (_data_name(place, instance), descriptor(place, synchronisation=True)) if writable else None
     return SectionStake(place, section, mapping, writer, created, (entry.section,))
 
 
@@ -398,7 +398,7 @@ def _file_stake(
         return SectionStake(place, section, mapping, None, created, ())
     if life.created and not created:
         _native.reset_waiting(mapping)
-    writer = f"{_prefix(fd)}!", descriptor(place, synchronisation=True)
+    writer = _prefix(fd), descriptor(place, synchronisation=True)
     return SectionStake(place, section, mapping, writer, created, (life,))
 
 

@@ -254,7 +254,7 @@ static PyObject *open_file(PyObject *module, PyObject *args) {
     HANDLE handle;
     DWORD error;
     Py_BEGIN_ALLOW_THREADS
-    handle = CreateFileW(names.name, GENERIC_READ | (writable ? GENERIC_WRITE : 0) | DELETE * (writable != 0),
+    handle = CreateFileW(names.name, GENERIC_READ | (writable ? GENERIC_WRITE : 0),
                          FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, &names.attributes,
                          create ? CREATE_NEW : OPEN_EXISTING, FILE_FLAG_OPEN_REPARSE_POINT, NULL);
     error = GetLastError();

@@ -127,13 +127,13 @@ static HANDLE own_event(const os_peers *peers, const wchar_t *kind, uint32_t num
 
 int os_peers_claim(os_peers *peers, uint32_t entry) {
     DWORD error;
-    peers->presence = own_event(peers, L".p", entry, &error);
+    peers->presence = own_event(peers, L"!p", entry, &error);
     return peers->presence ? 0 : error == ERROR_ALREADY_EXISTS ? 1 : -ENOMEM;
 }
 
 int os_peers_alive(const os_peers *peers, uint32_t entry) {
     wchar_t name[OS_NAME_MAX];
-    os_object_name(name, peers, L".p", entry);
+    os_object_name(name, peers, L"!p", entry);
     HANDLE event = OpenEventW(SYNCHRONIZE, FALSE, name);
     if (event)
         CloseHandle(event);
@@ -154,7 +154,7 @@ static struct os_bed *new_bed(const os_peers *peers) {
     for (uint32_t number = 0; bed && number < TSHM_PRESENCE_MAX; number++) {
         DWORD error;
         bed->number = number;
-        bed->event = own_event(peers, L".w", number, &error);
+        bed->event = own_event(peers, L"!w", number, &error);
         if (bed->event)
             return bed;
         if (error != ERROR_ALREADY_EXISTS)
@@ -208,7 +208,7 @@ void os_word_wait(os_peers *peers, tshm_sleepers *sleepers, void *word, uint32_t
 
 static bool set_event(const os_peers *peers, uint32_t number) {
     wchar_t name[OS_NAME_MAX];
-    os_object_name(name, peers, L".w", number);
+    os_object_name(name, peers, L"!w", number);
     HANDLE event = OpenEventW(EVENT_MODIFY_STATE, FALSE, name);
     if (!event)
         return GetLastError() != ERROR_FILE_NOT_FOUND;

@@ -10,7 +10,7 @@
 
 #include "os.h"
 
-/* prefix + kind + number, e.g. "…" ".p" 17. `name` has OS_NAME_MAX characters. */
+/* prefix + kind + number, e.g. "…" "!p" 17. `name` has OS_NAME_MAX characters. */
 void os_object_name(wchar_t *name, const os_peers *peers, const wchar_t *kind, uint32_t number);
 /* Wakes and frees every event of ours; for the end of a handle. */
 void os_peers_free(os_peers *peers);

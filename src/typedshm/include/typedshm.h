@@ -119,8 +119,9 @@ typedef struct tshm_head {
 } tshm_head;
 
 /* Who sleeps on a word. Used where no kernel call wakes by address between processes (Windows): there a sleeper makes
- * an event of its own, named after the region and a number below 512, and sets that bit before it looks at the word
- * for the last time. Who wakes opens the events by their names; a bit whose event is no more is of a dead sleeper. */
+ * an event of its own, named as for presence but with "!w" and a number below 512, and sets that bit before it looks at
+ * the word for the last time. Who wakes opens the events by their names; a bit whose event is no more is of a dead
+ * sleeper. */
 typedef struct tshm_sleepers {
     tshm_atomic_u64 bits[8];
 } tshm_sleepers;
@@ -180,8 +181,9 @@ TSHM_STATIC_ASSERT(sizeof(tshm_region) == 640 + 8 * TSHM_PRESENCE_MAX, "lines");
  *
  * Presence entry i is taken by something that the kernel frees when its holder dies. On POSIX systems
  * that is the exclusive lock on byte TSHM_PRESENCE_BYTE + i of the region's file, through a descriptor
- * that is never mapped, duplicated or inherited; on Windows the existence of an event object named
- * after the region and i. An owner whose byte nobody holds, or whose object is no more, is dead. */
+ * that is never mapped, duplicated or inherited; on Windows the existence of an event object with the
+ * name of the region's section (for a region in a file: of the file), "!p" and i. An owner whose byte nobody holds, or
+ * whose object is no more, is dead. */
 #define TSHM_WORD_OWNER 0xfffull
 #define TSHM_WORD_WAITING (1ull << 12)
 #define TSHM_WORD_DIRTY (1ull << 13)

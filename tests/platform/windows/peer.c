@@ -64,7 +64,6 @@ int main(int count, char **arguments) {
     if (!length)
         return fail("peer SECTION [COUNT | die]");
     HANDLE section = OpenFileMappingW(FILE_MAP_READ | FILE_MAP_WRITE, FALSE, lock.peers.prefix);
-    wcscat(lock.peers.prefix, L"!");
     if (!section)
         return fail("no such section");
     size_t size = 0;
