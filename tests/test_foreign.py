@@ -1,8 +1,10 @@
 """Other programs' shared memory and mutexes, under the names they gave them."""
 
 import contextlib
+import gc
 import secrets
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 
 import typedshm
 from marks import not_on_windows
-from peers import Child
+from peers import Child, until
 from typedshm import NamedMutex, RawSection, Struct, u32, u64
 
 WINDOWS = sys.platform == "win32"
@@ -146,6 +148,65 @@ def test_an_exact_mutex_survives_its_owners_death(name):
     with pytest.raises(typedshm.MisuseError):
         mutex.release()
     mutex.close()
+
+
+@only_windows
+def test_an_exact_mutex_survives_the_thread_that_held_it(name):
+    mutex = NamedMutex(name, exact=True)
+    thread = threading.Thread(target=mutex.acquire)
+    thread.start()
+    thread.join()
+    assert not mutex.held
+    assert mutex.acquire()
+    assert mutex.recovered
+    mutex.release()
+    assert not mutex.held
+    thread = threading.Thread(target=mutex.acquire)
+    thread.start()
+    thread.join()
+
+    def closes():
+        with contextlib.suppress(typedshm.MisuseError):  # until the system has seen the thread's end
+            mutex.close()
+        return repr(mutex).endswith("closed>")
+
+    until(closes)
+
+
+@only_windows
+def test_closing_an_exact_mutex_sends_waiters_home_and_keeps_nothing(name):
+    def wait():
+        with pytest.raises(typedshm.Closed):
+            mutex.acquire()
+        home.append(True)
+
+    home = []
+    with NamedMutex(name, exact=True) as other:
+        mutex = NamedMutex(name, exact=True)
+        thread = threading.Thread(target=wait)
+        thread.start()
+        mutex.close()
+        thread.join()
+    assert home
+    with Child(hold, name) as child:
+        child.expect("held")
+        child.send()
+        child.expect("released")
+        child.send()
+    other.close()
+
+
+@only_windows
+def test_a_dropped_exact_mutex_is_given_back(name):
+    mutex = NamedMutex(name, exact=True)
+    mutex.acquire()
+    del mutex
+    gc.collect()
+    with Child(hold, name) as child:
+        child.expect("held")
+        child.send()
+        child.expect("released")
+        child.send()
 
 
 @only_windows

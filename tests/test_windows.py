@@ -55,13 +55,13 @@ def test_a_disk_that_fails_costs_the_region_not_the_process(tmp_path: Path, size
 
 def test_the_objects_are_the_owners_alone() -> None:
     user = _native.current_user()
-    assert descriptor(place("r")) == f"O:{user}D:P(A;;GA;;;{user})(A;;GA;;;SY)"
+    assert descriptor(place("r").mode) == f"O:{user}D:P(A;;GA;;;{user})(A;;GA;;;SY)"
     machine = place("r", "machine")
-    assert descriptor(machine).endswith("(A;;GR;;;WD)")
-    assert "WD" not in descriptor(machine, synchronisation=True)
+    assert descriptor(machine.mode).endswith("(A;;GR;;;WD)")
+    assert "WD" not in descriptor(machine.mode, synchronisation=True)
     everybody = place("r", "machine", 0o666)
-    assert descriptor(everybody).endswith("(A;;GRGW;;;WD)")
-    assert descriptor(everybody, synchronisation=True).endswith("(A;;GA;;;WD)")
+    assert descriptor(everybody.mode).endswith("(A;;GRGW;;;WD)")
+    assert descriptor(everybody.mode, synchronisation=True).endswith("(A;;GA;;;WD)")
     with typedshm.create("r", Pose):
         assert _native.Section(place("r").address).owner == user
 
@@ -104,17 +104,95 @@ def sleepers() -> int:
         return sum(bits.bit_count() for bits in wire.lines.waiting_sleepers)
 
 
-def test_every_sleeper_has_an_event_of_its_own_and_the_dead_ones_bits_are_cleared() -> None:
+def test_every_sleeper_has_an_event_of_its_own() -> None:
+    with typedshm.create("r", Pose) as region:
+        region.write(Pose.zero())
+        with Child(waiter, 4) as child:
+            until(lambda: sleepers() == 4)
+            region.write(Pose.zero())
+            assert child.join() == "woken"
+        assert sleepers() == 0
+
+
+def test_a_dead_sleepers_bit_is_cleared_by_the_next_wake_up() -> None:
     with typedshm.create("r", Pose) as region:
         region.write(Pose.zero())
         killed = Child(waiter, 3)
         until(lambda: sleepers() == 3)
         killed.kill()
-        with Child(waiter, 4) as child:
-            until(lambda: sleepers() in (4, 7))
-            region.write(Pose.zero())
-            assert child.join() == "woken"
+        region.write(Pose.zero())
         assert sleepers() == 0
+
+
+def test_a_new_sleeper_does_not_inherit_what_a_dead_one_waited_for() -> None:
+    with typedshm.create("r", Pose) as region, Wire("r") as wire:
+        region.write(Pose.zero())
+        wire.lines.writer_sleepers[0] = 1  # as one that died waiting for the lock leaves it
+        with pytest.raises(typedshm.Timeout):
+            region.wait(after=1, timeout=0.001)
+        assert wire.lines.writer_sleepers[0] == 0
+
+
+# ---- regions in files ------------------------------------------------------------------------------------
+
+
+def test_threads_that_open_a_file_together_make_one(tmp_path: Path) -> None:
+    for number in range(10):
+        path = tmp_path / f"{number}.shm"
+        regions: list[typedshm.Region[Pose]] = []
+
+        def join(path: Path = path, regions: list[typedshm.Region[Pose]] = regions) -> None:
+            regions.append(typedshm.open(path, Pose))
+
+        threads = [threading.Thread(target=join) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(regions) == 4
+        assert len({region._memory.header["instance"] for region in regions}) == 1
+        for region in regions:
+            region.close()
+
+
+def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
+    backup = tmp_path / "r.shm.removed-backup-of-monday"
+    data = tmp_path / f"r.shm.removed-{'0' * 12}"
+    for file in (backup, data):
+        file.write_bytes(b"mine")
+    for _ in range(2):
+        typedshm.create(tmp_path / "r.shm", Pose).close()
+        typedshm.unlink(tmp_path / "r.shm")
+    assert backup.read_bytes() == data.read_bytes() == b"mine"
+
+
+def test_a_file_that_somebody_just_reads_can_be_attached(tmp_path: Path) -> None:
+    path = tmp_path / "r.shm"
+    typedshm.create(path, Pose).close()
+    with path.open("rb"), typedshm.attach(path, Pose) as region:
+        region.write(Pose.zero())
+        with typedshm.attach(path, Pose, readonly=True) as reader:
+            assert reader.read() == Pose.zero()
+
+
+def test_a_removed_file_that_is_still_mapped_makes_room_for_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "r.shm"
+    with typedshm.create(path, Pose) as old:
+        typedshm.unlink(path)
+        with typedshm.create(path, Pose) as new:
+            old.write(Pose(x=1.0, y=0.0))
+            new.write(Pose(x=2.0, y=0.0))
+            assert (old.read().x, new.read().x) == (1.0, 2.0)
+
+
+def test_names_of_a_files_objects_come_from_numbers_that_do_not_change_between_pythons(tmp_path: Path) -> None:
+    (tmp_path / "r").write_bytes(b"x")
+    handle = _native.open_file(str(tmp_path / "r"), False, False, "")
+    serial, index = _native.file_identity(handle)
+    assert serial < 2**32, "later Pythons' st_dev has 64 bits"
+    assert index
+    kernel32.CloseHandle.argtypes = (wintypes.HANDLE,)
+    assert kernel32.CloseHandle(handle)
 
 
 def test_the_largest_name_works() -> None:

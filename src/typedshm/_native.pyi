@@ -73,23 +73,25 @@ class Mapping(Buffer):
     def protect(self) -> None:
         """Make the pages read-only; later writes through old views are faults."""
 
+# ---- byte locks: on single bytes of a file, freed when their holder dies ----
+
+BYTE_FREE: Final[int]
+BYTE_SHARED: Final[int]
+BYTE_EXCLUSIVE: Final[int]
+PRESENCE_BYTE: Final[int]
+BIRTH_BYTE: Final[int]
+LIFE_BYTE: Final[int]
+
+def lock_byte(handle: int, byte: int, mode: int, /) -> bool:
+    """Lock or free one byte of a file, without waiting; False if another has it. A descriptor or handle."""
+
+def byte_is_free(handle: int, byte: int, /) -> bool:
+    """True if nobody else holds a lock on the byte."""
+
 # ---- handles: what else the system offers ----
 
 if sys.platform != "win32":
-    BYTE_FREE: Final[int]
-    BYTE_SHARED: Final[int]
-    BYTE_EXCLUSIVE: Final[int]
-    PRESENCE_BYTE: Final[int]
-    BIRTH_BYTE: Final[int]
-    LIFE_BYTE: Final[int]
-
-    def lock_byte(fd: int, byte: int, mode: int, /) -> bool:
-        """Lock or free one byte of the file, without waiting; False if another descriptor holds it."""
-
-    def byte_is_free(fd: int, byte: int, /) -> bool:
-        """True if no other descriptor holds a lock on the byte."""
-
-    def preallocate(fd: int, size: int, /) -> bool:
+    def preallocate(fd: int, size: int, /) -> None:
         """Give the file this many bytes that really exist; OSError (ENOSPC) if there is no room."""
 
 else:
@@ -107,6 +109,9 @@ else:
         def owner(self) -> str:
             """The owner's security identifier, as text."""
         def close(self) -> None: ...
+
+    def file_identity(handle: int, /) -> tuple[int, int]:
+        """The volume's serial number and the file's index on it."""
 
     @final
     class Event:
@@ -182,16 +187,16 @@ def reset_waiting(mapping: Mapping, /) -> None:
 class Mutex:
     """The writers' lock of a mapped region, for all threads of this process; re-enters.
 
-    ``handle``: a descriptor that nobody maps; on Windows the prefix of the names of a region's objects, and their
-    security descriptor in SDDL ("": the default).
+    ``handle``: a descriptor that nobody maps; on Windows the prefix of the names of a region's objects, their security
+    descriptor in SDDL ("": the default), and the handle of a file or 0.
     """
 
-    def __init__(self, mapping: Mapping, handle: int | tuple[str, str], presence_count: int) -> None: ...
+    def __init__(self, mapping: Mapping, handle: int | tuple[str, str, int], presence_count: int) -> None: ...
     def acquire(self, timeout: float | None, /) -> int:
         """Take it: 0 taken, 1 timeout, 2 detached."""
     def release(self, repaired: bool, /) -> bool:
         """Give it back; False if somebody had replaced the word. RuntimeError if this thread does not hold it."""
-    def reattach(self, handle: int | tuple[str, str], /) -> None:
+    def reattach(self, handle: int | tuple[str, str, int], /) -> None:
         """In the child of a fork: take a presence entry of its own."""
     def detach(self) -> bool:
         """The descriptor is about to be closed: end everybody's waiting. False, and nothing done, if it is held."""

@@ -1,4 +1,4 @@
-"""Named bytes on Windows.
+r"""Named bytes on Windows.
 
 A named region is made of these objects of the kernel, which live while somebody has them open::
 
@@ -11,19 +11,22 @@ A named region is made of these objects of the kernel, which live while somebody
 Everybody who has any instance open keeps the first one, so :func:`unlink` can take a name away while the memory lives
 on: it says that no instance is present, and the next to ask for the name makes another. Nothing is ever left behind.
 
-A file-backed region is a section of its file, and its other objects are named by the file's number on its volume. They
-are the whole machine's, since the file can be reached from every session.
+They are of this session (``Local\``) or, for scope "machine", of all sessions (``Global\``).
+
+A file-backed region is a section of its file, and locks on single bytes of that file do what they do on POSIX systems
+(see :mod:`typedshm.memory_posix`); only sleepers' events are named, by the file's number on its volume.
 """
 
 import contextlib
 import errno
-import glob
 import msvcrt
 import os
+import re
+import stat
 import sys
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NoReturn
 
 from typedshm import _native
 from typedshm.blueprint import MAGIC, PATIENCE, Blueprint, insist_on_magic, is_complete, persist
@@ -34,6 +37,7 @@ from typedshm.errors import (
     RegionNotFound,
     RegionRefused,
     Timeout,
+    TypedshmError,
 )
 from typedshm.place import Place, Scope, places
 
@@ -44,8 +48,11 @@ from typedshm.stake_windows import SectionStake  # noqa: E402
 
 _ENTRY_SIZE = 4096
 _NO_ROOM = {8, 14, 112, 1455}  # not enough memory, out of memory, disk full, commitment limit
+_NO_DIRECTORY = 3
 _OTHER_KIND = 6
 _DENIED = 5
+_EXCLUSIVE, _SHARED = _native.BYTE_EXCLUSIVE, _native.BYTE_SHARED
+_INSTANCE = slice(72, 80)  # in a region's header
 
 
 # ---- making, joining -----------------------------------------------------------------------------------------------
@@ -86,7 +93,8 @@ def attach(place: Place, *, writable: bool, timeout: float | None = 0) -> Sectio
 
     def attempt() -> SectionStake | None:
         try:
-            return _join_file(place, writable) if place.stays else _join(place, writable)
+            with _told(place, "attach"):
+                return _attempt_file(place, "attach", None, writable) if place.stays else _join(place, writable)
         except RegionNotFound:
             if timeout == 0:
                 raise
@@ -96,17 +104,18 @@ def attach(place: Place, *, writable: bool, timeout: float | None = 0) -> Sectio
 
 
 def _make_or_join(place: Place, intent: Literal["create", "open"], blueprint: Blueprint) -> SectionStake | None:
-    if place.stays:
-        return _make_or_join_file(place, intent, blueprint)
-    with _birth(place, place.address):
-        entry = _Entry.make(place)
-        stake = _join_present(place, entry, writable=True)
-        if stake is None:
-            return _make(place, entry, blueprint)
-        if intent == "create":
-            stake.close()
-            raise RegionExists(errno.EEXIST, f"{place} exists already; attach() joins it, open() does either")
-        return stake
+    with _told(place, intent, blueprint.region_size):
+        if place.stays:
+            return _attempt_file(place, intent, blueprint, True)
+        with _Birth(place):
+            entry = _Entry.make(place)
+            stake = _join_present(place, entry, writable=True)
+            if stake is None:
+                return _make(place, entry, blueprint)
+            if intent == "create":
+                stake.close()
+                raise _exists(place)
+            return stake
 
 
 def unlink(place: Place) -> None:
@@ -120,9 +129,9 @@ def unlink(place: Place) -> None:
         The path is that of some other file.
     """
     if place.stays:
-        _unlink_file(place)
+        persist(lambda: _unlink_file(place), place, PATIENCE)
         return
-    with _birth(place, place.address):
+    with _told(place, "unlink"), _Birth(place):
         entry = _Entry.find(place, writable=True)
         if _data_section(place, entry, writable=False) is None:
             raise _not_found(place)
@@ -160,28 +169,22 @@ def discard(place: Place) -> None:
 
 @dataclass
 class _Entry:
-    """The section that says which instance of a region is the present one."""
+    """The section that says which instance of a region is the present one, and the mode it was made with."""
 
     section: _native.Section
     mapping: _native.Mapping
 
     @classmethod
     def make(cls, place: Place) -> "_Entry":
-        try:
-            section = _native.Section(place.address, _ENTRY_SIZE, descriptor(place))
-        except OSError as error:
-            raise _refused(place, error, making=True) from error
-        return cls._trusted(place, section, writable=True)
+        section = _native.Section(place.address, _ENTRY_SIZE, descriptor(place.mode))
+        entry = cls._trusted(place, section, writable=True)
+        if section.created:
+            memoryview(entry.mapping)[8:12].cast("I")[0] = place.mode
+        return entry
 
     @classmethod
     def find(cls, place: Place, *, writable: bool) -> "_Entry":
-        try:
-            section = _native.Section(place.address, writable=writable)
-        except FileNotFoundError:
-            raise _not_found(place) from None
-        except OSError as error:
-            raise _refused(place, error, making=False) from error
-        return cls._trusted(place, section, writable=writable)
+        return cls._trusted(place, _native.Section(place.address, writable=writable), writable=writable)
 
     @classmethod
     def _trusted(cls, place: Place, section: _native.Section, *, writable: bool) -> "_Entry":
@@ -190,12 +193,15 @@ class _Entry:
 
     @property
     def instance(self) -> int:
-        return int.from_bytes(memoryview(self.mapping)[:8], sys.byteorder)
+        return int(memoryview(self.mapping)[:8].cast("Q")[0])
 
     @instance.setter
     def instance(self, instance: int) -> None:
-        # one store: who joins reads it without taking the mutex
         memoryview(self.mapping)[:8].cast("Q")[0] = instance
+
+    @property
+    def mode(self) -> int:
+        return int(memoryview(self.mapping)[8:12].cast("I")[0])
 
 
 def _data_name(place: Place, instance: int) -> str:
@@ -204,17 +210,16 @@ def _data_name(place: Place, instance: int) -> str:
 
 def _data_section(place: Place, entry: _Entry, *, writable: bool) -> _native.Section | None:
     """Open the present instance; None if there is none."""
-    instance = entry.instance
-    if instance == 0:
-        return None
-    try:
-        section = _native.Section(_data_name(place, instance), writable=writable)
-    except FileNotFoundError:
-        return None  # everybody has left it, or been killed
-    except OSError as error:
-        raise _refused(place, error, making=False) from error
-    insist_on_owner(place, section)
-    return section
+    while (instance := entry.instance) != 0:
+        try:
+            section = _native.Section(_data_name(place, instance), writable=writable)
+        except FileNotFoundError:
+            if entry.instance == instance:
+                return None  # everybody has left it, or been killed
+            continue  # a new one has come, perhaps while we read the number, which 32-bit processes do by halves
+        insist_on_owner(place, section)
+        return section
+    return None
 
 
 def _join_present(place: Place, entry: _Entry, *, writable: bool) -> SectionStake | None:
@@ -224,7 +229,7 @@ def _join_present(place: Place, entry: _Entry, *, writable: bool) -> SectionStak
     mapping = _native.Mapping(section.handle, 0, writable)
     if not is_complete(place, mapping):
         raise RegionCorrupt(f"{place}: somebody has it open, but it was never completed")
-    return _stake(place, section, mapping, writable=writable, created=False, entry=entry)
+    return _stake(place, entry, section, mapping, writable=writable, created=False)
 
 
 def _join(place: Place, writable: bool) -> SectionStake:
@@ -236,127 +241,123 @@ def _join(place: Place, writable: bool) -> SectionStake:
 
 def _make(place: Place, entry: _Entry, blueprint: Blueprint) -> SectionStake:
     instance = int.from_bytes(os.urandom(8), "little") or 1
-    size = blueprint.region_size
-    try:
-        section = _native.Section(_data_name(place, instance), size, descriptor(place))
-        mapping = _native.Mapping(section.handle, size, True)
-    except OSError as error:
-        if error.winerror in _NO_ROOM:
-            raise RegionFull(
-                error.errno, f"{place} needs {size:,} bytes, but memory and paging file are full"
-            ) from error
-        raise _refused(place, error, making=True) from error
+    section = _native.Section(_data_name(place, instance), blueprint.region_size, descriptor(entry.mode))
+    mapping = _native.Mapping(section.handle, blueprint.region_size, True)
     blueprint.build(mapping, instance)
-    stake = _stake(place, section, mapping, writable=True, created=True, entry=entry)
+    stake = _stake(place, entry, section, mapping, writable=True, created=True)
     entry.instance = instance  # last: from here on others can join
     return stake
 
 
 def _stake(
     place: Place,
+    entry: _Entry,
     section: _native.Section,
     mapping: _native.Mapping,
     *,
     writable: bool,
     created: bool,
-    entry: _Entry,
 ) -> SectionStake:
-    instance = int.from_bytes(memoryview(mapping)[72:80], "little")
-    writer = (_data_name(place, instance), descriptor(place, synchronisation=True)) if writable else None
-    return SectionStake(place, section, mapping, writer, created, (entry.section,))
+    instance = int.from_bytes(memoryview(mapping)[_INSTANCE], "little")
+    writer = (_data_name(place, instance), descriptor(entry.mode, synchronisation=True), 0) if writable else None
+    return SectionStake(place, section, mapping, writer, created, entry.section)
 
 
-@contextlib.contextmanager
-def _birth(place: Place, prefix: str) -> Generator[None, None, None]:
+class _Birth(_native.Guard):
     """Keep others from making or unlinking the region meanwhile."""
-    try:
-        mutex = _native.KernelMutex(f"{prefix}!birth", descriptor(place, synchronisation=True))
-    except OSError as error:
-        raise _refused(place, error, making=True) from error
-    if mutex.acquire(PATIENCE) != 0:
-        raise Timeout(errno.ETIMEDOUT, f"{place}: somebody else has been making it for {PATIENCE:g} s")
-    try:
-        yield
-    finally:
-        mutex.release(True)
-        mutex.close()
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        mode = 0o666 if place.scope == "machine" else 0o600  # who may open the region is decided by its own rights
+        mutex = _native.KernelMutex(f"{place.address}!birth", descriptor(mode, synchronisation=True))
+        super().__init__(mutex, PATIENCE)
+
+    def _fail(self, what: str) -> NoReturn:
+        words = f"{self._place}: somebody else has been making it for {PATIENCE:g} s ({what})"
+        raise Timeout(errno.ETIMEDOUT, words)
 
 
 # ---- regions in files ----------------------------------------------------------------------------------------------
 
 
-def _open_file(place: Place, *, writable: bool, create: bool) -> tuple[int, bool]:
-    """Open the file, or create it, and tell which; returns a descriptor, for os.close() to close."""
+def _attempt_file(place: Place, intent: str, blueprint: Blueprint | None, writable: bool) -> SectionStake | None:
+    """Open the file and join or make the region in it; None if others are in the way."""
+    fd, fresh = _open_file(place, intent, writable)
+    if fd < 0:
+        return None
+    held = [fd]
+    try:
+        handle = msvcrt.get_osfhandle(fd)
+        if not _native.lock_byte(handle, _native.BIRTH_BYTE, _EXCLUSIVE if writable else _SHARED):
+            return None
+        if not _is_at(place, handle):
+            return None  # somebody took it away between our open and our lock
+        alone = writable and _native.lock_byte(handle, _native.LIFE_BYTE, _EXCLUSIVE)
+        mapped = _map(fd, writable)
+        complete = mapped is not None and is_complete(place, mapped[1])
+        if complete:
+            if intent == "create":
+                raise _exists(place)
+        elif intent == "attach" or blueprint is None:
+            raise _not_found(place)
+        elif not alone:
+            raise RegionCorrupt(f"{place}: somebody has it open, but it was never completed")
+        elif mapped is not None:  # left half made by the killed
+            del mapped
+            _remove_file(place)
+            return None
+        else:
+            mapped = _fill(place, fd, fresh, blueprint)
+        assert mapped is not None
+        section, mapping = mapped
+        if alone and complete:
+            _native.reset_waiting(mapping)
+        _native.lock_byte(handle, _native.LIFE_BYTE, _SHARED)
+        writer = None
+        if writable:
+            events = "Global\\typedshm-file-{:x}-{:x}".format(*_native.file_identity(handle))
+            writer = events, descriptor(place.mode, synchronisation=True), handle
+        stake = SectionStake(place, section, mapping, writer, not complete, fd)
+        held.clear()
+        _native.lock_byte(handle, _native.BIRTH_BYTE, _native.BYTE_FREE)
+        return stake
+    finally:
+        for left in held:  # which no stake has taken over
+            os.close(left)
+
+
+def _open_file(place: Place, intent: str, writable: bool) -> tuple[int, bool]:
+    """Open or create the file, and tell which; returns a descriptor, -1 if the file came while we tried."""
     fresh = False
     try:
         handle = _native.open_file(place.address, writable, False, "")
     except FileNotFoundError as error:
-        if error.winerror == 3:
+        if error.winerror == _NO_DIRECTORY:
             words = f"{place}: no such directory as {str(place.path.parent)!r}"
             raise RegionNotFound(errno.ENOENT, words) from None
-        if not create:
+        if intent not in ("create", "open"):
             raise _not_found(place) from None
         try:
-            handle = _native.open_file(place.address, True, True, descriptor(place))
-        except OSError as problem:
-            raise _refused(place, problem, making=True) from problem
+            handle = _native.open_file(place.address, True, True, descriptor(place.mode))
+        except FileExistsError:
+            return -1, False
         fresh = True
-    except OSError as error:
-        raise _refused(place, error, making=False) from error
-    return msvcrt.open_osfhandle(handle, os.O_BINARY | (os.O_RDWR if writable else os.O_RDONLY)), fresh
+    fd = msvcrt.open_osfhandle(handle, os.O_BINARY | (os.O_RDWR if writable else os.O_RDONLY))
+    if os.fstat(fd).st_file_attributes & stat.FILE_ATTRIBUTE_REPARSE_POINT:
+        os.close(fd)
+        raise RegionRefused(errno.ELOOP, f"{place} cannot be opened: a symbolic link stands under that name")
+    return fd, fresh
 
 
-def _prefix(fd: int) -> str:
-    status = os.fstat(fd)
-    return f"Global\\typedshm-file-{status.st_dev:x}-{status.st_ino:x}"
-
-
-def _is_at(place: Place, fd: int) -> bool:
-    """Tell whether the path still leads to the file; os.stat() may not say which file it found."""
+def _is_at(place: Place, handle: int) -> bool:
+    """Tell whether the path still leads to the file."""
     try:
-        there, _ = _open_file(place, writable=False, create=False)
-    except (RegionNotFound, RegionRefused):
+        fd, _ = _open_file(place, "look", False)
+    except OSError:
         return False
-    same = os.path.samestat(os.fstat(there), os.fstat(fd))
-    os.close(there)
+    same = _native.file_identity(msvcrt.get_osfhandle(fd)) == _native.file_identity(handle)
+    os.close(fd)
     return same
-
-
-def _join_file(place: Place, writable: bool) -> SectionStake:
-    fd, _ = _open_file(place, writable=writable, create=False)
-    try:
-        with _birth(place, _prefix(fd)) if writable else contextlib.nullcontext():
-            life = _native.Event(f"{_prefix(fd)}!life", descriptor(place, synchronisation=True)) if writable else None
-            mapping = _map(fd, writable)
-            if mapping is None or not is_complete(place, mapping[1]):
-                raise _not_found(place)
-            return _file_stake(place, fd, mapping, life, created=False)
-    finally:
-        os.close(fd)
-
-
-def _make_or_join_file(place: Place, intent: Literal["create", "open"], blueprint: Blueprint) -> SectionStake | None:
-    fd, fresh = _open_file(place, writable=True, create=True)
-    try:
-        with _birth(place, _prefix(fd)):
-            if not _is_at(place, fd):
-                return None  # somebody took it away between our open and our mutex
-            life = _native.Event(f"{_prefix(fd)}!life", descriptor(place, synchronisation=True))
-            mapping = _map(fd, True)
-            if mapping is not None and is_complete(place, mapping[1]):
-                if intent == "create":
-                    words = f"{place} exists already; attach() joins it, open() does either"
-                    raise RegionExists(errno.EEXIST, words)
-                return _file_stake(place, fd, mapping, life, created=False)
-            if not life.created:
-                raise RegionCorrupt(f"{place}: somebody has it open, but it was never completed")
-            if mapping is not None:  # left half made by the killed
-                del mapping
-                _remove_file(place)
-                return None
-            return _file_stake(place, fd, _fill(place, fd, fresh, blueprint), life, created=True)
-    finally:
-        os.close(fd)
 
 
 def _map(fd: int, writable: bool) -> tuple[_native.Section, _native.Mapping] | None:
@@ -375,43 +376,29 @@ def _fill(place: Place, fd: int, fresh: bool, blueprint: Blueprint) -> tuple[_na
         os.write(fd, MAGIC)  # first, so that a half-made file can be told from somebody's data
         section = _native.Section("", size, file=msvcrt.get_osfhandle(fd))
         mapping = _native.Mapping(section.handle, size, True, True)
-    except OSError as error:
+    except OSError:
         if fresh:
             _remove_file(place)
         else:
             os.ftruncate(fd, 0)  # it was there before us, empty
-        raise RegionFull(error.errno, f"{place} needs {size:,} bytes: {error.strerror}") from error
+        raise
     blueprint.build(mapping, int.from_bytes(os.urandom(8), "little"))
     return section, mapping
 
 
-def _file_stake(
-    place: Place,
-    fd: int,
-    mapped: tuple[_native.Section, _native.Mapping],
-    life: _native.Event | None,
-    *,
-    created: bool,
-) -> SectionStake:
-    section, mapping = mapped
-    if life is None:
-        return SectionStake(place, section, mapping, None, created, ())
-    if life.created and not created:
-        _native.reset_waiting(mapping)
-    writer = _prefix(fd), descriptor(place, synchronisation=True)
-    return SectionStake(place, section, mapping, writer, created, (life,))
-
-
-def _unlink_file(place: Place) -> None:
-    fd, _ = _open_file(place, writable=False, create=False)
-    try:
-        insist_on_magic(place, os.read(fd, len(MAGIC)))
-    finally:
-        os.close(fd)
-    try:
-        _remove_file(place)
-    except OSError as error:
-        raise _refused(place, error, making=False) from error
+def _unlink_file(place: Place) -> Literal[True] | None:
+    with _told(place, "unlink"):
+        fd, _ = _open_file(place, "unlink", False)
+        try:
+            handle = msvcrt.get_osfhandle(fd)
+            insist_on_magic(place, os.read(fd, len(MAGIC)))
+            # as on POSIX systems: what has been made under the name meanwhile is not ours to remove
+            if not _native.lock_byte(handle, _native.BIRTH_BYTE, _SHARED) or not _is_at(place, handle):
+                return None
+            _remove_file(place)
+            return True
+        finally:
+            os.close(fd)
 
 
 def _remove_file(place: Place) -> None:
@@ -425,9 +412,15 @@ def _remove_file(place: Place) -> None:
 
 
 def _delete_removed(place: Place) -> None:
-    for removed in place.path.parent.glob(f"{glob.escape(place.path.name)}.removed-*"):
-        with contextlib.suppress(OSError):
-            os.unlink(removed)
+    ours = re.compile(re.escape(place.path.name) + r"\.removed-[0-9a-f]{12}")
+    with contextlib.suppress(OSError):
+        for path in list(place.path.parent.iterdir()):
+            if ours.fullmatch(path.name):
+                with contextlib.suppress(OSError):
+                    with path.open("rb") as file:
+                        start = file.read(len(MAGIC))
+                    if start in (MAGIC, b""):
+                        path.unlink()
 
 
 # ---- errors --------------------------------------------------------------------------------------------------------
@@ -437,16 +430,35 @@ def _not_found(place: Place) -> RegionNotFound:
     return RegionNotFound(errno.ENOENT, f"{place} does not exist" + ("" if place.stays else ": nobody has it open"))
 
 
-def _refused(place: Place, error: OSError, *, making: bool) -> RegionRefused:
-    words = error.strerror
-    if error.winerror == _OTHER_KIND:
-        words = "an object of another kind has that name"
-    elif error.winerror == _DENIED and making and place.scope == "machine" and not place.stays:
-        words = (
-            "to make regions for the whole machine takes the right to create global objects "
-            "(SeCreateGlobalPrivilege), which services and administrators have"
-        )
-    elif error.winerror == _DENIED:
-        words = "a directory stands under that name" if place.stays and place.path.is_dir() else "not permitted"
-        words += "" if making else "; readonly=True may be"
-    return RegionRefused(error.errno, f"{place} cannot be opened: {words}")
+def _exists(place: Place) -> RegionExists:
+    return RegionExists(errno.EEXIST, f"{place} exists already; attach() joins it, open() does either")
+
+
+@contextlib.contextmanager
+def _told(place: Place, intent: str, size: int = 0) -> Generator[None, None, None]:
+    """Turn the system's errors into ours, which say what was asked of which region."""
+    try:
+        yield
+    except TypedshmError:
+        raise
+    except FileNotFoundError as error:
+        raise _not_found(place) from error
+    except OSError as error:
+        if error.winerror in _NO_ROOM or error.errno == errno.ENOMEM:
+            where = f"the disk of {str(place.path.parent)!r} is" if place.stays else "memory and paging file are"
+            raise RegionFull(error.errno, f"{place} needs {size:,} bytes, but {where} full") from error
+        words = error.strerror
+        if error.winerror == _OTHER_KIND:
+            words = "an object of another kind has that name"
+        elif error.winerror == _DENIED and place.stays and place.path.is_dir():
+            words = "a directory stands under that name"
+        elif error.winerror == _DENIED:
+            words = "not permitted"
+            if intent == "attach":
+                words += "; readonly=True may be"
+            elif place.scope == "machine" and not place.stays:
+                words += (
+                    "; to make regions for the whole machine takes the right to create global objects "
+                    "(SeCreateGlobalPrivilege), which services and administrators have"
+                )
+        raise RegionRefused(error.errno, f"{place} cannot be opened: {words}") from error

@@ -11,17 +11,17 @@ assert sys.platform == "win32"
 _SYSTEM, _EVERYBODY = "SY", "WD"
 
 
-def descriptor(place: Place, *, synchronisation: bool = False) -> str:
-    """Write a place's mode as a security descriptor, in SDDL.
+def descriptor(mode: int, *, synchronisation: bool = False) -> str:
+    """Write permission bits as a security descriptor, in SDDL.
 
     The owner may do everything; everybody else what the last three bits say, as Windows' lists know no "group" that
     would be the file's. Objects that only synchronise are used in full by whoever may write.
     """
     user = _native.current_user()
     allowed = [f"(A;;GA;;;{user})", f"(A;;GA;;;{_SYSTEM})"]
-    if place.mode & 0o002:
+    if mode & 0o002:
         allowed.append(f"(A;;{'GA' if synchronisation else 'GRGW'};;;{_EVERYBODY})")
-    elif place.mode & 0o004 and not synchronisation:
+    elif mode & 0o004 and not synchronisation:
         allowed.append(f"(A;;GR;;;{_EVERYBODY})")
     return f"O:{user}D:P{''.join(allowed)}"
 

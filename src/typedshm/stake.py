@@ -7,8 +7,8 @@ from typedshm import _native
 from typedshm.errors import RegionCorrupt, RegionFull
 from typedshm.place import Place
 
-Writer = int | tuple[str, str]
-"""What proves a participant's life: a descriptor; on Windows the prefix of objects' names, and their security."""
+Writer = int | tuple[str, str, int]
+"""What proves a participant's life: a descriptor; on Windows a prefix of objects' names, their security, a file."""
 
 
 class Stake(abc.ABC):

@@ -1,5 +1,6 @@
 """The stake in a region on Windows: handles of kernel objects, which the kernel closes when their process ends."""
 
+import os
 import sys
 
 from typedshm import _native
@@ -12,7 +13,8 @@ assert sys.platform == "win32"
 class SectionStake(Stake):
     """A region that is a section: of the paging file, or of a file.
 
-    Besides the section it keeps whatever else has to exist as long as the region is open here.
+    Besides the section it keeps the one that says which instance of the region is the present one, or the file with
+    this process's locks: a descriptor, which is its own from now on.
     """
 
     def __init__(
@@ -22,9 +24,9 @@ class SectionStake(Stake):
         mapping: _native.Mapping,
         writer: Writer | None,
         created: bool,
-        kept: tuple[_native.Section | _native.Event, ...],
+        kept: _native.Section | int,
     ) -> None:
-        self._kept: tuple[_native.Section | _native.Event, ...] | None = None
+        self._kept: _native.Section | int | None = None
         super().__init__(place, mapping, writer, created)
         self._section = section
         self._kept = kept
@@ -40,13 +42,14 @@ class SectionStake(Stake):
 
     def close(self) -> bool:
         """See :class:`Stake`."""
-        if self._kept is None:
-            return True
-        if self.mutex is not None and not self.mutex.detach():
+        if self.mutex is not None and not self.closed and not self.mutex.detach():
             return False
-        # The section first, and last what others ask for it by: who finds that, finds the region.
+        kept, self._kept = self._kept, None
+        if kept is None:
+            return True  # also if another thread was faster
         self._section.close()
-        for kept in self._kept:
+        if isinstance(kept, int):
+            os.close(kept)
+        else:
             kept.close()
-        self._kept = None
         return True

@@ -18,17 +18,14 @@ typedef struct {
 
 static _Thread_local Guarded current;
 
-static bool concerns(const Guarded *guarded, const EXCEPTION_RECORD *record) {
+static LONG CALLBACK on_exception(EXCEPTION_POINTERS *pointers) {
+    const EXCEPTION_RECORD *record = pointers->ExceptionRecord;
     /* a file on a disk or a share that is gone reports the one, a file cut short under Wine the other */
     bool fault =
         record->ExceptionCode == EXCEPTION_IN_PAGE_ERROR || record->ExceptionCode == EXCEPTION_ACCESS_VIOLATION;
-    if (!guarded->armed || !fault || record->NumberParameters < 2)
-        return false;
-    return record->ExceptionInformation[1] - guarded->memory < guarded->size;
-}
-
-static LONG CALLBACK on_exception(EXCEPTION_POINTERS *pointers) {
-    if (!concerns(&current, pointers->ExceptionRecord))
+    if (!fault || record->NumberParameters < 2)
+        return EXCEPTION_CONTINUE_SEARCH; /* before we touch storage that a thread at its end may no longer have */
+    if (!current.armed || record->ExceptionInformation[1] - current.memory >= current.size)
         return EXCEPTION_CONTINUE_SEARCH;
     current.armed = false;
     current.failed = true;

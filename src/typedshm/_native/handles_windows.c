@@ -64,7 +64,8 @@ static PyObject *current_user(PyObject *module, PyObject *unused) {
 int peers_open(os_peers *peers, PyObject *handle) {
     PyObject *prefix, *sddl;
     Names names;
-    if (!PyArg_ParseTuple(handle, "UU:handle", &prefix, &sddl) || !names_from(prefix, sddl, &names))
+    Py_ssize_t file;
+    if (!PyArg_ParseTuple(handle, "UUn:handle", &prefix, &sddl, &file) || !names_from(prefix, sddl, &names))
         return -1;
     size_t length = wcslen(names.name);
     if (length >= sizeof peers->prefix / sizeof *peers->prefix) {
@@ -75,6 +76,7 @@ int peers_open(os_peers *peers, PyObject *handle) {
     memcpy(peers->prefix, names.name, (length + 1) * sizeof *names.name);
     peers->security = names.attributes.lpSecurityDescriptor;
     peers->presence = NULL;
+    peers->file = (HANDLE)file;
     names.attributes.lpSecurityDescriptor = NULL;
     names_free(&names);
     return 0;
@@ -84,6 +86,7 @@ void peers_leave(os_peers *peers) {
     if (peers->presence)
         CloseHandle(peers->presence);
     peers->presence = NULL;
+    peers->file = NULL; /* its owner closes it, and with that frees the presence entry */
 }
 
 void peers_close(os_peers *peers) {
@@ -134,11 +137,14 @@ static PyObject *section_create(PyTypeObject *type, PyObject *args, PyObject *kw
     HANDLE handle;
     DWORD error;
     Py_BEGIN_ALLOW_THREADS /* a large one is committed now, in memory or on the disk */
-    if (size == 0 && file == -1) {
-        DWORD access = READ_CONTROL | FILE_MAP_READ | (writable ? FILE_MAP_WRITE : 0);
+    /* Opened first, since to make what exists asks for more rights; and without the right to learn its owner, where
+     * only that is missing. */
+    DWORD access = FILE_MAP_READ | (writable ? FILE_MAP_WRITE : 0);
+    handle = *names.name ? OpenFileMappingW(access | READ_CONTROL, FALSE, names.name) : NULL;
+    if (!handle && *names.name && GetLastError() == ERROR_ACCESS_DENIED)
         handle = OpenFileMappingW(access, FALSE, names.name);
-        error = handle ? ERROR_ALREADY_EXISTS : GetLastError();
-    } else {
+    error = handle ? ERROR_ALREADY_EXISTS : GetLastError();
+    if (!handle && (size || file != -1) && (!*names.name || error == ERROR_FILE_NOT_FOUND)) {
         handle = CreateFileMappingW((HANDLE)file, &names.attributes, writable ? PAGE_READWRITE : PAGE_READONLY,
                                     (DWORD)(size >> 32), (DWORD)size, *names.name ? names.name : NULL);
         error = GetLastError();
@@ -265,7 +271,21 @@ static PyObject *open_file(PyObject *module, PyObject *args) {
     return PyLong_FromSsize_t((Py_ssize_t)handle);
 }
 
+/* A volume's serial number and the file's index on it, always by this one call: others use wider numbers. */
+static PyObject *file_identity(PyObject *module, PyObject *number) {
+    (void)module;
+    Py_ssize_t handle = PyLong_AsSsize_t(number);
+    BY_HANDLE_FILE_INFORMATION found;
+    if (handle == -1 && PyErr_Occurred())
+        return NULL;
+    if (!GetFileInformationByHandle((HANDLE)handle, &found))
+        return native_system_error();
+    unsigned long long index = (unsigned long long)found.nFileIndexHigh << 32 | found.nFileIndexLow;
+    return Py_BuildValue("kK", (unsigned long)found.dwVolumeSerialNumber, index);
+}
+
 static PyMethodDef functions[] = {
+    {"file_identity", file_identity, METH_O, "The volume's serial number and the file's index on it."},
     {"current_user", current_user, METH_NOARGS, "The security identifier of this process's user."},
     {"open_file", open_file, METH_VARARGS, "Open a file so that others may rename and delete it meanwhile."},
     {NULL, NULL, 0, NULL},

@@ -119,7 +119,12 @@ static PyObject *reset_waiting(PyObject *module, PyObject *object) {
     Mapping *mapping = region_mapping(object, true);
     if (!mapping)
         return NULL;
-    tshm_store(&((tshm_region *)mapping->memory)->waiting.until, 0, relaxed);
+    tshm_region *lines = (tshm_region *)mapping->memory;
+    tshm_store(&lines->waiting.until, 0, relaxed);
+    for (size_t i = 0; i < sizeof lines->waiting.sleepers.bits / sizeof *lines->waiting.sleepers.bits; i++) {
+        tshm_store(&lines->waiting.sleepers.bits[i], 0, relaxed);
+        tshm_store(&lines->writer.sleepers.bits[i], 0, relaxed);
+    }
     Py_RETURN_NONE;
 }
 

@@ -10,46 +10,69 @@ static const DWORD SIGNAL_SLICE = 50; /* ms between looks at Python's signal han
 
 typedef struct {
     PyObject_HEAD
-    HANDLE handle;           /* NULL once closed */
-    unsigned long thread;    /* that has it, or 0 */
-    uint32_t depth;          /* how often; the system counts too */
-    tshm_atomic_u32 waiting; /* threads that are about to use the handle */
-    bool created, recovered;
+    TSHM_ATOMIC(HANDLE) handle;        /* NULL once closed */
+    TSHM_ATOMIC(unsigned long) thread; /* that has it, or 0 */
+    tshm_atomic_u32 depth;             /* how often; the system counts too */
+    tshm_atomic_u32 users;             /* threads that may be about to use the handle */
+    bool created;
+    TSHM_ATOMIC(bool) recovered;
 } KernelMutex;
 
 bool kernel_mutex_check(PyObject *object) {
     return Py_TYPE(object) == kernel_mutex_type;
 }
 
-static bool is_mine(const KernelMutex *self) {
-    return self->depth && self->thread == PyThread_get_thread_ident();
+static bool is_mine(KernelMutex *self) {
+    return tshm_load(&self->depth, relaxed) && tshm_load(&self->thread, relaxed) == PyThread_get_thread_ident();
+}
+
+/* We have just got it: note it, but for one that is being closed, which goes back. */
+static bool keep(KernelMutex *self, HANDLE handle, bool mine, bool abandoned) {
+    if (!tshm_load(&self->handle, seq_cst)) {
+        ReleaseMutex(handle);
+        return false;
+    }
+    /* what another thread had counted when it ended counts no more */
+    tshm_store(&self->depth, mine ? tshm_load(&self->depth, relaxed) + 1 : 1, relaxed);
+    tshm_store(&self->thread, PyThread_get_thread_ident(), relaxed);
+    if (!mine)
+        tshm_store(&self->recovered, abandoned, relaxed); /* its last owner died holding it */
+    return true;
+}
+
+/* One wait of at most `slice` ms. */
+static int try_acquire(KernelMutex *self, DWORD slice) {
+    atomic_fetch_add_explicit(&self->users, 1, memory_order_seq_cst); /* before the look; close() does both reversed */
+    HANDLE handle = tshm_load(&self->handle, seq_cst);
+    bool mine = is_mine(self);
+    DWORD result = WAIT_FAILED, error = 0;
+    if (handle) {
+        Py_BEGIN_ALLOW_THREADS
+        result = WaitForSingleObject(handle, slice);
+        error = GetLastError();
+        Py_END_ALLOW_THREADS
+    }
+    bool taken = handle && (result == WAIT_OBJECT_0 || result == WAIT_ABANDONED);
+    bool kept = taken && keep(self, handle, mine, result == WAIT_ABANDONED);
+    atomic_fetch_sub_explicit(&self->users, 1, memory_order_seq_cst);
+    if (kept)
+        return GUARD_TAKEN;
+    if (!handle || taken)
+        return GUARD_CLOSED;
+    if (result != WAIT_FAILED)
+        return GUARD_TIMEOUT;
+    PyErr_SetFromWindowsErr((int)error);
+    return GUARD_EXCEPTION;
 }
 
 static int acquire(PyObject *object, int64_t ns) {
-    KernelMutex *self = (KernelMutex *)object;
     uint64_t start = os_monotonic_ns();
     for (;;) {
-        HANDLE handle = self->handle;
-        if (!handle)
-            return GUARD_CLOSED;
         int64_t left = ns == TSHM_FOREVER ? INT64_MAX : ns - (int64_t)(os_monotonic_ns() - start);
         DWORD slice = left <= 0 ? 0 : left >= SIGNAL_SLICE * 1000000ll ? SIGNAL_SLICE : (DWORD)(left / 1000000 + 1);
-        DWORD result;
-        atomic_fetch_add_explicit(&self->waiting, 1, memory_order_relaxed);
-        Py_BEGIN_ALLOW_THREADS
-        result = WaitForSingleObject(handle, slice); /* close() waits for us */
-        Py_END_ALLOW_THREADS
-        atomic_fetch_sub_explicit(&self->waiting, 1, memory_order_relaxed);
-        if (result == WAIT_OBJECT_0 || result == WAIT_ABANDONED) {
-            if (self->depth++ == 0)
-                self->recovered = result == WAIT_ABANDONED; /* its last owner died holding it */
-            self->thread = PyThread_get_thread_ident();
-            return GUARD_TAKEN;
-        }
-        if (result == WAIT_FAILED) {
-            native_system_error();
-            return GUARD_EXCEPTION;
-        }
+        int result = try_acquire((KernelMutex *)object, slice);
+        if (result != GUARD_TIMEOUT)
+            return result;
         if (PyErr_CheckSignals() < 0)
             return GUARD_EXCEPTION;
         if (left <= 0)
@@ -60,9 +83,11 @@ static int acquire(PyObject *object, int64_t ns) {
 static bool release(PyObject *object, bool repaired) {
     (void)repaired; /* the system has no place to note it */
     KernelMutex *self = (KernelMutex *)object;
-    if (--self->depth == 0)
-        self->thread = 0;
-    return ReleaseMutex(self->handle);
+    uint32_t depth = tshm_load(&self->depth, relaxed) - 1;
+    if (depth == 0)
+        tshm_store(&self->thread, 0, relaxed);
+    tshm_store(&self->depth, depth, relaxed);
+    return ReleaseMutex(tshm_load(&self->handle, relaxed));
 }
 
 static bool held(PyObject *object) {
@@ -94,20 +119,23 @@ static PyObject *create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
         CloseHandle(handle);
         return NULL;
     }
-    self->handle = handle;
-    self->thread = 0;
-    self->depth = 0;
-    tshm_store(&self->waiting, 0, relaxed);
+    tshm_store(&self->handle, handle, relaxed);
+    tshm_store(&self->thread, 0, relaxed);
+    tshm_store(&self->depth, 0, relaxed);
+    tshm_store(&self->users, 0, relaxed);
+    tshm_store(&self->recovered, false, relaxed);
     self->created = error != ERROR_ALREADY_EXISTS;
-    self->recovered = false;
     return (PyObject *)self;
 }
 
 static void dealloc(PyObject *object) {
     PyTypeObject *type = Py_TYPE(object);
     KernelMutex *self = (KernelMutex *)object;
-    if (self->handle)
-        CloseHandle(self->handle);
+    HANDLE handle = tshm_load(&self->handle, relaxed);
+    while (is_mine(self)) /* or nobody would get it while this thread lives */
+        release(object, false);
+    if (handle)
+        CloseHandle(handle);
     PyObject_Free(object);
     Py_DECREF(type);
 }
@@ -128,20 +156,35 @@ static PyObject *release_method(PyObject *object, PyObject *repaired) {
     return PyBool_FromLong(release(object, PyObject_IsTrue(repaired) == 1));
 }
 
+/* True if no thread of this process has it, though one that has ended may have counted. */
+static bool is_free(KernelMutex *self, HANDLE handle) {
+    if (is_mine(self))
+        return false;
+    if (!tshm_load(&self->depth, relaxed))
+        return true;
+    DWORD result = WaitForSingleObject(handle, 0);
+    if (result != WAIT_OBJECT_0 && result != WAIT_ABANDONED)
+        return false;
+    ReleaseMutex(handle);
+    return true;
+}
+
 static PyObject *close_method(PyObject *object, PyObject *unused) {
     (void)unused;
     KernelMutex *self = (KernelMutex *)object;
-    if (self->depth)
+    HANDLE handle = tshm_load(&self->handle, relaxed);
+    if (!handle)
+        Py_RETURN_TRUE;
+    if (!is_free(self, handle))
         Py_RETURN_FALSE;
-    HANDLE handle = self->handle;
-    self->handle = NULL; /* who waits looks again within a slice */
-    while (tshm_load(&self->waiting, relaxed)) {
+    handle = atomic_exchange_explicit(&self->handle, NULL, memory_order_seq_cst);
+    while (tshm_load(&self->users, seq_cst)) { /* who waits looks again within a slice */
         Py_BEGIN_ALLOW_THREADS
         Sleep(1);
         Py_END_ALLOW_THREADS
     }
-    if (self->depth) { /* one of them got it after all */
-        self->handle = handle;
+    if (handle && !is_free(self, handle)) { /* one of them got it just before */
+        tshm_store(&self->handle, handle, seq_cst);
         Py_RETURN_FALSE;
     }
     if (handle)
@@ -161,7 +204,7 @@ static PyObject *get_mine(PyObject *object, void *unused) {
 
 static PyObject *get_recovered(PyObject *object, void *unused) {
     (void)unused;
-    return PyBool_FromLong(((KernelMutex *)object)->recovered);
+    return PyBool_FromLong(tshm_load(&((KernelMutex *)object)->recovered, relaxed));
 }
 
 static PyMethodDef methods[] = {

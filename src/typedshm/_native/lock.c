@@ -9,7 +9,7 @@ static const uint64_t SLICE = 10000000; /* ns */
 
 /* The half of the word that holds owner, flags and the counter's low bits. Little-endian. */
 static void *sleeping_half(tshm_lock *lock) {
-    return (void *)&lock->shared->word;
+    return (void *)&lock->lines->writer.word;
 }
 
 int lock_alive(void *context, uint32_t entry) {
@@ -25,8 +25,8 @@ int lock_alive(void *context, uint32_t entry) {
 static void count_death(tshm_lock *lock, uint64_t word) {
     if (word & TSHM_WORD_DIRTY)
         return; /* counted already; nobody has repaired since */
-    atomic_fetch_add_explicit(&lock->shared->deaths, 1, memory_order_relaxed);
-    tshm_store(&lock->shared->died_at, os_realtime_ns(), relaxed);
+    atomic_fetch_add_explicit(&lock->lines->writer.deaths, 1, memory_order_relaxed);
+    tshm_store(&lock->lines->writer.died_at, os_realtime_ns(), relaxed);
 }
 
 int lock_attach(tshm_lock *lock) {
@@ -44,15 +44,15 @@ int lock_attach(tshm_lock *lock) {
     if (entry == lock->presence_count)
         return TSHM_LOCK_FULL;
     lock->entry = entry;
-    lock->presence[entry].pid = os_process_id();
+    lock->lines->presence[entry].pid = os_process_id();
 
-    uint64_t word = tshm_load(&lock->shared->word, acquire);
+    uint64_t word = tshm_load(&lock->lines->writer.word, acquire);
     while (OWNER(word) == entry + 1) { /* rule 4 */
         uint64_t freed = (word & TSHM_WORD_COUNTER) | TSHM_WORD_DIRTY;
         /* release, with the acquire of the next taker: it sees what we saw of the dead owner's stores */
-        if (tshm_exchange_if(&lock->shared->word, &word, freed, release)) {
+        if (tshm_exchange_if(&lock->lines->writer.word, &word, freed, release)) {
             count_death(lock, word);
-            os_word_wake_all(&lock->peers, &lock->shared->sleepers, sleeping_half(lock));
+            os_word_wake_all(&lock->peers, lock->lines, sleeping_half(lock));
             break;
         }
     }
@@ -64,7 +64,7 @@ static int take(tshm_lock *lock, uint64_t word, uint64_t flags) {
     uint64_t mine = ((word & TSHM_WORD_COUNTER) + TSHM_WORD_ACQUISITION) /* rule 5 */
                     | (word & (TSHM_WORD_WAITING | TSHM_WORD_DIRTY)) | flags | (lock->entry + 1);
     /* acquire, with the release in lock_release: everything its last owner stored is visible */
-    if (!tshm_exchange_if(&lock->shared->word, &word, mine, acquire))
+    if (!tshm_exchange_if(&lock->lines->writer.word, &word, mine, acquire))
         return TSHM_LOCK_BUSY;
     lock->held = mine;
     return mine & TSHM_WORD_DIRTY ? TSHM_LOCK_RECOVERED : TSHM_LOCK_TAKEN;
@@ -80,7 +80,7 @@ static int take_over(tshm_lock *lock, uint64_t word) {
 
 /* One attempt; `flags` are added to the word on success. On BUSY, `seen` is the word of a living owner. */
 static int attempt(tshm_lock *lock, uint64_t flags, bool probe, uint64_t *seen) {
-    uint64_t word = tshm_load(&lock->shared->word, relaxed);
+    uint64_t word = tshm_load(&lock->lines->writer.word, relaxed);
     *seen = word;
     uint32_t owner = OWNER(word);
     if (owner == 0)
@@ -109,11 +109,11 @@ int lock_wait(tshm_lock *lock, uint64_t ns) {
         return result;
     if (!(seen & TSHM_WORD_WAITING)) {
         /* relaxed: a mere flag; the futex call looks at the word again */
-        if (!tshm_exchange_if(&lock->shared->word, &seen, seen | TSHM_WORD_WAITING, relaxed))
+        if (!tshm_exchange_if(&lock->lines->writer.word, &seen, seen | TSHM_WORD_WAITING, relaxed))
             return TSHM_LOCK_BUSY;
         seen |= TSHM_WORD_WAITING;
     }
-    os_word_wait(&lock->peers, &lock->shared->sleepers, sleeping_half(lock), (uint32_t)seen, ns < SLICE ? ns : SLICE);
+    os_word_wait(&lock->peers, lock->lines, sleeping_half(lock), (uint32_t)seen, ns < SLICE ? ns : SLICE);
     return attempt(lock, TSHM_WORD_WAITING, true, &seen); /* rule 8 */
 }
 
@@ -123,9 +123,9 @@ int lock_release(tshm_lock *lock, bool repaired) {
     for (int tries = 0; tries < 1000; tries++) {
         uint64_t freed = (word & TSHM_WORD_COUNTER) | (repaired ? 0 : word & TSHM_WORD_DIRTY);
         /* release, with the acquire in take() */
-        if (tshm_exchange_if(&lock->shared->word, &word, freed, release)) {
+        if (tshm_exchange_if(&lock->lines->writer.word, &word, freed, release)) {
             if (word & TSHM_WORD_WAITING)
-                os_word_wake_one(&lock->peers, &lock->shared->sleepers, sleeping_half(lock));
+                os_word_wake_one(&lock->peers, lock->lines, sleeping_half(lock));
             return TSHM_LOCK_TAKEN;
         }
         if ((word ^ held) & ~TSHM_WORD_WAITING)
@@ -135,5 +135,5 @@ int lock_release(tshm_lock *lock, bool repaired) {
 }
 
 int lock_owner(const tshm_lock *lock) {
-    return (int)OWNER(tshm_load(&lock->shared->word, relaxed)) - 1;
+    return (int)OWNER(tshm_load(&lock->lines->writer.word, relaxed)) - 1;
 }

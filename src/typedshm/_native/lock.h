@@ -20,8 +20,7 @@
 #include "os.h"
 
 typedef struct {
-    tshm_writer *shared;
-    tshm_presence *presence;
+    tshm_region *lines;
     os_peers peers;
     uint32_t presence_count; /* from a checked header */
     uint32_t entry;          /* mine */

@@ -18,9 +18,9 @@ PyMODINIT_FUNC PyInit__native(void) {
 #ifdef Py_GIL_DISABLED
     PyUnstable_Module_SetGIL(module, Py_MOD_GIL_NOT_USED);
 #endif
-    if (lease_add(module) < 0 || field_add(module) < 0 || memory_add(module) < 0 || handles_add(module) < 0 ||
-        header_add(module) < 0 || mutex_add(module) < 0 || guard_add(module) < 0 || seen_add(module) < 0 ||
-        ring_add(module) < 0 || block_add(module) < 0) {
+    if (lease_add(module) < 0 || field_add(module) < 0 || memory_add(module) < 0 || byte_locks_add(module) < 0 ||
+        handles_add(module) < 0 || header_add(module) < 0 || mutex_add(module) < 0 || guard_add(module) < 0 ||
+        seen_add(module) < 0 || ring_add(module) < 0 || block_add(module) < 0) {
         Py_DECREF(module);
         return NULL;
     }

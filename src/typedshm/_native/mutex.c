@@ -159,10 +159,8 @@ static PyObject *mutex_create(PyTypeObject *type, PyObject *args, PyObject *kwar
         return NULL;
     Py_INCREF(mapping);
     mutex->mapping = (Mapping *)mapping;
-    tshm_region *lines = (tshm_region *)mutex->mapping->memory;
     memset(&mutex->lock, 0, sizeof mutex->lock);
-    mutex->lock.shared = &lines->writer;
-    mutex->lock.presence = lines->presence;
+    mutex->lock.lines = (tshm_region *)mutex->mapping->memory;
     mutex->lock.presence_count = presence_count;
     mutex->thread = 0;
     mutex->depth = 0;
@@ -262,7 +260,7 @@ static PyObject *get_owner(PyObject *self, void *unused) {
     bool alive = tshm_load(&mutex->detached, relaxed) || lock_alive(&mutex->lock, (uint32_t)owner);
     if (!alive)
         Py_RETURN_NONE;
-    return Py_BuildValue("iI", owner, (unsigned int)mutex->lock.presence[owner].pid);
+    return Py_BuildValue("iI", owner, (unsigned int)mutex->lock.lines->presence[owner].pid);
 }
 
 /* [(entry, pid), …] of those who are alive and may write. */
@@ -271,9 +269,9 @@ static PyObject *get_participants(PyObject *self, void *unused) {
     Mutex *mutex = (Mutex *)self;
     PyObject *list = PyList_New(0);
     for (uint32_t entry = 0; list && !mutex->detached && entry < mutex->lock.presence_count; entry++) {
-        if (!mutex->lock.presence[entry].pid || !lock_alive(&mutex->lock, entry))
+        if (!mutex->lock.lines->presence[entry].pid || !lock_alive(&mutex->lock, entry))
             continue;
-        PyObject *pair = Py_BuildValue("II", entry, (unsigned int)mutex->lock.presence[entry].pid);
+        PyObject *pair = Py_BuildValue("II", entry, (unsigned int)mutex->lock.lines->presence[entry].pid);
         if (!pair || PyList_Append(list, pair) < 0)
             Py_CLEAR(list);
         Py_XDECREF(pair);
@@ -283,7 +281,7 @@ static PyObject *get_participants(PyObject *self, void *unused) {
 
 static PyObject *get_deaths(PyObject *self, void *unused) {
     (void)unused;
-    tshm_writer *shared = ((Mutex *)self)->lock.shared;
+    tshm_writer *shared = &((Mutex *)self)->lock.lines->writer;
     return Py_BuildValue("KK", (unsigned long long)tshm_load(&shared->deaths, relaxed),
                          (unsigned long long)tshm_load(&shared->died_at, relaxed));
 }

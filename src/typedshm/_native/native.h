@@ -61,6 +61,7 @@ bool struct_check(PyObject *object);
 int lease_add(PyObject *module);
 int field_add(PyObject *module);
 int memory_add(PyObject *module);
+int byte_locks_add(PyObject *module);
 int handles_add(PyObject *module);
 int mutex_add(PyObject *module);
 int guard_add(PyObject *module);

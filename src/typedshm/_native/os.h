@@ -24,6 +24,7 @@ enum { OS_NAME_MAX = 260 }; /* characters of a kernel object's name, with the NU
 typedef struct {
     wchar_t prefix[OS_NAME_MAX - 16]; /* of the names of the objects that stand for participants and sleepers */
     void *security;                   /* their SECURITY_DESCRIPTOR, or NULL */
+    void *file;                       /* of a region in a file: presence is a lock on one of its bytes; or NULL */
     void *presence;                   /* the object that stands for us, or NULL */
     struct os_bed *beds;              /* events of ours that nobody sleeps on just now */
     void *beds_lock;                  /* an SRWLOCK */
@@ -40,10 +41,11 @@ int os_peers_claim(os_peers *peers, uint32_t entry);
 int os_peers_alive(const os_peers *peers, uint32_t entry);
 
 /* Sleep while *word == expected, at most `ns`. May return early for no reason. `peers` is NULL for those who may only
- * read. Where the kernel cannot wake by address between processes, `sleepers` tells whom to wake. */
-void os_word_wait(os_peers *peers, tshm_sleepers *sleepers, void *word, uint32_t expected, uint64_t ns);
-void os_word_wake_one(os_peers *peers, tshm_sleepers *sleepers, void *word);
-void os_word_wake_all(os_peers *peers, tshm_sleepers *sleepers, void *word);
+ * read. `lines` is the region that the word belongs to: where the kernel cannot wake by address between processes, it
+ * also says whom to wake. */
+void os_word_wait(os_peers *peers, tshm_region *lines, void *word, uint32_t expected, uint64_t ns);
+void os_word_wake_one(os_peers *peers, tshm_region *lines, void *word);
+void os_word_wake_all(os_peers *peers, tshm_region *lines, void *word);
 
 /* ---- memory ---- */
 /* `handle`: a file descriptor; on Windows a section handle. `*size` 0: all of it, and becomes its real size. NULL, and
@@ -55,13 +57,16 @@ bool os_protect(void *memory, size_t size);
 /* work(context), which looks into `memory`, whose disk may fail. False if it did; the work was left where it was. */
 bool os_guarded(void (*work)(void *context), void *context, const void *memory, size_t size);
 
-#ifndef _WIN32
 /* ---- kernel locks on single bytes of a file, released when their owner dies ---- */
 enum os_byte_mode { OS_BYTE_FREE, OS_BYTE_SHARED, OS_BYTE_EXCLUSIVE };
-/* 0 = done, 1 = held by another, otherwise -errno. Never blocks. */
-int os_byte_lock(int fd, uint64_t byte, enum os_byte_mode mode);
-/* 1 = somebody else holds it, 0 = nobody, otherwise -errno. Our own descriptor's lock does not count. */
-int os_byte_held(int fd, uint64_t byte);
+/* 0 = done, 1 = held by another, otherwise -errno. Never blocks. `handle`: a descriptor; on Windows a file handle, and
+ * there a lock that changes its mode is given back first. */
+int os_byte_lock(intptr_t handle, uint64_t byte, enum os_byte_mode mode);
+/* 1 = somebody else holds it, 0 = nobody, otherwise -errno. Our own descriptor's lock does not count (on Windows, it
+ * must have none). */
+int os_byte_held(intptr_t handle, uint64_t byte);
+
+#ifndef _WIN32
 /* Give the file `size` bytes that really exist, so that a full disk is noticed now. 0 or -errno. */
 int os_preallocate(int fd, uint64_t size);
 #endif

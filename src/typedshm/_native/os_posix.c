@@ -62,15 +62,15 @@ static int byte_control(int fd, int command, short type, uint64_t byte, short *f
     return result < 0 ? -errno : 0;
 }
 
-int os_byte_lock(int fd, uint64_t byte, enum os_byte_mode mode) {
+int os_byte_lock(intptr_t handle, uint64_t byte, enum os_byte_mode mode) {
     short type = mode == OS_BYTE_EXCLUSIVE ? F_WRLCK : mode == OS_BYTE_SHARED ? F_RDLCK : F_UNLCK;
-    int result = byte_control(fd, F_OFD_SETLK, type, byte, NULL);
+    int result = byte_control((int)handle, F_OFD_SETLK, type, byte, NULL);
     return result == -EAGAIN || result == -EACCES ? 1 : result;
 }
 
-int os_byte_held(int fd, uint64_t byte) {
+int os_byte_held(intptr_t handle, uint64_t byte) {
     short found;
-    int result = byte_control(fd, F_OFD_GETLK, F_WRLCK, byte, &found);
+    int result = byte_control((int)handle, F_OFD_GETLK, F_WRLCK, byte, &found);
     return result < 0 ? result : found != F_UNLCK;
 }
 

@@ -1,9 +1,10 @@
 /* The operating system, for Windows: time, participants, sleep.
  *
- * A participant lives as long as a named object of its own exists: the kernel closes a process's handles when its last
- * thread has ended, however it ends, and an object whose last handle is closed is no more. A mutex would tell of the
- * death of threads only, and could be given back by none but the thread that took it; but a region's handle is used by
- * every thread of its process.
+ * A participant of a region in a file lives as long as the lock on its byte, as on POSIX systems: so the file's own
+ * list of rights says who can stand in others' way. Elsewhere a participant lives as long as a named object of its own
+ * exists: the kernel closes a process's handles when its last thread has ended, however it ends, and an object whose
+ * last handle is closed is no more. A mutex would tell of the death of threads only, and could be given back by none
+ * but the thread that took it; but a region's handle is used by every thread of its process.
  *
  * WaitOnAddress works inside a process only. Between processes every sleeper has an event (see tshm_sleepers), since
  * an event shared by several sleepers loses wake-ups or wakes the wrong one. */
@@ -126,18 +127,44 @@ static HANDLE own_event(const os_peers *peers, const wchar_t *kind, uint32_t num
 }
 
 int os_peers_claim(os_peers *peers, uint32_t entry) {
+    if (peers->file)
+        return os_byte_lock((intptr_t)peers->file, TSHM_PRESENCE_BYTE + entry, OS_BYTE_EXCLUSIVE);
     DWORD error;
     peers->presence = own_event(peers, L"!p", entry, &error);
     return peers->presence ? 0 : error == ERROR_ALREADY_EXISTS ? 1 : -ENOMEM;
 }
 
 int os_peers_alive(const os_peers *peers, uint32_t entry) {
+    if (peers->file)
+        return os_byte_held((intptr_t)peers->file, TSHM_PRESENCE_BYTE + entry);
     wchar_t name[OS_NAME_MAX];
     os_object_name(name, peers, L"!p", entry);
     HANDLE event = OpenEventW(SYNCHRONIZE, FALSE, name);
     if (event)
         CloseHandle(event);
     return event || GetLastError() != ERROR_FILE_NOT_FOUND;
+}
+
+/* Locks belong to a handle, so that two handles in one process exclude each other; the bytes lie behind the file's end,
+ * where nobody reads or writes. */
+
+int os_byte_lock(intptr_t handle, uint64_t byte, enum os_byte_mode mode) {
+    OVERLAPPED place = {0};
+    place.Offset = (DWORD)byte;
+    place.OffsetHigh = (DWORD)(byte >> 32);
+    UnlockFileEx((HANDLE)handle, 0, 1, 0, &place); /* fails if there is none */
+    DWORD how = LOCKFILE_FAIL_IMMEDIATELY | (mode == OS_BYTE_EXCLUSIVE ? LOCKFILE_EXCLUSIVE_LOCK : 0);
+    if (mode == OS_BYTE_FREE || LockFileEx((HANDLE)handle, how, 0, 1, 0, &place))
+        return 0;
+    DWORD error = GetLastError();
+    return error == ERROR_LOCK_VIOLATION || error == ERROR_IO_PENDING ? 1 : -EIO;
+}
+
+int os_byte_held(intptr_t handle, uint64_t byte) {
+    int result = os_byte_lock(handle, byte, OS_BYTE_EXCLUSIVE);
+    if (result == 0)
+        os_byte_lock(handle, byte, OS_BYTE_FREE);
+    return result;
 }
 
 /* ---- sleeping on a word of shared memory ------------------------------------------------------ */
@@ -149,14 +176,25 @@ struct os_bed {
     uint32_t number;
 };
 
-static struct os_bed *new_bed(const os_peers *peers) {
+static tshm_sleepers *sleepers_of(tshm_region *lines, const void *word) {
+    return word == (const void *)&lines->head.version ? &lines->waiting.sleepers : &lines->writer.sleepers;
+}
+
+static void clear_bit(tshm_sleepers *sleepers, uint32_t number) {
+    atomic_fetch_and_explicit(&sleepers->bits[number / 64], ~(1ull << number % 64), memory_order_relaxed);
+}
+
+static struct os_bed *new_bed(const os_peers *peers, tshm_region *lines) {
     struct os_bed *bed = malloc(sizeof *bed);
     for (uint32_t number = 0; bed && number < TSHM_PRESENCE_MAX; number++) {
         DWORD error;
         bed->number = number;
         bed->event = own_event(peers, L"!w", number, &error);
-        if (bed->event)
+        if (bed->event) { /* a sleeper that died had the number before us; wake-ups that are another's would be ours */
+            clear_bit(&lines->waiting.sleepers, number);
+            clear_bit(&lines->writer.sleepers, number);
             return bed;
+        }
         if (error != ERROR_ALREADY_EXISTS)
             break;
     }
@@ -164,13 +202,13 @@ static struct os_bed *new_bed(const os_peers *peers) {
     return NULL;
 }
 
-static struct os_bed *take_bed(os_peers *peers) {
+static struct os_bed *take_bed(os_peers *peers, tshm_region *lines) {
     AcquireSRWLockExclusive((PSRWLOCK)&peers->beds_lock);
     struct os_bed *bed = peers->beds;
     if (bed)
         peers->beds = bed->next;
     ReleaseSRWLockExclusive((PSRWLOCK)&peers->beds_lock);
-    return bed ? bed : new_bed(peers);
+    return bed ? bed : new_bed(peers, lines);
 }
 
 static void give_bed(os_peers *peers, struct os_bed *bed) {
@@ -189,32 +227,33 @@ void os_peers_free(os_peers *peers) {
     }
 }
 
-void os_word_wait(os_peers *peers, tshm_sleepers *sleepers, void *word, uint32_t expected, uint64_t ns) {
-    struct os_bed *bed = peers ? take_bed(peers) : NULL;
+void os_word_wait(os_peers *peers, tshm_region *lines, void *word, uint32_t expected, uint64_t ns) {
+    struct os_bed *bed = peers ? take_bed(peers, lines) : NULL;
     if (!bed) {
         if (tshm_load((tshm_atomic_u32 *)word, relaxed) == expected)
             nap(ns < NAP ? ns : NAP);
         return;
     }
-    tshm_atomic_u64 *bits = &sleepers->bits[bed->number / 64];
-    uint64_t bit = 1ull << bed->number % 64;
-    atomic_fetch_or_explicit(bits, bit, memory_order_relaxed);
+    tshm_sleepers *sleepers = sleepers_of(lines, word);
+    atomic_fetch_or_explicit(&sleepers->bits[bed->number / 64], 1ull << bed->number % 64, memory_order_relaxed);
     tshm_fence(seq_cst); /* with the fence in wake(): it sees the bit, or we see its store to the word */
     if (tshm_load((tshm_atomic_u32 *)word, relaxed) == expected)
         WaitForSingleObject(bed->event, milliseconds(ns));
-    atomic_fetch_and_explicit(bits, ~bit, memory_order_relaxed);
+    clear_bit(sleepers, bed->number);
     give_bed(peers, bed);
 }
 
-static bool set_event(const os_peers *peers, uint32_t number) {
+enum wake { WOKEN, GONE, NOT_OURS };
+
+static enum wake set_event(const os_peers *peers, uint32_t number) {
     wchar_t name[OS_NAME_MAX];
     os_object_name(name, peers, L"!w", number);
     HANDLE event = OpenEventW(EVENT_MODIFY_STATE, FALSE, name);
     if (!event)
-        return GetLastError() != ERROR_FILE_NOT_FOUND;
+        return GetLastError() == ERROR_FILE_NOT_FOUND ? GONE : NOT_OURS;
     SetEvent(event);
     CloseHandle(event);
-    return true;
+    return WOKEN;
 }
 
 static void wake(const os_peers *peers, tshm_sleepers *sleepers, bool all) {
@@ -224,25 +263,24 @@ static void wake(const os_peers *peers, tshm_sleepers *sleepers, bool all) {
         for (uint32_t bit = 0; bit < 64 && word >> bit; bit++) {
             if (!(word >> bit & 1))
                 continue;
-            bool woken = set_event(peers, i * 64 + bit);
-            if (!woken) { /* a dead sleeper's; or meanwhile, under the same number, that of a new one */
-                atomic_fetch_and_explicit(&sleepers->bits[i], ~(1ull << bit), memory_order_relaxed);
-                woken = set_event(peers, i * 64 + bit);
+            uint32_t number = i * 64 + bit;
+            enum wake result = set_event(peers, number);
+            if (result == GONE) { /* a dead sleeper's; or meanwhile, under the same number, that of a new one */
+                clear_bit(sleepers, number);
+                result = set_event(peers, number);
             }
-            if (woken && !all)
+            if (result == WOKEN && !all)
                 return;
         }
     }
 }
 
-void os_word_wake_one(os_peers *peers, tshm_sleepers *sleepers, void *word) {
-    (void)word;
-    wake(peers, sleepers, false);
+void os_word_wake_one(os_peers *peers, tshm_region *lines, void *word) {
+    wake(peers, sleepers_of(lines, word), false);
 }
 
-void os_word_wake_all(os_peers *peers, tshm_sleepers *sleepers, void *word) {
-    (void)word;
-    wake(peers, sleepers, true);
+void os_word_wake_all(os_peers *peers, tshm_region *lines, void *word) {
+    wake(peers, sleepers_of(lines, word), true);
 }
 
 /* ---- memory ----------------------------------------------------------------------------------- */
@@ -250,9 +288,15 @@ void os_word_wake_all(os_peers *peers, tshm_sleepers *sleepers, void *word) {
 void *os_map(intptr_t handle, size_t *size, bool writable) {
     void *memory = MapViewOfFile((HANDLE)handle, FILE_MAP_READ | (writable ? FILE_MAP_WRITE : 0), 0, 0, *size);
     MEMORY_BASIC_INFORMATION there;
-    if (memory && *size == 0)
-        *size = VirtualQuery(memory, &there, sizeof there) ? there.RegionSize : 0; /* whole pages */
-    return memory;
+    if (!memory || *size)
+        return memory;
+    if (VirtualQuery(memory, &there, sizeof there) && there.State == MEM_COMMIT) {
+        *size = there.RegionSize; /* whole pages */
+        return memory;
+    }
+    UnmapViewOfFile(memory);
+    SetLastError(ERROR_INVALID_ADDRESS); /* pages that are only reserved, which cannot be touched */
+    return NULL;
 }
 
 void os_unmap(void *memory, size_t size) {

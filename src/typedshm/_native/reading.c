@@ -92,7 +92,7 @@ static bool read_patiently(Ring *self, void *to, uint64_t *ordinal) {
         moved = moved || (before && version != before);
         before = version;
         Py_BEGIN_ALLOW_THREADS
-        os_word_wait(NULL, NULL, (void *)&head->version, (uint32_t)version, 100000);
+        os_word_wait(NULL, tshm_lines(&self->ring), (void *)&head->version, (uint32_t)version, 100000);
         Py_END_ALLOW_THREADS
         Py_DECREF((PyObject *)mapping);
         if (PyErr_CheckSignals() < 0)
@@ -281,13 +281,12 @@ PyObject *ring_wait(PyObject *object, PyObject *const *args, Py_ssize_t count, P
         if ((uint64_t)left < slice)
             slice = (uint64_t)left;
         os_peers *peers = self->mutex ? &self->mutex->lock.peers : NULL;
-        tshm_sleepers *sleepers = &tshm_lines(&self->ring)->waiting.sleepers;
         Mapping *mapping = self->mapping; /* a close() meanwhile must not unmap the word */
         Py_INCREF((PyObject *)mapping);
         Py_BEGIN_ALLOW_THREADS
         if (mapping->writable)
             tshm_announce_sleep(&self->ring, os_realtime_ns());
-        os_word_wait(peers, sleepers, word, number, slice); /* returns at once if head has moved on */
+        os_word_wait(peers, tshm_lines(&self->ring), word, number, slice); /* returns at once if head has moved on */
         Py_END_ALLOW_THREADS
         Py_DECREF((PyObject *)mapping);
         if (PyErr_CheckSignals() < 0)

@@ -30,7 +30,7 @@ void ring_publish(Ring *self, const tshm_cursor *cursor) {
     uint64_t now = os_realtime_ns();
     tshm_write_end(&self->ring, cursor, now);
     if (tshm_must_wake(&self->ring, now))
-        os_word_wake_all(&self->mutex->lock.peers, &tshm_lines(&self->ring)->waiting.sleepers,
+        os_word_wake_all(&self->mutex->lock.peers, tshm_lines(&self->ring),
                          (void *)&tshm_lines(&self->ring)->head.version);
 }
 
