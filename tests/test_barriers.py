@@ -59,7 +59,7 @@ SOURCES = {
     "old seq restored": ("typedshm.h", "seq, before, [release]", "write_begin_with_pins"),
     "word taken": ("lock.c", "&word, mine, [acquire]", "take"),
     "word given back": ("lock.c", "freed, [release])) {\n            if (word", "lock_release"),
-    "dead owner's word loaded": ("lock.c", "shared->word, [acquire]", "lock_attach"),
+    "dead owner's word loaded": ("lock.c", "writer.word, [acquire]", "lock_attach"),
     "dead owner's word freed": ("lock.c", "freed, [release])) {\n            count_death", "lock_attach"),
 }
 

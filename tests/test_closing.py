@@ -174,7 +174,7 @@ def test_a_descriptor_whose_opening_is_interrupted_is_closed_once(monkeypatch):
 @marks.byte_locks
 def test_unlink_does_not_step_into_a_joining_or_leaving(monkeypatch):
     """Who makes, joins or leaves holds the birth byte, and so can be sure of what stands under the name."""
-    monkeypatch.setattr(typedshm.memory_posix, "PATIENCE", 0.01)
+    monkeypatch.setattr(typedshm.memory, "PATIENCE", 0.01)
     with typedshm.create("byte", Byte):
         path = place("byte").path
         fd = os.open(path, os.O_RDWR)

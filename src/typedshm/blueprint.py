@@ -4,13 +4,16 @@ import errno
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from typedshm import _native
 from typedshm.errors import RegionCorrupt, Timeout
 from typedshm.place import Place
 
 R = TypeVar("R")
+
+Intent = Literal["create", "attach", "open"]
+"""Make a region, join one, or either."""
 
 MAGIC = b"TYPEDSHM"
 

@@ -6,22 +6,103 @@ is brought to it, say :mod:`typedshm.memory_posix` and :mod:`typedshm.memory_win
 """
 
 import sys
+from collections.abc import Iterator
 
-from typedshm.blueprint import Blueprint
+from typedshm.blueprint import PATIENCE, Blueprint, persist
+from typedshm.errors import RegionNotFound
+from typedshm.place import Place, Scope
+from typedshm.stake import Stake
 
 if sys.platform == "win32":
-    from typedshm.memory_windows import attach, attach_or_create, create, discard, existing, state, sweep, unlink
+    from typedshm import memory_windows as _system
 else:
-    from typedshm.memory_posix import attach, attach_or_create, create, discard, existing, state, sweep, unlink
+    from typedshm import memory_posix as _system
 
-__all__ = [
-    "Blueprint",
-    "attach",
-    "attach_or_create",
-    "create",
-    "discard",
-    "existing",
-    "state",
-    "sweep",
-    "unlink",
-]
+
+def create(place: Place, blueprint: Blueprint) -> Stake:
+    """Make a region that does not exist.
+
+    Raises
+    ------
+    RegionExists
+        Somebody has one of that name open, or the file of a file-backed one is there.
+    RegionFull
+        There is no room for it.
+    RegionRefused
+        The name is taken by something that is not to be trusted or touched.
+    """
+    _sweep_once()
+    return persist(lambda: _system.attempt(place, "create", blueprint, writable=True), place, PATIENCE)
+
+
+def attach_or_create(place: Place, blueprint: Blueprint) -> Stake:
+    """Join a region, or make it where there is none; of several that start together one makes it."""
+    _sweep_once()
+    return persist(lambda: _system.attempt(place, "open", blueprint, writable=True), place, PATIENCE)
+
+
+def attach(place: Place, *, writable: bool, timeout: float | None = 0) -> Stake:
+    """Join a region that exists, or wait for it.
+
+    Raises
+    ------
+    RegionNotFound
+        Nobody has it open, and `timeout` is 0.
+    Timeout
+        It did not appear within `timeout` seconds.
+    RegionCorrupt, RegionRefused
+        What is there is no region, or not to be trusted.
+    """
+
+    def attempt() -> Stake | None:
+        try:
+            return _system.attempt(place, "attach", None, writable=writable)
+        except RegionNotFound:
+            if timeout == 0:
+                raise
+            return None
+
+    return persist(attempt, place, PATIENCE if timeout == 0 else timeout)
+
+
+def unlink(place: Place) -> None:
+    """Take the name away. Who has the region open keeps it; the next to ask for the name will not find it.
+
+    Raises
+    ------
+    RegionNotFound
+        There is none.
+    RegionCorrupt
+        The path is that of some other file.
+    """
+    persist(lambda: _system.try_unlink(place), place, PATIENCE)
+
+
+def existing(scope: Scope, kind: str = "region") -> Iterator[Place]:
+    """Every place of a scope and kind that has something under its name, in order of their names."""
+    return _system.existing(scope, kind)
+
+
+def state(place: Place) -> str:
+    """Say how it comes that something is at the place."""
+    return _system.state(place)
+
+
+def discard(place: Place) -> None:
+    """Take away what is at the place, whatever it is, as far as that can be done to what others have open."""
+    _system.discard(place)
+
+
+def sweep(scope: Scope = "user") -> int:
+    """Remove what killed processes left behind: named regions that nobody has open. Returns how many."""
+    return _system.sweep(scope)
+
+
+_swept = False
+
+
+def _sweep_once() -> None:
+    global _swept
+    if not _swept:
+        _swept = True
+        sweep()

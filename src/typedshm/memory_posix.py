@@ -15,11 +15,11 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator
-from typing import Literal, TypeVar
+from collections.abc import Iterator
+from typing import Literal
 
 from typedshm import _native
-from typedshm.blueprint import MAGIC, PATIENCE, Blueprint, insist_on_magic, is_complete, persist
+from typedshm.blueprint import MAGIC, Blueprint, Intent, insist_on_magic, is_complete
 from typedshm.errors import (
     RegionCorrupt,
     RegionExists,
@@ -34,70 +34,21 @@ assert sys.platform != "win32"
 
 from typedshm.stake_posix import CAREFULLY, FileStake, leave, map_file, no_fork, remove  # noqa: E402
 
-R = TypeVar("R")
 
+def attempt(place: Place, intent: Intent, blueprint: Blueprint | None, *, writable: bool) -> FileStake | None:
+    """Join the region or, with a blueprint, make it; None while others are in the way.
 
-# ---- making, joining, leaving --------------------------------------------------------------------------------------
-
-
-def create(place: Place, blueprint: Blueprint) -> FileStake:
-    """Make a region that does not exist.
-
-    Raises
-    ------
-    RegionExists
-        Somebody has one of that name open, or the file of a file-backed one is there.
-    RegionFull
-        There is no room for it.
-    RegionRefused
-        The name is taken by something that is not to be trusted or touched.
+    For what it raises see :mod:`typedshm.memory`.
     """
-    _sweep_once()
-    return _persist(lambda: _attempt(place, "create", blueprint, writable=True), place, PATIENCE)
+    with no_fork:
+        return _attempt(place, intent, blueprint, writable)
 
 
-def attach_or_create(place: Place, blueprint: Blueprint) -> FileStake:
-    """Join a region, or make it where there is none; of several that start together one makes it."""
-    _sweep_once()
-    return _persist(lambda: _attempt(place, "open", blueprint, writable=True), place, PATIENCE)
-
-
-def attach(place: Place, *, writable: bool, timeout: float | None = 0) -> FileStake:
-    """Join a region that exists, or wait for it.
-
-    Raises
-    ------
-    RegionNotFound
-        Nobody has it open, and `timeout` is 0.
-    Timeout
-        It did not appear within `timeout` seconds.
-    RegionCorrupt, RegionRefused
-        What is there is no region, or not to be trusted.
-    """
-
-    def attempt() -> FileStake | None:
-        try:
-            return _attempt(place, "attach", None, writable=writable)
-        except RegionNotFound:
-            if timeout == 0:
-                raise
-            return None
-
-    return _persist(attempt, place, PATIENCE if timeout == 0 else timeout)
-
-
-def unlink(place: Place) -> None:
-    """Take the name away. Who has the region open keeps it; the next to ask for the name will not find it.
-
-    Raises
-    ------
-    RegionNotFound
-        There is none.
-    RegionCorrupt
-        The path is that of some other file.
-    """
+def try_unlink(place: Place) -> Literal[True] | None:
+    """Take the name away; None while others are in the way."""
     try:
-        _persist(lambda: _try_unlink(place), place, PATIENCE)
+        with no_fork:
+            return _try_unlink(place)
     except FileNotFoundError:
         raise RegionNotFound(errno.ENOENT, f"{place} does not exist") from None
     except TypedshmError:
@@ -172,27 +123,7 @@ def sweep(scope: Scope = "user") -> int:
     return removed
 
 
-_swept = False
-
-
-def _sweep_once() -> None:
-    global _swept
-    if not _swept:
-        _swept = True
-        sweep()
-
-
-def _persist(attempt: Callable[[], R | None], place: Place, patience: float | None) -> R:
-    def guarded() -> R | None:
-        with no_fork:
-            return attempt()
-
-    return persist(guarded, place, patience)
-
-
-def _attempt(
-    place: Place, intent: Literal["create", "attach", "open"], blueprint: Blueprint | None, *, writable: bool
-) -> FileStake | None:
+def _attempt(place: Place, intent: Intent, blueprint: Blueprint | None, writable: bool) -> FileStake | None:
     fd, fresh = _open_file(place, intent, writable)
     if fd < 0:
         return None

@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from typing import Literal, NoReturn
 
 from typedshm import _native
-from typedshm.blueprint import MAGIC, PATIENCE, Blueprint, insist_on_magic, is_complete, persist
+from typedshm.blueprint import MAGIC, PATIENCE, Blueprint, Intent, insist_on_magic, is_complete
 from typedshm.errors import (
     RegionCorrupt,
     RegionExists,
@@ -55,58 +55,16 @@ _EXCLUSIVE, _SHARED = _native.BYTE_EXCLUSIVE, _native.BYTE_SHARED
 _INSTANCE = slice(72, 80)  # in a region's header
 
 
-# ---- making, joining -----------------------------------------------------------------------------------------------
+def attempt(place: Place, intent: Intent, blueprint: Blueprint | None, *, writable: bool) -> SectionStake | None:
+    """Join the region or, with a blueprint, make it; None while others are in the way.
 
-
-def create(place: Place, blueprint: Blueprint) -> SectionStake:
-    """Make a region that does not exist.
-
-    Raises
-    ------
-    RegionExists
-        Somebody has one of that name open, or the file of a file-backed one is there.
-    RegionFull
-        There is no room for it.
-    RegionRefused
-        The name is taken by something that is not to be trusted or touched.
+    For what it raises see :mod:`typedshm.memory`.
     """
-    return persist(lambda: _make_or_join(place, "create", blueprint), place, PATIENCE)
-
-
-def attach_or_create(place: Place, blueprint: Blueprint) -> SectionStake:
-    """Join a region, or make it where there is none; of several that start together one makes it."""
-    return persist(lambda: _make_or_join(place, "open", blueprint), place, PATIENCE)
-
-
-def attach(place: Place, *, writable: bool, timeout: float | None = 0) -> SectionStake:
-    """Join a region that exists, or wait for it.
-
-    Raises
-    ------
-    RegionNotFound
-        Nobody has it open, and `timeout` is 0.
-    Timeout
-        It did not appear within `timeout` seconds.
-    RegionCorrupt, RegionRefused
-        What is there is no region, or not to be trusted.
-    """
-
-    def attempt() -> SectionStake | None:
-        try:
-            with _told(place, "attach"):
-                return _attempt_file(place, "attach", None, writable) if place.stays else _join(place, writable)
-        except RegionNotFound:
-            if timeout == 0:
-                raise
-            return None
-
-    return persist(attempt, place, PATIENCE if timeout == 0 else timeout)
-
-
-def _make_or_join(place: Place, intent: Literal["create", "open"], blueprint: Blueprint) -> SectionStake | None:
-    with _told(place, intent, blueprint.region_size):
+    with _told(place, intent, blueprint.region_size if blueprint else 0):
         if place.stays:
-            return _attempt_file(place, intent, blueprint, True)
+            return _attempt_file(place, intent, blueprint, writable)
+        if blueprint is None:
+            return _join(place, writable)
         with _Birth(place):
             entry = _Entry.make(place)
             stake = _join_present(place, entry, writable=True)
@@ -118,24 +76,17 @@ def _make_or_join(place: Place, intent: Literal["create", "open"], blueprint: Bl
             return stake
 
 
-def unlink(place: Place) -> None:
-    """Take the name away. Who has the region open keeps it; the next to ask for the name will not find it.
-
-    Raises
-    ------
-    RegionNotFound
-        There is none.
-    RegionCorrupt
-        The path is that of some other file.
-    """
-    if place.stays:
-        persist(lambda: _unlink_file(place), place, PATIENCE)
-        return
-    with _told(place, "unlink"), _Birth(place):
-        entry = _Entry.find(place, writable=True)
-        if _data_section(place, entry, writable=False) is None:
-            raise _not_found(place)
-        entry.instance = 0
+def try_unlink(place: Place) -> Literal[True] | None:
+    """Take the name away; None while others are in the way."""
+    with _told(place, "unlink"):
+        if place.stays:
+            return _try_unlink_file(place)
+        with _Birth(place):
+            entry = _Entry.find(place, writable=True)
+            if _data_section(place, entry, writable=False) is None:
+                raise _not_found(place)
+            entry.instance = 0
+            return True
 
 
 def sweep(scope: Scope = "user") -> int:
@@ -161,7 +112,7 @@ def state(place: Place) -> str:
 def discard(place: Place) -> None:
     """Take away what is at the place, as far as that can be done to what others have open."""
     with contextlib.suppress(OSError):
-        unlink(place)
+        try_unlink(place)
 
 
 # ---- the objects of a named region ---------------------------------------------------------------------------------
@@ -386,19 +337,18 @@ def _fill(place: Place, fd: int, fresh: bool, blueprint: Blueprint) -> tuple[_na
     return section, mapping
 
 
-def _unlink_file(place: Place) -> Literal[True] | None:
-    with _told(place, "unlink"):
-        fd, _ = _open_file(place, "unlink", False)
-        try:
-            handle = msvcrt.get_osfhandle(fd)
-            insist_on_magic(place, os.read(fd, len(MAGIC)))
-            # as on POSIX systems: what has been made under the name meanwhile is not ours to remove
-            if not _native.lock_byte(handle, _native.BIRTH_BYTE, _SHARED) or not _is_at(place, handle):
-                return None
-            _remove_file(place)
-            return True
-        finally:
-            os.close(fd)
+def _try_unlink_file(place: Place) -> Literal[True] | None:
+    fd, _ = _open_file(place, "unlink", False)
+    try:
+        handle = msvcrt.get_osfhandle(fd)
+        insist_on_magic(place, os.read(fd, len(MAGIC)))
+        # as on POSIX systems: what has been made under the name meanwhile is not ours to remove
+        if not _native.lock_byte(handle, _native.BIRTH_BYTE, _SHARED) or not _is_at(place, handle):
+            return None
+        _remove_file(place)
+        return True
+    finally:
+        os.close(fd)
 
 
 def _remove_file(place: Place) -> None:

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import NoReturn, Protocol
 
 from typedshm import _native, memory
+from typedshm.blueprint import Blueprint
 from typedshm.errors import Closed, LockLost, MisuseError, RegionRefused
 from typedshm.place import Scope, place
 
-_BLUEPRINT = memory.Blueprint(slots=1, payload_size=8, layout_id=bytes(16), document=b"")
+_BLUEPRINT = Blueprint(slots=1, payload_size=8, layout_id=bytes(16), document=b"")
 
 
 class _Lock(Protocol):

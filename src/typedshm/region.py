@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from typedshm import _native, memory
 from typedshm.adapters import Schema, schema_from_document, schema_of
 from typedshm.arrays import ArraySchema, array
+from typedshm.blueprint import Blueprint
 from typedshm.errors import (
     Closed,
     DocumentError,
@@ -269,10 +270,10 @@ def _utc(ns: int) -> datetime:
 # ---- making and joining --------------------------------------------------------------------------------------------
 
 
-def _blueprint(schema: Schema[Any], slots: int) -> memory.Blueprint:
+def _blueprint(schema: Schema[Any], slots: int) -> Blueprint:
     if not 1 <= slots <= 1024:
         raise ValueError(f"slots: expected 1 to 1024, found {slots}")
-    return memory.Blueprint(slots, schema.layout.size, schema.layout.id, schema.document())
+    return Blueprint(slots, schema.layout.size, schema.layout.id, schema.document())
 
 
 def _region(stake: Stake, schema: Schema[Any] | None) -> Region[Any]:
