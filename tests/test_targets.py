@@ -83,3 +83,22 @@ def test_a_structure_that_differs_is_noticed(tmp_path):
     compile_for("x86_64-linux-gnu", "c11", tmp_path, tmp_path)
     with pytest.raises(AssertionError, match="flags"):
         compile_for("x86_64-windows-gnu", "c11", tmp_path, tmp_path)
+
+
+NATIVE = PACKAGE / "_native"
+PEER = PROTOCOL.parent / "windows" / "peer.c"
+CORES = {
+    "windows-gnu": ("lock.c", "os_windows.c", "fault_windows.c", PEER),
+    "linux-gnu": ("lock.c", "os_linux.c", "os_posix.c"),
+    "macos": ("lock.c", "os_macos.c", "os_posix.c"),
+}
+
+
+@pytest.mark.parametrize("target", [target for target in TARGETS if target.split("-", 1)[1] in CORES])
+def test_the_core_compiles_for_every_machine(target, tmp_path):
+    """Without Python's headers, which its lower half does not need."""
+    options = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-fno-sanitize=all", f"-I{PACKAGE / 'include'}"]
+    for file in CORES[target.split("-", 1)[1]]:
+        compiled = tmp_path / "core.o"
+        compile_with([*zig(target), *options, f"-I{NATIVE}", "-c", NATIVE / file, "-o", compiled])
+        assert compiled.stat().st_size

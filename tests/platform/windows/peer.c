@@ -54,7 +54,7 @@ static void raise_all(const tshm_ring *ring, tshm_lock *lock) {
     tshm_copy_in(cursor.payload, words, sizeof words);
     tshm_write_end(ring, &cursor, now);
     if (tshm_must_wake(ring, now))
-        os_word_wake_all(&lock->peers, &tshm_lines(ring)->waiting.sleepers, &tshm_lines(ring)->head.version);
+        os_word_wake_all(&lock->peers, tshm_lines(ring), &tshm_lines(ring)->head.version);
 }
 
 int main(int count, char **arguments) {
@@ -79,8 +79,7 @@ int main(int count, char **arguments) {
     }
     tshm_region *lines = tshm_lines(&ring);
     if (count > 2) {
-        lock.shared = &lines->writer;
-        lock.presence = lines->presence;
+        lock.lines = lines;
         lock.presence_count = ring.presence_count;
         if (lock_attach(&lock) != TSHM_LOCK_TAKEN)
             return fail("no place among those who write");
