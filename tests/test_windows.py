@@ -13,7 +13,7 @@ from peers import Child, until
 from shared_types import Pose
 from typedshm import _native
 from typedshm.place import place
-from wire import Wire, memory_of
+from wire import WORD_WAITING, Wire, instance_of, memory_of
 
 if sys.platform != "win32":
     pytest.skip("about Windows' own mechanisms", allow_module_level=True)
@@ -112,6 +112,31 @@ def test_every_sleeper_has_an_event_of_its_own() -> None:
             region.write(Pose.zero())
             assert child.join() == "woken"
         assert sleepers() == 0
+
+
+def test_a_write_wakes_every_sleeper_by_its_event() -> None:
+    with typedshm.create("r", Pose) as region, Wire("r") as wire:
+        events = {number: _native.Event(f"{instance_of(place('r').address)}!w{number}", "") for number in (3, 64, 511)}
+        for number in events:
+            wire.lines.waiting_sleepers[number // 64] |= 1 << number % 64
+        wire.lines.waiting_until = 2**63  # somebody sleeps
+        region.write(Pose.zero())
+        for event in events.values():
+            assert kernel32.WaitForSingleObject(wintypes.HANDLE(event.handle), 0) == 0
+            event.close()
+
+
+def test_giving_the_lock_back_wakes_one_sleeper() -> None:
+    with typedshm.create("r", Pose) as region, Wire("r") as wire:
+        events = {number: _native.Event(f"{instance_of(place('r').address)}!w{number}", "") for number in (3, 64)}
+        for number in events:
+            wire.lines.writer_sleepers[number // 64] |= 1 << number % 64
+        with region.lock():
+            wire.lines.word |= WORD_WAITING
+        woken = [kernel32.WaitForSingleObject(wintypes.HANDLE(event.handle), 0) == 0 for event in events.values()]
+        assert sum(woken) == 1
+        for event in events.values():
+            event.close()
 
 
 def test_a_dead_sleepers_bit_is_cleared_by_the_next_wake_up() -> None:
