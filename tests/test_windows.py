@@ -180,6 +180,23 @@ def test_threads_that_open_a_file_together_make_one(tmp_path: Path) -> None:
             region.close()
 
 
+def test_a_file_that_comes_while_we_would_make_it_is_joined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "r.shm"
+    really, missed = _native.open_file, []
+
+    def open_file(name: str, writable: bool, create: bool, security: str) -> int:
+        if not create and not missed:
+            missed.append(name)
+            raise FileNotFoundError(2, "not yet", name, 2)
+        return really(name, writable, create, security)
+
+    with typedshm.create(path, Pose) as first:
+        monkeypatch.setattr(_native, "open_file", open_file)
+        with typedshm.open(path, Pose) as second:
+            assert missed
+            assert second._memory.header["instance"] == first._memory.header["instance"]
+
+
 def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
     backup = tmp_path / "r.shm.removed-backup-of-monday"
     data = tmp_path / f"r.shm.removed-{'0' * 12}"
