@@ -3,6 +3,8 @@
 #include "mapping.h"
 #include "os.h"
 
+#include <errno.h>
+
 static PyTypeObject *mapping_type;
 
 /* Nothing unmaps but the end of the object, and every view of the memory (memoryview, numpy array, Struct)
@@ -11,13 +13,14 @@ static PyTypeObject *mapping_type;
 static PyObject *mapping_create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     (void)type;
     static char *names[] = {"handle", "size", "writable", "guarded", NULL};
-    Py_ssize_t handle, size;
+    Py_ssize_t handle;
+    unsigned long long size;
     int writable, guarded = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "nnp|p:Mapping", names, &handle, &size, &writable, &guarded))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "nKp|p:Mapping", names, &handle, &size, &writable, &guarded))
         return NULL;
-    if (size < 0) {
-        PyErr_SetString(PyExc_ValueError, "a mapping has no negative size");
-        return NULL;
+    if (size > PY_SSIZE_T_MAX) { /* a 32-bit process, and more than it has addresses */
+        errno = ENOMEM;
+        return PyErr_SetFromErrno(PyExc_OSError);
     }
     Mapping *mapping = PyObject_New(Mapping, mapping_type);
     if (!mapping)
