@@ -16,7 +16,7 @@ typedef struct {
     int state;
 } Reading;
 
-static void read_guarded(void *context) {
+static inline void read_once(void *context) {
     Reading *reading = context;
     const Ring *self = reading->ring;
     tshm_cursor cursor;
@@ -28,25 +28,21 @@ static void read_guarded(void *context) {
     reading->state = tshm_read_retry(&cursor) ? TSHM_BUSY : TSHM_READABLE;
 }
 
+static int try_read_apart(Ring *self, void *to, uint64_t *ordinal) {
+    Reading reading = {self, to, 0, TSHM_NOTHING};
+    bool done = ring_work_apart(self, read_once, &reading);
+    *ordinal = reading.ordinal;
+    return done ? reading.state : DISK_FAILED;
+}
+
 /* One attempt to copy the newest version: TSHM_NOTHING, TSHM_READABLE (done), TSHM_BUSY or DISK_FAILED. */
 static int try_read(Ring *self, void *to, uint64_t *ordinal) {
-    if (self->mapping->guarded) {
-        Reading reading = {self, to, 0, TSHM_NOTHING};
-        bool done = ring_guarded(self->mapping, read_guarded, &reading);
-        *ordinal = reading.ordinal;
-        return done ? reading.state : DISK_FAILED;
-    }
-    tshm_cursor cursor;
-    int state = tshm_read_begin(&self->ring, &cursor);
-    if (state != TSHM_READABLE)
-        return state;
-    Mapping *mapping = self->mapping; /* a close() by another thread, while we copy, must not unmap it */
-    Py_INCREF((PyObject *)mapping);
-    ring_copy_out(to, cursor.payload, self->size);
-    *ordinal = tshm_ordinal(&self->ring, &cursor);
-    state = tshm_read_retry(&cursor) ? TSHM_BUSY : TSHM_READABLE;
-    Py_DECREF((PyObject *)mapping);
-    return state;
+    if (ring_is_apart(self))
+        return try_read_apart(self, to, ordinal);
+    Reading reading = {self, to, 0, TSHM_NOTHING}; /* of its own, so that it stays in registers */
+    read_once(&reading);
+    *ordinal = reading.ordinal;
+    return reading.state;
 }
 
 /* Why the newest version cannot be read although no writer is at work. */
@@ -224,24 +220,23 @@ static uint64_t newest_ordinal(const tshm_ring *ring, uint64_t *time) {
     return ordinal;
 }
 
-static void newest_guarded(void *context) {
+static void look_at_newest(void *context) {
     Reading *reading = context;
     reading->ordinal = newest_ordinal(&reading->ring->ring, reading->to);
 }
 
 bool ring_newest(Ring *self, uint64_t *ordinal, uint64_t *time) {
+    Reading reading = {self, time, 0, TSHM_NOTHING};
+    bool done = true;
     *time = 0;
-    if (!self->mapping->guarded) {
-        *ordinal = newest_ordinal(&self->ring, time);
-        return true;
-    }
-    Reading reading = {self, time, 0, 0};
-    if (!ring_guarded(self->mapping, newest_guarded, &reading)) {
-        ring_fail(self, "disk");
-        return false;
-    }
+    if (self->mapping->guarded)
+        done = ring_work_apart(self, look_at_newest, &reading);
+    else
+        look_at_newest(&reading);
     *ordinal = reading.ordinal;
-    return true;
+    if (!done)
+        ring_fail(self, "disk");
+    return done;
 }
 
 PyObject *ring_wait(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names) {

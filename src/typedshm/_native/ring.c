@@ -8,17 +8,15 @@ PyObject *ring_new_value(ring_newfunc create, PyTypeObject *type) {
     return create(type, no_arguments, NULL);
 }
 
-void ring_copy_large(void *to, const void *from, size_t size, void (*copy)(void *, const void *, size_t)) {
+bool ring_work_apart(Ring *ring, void (*work)(void *context), void *context) {
+    bool done = true;
+    Mapping *mapping = ring->mapping; /* a close() by another thread meanwhile must not unmap it */
+    Py_INCREF((PyObject *)mapping);
     Py_BEGIN_ALLOW_THREADS
-    copy(to, from, size);
-    Py_END_ALLOW_THREADS
-}
-
-bool ring_guarded(Mapping *mapping, void (*work)(void *context), void *context) {
-    bool done;
-    Py_INCREF((PyObject *)mapping); /* a close() by another thread meanwhile must not unmap it */
-    Py_BEGIN_ALLOW_THREADS
-    done = os_guarded(work, context, mapping->memory, mapping->size);
+    if (mapping->guarded)
+        done = os_guarded(work, context, mapping->memory, mapping->size);
+    else
+        work(context);
     Py_END_ALLOW_THREADS
     Py_DECREF((PyObject *)mapping);
     return done;

@@ -52,23 +52,12 @@ bool ring_unlock(Ring *ring);
 bool ring_store(Ring *ring, const void *value);
 /* Publishes what stands in the slot, and wakes. The lock is held. */
 void ring_publish(Ring *ring, const tshm_cursor *cursor);
-/* work(context) on a mapping whose disk may fail, without the GIL; `work` must not take it. False if the disk failed.
- */
-bool ring_guarded(Mapping *mapping, void (*work)(void *context), void *context);
-/* Copies, without the GIL when that is worth it. The caller keeps the mapping alive. */
-void ring_copy_large(void *to, const void *from, size_t size, void (*copy)(void *, const void *, size_t));
-static inline void ring_copy_in(void *shared, const void *from, size_t size) {
-    if (size <= TSHM_LARGE)
-        tshm_copy_in(shared, from, size);
-    else
-        ring_copy_large(shared, from, size, tshm_copy_in);
+/* Work that takes long, or whose disk may fail, is done without the GIL. */
+static inline bool ring_is_apart(const Ring *ring) {
+    return ring->size > TSHM_LARGE || ring->mapping->guarded;
 }
-static inline void ring_copy_out(void *to, const void *shared, size_t size) {
-    if (size <= TSHM_LARGE)
-        tshm_copy_out(to, shared, size);
-    else
-        ring_copy_large(to, shared, size, tshm_copy_out);
-}
+/* Does work(context) on the region's memory so; `work` must not take the GIL. False if the disk failed. */
+bool ring_work_apart(Ring *ring, void (*work)(void *context), void *context);
 /* A new instance that owns its bytes, zeroed, without a call of __init__. */
 PyObject *ring_new_value(ring_newfunc create, PyTypeObject *type);
 /* For update(): the newest value, read under the lock. 1 done, 0 region is empty, < 0 error set. */

@@ -40,7 +40,7 @@ typedef struct {
     bool pinned;
 } Storing;
 
-static void store_guarded(void *context) {
+static inline void store(void *context) {
     Storing *storing = context;
     Ring *self = storing->ring;
     tshm_cursor cursor;
@@ -51,22 +51,24 @@ static void store_guarded(void *context) {
     ring_publish(self, &cursor);
 }
 
+static const char *store_apart(Ring *self, const void *value) {
+    Storing storing = {self, value, false};
+    bool done = ring_work_apart(self, store, &storing);
+    return !done ? "disk" : storing.pinned ? "pinned" : NULL;
+}
+
 bool ring_store(Ring *self, const void *value) {
-    if (self->mapping->guarded) {
-        Storing storing = {self, value, false};
-        bool done = ring_guarded(self->mapping, store_guarded, &storing);
-        if (!done || storing.pinned)
-            ring_fail(self, done ? "pinned" : "disk");
-        return done && !storing.pinned;
+    const char *problem;
+    if (ring_is_apart(self)) {
+        problem = store_apart(self, value);
+    } else {
+        Storing storing = {self, value, false}; /* of its own, so that it stays in registers */
+        store(&storing);
+        problem = storing.pinned ? "pinned" : NULL;
     }
-    tshm_cursor cursor;
-    if (!tshm_write_begin(&self->ring, lock_alive, &self->mutex->lock, &cursor)) {
-        ring_fail(self, "pinned");
-        return false;
-    }
-    ring_copy_in(cursor.payload, value, self->size);
-    ring_publish(self, &cursor);
-    return true;
+    if (problem)
+        ring_fail(self, problem);
+    return !problem;
 }
 
 PyObject *ring_write(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names) {
