@@ -39,10 +39,13 @@ if sys.platform == "win32":
         )
 
     _MEM_MAPPED = 0x40000
+    _ALREADY_EXISTS = 183
     _SYNCHRONIZE = 0x100000
     _SNAP_PROCESSES = 2
     _kernel32.CreateToolhelp32Snapshot.restype = wintypes.HANDLE
     _kernel32.OpenProcess.restype = wintypes.HANDLE
+    _kernel32.CreateEventW.argtypes = (ctypes.c_void_p, wintypes.BOOL, wintypes.BOOL, wintypes.LPCWSTR)
+    _kernel32.CreateEventW.restype = wintypes.HANDLE
     for _function in ("Process32FirstW", "Process32NextW"):
         getattr(_kernel32, _function).argtypes = (wintypes.HANDLE, ctypes.c_void_p)
     _kernel32.CloseHandle.argtypes = (wintypes.HANDLE,)
@@ -72,6 +75,22 @@ if sys.platform == "win32":
         if process:
             assert _kernel32.WaitForSingleObject(process, int(1000 * patience)) == 0
             _kernel32.CloseHandle(process)
+
+    class NamedEvent:
+        """An event of the kernel's, which resets itself and exists while somebody has it open."""
+
+        def __init__(self, name: str) -> None:
+            self._handle = _kernel32.CreateEventW(None, False, False, name)
+            self.created = ctypes.get_last_error() != _ALREADY_EXISTS
+            assert self._handle, ctypes.get_last_error()
+
+        def is_set(self) -> bool:
+            """True if it was set, once."""
+            return _kernel32.WaitForSingleObject(self._handle, 0) == 0
+
+        def close(self) -> None:
+            """Leave it."""
+            _kernel32.CloseHandle(self._handle)
 
     def is_shared_memory(address: int) -> bool:
         """True if a region is mapped there."""

@@ -20,6 +20,7 @@ if sys.platform != "win32":
 
 from ctypes import wintypes
 
+from system import NamedEvent
 from typedshm.security_windows import descriptor
 
 kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
@@ -73,7 +74,7 @@ def test_names_live_in_the_session_or_in_the_machine() -> None:
 
 
 def test_an_object_of_another_kind_under_the_name_is_refused() -> None:
-    event = _native.Event(place("r").address, "")
+    event = NamedEvent(place("r").address)
     with pytest.raises(typedshm.RegionRefused, match="another kind"):
         typedshm.create("r", Pose)
     event.close()
@@ -116,24 +117,24 @@ def test_every_sleeper_has_an_event_of_its_own() -> None:
 
 def test_a_write_wakes_every_sleeper_by_its_event() -> None:
     with typedshm.create("r", Pose) as region, Wire("r") as wire:
-        events = {number: _native.Event(f"{instance_of(place('r').address)}!w{number}", "") for number in (3, 64, 511)}
+        events = {number: NamedEvent(f"{instance_of(place('r').address)}!w{number}") for number in (3, 64, 511)}
         for number in events:
             wire.lines.waiting_sleepers[number // 64] |= 1 << number % 64
         wire.lines.waiting_until = 2**63  # somebody sleeps
         region.write(Pose.zero())
         for event in events.values():
-            assert kernel32.WaitForSingleObject(wintypes.HANDLE(event.handle), 0) == 0
+            assert event.is_set()
             event.close()
 
 
 def test_giving_the_lock_back_wakes_one_sleeper() -> None:
     with typedshm.create("r", Pose) as region, Wire("r") as wire:
-        events = {number: _native.Event(f"{instance_of(place('r').address)}!w{number}", "") for number in (3, 64)}
+        events = {number: NamedEvent(f"{instance_of(place('r').address)}!w{number}") for number in (3, 64)}
         for number in events:
             wire.lines.writer_sleepers[number // 64] |= 1 << number % 64
         with region.lock():
             wire.lines.word |= WORD_WAITING
-        woken = [kernel32.WaitForSingleObject(wintypes.HANDLE(event.handle), 0) == 0 for event in events.values()]
+        woken = [event.is_set() for event in events.values()]
         assert sum(woken) == 1
         for event in events.values():
             event.close()

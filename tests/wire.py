@@ -13,6 +13,9 @@ from typedshm import _native
 from typedshm.place import place
 
 if sys.platform == "win32":
+    from system import NamedEvent
+
+if sys.platform == "win32":
     import msvcrt
 
 
@@ -117,7 +120,7 @@ class Presences:
         self._events: dict[int, Any] = {}
         if sys.platform == "win32":
             prefix = instance_of(place(name).address)
-            self._events = {entry: _native.Event(f"{prefix}!p{entry}", "") for entry in entries}
+            self._events = {entry: NamedEvent(f"{prefix}!p{entry}") for entry in entries}
             assert all(event.created for event in self._events.values())
         else:
             self._fd = os.open(place(name).path, os.O_RDWR | os.O_CLOEXEC)

@@ -114,16 +114,6 @@ else:
         """The volume's serial number and the file's index on it."""
 
     @final
-    class Event:
-        """A named object that exists while somebody has it open."""
-
-        def __init__(self, name: str, security: str) -> None: ...
-        @property
-        def created(self) -> bool:
-            """True if nobody had it open before."""
-        def close(self) -> None: ...
-
-    @final
     class KernelMutex:
         """A mutex of the system's, by its exact name; it belongs to a thread, and its owner's death frees it."""
 

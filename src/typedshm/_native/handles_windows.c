@@ -1,4 +1,4 @@
-/* What Python needs of Windows: sections, events, files that can be deleted while they are open, and who we are. */
+/* What Python needs of Windows: sections, files that can be deleted while they are open, and who we are. */
 #include "handles_windows.h"
 
 #include <sddl.h>
@@ -16,8 +16,9 @@ static bool security_from(const wchar_t *sddl, PSECURITY_DESCRIPTOR *security) {
 
 bool names_from(PyObject *name, PyObject *sddl, Names *names) {
     names->name = PyUnicode_AsWideCharString(name, NULL); /* refuses NULs */
-    wchar_t *text = names->name ? PyUnicode_AsWideCharString(sddl, NULL) : NULL;
-    bool done = text && security_from(text, &names->attributes.lpSecurityDescriptor);
+    names->attributes.lpSecurityDescriptor = NULL;
+    wchar_t *text = names->name && sddl ? PyUnicode_AsWideCharString(sddl, NULL) : NULL;
+    bool done = names->name && (!sddl || (text && security_from(text, &names->attributes.lpSecurityDescriptor)));
     PyMem_Free(text);
     names->attributes.nLength = sizeof names->attributes;
     names->attributes.bInheritHandle = FALSE;
@@ -96,28 +97,15 @@ void peers_close(os_peers *peers) {
     peers->security = NULL;
 }
 
-/* ---- a handle as an object: Section and Event --------------------------------------------------- */
+/* ---- Section ------------------------------------------------------------------------------------- */
 
-static PyTypeObject *section_type, *event_type;
+static PyTypeObject *section_type;
 
 typedef struct {
     PyObject_HEAD
     HANDLE handle;
     bool created; /* by us, just now */
-} Handle;
-
-static PyObject *handle_new(PyTypeObject *type, HANDLE handle, DWORD error) {
-    if (!handle)
-        return PyErr_SetFromWindowsErr((int)error);
-    Handle *self = PyObject_New(Handle, type);
-    if (!self) {
-        CloseHandle(handle);
-        return NULL;
-    }
-    self->handle = handle;
-    self->created = error != ERROR_ALREADY_EXISTS;
-    return (PyObject *)self;
-}
+} Section;
 
 static PyObject *section_create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     (void)type;
@@ -128,12 +116,9 @@ static PyObject *section_create(PyTypeObject *type, PyObject *args, PyObject *kw
     int writable = 1;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "U|KUnp:Section", words, &name, &size, &sddl, &file, &writable))
         return NULL;
-    PyObject *none = sddl ? NULL : PyUnicode_FromString("");
     Names names;
-    if ((!sddl && !none) || !names_from(name, sddl ? sddl : none, &names)) {
-        Py_XDECREF(none);
+    if (!names_from(name, sddl, &names))
         return NULL;
-    }
     HANDLE handle;
     DWORD error;
     Py_BEGIN_ALLOW_THREADS /* a large one is committed now, in memory or on the disk */
@@ -151,35 +136,30 @@ static PyObject *section_create(PyTypeObject *type, PyObject *args, PyObject *kw
     }
     Py_END_ALLOW_THREADS
     names_free(&names);
-    Py_XDECREF(none);
-    return handle_new(section_type, handle, error);
-}
-
-static PyObject *event_create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    (void)type;
-    static char *words[] = {"name", "security", NULL};
-    PyObject *name, *sddl;
-    Names names;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "UU:Event", words, &name, &sddl) || !names_from(name, sddl, &names))
+    if (!handle)
+        return PyErr_SetFromWindowsErr((int)error);
+    Section *self = PyObject_New(Section, section_type);
+    if (!self) {
+        CloseHandle(handle);
         return NULL;
-    HANDLE handle = CreateEventW(&names.attributes, FALSE, FALSE, names.name);
-    DWORD error = GetLastError();
-    names_free(&names);
-    return handle_new(event_type, handle, error);
+    }
+    self->handle = handle;
+    self->created = error != ERROR_ALREADY_EXISTS;
+    return (PyObject *)self;
 }
 
-static void handle_dealloc(PyObject *object) {
+static void section_dealloc(PyObject *object) {
     PyTypeObject *type = Py_TYPE(object);
-    Handle *self = (Handle *)object;
+    Section *self = (Section *)object;
     if (self->handle)
         CloseHandle(self->handle);
     PyObject_Free(object);
     Py_DECREF(type);
 }
 
-static PyObject *handle_close(PyObject *object, PyObject *unused) {
+static PyObject *section_close(PyObject *object, PyObject *unused) {
     (void)unused;
-    Handle *self = (Handle *)object;
+    Section *self = (Section *)object;
     HANDLE handle = self->handle;
     self->handle = NULL;
     if (handle)
@@ -189,18 +169,18 @@ static PyObject *handle_close(PyObject *object, PyObject *unused) {
 
 static PyObject *get_handle(PyObject *object, void *unused) {
     (void)unused;
-    return PyLong_FromSsize_t((Py_ssize_t)((Handle *)object)->handle);
+    return PyLong_FromSsize_t((Py_ssize_t)((Section *)object)->handle);
 }
 
 static PyObject *get_created(PyObject *object, void *unused) {
     (void)unused;
-    return PyBool_FromLong(((Handle *)object)->created);
+    return PyBool_FromLong(((Section *)object)->created);
 }
 
 static PyObject *get_owner(PyObject *object, void *unused) {
     (void)unused;
     DWORD size = 0;
-    HANDLE handle = ((Handle *)object)->handle;
+    HANDLE handle = ((Section *)object)->handle;
     GetKernelObjectSecurity(handle, OWNER_SECURITY_INFORMATION, NULL, 0, &size);
     PSECURITY_DESCRIPTOR descriptor = size ? PyMem_Malloc(size) : NULL;
     PSID owner;
@@ -214,12 +194,12 @@ static PyObject *get_owner(PyObject *object, void *unused) {
     return result;
 }
 
-static PyMethodDef handle_methods[] = {
-    {"close", handle_close, METH_NOARGS, "Close it; the second time does nothing."},
+static PyMethodDef section_methods[] = {
+    {"close", section_close, METH_NOARGS, "Close it; the second time does nothing."},
     {NULL, NULL, 0, NULL},
 };
 
-static PyGetSetDef handle_getset[] = {
+static PyGetSetDef section_getset[] = {
     {"handle", get_handle, NULL, "The system's handle, as a number.", NULL},
     {"created", get_created, NULL, "True if nobody had it open before.", NULL},
     {"owner", get_owner, NULL, "The owner's security identifier, as text.", NULL},
@@ -229,23 +209,13 @@ static PyGetSetDef handle_getset[] = {
 static PyType_Slot section_slots[] = {
     {Py_tp_doc, "A section: shared memory of the paging file or of a file, as long as somebody has it open."},
     {Py_tp_new, section_create},
-    {Py_tp_dealloc, handle_dealloc},
-    {Py_tp_methods, handle_methods},
-    {Py_tp_getset, handle_getset},
+    {Py_tp_dealloc, section_dealloc},
+    {Py_tp_methods, section_methods},
+    {Py_tp_getset, section_getset},
     {0, NULL},
 };
 
-static PyType_Slot event_slots[] = {
-    {Py_tp_doc, "A named object that exists while somebody has it open."},
-    {Py_tp_new, event_create},
-    {Py_tp_dealloc, handle_dealloc},
-    {Py_tp_methods, handle_methods},
-    {Py_tp_getset, handle_getset},
-    {0, NULL},
-};
-
-static PyType_Spec section_spec = {"typedshm._native.Section", sizeof(Handle), 0, Py_TPFLAGS_DEFAULT, section_slots};
-static PyType_Spec event_spec = {"typedshm._native.Event", sizeof(Handle), 0, Py_TPFLAGS_DEFAULT, event_slots};
+static PyType_Spec section_spec = {"typedshm._native.Section", sizeof(Section), 0, Py_TPFLAGS_DEFAULT, section_slots};
 
 /* ---- files --------------------------------------------------------------------------------------- */
 
@@ -293,9 +263,7 @@ static PyMethodDef functions[] = {
 
 int handles_add(PyObject *module) {
     section_type = (PyTypeObject *)PyType_FromSpec(&section_spec);
-    event_type = section_type ? (PyTypeObject *)PyType_FromSpec(&event_spec) : NULL;
-    if (!event_type || PyModule_AddObjectRef(module, "Section", (PyObject *)section_type) < 0 ||
-        PyModule_AddObjectRef(module, "Event", (PyObject *)event_type) < 0 ||
+    if (!section_type || PyModule_AddObjectRef(module, "Section", (PyObject *)section_type) < 0 ||
         PyModule_AddFunctions(module, functions) < 0)
         return -1;
     return objects_add(module) < 0 || kernel_mutex_add(module) < 0 ? -1 : 0;

@@ -12,7 +12,7 @@ typedef struct {
     SECURITY_ATTRIBUTES attributes;
 } Names;
 
-/* `sddl` "" is Windows' default. False and an error set. */
+/* `sddl` NULL or "" is Windows' default. False and an error set. */
 bool names_from(PyObject *name, PyObject *sddl, Names *names);
 void names_free(Names *names);
 
