@@ -4,8 +4,32 @@ from collections.abc import Iterator
 
 import pytest
 
+import marks
 from system import children
 from typedshm.testing import isolated
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("typedshm")
+    group.addoption(
+        "--kills",
+        type=int,
+        default=20 if marks.WINDOWS else 1000,
+        help="how many processes the kill storm kills (default: %(default)s)",
+    )
+    group.addoption("--thorough", action="store_true", help="models, storms and fuzzing at their full length")
+
+
+@pytest.fixture(scope="session")
+def kills(request: pytest.FixtureRequest) -> int:
+    """How many processes a kill storm is to kill."""
+    return int(request.config.getoption("--kills"))
+
+
+@pytest.fixture(scope="session")
+def thorough(request: pytest.FixtureRequest) -> bool:
+    """True for long rounds of what has a short one in every run."""
+    return bool(request.config.getoption("--thorough"))
 
 
 @pytest.fixture(autouse=True)

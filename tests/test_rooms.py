@@ -50,7 +50,7 @@ ROOMS: dict[str, set[str]] = {
     "memory_windows": {"_native", "blueprint", "errors", "place", "security_windows", "stake_windows"},
     "memory": {"blueprint", "errors", "memory_posix", "memory_windows", "place", "stake"},
     "foreign": {"_native", "errors"},
-    "mutex": {"_native", "blueprint", "errors", "memory", "place"},
+    "mutex": {"_native", "blueprint", "errors", "memory", "place", "stake"},
     "region": {"_native", "adapters", "arrays", "blueprint", "errors", "layout", "memory", "mutex", "place", "stake"},
     "catalog": {"errors", "memory", "place", "region"},
     "strategies": {"fields", "kinds", "layout", "struct"},

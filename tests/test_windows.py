@@ -25,7 +25,7 @@ from typedshm.security_windows import descriptor
 
 kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
 kernel32.VirtualProtect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, wintypes.DWORD, ctypes.c_void_p)
-NO_ACCESS, READ_WRITE = 1, 4
+NO_ACCESS = 1
 
 
 def protect(mapping: _native.Mapping, protection: int) -> None:
@@ -38,20 +38,30 @@ def protect(mapping: _native.Mapping, protection: int) -> None:
 @pytest.mark.parametrize("size", [600, 40000], ids=["small", "large"])
 def test_a_disk_that_fails_costs_the_region_not_the_process(tmp_path: Path, size: int) -> None:
     schema = typedshm.array("f8", size)
+    value = np.arange(size, dtype="f8")
     with typedshm.create(tmp_path / "r.shm", schema) as region:
-        value = np.zeros(size)
         for _ in range(3):
             region.write(value)
-        mapping = region._memory.mapping
-        protect(mapping, NO_ACCESS)
-        verbs = (region.read, lambda: region.read_into(value), lambda: region.write(value), lambda: region.version)
-        for verb in verbs:
-            with pytest.raises(typedshm.RegionLost, match="disk behind its file failed"):
+        protect(region._memory.mapping, NO_ACCESS)
+        copy = np.zeros(size)
+        verbs = (region.read, lambda: region.read_into(copy), lambda: region.write(value), lambda: region.version)
+        for verb in (*verbs, region.info, region.lock().__enter__):
+            with pytest.raises(typedshm.RegionLost, match="disk behind it failed"):
                 verb()
-        protect(mapping, READ_WRITE)
-        assert (region.read() == value).all()
-        region.write(value + 1)
-        assert (region.read() == value + 1).all()
+    with typedshm.attach(tmp_path / "r.shm", schema) as region:
+        assert (region.read() == value).all(), "what the disk has is there"
+
+
+def test_a_disk_that_fails_under_an_array_of_a_block(tmp_path: Path) -> None:
+    with typedshm.create(tmp_path / "r.shm", typedshm.array("f8", 40000)) as region:
+        block = region.loan()
+        array = block.__enter__()
+        protect(region._memory.mapping, NO_ACCESS)
+        array[:] = 7
+        assert (array == 7).all()
+        with pytest.raises(typedshm.RegionLost, match="disk behind it failed"):
+            block.__exit__(None, None, None)
+    assert (array == 7).all()
 
 
 def test_the_objects_are_the_owners_alone() -> None:

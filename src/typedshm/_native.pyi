@@ -65,13 +65,16 @@ def register_refusal(refuse: Callable[[Field, object, str], NoReturn], /) -> Non
 class Mapping(Buffer):
     """A shared mapping of the first ``size`` bytes behind a handle (0: of all); unmapped when nobody looks any more.
 
-    The handle is a file descriptor; on Windows that of a section. ``guarded``: the disk behind it may fail.
+    The handle is a file descriptor; on Windows that of a section.
     """
 
-    def __init__(self, handle: int, size: int, writable: bool, guarded: bool = False) -> None: ...
+    def __init__(self, handle: int, size: int, writable: bool) -> None: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
     def protect(self) -> None:
         """Make the pages read-only; later writes through old views are faults."""
+    @property
+    def lost(self) -> bool:
+        """True once what lay behind it went away; zeros lie there now."""
 
 # ---- byte locks: on single bytes of a file, freed when their holder dies ----
 
@@ -168,6 +171,9 @@ def region_state(mapping: Mapping, /) -> int:
 def read_header(mapping: Mapping, /) -> Header:
     """Check the header; ValueError says what is wrong with it."""
 
+def region_is(mapping: Mapping, instance: int, /) -> bool:
+    """True while the memory holds that instance of a region."""
+
 def reset_waiting(mapping: Mapping, /) -> None:
     """Forget sleepers of an earlier life."""
 
@@ -181,9 +187,11 @@ class Mutex:
     descriptor in SDDL ("": the default), and the handle of a file or 0.
     """
 
-    def __init__(self, mapping: Mapping, handle: int | tuple[str, str, int], presence_count: int) -> None: ...
+    def __init__(
+        self, mapping: Mapping, handle: int | tuple[str, str, int], presence_count: int, instance: int
+    ) -> None: ...
     def acquire(self, timeout: float | None, /) -> int:
-        """Take it: 0 taken, 1 timeout, 2 detached."""
+        """Take it: 0 taken, 1 timeout, 2 detached, 3 gone."""
     def release(self, repaired: bool, /) -> bool:
         """Give it back; False if somebody had replaced the word. RuntimeError if this thread does not hold it."""
     def reattach(self, handle: int | tuple[str, str, int], /) -> None:
@@ -232,6 +240,7 @@ class Ring(Generic[_T]):
         self,
         *,
         mapping: Mapping,
+        instance: int,
         mutex: Mutex | None,
         schema: object,
         size: int,

@@ -16,6 +16,8 @@ Intent = Literal["create", "attach", "open"]
 """Make a region, join one, or either."""
 
 MAGIC = b"TYPEDSHM"
+_STATE = slice(248, 252)  # of a header
+_READY = _native.STATE_READY.to_bytes(4, "little")
 
 PATIENCE = 10.0
 """Seconds to wait for another process that is just making, joining or leaving the region."""
@@ -46,14 +48,16 @@ def is_complete(place: Place, mapping: _native.Mapping) -> bool:
     Raises
     ------
     RegionCorrupt
-        It is a file, and somebody else's data.
+        It is a file, and somebody else's data, or only the beginning of a region.
     """
-    start = bytes(memoryview(mapping)[: len(MAGIC)])
+    memory = memoryview(mapping)
+    start = bytes(memory[: len(MAGIC)])
     try:
         if _native.region_state(mapping) == _native.STATE_READY:
             return True
-    except ValueError:
-        pass  # too short for a header
+    except ValueError:  # too short for the lines that every region has
+        if place.stays and start == MAGIC and memory[_STATE] == _READY:
+            raise RegionCorrupt(f"{place}: the file was cut off after {len(memory):,} bytes") from None
     if place.stays:
         insist_on_magic(place, start)
     return False

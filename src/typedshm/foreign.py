@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from typedshm import _native
-from typedshm.errors import Closed, NameRefused, RegionFull, RegionNotFound, RegionRefused
+from typedshm.errors import Closed, NameRefused, RegionFull, RegionLost, RegionNotFound, RegionRefused
 
 if sys.platform == "win32":
 
@@ -86,16 +86,24 @@ class RawSection:
             raise ValueError(f"size={size}: to make a section takes writable=True")
         self.name = name
         try:
-            mapping, self._kept = _map(name, size, writable)
+            self._mapping, self._kept = _map(name, size, writable)
         except OSError as error:
             raise _reason(name, error) from error
-        self._view: memoryview | None = memoryview(mapping)
+        self._view: memoryview | None = memoryview(self._mapping)
 
     @property
     def view(self) -> memoryview:
-        """The bytes, shape (size,). Views of it stay valid after :meth:`close`."""
+        """The bytes, shape (size,). Views of it stay valid after :meth:`close`.
+
+        Raises
+        ------
+        RegionLost
+            They went away, as when somebody cut the memory short; views that were taken before show zeros.
+        """
         if self._view is None:
             raise Closed(f"section {self.name!r} is closed")
+        if self._mapping.lost:
+            raise RegionLost(errno.EIO, f"section {self.name!r} has lost its memory: somebody has cut it short")
         return self._view
 
     @property

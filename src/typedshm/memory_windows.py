@@ -317,7 +317,7 @@ def _map(fd: int, writable: bool) -> tuple[_native.Section, _native.Mapping] | N
     if size == 0:
         return None
     section = _native.Section("", file=msvcrt.get_osfhandle(fd), writable=writable)
-    return section, _native.Mapping(section.handle, size, writable, True)
+    return section, _native.Mapping(section.handle, size, writable)
 
 
 def _fill(place: Place, fd: int, fresh: bool, blueprint: Blueprint) -> tuple[_native.Section, _native.Mapping]:
@@ -326,7 +326,7 @@ def _fill(place: Place, fd: int, fresh: bool, blueprint: Blueprint) -> tuple[_na
     try:
         os.write(fd, MAGIC)  # first, so that a half-made file can be told from somebody's data
         section = _native.Section("", size, file=msvcrt.get_osfhandle(fd))
-        mapping = _native.Mapping(section.handle, size, True, True)
+        mapping = _native.Mapping(section.handle, size, True)
     except OSError:
         if fresh:
             _remove_file(place)

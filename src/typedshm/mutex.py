@@ -8,8 +8,9 @@ from typing import NoReturn, Protocol
 
 from typedshm import _native, memory
 from typedshm.blueprint import Blueprint
-from typedshm.errors import Closed, LockLost, MisuseError, RegionRefused
+from typedshm.errors import Closed, LockLost, MisuseError, RegionLost, RegionRefused
 from typedshm.place import Scope, place
+from typedshm.stake import Stake
 
 _BLUEPRINT = Blueprint(slots=1, payload_size=8, layout_id=bytes(16), document=b"")
 
@@ -80,6 +81,7 @@ class NamedMutex(_native.Guard):
         self._name = name
         self._scope: Scope = scope
         self._word: _native.Mutex | None = None
+        self._memory: Stake | None = None
         if exact:
             self._mutex, leave = _exact(name)
         else:
@@ -87,6 +89,7 @@ class NamedMutex(_native.Guard):
             assert stake.mutex is not None
             self._mutex, leave = stake.mutex, stake.close
             self._word = stake.mutex
+            self._memory = stake
         super().__init__(self._mutex, None)
         self._leave = leave
         self._finalizer = weakref.finalize(self, leave)
@@ -112,6 +115,8 @@ class NamedMutex(_native.Guard):
         status = self._mutex.acquire(timeout)
         if status == 2:
             self._fail("closed")
+        if status != 0 and self._memory is not None and self._memory.loss:
+            self._fail("gone")
         return status == 0
 
     def release(self, *, repaired: bool = True) -> None:
@@ -167,6 +172,8 @@ class NamedMutex(_native.Guard):
             raise Closed(f"mutex {self._name!r} is closed")
         if what == "not held":
             raise MisuseError(f"mutex {self._name!r} is released by a thread that does not hold it")
+        if self._memory is not None and (loss := self._memory.loss):
+            raise RegionLost(f"mutex {self._name!r} {loss}")
         raise LockLost(f"mutex {self._name!r} was overwritten while it was held")
 
     def __reduce__(self) -> tuple[object, ...]:

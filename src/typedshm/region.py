@@ -110,6 +110,7 @@ class Region(_native.Ring[T], Generic[T]):
     def __init__(self, stake: Stake, schema: Schema[T], refusal: str | None = None) -> None:
         super().__init__(
             mapping=stake.mapping,
+            instance=stake.header["instance"],
             mutex=stake.mutex,
             schema=schema,
             size=schema.layout.size,
@@ -164,7 +165,12 @@ class Region(_native.Ring[T], Generic[T]):
         )
 
     def __repr__(self) -> str:
-        state = "closed" if self.closed else f"version {self.version}" + (", read-only" if self.readonly else "")
+        if self.closed:
+            state = "closed"
+        elif self._memory.loss:
+            state = "lost"
+        else:
+            state = f"version {self.version}" + (", read-only" if self.readonly else "")
         return f"<Region {str(self.name)!r} of {self._schema.layout.name}, {state}>"
 
     # ---- holding the lock, closing ----
@@ -226,8 +232,10 @@ class Region(_native.Ring[T], Generic[T]):
         if what == "layout":
             raise LayoutMismatch(f"{name} can be read with this schema, but not written:\n{self._refusal}")
         kind, words = _FAILURES[what]
-        if what == "closed" and self._memory.lost:
+        if what == "closed" and self._memory.orphaned:
             kind, words = RegionLost, "could not be opened again in this child of a fork"
+        elif what in _TOLD_BY_MEMORY and (loss := self._memory.loss):
+            kind, words = RegionLost, loss
         raise kind(f"{name} {words}")
 
 
@@ -235,9 +243,9 @@ _FAILURES: dict[str, tuple[type[Exception], str]] = {
     "closed": (Closed, "is closed"),
     "empty": (Empty, "is empty: nothing has been written yet"),
     "overrun": (Overrun, "is written faster than this read-only handle can copy it; more slots help"),
+    "gone": (RegionLost, "is gone"),
     "torn": (TornWrite, "lost its value: a writer died in the middle of a write, and with slots=1 there was no other"),
     "corrupt": (RegionCorrupt, "names a newest version that is not there; whoever wrote its head broke the protocol"),
-    "disk": (RegionLost, "has lost its memory: the disk behind its file failed"),
     "lock timeout": (Timeout, "is being written by another; its lock was not to be had in time"),
     "wait timeout": (Timeout, "got no newer version in time"),
     "lock lost": (LockLost, "had its lock overwritten while it was held; the last write may not be whole"),
@@ -252,6 +260,10 @@ _FAILURES: dict[str, tuple[type[Exception], str]] = {
     "forked": (MisuseError, "has a block that belongs to the parent of this process; it was dropped here"),
     "open block": (MisuseError, "has an open block; end it before close()"),
 }
+
+
+_TOLD_BY_MEMORY = {"gone", "empty", "overrun", "torn", "corrupt", "wait timeout", "lock timeout", "lock lost", "pinned"}
+"""What is told of a region that is not there any more, and is not the truth."""
 
 
 def _after_fork() -> None:

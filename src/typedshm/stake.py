@@ -4,8 +4,11 @@ import abc
 import errno
 
 from typedshm import _native
-from typedshm.errors import RegionCorrupt, RegionFull
+from typedshm.errors import RegionCorrupt, RegionFull, RegionLost
 from typedshm.place import Place
+
+LOST = "has lost its memory: its file was cut short, or the disk behind it failed or is full"
+OVERWRITTEN = "is gone: its file holds something else now"
 
 Writer = int | tuple[str, str, int]
 """What proves a participant's life: a descriptor; on Windows a prefix of objects' names, their security, a file."""
@@ -28,11 +31,11 @@ class Stake(abc.ABC):
         The writers' lock, or None where the region was opened for reading only.
     created
         True if this handle made the region.
-    lost
+    orphaned
         True if this is the child of a fork, which could not get a stake of its own.
     """
 
-    lost = False
+    orphaned = False
 
     def __init__(self, place: Place, mapping: _native.Mapping, writer: Writer | None, created: bool) -> None:
         self.place = place
@@ -41,13 +44,15 @@ class Stake(abc.ABC):
         try:
             self.header = _native.read_header(mapping)
         except ValueError as error:
+            if mapping.lost:
+                raise RegionLost(errno.EIO, f"{place} {LOST}") from None
             raise RegionCorrupt(f"{place}: its header is not to be trusted: {error}") from None
         self.mutex: _native.Mutex | None = None
         if writer is None:
             return
         count = self.header["presence_count"]
         try:
-            self.mutex = _native.Mutex(mapping, writer, count)
+            self.mutex = _native.Mutex(mapping, writer, count, self.header["instance"])
         except OSError as error:
             if error.errno != errno.EUSERS:
                 raise
@@ -56,6 +61,13 @@ class Stake(abc.ABC):
                 f"{place}: all {count} places for participants that may write are taken; "
                 "attach with readonly=True, which needs none",
             ) from error
+
+    @property
+    def loss(self) -> str:
+        """What has become of the region, if it is not there any more; empty while it is."""
+        if self.mapping.lost:
+            return LOST
+        return "" if _native.region_is(self.mapping, self.header["instance"]) else OVERWRITTEN
 
     @property
     @abc.abstractmethod

@@ -96,7 +96,7 @@ class FileStake(Stake):
         except OSError:
             _close_any(heir)
         if self._fd < 0:
-            self.lost = True
+            self.orphaned = True
             _stakes.discard(self)
         _close_any(inherited)
 

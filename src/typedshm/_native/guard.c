@@ -56,7 +56,7 @@ static PyObject *guard_enter(PyObject *object, PyObject *unused) {
     if (result == GUARD_EXCEPTION)
         return NULL;
     if (result != GUARD_TAKEN)
-        return native_fail(object, result == GUARD_TIMEOUT ? "lock timeout" : "closed");
+        return native_fail(object, guard_problem(result));
     Py_INCREF(object);
     return object;
 }

@@ -6,7 +6,12 @@
 
 #include <stdbool.h>
 
-enum { GUARD_TAKEN = 0, GUARD_TIMEOUT = 1, GUARD_CLOSED = 2, GUARD_EXCEPTION = -1 };
+enum { GUARD_TAKEN = 0, GUARD_TIMEOUT = 1, GUARD_CLOSED = 2, GUARD_GONE = 3, GUARD_EXCEPTION = -1 };
+
+/* What to tell _fail() of a lock that was not taken, and for which no Python error is set. */
+static inline const char *guard_problem(int result) {
+    return result == GUARD_TIMEOUT ? "lock timeout" : result == GUARD_GONE ? "gone" : "closed";
+}
 
 typedef struct {
     /* EXCEPTION: a Python error is set. */

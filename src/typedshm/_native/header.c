@@ -46,7 +46,8 @@ static PyObject *region_size(PyObject *module, PyObject *args) {
 /* A writable mapping with at least the header lines, or NULL and an error. */
 static Mapping *region_mapping(PyObject *object, bool writable) {
     Mapping *mapping = (Mapping *)object;
-    if (!mapping_check(object) || mapping->size < sizeof(tshm_region) || (writable && !mapping->writable)) {
+    if (!mapping_check(object) || mapping->memory.size < sizeof(tshm_region) ||
+        (writable && !mapping->memory.writable)) {
         PyErr_SetString(PyExc_ValueError, "not a mapping of at least the header lines");
         return NULL;
     }
@@ -68,7 +69,7 @@ static PyObject *write_header(PyObject *module, PyObject *args) {
     if (!mapping)
         return NULL;
     tshm_header header = geometry(slots, payload_size, (uint64_t)document_size);
-    if (id_size != sizeof header.layout_id || header.region_size != mapping->size) {
+    if (id_size != sizeof header.layout_id || header.region_size != mapping->memory.size) {
         PyErr_SetString(PyExc_ValueError, "the mapping is not of the region's size");
         return NULL;
     }
@@ -76,10 +77,10 @@ static PyObject *write_header(PyObject *module, PyObject *args) {
     header.instance = instance;
     header.created = os_realtime_ns();
     header.check = tshm_header_check(&header);
-    tshm_region *region = (tshm_region *)mapping->memory;
+    tshm_region *region = (tshm_region *)mapping->memory.start;
     tshm_store(&region->header.state, TSHM_INITIALISING, relaxed);
     memcpy((void *)&region->header, &header, offsetof(tshm_header, state));
-    memcpy(mapping->memory + header.document_offset, document, (size_t)document_size);
+    memcpy(mapping->memory.start + header.document_offset, document, (size_t)document_size);
     tshm_store(&region->header.state, TSHM_READY, release); /* with the acquire in region_state */
     Py_RETURN_NONE;
 }
@@ -90,7 +91,7 @@ static PyObject *region_state(PyObject *module, PyObject *object) {
     if (!mapping)
         return NULL;
     /* acquire, with the release of READY in write_header */
-    return PyLong_FromUnsignedLong(tshm_load(&((tshm_region *)mapping->memory)->header.state, acquire));
+    return PyLong_FromUnsignedLong(tshm_load(&((tshm_region *)mapping->memory.start)->header.state, acquire));
 }
 
 static PyObject *read_header(PyObject *module, PyObject *object) {
@@ -100,7 +101,7 @@ static PyObject *read_header(PyObject *module, PyObject *object) {
         return NULL;
     tshm_header header;
     tshm_ring ring;
-    const char *problem = tshm_check(mapping->memory, mapping->size, &header, &ring);
+    const char *problem = tshm_check(mapping->memory.start, mapping->memory.size, &header, &ring);
     if (problem) {
         PyErr_SetString(PyExc_ValueError, problem);
         return NULL;
@@ -110,7 +111,18 @@ static PyObject *read_header(PyObject *module, PyObject *object) {
                          (unsigned long long)header.payload_size, "region_size", (unsigned long long)header.region_size,
                          "layout_id", (const char *)header.layout_id, (Py_ssize_t)sizeof header.layout_id, "instance",
                          (unsigned long long)header.instance, "created", (unsigned long long)header.created, "document",
-                         (const char *)mapping->memory + header.document_offset, (Py_ssize_t)header.document_size);
+                         (const char *)mapping->memory.start + header.document_offset,
+                         (Py_ssize_t)header.document_size);
+}
+
+static PyObject *region_is(PyObject *module, PyObject *args) {
+    (void)module;
+    PyObject *object;
+    unsigned long long instance;
+    if (!PyArg_ParseTuple(args, "OK:region_is", &object, &instance))
+        return NULL;
+    Mapping *mapping = region_mapping(object, false);
+    return mapping ? PyBool_FromLong(mapping_holds(mapping, instance)) : NULL;
 }
 
 /* Sleepers of a life before this one announced themselves in vain: called when nobody else is alive. */
@@ -119,7 +131,7 @@ static PyObject *reset_waiting(PyObject *module, PyObject *object) {
     Mapping *mapping = region_mapping(object, true);
     if (!mapping)
         return NULL;
-    tshm_region *lines = (tshm_region *)mapping->memory;
+    tshm_region *lines = (tshm_region *)mapping->memory.start;
     tshm_store(&lines->waiting.until, 0, relaxed);
     for (size_t i = 0; i < sizeof lines->waiting.sleepers.bits / sizeof *lines->waiting.sleepers.bits; i++) {
         tshm_store(&lines->waiting.sleepers.bits[i], 0, relaxed);
@@ -133,6 +145,7 @@ static PyMethodDef functions[] = {
     {"write_header", write_header, METH_VARARGS, "Turn zeroed memory into an empty region."},
     {"region_state", region_state, METH_O, "What the region's state word says."},
     {"read_header", read_header, METH_O, "The checked header as a dict; ValueError says what is wrong."},
+    {"region_is", region_is, METH_VARARGS, "True while the memory holds that instance of a region."},
     {"reset_waiting", reset_waiting, METH_O, "Forget announced sleepers."},
     {NULL, NULL, 0, NULL},
 };

@@ -3,15 +3,20 @@
 #define TYPEDSHM_MAPPING_H
 
 #include "native.h"
+#include "os.h"
 
 typedef struct {
     PyObject_HEAD
-    unsigned char *memory;
-    size_t size;
-    bool writable;
-    bool guarded; /* of a file: the disk behind it may fail */
+    os_memory memory;
 } Mapping;
 
 bool mapping_check(PyObject *object);
+
+/* Does the memory still hold that instance of a region? Not after it went away, since zeroed pages lie there now, nor
+ * when somebody has put something else into the file. For after the work on it: nothing before is certain. */
+static inline bool mapping_holds(const Mapping *mapping, uint64_t instance) {
+    const tshm_region *lines = (const tshm_region *)mapping->memory.start;
+    return *(const volatile uint64_t *)&lines->header.instance == instance;
+}
 
 #endif

@@ -1,7 +1,5 @@
 /* Mapping: shared bytes, kept mapped while anybody looks at them. */
-#include "native.h"
 #include "mapping.h"
-#include "os.h"
 
 #include <errno.h>
 
@@ -12,11 +10,11 @@ static PyTypeObject *mapping_type;
 
 static PyObject *mapping_create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     (void)type;
-    static char *names[] = {"handle", "size", "writable", "guarded", NULL};
+    static char *names[] = {"handle", "size", "writable", NULL};
     Py_ssize_t handle;
     unsigned long long size;
-    int writable, guarded = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "nKp|p:Mapping", names, &handle, &size, &writable, &guarded))
+    int writable;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "nKp:Mapping", names, &handle, &size, &writable))
         return NULL;
     if (size > PY_SSIZE_T_MAX) { /* a 32-bit process, and more than it has addresses */
         errno = ENOMEM;
@@ -25,12 +23,10 @@ static PyObject *mapping_create(PyTypeObject *type, PyObject *args, PyObject *kw
     Mapping *mapping = PyObject_New(Mapping, mapping_type);
     if (!mapping)
         return NULL;
-    mapping->size = (size_t)size;
-    mapping->writable = writable;
-    mapping->guarded = guarded;
-    mapping->memory = os_map(handle, &mapping->size, writable);
-    if (!mapping->memory) {
+    mapping->memory.start = NULL;
+    if (!os_map(&mapping->memory, handle, (size_t)size, writable)) {
         native_system_error();
+        mapping->memory.start = NULL;
         Py_DECREF((PyObject *)mapping);
         return NULL;
     }
@@ -40,24 +36,27 @@ static PyObject *mapping_create(PyTypeObject *type, PyObject *args, PyObject *kw
 static void mapping_dealloc(PyObject *self) {
     PyTypeObject *type = Py_TYPE(self);
     Mapping *mapping = (Mapping *)self;
-    if (mapping->memory)
-        os_unmap(mapping->memory, mapping->size);
+    if (mapping->memory.start)
+        os_unmap(&mapping->memory);
     PyObject_Free(self);
     Py_DECREF(type);
 }
 
 static int mapping_getbuffer(PyObject *self, Py_buffer *view, int flags) {
-    Mapping *mapping = (Mapping *)self;
-    return PyBuffer_FillInfo(view, self, mapping->memory, (Py_ssize_t)mapping->size, !mapping->writable, flags);
+    const os_memory *memory = &((Mapping *)self)->memory;
+    return PyBuffer_FillInfo(view, self, memory->start, (Py_ssize_t)memory->size, !memory->writable, flags);
 }
 
 static PyObject *mapping_protect(PyObject *self, PyObject *unused) {
     (void)unused;
-    Mapping *mapping = (Mapping *)self;
-    if (!os_protect(mapping->memory, mapping->size))
+    if (!os_protect(&((Mapping *)self)->memory))
         return native_system_error();
-    mapping->writable = false;
     Py_RETURN_NONE;
+}
+
+static PyObject *get_lost(PyObject *self, void *unused) {
+    (void)unused;
+    return PyBool_FromLong(tshm_load(&((Mapping *)self)->memory.lost, relaxed) != OS_THERE);
 }
 
 bool mapping_check(PyObject *object) {
@@ -69,11 +68,17 @@ static PyMethodDef mapping_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static PyGetSetDef mapping_getset[] = {
+    {"lost", get_lost, NULL, "True once what lay behind it went away; zeros lie there now.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
 static PyType_Slot mapping_slots[] = {
     {Py_tp_doc, "A shared mapping, as a buffer."},
     {Py_tp_new, mapping_create},
     {Py_tp_dealloc, mapping_dealloc},
     {Py_tp_methods, mapping_methods},
+    {Py_tp_getset, mapping_getset},
     {Py_bf_getbuffer, mapping_getbuffer},
     {0, NULL},
 };

@@ -73,6 +73,10 @@ static int take_word(Mutex *mutex, uint64_t ns) {
         lock_release(&mutex->lock, result != TSHM_LOCK_RECOVERED);
         return MUTEX_DETACHED;
     }
+    if (!mapping_holds(mutex->mapping, mutex->instance)) {
+        lock_release(&mutex->lock, false);
+        return MUTEX_GONE;
+    }
     mutex->recovered = result == TSHM_LOCK_RECOVERED;
     mutex->thread = PyThread_get_thread_ident();
     mutex->depth = 1;
@@ -94,7 +98,7 @@ int mutex_acquire(Mutex *mutex, int64_t ns) {
         if (result == MUTEX_TAKEN)
             return result;
         gate_open(mutex); /* before any signal handler: it may write, or close us */
-        if (result == MUTEX_DETACHED)
+        if (result != MUTEX_TIMEOUT)
             return result;
         if (PyErr_CheckSignals() < 0)
             return MUTEX_EXCEPTION;
@@ -109,7 +113,8 @@ bool mutex_release(Mutex *mutex, bool repaired) {
     if (--mutex->depth)
         return true;
     mutex->thread = 0;
-    bool kept = lock_release(&mutex->lock, repaired) == TSHM_LOCK_TAKEN;
+    bool holds = mapping_holds(mutex->mapping, mutex->instance); /* else what was written meanwhile is lost */
+    bool kept = lock_release(&mutex->lock, repaired) == TSHM_LOCK_TAKEN && holds;
     gate_open(mutex);
     return kept;
 }
@@ -144,13 +149,15 @@ static int attach(Mutex *mutex, PyObject *handle) {
 
 static PyObject *mutex_create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     (void)type;
-    static char *names[] = {"mapping", "handle", "presence_count", NULL};
+    static char *names[] = {"mapping", "handle", "presence_count", "instance", NULL};
     PyObject *mapping, *handle;
     unsigned int presence_count;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOI:Mutex", names, &mapping, &handle, &presence_count))
+    unsigned long long instance;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOIK:Mutex", names, &mapping, &handle, &presence_count, &instance))
         return NULL;
-    if (!mapping_check(mapping) || !((Mapping *)mapping)->writable ||
-        ((Mapping *)mapping)->size < sizeof(tshm_region) || presence_count < 1 || presence_count > TSHM_PRESENCE_MAX) {
+    if (!mapping_check(mapping) || !((Mapping *)mapping)->memory.writable ||
+        ((Mapping *)mapping)->memory.size < sizeof(tshm_region) || presence_count < 1 ||
+        presence_count > TSHM_PRESENCE_MAX) {
         PyErr_SetString(PyExc_ValueError, "a mutex needs a writable mapping of at least the header lines");
         return NULL;
     }
@@ -160,8 +167,9 @@ static PyObject *mutex_create(PyTypeObject *type, PyObject *args, PyObject *kwar
     Py_INCREF(mapping);
     mutex->mapping = (Mapping *)mapping;
     memset(&mutex->lock, 0, sizeof mutex->lock);
-    mutex->lock.lines = (tshm_region *)mutex->mapping->memory;
+    mutex->lock.lines = (tshm_region *)mutex->mapping->memory.start;
     mutex->lock.presence_count = presence_count;
+    mutex->instance = instance;
     mutex->thread = 0;
     mutex->depth = 0;
     mutex->brief = false;
@@ -287,7 +295,7 @@ static PyObject *get_deaths(PyObject *self, void *unused) {
 }
 
 static PyMethodDef methods[] = {
-    {"acquire", mutex_acquire_method, METH_O, "Take it: 0 taken, 1 timeout, 2 detached."},
+    {"acquire", mutex_acquire_method, METH_O, "Take it: 0 taken, 1 timeout, 2 detached, 3 gone."},
     {"release", mutex_release_method, METH_O, "Give it back; False if somebody had replaced the word."},
     {"reattach", mutex_reattach, METH_O, "In the child of a fork: take a presence entry of its own."},
     {"detach", mutex_detach, METH_NOARGS, "The descriptor is about to be closed."},

@@ -14,6 +14,7 @@ typedef struct {
     tshm_lock lock;
     tshm_atomic_u32 gate;       /* open, or shut by the thread that has, or is taking, the lock */
     unsigned long thread;       /* that thread, or 0 */
+    uint64_t instance;          /* of the region that the lock belongs to */
     uint32_t depth;             /* how often it has taken it */
     bool brief;                 /* taken by a verb that gives it back by itself: close() may wait for that */
     bool recovered;             /* the last taking found a dead owner */
@@ -24,6 +25,7 @@ enum {
     MUTEX_TAKEN = GUARD_TAKEN,
     MUTEX_TIMEOUT = GUARD_TIMEOUT,
     MUTEX_DETACHED = GUARD_CLOSED,
+    MUTEX_GONE = GUARD_GONE,
     MUTEX_EXCEPTION = GUARD_EXCEPTION
 };
 
@@ -31,7 +33,7 @@ bool mutex_check(PyObject *object);
 bool mutex_is_mine(const Mutex *mutex);
 /* Re-enters for the thread that has it. `ns`: how long to wait at most. EXCEPTION: a Python error is set. */
 int mutex_acquire(Mutex *mutex, int64_t ns);
-/* Only by the thread that has it. False: the word was replaced under us. */
+/* Only by the thread that has it. False: the word was replaced under us, or all of the region. */
 bool mutex_release(Mutex *mutex, bool repaired);
 
 #endif

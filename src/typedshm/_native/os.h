@@ -48,14 +48,29 @@ void os_word_wake_one(os_peers *peers, tshm_region *lines, void *word);
 void os_word_wake_all(os_peers *peers, tshm_region *lines, void *word);
 
 /* ---- memory ---- */
-/* `handle`: a file descriptor; on Windows a section handle. `*size` 0: all of it, and becomes its real size. NULL, and
- * errno or GetLastError(), on failure. */
-void *os_map(intptr_t handle, size_t *size, bool writable);
-void os_unmap(void *memory, size_t size);
+/* A mapping. What lies behind it can go away: a file is cut short, a disk fails or is full. The system would end the
+ * process at the next touch; here zeroed pages of our own take the place of the whole mapping instead, for good. Who is
+ * at work there goes on, to nobody's profit or harm, and finds out afterwards: by `lost`, or since the header says
+ * zero. The structure stays where it is while it is mapped. */
+typedef struct os_memory {
+    unsigned char *start;
+    size_t size;
+    bool writable;
+    tshm_atomic_u32 lost; /* an enum os_lost */
+} os_memory;
+
+enum os_lost { OS_THERE, OS_GOING, OS_LOST };
+
+/* `handle`: a file descriptor; on Windows a section handle. `size` 0: all of it. False, and errno or GetLastError(), on
+ * failure. */
+bool os_map(os_memory *memory, intptr_t handle, size_t size, bool writable);
+void os_unmap(os_memory *memory);
 /* From now on, writing to the mapping is a fault. False, and errno or GetLastError(), on failure. */
-bool os_protect(void *memory, size_t size);
-/* work(context), which looks into `memory`, whose disk may fail. False if it did; the work was left where it was. */
-bool os_guarded(void (*work)(void *context), void *context, const void *memory, size_t size);
+bool os_protect(os_memory *memory);
+/* Lay zeroed pages over the mapping. For the handler of faults; false on failure. */
+bool os_cover(os_memory *memory);
+/* Have faults in mappings reported to us, also if somebody else has had himself put in our place since. */
+void os_watch_faults(void);
 
 /* ---- kernel locks on single bytes of a file, released when their owner dies ---- */
 enum os_byte_mode { OS_BYTE_FREE, OS_BYTE_SHARED, OS_BYTE_EXCLUSIVE };

@@ -3,6 +3,7 @@
 #define _DARWIN_C_SOURCE
 #define _FILE_OFFSET_BITS 64 /* the bytes that stand for things lie behind 2^40, also for 32-bit processes */
 #include "os.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -82,27 +83,46 @@ int os_peers_alive(const os_peers *peers, uint32_t entry) {
     return os_byte_held(peers->fd, TSHM_PRESENCE_BYTE + entry);
 }
 
-void *os_map(intptr_t handle, size_t *size, bool writable) {
+static int protection(const os_memory *memory) {
+    return memory->writable ? PROT_READ | PROT_WRITE : PROT_READ;
+}
+
+bool os_map(os_memory *memory, intptr_t handle, size_t size, bool writable) {
     struct stat status;
-    if (*size == 0) {
+    if (size == 0) {
         if (fstat((int)handle, &status) < 0)
-            return NULL;
-        *size = (size_t)status.st_size;
+            return false;
+        size = (size_t)status.st_size;
     }
-    void *memory = mmap(NULL, *size, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, (int)handle, 0);
-    return memory == MAP_FAILED ? NULL : memory;
-}
-
-void os_unmap(void *memory, size_t size) {
-    munmap(memory, size);
-}
-
-bool os_protect(void *memory, size_t size) {
-    return mprotect(memory, size, PROT_READ) == 0;
-}
-
-bool os_guarded(void (*work)(void *context), void *context, const void *memory, size_t size) {
-    (void)memory, (void)size;
-    work(context);
+    memory->size = size;
+    memory->writable = writable;
+    tshm_store(&memory->lost, OS_THERE, relaxed);
+    void *start = mmap(NULL, size, protection(memory), MAP_SHARED, (int)handle, 0);
+    if (start == MAP_FAILED)
+        return false;
+    memory->start = start;
+    if (!watch_add(memory)) {
+        munmap(start, size);
+        errno = ENOMEM;
+        return false;
+    }
+    os_watch_faults();
     return true;
+}
+
+void os_unmap(os_memory *memory) {
+    watch_remove(memory);
+    munmap(memory->start, memory->size);
+}
+
+bool os_protect(os_memory *memory) {
+    if (mprotect(memory->start, memory->size, PROT_READ) < 0)
+        return false;
+    memory->writable = false;
+    return true;
+}
+
+bool os_cover(os_memory *memory) {
+    int flags = MAP_PRIVATE | MAP_ANON | MAP_FIXED | MAP_NORESERVE; /* room is taken page by page, if at all */
+    return mmap(memory->start, memory->size, protection(memory), flags, -1, 0) != MAP_FAILED;
 }

@@ -9,6 +9,7 @@
  * WaitOnAddress works inside a process only. Between processes every sleeper has an event (see tshm_sleepers), since
  * an event shared by several sleepers loses wake-ups or wakes the wrong one. */
 #include "os_windows.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -285,26 +286,55 @@ void os_word_wake_all(os_peers *peers, tshm_region *lines, void *word) {
 
 /* ---- memory ----------------------------------------------------------------------------------- */
 
-void *os_map(intptr_t handle, size_t *size, bool writable) {
-    void *memory = MapViewOfFile((HANDLE)handle, FILE_MAP_READ | (writable ? FILE_MAP_WRITE : 0), 0, 0, *size);
+static bool map(os_memory *memory, HANDLE section, size_t size) {
     MEMORY_BASIC_INFORMATION there;
-    if (!memory || *size)
-        return memory;
-    if (VirtualQuery(memory, &there, sizeof there) && there.State == MEM_COMMIT) {
-        *size = there.RegionSize; /* whole pages */
-        return memory;
+    memory->size = size;
+    memory->start = MapViewOfFile(section, FILE_MAP_READ | (memory->writable ? FILE_MAP_WRITE : 0), 0, 0, size);
+    if (!memory->start || size)
+        return memory->start;
+    if (VirtualQuery(memory->start, &there, sizeof there) && there.State == MEM_COMMIT) {
+        memory->size = there.RegionSize; /* whole pages */
+        return true;
     }
-    UnmapViewOfFile(memory);
+    UnmapViewOfFile(memory->start);
     SetLastError(ERROR_INVALID_ADDRESS); /* pages that are only reserved, which cannot be touched */
-    return NULL;
+    return false;
 }
 
-void os_unmap(void *memory, size_t size) {
-    (void)size;
-    UnmapViewOfFile(memory);
+bool os_map(os_memory *memory, intptr_t handle, size_t size, bool writable) {
+    memory->writable = writable;
+    tshm_store(&memory->lost, OS_THERE, relaxed);
+    if (!map(memory, (HANDLE)handle, size))
+        return false;
+    if (!watch_add(memory)) {
+        UnmapViewOfFile(memory->start);
+        SetLastError(ERROR_NOT_ENOUGH_MEMORY);
+        return false;
+    }
+    os_watch_faults();
+    return true;
 }
 
-bool os_protect(void *memory, size_t size) {
+void os_unmap(os_memory *memory) {
+    watch_remove(memory);
+    if (tshm_load(&memory->lost, acquire) == OS_LOST) /* with the release of whoever covered it */
+        VirtualFree(memory->start, 0, MEM_RELEASE);
+    else
+        UnmapViewOfFile(memory->start);
+}
+
+bool os_protect(os_memory *memory) {
     DWORD before;
-    return VirtualProtect(memory, size, PAGE_READONLY, &before);
+    if (!VirtualProtect(memory->start, memory->size, PAGE_READONLY, &before))
+        return false;
+    memory->writable = false;
+    return true;
+}
+
+/* Between the two calls another thread could be given these addresses for something else; there is no way to do it in
+ * one. Then our pages do not come about, and the fault ends the process as it would have done without us. */
+bool os_cover(os_memory *memory) {
+    UnmapViewOfFile(memory->start);
+    return VirtualAlloc(memory->start, memory->size, MEM_RESERVE | MEM_COMMIT,
+                        memory->writable ? PAGE_READWRITE : PAGE_READONLY);
 }

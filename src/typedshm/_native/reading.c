@@ -7,8 +7,6 @@ static const uint64_t FUTILE_TRIES = 64;              /* copies lost to writers 
 static const int64_t PATIENCE_LOCKED = 10000000000;   /* ns a reader waits for the writers' lock at most */
 static const int64_t PATIENCE_READ_ONLY = 1000000000; /* ns a reader without the lock goes on trying */
 
-enum { DISK_FAILED = -2 };
-
 typedef struct {
     const Ring *ring;
     void *to;
@@ -30,14 +28,14 @@ static inline void read_once(void *context) {
 
 static int try_read_apart(Ring *self, void *to, uint64_t *ordinal) {
     Reading reading = {self, to, 0, TSHM_NOTHING};
-    bool done = ring_work_apart(self, read_once, &reading);
+    ring_work_apart(self, read_once, &reading);
     *ordinal = reading.ordinal;
-    return done ? reading.state : DISK_FAILED;
+    return reading.state;
 }
 
-/* One attempt to copy the newest version: TSHM_NOTHING, TSHM_READABLE (done), TSHM_BUSY or DISK_FAILED. */
+/* One attempt to copy the newest version: TSHM_NOTHING, TSHM_READABLE (done) or TSHM_BUSY. */
 static int try_read(Ring *self, void *to, uint64_t *ordinal) {
-    if (ring_is_apart(self))
+    if (self->size > TSHM_LARGE)
         return try_read_apart(self, to, ordinal);
     Reading reading = {self, to, 0, TSHM_NOTHING}; /* of its own, so that it stays in registers */
     read_once(&reading);
@@ -46,8 +44,8 @@ static int try_read(Ring *self, void *to, uint64_t *ordinal) {
 }
 
 /* Why the newest version cannot be read although no writer is at work. */
-static const char *unreadable(const Ring *self, int state) {
-    return state == DISK_FAILED ? "disk" : self->ring.slot_count == 1 ? "torn" : "corrupt";
+static const char *unreadable(const Ring *self) {
+    return self->ring.slot_count == 1 ? "torn" : "corrupt";
 }
 
 /* Writers beat every attempt: read while they are locked out. A reader does not wait for ever, whatever the default. */
@@ -56,7 +54,7 @@ static bool read_locked(Ring *self, void *to, uint64_t *ordinal) {
     int result = mutex_acquire(self->mutex, ns);
     if (result != MUTEX_TAKEN) {
         if (result != MUTEX_EXCEPTION)
-            ring_fail(self, result == MUTEX_TIMEOUT ? "lock timeout" : "closed");
+            ring_fail(self, guard_problem(result));
         return false;
     }
     bool brief = self->mutex->brief;
@@ -66,7 +64,7 @@ static bool read_locked(Ring *self, void *to, uint64_t *ordinal) {
     /* nothing was repaired: a dead writer's mark stays for the next writer to report */
     bool kept = mutex_release(self->mutex, !self->mutex->recovered);
     if (state != TSHM_READABLE)
-        ring_fail(self, state == TSHM_NOTHING ? "empty" : kept ? unreadable(self, state) : "lock lost");
+        ring_fail(self, state == TSHM_NOTHING ? "empty" : kept ? unreadable(self) : "lock lost");
     return state == TSHM_READABLE;
 }
 
@@ -96,8 +94,8 @@ static bool read_patiently(Ring *self, void *to, uint64_t *ordinal) {
         state = self->mapping ? try_read(self, to, ordinal) : TSHM_BUSY;
         if (state == TSHM_READABLE)
             return true;
-    } while (state != DISK_FAILED && (int64_t)(os_monotonic_ns() - start) < patience);
-    ring_fail(self, moved && state == TSHM_BUSY ? "overrun" : unreadable(self, state));
+    } while ((int64_t)(os_monotonic_ns() - start) < patience);
+    ring_fail(self, moved ? "overrun" : unreadable(self));
     return false;
 }
 
@@ -117,12 +115,12 @@ static bool read_newest(Ring *self, void *to, uint64_t *ordinal) {
         ring_fail(self, "empty");
         return false;
     }
-    if (state == DISK_FAILED) {
-        ring_fail(self, unreadable(self, state));
-        return false;
-    }
     if (state == TSHM_BUSY && !(self->mutex ? read_locked(self, to, ordinal) : read_patiently(self, to, ordinal)))
         return false;
+    if (self->mapping && ring_is_gone(self)) {
+        ring_fail(self, "gone");
+        return false;
+    }
     uint64_t *seen = seen_version(&self->seen);
     if (!seen)
         return false;
@@ -220,23 +218,13 @@ static uint64_t newest_ordinal(const tshm_ring *ring, uint64_t *time) {
     return ordinal;
 }
 
-static void look_at_newest(void *context) {
-    Reading *reading = context;
-    reading->ordinal = newest_ordinal(&reading->ring->ring, reading->to);
-}
-
 bool ring_newest(Ring *self, uint64_t *ordinal, uint64_t *time) {
-    Reading reading = {self, time, 0, TSHM_NOTHING};
-    bool done = true;
     *time = 0;
-    if (self->mapping->guarded)
-        done = ring_work_apart(self, look_at_newest, &reading);
-    else
-        look_at_newest(&reading);
-    *ordinal = reading.ordinal;
-    if (!done)
-        ring_fail(self, "disk");
-    return done;
+    *ordinal = newest_ordinal(&self->ring, time);
+    if (!ring_is_gone(self))
+        return true;
+    ring_fail(self, "gone");
+    return false;
 }
 
 PyObject *ring_wait(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names) {
@@ -279,7 +267,8 @@ PyObject *ring_wait(PyObject *object, PyObject *const *args, Py_ssize_t count, P
         Mapping *mapping = self->mapping; /* a close() meanwhile must not unmap the word */
         Py_INCREF((PyObject *)mapping);
         Py_BEGIN_ALLOW_THREADS
-        if (mapping->writable)
+        os_watch_faults();
+        if (mapping->memory.writable)
             tshm_announce_sleep(&self->ring, os_realtime_ns());
         os_word_wait(peers, tshm_lines(&self->ring), word, number, slice); /* returns at once if head has moved on */
         Py_END_ALLOW_THREADS
@@ -294,6 +283,6 @@ int ring_newest_locked(Ring *self, void *to) {
     uint64_t ordinal;
     int state = try_read(self, to, &ordinal);
     if (state < 0) /* nobody else may write now */
-        ring_fail(self, unreadable(self, state));
+        ring_fail(self, unreadable(self));
     return state;
 }

@@ -8,18 +8,14 @@ PyObject *ring_new_value(ring_newfunc create, PyTypeObject *type) {
     return create(type, no_arguments, NULL);
 }
 
-bool ring_work_apart(Ring *ring, void (*work)(void *context), void *context) {
-    bool done = true;
+void ring_work_apart(Ring *ring, void (*work)(void *context), void *context) {
     Mapping *mapping = ring->mapping; /* a close() by another thread meanwhile must not unmap it */
     Py_INCREF((PyObject *)mapping);
     Py_BEGIN_ALLOW_THREADS
-    if (mapping->guarded)
-        done = os_guarded(work, context, mapping->memory, mapping->size);
-    else
-        work(context);
+    os_watch_faults();
+    work(context);
     Py_END_ALLOW_THREADS
     Py_DECREF((PyObject *)mapping);
-    return done;
 }
 
 /* Whoever had our presence entry before us may have died with pins; they are not ours. */
@@ -45,19 +41,21 @@ static int take_attribute(PyObject *object, const char *name, PyObject **place) 
 
 static int ring_init(PyObject *object, PyObject *args, PyObject *kwargs) {
     Ring *self = (Ring *)object;
-    static char *names[] = {"mapping", "mutex", "schema", "size", "defaults", "refuses", "debug", NULL};
+    static char *names[] = {"mapping", "instance", "mutex", "schema", "size", "defaults", "refuses", "debug", NULL};
     PyObject *mapping, *mutex, *schema, *defaults;
     Py_ssize_t size;
+    unsigned long long instance;
     int refuses, debug;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOOnSpp:Ring", names, &mapping, &mutex, &schema, &size, &defaults,
-                                     &refuses, &debug))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OKOOnSpp:Ring", names, &mapping, &instance, &mutex, &schema, &size,
+                                     &defaults, &refuses, &debug))
         return -1;
     if (self->seen.holder || !mapping_check(mapping) || (mutex != Py_None && !mutex_check(mutex))) {
         PyErr_SetString(PyExc_TypeError, "Ring() takes a Mapping and a Mutex, once");
         return -1;
     }
     tshm_header header;
-    const char *problem = tshm_check(((Mapping *)mapping)->memory, ((Mapping *)mapping)->size, &header, &self->ring);
+    const os_memory *memory = &((Mapping *)mapping)->memory;
+    const char *problem = tshm_check(memory->start, memory->size, &header, &self->ring);
     if (!problem && (size < 1 || (uint64_t)size > self->ring.payload_size || PyBytes_Size(defaults) != size))
         problem = "the schema does not fit the payload";
     if (problem) {
@@ -81,6 +79,7 @@ static int ring_init(PyObject *object, PyObject *args, PyObject *kwargs) {
     Py_INCREF(defaults);
     native_set(&self->defaults, defaults);
     self->timeout = TSHM_FOREVER;
+    self->instance = instance;
     self->size = (size_t)size;
     self->refuses = refuses;
     self->debug = debug;

@@ -28,8 +28,9 @@ typedef struct {
     Mapping *mapping; /* NULL once closed */
     Mutex *mutex;     /* NULL if this handle may not write */
     tshm_ring ring;   /* checked */
-    size_t size;      /* bytes of this handle's values; less than the payload if fields were appended since */
-    bool refuses;     /* the layout is another: reading only */
+    uint64_t instance;
+    size_t size;  /* bytes of this handle's values; less than the payload if fields were appended since */
+    bool refuses; /* the layout is another: reading only */
     bool debug;
     bool block_open;     /* an update or loan of the thread that has the mutex */
     PyObject *lease;     /* of the last block: its views end in the child of a fork */
@@ -52,18 +53,18 @@ bool ring_unlock(Ring *ring);
 bool ring_store(Ring *ring, const void *value);
 /* Publishes what stands in the slot, and wakes. The lock is held. */
 void ring_publish(Ring *ring, const tshm_cursor *cursor);
-/* Work that takes long, or whose disk may fail, is done without the GIL. */
-static inline bool ring_is_apart(const Ring *ring) {
-    return ring->size > TSHM_LARGE || ring->mapping->guarded;
+/* Does work(context) on the region's memory without the GIL, since it takes long. */
+void ring_work_apart(Ring *ring, void (*work)(void *context), void *context);
+/* For after the work, and while the mapping is there: was it for nothing, since the region is not there any more? */
+static inline bool ring_is_gone(const Ring *ring) {
+    return !mapping_holds(ring->mapping, ring->instance);
 }
-/* Does work(context) on the region's memory so; `work` must not take the GIL. False if the disk failed. */
-bool ring_work_apart(Ring *ring, void (*work)(void *context), void *context);
 /* A new instance that owns its bytes, zeroed, without a call of __init__. */
 PyObject *ring_new_value(ring_newfunc create, PyTypeObject *type);
 /* For update(): the newest value, read under the lock. 1 done, 0 region is empty, < 0 error set. */
 int ring_newest_locked(Ring *ring, void *to);
 /* The newest complete version as users count it, 0 when empty, and when it was published. Never blocks. False and an
- * error set if the disk failed. */
+ * error set if the region is gone. */
 bool ring_newest(Ring *ring, uint64_t *ordinal, uint64_t *time);
 
 /* The verbs, as methods. */

@@ -12,7 +12,7 @@ bool ring_lock_for_writing(Ring *self, int64_t ns) {
     } else if (result == MUTEX_EXCEPTION) {
         return false;
     } else if (!problem) {
-        problem = result == MUTEX_TIMEOUT ? "lock timeout" : "closed";
+        problem = guard_problem(result);
     }
     ring_fail(self, problem);
     return false;
@@ -51,24 +51,24 @@ static inline void store(void *context) {
     ring_publish(self, &cursor);
 }
 
-static const char *store_apart(Ring *self, const void *value) {
+static bool store_apart(Ring *self, const void *value) {
     Storing storing = {self, value, false};
-    bool done = ring_work_apart(self, store, &storing);
-    return !done ? "disk" : storing.pinned ? "pinned" : NULL;
+    ring_work_apart(self, store, &storing);
+    return storing.pinned;
 }
 
 bool ring_store(Ring *self, const void *value) {
-    const char *problem;
-    if (ring_is_apart(self)) {
-        problem = store_apart(self, value);
+    bool pinned;
+    if (self->size > TSHM_LARGE) {
+        pinned = store_apart(self, value);
     } else {
         Storing storing = {self, value, false}; /* of its own, so that it stays in registers */
         store(&storing);
-        problem = storing.pinned ? "pinned" : NULL;
+        pinned = storing.pinned;
     }
-    if (problem)
-        ring_fail(self, problem);
-    return !problem;
+    if (pinned)
+        ring_fail(self, "pinned");
+    return !pinned;
 }
 
 PyObject *ring_write(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names) {

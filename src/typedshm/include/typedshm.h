@@ -101,7 +101,7 @@ typedef struct tshm_header {
     uint32_t slot_count;      /*  48  1 ... 1024 */
     uint32_t presence_count;  /*  52  entries that exist, 1 ... 512 */
     uint8_t layout_id[16];    /*  56  hash of the canonical layout */
-    uint64_t instance;        /*  72  random, new with every creation */
+    uint64_t instance;        /*  72  random and not 0, new with every creation */
     uint64_t document_offset; /*  80  */
     uint64_t document_size;   /*  88  bytes of UTF-8 */
     uint64_t created;         /*  96  ns since 1970 */
@@ -236,6 +236,8 @@ static inline const char *tshm_check(void *memory, uint64_t size, tshm_header *c
         return "the check sum does not fit the header";
     if (copy->region_size > size || copy->region_size > TSHM_SIZE_MAX)
         return "region_size exceeds the memory's real size";
+    if (copy->instance == 0)
+        return "instance is 0";
     if (copy->slot_count < 1 || copy->slot_count > TSHM_SLOTS_MAX)
         return "slot_count is outside 1 ... 1024";
     if (copy->presence_count < 1 || copy->presence_count > TSHM_PRESENCE_MAX)
@@ -267,9 +269,14 @@ static inline const char *tshm_check(void *memory, uint64_t size, tshm_header *c
 
 /* Copies race with writers on purpose, and are thrown away when they lost. Words loaded and stored
  * relaxed make that defined for small payloads; above TSHM_WORDWISE bytes memcpy is twice as fast. */
-#if defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_THREAD__) /* gcc; clang is asked, which also gcc understands from 14 on */
 #define TSHM_WORDWISE SIZE_MAX
-#else
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define TSHM_WORDWISE SIZE_MAX
+#endif
+#endif
+#ifndef TSHM_WORDWISE
 #define TSHM_WORDWISE ((size_t)65536)
 #endif
 
