@@ -142,7 +142,7 @@ def overwritten(name: str | Path, how: str) -> None:
                 other.write(whole(1000))
                 other.write(whole(1000))
                 with Wire("other") as theirs:
-                    wire.memory[:] = theirs.memory
+                    wire.memory[:] = theirs.memory[: len(wire.memory)]  # Windows' sections are whole pages
 
 
 @pytest.mark.parametrize("how", ["zeros", "garbage", "another region"])
