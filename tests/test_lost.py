@@ -119,6 +119,20 @@ def test_a_block_whose_memory_goes_away_ends_in_an_error_and_its_arrays_live_on(
 
 
 @cut_short
+@pytest.mark.parametrize("verb", ["write", "update", "loan"])
+def test_a_write_inside_a_lock_that_lost_its_memory_fails_at_once(name, verb):
+    with typedshm.create(name, Car) as region:
+        lock = region.lock()
+        lock.__enter__()
+        os.truncate(place(name).path, 0)
+        for _ in range(2):
+            with pytest.raises(typedshm.RegionLost, match=LOST):
+                VERBS[verb](region, whole(1))
+        with pytest.raises(typedshm.RegionLost, match=LOST):
+            lock.__exit__(None, None, None)
+
+
+@cut_short
 def test_overlays_of_lost_memory_show_zeros_and_the_next_verb_says_why(name):
     with typedshm.create(name, Frame) as region:
         with region.loan() as t:

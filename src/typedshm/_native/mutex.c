@@ -113,8 +113,7 @@ bool mutex_release(Mutex *mutex, bool repaired) {
     if (--mutex->depth)
         return true;
     mutex->thread = 0;
-    bool holds = mapping_holds(mutex->mapping, mutex->instance); /* else what was written meanwhile is lost */
-    bool kept = lock_release(&mutex->lock, repaired) == TSHM_LOCK_TAKEN && holds;
+    bool kept = lock_release(&mutex->lock, repaired) == TSHM_LOCK_TAKEN;
     gate_open(mutex);
     return kept;
 }

@@ -33,7 +33,7 @@ bool mutex_check(PyObject *object);
 bool mutex_is_mine(const Mutex *mutex);
 /* Re-enters for the thread that has it. `ns`: how long to wait at most. EXCEPTION: a Python error is set. */
 int mutex_acquire(Mutex *mutex, int64_t ns);
-/* Only by the thread that has it. False: the word was replaced under us, or all of the region. */
+/* Only by the thread that has it. False: the word was replaced under us. */
 bool mutex_release(Mutex *mutex, bool repaired);
 
 #endif

@@ -47,7 +47,7 @@ static inline PyObject *ring_fail(Ring *ring, const char *what) {
 }
 /* Takes the writers' lock for a write; false and an error set if that cannot be. */
 bool ring_lock_for_writing(Ring *ring, int64_t ns);
-/* false and an error set if the lock was lost meanwhile. */
+/* false and an error set if the lock, or all of the region, was lost meanwhile. */
 bool ring_unlock(Ring *ring);
 /* Copies a value into the next slot and publishes it; false and an error set if there is none. The lock is held. */
 bool ring_store(Ring *ring, const void *value);

@@ -19,10 +19,11 @@ bool ring_lock_for_writing(Ring *self, int64_t ns) {
 }
 
 bool ring_unlock(Ring *self) {
-    if (mutex_release(self->mutex, true))
+    bool gone = ring_is_gone(self); /* which inside lock() nothing else tells */
+    if (mutex_release(self->mutex, true) && !gone)
         return true;
     if (!PyErr_Occurred())
-        ring_fail(self, "lock lost");
+        ring_fail(self, gone ? "gone" : "lock lost");
     return false;
 }
 
