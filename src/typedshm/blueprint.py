@@ -32,6 +32,9 @@ class Blueprint:
     layout_id: bytes
     document: bytes
 
+    def __post_init__(self) -> None:
+        _ = self.region_size  # a ValueError if it is too large, before there is a file
+
     @property
     def region_size(self) -> int:
         """Bytes of the whole region."""
@@ -56,7 +59,7 @@ def is_complete(place: Place, mapping: _native.Mapping) -> bool:
         if _native.region_state(mapping) == _native.STATE_READY:
             return True
     except ValueError:  # too short for the lines that every region has
-        if place.stays and start == MAGIC and memory[_STATE] == _READY:
+        if place.stays and start == MAGIC and bytes(memory[_STATE]) == _READY:
             raise RegionCorrupt(f"{place}: the file was cut off after {len(memory):,} bytes") from None
     if place.stays:
         insist_on_magic(place, start)

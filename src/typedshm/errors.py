@@ -34,7 +34,7 @@ class LayoutMismatch(TypedshmError, TypeError):
 
 
 class NameRefused(TypedshmError, ValueError):
-    """A name that cannot name a region: empty, or too long once written as a file name."""
+    """A name that cannot name a region: empty, no valid Unicode, no path, or too long once written as a file name."""
 
 
 class RegionExists(TypedshmError, FileExistsError):

@@ -148,7 +148,7 @@ def _attempt(place: Place, intent: Intent, blueprint: Blueprint | None, writable
             if writable
             else _native.byte_is_free(fd, _native.LIFE_BYTE)
         )
-        mapping = None if status.st_size == 0 else map_file(place, fd, writable=writable)
+        mapping = None if status.st_size == 0 else _map(place, fd, status.st_size, writable)
         complete = mapping is not None and is_complete(place, mapping)
         if complete and (place.stays or not alone):
             if intent == "create":
@@ -177,6 +177,15 @@ def _attempt(place: Place, intent: Intent, blueprint: Blueprint | None, writable
     finally:
         for left in held:  # which no stake has taken over
             os.close(left)
+
+
+def _map(place: Place, fd: int, size: int, writable: bool) -> _native.Mapping:
+    try:
+        return map_file(place, fd, writable=writable)
+    except OSError as error:
+        if error.errno != errno.ENOMEM:
+            raise
+        raise RegionFull(error.errno, f"{place} has {size:,} bytes, which this process has no room to map") from error
 
 
 def _open_file(place: Place, intent: str, writable: bool) -> tuple[int, bool]:

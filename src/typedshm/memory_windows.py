@@ -294,10 +294,14 @@ def _open_file(place: Place, intent: str, writable: bool) -> tuple[int, bool]:
             return -1, False
         fresh = True
     fd = msvcrt.open_osfhandle(handle, os.O_BINARY | (os.O_RDWR if writable else os.O_RDONLY))
-    if os.fstat(fd).st_file_attributes & stat.FILE_ATTRIBUTE_REPARSE_POINT:
-        os.close(fd)
+    status = os.fstat(fd)
+    if stat.S_ISREG(status.st_mode) and not status.st_file_attributes & stat.FILE_ATTRIBUTE_REPARSE_POINT:
+        return fd, fresh
+    os.close(fd)
+    if stat.S_ISREG(status.st_mode):
         raise RegionRefused(errno.ELOOP, f"{place} cannot be opened: a symbolic link stands under that name")
-    return fd, fresh
+    # such as CON and NUL, which Windows finds in every folder
+    raise RegionRefused(errno.EPERM, f"{place} is not to be trusted: it is not a regular file")
 
 
 def _is_at(place: Place, handle: int) -> bool:

@@ -86,7 +86,7 @@ def place(name: Name, scope: Scope = "user", mode: int | None = None, *, kind: s
     Raises
     ------
     NameRefused
-        The name is empty or too long.
+        The name is empty, too long or no valid Unicode; or the path is one that no file can have.
     ValueError
         The scope is unknown, or the mode would let others write to a region of scope "user".
     """
@@ -97,17 +97,39 @@ def place(name: Name, scope: Scope = "user", mode: int | None = None, *, kind: s
     if scope == "user" and mode & 0o022:
         raise ValueError(f"mode {mode:#o} lets other users write; that takes scope='machine'")
     if isinstance(name, Path):
-        return Place(name, scope, str(name.absolute()), mode)
+        return Place(name, scope, _file_path(name), mode)
     if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"a region's name is a str or a pathlib.Path, found {type(name).__name__}")
-    written = _prefix(scope, kind) + quote(name, safe="")
+    try:
+        written = _prefix(scope, kind) + quote(name, safe="")
+    except UnicodeEncodeError as error:
+        raise NameRefused(f"name {_shown(name)}: expected Unicode, found a lone surrogate") from error
     if not name or len(written) > _LONGEST:
-        shown = repr(name) if len(name) <= 40 else f"{name[:40]!r}…"
         found = len(written) if name else 0
         raise NameRefused(
-            f"name {shown}: expected 1 to {_LONGEST} bytes once written as the system wants it, found {found}"
+            f"name {_shown(name)}: expected 1 to {_LONGEST} bytes once written as the system wants it, found {found}"
         )
     return Place(name, scope, _root(scope) + written, mode)
+
+
+def _file_path(path: Path) -> str:
+    """Make a path absolute; refuses those that the system would read as another, or not at all."""
+    text = str(path.absolute())
+    problem = "a NUL, which ends every path" if "\0" in text else ""
+    if sys.platform != "win32":
+        try:
+            os.fsencode(text)
+        except UnicodeEncodeError:
+            problem = "a lone surrogate"
+    elif path.name.endswith((".", " ")) or ":" in path.name:
+        problem = f"{path.name!r}, which Windows takes for a part of, or another name of, another file"
+    if problem:
+        raise NameRefused(f"path {_shown(str(path))}: expected one that a file can have, found {problem}")
+    return text
+
+
+def _shown(name: str) -> str:
+    return repr(name) if len(name) <= 40 else f"{name[:40]!r}…"
 
 
 def places(written: Iterable[str], scope: Scope, kind: str) -> Iterator[Place]:
@@ -115,7 +137,8 @@ def places(written: Iterable[str], scope: Scope, kind: str) -> Iterator[Place]:
     prefix = _prefix(scope, kind)
     for name in sorted(written):
         rest = name.removeprefix(prefix)
-        if rest != name and "+" not in rest and "!" not in rest:
+        # who writes a name in another way than place() does is not us
+        if rest != name and "+" not in rest and "!" not in rest and quote(unquote(rest), safe="") == rest:
             yield Place(unquote(rest), scope, _root(scope) + name, 0o600)
 
 

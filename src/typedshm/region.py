@@ -308,7 +308,10 @@ def _region(stake: Stake, schema: Schema[Any] | None) -> Region[Any]:
                     raise LayoutMismatch(f"{stake.place} has another layout (asked for | found):\n{refusal}")
         elif schema.layout.size != header["payload_size"]:
             raise RegionCorrupt(f"{stake.place}: its payload is not of the size its layout says")
-        return Region(stake, schema, refusal)
+        try:
+            return Region(stake, schema, refusal)
+        except ValueError as error:  # the core looks at the header once more
+            raise RegionCorrupt(f"{stake.place}: its header changed while it was opened: {error}") from None
     except BaseException:
         stake.close()
         raise

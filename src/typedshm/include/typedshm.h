@@ -432,7 +432,8 @@ static inline int tshm_pinned(tshm_slot *slot, tshm_alive alive, void *context) 
 static inline int tshm_write_begin(const tshm_ring *ring, tshm_alive alive, void *context, tshm_cursor *cursor) {
     /* relaxed: only holders of the lock store head, and the lock ordered us behind them */
     uint64_t head = tshm_load(&tshm_lines(ring)->head.version, relaxed);
-    for (uint64_t version = head + 1; version <= head + 2 * (uint64_t)ring->slot_count; version++) {
+    for (uint32_t ahead = 1; ahead <= 2 * ring->slot_count; ahead++) { /* counts, as a garbage head may wrap around */
+        uint64_t version = head + ahead;
         if (ring->slot_count > 1 && version % ring->slot_count == head % ring->slot_count)
             continue; /* the newest version itself: never touched while it is the newest */
         *cursor = tshm_cursor_at(ring, version);
