@@ -1,0 +1,297 @@
+/* Kills a process at every instruction boundary of what it does to a region, and looks whether anybody else notices.
+ *
+ *     single_step FOLDER write|attach|inherit|read|pin SLOTS
+ *
+ * A child is led by single steps through one deed of the C core, and killed after the first instruction, then another
+ * one after the second, and so on to the end. After each death the parent reads, takes the lock without waiting, and
+ * writes the next version. Prints one line of counts, "name=number"; those in capitals have to be 0. Ends with 77 if
+ * processes cannot be led by single steps here.
+ */
+#define _GNU_SOURCE
+#include "lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { WORDS = 8, STRIDE = 256, PRESENCE = 8, STEPS_MAX = 20000, CANNOT = 77 };
+TSHM_STATIC_ASSERT(STRIDE >= sizeof(tshm_slot) + 8 * WORDS, "a slot holds its payload");
+
+static const char *path;
+static tshm_ring ring;
+static tshm_lock lock;
+
+static void fail(const char *what) {
+    perror(what);
+    exit(1);
+}
+
+static tshm_region *lines(void) {
+    return tshm_lines(&ring);
+}
+
+/* ---- a region, as far as lock and ring need one ---- */
+
+static int open_file(void) {
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        fail("open");
+    return fd;
+}
+
+static void make_region(uint32_t slots) {
+    size_t size = sizeof(tshm_region) + slots * STRIDE;
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
+        fail("the region's file");
+    ring.base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    close(fd);
+    if (ring.base == MAP_FAILED)
+        fail("mmap");
+    ring.slots_offset = sizeof(tshm_region);
+    ring.slot_stride = STRIDE;
+    ring.payload_size = 8 * WORDS;
+    ring.slot_count = slots;
+    ring.presence_count = PRESENCE;
+}
+
+/* As a new process, which has nothing of its parent's. */
+static void join(tshm_lock *mine) {
+    mine->lines = lines();
+    mine->presence_count = PRESENCE;
+    mine->peers.fd = open_file();
+}
+
+/* ---- values: every word follows from the version ---- */
+
+static void fill(uint64_t *words, uint64_t version) {
+    for (uint64_t i = 0; i < WORDS; i++)
+        words[i] = version * 1000003 + i;
+}
+
+static bool is_value(const uint64_t *words, uint64_t version) {
+    uint64_t expected[WORDS];
+    fill(expected, version);
+    return memcmp(words, expected, sizeof expected) == 0;
+}
+
+/* ---- what is done, as the package does it ----
+ *
+ * But for the clock: that is read beforehand, since it takes now more instructions, now fewer, so that the same number
+ * of steps would not always end at the same place. */
+
+static uint64_t now;
+
+static void write_next(tshm_lock *mine, uint64_t version) {
+    tshm_cursor cursor;
+    uint64_t words[WORDS];
+    fill(words, version);
+    if (!tshm_write_begin(&ring, lock_alive, mine, &cursor)) {
+        fputs("every slot is pinned\n", stderr);
+        _exit(1); /* at once: every further instruction would be led through as well */
+    }
+    tshm_copy_in(cursor.payload, words, sizeof words);
+    tshm_write_end(&ring, &cursor, now);
+    if (tshm_must_wake(&ring, now))
+        os_word_wake_all(&mine->peers, lines(), (void *)&lines()->head.version);
+}
+
+static int read_newest(uint64_t *version, uint64_t *words) {
+    tshm_cursor cursor;
+    int state = tshm_read_begin(&ring, &cursor);
+    if (state != TSHM_READABLE)
+        return state;
+    tshm_copy_out(words, cursor.payload, 8 * WORDS);
+    *version = tshm_ordinal(&ring, &cursor);
+    return tshm_read_retry(&cursor) ? TSHM_BUSY : TSHM_READABLE;
+}
+
+static void take_write_release(tshm_lock *mine, uint64_t version) {
+    if (lock_try(mine) < 0)
+        _exit(1);
+    write_next(mine, version);
+    if (lock_release(mine, true) != TSHM_LOCK_TAKEN)
+        _exit(1);
+}
+
+static void sleep_and_read(tshm_lock *mine) {
+    uint64_t words[WORDS], version;
+    tshm_announce_sleep(&ring, now);
+    uint32_t head = (uint32_t)tshm_load(&lines()->head.version, acquire);
+    os_word_wait(&mine->peers, lines(), (void *)&lines()->head.version, head, 1000);
+    read_newest(&version, words);
+}
+
+/* Look at a slot in place: pin it, make sure of it, let it go. */
+static void pin_and_let_go(const tshm_lock *mine) {
+    uint64_t bit = 1ull << mine->entry;
+    tshm_cursor cursor;
+    if (tshm_read_begin(&ring, &cursor) != TSHM_READABLE)
+        _exit(1);
+    atomic_fetch_or_explicit(&cursor.slot->pins[0], bit, memory_order_release);
+    tshm_fence(seq_cst);
+    if (tshm_load(&cursor.slot->seq, relaxed) != 2 * cursor.version)
+        _exit(1);
+    atomic_fetch_and_explicit(&cursor.slot->pins[0], ~bit, memory_order_release);
+}
+
+/* ---- the child ---- */
+
+static void child(const char *deed, uint64_t version) {
+    tshm_lock mine = {0};
+    close(lock.peers.fd); /* through the parent's description we would be the parent */
+    join(&mine);
+    bool attaches = strcmp(deed, "attach") == 0 || strcmp(deed, "inherit") == 0;
+    if (!attaches && lock_attach(&mine) != TSHM_LOCK_TAKEN)
+        _exit(1);
+    if (ptrace(PTRACE_TRACEME, 0, 0, 0) < 0)
+        _exit(CANNOT);
+    raise(SIGSTOP);
+    if (attaches && (lock_attach(&mine) != TSHM_LOCK_TAKEN || lock_owner(&mine) == (int)mine.entry))
+        _exit(1);
+    if (strcmp(deed, "read") == 0)
+        sleep_and_read(&mine);
+    else if (strcmp(deed, "pin") == 0)
+        pin_and_let_go(&mine);
+    else if (!attaches)
+        take_write_release(&mine, version);
+    raise(SIGUSR1);
+    _exit(0);
+}
+
+/* Lead the child for so many steps, then kill it. True if it had done by then. */
+static bool kill_after(pid_t pid, long steps) {
+    int status;
+    bool done = false;
+    if (waitpid(pid, &status, 0) < 0)
+        fail("waitpid");
+    if (WIFEXITED(status))
+        exit(WEXITSTATUS(status));
+    for (long step = 0; step < steps && !done; step++) {
+        if (ptrace(PTRACE_SINGLESTEP, pid, 0, 0) < 0) {
+            kill(pid, SIGKILL);
+            exit(CANNOT);
+        }
+        if (waitpid(pid, &status, 0) < 0)
+            fail("waitpid");
+        if (WIFEXITED(status)) {
+            fprintf(stderr, "the child failed in what it did\n");
+            exit(1);
+        }
+        done = WSTOPSIG(status) == SIGUSR1;
+    }
+    kill(pid, SIGKILL);
+    if (waitpid(pid, &status, 0) < 0)
+        fail("waitpid");
+    return done;
+}
+
+/* ---- the parent ---- */
+
+static struct {
+    long held, half, complete, published, lost, torn, skipped, stuck, uncounted, dirty, left;
+} count;
+
+/* What must not be, and has been: a few times are enough. */
+static bool hopeless(void) {
+    return count.torn + count.skipped + count.stuck + count.uncounted + count.dirty > 5;
+}
+
+/* Before a death: things as a busy region has them. */
+static void prepare(const char *deed, uint64_t next) {
+    tshm_writer *writer = &lines()->writer;
+    /* somebody may sleep on head, and on the lock, so that wake-ups are part of a write */
+    tshm_store(&lines()->waiting.until, UINT64_MAX, relaxed);
+    atomic_fetch_or_explicit(&writer->word, TSHM_WORD_WAITING, memory_order_relaxed);
+    if (ring.slot_count >= 3 && strcmp(deed, "write") == 0) /* a dead reader's pin, where the write wants to go */
+        tshm_store(&tshm_slot_of(&ring, next)->pins[0], 1ull << (PRESENCE - 1), relaxed);
+    if (strcmp(deed, "inherit") == 0) /* who had the presence entry before died holding the lock */
+        atomic_fetch_or_explicit(&writer->word, lock.entry + 2, memory_order_relaxed);
+}
+
+/* After it: what stands there, and how it goes on. `ordinal` is that of the newest version before it. */
+static uint64_t look(uint64_t ordinal, uint64_t head) {
+    tshm_writer *writer = &lines()->writer;
+    uint64_t word = tshm_load(&writer->word, relaxed), deaths = tshm_load(&writer->deaths, relaxed);
+    uint64_t words[WORDS], version = 0;
+    bool held = (word & TSHM_WORD_OWNER) != 0;
+    bool published = tshm_load(&lines()->head.version, relaxed) != head;
+    uint64_t seq = tshm_load(&tshm_slot_of(&ring, head + 1)->seq, relaxed);
+    count.held += held;
+    count.published += published;
+    count.half += seq == 2 * head + 3;
+    count.complete += !published && seq == 2 * head + 2;
+
+    ordinal += published;
+    int state = read_newest(&version, words);
+    if (state != TSHM_READABLE)
+        count.lost++;
+    else if (version != ordinal || !is_value(words, version))
+        count.torn++;
+
+    int taken = lock_try(&lock);
+    if (taken < 0) {
+        count.stuck++;
+        tshm_store(&writer->word, word & TSHM_WORD_COUNTER, relaxed); /* so that the rest can be looked at */
+        taken = lock_try(&lock);
+    }
+    bool dirty = held || (word & TSHM_WORD_DIRTY);
+    count.dirty += (taken == TSHM_LOCK_RECOVERED) != dirty;
+    count.uncounted += tshm_load(&writer->deaths, relaxed) != deaths + held;
+    write_next(&lock, ordinal + 1);
+    count.stuck += lock_release(&lock, true) != TSHM_LOCK_TAKEN;
+    if (read_newest(&version, words) != TSHM_READABLE || !is_value(words, version))
+        count.torn++;
+    count.skipped += version != ordinal + 1;
+    return version;
+}
+
+int main(int arguments, char **argument) {
+    if (arguments != 4)
+        return 2;
+    path = argument[1];
+    const char *deed = argument[2];
+    make_region((uint32_t)atoi(argument[3]));
+    join(&lock);
+    if (lock_attach(&lock) != TSHM_LOCK_TAKEN)
+        fail("lock_attach");
+    uint64_t ordinal = 0;
+    while (ordinal < 7)
+        take_write_release(&lock, ++ordinal);
+
+    bool done = false;
+    long steps = 0;
+    for (; !done && !hopeless(); steps++) {
+        if (steps == STEPS_MAX)
+            return CANNOT; /* loads and stores in pairs, which a step in between tears apart, as on older ARM */
+        uint64_t head = tshm_load(&lines()->head.version, relaxed);
+        now = os_realtime_ns();
+        prepare(deed, head + 1);
+        pid_t pid = fork();
+        if (pid < 0)
+            fail("fork");
+        if (pid == 0)
+            child(deed, ordinal + 1);
+        done = kill_after(pid, steps);
+        ordinal = look(ordinal, head);
+    }
+    for (uint32_t slot = 0; slot < ring.slot_count; slot++) /* all slots once over: no pin of the dead stays */
+        take_write_release(&lock, ++ordinal);
+    for (uint32_t slot = 0; slot < ring.slot_count; slot++)
+        count.left += tshm_load(&tshm_slot_of(&ring, slot)->pins[0], relaxed) != 0;
+    for (uint32_t entry = 0; entry < PRESENCE; entry++)
+        count.left += entry != lock.entry && lock_alive(&lock, entry);
+    printf("boundaries=%ld held=%ld half=%ld complete=%ld published=%ld lost=%ld TORN=%ld SKIPPED=%ld STUCK=%ld "
+           "UNCOUNTED=%ld DIRTY=%ld LEFT=%ld\n",
+           steps, count.held, count.half, count.complete, count.published, count.lost, count.torn, count.skipped,
+           count.stuck, count.uncounted, count.dirty, count.left);
+    unlink(path);
+    return 0;
+}

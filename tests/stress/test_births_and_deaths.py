@@ -1,0 +1,389 @@
+"""Processes killed while they make, join, leave and remove regions: one complete instance or none, nothing left."""
+
+import contextlib
+import ctypes
+import os
+import pickle
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+import marks
+import typedshm
+from peers import Child, SharedBytes, quiet_fork, sched_yield, until
+from shared_types import Record, record
+from typedshm import memory
+
+FOLDER = Path(typedshm.__file__).parent
+ROOMS = ("blueprint", "catalog", "memory", "memory_posix", "mutex", "place", "region", "stake", "stake_posix")
+FILES = {str(FOLDER / f"{room}.py") for room in ROOMS}
+"""What touches anything outside the process; elsewhere in the package one line is as good to die at as another."""
+
+Name = str | Path
+
+
+@pytest.fixture(params=["named", "in a file"])
+def name(request: pytest.FixtureRequest, tmp_path: Path) -> Name:
+    """What the region is called; a file is alone in its folder."""
+    return "region" if request.param == "named" else tmp_path / "region"
+
+
+def instance_of(region: Any) -> int:
+    """What tells a region from another of the same name."""
+    return int(region._memory.header["instance"])
+
+
+def make_an_end(name: Name) -> None:
+    """Remove the file of a region in a file; then there must be nothing of any region."""
+    if isinstance(name, Path):
+        name.unlink(missing_ok=True)
+        assert list(name.parent.iterdir()) == []
+    assert list(memory.existing("user")) == []
+
+
+# ---- killed at every line ------------------------------------------------------------------------------------------
+
+
+def die_at(number: int, step: str) -> None:
+    """Have this process kill itself at the so-manyth line, or bytecode, of those files that it comes to from here."""
+    left = number
+
+    def watch(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal left
+        if frame.f_code.co_filename not in FILES:
+            return None
+        frame.f_trace_opcodes = step == "opcode"
+        if event == step:
+            left -= 1
+            if left < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return watch
+
+    sys.settrace(watch)
+
+
+def is_killed_at(number: int, step: str, prepare: Callable[[], Any], deed: Callable[[Any], Any]) -> bool:
+    """Do something in a child until it comes to that line. False if it was done before."""
+    pid = quiet_fork()
+    if pid == 0:
+        status = 1
+        try:
+            prepared = prepare()
+            die_at(number, step)
+            deed(prepared)
+            status = 0
+        finally:
+            os._exit(status)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    assert code in (0, -signal.SIGKILL), "the deed failed"
+    return code != 0
+
+
+def leave_by_death(name: Name) -> None:
+    """Have a process make the region and end without closing it."""
+    pid = quiet_fork()
+    if pid == 0:
+        status = 1
+        with contextlib.suppress(BaseException):
+            region = typedshm.create(name, Record)
+            status = region.version
+        os._exit(status)
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+def absent(name: Name) -> None:
+    """No region."""
+
+
+def opened(name: Name) -> Any:
+    """A region that this process has open."""
+    return typedshm.open(name, Record)
+
+
+def opened_for_reading(name: Name) -> Any:
+    """The same, without the right to write."""
+    return typedshm.attach(name, Record, readonly=True)
+
+
+Deed = tuple[Callable[[Name], Any], Callable[[Name, Any], Any]]
+"""A preparation, and what the process is killed in."""
+
+ALONE: dict[str, Deed] = {
+    "create": (absent, lambda name, _: typedshm.create(name, Record)),
+    "open": (absent, lambda name, _: typedshm.open(name, Record)),
+    "open what the killed left": (leave_by_death, lambda name, _: typedshm.open(name, Record)),
+    "sweep": (leave_by_death, lambda name, _: typedshm.regions()),
+    "close": (opened, lambda name, region: region.close()),
+    "unlink": (opened, lambda name, region: typedshm.unlink(name)),
+}
+"""Deeds of one who has the region alone."""
+
+AMONG_OTHERS: dict[str, Deed] = {
+    "open": (absent, lambda name, _: typedshm.open(name, Record)),
+    "attach": (absent, lambda name, _: typedshm.attach(name)),
+    "attach for reading": (absent, lambda name, _: typedshm.attach(name, Record, readonly=True)),
+    "close": (opened, lambda name, region: region.close()),
+    "close for reading": (opened_for_reading, lambda name, region: region.close()),
+    "sweep": (absent, lambda name, _: typedshm.regions()),
+    "unlink": (absent, lambda name, _: typedshm.unlink(name)),
+}
+"""Deeds while somebody else has it open."""
+
+
+@pytest.fixture(scope="module")
+def lines_killed_at(report: Callable[[str], None]) -> Iterator[list[int]]:
+    """How many places there were in each deed; their sum is printed."""
+    counts: list[int] = []
+    yield counts
+    if counts:
+        report(
+            f"killed at each of {sum(counts)} places in {len(counts)} deeds that make, join, leave, sweep and unlink "
+            "regions: nobody noticed"
+        )
+
+
+@marks.fork
+@pytest.mark.parametrize("verb", ALONE)
+def test_killed_at_every_line_alone(verb: str, name: Name, thorough: bool, lines_killed_at: list[int]) -> None:
+    """Whoever comes next makes the region or finds it complete, and takes it away again."""
+    prepare, deed = ALONE[verb]
+    typedshm.create("warm up", Record).close()  # what is done once in a process is done
+    instances = []
+    places = 0
+    going = True
+    while going:
+        going = is_killed_at(
+            places, "opcode" if thorough else "line", lambda: prepare(name), lambda prepared: deed(name, prepared)
+        )
+        with typedshm.open(name, Record) as region:
+            instances.append(instance_of(region))
+            assert region.version == 0, "nobody has written"
+            region.write(record(5), timeout=0)
+            with typedshm.attach(name) as other:
+                assert instance_of(other) == instances[-1]
+                assert (other.version, other.layout.id) == (1, Record.layout.id)
+            assert region.read() == record(5)
+        make_an_end(name)
+        places += going
+    lines_killed_at.append(places)
+    assert places >= 5
+    assert len(set(instances)) == len(instances)
+
+
+@marks.fork
+@pytest.mark.parametrize("verb", AMONG_OTHERS)
+def test_killed_at_every_line_among_others(verb: str, name: Name, thorough: bool, lines_killed_at: list[int]) -> None:
+    """Who has it open goes on as if nothing had been, and who comes next finds it; or another, once unlinked."""
+    prepare, deed = AMONG_OTHERS[verb]
+    found = set()
+    places = 0
+    going = True
+    while going:
+        with typedshm.create(name, Record) as region:
+            going = is_killed_at(
+                places, "opcode" if thorough else "line", lambda: prepare(name), lambda prepared: deed(name, prepared)
+            )
+            region.write(record(1), timeout=0)
+            with typedshm.open(name, Record) as other:
+                same = instance_of(other) == instance_of(region)
+                found.add(same)
+                assert other.version == same
+                other.write(record(2), timeout=0)
+            assert region.read() == record(2 if same else 1)
+            assert (region.info().participants, region.info().deaths) == ((os.getpid(),), 0)
+        make_an_end(name)
+        places += going
+    lines_killed_at.append(places)
+    assert places >= 5
+    assert found == ({True, False} if verb == "unlink" else {True})
+
+
+# ---- storms of open and close --------------------------------------------------------------------------------------
+
+
+class Visit(ctypes.Structure):
+    """Which instance a process has open just now, or 0; and how often that has changed."""
+
+    _fields_ = (("instance", ctypes.c_uint64), ("changes", ctypes.c_uint64))
+
+
+LANES = 3
+LONGEST = 0.2 if marks.WINDOWS else 0.004
+"""Seconds between two deaths, at most: where processes are slow to start, few of them die, and are looked at longer."""
+
+
+def visits_of(board: SharedBytes) -> Any:
+    return (Visit * LANES).from_buffer(board)
+
+
+def come_and_go(pipe: Any, name: Name, board: SharedBytes, lane: int) -> None:
+    """Open and close, and say so between the two."""
+    visit = visits_of(board)[lane]
+    chance = random.Random()
+    while True:
+        region = typedshm.open(name, Record)
+        visit.instance = instance_of(region)
+        visit.changes += 1
+        number = chance.getrandbits(60)
+        with region.lock():
+            region.write(record(number))
+            for _ in range(chance.randrange(1, 30)):
+                assert region.read() == record(number), "two have the lock, or two regions one memory"
+        visit.instance = 0
+        visit.changes += 1
+        region.close()
+
+
+def test_storm_of_opening_and_closing(name: Name, kills: int, report: Callable[[str], None]) -> None:
+    """At any moment there is one instance or none; all who have it open at one moment have the same."""
+    board = SharedBytes(LANES * ctypes.sizeof(Visit))
+    visits = visits_of(board)
+    chance = random.Random()
+    children = [Child(come_and_go, name, board, lane) for lane in range(LANES)]
+    kills = max(kills // 4, 5)
+    begun = [0] * LANES  # how many changes there were when the present process of a lane was started
+    inside = looks = together = 0
+    instances: set[int] = set()
+
+    def snapshot() -> list[int]:
+        """What is open, for each who has it so. Taken when nobody came or went meanwhile, so it is of one moment."""
+        while True:
+            before = bytes(board)
+            sched_yield()
+            if bytes(board) == before:
+                return [visit.instance for visit in (Visit * LANES).from_buffer_copy(before) if visit.instance]
+
+    def has_visited(lane: int) -> bool:
+        if children[lane]._pipe.poll():
+            children[lane].receive()  # it has failed by itself: that is its error
+        return bool(visits[lane].changes > begun[lane])
+
+    try:
+        for _ in range(kills):
+            lane = chance.randrange(LANES)
+            if chance.random() < 0.9:  # otherwise it may still be on its way
+                until(partial(has_visited, lane))
+            until_then = time.monotonic() + chance.uniform(0, LONGEST)  # a moment that chance has chosen
+            while time.monotonic() < until_then:
+                found = snapshot()
+                looks += 1
+                together += len(found) > 1
+                instances |= set(found)
+                assert len(set(found)) <= 1, f"two regions of one name at the same time: {found}"
+            has_visited(lane)  # or says why not
+            children[lane].kill()
+            inside += bool(visits[lane].instance)
+            visits[lane].instance = 0
+            begun[lane] = visits[lane].changes
+            children[lane] = Child(come_and_go, name, board, lane)
+    finally:
+        for child in children:
+            child.kill()
+    changes = sum(visit.changes for visit in visits)
+    report(
+        f"storm of open and close, {type(name).__name__}: kills {kills}, {inside} of them between open and close, "
+        f"{changes // 2:,} visits, {len(instances):,} instances, several visitors at {together:,} of {looks:,} looks, "
+        "two instances at none"
+    )
+    assert changes > kills
+    assert together > 0, "only where several have it open can they have different ones"
+    if isinstance(name, Path):
+        assert len(instances) == 1, "a region in a file stays the same one"
+    typedshm.regions()
+    make_an_end(name)
+
+
+# ---- the successor is another --------------------------------------------------------------------------------------
+
+
+def make_and_stay(pipe: Any) -> None:
+    region = typedshm.create("region", Record)
+    region.write(record(1))
+    pipe.send((instance_of(region), pickle.dumps(region)))
+    pipe.recv()
+
+
+def join_and_stay(pipe: Any, handle: bytes) -> None:
+    region = pickle.loads(handle)
+    pipe.send(region.read() == record(1))
+    pipe.recv()
+
+
+@pytest.mark.parametrize("verb", [typedshm.create, typedshm.open])
+def test_after_the_death_of_all_a_name_means_another_region(verb: Callable[..., Any]) -> None:
+    """A handle from before says so, and never shows the new one's data."""
+    with Child(make_and_stay) as maker:
+        instance, handle = maker.receive()
+        with Child(join_and_stay, handle) as other:
+            other.expect(True)
+            maker.kill()
+            with pickle.loads(handle) as still:
+                assert (instance_of(still), still.read()) == (instance, record(1)), "somebody lives"
+            other.kill()
+    with pytest.raises(typedshm.RegionNotFound):
+        pickle.loads(handle)
+    with verb("region", Record) as region:
+        assert instance_of(region) != instance
+        assert region.version == 0
+        region.write(record(2))
+        with pytest.raises(typedshm.RegionLost, match="another of that name"):
+            pickle.loads(handle)
+
+
+@marks.region_files  # on Windows a name lives as long as what it names
+def test_after_an_unlink_a_name_means_another_region() -> None:
+    """Who has the old one open keeps it; what it hands on does not become the new one."""
+    with typedshm.create("region", Record) as old:
+        old.write(record(1))
+        typedshm.unlink("region")
+        with typedshm.create("region", Record) as new:
+            new.write(record(2))
+            assert (old.read(), new.read()) == (record(1), record(2))
+            with pytest.raises(typedshm.RegionLost, match="another of that name"):
+                pickle.loads(pickle.dumps(old))
+    make_an_end("region")
+
+
+# ---- presence entries ----------------------------------------------------------------------------------------------
+
+
+def crowd_in(pipe: Any, handles: int) -> None:
+    """Take part many times over."""
+    regions = [typedshm.attach("record", Record) for _ in range(handles)]
+    pipe.send(len(regions))
+    pipe.recv()
+
+
+def test_two_thousand_dead_participants_use_up_no_presence_entry() -> None:
+    """There are 512 entries. Those of the dead are free the moment they are dead."""
+    with typedshm.create("record", Record) as region:
+        for _ in range(4):
+            with Child(crowd_in, 500) as child:
+                child.expect(500)
+                assert len(region.info().participants) >= 501
+                child.kill()
+            assert region.info().participants == (os.getpid(),)
+            region.write(record(1), timeout=0)
+        assert region.info().deaths == 0
+
+
+@marks.fork  # elsewhere processes take too long to start
+def test_participants_killed_one_by_one_use_up_no_presence_entry() -> None:
+    """The same with processes that have one handle each, more of them than there are entries."""
+    with typedshm.create("record", Record) as region:
+        for _ in range(520):
+            pid = quiet_fork()
+            if pid == 0:
+                typedshm.attach("record", Record).write(record(2))
+                os.kill(os.getpid(), signal.SIGKILL)
+            os.waitpid(pid, 0)
+        assert region.version == 520
+        assert region.info().participants == (os.getpid(),)
