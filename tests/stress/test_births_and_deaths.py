@@ -266,18 +266,25 @@ def test_storm_of_opening_and_closing(name: Name, kills: int, report: Callable[[
             children[lane].receive()  # it has failed by itself: that is its error
         return bool(visits[lane].changes > begun[lane])
 
+    def look() -> int:
+        """How many have it open at one moment: the same, if several."""
+        nonlocal looks, together
+        found = snapshot()
+        looks += 1
+        together += len(found) > 1
+        instances.update(found)
+        assert len(set(found)) <= 1, f"two regions of one name at the same time: {found}"
+        return len(found)
+
     try:
+        until(lambda: look() > 1)  # only where several have it open can they have different ones
         for _ in range(kills):
             lane = chance.randrange(LANES)
             if chance.random() < 0.9:  # otherwise it may still be on its way
                 until(partial(has_visited, lane))
             until_then = time.monotonic() + chance.uniform(0, LONGEST)  # a moment that chance has chosen
             while time.monotonic() < until_then:
-                found = snapshot()
-                looks += 1
-                together += len(found) > 1
-                instances |= set(found)
-                assert len(set(found)) <= 1, f"two regions of one name at the same time: {found}"
+                look()
             has_visited(lane)  # or says why not
             children[lane].kill()
             inside += bool(visits[lane].instance)
@@ -294,7 +301,6 @@ def test_storm_of_opening_and_closing(name: Name, kills: int, report: Callable[[
         "two instances at none"
     )
     assert changes > kills
-    assert together > 0, "only where several have it open can they have different ones"
     if isinstance(name, Path):
         assert len(instances) == 1, "a region in a file stays the same one"
     typedshm.regions()
