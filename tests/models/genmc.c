@@ -1,0 +1,89 @@
+/* The ring and the pins of typedshm.h itself, for GenMC: a writer that may stop anywhere in its first write, the next
+ * writer, and a reader. README.md has the commands. -DSLOTS=1...4, -DSTOP=1...3 (0: it does not stop), -DPIN (the
+ * reader looks in place; takes three slots). */
+#include "typedshm.h"
+
+#include <assert.h>
+#include <pthread.h>
+
+#ifndef SLOTS
+#define SLOTS 2
+#endif
+#ifndef STOP
+#define STOP 0
+#endif
+#ifndef WRITES
+#define WRITES 2
+#endif
+
+static struct {
+    tshm_region lines;
+    struct {
+        tshm_slot slot;
+        tshm_atomic_u64 payload[2];
+    } slots[SLOTS];
+} memory;
+
+static tshm_ring ring;
+static uint64_t published[WRITES + 2]; /* what version v says; written before anybody can read v */
+
+static void write_one(uint64_t says, int stop) {
+    tshm_cursor cursor;
+    int begun = tshm_write_begin(&ring, NULL, NULL, &cursor);
+    if (!begun || stop == 1)
+        return;
+    tshm_atomic_u64 *payload = (tshm_atomic_u64 *)cursor.payload;
+    tshm_store(&payload[0], says, relaxed);
+    if (stop == 2)
+        return;
+    tshm_store(&payload[1], says, relaxed);
+    if (stop == 3)
+        return;
+    if (cursor.version < WRITES + 2)
+        published[cursor.version] = says;
+    tshm_write_end(&ring, &cursor, 1);
+}
+
+static void *writers(void *unused) {
+    for (int i = 0; i < WRITES; i++) /* in turn, as the lock has it; that orders them is litmus/lock's business */
+        write_one(10 + (uint64_t)i, i == 0 ? STOP : 0);
+    return unused;
+}
+
+static void *reader(void *unused) {
+    tshm_cursor cursor;
+    if (tshm_read_begin(&ring, &cursor) != TSHM_READABLE)
+        return unused;
+    tshm_atomic_u64 *payload = (tshm_atomic_u64 *)cursor.payload;
+#ifdef PIN
+    tshm_store(&cursor.slot->pins[0], 1, release);
+    tshm_fence(seq_cst);
+    int whole = tshm_load(&cursor.slot->seq, acquire) == 2 * cursor.version;
+    uint64_t first = tshm_load(&payload[0], relaxed), second = tshm_load(&payload[1], relaxed);
+    tshm_store(&cursor.slot->pins[0], 0, release);
+#else
+    uint64_t first = tshm_load(&payload[0], relaxed), second = tshm_load(&payload[1], relaxed);
+    int whole = !tshm_read_retry(&cursor);
+#endif
+    if (whole) {
+        assert(first == second);
+        assert(cursor.version >= WRITES + 2 || first == published[cursor.version]);
+    }
+    return unused;
+}
+
+int main(void) {
+    ring.base = (unsigned char *)&memory;
+    ring.slots_offset = (uint64_t)((unsigned char *)memory.slots - (unsigned char *)&memory);
+    ring.slot_stride = sizeof memory.slots[0];
+    ring.payload_size = sizeof memory.slots[0].payload;
+    ring.slot_count = SLOTS;
+    ring.presence_count = 1;
+    write_one(5, 0);
+    pthread_t threads[2];
+    pthread_create(&threads[0], NULL, writers, NULL);
+    pthread_create(&threads[1], NULL, reader, NULL);
+    pthread_join(threads[0], NULL);
+    pthread_join(threads[1], NULL);
+    return 0;
+}

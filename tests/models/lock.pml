@@ -1,0 +1,293 @@
+/* The writers' lock of _native/lock.c: its word, its participants, and their deaths.
+ *
+ * Every participant attaches, takes and gives back the lock ROUNDS times, and then leaves, or stays for ever without
+ * taking it again. Any of them is killed before any statement, KILLS times in all, and comes to life again as a new
+ * process. The kernel frees the presence entry of a killed one at some later time.
+ *
+ * What is checked: never two inside; who takes the lock is told of a death (DIRTY) exactly if something has been left
+ * unrepaired; no death is counted twice; a holder's word is never replaced; nobody is left asleep for ever.
+ *
+ * With -DGARBAGE the word begins with an owner that cannot exist. Each of these breaks a rule of lock.h and must fail:
+ *   ASK_FIRST (rule 3)  NO_FREEING, FREE_BY_STORE (4)  NO_COUNTER (5)  PROBE_FIRST, REUSE_PROBE (6)
+ *   NO_DIRTY, CLEAR_DIRTY (7)  NO_SLICE (8)
+ */
+#ifndef PROCESSES
+#define PROCESSES 2
+#endif
+#ifndef ENTRIES
+#define ENTRIES 2
+#endif
+#ifndef ROUNDS
+#define ROUNDS 2
+#endif
+#ifndef KILLS
+#define KILLS 2
+#endif
+#ifdef NO_COUNTER
+#define RAISED(counter) (counter)
+#else
+#define RAISED(counter) ((counter) + 1)
+#endif
+
+typedef Word { byte owner; byte counter; bool waiting; bool dirty } /* owner: entry + 1, as in the C code; 0 is free */
+
+Word word;
+byte presence[ENTRIES + 2]; /* the kernel's: who holds entry i - 1. The last stands for entries out of range: nobody */
+bool killed[PROCESSES + 1], asleep[PROCESSES + 1];
+byte deaths; /* writer.deaths */
+
+/* What only the checks know. */
+bool inside[PROCESSES + 1], unrepaired;
+byte holders, died_inside;
+
+#define SAME(w) \
+    (word.owner == w.owner && word.counter == w.counter && word.waiting == w.waiting && word.dirty == w.dirty)
+
+inline load() { /* one atomic load */
+    d_step { seen.owner = word.owner; seen.counter = word.counter; seen.waiting = word.waiting; seen.dirty = word.dirty }
+}
+
+inline wake_all() {
+    d_step { i = 1; do :: i <= PROCESSES -> asleep[i] = false; i++ :: else -> break od; i = 0 }
+}
+
+inline wake_one() { /* whomever the kernel likes */
+    if
+    :: asleep[1] -> asleep[1] = false
+    :: asleep[2] -> asleep[2] = false
+#if PROCESSES > 2
+    :: asleep[3] -> asleep[3] = false
+#endif
+    :: else
+    fi
+}
+
+/* take(): swap `seen` for a word that names me. A take-over sets WAITING and DIRTY. */
+inline take(waiting_too, dirty_too) {
+    d_step {
+        done = SAME(seen);
+        if
+        :: done ->
+            word.owner = entry; word.counter = RAISED(seen.counter);
+            word.waiting = seen.waiting || waiting_too; word.dirty = seen.dirty || dirty_too;
+            held.owner = word.owner; held.counter = word.counter;
+            inside[id] = true; holders++;
+            assert(holders == 1);
+            assert(word.dirty == unrepaired)
+        :: else
+        fi
+    }
+}
+
+inline count_death() {
+    if
+    :: !seen.dirty -> d_step { deaths++; assert(deaths <= died_inside) }
+    :: else
+    fi
+}
+
+inline take_over() {
+#ifdef NO_DIRTY
+    take(true, false);
+#else
+    take(true, true);
+#endif
+    if :: done -> count_death() :: else fi
+}
+
+/* attempt(), with a probe: one without finds out nothing more. `done` says if it took the lock. */
+inline attempt(waiting_too) {
+#ifdef PROBE_FIRST
+    alive = presence[word.owner] != 0; /* of whoever has it now; but the word is read afterwards */
+#endif
+    load();
+    if
+    :: seen.owner == 0 -> take(waiting_too, false)
+    :: seen.owner == entry || seen.owner > ENTRIES -> /* rule 10 */
+#ifndef NO_FREEING
+        assert(seen.owner != entry); /* among peers that keep the rules it does not happen */
+#endif
+        take_over()
+    :: else ->
+#ifndef PROBE_FIRST
+        alive = presence[seen.owner] != 0;
+#endif
+        if
+        :: alive -> done = false
+        :: else ->
+            take_over();
+#ifdef REUSE_PROBE
+            /* a compare-and-swap that failed has refreshed `seen`; the owner is the same, so why ask again? */
+            if
+            :: !done ->
+                d_step { i = seen.owner; seen.owner = word.owner; seen.counter = word.counter;
+                         seen.waiting = word.waiting; seen.dirty = word.dirty };
+                if :: seen.owner == i && i != 0 -> i = 0; take_over() :: else -> i = 0 fi
+            :: else
+            fi
+#endif
+        fi
+    fi
+}
+
+proctype Participant(byte id) {
+    Word seen, held;
+    byte entry, rounds, i;
+    bool done, alive, repaired;
+born: {
+    /* ---- lock_attach ---- */
+    do
+    :: true -> /* rule 3: try to lock the entries' bytes, one after the other */
+        i = 1;
+        do
+        :: i <= ENTRIES ->
+#ifdef ASK_FIRST
+            if :: presence[i] == 0 -> presence[i] = id; entry = i; break :: else -> i++ fi
+#else
+            d_step { if :: presence[i] == 0 -> presence[i] = id; entry = i :: else fi };
+            if :: entry != 0 -> break :: else -> i++ fi
+#endif
+        :: else -> break
+        od;
+        i = 0;
+        if
+        :: entry != 0 -> break
+        :: else -> /* FULL: the user tries again, perhaps for ever, since the others may stay */
+end_full:   (presence[1] == 0 || presence[ENTRIES] == 0)
+        fi
+    od;
+#ifndef NO_FREEING
+    load();
+    do /* rule 4 */
+    :: seen.owner == entry ->
+#ifdef FREE_BY_STORE
+        d_step { done = true; word.owner = 0; word.waiting = false; word.dirty = true };
+#else
+        d_step {
+            done = SAME(seen);
+            if :: done -> word.owner = 0; word.waiting = false; word.dirty = true :: else fi
+        };
+#endif
+        if
+        :: done -> count_death(); wake_all(); break
+        :: else -> load()
+        fi
+    :: else -> break
+    od;
+#endif
+    do
+    :: rounds < ROUNDS ->
+        do
+        :: true ->
+            /* ---- lock_try, and what lock_wait tries first ---- */
+            if
+            :: attempt(false)
+            :: attempt(true)
+            fi;
+            if :: done -> break :: else fi;
+            /* ---- lock_wait ---- */
+            if
+            :: seen.owner == 0 -> goto again
+            :: else
+            fi;
+            if
+            :: !seen.waiting ->
+                d_step { done = SAME(seen); if :: done -> word.waiting = true; seen.waiting = true :: else fi };
+                if :: !done -> goto again :: else -> done = false fi
+            :: else
+            fi;
+            d_step { if :: SAME(seen) -> asleep[id] = true :: else fi }; /* the futex call compares */
+#ifdef NO_SLICE
+            !asleep[id];
+#else
+            /* woken, or the slice is over. One that is over with nothing new to see changes nothing: left out, so
+               that a sleeper for whom there will never be anything new is found as a deadlock. */
+            (!asleep[id] || !SAME(seen) || presence[seen.owner] == 0);
+            asleep[id] = false;
+#endif
+            attempt(true); /* rule 8 */
+            if :: done -> break :: else fi;
+again:      skip
+        od;
+        /* ---- inside; lock_release ---- */
+        if
+        :: repaired = true
+        :: word.dirty -> repaired = false
+        fi;
+        load();
+        do
+        :: true ->
+            assert(seen.owner == held.owner && seen.counter == held.counter); /* rule 9: never LOST */
+            d_step {
+                done = SAME(seen);
+                if
+                :: done ->
+                    word.owner = 0; word.waiting = false;
+#ifdef CLEAR_DIRTY
+                    word.dirty = false;
+#else
+                    word.dirty = !repaired && seen.dirty;
+#endif
+                    if :: repaired -> unrepaired = false :: else fi;
+                    inside[id] = false; holders--
+                :: else
+                fi
+            };
+            if :: done -> break :: else -> load() fi
+        od;
+        rounds++;
+        if :: seen.waiting -> wake_one() :: else fi
+    :: rounds == ROUNDS -> break
+    :: goto end_idle /* alive, and not interested */
+    od;
+    skip; /* spin does not jump into a d_step */
+    d_step { presence[entry] = 0; entry = 0 }; /* leaves */
+    goto end_gone;
+end_idle:
+    false
+} unless {
+    killed[id] ->
+    d_step {
+        killed[id] = false; asleep[id] = false;
+        if :: inside[id] -> inside[id] = false; holders--; unrepaired = true; died_inside++ :: else fi;
+        i = 0; done = false; alive = false; repaired = false; held.owner = 0; held.counter = 0;
+        seen.owner = 0; seen.counter = 0; seen.waiting = false; seen.dirty = false
+    };
+    d_step { /* the kernel notices later */
+        if :: entry != 0 && presence[entry] == id -> presence[entry] = 0 :: else fi;
+        entry = 0
+    };
+    goto born
+}
+end_gone:
+    skip
+}
+
+proctype Killer() {
+    byte kills;
+    do
+    :: kills < KILLS ->
+        kills++;
+        if
+        :: killed[1] = true
+        :: killed[2] = true
+#if PROCESSES > 2
+        :: killed[3] = true
+#endif
+        fi
+    :: break
+    od
+}
+
+init {
+    atomic {
+#ifdef GARBAGE
+        word.owner = ENTRIES + 1; unrepaired = true; died_inside = 1;
+#endif
+        run Participant(1); run Participant(2);
+#if PROCESSES > 2
+        run Participant(3);
+#endif
+        run Killer()
+    }
+}

@@ -1,0 +1,196 @@
+/* Pins: tshm_write_begin and tshm_pinned of typedshm.h, readers that look at a slot in place, and what
+ * drop_stale_pins of _native/ring.c does for whoever comes after a reader that was killed.
+ *
+ * Each of READERS readers looks at the newest version in its slot, ROUNDS times; a writer publishes VERSIONS versions.
+ * Anybody is killed before any statement, KILLS times in all. A reader comes to life again as a new process, with a
+ * presence entry of its own; the writer's lock is free then, and the next writer begins. The kernel frees a killed
+ * reader's presence entry at some later time. Every reader pins one slot at most, and there are two more slots than
+ * readers: so the rule of slot_count - 2 holds.
+ *
+ * What is checked: no writer stores into a slot that a living reader is looking at, nobody's pin is cleared by another
+ * while it lives, and a writer always finds a slot, so that no dead reader's pin stays for ever.
+ *
+ * Each of these is a mistake and must fail:
+ *   NO_RECHECK (the reader does not look at seq again once it has its pin)  MARK_LATE (the writer looks for pins before
+ *   it marks seq)  NO_DROP (a newcomer leaves its predecessor's pins)  CLEAR_WORD (a dead reader's pin is cleared by
+ *   storing 0)  NO_PROBE (pins of the dead count)  PROBE_ONCE (who was found dead before is taken for dead)
+ */
+#ifndef READERS
+#define READERS 1
+#endif
+#define SLOTS (READERS + 2)
+#define ENTRIES (READERS + 1)
+#ifndef ROUNDS
+#define ROUNDS 2
+#endif
+#ifndef VERSIONS
+#define VERSIONS 4
+#endif
+#ifndef KILLS
+#define KILLS 1
+#endif
+#define BIT(entry) (1 << (entry))
+
+byte head = 1;             /* version 1 is there */
+byte seq[SLOTS], pins[SLOTS];
+byte presence[ENTRIES];    /* the kernel's: which reader holds this entry */
+bool killed[READERS + 1];  /* the writer is 0 */
+
+/* What only the checks know. */
+byte looking[READERS + 1]; /* the slot + 1 that a reader is looking at */
+byte filling;              /* the slot + 1 that a writer stores into */
+
+active proctype Writer() {
+    byte version, before, slot, word, i, count;
+    bool pinned, alive, done;
+    bool once_dead[ENTRIES];
+    d_step { seq[1] = 2 };
+begin: {
+    do
+    :: count < VERSIONS ->
+        /* ---- tshm_write_begin ---- */
+        version = head + 1;
+        do
+        :: version > head + 2 * SLOTS -> assert(false) /* every slot is pinned */
+        :: version % SLOTS == head % SLOTS -> version++
+        :: else ->
+            slot = version % SLOTS;
+            before = seq[slot];
+#ifndef MARK_LATE
+            seq[slot] = 2 * version + 1;
+#endif
+            /* ---- tshm_pinned ---- */
+            pinned = false;
+            word = pins[slot];
+            i = 0;
+            do
+            :: i < ENTRIES && (word & BIT(i)) ->
+#ifdef NO_PROBE
+                alive = true;
+#else
+                alive = presence[i] != 0;
+#endif
+#ifdef PROBE_ONCE
+                if :: once_dead[i] -> alive = false :: !alive -> once_dead[i] = true :: else fi;
+#endif
+                if
+                :: alive -> pinned = true
+                :: else ->
+#ifdef CLEAR_WORD
+                    pins[slot] = 0; word = 0
+#else
+                    d_step { done = pins[slot] == word; if :: done -> pins[slot] = word & ~BIT(i) :: else fi };
+                    if :: done -> word = word & ~BIT(i) :: else -> pinned = true fi
+#endif
+                fi;
+                i++
+            :: i < ENTRIES && !(word & BIT(i)) -> i++
+            :: i == ENTRIES -> break
+            od;
+            skip; /* spin does not jump into a d_step */
+            d_step { i = 0; word = 0; alive = false; done = false };
+            if
+            :: !pinned -> break
+            :: else -> seq[slot] = before; version++
+            fi
+        od;
+#ifdef MARK_LATE
+        seq[slot] = 2 * version + 1;
+#endif
+        /* ---- the payload ---- */
+        skip;
+        d_step {
+            filling = slot + 1;
+            do :: i < READERS -> i++; assert(looking[i] != filling) :: else -> break od;
+            i = 0
+        };
+        filling = 0;
+        /* ---- tshm_write_end ---- */
+        seq[slot] = 2 * version;
+        skip;
+        d_step { head = version; version = 0; before = 0; slot = 0; pinned = false; count++ }
+    :: else -> break
+    od
+} unless {
+    killed[0] ->
+    d_step {
+        killed[0] = false; filling = 0;
+        version = 0; before = 0; slot = 0; word = 0; i = 0; pinned = false; alive = false; done = false
+    };
+    goto begin
+}
+}
+
+active [READERS] proctype Reader() {
+    byte entry, version, i, rounds, id = _pid;
+    bool present;
+born: {
+    /* ---- os_peers_claim: any free one may be had, not only the first, which may not be free yet ---- */
+    if
+    :: d_step { presence[0] == 0 -> presence[0] = id; entry = 0; present = true }
+    :: d_step { presence[1] == 0 -> presence[1] = id; entry = 1; present = true }
+#if READERS > 1
+    :: d_step { presence[2] == 0 -> presence[2] = id; entry = 2; present = true }
+#endif
+    fi;
+#ifndef NO_DROP
+    /* ---- drop_stale_pins ---- */
+    do
+    :: i < SLOTS -> d_step { pins[i] = pins[i] & ~BIT(entry); i++ }
+    :: else -> break
+    od;
+    i = 0;
+#endif
+    do
+    :: rounds < ROUNDS ->
+        version = head;
+        pins[version % SLOTS] = pins[version % SLOTS] | BIT(entry);
+        if
+#ifdef NO_RECHECK
+        :: true ->
+#else
+        :: seq[version % SLOTS] == 2 * version ->
+#endif
+            looking[id] = version % SLOTS + 1;
+            assert(filling != looking[id]);
+            assert(pins[version % SLOTS] & BIT(entry));
+            d_step { looking[id] = 0; rounds++ }
+        :: else /* a writer has just taken it; begin again */
+        fi;
+        d_step { pins[version % SLOTS] = pins[version % SLOTS] & ~BIT(entry); version = 0 }
+    :: rounds == ROUNDS -> break
+    :: goto end_idle /* alive, with its entry, and not interested */
+    od;
+    skip;
+    d_step { presence[entry] = 0; present = false };
+    goto end_gone;
+end_idle:
+    false
+} unless {
+    killed[id] ->
+    d_step { killed[id] = false; looking[id] = 0; version = 0; i = 0 };
+    d_step { /* the kernel notices later */
+        if :: present -> presence[entry] = 0; present = false :: else fi;
+        entry = 0
+    };
+    goto born
+}
+end_gone:
+    skip
+}
+
+active proctype Killer() {
+    byte kills;
+    do
+    :: kills < KILLS ->
+        kills++;
+        if
+        :: killed[0] = true
+        :: killed[1] = true
+#if READERS > 1
+        :: killed[2] = true
+#endif
+        fi
+    :: break
+    od
+}

@@ -1,0 +1,176 @@
+"""The protocol as Promela models, every order of events tried by spin; and that spin notices when a rule is broken."""
+
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+
+COMPILER = next((name for name in ("cc", "gcc", "clang") if shutil.which(name)), None)
+
+pytestmark = [
+    pytest.mark.skipif(
+        shutil.which("spin") is None, reason="spin, which checks the models, is not installed; Debian's package is spin"
+    ),
+    pytest.mark.skipif(COMPILER is None, reason="there is no C compiler, which spin needs"),
+]
+
+# What must hold: in every run, and in a thorough one.
+SHORT = [
+    ("lock", {"ROUNDS": 2, "KILLS": 1}),
+    ("lock", {"ROUNDS": 1, "KILLS": 1, "GARBAGE": 1}),
+    ("ring", {"SLOTS": 1, "KILLS": 1}),
+    ("ring", {"SLOTS": 2, "KILLS": 1}),
+    ("ring", {"SLOTS": 3, "KILLS": 1}),
+    ("pin", {}),
+    ("sleepers", {}),
+    ("sleepers", {"ONE": 1, "STORES": 1}),
+]
+LONG = [
+    ("lock", {"ROUNDS": 1, "KILLS": 1, "PROCESSES": 3}),
+    ("lock", {"ROUNDS": 2, "KILLS": 2}),
+    ("lock", {"ROUNDS": 2, "KILLS": 2, "GARBAGE": 1}),
+    ("ring", {"SLOTS": 1, "KILLS": 2}),
+    ("ring", {"SLOTS": 2, "KILLS": 2}),
+    ("ring", {"SLOTS": 3, "KILLS": 2, "VERSIONS": 4}),
+    ("ring", {"SLOTS": 2, "KILLS": 1, "READERS": 2, "VERSIONS": 2}),
+    ("pin", {"KILLS": 3}),
+    ("pin", {"READERS": 2, "ROUNDS": 1, "VERSIONS": 4}),
+    ("sleepers", {"KILLS": 2}),
+    ("sleepers", {"ONE": 1, "STORES": 2}),
+    ("sleepers", {"WAKERS": 2, "STORES": 1}),
+]
+
+# What must fail, and how: something happens that may not, or somebody sleeps for ever.
+MISTAKES = {
+    "lock": {
+        "ASK_FIRST": "assertion",
+        "NO_FREEING": "deadlock",
+        "FREE_BY_STORE": "assertion",
+        "NO_COUNTER": "assertion",
+        "PROBE_FIRST": "assertion",
+        "REUSE_PROBE": "assertion",
+        "NO_DIRTY": "assertion",
+        "CLEAR_DIRTY": "assertion",
+        "NO_SLICE": "deadlock",
+    },
+    "ring": {
+        "ANY_EVEN": "assertion",
+        "NO_RETRY": "assertion",
+        "NO_ODD": "assertion",
+        "IN_PLACE": "assertion",
+        "HEAD_FIRST": "assertion",
+        "WAKE_EARLY": "assertion",
+        "NO_COMPARE": "assertion",
+        "SHORT": "assertion",
+        "NO_SLICE": "deadlock",
+    },
+    "pin": {
+        "NO_RECHECK": "assertion",
+        "MARK_LATE": "assertion",
+        "NO_DROP": "assertion",
+        "CLEAR_WORD": "assertion",
+        "NO_PROBE": "assertion",
+        "PROBE_ONCE": "assertion",
+    },
+    "sleepers": {
+        "LATE_BIT": "assertion",
+        "WAKE_EARLY": "assertion",
+        "NO_SECOND": "assertion",
+        "SHARED_EVENT": "assertion",
+        "GONE_COUNTS": "assertion",
+    },
+}
+FLAWED = {
+    "lock": {"ROUNDS": 1, "KILLS": 2},
+    "ring": {"KILLS": 1},
+    "pin": {},
+    "sleepers": {},
+}
+VARIANTS = {"GARBAGE", "ONE"}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What spin found: "nothing", "assertion" or "deadlock", how many states there are, and all it said."""
+
+    found: str
+    states: int
+    words: str
+
+
+def check(tmp_path: Path, model: str, flags: dict[str, int], *, long: bool = False) -> Verdict:
+    """Search every state of a model."""
+    assert COMPILER is not None
+    # a long search is worth an optimizing compiler and states packed, a short one would be over before that
+    options = ["-O2", "-DCOLLAPSE", "-DMEMLIM=8000"] if long else ["-O0", "-DMEMLIM=600"]
+    source = HERE / f"{model}.pml"
+    for command in (
+        ["spin", "-a", *(f"-D{name}={value}" for name, value in flags.items()), source],
+        # SAFETY: assertions and deadlocks; VECTORSZ: bytes of one state at most
+        [COMPILER, "-w", "-DSAFETY", "-DVECTORSZ=1024", *options, "-o", "pan", "pan.c"],
+    ):
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    words = subprocess.run(
+        [tmp_path / "pan", "-m1000000", "-w26" if long else "-w20"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
+    for cut_short in ("max search depth too small", "out of memory", "reached -DMEMLIM", "VECTORSZ"):
+        assert cut_short not in words, words
+    states = re.search(r"(\S+) states, stored", words)
+    errors = re.search(r"errors: (\d+)", words)
+    assert states, words
+    assert errors, words
+    found = "nothing"
+    if errors[1] != "0":
+        found = "deadlock" if "invalid end state (" in words else "assertion" if "assertion violated" in words else "?"
+    return Verdict(found, int(float(states[1])), words)
+
+
+def name_of(flags: dict[str, int]) -> str:
+    return " ".join(f"{name}={value}" for name, value in flags.items()) or "as it is"
+
+
+@pytest.mark.parametrize(("model", "flags"), SHORT, ids=[f"{model} {name_of(flags)}" for model, flags in SHORT])
+def test_the_protocol_holds(model, flags, tmp_path):
+    verdict = check(tmp_path, model, flags)
+    assert verdict.found == "nothing", verdict.words
+    assert verdict.states > 10_000, "a model in which hardly anything happens shows nothing"
+
+
+@pytest.mark.parametrize(("model", "flags"), LONG, ids=[f"{model} {name_of(flags)}" for model, flags in LONG])
+def test_the_protocol_holds_with_more_of_everything(model, flags, tmp_path, thorough):
+    if not thorough:
+        pytest.skip("some take minutes and up to 8 GB; --thorough runs them")
+    verdict = check(tmp_path, model, flags, long=True)
+    assert verdict.found == "nothing", verdict.words
+    print(f"{model} {name_of(flags)}: {verdict.states} states")
+
+
+@pytest.mark.parametrize(
+    ("model", "mistake"), [(model, mistake) for model, mistakes in MISTAKES.items() for mistake in mistakes]
+)
+def test_a_broken_rule_is_noticed(model, mistake, tmp_path):
+    flags = {**FLAWED[model], mistake: 1}
+    if mistake == "GONE_COUNTS":
+        flags["ONE"] = 1
+    assert check(tmp_path, model, flags).found == MISTAKES[model][mistake]
+
+
+@pytest.mark.parametrize("model", MISTAKES)
+def test_every_mistake_that_a_model_knows_is_tried(model):
+    """A misspelt flag would be ignored, and its test would then look at the model as it is."""
+    text = (HERE / f"{model}.pml").read_text()
+    parameters = set(re.findall(r"#ifndef (\w+)\n#define \1 ", text))
+    known = set(re.findall(r"#ifn?def (\w+)", text)) - parameters - VARIANTS
+    assert known == set(MISTAKES[model])
+    comment = text[: text.index("*/")]
+    assert all(re.search(rf"\b{mistake}\b", comment) for mistake in known), "the model says what each mistake is"
