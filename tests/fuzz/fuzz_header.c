@@ -1,0 +1,278 @@
+/* Arbitrary bytes as a region: whatever tshm_check() lets pass must not lead a reader, a writer or the lock outside the
+ * memory. For libFuzzer with AddressSanitizer and UndefinedBehaviorSanitizer.
+ *
+ * An input is a script of 16 bytes, which stand for what the rest of the world does, and then the region without its
+ * presence table, which nobody believes. The check sum is made to fit, or nothing would ever come past it. */
+#include "lock.h"
+
+#include <sanitizer/asan_interface.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { SCRIPT = 16, BEFORE = 640, CAPACITY = 1 << 19 };
+
+static _Alignas(4096) unsigned char memory[CAPACITY]; /* what lies behind the region is poisoned */
+static uint8_t script[SCRIPT];
+static unsigned step;
+static uint32_t presences; /* as the header said that was checked */
+
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void insist(bool holds, const char *what) {
+    if (holds)
+        return;
+    fprintf(stderr, "fuzz_header: %s\n", what);
+    abort();
+}
+
+/* ---- the world as the lock sees it ---- */
+
+static unsigned next(void) {
+    return script[step++ % SCRIPT];
+}
+
+int os_peers_claim(os_peers *peers, uint32_t entry) {
+    (void)peers;
+    insist(entry < presences, "claims an entry out of range");
+    return next() % 3 == 0;
+}
+
+int os_peers_alive(const os_peers *peers, uint32_t entry) {
+    (void)peers;
+    insist(entry < presences, "asks after an entry out of range");
+    return next() % 2;
+}
+
+void os_word_wait(os_peers *peers, tshm_region *lines, void *word, uint32_t expected, uint64_t ns) {
+    (void)peers, (void)word, (void)expected, (void)ns;
+    tshm_store(&lines->writer.word, (uint64_t)next() << next() % 56, relaxed); /* somebody scribbles over it */
+}
+
+void os_word_wake_one(os_peers *peers, tshm_region *lines, void *word) {
+    (void)peers, (void)lines, (void)word;
+}
+
+void os_word_wake_all(os_peers *peers, tshm_region *lines, void *word) {
+    (void)peers, (void)lines, (void)word;
+}
+
+uint64_t os_realtime_ns(void) {
+    return 1;
+}
+
+void os_relax(void) {}
+
+uint32_t os_process_id(void) {
+    return 1;
+}
+
+/* ---- everything that is done with a checked region ---- */
+
+/* Once more, by other arithmetic, what tshm_check() promises. */
+static void check_geometry(const tshm_header *header, const tshm_ring *ring, uint64_t size) {
+    __extension__ typedef unsigned __int128 wide;
+    insist(header->instance != 0, "no instance");
+    insist(ring->slot_count >= 1 && ring->slot_count <= TSHM_SLOTS_MAX, "slot count");
+    insist(ring->presence_count >= 1 && ring->presence_count <= TSHM_PRESENCE_MAX, "presence count");
+    insist(ring->payload_size >= 1, "no payload");
+    insist(ring->slots_offset % TSHM_LINE == 0 && ring->slot_stride % TSHM_LINE == 0, "slots that do not begin lines");
+    insist((wide)ring->payload_size + sizeof(tshm_slot) <= ring->slot_stride, "a payload beyond its slot");
+    insist(ring->slots_offset >= sizeof(tshm_region), "slots over the lines before them");
+    insist(ring->slots_offset + (wide)ring->slot_count * ring->slot_stride <= size, "slots beyond the memory");
+    insist(header->document_offset >= sizeof(tshm_region) && header->document_size <= TSHM_DOCUMENT_MAX, "document");
+    insist((wide)header->document_offset + header->document_size <= ring->slots_offset, "document over the slots");
+}
+
+static int read_value(const tshm_ring *ring, void *value, tshm_cursor *cursor) {
+    int state = tshm_read_begin(ring, cursor);
+    if (state != TSHM_READABLE)
+        return state;
+    tshm_copy_out(value, cursor->payload, ring->payload_size);
+    tshm_ordinal(ring, cursor);
+    insist(!tshm_read_retry(cursor), "a slot changed by nobody");
+    return state;
+}
+
+static void write_value(const tshm_ring *ring, tshm_lock *lock, const void *value) {
+    tshm_cursor cursor, again;
+    if (!tshm_write_begin(ring, lock_alive, lock, &cursor))
+        return;
+    tshm_copy_in(cursor.payload, value, ring->payload_size);
+    tshm_write_end(ring, &cursor, 1);
+    tshm_must_wake(ring, 1);
+    void *back = malloc(ring->payload_size);
+    int state = read_value(ring, back, &again);
+    insist(cursor.version == 0 || (state == TSHM_READABLE && again.version == cursor.version),
+           "what was written is lost");
+    insist(state != TSHM_READABLE || memcmp(back, value, ring->payload_size) == 0, "what was written is torn");
+    free(back);
+}
+
+static volatile uint64_t seen_by_somebody; /* or what was only looked at would not be loaded */
+
+static void use(const tshm_header *header, const tshm_ring *ring) {
+    uint64_t seen = 0;
+    if (header->document_size)
+        seen ^= memory[header->document_offset] ^ memory[header->document_offset + header->document_size - 1];
+    for (uint32_t i = 0; i < ring->slot_count; i++)
+        seen ^= tshm_slot_of(ring, i)->seq ^ tshm_cursor_at(ring, i).payload[ring->payload_size - 1];
+
+    seen_by_somebody = seen;
+
+    tshm_cursor cursor;
+    void *value = malloc(ring->payload_size); /* to the byte: one more is an error */
+    insist(value != NULL, "no memory");
+    memset(value, 0x5a, ring->payload_size);
+    read_value(ring, value, &cursor);
+    tshm_announce_sleep(ring, 1);
+
+    tshm_lock lock = {.lines = tshm_lines(ring), .presence_count = ring->presence_count};
+    if (lock_attach(&lock) == TSHM_LOCK_TAKEN) {
+        insist(lock.entry < ring->presence_count, "an entry out of range");
+        int taken = lock_try(&lock);
+        for (int tries = 0; taken < 0 && tries < 8; tries++)
+            taken = lock_wait(&lock, 1);
+        if (taken >= 0) {
+            insist(lock_owner(&lock) == (int)lock.entry, "somebody else's lock");
+            for (int writes = 0; writes < 3; writes++)
+                write_value(ring, &lock, value);
+            insist(lock_release(&lock, true) == TSHM_LOCK_TAKEN, "the lock is lost");
+        }
+    }
+    free(value);
+}
+
+/* ---- inputs ---- */
+
+static uint64_t inputs, trusted;
+
+static void report(void) {
+    fprintf(stderr, "fuzz_header: %llu of %llu inputs were regions\n", (unsigned long long)trusted,
+            (unsigned long long)inputs);
+}
+
+static void lay(uint64_t at, uint64_t there, const uint8_t *data, uint64_t size) {
+    if (at < there)
+        memcpy(memory + at, data, size < there - at ? size : there - at);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    if (!inputs++)
+        atexit(report);
+    if (size < SCRIPT + 256)
+        return 0;
+    memcpy(script, data, SCRIPT);
+    step = 0;
+    data += SCRIPT, size -= SCRIPT;
+    uint64_t there = script[0] | (uint64_t)script[1] << 8 | (uint64_t)script[2] << 16;
+    if (script[0] % 2) /* no byte more than the header claims */
+        memcpy(&there, data + offsetof(tshm_header, region_size), sizeof there);
+    there = there > CAPACITY ? CAPACITY : there;
+
+    ASAN_UNPOISON_MEMORY_REGION(memory, CAPACITY);
+    memset(memory, 0, there);
+    size_t before = size < BEFORE ? size : BEFORE;
+    lay(0, there, data, before);
+    lay(sizeof(tshm_region), there, data + before, size - before); /* the presence table is not in the input */
+    tshm_header header;
+    if (there >= sizeof header) {
+        memcpy((void *)&header, memory, sizeof header);
+        header.check = tshm_header_check(&header);
+        memcpy(memory, (void *)&header, sizeof header);
+    }
+    ASAN_POISON_MEMORY_REGION(memory + there, CAPACITY - there);
+
+    tshm_ring ring;
+    /* were there more memory than can be had here, the limits of the format would still hold */
+    if (there >= sizeof(tshm_region) && !tshm_check(memory, UINT64_MAX, &header, &ring))
+        check_geometry(&header, &ring, TSHM_SIZE_MAX);
+    const char *problem = tshm_check(memory, there, &header, &ring);
+    if (problem)
+        return -1; /* not worth keeping */
+    trusted++;
+    check_geometry(&header, &ring, there);
+    presences = ring.presence_count;
+    memset(memory, script[3], sizeof(tshm_header)); /* nobody may look there again */
+    use(&header, &ring);
+    return 0;
+}
+
+/* Where the numbers of a header lie, and how wide they are. */
+static const struct {
+    uint8_t offset, width;
+} FIELDS[] = {{0, 8},  {8, 4},  {12, 4}, {16, 8}, {24, 8},  {32, 8},  {40, 8},           {48, 4},
+              {52, 4}, {72, 8}, {80, 8}, {88, 8}, {104, 4}, {248, 4}, {0, 0} /* head */, {0, 1} /* word */};
+
+static uint64_t boundary(const uint8_t *region, unsigned seed) {
+    static const uint64_t values[] = {0,
+                                      1,
+                                      TSHM_LINE,
+                                      640,
+                                      sizeof(tshm_region),
+                                      TSHM_PRESENCE_MAX,
+                                      TSHM_SLOTS_MAX,
+                                      1 << 16,
+                                      TSHM_DOCUMENT_MAX,
+                                      1ull << 32,
+                                      TSHM_SIZE_MAX,
+                                      1ull << 63};
+    uint64_t value = values[seed % (sizeof values / sizeof *values)];
+    if (seed & 0x100) /* or near another field */
+        memcpy(&value, region + 16 + 8 * (seed % 10), 8);
+    static const int64_t nearby[] = {0, 0, 1, -1, 8, -8, TSHM_LINE, -(int64_t)TSHM_LINE};
+    return value + (uint64_t)nearby[(seed >> 9) % 8];
+}
+
+static size_t begin(uint8_t *data) {
+    tshm_header header = {0};
+    header.magic = TSHM_MAGIC;
+    header.format = TSHM_FORMAT;
+    header.header_size = sizeof header;
+    header.instance = 1;
+    header.slot_count = 3;
+    header.presence_count = 8;
+    header.payload_size = 203;
+    header.slot_stride = 384;
+    header.document_offset = sizeof(tshm_region);
+    header.document_size = 100;
+    header.slots_offset = sizeof(tshm_region) + TSHM_LINE;
+    header.region_size = header.slots_offset + 3 * header.slot_stride;
+    memset(data, 0, SCRIPT + BEFORE);
+    data[0] = 1;
+    memcpy(data + SCRIPT, (void *)&header, sizeof header);
+    return SCRIPT + BEFORE;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed) {
+    if (max_size < SCRIPT + BEFORE)
+        return LLVMFuzzerMutate(data, size, max_size);
+    if (size < SCRIPT + BEFORE)
+        return begin(data);
+    uint8_t *region = data + SCRIPT;
+    unsigned choice = seed % 20;
+    seed = seed / 20 * 2654435761u >> 4;
+    if (choice < 2)
+        return LLVMFuzzerMutate(data, size, max_size);
+    if (choice < 4)
+        LLVMFuzzerMutate(data, SCRIPT, SCRIPT);
+    else if (choice < 6) /* everything behind the header */
+        return SCRIPT + 256 + LLVMFuzzerMutate(region + 256, size - SCRIPT - 256, max_size - SCRIPT - 256);
+    for (unsigned changes = 1 + seed % 2; changes; changes--, seed = seed * 2654435761u + 1) {
+        unsigned field = (seed >> 4) % (sizeof FIELDS / sizeof *FIELDS);
+        uint64_t value = boundary(region, seed >> 8);
+        if (FIELDS[field].width > 1)
+            memcpy(region + FIELDS[field].offset, &value, FIELDS[field].width);
+        else
+            memcpy(region + (FIELDS[field].width ? 512 : 256), &value, 8);
+    }
+    tshm_header header;
+    memcpy((void *)&header, region, sizeof header);
+    if (seed & 0x20000) /* one thing behind the other */
+        header.slots_offset = (header.document_offset + header.document_size + TSHM_LINE - 1) / TSHM_LINE * TSHM_LINE;
+    if (seed & 0x10000) /* as large as it has to be */
+        header.region_size = header.slots_offset + header.slot_count * header.slot_stride;
+    memcpy(region, (void *)&header, sizeof header);
+    return size;
+}

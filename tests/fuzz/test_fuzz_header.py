@@ -1,0 +1,104 @@
+"""Fuzzing the header finds what it is there to find: each check, and each care taken later, is left out in a copy.
+
+``run.sh`` is the fuzzing itself; what it has found stands here as well.
+"""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import marks
+import typedshm
+from compilers import PACKAGE, compile_with
+from shared_types import Car, whole
+from wire import Wire
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture
+def core(tmp_path):
+    """A copy of what is compiled."""
+    for file in (PACKAGE / "_native" / "lock.c", *PACKAGE.glob("_native/*.h"), PACKAGE / "include" / "typedshm.h"):
+        shutil.copy(file, tmp_path)
+    return tmp_path
+
+
+def fuzz(core, runs):
+    """Compile the fuzzer with what stands in a folder, and let it try that many inputs, always the same."""
+    if marks.WINDOWS or not shutil.which("clang-14"):
+        pytest.skip("takes clang-14 on Linux; Debian's packages are clang-14 and libclang-rt-14-dev")
+    options = ["-std=c11", "-O1", "-g", "-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all", f"-I{core}"]
+    compile_with(["clang-14", *options, HERE / "fuzz_header.c", core / "lock.c", "-o", core / "fuzz"])
+    limits = [f"-runs={runs}", "-seed=1", "-timeout=10", "-max_len=4096", "-verbosity=0"]
+    words = [core / "fuzz", *limits, f"-artifact_prefix={core}/"]
+    return subprocess.run(words, capture_output=True, text=True, env=os.environ, timeout=600, check=False)
+
+
+def test_a_short_round_finds_nothing_and_gets_deep(core, thorough):
+    done = fuzz(core, 20_000_000 if thorough else 100_000)
+    assert done.returncode == 0, done.stderr
+    regions, inputs = (int(word) for word in done.stderr.rpartition("fuzz_header: ")[2].split() if word.isdigit())
+    assert regions > inputs / 20, "the check sum was to fit"
+
+
+# File, what stands there, what it is replaced by. That slots_offset lies behind the lines follows from where the
+# document has to lie, and that an owner out of range is dead is said twice: to leave out one of two changes nothing.
+MUTANTS = {
+    "memory too short": ("typedshm.h", "size < sizeof(tshm_region)", "0"),
+    "size beyond the format": ("typedshm.h", "|| copy->region_size > TSHM_SIZE_MAX", ""),
+    "document beyond the format": ("typedshm.h", "copy->document_size > TSHM_DOCUMENT_MAX ||", ""),
+    "instance": ("typedshm.h", "copy->instance == 0", "0"),
+    "size": ("typedshm.h", "copy->region_size > size ||", ""),
+    "slot count 0": ("typedshm.h", "copy->slot_count < 1 ||", ""),
+    "slot count": ("typedshm.h", "|| copy->slot_count > TSHM_SLOTS_MAX", ""),
+    "presence count 0": ("typedshm.h", "copy->presence_count < 1 ||", ""),
+    "presence count": ("typedshm.h", "|| copy->presence_count > TSHM_PRESENCE_MAX", ""),
+    "payload 0": ("typedshm.h", "copy->payload_size < 1 ||", ""),
+    "lines": ("typedshm.h", "copy->slots_offset % TSHM_LINE || copy->slot_stride % TSHM_LINE", "0"),
+    "stride": ("typedshm.h", "|| copy->slot_stride < sizeof(tshm_slot) + copy->payload_size", ""),
+    "slots outside": ("typedshm.h", "|| copy->slots_offset > copy->region_size", ""),
+    "slots past the end": (
+        "typedshm.h",
+        "copy->slot_count * copy->slot_stride > copy->region_size - copy->slots_offset",
+        "0",
+    ),
+    "document over the lines": ("typedshm.h", "copy->document_offset < sizeof(tshm_region) ||", ""),
+    "document over the slots": (
+        "typedshm.h",
+        "|| copy->document_size > copy->slots_offset - copy->document_offset",
+        "",
+    ),
+    "an entry out of range is asked for": ("lock.c", "if (entry >= lock->presence_count)\n        return 0;", ""),
+    "a seq that is even": ("typedshm.h", "== 2 * version ?", "% 2 == 0 ?"),
+    "a last word too many": ("typedshm.h", "if (size % 8) {\n        uint64_t", "{\n        uint64_t"),
+}
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_what_is_left_out_is_found(core, mutant):
+    file, old, new = MUTANTS[mutant]
+    source = (core / file).read_text()
+    assert source.count(old) == 1
+    (core / file).write_text(source.replace(old, new))
+    done = fuzz(core, 3_000_000)
+    assert done.returncode != 0
+    print(done.stderr)
+
+
+# ---- what was found ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("head", [2**64 - 1 - 2 * 4, 2**64 - 2, 2**64 - 1])
+def test_a_head_about_to_wrap_around_ends_the_search_for_a_slot(head):
+    """With every slot pinned, also by ourselves, a write once went on looking for one for ever."""
+    with typedshm.create("car", Car, slots=4) as car, Wire("car") as wire:
+        car.write(whole(1))
+        wire.lines.head = head
+        for version in range(4):
+            wire.slot(version).pins[:] = [2**64 - 1] * 8
+        with pytest.raises(typedshm.RegionFull):
+            car.write(whole(2), timeout=0)

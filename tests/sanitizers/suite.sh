@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# The test suite with the extension built for AddressSanitizer and UndefinedBehaviorSanitizer, by gcc on Linux.
+#
+#   suite.sh [PYTEST ARGUMENTS]     what is about the C core
+#   suite.sh --all [OPTIONS]        and then the rest
+#
+# Whatever the sanitizers report fails the run, also in child processes that a test expects to die. The Python and the
+# build are kept in $TYPEDSHM_SANITIZED, by default ~/.cache/typedshm-sanitized.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+home=${TYPEDSHM_SANITIZED:-${XDG_CACHE_HOME:-$HOME/.cache}/typedshm-sanitized}
+
+extra='' all=''
+if [[ ${1:-} == --all ]]; then
+    extra='[test]' all=1 && shift
+fi
+# compilers, type checkers, models and long storms; and what leaves threads of OpenCV behind: the sanitizer's allocator
+# does not survive a fork() while another thread uses it
+rest=()
+for name in models stress fuzz test_{typing,targets,barriers,build_backend,rooms,readme,camera}.py; do
+    [[ ! -e tests/$name ]] || rest+=("tests/$name")
+done
+
+python=$home/venv/bin/python
+mkdir -p "$home"
+exec 9>"$home/lock"
+flock 9 # one run at a time
+[[ -x $python ]] || python3 -m venv "$home/venv"
+flags="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
+CC=gcc "$python" -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps . \
+    "-Cbuild-dir=$home/build" -Ccmake.build-type=RelWithDebInfo -Ccmake.define.TYPEDSHM_WERROR=ON \
+    "-Ccmake.define.CMAKE_C_FLAGS=$flags"
+"$python" -m pip install --quiet --disable-pip-version-check "typedshm$extra" pytest hypothesis # what it depends on
+
+reports=$(mktemp -d)
+trap 'rm -rf "$reports"' EXIT
+# The signals are left to whoever wants them, as without the sanitizers: SIGBUS to the library's guard, SIGSEGV to the
+# kernel, as tests look at how a child died. CPython ends without freeing everything. A refused allocation is NULL, for
+# tests that expect a MemoryError.
+asan=handle_sigbus=0:handle_segv=0:handle_abort=0:handle_sigfpe=0:handle_sigill=0
+asan+=:detect_leaks=0:allocator_may_return_null=1
+status=0
+suite() {
+    env LD_PRELOAD="$(gcc -print-file-name=libasan.so)" PYTHONMALLOC=malloc ASAN_OPTIONS="$asan:log_path=$reports/address" \
+        UBSAN_OPTIONS="print_stacktrace=1:log_path=$reports/undefined" \
+        "$python" -m pytest -q -p no:cacheprovider "$@" 9>&- || status=$?
+}
+suite --ignore=tests/sanitizers "${rest[@]/#/--ignore=}" "$@"
+[[ -z $all ]] || suite "${rest[@]}" "$@"
+
+for report in "$reports"/*; do
+    [[ -e $report ]] || continue
+    status=1
+    printf '\n== %s\n' "${report##*/}"
+    cat "$report"
+done
+exit $status

@@ -1,0 +1,146 @@
+"""ThreadSanitizer watches the C core: lock, ring, pins, waiting and the gate between threads of one process.
+
+``threads.c`` says what it can see. Each mutant takes one order or one rule away, and has to be reported.
+"""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import marks
+from compilers import PACKAGE, compile_with
+
+pytestmark = marks.not_on_windows("its compilers have no ThreadSanitizer")
+
+HERE = Path(__file__).parent
+NOUNS = ("lock", "os_posix", "os_linux", "fault_posix", "watch")
+"""The part of the core that knows no Python."""
+
+KERNEL = ("os_peers_claim", "os_peers_alive")
+"""Calls of the core whose orders are the kernel's: ``threads.c`` tells the sanitizer of them."""
+
+COMPILERS = {
+    "gcc": ["gcc", "-Wno-tsan"],
+    "clang": ["clang-14"],
+}  # gcc warns that fences are ignored; threads.c explains
+
+
+@pytest.fixture
+def core(tmp_path):
+    """A copy of what is compiled."""
+    for file in (*PACKAGE.glob("_native/*.[ch]"), PACKAGE / "include" / "typedshm.h", *HERE.glob("*.c")):
+        shutil.copy(file, tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def build(core):
+    """A function that compiles a program with the sanitizer."""
+
+    def compiled(compiler, *sources, options=()):
+        command = COMPILERS[compiler]
+        if not shutil.which(command[0]):
+            pytest.skip(f"{command[0]} is not installed; Debian's packages are gcc, clang-14 and libclang-rt-14-dev")
+        program = core / "program"
+        flags = ["-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-fsanitize=thread", "-pthread"]
+        compile_with([*command, *flags, *(core / source for source in sources), *options, "-o", program])
+        return program
+
+    return compiled
+
+
+@pytest.fixture
+def threads(build):
+    """A function that compiles ``threads.c`` with the core."""
+    wraps = [f"-Wl,--wrap={name}" for name in KERNEL]
+    return lambda compiler: build(compiler, "threads.c", *(f"{noun}.c" for noun in NOUNS), options=wraps)
+
+
+@pytest.fixture
+def gate(build, core):
+    """A function that compiles ``gate.c`` with the functions it is about, which mutex.c has among those for Python."""
+    text = (core / "mutex.c").read_text()
+    functions = re.search(r"enum \{ GATE_OPEN.*?(?=static int pass_gate)", text, re.DOTALL)
+    assert functions is not None
+    mutex = '#define _GNU_SOURCE\n#include "os.h"\ntypedef struct {\n    tshm_atomic_u32 gate;\n} Mutex;\n'
+    (core / "gate.c").write_text(mutex + functions[0] + (core / "gate.c").read_text())
+    return lambda compiler: build(compiler, "gate.c", "os_posix.c", "os_linux.c", "fault_posix.c", "watch.c")
+
+
+def run(program, *arguments):
+    """Run it until it ends or the sanitizer has something to say."""
+    # a race is only reported if it is still remembered where the first of the two came from: as long as possible
+    environment = {"TSAN_OPTIONS": "halt_on_error=1:exitcode=66:history_size=7"}
+    words = [program, *map(str, arguments)]
+    return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=300, check=False)
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_participants_and_their_deaths(threads, compiler, thorough, tmp_path):
+    done = run(threads(compiler), tmp_path / "region", 5_000_000 if thorough else 50_000)
+    assert done.returncode == 0, done.stderr
+    print(done.stdout)
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_the_gate(gate, compiler, thorough):
+    done = run(gate(compiler), 1_000_000 if thorough else 20_000)
+    assert done.returncode == 0, done.stderr
+
+
+# file, what stands there, what it is replaced by
+MUTANTS = {
+    "copies in by memcpy": (
+        "typedshm.h",
+        "if (size > TSHM_WORDWISE) {\n        tshm_copy_large",
+        "if (1) {\n        tshm_copy_large",
+    ),
+    "copies out by memcpy": ("typedshm.h", "if (size > TSHM_WORDWISE) {\n        memcpy", "if (1) {\n        memcpy"),
+    "head and seq stored relaxed": (
+        "typedshm.h",
+        "2 * cursor->version, release); /* with the acquire load in tshm_read_begin */\n"
+        "    tshm_store(&lines->head.version, cursor->version, release)",
+        "2 * cursor->version, relaxed);\n    tshm_store(&lines->head.version, cursor->version, relaxed)",
+    ),
+    "pins are ignored": (
+        "typedshm.h",
+        "if (!tshm_pinned(cursor->slot, alive, context))",
+        "if (!tshm_pinned(cursor->slot, alive, context) || 1)",
+    ),
+    "pins loaded relaxed": ("typedshm.h", "tshm_load(&slot->pins[i], acquire)", "tshm_load(&slot->pins[i], relaxed)"),
+    "word taken relaxed": ("lock.c", "&word, mine, acquire)", "&word, mine, relaxed)"),
+    "word given back relaxed": (
+        "lock.c",
+        "&word, freed, release)) {\n            if",
+        "&word, freed, relaxed)) {\n            if",
+    ),
+    "the living are taken for dead": ("lock.c", "if (probe && !lock_alive(lock, owner - 1))", "if (probe)"),
+}
+
+
+def mutate(core, file, old, new):
+    source = (core / file).read_text()
+    assert source.count(old) == 1
+    (core / file).write_text(source.replace(old, new))
+
+
+def reported(program, *arguments):
+    """Run it again and again until the sanitizer has seen a race: it sees most of them at once, and some runs none."""
+    return any("data race" in run(program, *arguments).stderr for _ in range(20))
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_a_mutant_is_reported(threads, core, mutant, tmp_path):
+    mutate(core, *MUTANTS[mutant])
+    program = threads("clang" if shutil.which("clang-14") else "gcc")
+    assert reported(program, tmp_path / "region", 20_000)
+
+
+@pytest.mark.parametrize("order", ["GATE_SHUT, acquire", "memory_order_release"])
+def test_a_gate_without_orders_is_reported(core, gate, order):
+    weaker = order.replace("acquire", "relaxed").replace("release", "relaxed")
+    mutate(core, "gate.c", order, weaker)
+    assert reported(gate("clang" if shutil.which("clang-14") else "gcc"), 20_000)
