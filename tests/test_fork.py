@@ -1,6 +1,7 @@
 """fork(): the child has handles of its own, the parent loses nothing, and neither keeps the other's locks alive."""
 
 import contextlib
+import ctypes
 import importlib
 import os
 import threading
@@ -341,6 +342,27 @@ def read_inherited(pipe, region):
     pipe.send("read")
     assert region.wait(after=1, timeout=60) == record(2)
     region.close()
+
+
+def test_a_fork_that_python_knows_nothing_of_leaves_the_lock_the_parents():
+    """As programs that embed Python may fork."""
+    with typedshm.create("record", Record) as region:
+        region.write(record(1))
+        with region.lock():
+            pid = ctypes.CDLL(None).fork()
+            if pid == 0:
+                status = 1
+                try:
+                    assert region.read() == record(1)
+                    region.write(record(666), timeout=0)
+                except typedshm.Closed:
+                    status = 0
+                finally:
+                    os._exit(status)
+            assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+            assert region.version == 1
+            region.write(record(2))
+        assert region.read() == record(2)
 
 
 def test_readonly_handles_are_inherited():

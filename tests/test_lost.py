@@ -20,6 +20,7 @@ import marks
 import typedshm
 from peers import PATIENCE, Child, quiet_fork, run_script, until
 from shared_types import Big, Car, Frame, whole
+from typedshm.blueprint import Blueprint
 from typedshm.place import place
 from wire import WORD_WAITING, Wire
 
@@ -189,6 +190,64 @@ def test_a_deleted_region_goes_on_for_those_who_have_it(name):
             typedshm.attach(name)
 
 
+@cut_short
+@pytest.mark.parametrize("length", [73, 300, 520, 4096, 5000])
+def test_a_cut_anywhere_is_told_from_an_empty_or_broken_region(name, length):
+    """Up to its page's end the system shows zeros for what was cut off: no fault tells of them."""
+    with typedshm.create(name, Car) as region:
+        region.write(whole(1))
+        os.truncate(place(name).path, length)
+        for verb in (region.read, lambda: region.wait(timeout=0), lambda: region.wait(after=1, timeout=None)):
+            with pytest.raises(typedshm.RegionLost, match=LOST):
+                verb()
+        if length <= 4096:
+            for verb in (lambda: region.version, lambda: region.write(whole(2)), region.lock().__enter__):
+                with pytest.raises(typedshm.RegionLost, match=LOST):
+                    verb()
+
+
+@cut_short
+@pytest.mark.parametrize("length", [0, 100, 4096])
+def test_a_region_that_is_cut_while_it_is_made(name, length, monkeypatch):
+    build = Blueprint.build
+
+    def cut(*args: Any) -> None:
+        os.truncate(place(name).path, length)
+        build(*args)
+
+    monkeypatch.setattr(Blueprint, "build", cut)
+    with pytest.raises((typedshm.RegionLost, typedshm.RegionCorrupt)):
+        typedshm.create(name, Car).write(whole(1))
+    monkeypatch.undo()
+    gc.collect()
+    place(name).path.unlink(missing_ok=True)
+    with typedshm.create(name, Car) as region:
+        region.write(whole(1))
+
+
+@cut_short
+@pytest.mark.parametrize("length", [100, 8192])
+@pytest.mark.parametrize("when", ["before", "inside"])
+def test_a_block_in_debug_mode_loses_its_own_pages(when, length):
+    done = run_script(
+        f"""
+import os, numpy as np, typedshm
+region = typedshm.create("region", typedshm.array("u1", 100_000), slots=2)
+region.write(np.ones(100_000, "u1"))
+path = region._memory.place.path
+{f"os.truncate(path, {length})" if when == "before" else ""}
+try:
+    with region.loan() as t:
+        os.truncate(path, {length})
+        t[:] = 7
+except typedshm.RegionLost:
+    print("lost")
+""",
+        TYPEDSHM_DEBUG="1",
+    )
+    assert (done.returncode, done.stdout) == (0, "lost\n"), done.stderr
+
+
 # ---- who sleeps meanwhile ------------------------------------------------------------------------------------------
 
 
@@ -240,13 +299,17 @@ def test_who_waits_for_the_lock_notices(name):
 
 
 @cut_short
-def test_a_mutex_that_is_lost_guards_nothing_and_says_so():
+@pytest.mark.parametrize("length", [0, 200, 4096])
+def test_a_mutex_that_is_lost_guards_nothing_and_says_so(length):
     path = place("guard", kind="mutex").path
     with contextlib.closing(typedshm.NamedMutex("guard")) as mutex:
         assert mutex.acquire()
-        os.truncate(path, 0)
-        with pytest.raises(typedshm.RegionLost, match=LOST):
-            mutex.release()
+        os.truncate(path, length)
+        if length == 4096:
+            mutex.release()  # its word is still there
+        else:
+            with pytest.raises(typedshm.RegionLost, match=LOST):
+                mutex.release()
         for take in (mutex.acquire, mutex.__enter__):
             with pytest.raises(typedshm.RegionLost, match=LOST):
                 take()
@@ -383,6 +446,24 @@ def test_room_that_was_taken_back_costs_the_region_not_the_process(small_disk):
             region.write(np.ones(150_000, np.uint8))
 
 
+@cut_short
+def test_a_limit_on_private_memory_is_no_obstacle():
+    done = run_script("""
+import os, resource, numpy as np, typedshm
+region = typedshm.create("region", typedshm.array("u1", 20_000_000), slots=2)
+region.write(np.ones(20_000_000, "u1"))
+value = np.zeros(20_000_000, "u1")
+used = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmData"))
+resource.setrlimit(resource.RLIMIT_DATA, ((used + 4096) * 1024,) * 2)
+os.truncate(region._memory.place.path, 0)
+try:
+    region.read_into(value)
+except typedshm.RegionLost:
+    print("lost")
+""")
+    assert (done.returncode, done.stdout) == (0, "lost\n"), done.stderr
+
+
 # ---- other handlers of the same signal -----------------------------------------------------------------------------
 
 FAULTHANDLER = {
@@ -502,9 +583,11 @@ def test_an_ignored_signal_stays_ignored():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="knows Linux' struct sigaction")
-def test_a_handler_that_hands_back_what_it_got_ends_in_no_loop():
-    """It kept us as the one to hand on to, and we, in front of it again, hand on to it."""
+@pytest.mark.parametrize("first", ["", "import signal; signal.signal(signal.SIGBUS, lambda *_: print('served'))"])
+def test_a_handler_that_hands_back_what_it_got_ends_in_no_loop(first):
+    """It kept us as the one to hand on to, and we, in front of it again, hand on to it; then it is its elders' turn."""
     done = run_script(f"""
+{first}
 import ctypes
 {OPEN}
 libc = ctypes.CDLL(None, use_errno=True)
@@ -525,7 +608,10 @@ typedshm.attach("region").close()
 os.unlink(region._memory.place.path)
 {SENT}
 """)
-    assert (done.returncode, done.stdout) == (-signal.SIGBUS, "handed on\n"), done.stderr
+    if first:
+        assert (done.returncode, done.stdout) == (0, "handed on\nserved\n"), done.stderr
+    else:
+        assert (done.returncode, done.stdout) == (-signal.SIGBUS, "handed on\n"), done.stderr
 
 
 @marks.fork

@@ -44,7 +44,7 @@ ROOMS: dict[str, set[str]] = {
     "blueprint": {"_native", "errors", "place"},
     "stake": {"_native", "errors", "place"},
     "stake_posix": {"_native", "errors", "place", "stake"},
-    "memory_posix": {"_native", "blueprint", "errors", "place", "stake_posix"},
+    "memory_posix": {"_native", "blueprint", "errors", "place", "stake", "stake_posix"},
     "security_windows": {"_native", "errors", "place"},
     "stake_windows": {"_native", "place", "stake"},
     "memory_windows": {"_native", "blueprint", "errors", "place", "security_windows", "stake_windows"},

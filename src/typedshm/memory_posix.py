@@ -24,6 +24,7 @@ from typedshm.errors import (
     RegionCorrupt,
     RegionExists,
     RegionFull,
+    RegionLost,
     RegionNotFound,
     RegionRefused,
     TypedshmError,
@@ -32,6 +33,7 @@ from typedshm.place import Place, Scope, directory, places
 
 assert sys.platform != "win32"
 
+from typedshm.stake import LOST  # noqa: E402
 from typedshm.stake_posix import CAREFULLY, FileStake, leave, map_file, no_fork, remove  # noqa: E402
 
 
@@ -244,16 +246,21 @@ def _make(place: Place, fd: int, fresh: bool, blueprint: Blueprint) -> _native.M
         os.pwrite(fd, MAGIC, 0)  # first, so that a half-made file can be told from somebody's data
         _native.preallocate(fd, size)
         mapping = map_file(place, fd, writable=True)
-    except OSError as error:
+        blueprint.build(mapping, int.from_bytes(os.urandom(8), "little") or 1)
+        if mapping.lost:
+            raise RegionLost(errno.EIO, f"{place} {LOST}")
+        return mapping
+    except (OSError, ValueError) as error:
         free = os.statvfs(place.path.parent)
         if fresh or not place.stays:
-            os.unlink(place.path)
+            remove(place, os.fstat(fd))
         else:
             os.ftruncate(fd, 0)  # it was there before us, empty
+        if isinstance(error, RegionLost):
+            raise
+        if isinstance(error, ValueError):  # somebody cut it short meanwhile
+            raise RegionLost(errno.EIO, f"{place} {LOST}") from error
         raise RegionFull(
             error.errno,
             f"{place} needs {size:,} bytes, but {place.path.parent} has {free.f_bavail * free.f_frsize:,} free",
         ) from error
-    instance = int.from_bytes(os.urandom(8), "little")
-    blueprint.build(mapping, instance)
-    return mapping

@@ -337,7 +337,7 @@ def _fill(place: Place, fd: int, fresh: bool, blueprint: Blueprint) -> tuple[_na
         else:
             os.ftruncate(fd, 0)  # it was there before us, empty
         raise
-    blueprint.build(mapping, int.from_bytes(os.urandom(8), "little"))
+    blueprint.build(mapping, int.from_bytes(os.urandom(8), "little") or 1)
     return section, mapping
 
 

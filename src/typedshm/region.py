@@ -225,7 +225,12 @@ class Region(_native.Ring[T], Generic[T]):
     # ---- called by the C core ----
 
     def _debug_mapping(self) -> _native.Mapping:
+        self._look()
         return self._memory.remap()
+
+    def _look(self) -> None:
+        if self._memory.loss:
+            self._fail("gone")
 
     def _fail(self, what: str) -> NoReturn:
         name = f"region {str(self.name)!r}"
@@ -311,6 +316,8 @@ def _region(stake: Stake, schema: Schema[Any] | None) -> Region[Any]:
         try:
             return Region(stake, schema, refusal)
         except ValueError as error:  # the core looks at the header once more
+            if loss := stake.loss:
+                raise RegionLost(f"{stake.place} {loss}") from None
             raise RegionCorrupt(f"{stake.place}: its header changed while it was opened: {error}") from None
     except BaseException:
         stake.close()

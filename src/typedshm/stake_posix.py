@@ -3,6 +3,7 @@
 The kernel frees them when their holder dies; :mod:`typedshm.memory_posix` says what they mean.
 """
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -15,7 +16,7 @@ from typing import Literal
 from typedshm import _native
 from typedshm.errors import RegionLost
 from typedshm.place import Place
-from typedshm.stake import Stake
+from typedshm.stake import LOST, Stake
 
 assert sys.platform != "win32"
 
@@ -53,6 +54,14 @@ class FileStake(Stake):
     def closed(self) -> bool:
         """See :class:`Stake`."""
         return self._fd < 0
+
+    @property
+    def loss(self) -> str:
+        """See :class:`Stake`. The file's size tells also of what was cut off inside a page, which is no fault."""
+        with contextlib.suppress(OSError):
+            if self._fd >= 0 and os.fstat(self._fd).st_size < self.header["region_size"]:
+                return LOST
+        return super().loss
 
     def remap(self) -> _native.Mapping:
         """See :class:`Stake`."""
@@ -102,26 +111,37 @@ class FileStake(Stake):
 
 
 _heirs: list[tuple[FileStake, int]] = []
+_forking = False
 
 
 def _before_fork() -> None:
+    global _forking
     _close_in_multiprocessing_children()
     no_fork.acquire()
+    _forking = True
     _heirs.extend((stake, stake.heir()) for stake in list(_stakes))
 
 
 def _after_fork_in_parent() -> None:
     for _, heir in _heirs:
         _close_any(heir)
-    _heirs.clear()
-    no_fork.release()
+    _end_fork()
 
 
 def _after_fork_in_child() -> None:
+    if not _forking:  # who embeds Python has forked without asking us before: nothing was opened for us
+        _heirs.extend((stake, -1) for stake in list(_stakes))
     for stake, heir in _heirs:
         stake.inherit(heir)
+    _end_fork()
+
+
+def _end_fork() -> None:
+    global _forking
     _heirs.clear()
-    no_fork.release()
+    if _forking:
+        _forking = False
+        no_fork.release()
 
 
 def _close_all() -> None:
@@ -227,7 +247,10 @@ def map_file(place: Place, fd: int, *, writable: bool) -> _native.Mapping:
     """
     again = _open_again(place, fd, os.O_RDWR if writable else os.O_RDONLY)
     try:
-        return _native.Mapping(again, os.fstat(again).st_size, writable)
+        size = os.fstat(again).st_size
+        if size == 0:
+            raise RegionLost(errno.EIO, f"{place} {LOST}")
+        return _native.Mapping(again, size, writable)
     finally:
         os.close(again)
 

@@ -115,6 +115,10 @@ static PyObject *block_enter(PyObject *object, PyObject *unused) {
 
 static bool publish(Block *self) {
     Ring *ring = self->ring;
+    if (self->mapping && tshm_load(&self->mapping->memory.lost, relaxed) != OS_THERE) {
+        ring_fail(ring, "gone"); /* in debug mode the block has pages of its own, and what was put there is lost */
+        return false;
+    }
     if (self->mapping) {
         ring_publish(ring, &self->cursor);
         return true;

@@ -16,12 +16,20 @@
 
 typedef struct sigaction Action;
 
-/* Who was there before us. Written anew for everybody who was found in our place, and never freed: a handler may be
- * reading it. */
-static TSHM_ATOMIC(Action *) before;
+/* Who was there before us: the last one that was found in our place, and those before it. Never freed, since a handler
+ * may be reading it. */
+typedef struct Predecessor {
+    Action action;
+    struct Predecessor *older;
+} Predecessor;
 
-/* The thread that is just handing a signal on; 0 is nobody. */
-static TSHM_ATOMIC(uintptr_t) handing_on;
+static TSHM_ATOMIC(Predecessor *) before;
+
+/* To whom a thread is handing a signal on, from which frame. A predecessor may know us as its own, and hand the signal
+ * back; a frame that is not above is of a handler that has jumped away. */
+static TSHM_ATOMIC(Predecessor *) served;
+static TSHM_ATOMIC(uintptr_t) serving_thread;
+static TSHM_ATOMIC(uintptr_t) serving_frame;
 
 /* The action that ends the process, with the right words of the kernel. */
 static void give_up(int number, const siginfo_t *info) {
@@ -29,29 +37,41 @@ static void give_up(int number, const siginfo_t *info) {
     memset(&standard, 0, sizeof standard);
     standard.sa_handler = SIG_DFL;
     sigaction(number, &standard, NULL);
-    if (info->si_code <= 0) /* a fault comes again by itself when we return */
+    bool comes_again = info->si_code > 0; /* by itself, when we return */
+#ifdef BUS_MCEERR_AO
+    comes_again = comes_again && info->si_code != BUS_MCEERR_AO;
+#endif
+    if (!comes_again)
         raise(number);
 }
 
-static void hand_on(int number, siginfo_t *info, void *context) {
-    Action *action = tshm_load(&before, acquire); /* with the release in os_watch_faults */
-    uintptr_t self = (uintptr_t)pthread_self();
-    if (!action || tshm_load(&handing_on, relaxed) == self) { /* whom we gave it to gave it back to us */
+static void serve(const Action *action, int number, siginfo_t *info, void *context) {
+    bool simple = !(action->sa_flags & SA_SIGINFO);
+    if (simple && action->sa_handler == SIG_IGN && info->si_code <= 0)
+        return;
+    if (simple && (action->sa_handler == SIG_DFL || action->sa_handler == SIG_IGN))
         give_up(number, info);
-        return;
-    }
-    if (!(action->sa_flags & SA_SIGINFO) && action->sa_handler == SIG_IGN && info->si_code <= 0)
-        return;
-    if (!(action->sa_flags & SA_SIGINFO) && (action->sa_handler == SIG_DFL || action->sa_handler == SIG_IGN)) {
-        give_up(number, info);
-        return;
-    }
-    tshm_store(&handing_on, self, relaxed);
-    if (action->sa_flags & SA_SIGINFO)
-        action->sa_sigaction(number, info, context);
-    else
+    else if (simple)
         action->sa_handler(number);
-    tshm_store(&handing_on, 0, relaxed);
+    else
+        action->sa_sigaction(number, info, context);
+}
+
+static void hand_on(int number, siginfo_t *info, void *context) {
+    uintptr_t thread = (uintptr_t)pthread_self(), frame = (uintptr_t)__builtin_frame_address(0);
+    bool came_back = tshm_load(&serving_thread, relaxed) == thread && frame < tshm_load(&serving_frame, relaxed);
+    Predecessor *next = tshm_load(&before, acquire); /* with the release in os_watch_faults */
+    if (came_back)
+        next = tshm_load(&served, relaxed)->older;
+    if (!next) {
+        give_up(number, info);
+        return;
+    }
+    tshm_store(&served, next, relaxed);
+    tshm_store(&serving_frame, frame, relaxed);
+    tshm_store(&serving_thread, thread, relaxed);
+    serve(&next->action, number, info, context);
+    tshm_store(&serving_thread, 0, relaxed);
 }
 
 #ifdef __linux__
@@ -94,14 +114,15 @@ void os_watch_faults(void) {
     Action found, ours;
     if (sigaction(SIGBUS, NULL, &found) == 0 && is_in_place(&found))
         return;
-    Action *kept = malloc(sizeof *kept);
+    Predecessor *kept = malloc(sizeof *kept);
     if (!kept)
         return; /* faults end the process, as they would without us */
     memset(&ours, 0, sizeof ours);
     ours.sa_sigaction = on_fault;
     sigemptyset(&ours.sa_mask);
     ours.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
-    if (sigaction(SIGBUS, &ours, kept) < 0 || is_in_place(kept)) { /* another thread was faster */
+    kept->older = tshm_load(&before, acquire); /* with our own release, in another thread */
+    if (sigaction(SIGBUS, &ours, &kept->action) < 0 || is_in_place(&kept->action)) { /* another thread was faster */
         free(kept);
         return;
     }

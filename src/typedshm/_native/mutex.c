@@ -14,7 +14,7 @@ bool mutex_check(PyObject *object) {
 }
 
 bool mutex_is_mine(const Mutex *mutex) {
-    return mutex->depth && mutex->thread == PyThread_get_thread_ident();
+    return mutex->depth && mutex->thread == PyThread_get_thread_ident() && mutex->forks == os_forks;
 }
 
 /* The word of shared memory knows processes; between our own threads a gate decides first. */
@@ -88,6 +88,8 @@ int mutex_acquire(Mutex *mutex, int64_t ns) {
         mutex->depth++;
         return MUTEX_TAKEN;
     }
+    if (mutex->forks != os_forks)
+        return MUTEX_DETACHED; /* the parent's, and nobody has made one for us */
     uint64_t start = ns > 0 && ns != TSHM_FOREVER ? os_monotonic_ns() : 0;
     int64_t left = ns;
     for (;;) {
@@ -108,8 +110,8 @@ int mutex_acquire(Mutex *mutex, int64_t ns) {
 }
 
 bool mutex_release(Mutex *mutex, bool repaired) {
-    if (!mutex->depth)
-        return false; /* somebody gave it back twice */
+    if (!mutex->depth || mutex->forks != os_forks)
+        return false; /* somebody gave it back twice, or it is the parent's */
     if (--mutex->depth)
         return true;
     mutex->thread = 0;
@@ -138,6 +140,7 @@ static int attach(Mutex *mutex, PyObject *handle) {
     if (peers_open(&mutex->lock.peers, handle) < 0)
         return -1;
     int result = lock_attach(&mutex->lock);
+    mutex->forks = os_forks;
     if (result == TSHM_LOCK_TAKEN)
         return 0;
     peers_leave(&mutex->lock.peers);

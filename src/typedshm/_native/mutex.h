@@ -15,6 +15,7 @@ typedef struct {
     tshm_atomic_u32 gate;       /* open, or shut by the thread that has, or is taking, the lock */
     unsigned long thread;       /* that thread, or 0 */
     uint64_t instance;          /* of the region that the lock belongs to */
+    uint32_t forks;             /* when it took its presence entry */
     uint32_t depth;             /* how often it has taken it */
     bool brief;                 /* taken by a verb that gives it back by itself: close() may wait for that */
     bool recovered;             /* the last taking found a dead owner */

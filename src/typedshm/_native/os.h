@@ -12,6 +12,8 @@ uint64_t os_monotonic_ns(void); /* for deadlines */
 uint64_t os_realtime_ns(void);  /* since 1970, for times that other processes read */
 void os_relax(void);            /* inside a short spin */
 uint32_t os_process_id(void);
+/* Raised in every child of a fork(), whoever called it: what its parent holds is not its own. Always 0 on Windows. */
+extern uint32_t os_forks;
 
 /* ---- sleeping on a word of this process ---- */
 /* Sleep while *word == expected, at most `ns`. May return early for no reason. */
@@ -50,8 +52,8 @@ void os_word_wake_all(os_peers *peers, tshm_region *lines, void *word);
 /* ---- memory ---- */
 /* A mapping. What lies behind it can go away: a file is cut short, a disk fails or is full. The system would end the
  * process at the next touch; here zeroed pages of our own take the place of the whole mapping instead, for good. Who is
- * at work there goes on, to nobody's profit or harm, and finds out afterwards: by `lost`, or since the header says
- * zero. The structure stays where it is while it is mapped. */
+ * at work there goes on, to nobody's profit or harm, and finds out afterwards, by `lost`. The structure stays where it
+ * is while it is mapped. */
 typedef struct os_memory {
     unsigned char *start;
     size_t size;

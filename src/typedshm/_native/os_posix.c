@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -83,11 +84,24 @@ int os_peers_alive(const os_peers *peers, uint32_t entry) {
     return os_byte_held(peers->fd, TSHM_PRESENCE_BYTE + entry);
 }
 
+uint32_t os_forks;
+
+static void after_fork(void) {
+    os_forks++;
+    watch_after_fork();
+}
+
+static void count_forks(void) {
+    pthread_atfork(NULL, NULL, after_fork);
+}
+
 static int protection(const os_memory *memory) {
     return memory->writable ? PROT_READ | PROT_WRITE : PROT_READ;
 }
 
 bool os_map(os_memory *memory, intptr_t handle, size_t size, bool writable) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, count_forks);
     struct stat status;
     if (size == 0) {
         if (fstat((int)handle, &status) < 0)
@@ -123,6 +137,9 @@ bool os_protect(os_memory *memory) {
 }
 
 bool os_cover(os_memory *memory) {
-    int flags = MAP_PRIVATE | MAP_ANON | MAP_FIXED | MAP_NORESERVE; /* room is taken page by page, if at all */
-    return mmap(memory->start, memory->size, protection(memory), flags, -1, 0) != MAP_FAILED;
+    int flags = MAP_ANON | MAP_FIXED | MAP_NORESERVE; /* room is taken page by page, if at all */
+    void *start = mmap(memory->start, memory->size, protection(memory), flags | MAP_PRIVATE, -1, 0);
+    if (start == MAP_FAILED) /* more private memory than a limit of the process allows: shared memory has none */
+        start = mmap(memory->start, memory->size, protection(memory), flags | MAP_SHARED, -1, 0);
+    return start != MAP_FAILED;
 }

@@ -42,6 +42,8 @@ void os_relax(void) {
     YieldProcessor();
 }
 
+uint32_t os_forks;
+
 uint32_t os_process_id(void) {
     return GetCurrentProcessId();
 }

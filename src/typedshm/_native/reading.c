@@ -221,10 +221,11 @@ static uint64_t newest_ordinal(const tshm_ring *ring, uint64_t *time) {
 bool ring_newest(Ring *self, uint64_t *ordinal, uint64_t *time) {
     *time = 0;
     *ordinal = newest_ordinal(&self->ring, time);
-    if (!ring_is_gone(self))
-        return true;
-    ring_fail(self, "gone");
-    return false;
+    if (ring_is_gone(self)) {
+        ring_fail(self, "gone");
+        return false;
+    }
+    return *ordinal || ring_look(self); /* a file cut short shows zeros where head was */
 }
 
 PyObject *ring_wait(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names) {
@@ -249,7 +250,7 @@ PyObject *ring_wait(PyObject *object, PyObject *const *args, Py_ssize_t count, P
         after = *seen;
     }
     uint64_t start = os_monotonic_ns();
-    while (self->mapping) {
+    for (bool slept = false; self->mapping; slept = true) {
         void *word = (void *)&tshm_lines(&self->ring)->head.version; /* its low half: little-endian */
         uint32_t number = (uint32_t)tshm_load(&tshm_lines(&self->ring)->head.version, acquire);
         uint64_t newest, time;
@@ -260,11 +261,15 @@ PyObject *ring_wait(PyObject *object, PyObject *const *args, Py_ssize_t count, P
         int64_t left = ns == TSHM_FOREVER ? SIGNAL_SLICE : ns - (int64_t)(os_monotonic_ns() - start);
         if (left <= 0)
             return ring_fail(self, "wait timeout");
+        if (slept && !ring_look(self))
+            return NULL;
+        if (!self->mapping)
+            break; /* while Python's code ran */
         uint64_t slice = self->mutex ? TSHM_SLICE : READ_ONLY_SLICE;
         if ((uint64_t)left < slice)
             slice = (uint64_t)left;
         os_peers *peers = self->mutex ? &self->mutex->lock.peers : NULL;
-        Mapping *mapping = self->mapping; /* a close() meanwhile must not unmap the word */
+        Mapping *mapping = self->held; /* a close() meanwhile must not unmap the word */
         Py_INCREF((PyObject *)mapping);
         Py_BEGIN_ALLOW_THREADS
         os_watch_faults();

@@ -9,13 +9,19 @@ PyObject *ring_new_value(ring_newfunc create, PyTypeObject *type) {
 }
 
 void ring_work_apart(Ring *ring, void (*work)(void *context), void *context) {
-    Mapping *mapping = ring->mapping; /* a close() by another thread meanwhile must not unmap it */
+    Mapping *mapping = ring->held; /* a close() by another thread meanwhile must not unmap it */
     Py_INCREF((PyObject *)mapping);
     Py_BEGIN_ALLOW_THREADS
     os_watch_faults();
     work(context);
     Py_END_ALLOW_THREADS
     Py_DECREF((PyObject *)mapping);
+}
+
+bool ring_look(Ring *ring) {
+    PyObject *result = PyObject_CallMethod((PyObject *)ring, "_look", NULL);
+    Py_XDECREF(result);
+    return result != NULL;
 }
 
 /* Whoever had our presence entry before us may have died with pins; they are not ours. */
@@ -89,7 +95,7 @@ static int ring_init(PyObject *object, PyObject *args, PyObject *kwargs) {
         drop_stale_pins(self);
     }
     Py_INCREF(mapping);
-    self->mapping = (Mapping *)mapping;
+    self->mapping = self->held = (Mapping *)mapping;
     return 0;
 }
 
@@ -112,7 +118,7 @@ static void ring_dealloc(PyObject *object) {
     PyObject_GC_UnTrack(object);
     if (self->seen.holder)
         seen_end(&self->seen);
-    PyObject *held[] = {(PyObject *)self->mapping,
+    PyObject *held[] = {(PyObject *)self->held,
                         (PyObject *)self->mutex,
                         self->defaults,
                         self->lease,
@@ -135,11 +141,9 @@ static PyObject *ring_detach(PyObject *object, PyObject *unused) {
     Ring *self = (Ring *)object;
     if (self->block_open)
         return ring_fail(self, "open block");
-#ifndef Py_GIL_DISABLED /* there, a verb may be between its look at the mapping and its use: the end of the handle     \
-                           unmaps */
-    Py_CLEAR(self->mapping);
-#else
     self->mapping = NULL;
+#ifndef Py_GIL_DISABLED
+    Py_CLEAR(self->held);
 #endif
     Py_RETURN_NONE;
 }
@@ -209,7 +213,8 @@ static const char read_doc[] =
     "Empty\n    Nothing has been written yet.\n"
     "Overrun\n    Writers overtook every attempt for a second, and this handle cannot keep them out.\n"
     "TornWrite\n    With slots=1: a writer died in the middle, so the value is lost until the next whole write.\n"
-    "Closed\n    The handle was closed.";
+    "Closed\n    The handle was closed.\n"
+    "RegionLost\n    Its memory went away: its file was cut short or overwritten, or the disk behind it failed.";
 
 static const char read_into_doc[] =
     "read_into($self, value, /)\n--\n\n"
@@ -226,6 +231,7 @@ static const char write_doc[] =
     "timeout\n    Seconds to wait for other writers; None for ever, the region's default if not given.\n\n"
     "Raises\n------\n"
     "Timeout\n    Another writer kept the lock for too long. Nothing was published.\n"
+    "RegionLost\n    The region's memory went away, and what was written with it.\n"
     "LayoutMismatch\n    This handle's schema is not the region's own, so that it may only read.\n"
     "RegionRefused\n    The handle was attached with readonly=True.\n"
     "MisuseError\n    This thread has an open update() or loan() block on the region.";
@@ -254,6 +260,7 @@ static const char wait_doc[] =
     "timeout\n    Seconds to wait; None for ever, the region's default if not given.\n\n"
     "Raises\n------\n"
     "Timeout\n    There was none in time.\n"
+    "RegionLost\n    The region's memory went away.\n"
     "Closed\n    The handle was closed, also by another thread meanwhile.";
 
 static PyMethodDef methods[] = {

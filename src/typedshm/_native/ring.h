@@ -26,6 +26,7 @@ typedef struct {
 typedef struct {
     PyObject_HEAD
     Mapping *mapping; /* NULL once closed */
+    Mapping *held;    /* the same; without a GIL kept to the end, since verbs may be at work there when close() comes */
     Mutex *mutex;     /* NULL if this handle may not write */
     tshm_ring ring;   /* checked */
     uint64_t instance;
@@ -57,8 +58,10 @@ void ring_publish(Ring *ring, const tshm_cursor *cursor);
 void ring_work_apart(Ring *ring, void (*work)(void *context), void *context);
 /* For after the work, and while the mapping is there: was it for nothing, since the region is not there any more? */
 static inline bool ring_is_gone(const Ring *ring) {
-    return !mapping_holds(ring->mapping, ring->instance);
+    return !mapping_holds(ring->held, ring->instance);
 }
+/* Ask Region._look(), which asks the system, what no byte tells. False and an error set if the region is gone. */
+bool ring_look(Ring *ring);
 /* A new instance that owns its bytes, zeroed, without a call of __init__. */
 PyObject *ring_new_value(ring_newfunc create, PyTypeObject *type);
 /* For update(): the newest value, read under the lock. 1 done, 0 region is empty, < 0 error set. */

@@ -67,8 +67,10 @@ void watch_remove(os_memory *memory) {
 static bool cover(os_memory *memory, tshm_atomic_u32 *faults) {
     uint32_t there = OS_THERE;
     if (tshm_exchange_if(&memory->lost, &there, OS_GOING, seq_cst)) {
-        if (!os_cover(memory))
+        if (!os_cover(memory)) {
+            tshm_store(&memory->lost, OS_THERE, relaxed);
             return false;
+        }
         tshm_store(&memory->lost, OS_LOST, release); /* with the acquire in os_unmap */
         return true;
     }
@@ -79,7 +81,9 @@ static bool cover(os_memory *memory, tshm_atomic_u32 *faults) {
 bool watch_fault(uintptr_t address, bool write) {
     for (Entry *entry = first(); entry; entry = entry->next) {
         uintptr_t end = tshm_load(&entry->end, acquire); /* with the release in watch_add */
-        if (address >= end || address < tshm_load(&entry->start, relaxed))
+        uintptr_t start = tshm_load(&entry->start, acquire);
+        /* `end` once more: the entry may have changed hands in between */
+        if (address >= end || address < start || tshm_load(&entry->end, relaxed) != end)
             continue;
         os_memory *memory = tshm_load(&entry->memory, relaxed);
         return (memory->writable || !write) && cover(memory, &entry->faults);
@@ -99,4 +103,13 @@ bool watch_sweep(bool (*is_damaged)(const os_memory *memory)) {
         atomic_fetch_sub_explicit(&entry->visited, 1, memory_order_release);
     }
     return found;
+}
+
+void watch_after_fork(void) {
+    for (Entry *entry = first(); entry; entry = entry->next) {
+        tshm_store(&entry->visited, 0, relaxed);
+        os_memory *memory = tshm_load(&entry->end, relaxed) ? tshm_load(&entry->memory, relaxed) : NULL;
+        if (memory && tshm_load(&memory->lost, relaxed) == OS_GOING)
+            tshm_store(&memory->lost, OS_THERE, relaxed);
+    }
 }

@@ -13,5 +13,7 @@ void watch_remove(os_memory *memory);
 bool watch_fault(uintptr_t address, bool write);
 /* Cover every mapping that is_damaged(). False if there is none. */
 bool watch_sweep(bool (*is_damaged)(const os_memory *memory));
+/* In the child of a fork, whose other threads are no more: what they were about is to be begun anew. */
+void watch_after_fork(void);
 
 #endif
