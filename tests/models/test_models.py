@@ -108,7 +108,7 @@ def check(tmp_path: Path, model: str, flags: dict[str, int], *, long: bool = Fal
     """Search every state of a model."""
     assert COMPILER is not None
     # a long search is worth an optimizing compiler and states packed, a short one would be over before that
-    options = ["-O2", "-DCOLLAPSE", "-DMEMLIM=8000"] if long else ["-O0", "-DMEMLIM=600"]
+    options = ["-O2", "-DCOLLAPSE", "-DMEMLIM=4000"] if long else ["-O0", "-DMEMLIM=600"]
     source = HERE / f"{model}.pml"
     for command in (
         ["spin", "-a", *(f"-D{name}={value}" for name, value in flags.items()), source],
