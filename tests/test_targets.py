@@ -88,9 +88,9 @@ def test_a_structure_that_differs_is_noticed(tmp_path):
 NATIVE = PACKAGE / "_native"
 PEER = PROTOCOL.parent / "windows" / "peer.c"
 CORES = {
-    "windows-gnu": ("lock.c", "os_windows.c", "fault_windows.c", PEER),
-    "linux-gnu": ("lock.c", "os_linux.c", "os_posix.c"),
-    "macos": ("lock.c", "os_macos.c", "os_posix.c"),
+    "windows-gnu": ("lock.c", "watch.c", "os_windows.c", "fault_windows.c", PEER),
+    "linux-gnu": ("lock.c", "watch.c", "os_linux.c", "os_posix.c", "fault_posix.c"),
+    "macos": ("lock.c", "watch.c", "os_macos.c", "os_posix.c", "fault_posix.c"),
 }
 
 

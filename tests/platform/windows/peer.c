@@ -66,13 +66,12 @@ int main(int count, char **arguments) {
     HANDLE section = OpenFileMappingW(FILE_MAP_READ | FILE_MAP_WRITE, FALSE, lock.peers.prefix);
     if (!section)
         return fail("no such section");
-    size_t size = 0;
-    void *memory = os_map((intptr_t)section, &size, true);
+    static os_memory memory;
     tshm_header header;
     tshm_ring ring;
-    if (!memory)
+    if (!os_map(&memory, (intptr_t)section, 0, true))
         return fail("cannot be mapped");
-    const char *problem = tshm_check(memory, size, &header, &ring);
+    const char *problem = tshm_check(memory.start, memory.size, &header, &ring);
     if (problem || ring.payload_size < WORDS * sizeof(uint64_t)) {
         puts(problem ? problem : "the payload is too small");
         return 1;
