@@ -139,6 +139,7 @@ REFUSED: dict[str, tuple[tuple[Any, ...], Any, str]] = {
     "an unknown byte order": ((*FIELDS, 0, "byte_order"), "middle", "layout.fields[0].byte_order"),
     "an enum of floats": ((*FIELDS, 1, "enum"), {"name": "E", "flag": False, "members": {}}, "layout.fields[1].enum"),
     "a member out of range": ((*FIELDS, 2, "enum", "members", "FIRST"), 256, "layout.fields[2].enum.members.FIRST"),
+    "an enum without members": ((*FIELDS, 2, "enum", "members"), {}, "layout.fields[2].enum.members"),
     "a member with a special name": ((*FIELDS, 2, "enum", "members"), {"__eq__": 1}, "layout.fields[2].enum.members"),
     "an unknown face": ((*FIELDS, 0, "face"), "time", "layout.fields[0].face"),
     "an array that is none": (("value",), "array", "layout"),

@@ -171,6 +171,14 @@ def test_enum_members_must_fit_their_width() -> None:
     assert read(Annotated[Big, Scalar("u2")]).kind == "u16"
 
 
+def test_an_enum_has_members() -> None:
+    class Nothing(IntFlag):
+        pass
+
+    with pytest.raises(SchemaError, match="Nothing has no members"):
+        read(Annotated[Nothing, Scalar("u1")])
+
+
 @pytest.mark.parametrize(
     "make",
     [

@@ -69,7 +69,7 @@ class EnumerationModel(_Part):
     members: Annotated[
         dict[Annotated[str, Field(min_length=1, max_length=255)], Annotated[int, Field(ge=-(2**63), lt=2**64)]],
         BeforeValidator(_members),
-    ] = Field(description="from name to number, in the order of declaration")
+    ] = Field(min_length=1, description="from name to number, in the order of declaration")
 
     def build(self, where: str, kind: str) -> Enumeration:
         """Return it as part of a layout, checked against the integer that holds it."""

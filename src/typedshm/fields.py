@@ -375,6 +375,8 @@ def _kind_of_scalar(scalar: Any) -> Kind | None:
 
 def _check_members(base: type[IntEnum] | type[IntFlag], scalar: Scalar, where: str) -> None:
     limits = np.iinfo(scalar.code)
+    if not base.__members__:
+        raise SchemaError(f"{where}: {base.__name__} has no members, so no number is one")
     for member in base:
         if not limits.min <= member.value <= limits.max:
             raise SchemaError(
