@@ -221,7 +221,7 @@ static uint64_t newest_ordinal(const tshm_ring *ring, uint64_t *time) {
 bool ring_newest(Ring *self, uint64_t *ordinal, uint64_t *time) {
     *time = 0;
     *ordinal = newest_ordinal(&self->ring, time);
-    if (ring_is_gone(self)) {
+    if (!mapping_holds(self->held, self->instance)) {
         ring_fail(self, "gone");
         return false;
     }

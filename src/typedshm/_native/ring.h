@@ -58,7 +58,7 @@ void ring_publish(Ring *ring, const tshm_cursor *cursor);
 void ring_work_apart(Ring *ring, void (*work)(void *context), void *context);
 /* For after the work, and while the mapping is there: was it for nothing, since the region is not there any more? */
 static inline bool ring_is_gone(const Ring *ring) {
-    return !mapping_holds(ring->held, ring->instance);
+    return !mapping_shows(ring->held, ring->instance);
 }
 /* Ask Region._look(), which asks the system, what no byte tells. False and an error set if the region is gone. */
 bool ring_look(Ring *ring);
