@@ -11,6 +11,9 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "src" / "typedshm"
 PROTOCOL = Path(__file__).parent / "platform" / "protocol.c"
 
+CORE = tuple(f"{noun}.c" for noun in ("lock", "os_posix", "os_linux", "fault_posix", "watch"))
+"""The part of the core that knows no Python, on Linux."""
+
 
 def zig(target: str, language: str = "c") -> list[str]:
     """The command of zig's compiler, which knows every target; skips the test where it is not installed."""
@@ -37,6 +40,20 @@ def objdump(machine: str, file: Path) -> str:
         if shutil.which(tool):
             return compile_with([tool, "-dr", "--no-show-raw-insn", file])
     return pytest.skip(f"no objdump for {machine} here; Debian's package is binutils-{machine}-linux-gnu")
+
+
+def copy_core(folder: Path, *more: Path) -> Path:
+    """Copy what the core is compiled from into a folder, and files of one's own, to be changed there."""
+    for file in (*PACKAGE.glob("_native/*.[ch]"), PACKAGE / "include" / "typedshm.h", *more):
+        shutil.copy(file, folder)
+    return folder
+
+
+def replace_once(file: Path, old: str, new: str) -> None:
+    """Change the one place of a file that reads so."""
+    source = file.read_text()
+    assert source.count(old) == 1, f"{file.name} has changed: where is {old!r}?"
+    file.write_text(source.replace(old, new))
 
 
 def compile_with(command: list[str | Path]) -> str:

@@ -9,7 +9,7 @@ import shutil
 
 import pytest
 
-from compilers import PACKAGE, PROTOCOL, compile_with, cross_gcc, objdump, zig
+from compilers import PROTOCOL, compile_with, copy_core, cross_gcc, objdump, replace_once, zig
 
 LOAD_ACQUIRE = r"ldap?u?r\s"
 STORE_RELEASE = r"stlu?r\s"
@@ -69,9 +69,7 @@ COMPILERS = {"gcc": lambda: cross_gcc("aarch64"), "zig": lambda: zig("aarch64-li
 @pytest.fixture
 def core(tmp_path):
     """A copy of what is compiled."""
-    for file in (*PACKAGE.glob("_native/*.[ch]"), PACKAGE / "include" / "typedshm.h", PROTOCOL):
-        shutil.copy(file, tmp_path)
-    return tmp_path
+    return copy_core(tmp_path, PROTOCOL)
 
 
 def functions(compiler, core):
@@ -112,9 +110,7 @@ def test_every_order_is_in_the_machine_code(compiler, core):
 @pytest.mark.parametrize("place", SOURCES)
 def test_an_order_that_is_missing_is_noticed(core, place):
     file, text, names = SOURCES[place]
-    source = (core / file).read_text()
     before, order, after = re.fullmatch(r"(?s)(.*)\[(acquire|release|seq_cst)\](.*)", text).groups()
-    assert source.count(before + order + after) == 1
-    (core / file).write_text(source.replace(before + order + after, before + "relaxed" + after))
+    replace_once(core / file, before + order + after, before + "relaxed" + after)
     compiler = "gcc" if shutil.which("aarch64-linux-gnu-gcc") else "zig"
     assert unordered(COMPILERS[compiler](), core) == set(names.split())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from compilers import PACKAGE, PROTOCOL, compile_with, zig
+from compilers import CORE, PACKAGE, PROTOCOL, compile_with, zig
 from wire import Header, Lines, Presence, Slot
 
 TARGETS = (
@@ -89,7 +89,7 @@ NATIVE = PACKAGE / "_native"
 PEER = PROTOCOL.parent / "windows" / "peer.c"
 CORES = {
     "windows-gnu": ("lock.c", "watch.c", "os_windows.c", "fault_windows.c", PEER),
-    "linux-gnu": ("lock.c", "watch.c", "os_linux.c", "os_posix.c", "fault_posix.c"),
+    "linux-gnu": CORE,
     "macos": ("lock.c", "watch.c", "os_macos.c", "os_posix.c", "fault_posix.c"),
 }
 

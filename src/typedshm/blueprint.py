@@ -1,6 +1,7 @@
 """Blueprint: what a new region is to be, and how to tell a finished one from a half-made one."""
 
 import errno
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -43,6 +44,11 @@ class Blueprint:
     def build(self, mapping: _native.Mapping, instance: int) -> None:
         """Turn zeroed memory into an empty region."""
         _native.write_header(mapping, self.slots, self.payload_size, self.layout_id, instance, self.document)
+
+
+def new_instance() -> int:
+    """Make the number that tells one making of a region from all others: random, and not 0."""
+    return int.from_bytes(os.urandom(8), "little") or 1
 
 
 def is_complete(place: Place, mapping: _native.Mapping) -> bool:

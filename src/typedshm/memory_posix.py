@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from typedshm import _native
-from typedshm.blueprint import MAGIC, Blueprint, Intent, insist_on_magic, is_complete
+from typedshm.blueprint import MAGIC, Blueprint, Intent, insist_on_magic, is_complete, new_instance
 from typedshm.errors import (
     RegionCorrupt,
     RegionExists,
@@ -33,7 +33,7 @@ from typedshm.place import Place, Scope, directory, places
 
 assert sys.platform != "win32"
 
-from typedshm.stake import LOST  # noqa: E402
+from typedshm.stake import lost  # noqa: E402
 from typedshm.stake_posix import CAREFULLY, FileStake, leave, map_file, no_fork, remove  # noqa: E402
 
 
@@ -246,9 +246,9 @@ def _make(place: Place, fd: int, fresh: bool, blueprint: Blueprint) -> _native.M
         os.pwrite(fd, MAGIC, 0)  # first, so that a half-made file can be told from somebody's data
         _native.preallocate(fd, size)
         mapping = map_file(place, fd, writable=True)
-        blueprint.build(mapping, int.from_bytes(os.urandom(8), "little") or 1)
+        blueprint.build(mapping, new_instance())
         if mapping.lost:
-            raise RegionLost(errno.EIO, f"{place} {LOST}")
+            raise lost(place)
         return mapping
     except (OSError, ValueError) as error:
         free = os.statvfs(place.path.parent)
@@ -259,7 +259,7 @@ def _make(place: Place, fd: int, fresh: bool, blueprint: Blueprint) -> _native.M
         if isinstance(error, RegionLost):
             raise
         if isinstance(error, ValueError):  # somebody cut it short meanwhile
-            raise RegionLost(errno.EIO, f"{place} {LOST}") from error
+            raise lost(place) from error
         raise RegionFull(
             error.errno,
             f"{place} needs {size:,} bytes, but {place.path.parent} has {free.f_bavail * free.f_frsize:,} free",

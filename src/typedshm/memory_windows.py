@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from typing import Literal, NoReturn
 
 from typedshm import _native
-from typedshm.blueprint import MAGIC, PATIENCE, Blueprint, Intent, insist_on_magic, is_complete
+from typedshm.blueprint import MAGIC, PATIENCE, Blueprint, Intent, insist_on_magic, is_complete, new_instance
 from typedshm.errors import (
     RegionCorrupt,
     RegionExists,
@@ -191,7 +191,7 @@ def _join(place: Place, writable: bool) -> SectionStake:
 
 
 def _make(place: Place, entry: _Entry, blueprint: Blueprint) -> SectionStake:
-    instance = int.from_bytes(os.urandom(8), "little") or 1
+    instance = new_instance()
     section = _native.Section(_data_name(place, instance), blueprint.region_size, descriptor(entry.mode))
     mapping = _native.Mapping(section.handle, blueprint.region_size, True)
     blueprint.build(mapping, instance)
@@ -337,7 +337,7 @@ def _fill(place: Place, fd: int, fresh: bool, blueprint: Blueprint) -> tuple[_na
         else:
             os.ftruncate(fd, 0)  # it was there before us, empty
         raise
-    blueprint.build(mapping, int.from_bytes(os.urandom(8), "little") or 1)
+    blueprint.build(mapping, new_instance())
     return section, mapping
 
 

@@ -10,6 +10,12 @@ from typedshm.place import Place
 LOST = "has lost its memory: its file was cut short, or the disk behind it failed or is full"
 OVERWRITTEN = "is gone: its file holds something else now"
 
+
+def lost(place: Place) -> RegionLost:
+    """Make the error of a region whose memory went away while it was opened."""
+    return RegionLost(errno.EIO, f"{place} {LOST}")
+
+
 Writer = int | tuple[str, str, int]
 """What proves a participant's life: a descriptor; on Windows a prefix of objects' names, their security, a file."""
 
@@ -45,7 +51,7 @@ class Stake(abc.ABC):
             self.header = _native.read_header(mapping)
         except ValueError as error:
             if mapping.lost:
-                raise RegionLost(errno.EIO, f"{place} {LOST}") from None
+                raise lost(place) from None
             raise RegionCorrupt(f"{place}: its header is not to be trusted: {error}") from None
         self.mutex: _native.Mutex | None = None
         if writer is None:

@@ -16,7 +16,7 @@ from typing import Literal
 from typedshm import _native
 from typedshm.errors import RegionLost
 from typedshm.place import Place
-from typedshm.stake import LOST, Stake
+from typedshm.stake import LOST, Stake, lost
 
 assert sys.platform != "win32"
 
@@ -249,7 +249,7 @@ def map_file(place: Place, fd: int, *, writable: bool) -> _native.Mapping:
     try:
         size = os.fstat(again).st_size
         if size == 0:
-            raise RegionLost(errno.EIO, f"{place} {LOST}")
+            raise lost(place)
         return _native.Mapping(again, size, writable)
     finally:
         os.close(again)

@@ -12,7 +12,7 @@ import pytest
 
 import marks
 import typedshm
-from compilers import PACKAGE, compile_with
+from compilers import compile_with, copy_core, replace_once
 from shared_types import Car, whole
 from wire import Wire
 
@@ -22,9 +22,7 @@ HERE = Path(__file__).parent
 @pytest.fixture
 def core(tmp_path):
     """A copy of what is compiled."""
-    for file in (PACKAGE / "_native" / "lock.c", *PACKAGE.glob("_native/*.h"), PACKAGE / "include" / "typedshm.h"):
-        shutil.copy(file, tmp_path)
-    return tmp_path
+    return copy_core(tmp_path)
 
 
 def fuzz(core, runs):
@@ -81,9 +79,7 @@ MUTANTS = {
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_what_is_left_out_is_found(core, mutant):
     file, old, new = MUTANTS[mutant]
-    source = (core / file).read_text()
-    assert source.count(old) == 1
-    (core / file).write_text(source.replace(old, new))
+    replace_once(core / file, old, new)
     done = fuzz(core, 3_000_000)
     assert done.returncode != 0
     print(done.stderr)

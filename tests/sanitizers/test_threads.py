@@ -11,14 +11,11 @@ from pathlib import Path
 import pytest
 
 import marks
-from compilers import PACKAGE, compile_with
+from compilers import CORE, compile_with, copy_core, replace_once
 
 pytestmark = marks.not_on_windows("its compilers have no ThreadSanitizer")
 
 HERE = Path(__file__).parent
-NOUNS = ("lock", "os_posix", "os_linux", "fault_posix", "watch")
-"""The part of the core that knows no Python."""
-
 KERNEL = ("os_peers_claim", "os_peers_alive")
 """Calls of the core whose orders are the kernel's: ``threads.c`` tells the sanitizer of them."""
 
@@ -31,9 +28,7 @@ COMPILERS = {
 @pytest.fixture
 def core(tmp_path):
     """A copy of what is compiled."""
-    for file in (*PACKAGE.glob("_native/*.[ch]"), PACKAGE / "include" / "typedshm.h", *HERE.glob("*.c")):
-        shutil.copy(file, tmp_path)
-    return tmp_path
+    return copy_core(tmp_path, *HERE.glob("*.c"))
 
 
 @pytest.fixture
@@ -56,7 +51,7 @@ def build(core):
 def threads(build):
     """A function that compiles ``threads.c`` with the core."""
     wraps = [f"-Wl,--wrap={name}" for name in KERNEL]
-    return lambda compiler: build(compiler, "threads.c", *(f"{noun}.c" for noun in NOUNS), options=wraps)
+    return lambda compiler: build(compiler, "threads.c", *CORE, options=wraps)
 
 
 @pytest.fixture
@@ -67,7 +62,7 @@ def gate(build, core):
     assert functions is not None
     mutex = '#define _GNU_SOURCE\n#include "os.h"\ntypedef struct {\n    tshm_atomic_u32 gate;\n} Mutex;\n'
     (core / "gate.c").write_text(mutex + functions[0] + (core / "gate.c").read_text())
-    return lambda compiler: build(compiler, "gate.c", "os_posix.c", "os_linux.c", "fault_posix.c", "watch.c")
+    return lambda compiler: build(compiler, "gate.c", *CORE)
 
 
 def run(program, *arguments):
@@ -121,12 +116,6 @@ MUTANTS = {
 }
 
 
-def mutate(core, file, old, new):
-    source = (core / file).read_text()
-    assert source.count(old) == 1
-    (core / file).write_text(source.replace(old, new))
-
-
 def reported(program, *arguments):
     """Run it again and again until the sanitizer has seen a race: it sees most of them at once, and some runs none."""
     return any("data race" in run(program, *arguments).stderr for _ in range(20))
@@ -134,7 +123,8 @@ def reported(program, *arguments):
 
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_a_mutant_is_reported(threads, core, mutant, tmp_path):
-    mutate(core, *MUTANTS[mutant])
+    file, old, new = MUTANTS[mutant]
+    replace_once(core / file, old, new)
     program = threads("clang" if shutil.which("clang-14") else "gcc")
     assert reported(program, tmp_path / "region", 20_000)
 
@@ -142,5 +132,5 @@ def test_a_mutant_is_reported(threads, core, mutant, tmp_path):
 @pytest.mark.parametrize("order", ["GATE_SHUT, acquire", "memory_order_release"])
 def test_a_gate_without_orders_is_reported(core, gate, order):
     weaker = order.replace("acquire", "relaxed").replace("release", "relaxed")
-    mutate(core, "gate.c", order, weaker)
+    replace_once(core / "gate.c", order, weaker)
     assert reported(gate("clang" if shutil.which("clang-14") else "gcc"), 20_000)

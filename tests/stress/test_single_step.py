@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from compilers import PACKAGE, compile_with
+from compilers import CORE, compile_with, copy_core, replace_once
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"),
@@ -27,19 +27,15 @@ def built(folder: Path, changes: Iterable[tuple[str, str, str]] = ()) -> Path:
     """Compile the program with the package's own lock and ring, or with a copy that has some of its text changed."""
     if shutil.which("gcc") is None:
         pytest.skip("no gcc here")
-    sources = folder / "source"
-    shutil.copytree(PACKAGE / "_native", sources / "_native", ignore=lambda _, names: [n for n in names if n[0] == "."])
-    shutil.copytree(PACKAGE / "include", sources / "include")
+    core = folder / "core"
+    core.mkdir()
+    copy_core(core)
     for name, old, new in changes:
-        text = (sources / name).read_text()
-        assert text.count(old) == 1, f"{name} has changed: where is {old!r}?"
-        (sources / name).write_text(text.replace(old, new))
-    native = sources / "_native"
-    files = [native / f"{name}.c" for name in ("lock", "os_posix", "os_linux", "fault_posix", "watch")]
+        replace_once(core / name, old, new)
     program = folder / "single_step"
     # "now": resolving a function's name at its first call would be a thousand more instructions, of no interest
-    options = ["-std=c11", "-O2", "-pthread", "-Wl,-z,now", f"-I{native}", f"-I{sources / 'include'}"]
-    compile_with(["gcc", *options, PROGRAM, *files, "-o", program])
+    options = ["-std=c11", "-O2", "-pthread", "-Wl,-z,now", f"-I{core}"]
+    compile_with(["gcc", *options, PROGRAM, *(core / file for file in CORE), "-o", program])
     return program
 
 
@@ -101,7 +97,7 @@ def test_a_reader(program: Path, tmp_path: Path, deed: str, slots: int) -> None:
     assert [counts[name] for name in ("held", "half", "complete", "published", "lost")] == [0, 0, 0, 0, 0]
 
 
-LOCK, HEADER = "_native/lock.c", "include/typedshm.h"
+LOCK, HEADER = "lock.c", "typedshm.h"
 
 EVEN = "tshm_store(&cursor->slot->seq, 2 * cursor->version, release); /* with the acquire load in tshm_read_begin */"
 HEAD = "tshm_store(&lines->head.version, cursor->version, release);   /* with the acquire load in tshm_read_begin */"

@@ -7,12 +7,12 @@ static PyObject *ended_words;
 typedef struct {
     PyObject_HEAD
     Ring *ring;
-    int64_t timeout;     /* for the lock, ns */
-    PyObject *value;     /* what the block works on; NULL before and after */
-    PyObject *lease;     /* ends with the block */
-    Mapping *mapping;    /* the one that `value` looks into, if it is in the slot */
-    tshm_cursor cursor;  /* if it is in the slot */
-    uint32_t generation; /* of the ring when the block was entered */
+    int64_t timeout;    /* for the lock, ns */
+    PyObject *value;    /* what the block works on; NULL before and after */
+    PyObject *lease;    /* ends with the block */
+    Mapping *mapping;   /* the one that `value` looks into, if it is in the slot */
+    tshm_cursor cursor; /* if it is in the slot */
+    uint32_t forks;     /* os_forks when the block was entered: in a child, it is the parent's */
     bool loan;
 } Block;
 
@@ -100,7 +100,7 @@ static PyObject *block_enter(PyObject *object, PyObject *unused) {
     ring->block_open = true;
     Py_XINCREF(self->lease);
     native_set(&ring->lease, self->lease);
-    self->generation = ring->generation;
+    self->forks = os_forks;
     if (self->lease)
         self->value = works_in_slot(self) ? enter_slot(self) : enter_beside(self);
     if (!self->value) {
@@ -115,13 +115,14 @@ static PyObject *block_enter(PyObject *object, PyObject *unused) {
 
 static bool publish(Block *self) {
     Ring *ring = self->ring;
-    if (self->mapping && tshm_load(&self->mapping->memory.lost, relaxed) != OS_THERE) {
-        ring_fail(ring, "gone"); /* in debug mode the block has pages of its own, and what was put there is lost */
-        return false;
-    }
     if (self->mapping) {
-        ring_publish(ring, &self->cursor);
-        return true;
+        /* in debug mode the block has pages of its own, which can be lost while the region's are there */
+        bool lost = tshm_load(&self->mapping->memory.lost, relaxed) != OS_THERE;
+        if (lost)
+            ring_fail(ring, "gone");
+        else
+            ring_publish(ring, &self->cursor);
+        return !lost;
     }
     Py_buffer view;
     if (PyObject_GetBuffer(self->value, &view, PyBUF_SIMPLE) < 0)
@@ -153,7 +154,7 @@ static PyObject *block_exit(PyObject *object, PyObject *const *args, Py_ssize_t 
     Ring *ring = self->ring;
     if (!self->value)
         return ring_fail(ring, "not entered");
-    if (self->generation != ring->generation) { /* the child of a fork: the parent publishes, we just stop */
+    if (self->forks != os_forks) { /* the child of a fork: the parent publishes, we just stop */
         if (!end(self))
             return NULL;
         return count && args[0] != Py_None ? (Py_INCREF(Py_False), Py_False) : ring_fail(ring, "forked");
@@ -179,7 +180,7 @@ static PyObject *block_exit(PyObject *object, PyObject *const *args, Py_ssize_t 
 static void block_dealloc(PyObject *object) {
     Block *self = (Block *)object;
     Ring *ring = self->ring;
-    if (self->value && self->generation == ring->generation) {
+    if (self->value && self->forks == os_forks) {
         ring->block_open = false;
         mutex_release(ring->mutex, true);
     }

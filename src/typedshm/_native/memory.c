@@ -23,7 +23,6 @@ static PyObject *mapping_create(PyTypeObject *type, PyObject *args, PyObject *kw
     Mapping *mapping = PyObject_New(Mapping, mapping_type);
     if (!mapping)
         return NULL;
-    mapping->memory.start = NULL;
     if (!os_map(&mapping->memory, handle, (size_t)size, writable)) {
         native_system_error();
         mapping->memory.start = NULL;

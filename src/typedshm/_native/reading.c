@@ -261,7 +261,7 @@ PyObject *ring_wait(PyObject *object, PyObject *const *args, Py_ssize_t count, P
         int64_t left = ns == TSHM_FOREVER ? SIGNAL_SLICE : ns - (int64_t)(os_monotonic_ns() - start);
         if (left <= 0)
             return ring_fail(self, "wait timeout");
-        if (slept && !ring_look(self))
+        if (slept && newest && !ring_look(self)) /* of an empty region ring_newest has asked already */
             return NULL;
         if (!self->mapping)
             break; /* while Python's code ran */

@@ -151,7 +151,6 @@ static PyObject *ring_detach(PyObject *object, PyObject *unused) {
 static PyObject *ring_forked(PyObject *object, PyObject *unused) {
     (void)unused;
     Ring *self = (Ring *)object;
-    self->generation++;
     if (self->block_open) /* its value looks into the slot that the parent is filling */
         lease_end(self->lease);
     self->block_open = false;

@@ -33,11 +33,10 @@ typedef struct {
     size_t size;  /* bytes of this handle's values; less than the payload if fields were appended since */
     bool refuses; /* the layout is another: reading only */
     bool debug;
-    bool block_open;     /* an update or loan of the thread that has the mutex */
-    PyObject *lease;     /* of the last block: its views end in the child of a fork */
-    uint32_t generation; /* raised by fork: blocks that were open belong to the parent */
-    int64_t timeout;     /* the default of blocking verbs, ns */
-    PyObject *defaults;  /* bytes that update() starts from in an empty region */
+    bool block_open;    /* an update or loan of the thread that has the mutex */
+    PyObject *lease;    /* of the last block: its views end in the child of a fork */
+    int64_t timeout;    /* the default of blocking verbs, ns */
+    PyObject *defaults; /* bytes that update() starts from in an empty region */
     ring_values values;
     seen_key seen;
 } Ring;

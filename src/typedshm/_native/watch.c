@@ -48,7 +48,7 @@ bool watch_add(os_memory *memory) {
         return false;
     tshm_store(&entry->faults, 0, relaxed);
     tshm_store(&entry->start, (uintptr_t)memory->start, relaxed);
-    tshm_store(&entry->end, (uintptr_t)memory->start + memory->size, release); /* with the acquire in covers() */
+    tshm_store(&entry->end, (uintptr_t)memory->start + memory->size, release); /* with the acquire in watch_fault */
     return true;
 }
 
@@ -82,7 +82,7 @@ bool watch_fault(uintptr_t address, bool write) {
     for (Entry *entry = first(); entry; entry = entry->next) {
         uintptr_t end = tshm_load(&entry->end, acquire); /* with the release in watch_add */
         uintptr_t start = tshm_load(&entry->start, acquire);
-        /* `end` once more: the entry may have changed hands in between */
+        /* `end` once more: the entry may have changed hands in between, which the acquire of `start` has us see */
         if (address >= end || address < start || tshm_load(&entry->end, relaxed) != end)
             continue;
         os_memory *memory = tshm_load(&entry->memory, relaxed);
