@@ -454,12 +454,14 @@ region = typedshm.create("region", typedshm.array("u1", 20_000_000), slots=2)
 region.write(np.ones(20_000_000, "u1"))
 value = np.zeros(20_000_000, "u1")
 used = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmData"))
-resource.setrlimit(resource.RLIMIT_DATA, ((used + 4096) * 1024,) * 2)
+before = resource.getrlimit(resource.RLIMIT_DATA)
+resource.setrlimit(resource.RLIMIT_DATA, ((used + 4096) * 1024, before[1]))
 os.truncate(region._memory.place.path, 0)
 try:
     region.read_into(value)
 except typedshm.RegionLost:
     print("lost")
+resource.setrlimit(resource.RLIMIT_DATA, before)  # the interpreter's end takes memory as well
 """)
     assert (done.returncode, done.stdout) == (0, "lost\n"), done.stderr
 
