@@ -142,7 +142,7 @@ def test_an_opening_that_was_interrupted_leaves_nothing(monkeypatch):
 
     with typedshm.create("byte", Byte) as region:
         with monkeypatch.context() as patch:
-            patch.setattr(typedshm.region, "Region", interrupt)
+            patch.setattr(typedshm.opening, "Region", interrupt)
             with pytest.raises(KeyboardInterrupt):
                 typedshm.attach("byte", Byte)
         assert len(region.info().participants) == 1

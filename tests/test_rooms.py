@@ -51,8 +51,10 @@ ROOMS: dict[str, set[str]] = {
     "memory": {"blueprint", "errors", "memory_posix", "memory_windows", "place", "stake"},
     "foreign": {"_native", "errors"},
     "mutex": {"_native", "blueprint", "errors", "memory", "place", "stake"},
-    "region": {"_native", "adapters", "arrays", "blueprint", "errors", "layout", "memory", "mutex", "place", "stake"},
-    "catalog": {"errors", "memory", "place", "region"},
+    "failures": {"errors"},
+    "region": {"_native", "adapters", "errors", "failures", "layout", "place", "stake"},
+    "opening": {"adapters", "arrays", "blueprint", "errors", "memory", "place", "region", "stake"},
+    "catalog": {"errors", "memory", "opening", "place", "region"},
     "strategies": {"fields", "kinds", "layout", "struct"},
     "testing": {"_native", "memory", "place"},
 }

@@ -56,7 +56,8 @@ from typedshm.foreign import RawSection
 from typedshm.header import get_include
 from typedshm.layout import Enumeration, Layout, LayoutField
 from typedshm.mutex import NamedMutex
-from typedshm.region import Region, RegionInfo, attach, create, open, share, unlink
+from typedshm.opening import attach, create, open, share, unlink
+from typedshm.region import Region, RegionInfo
 from typedshm.snapshots import asdict, replace
 from typedshm.struct import Struct, version_of
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from typedshm import memory
 from typedshm.errors import RegionFull, RegionNotFound, RegionRefused, TypedshmError
+from typedshm.opening import attach
 from typedshm.place import Name, Place, Scope
-from typedshm.region import Region, attach
+from typedshm.region import Region
 
 
 @dataclass(frozen=True)
