@@ -50,15 +50,8 @@ from typedshm.fields import (
 )
 from typedshm.kinds import KINDS
 from typedshm.snapshots import asdict, replace
-from typedshm.struct import (
-    Struct,
-    StructMeta,
-    initial,
-    leased,
-    overlay,
-    struct_from_layout,
-    version_of,
-)
+from typedshm.struct import Struct, StructMeta, initial, struct_from_layout, version_of
+from typedshm.views import leased, overlay
 
 
 class Gear(IntEnum):

@@ -16,6 +16,7 @@ from typedshm.errors import (
     MisuseError,
     NameRefused,
     Overrun,
+    ReadOnly,
     RegionCorrupt,
     RegionExists,
     RegionFull,
@@ -52,6 +53,7 @@ from typedshm.fields import (
     u32,
     u64,
 )
+from typedshm.follow import Follower
 from typedshm.foreign import RawSection
 from typedshm.header import get_include
 from typedshm.layout import Enumeration, Layout, LayoutField
@@ -71,6 +73,7 @@ __all__ = [
     "DocumentError",
     "Empty",
     "Enumeration",
+    "Follower",
     "FieldOverflow",
     "FieldTypeError",
     "FieldValueError",
@@ -83,6 +86,7 @@ __all__ = [
     "NamedMutex",
     "Offset",
     "Overrun",
+    "ReadOnly",
     "RawSection",
     "Region",
     "RegionCorrupt",

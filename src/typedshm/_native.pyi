@@ -22,6 +22,19 @@ class Lease:
 class Leased:
     """Mixin, placed before a Struct among the bases: its buffer is refused once the lease in ``_state`` has ended."""
 
+class Viewed:
+    """Mixin, placed before a Struct among the bases: it is read-only, and depends on the Pin in ``_state``."""
+
+@final
+class Pin:
+    """One version, which stays as it is."""
+
+    @property
+    def version(self) -> int: ...
+
+def register_read_only(error: type[Exception], /) -> None:
+    """Tell the core what writing to a borrowed value raises."""
+
 def register_struct(struct: type, ended: type[Exception], /) -> None:
     """Tell the core the base class of all Structs, whose slot ``_state`` it looks for, and the error of ended views."""
 
@@ -233,6 +246,21 @@ class Block(Generic[_T]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> Literal[False]: ...
 
+@final
+class Borrow(Generic[_T]):
+    """A block that looks at one version in its slot."""
+
+    def __enter__(self) -> _T: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> Literal[False]: ...
+    @property
+    def version(self) -> int:
+        """Which version it is; 0 before the block."""
+    @property
+    def copied(self) -> bool:
+        """True if it is a private copy."""
+
 class Ring(Generic[_T]):
     """A mapped region as its verbs see it."""
 
@@ -253,6 +281,7 @@ class Ring(Generic[_T]):
     def write(self, value: _T, *, timeout: float | None = ...) -> None: ...
     def update(self, *, timeout: float | None = ...) -> Block[_T]: ...
     def loan(self, *, timeout: float | None = ...) -> Block[_T]: ...
+    def borrow(self) -> Borrow[_T]: ...
     def wait(self, after: int | None = None, timeout: float | None = ...) -> _T: ...
     @property
     def version(self) -> int: ...
@@ -261,5 +290,20 @@ class Ring(Generic[_T]):
     def closed(self) -> bool: ...
     @property
     def _newest(self) -> tuple[int, int]: ...
+    @property
+    def _pins(self) -> tuple[int, int]:
+        """(How many slots are pinned, copies that borrow() of this handle made instead)."""
+    def _await(self, after: int, timeout: float | None, /) -> None:
+        """Sleep until there is a version above a number."""
+    def _read_after(self, after: int | None, /) -> tuple[int, _T]:
+        """(version, value) of the oldest version above a number; None: the newest."""
+    def _borrow_after(self, after: int | None, /) -> Borrow[_T]:
+        """A block on the oldest version above a number; None: on the newest."""
+    def _keep_pins(self) -> bool:
+        """Before a fork: what is pinned stays so. True if anything is."""
+    def _drop_pins(self) -> None:
+        """After it, in the parent: no more."""
+    def _shut(self) -> bool:
+        """Pin nothing more; True if nothing is pinned, so that the region can be left."""
     def _detach(self) -> None: ...
     def _forked(self) -> None: ...

@@ -20,7 +20,8 @@ from typedshm.errors import FieldTypeError, FieldValueError, SchemaError
 from typedshm.layout import Layout
 from typedshm.questions import answer
 from typedshm.records import Record, is_record, record_of
-from typedshm.struct import Struct, initial, leased, overlay, plan_of
+from typedshm.struct import Struct, initial, plan_of
+from typedshm.views import leased, overlay, view_maker
 
 T = TypeVar("T")
 
@@ -38,6 +39,8 @@ class Schema(ABC, Generic[T]):
         Of the bytes.
     struct, leased : type or None
         The Struct of the values and its leased variant; None if values are arrays.
+    viewed : callable or None
+        Makes a read-only Struct at an address; None if values are arrays.
     decode : callable or None
         Turns a Struct into the value users get; None if that is the Struct itself, or the array.
     value : "struct" or "array"
@@ -48,6 +51,7 @@ class Schema(ABC, Generic[T]):
     layout: Layout
     struct: type[Struct] | None
     leased: type[Struct] | None
+    viewed: Callable[[int], Struct] | None
     decode: Callable[[Any], T] | None
     value: Value
 
@@ -64,8 +68,8 @@ class Schema(ABC, Generic[T]):
         """Return what read_into is to fill. Called for what is not a ``struct``."""
 
     @abstractmethod
-    def overlay(self, buffer: Any, offset: int, lease: _native.Lease) -> Any:
-        """Return a Struct or array over foreign bytes."""
+    def overlay(self, buffer: Any, offset: int, lease: _native.Lease | None) -> Any:
+        """Return a Struct that depends on the lease, or an array, over foreign bytes."""
 
     @functools.cached_property
     @abstractmethod
@@ -156,6 +160,7 @@ class _StructValues(Schema[Any]):
         self.layout = struct.layout
         self.struct = self._struct = struct
         self.leased = leased(struct)
+        self.viewed = view_maker(struct)
         self.decode = record.decode if record is not None else None
         self._record = record
 
@@ -179,7 +184,8 @@ class _StructValues(Schema[Any]):
         hint = f"; one to fill is {self.layout.name}.zero()" if self._record is None else ""
         raise FieldTypeError(f"read_into: expected a Struct of {self.layout.name}, found {_shown(value)}{hint}")
 
-    def overlay(self, buffer: Any, offset: int, lease: _native.Lease) -> Struct:
+    def overlay(self, buffer: Any, offset: int, lease: _native.Lease | None) -> Struct:
+        assert lease is not None
         return overlay(self._struct, buffer, offset, lease)
 
     @functools.cached_property
@@ -201,6 +207,7 @@ class _ArrayValues(Schema[Any]):
     value: Value = "array"
     struct = None
     leased = None
+    viewed = None
     decode = None
 
     def __init__(self, description: ArraySchema[Any], layout: Layout, *, described: bool = False) -> None:
@@ -222,7 +229,7 @@ class _ArrayValues(Schema[Any]):
             raise FieldValueError(f"read_into: expected a writeable, C-contiguous array, found {found}")
         return target
 
-    def overlay(self, buffer: Any, offset: int, lease: _native.Lease) -> NDArray[Any]:
+    def overlay(self, buffer: Any, offset: int, lease: _native.Lease | None) -> NDArray[Any]:
         del lease  # an ndarray cannot be made to ask it
         return np.ndarray(self._shape, self._dtype, buffer, offset)
 

@@ -77,6 +77,10 @@ class TornWrite(TypedshmError, ConnectionError):
     """A writer died inside a ``slots=1`` region; its value is lost until the next whole write."""
 
 
+class ReadOnly(TypedshmError, AttributeError):
+    """A borrowed value was to be changed; ``copy.copy(value)`` makes one that can be."""
+
+
 class LockLost(TypedshmError, RuntimeError):
     """The writers' lock was taken from its holder by someone who does not follow the protocol."""
 
@@ -101,6 +105,7 @@ __all__ = [
     "MisuseError",
     "NameRefused",
     "Overrun",
+    "ReadOnly",
     "RegionCorrupt",
     "RegionExists",
     "RegionFull",

@@ -27,14 +27,19 @@ FAILURES: dict[str, tuple[type[Exception], str]] = {
     "lock lost": (LockLost, "had its lock overwritten while it was held; the last write may not be whole"),
     "read-only": (RegionRefused, "was attached with readonly=True"),
     "nested": (MisuseError, "has an open update() or loan() block in this thread; end it first"),
-    "pinned": (RegionFull, "has no free slot: every one but the newest is pinned by readers"),
+    "pinned": (
+        RegionFull,
+        "has no free slot: every one but the newest is pinned by readers that break the rule of slots - 2",
+    ),
     "resized": (FieldValueError, "has a block whose array was resized; nothing was published"),
     "not held": (MisuseError, "has its lock released by a thread that does not hold it"),
     "entered twice": (MisuseError, "has a block that was entered twice; call update() or loan() for each"),
     "not entered": (MisuseError, "has a block that was ended before it was entered, or twice"),
     "other thread": (MisuseError, "has a block that must be ended by the thread that entered it"),
     "forked": (MisuseError, "has a block that belongs to the parent of this process; it was dropped here"),
-    "open block": (MisuseError, "has an open block; end it before close()"),
+    "borrowed twice": (MisuseError, "has a block that was entered twice; call borrow() for each"),
+    "not borrowed": (MisuseError, "has a block that was ended before it was entered, or twice"),
+    "open block": (MisuseError, "is still in use: end the open block or lock before close()"),
 }
 
 

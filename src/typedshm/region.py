@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 import weakref
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,8 +11,9 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 from typedshm import _native
 from typedshm.adapters import Schema
-from typedshm.errors import LayoutMismatch, MisuseError, RegionLost
+from typedshm.errors import LayoutMismatch, RegionLost
 from typedshm.failures import FAILURES, TOLD_BY_MEMORY
+from typedshm.follow import Followable
 from typedshm.layout import Layout
 from typedshm.place import Name, Scope
 from typedshm.stake import Stake
@@ -45,6 +47,10 @@ class RegionInfo:
         Process ids of those who have it open for writing, one for each handle.
     deaths, last_death
         How many writers were found to have died in the middle of a write, and when the last was found.
+    pinned
+        How many versions are kept by borrow() just now, anybody's; at most ``slots - 2``.
+    copies
+        How many blocks of this handle's borrow() got a copy, since no pin was to be had.
     """
 
     name: Name
@@ -60,6 +66,8 @@ class RegionInfo:
     participants: tuple[int, ...]
     deaths: int
     last_death: datetime | None
+    pinned: int
+    copies: int
 
 
 class _Lock(_native.Guard):
@@ -76,14 +84,14 @@ class _Lock(_native.Guard):
 _regions: "weakref.WeakSet[Region[Any]]" = weakref.WeakSet()
 
 
-class Region(_native.Ring[T], Generic[T]):
+class Region(Followable[T], Generic[T]):
     """A named piece of shared memory that holds the newest versions of one typed value.
 
     Made by :func:`create`, :func:`attach`, :func:`open` and :func:`share`. Any number of threads may use one handle.
     It is a context manager that closes itself, and it pickles as a handle: the other process attaches anew.
 
-    The verbs ``read``, ``read_into``, ``write``, ``update``, ``loan``, ``wait`` and the property ``version`` come
-    from the C core.
+    The verbs ``read``, ``read_into``, ``write``, ``update``, ``loan``, ``borrow``, ``wait`` and the property
+    ``version`` come from the C core.
     """
 
     def __init__(self, stake: Stake, schema: Schema[T], refusal: str | None = None) -> None:
@@ -123,6 +131,7 @@ class Region(_native.Ring[T], Generic[T]):
     def info(self) -> RegionInfo:
         """Report the region's state: version, times, participants, deaths."""
         version, published = self._newest
+        pinned, copies = self._pins
         header = self._memory.header
         mutex = self._memory.mutex
         owner = mutex.owner if mutex else None
@@ -141,6 +150,8 @@ class Region(_native.Ring[T], Generic[T]):
             participants=tuple(pid for _, pid in mutex.participants) if mutex else (),
             deaths=deaths,
             last_death=_utc(died) if died else None,
+            pinned=pinned,
+            copies=copies,
         )
 
     def __repr__(self) -> str:
@@ -169,22 +180,24 @@ class Region(_native.Ring[T], Generic[T]):
         Timeout
             Another writer kept it for too long.
         """
+        if self.closed:
+            self._fail("closed")
         return _Lock(self, self._memory.mutex, self.timeout if isinstance(timeout, EllipsisType) else timeout)
 
     def close(self) -> None:
         """Leave the region. Values, arrays and blocks that outlive it stay valid; every verb raises :class:`Closed`.
 
+        While there are arrays from :meth:`borrow`, their slots stay pinned, and the region is alive as long as they.
+
         Raises
         ------
         MisuseError
-            A block or the lock is still held by a thread of this process.
+            An update() or loan() block or the lock is still held by a thread of this process.
         """
         if self._memory.closed and self.closed:
             return
-        if not self._memory.close():
-            raise MisuseError(f"region {str(self.name)!r}: end the open block or lock before close()")
-        self._finalizer.detach()
-        self._detach()
+        if self._shut() and not self._leave():
+            self._fail("open block")
 
     def __enter__(self) -> "Region[T]":
         return self
@@ -195,6 +208,17 @@ class Region(_native.Ring[T], Generic[T]):
         self.close()
 
     # ---- called by the C core ----
+
+    def _leave(self) -> bool:
+        if not self._memory.close():
+            return False
+        self._finalizer.detach()
+        self._detach()
+        return True
+
+    def _read_only_mapping(self) -> _native.Mapping:
+        self._look()
+        return self._memory.remap(writable=False)
 
     def _debug_mapping(self) -> _native.Mapping:
         self._look()
@@ -216,13 +240,54 @@ class Region(_native.Ring[T], Generic[T]):
         raise kind(f"{name} {words}")
 
 
-def _after_fork() -> None:
+# ---- fork ----------------------------------------------------------------------------------------------------------
+# A child has none of its parent's pins. What its arrays look into it copies, and the parent waits for that.
+
+_fork_lock = threading.RLock()
+_forking = False
+_keepers: "list[Region[Any]]" = []
+_copied: list[int] = []  # a pipe that the child closes
+
+
+def _before_fork() -> None:
+    global _forking
+    _fork_lock.acquire()
+    _forking = True
+    _keepers.extend(region for region in list(_regions) if region._keep_pins())  # pyright: ignore[reportPrivateUsage]
+    if _keepers:
+        _copied.extend(os.pipe())
+
+
+def _after_fork_in_parent() -> None:
+    if _copied:
+        reading, writing = _copied
+        os.close(writing)
+        os.read(reading, 1)  # ends when the child has closed its end, or is no more
+        os.close(reading)
+    for region in _keepers:
+        region._drop_pins()  # pyright: ignore[reportPrivateUsage]
+    _end_fork()
+
+
+def _after_fork_in_child() -> None:
     for region in list(_regions):
         region._forked()  # pyright: ignore[reportPrivateUsage]
+    for end in _copied:
+        os.close(end)
+    _end_fork()
+
+
+def _end_fork() -> None:
+    global _forking
+    _keepers.clear()
+    _copied.clear()
+    if _forking:  # who embeds Python may have forked without asking us before
+        _forking = False
+        _fork_lock.release()
 
 
 if sys.platform != "win32":
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
 
 
 def _utc(ns: int) -> datetime:

@@ -81,7 +81,7 @@ class Stake(abc.ABC):
         """True once this process has left the region."""
 
     @abc.abstractmethod
-    def remap(self) -> _native.Mapping:
+    def remap(self, writable: bool = True) -> _native.Mapping:
         """Map the same bytes a second time."""
 
     @abc.abstractmethod

@@ -63,9 +63,9 @@ class FileStake(Stake):
                 return LOST
         return super().loss
 
-    def remap(self) -> _native.Mapping:
+    def remap(self, writable: bool = True) -> _native.Mapping:
         """See :class:`Stake`."""
-        return map_file(self.place, self._fd, writable=True)
+        return map_file(self.place, self._fd, writable=writable)
 
     def close(self) -> bool:
         """See :class:`Stake`."""

@@ -36,9 +36,9 @@ class SectionStake(Stake):
         """See :class:`Stake`."""
         return self._kept is None
 
-    def remap(self) -> _native.Mapping:
+    def remap(self, writable: bool = True) -> _native.Mapping:
         """See :class:`Stake`."""
-        return _native.Mapping(self._section.handle, self.header["region_size"], True)
+        return _native.Mapping(self._section.handle, self.header["region_size"], writable)
 
     def close(self) -> bool:
         """See :class:`Stake`."""

@@ -9,7 +9,7 @@ import copy
 import ctypes
 import sys
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from types import MethodType
@@ -20,7 +20,7 @@ import numpy as np
 from typedshm import _native, values
 from typedshm.annotations import own_annotations, own_doc, resolve
 from typedshm.ctypes_fields import ctypes_fields
-from typedshm.errors import Closed, SchemaError
+from typedshm.errors import Closed, ReadOnly, SchemaError
 from typedshm.fields import Declaration, is_class_variable, parse
 from typedshm.kinds import KINDS, ByteOrder
 from typedshm.layout import Enumeration, Layout, LayoutField, lay_out
@@ -39,7 +39,6 @@ S = TypeVar("S", bound="Struct")
 F = TypeVar("F", bound=Callable[..., Any])
 
 # Methods of ctypes' metaclass, taken there because a field of a Struct may have the same name.
-_from_buffer: Callable[..., Any] = cast("Any", type(ctypes.Structure)).from_buffer
 _from_buffer_copy: Callable[..., Any] = cast("Any", type(ctypes.Structure)).from_buffer_copy
 
 
@@ -96,14 +95,14 @@ class StructMeta(_StructureMeta):
         pack: int | None = None,
         byte_order: ByteOrder | None = None,
         layout: Layout | None = None,
-        leased: bool = False,
+        variant: Iterable[str] | None = None,
     ) -> "StructMeta":
         """Make the class with a bare descriptor in the place of each field; ``__init__`` completes them."""
         if any(isinstance(base, StructMeta) for base in bases):
             namespace["__slots__"] = ()
         own = own_annotations(namespace) if layout is None else dict.fromkeys(field.name for field in layout.fields)
-        if leased:
-            own = dict.fromkeys(_struct_fields(cast("type[Struct]", bases[-1])))
+        if variant is not None:
+            own = dict.fromkeys(variant)
         defaults: dict[str, object] = {}
         for label in own:
             if label.startswith("_"):
@@ -124,13 +123,13 @@ class StructMeta(_StructureMeta):
         pack: int | None = None,
         byte_order: ByteOrder | None = None,
         layout: Layout | None = None,
-        leased: bool = False,
+        variant: Iterable[str] | None = None,
     ) -> None:
         super().__init__(name, bases, namespace)
         struct = cast("type[Struct]", cls)
         parents = [base for base in bases if isinstance(base, StructMeta)]
-        if leased:
-            _bind_leased(struct)
+        if variant is not None:
+            pass  # a class of typedshm.views, which completes these fields of its own; all else it inherits
         elif layout is not None:
             _compile_layout(struct, layout)
         elif parents:
@@ -247,6 +246,8 @@ def restore(form: "type[Struct] | Layout", data: bytes, version: int | None) -> 
 def version_of(struct: Struct) -> int | None:
     """Return the version a snapshot was read at, or None if it was not read from a region."""
     state = getattr(struct, "_state", None)
+    if isinstance(state, _native.Pin):
+        return state.version
     return state if isinstance(state, int) else None
 
 
@@ -332,7 +333,7 @@ def _install(
         if placed[field.name].offset != field.offset:
             raise SchemaError(f"{cls.__name__}.{field.name}: ctypes puts it at {placed[field.name].offset}: {field}")
         codec, extra = _codec(field, structs, enums, placed)
-        _bind(cls, field, codec, extra)
+        bind(cls, field, codec, extra)
     if ctypes.sizeof(cls) != layout.size:
         raise SchemaError(f"{cls.__name__}: ctypes makes it {ctypes.sizeof(cls)} bytes, the layout {layout.size}")
     defaults = dict(inherited.defaults) if inherited is not None else {}
@@ -361,7 +362,8 @@ def _codec(
     return field.kind, None
 
 
-def _bind(cls: "type[Struct]", field: LayoutField, codec: str, extra: tuple[object, ...] | None) -> None:
+def bind(cls: "type[Struct]", field: LayoutField, codec: str, extra: tuple[object, ...] | None) -> None:
+    """Complete a field's descriptor."""
     descriptor: _native.Field = cls.__dict__[field.name]
     descriptor.__init__(cls, field, codec, field.offset, field.size, field.byte_order != sys.byteorder, extra)
 
@@ -443,53 +445,6 @@ def _enum_of(enumeration: Enumeration) -> type:
     return cast("type", base(enumeration.name, list(enumeration.members)))
 
 
-# ---- views of other bytes ------------------------------------------------------------------------------------------
-
-
-def leased(cls: type[S]) -> type[S]:
-    """Return the variant of a class whose instances raise once the lease in their ``_state`` has ended."""
-    plain = plan_of(cls).plain
-    variant = plain.__dict__.get("_leased")
-    if variant is None:
-        namespace = {"__module__": plain.__module__, "__qualname__": plain.__qualname__}
-        variant = StructMeta(plain.__name__, (_native.Leased, plain), namespace, leased=True)
-        cast("Any", plain)._leased = variant
-    return cast("type[S]", variant)
-
-
-def _struct_fields(cls: "type[Struct]") -> list[str]:
-    plan = plan_of(cls)
-    return [field.name for field in plan.layout.fields if field.struct is not None and not field.shape]
-
-
-def _bind_leased(cls: "type[Struct]") -> None:
-    """Let nested structs be views that depend on the same lease."""
-    plan = plan_of(cls)
-    for field in plan.layout.fields:
-        if field.struct is not None and not field.shape:
-            nested = plan.structs[field.name]
-            make = MethodType(_from_buffer, leased(nested))
-            _bind(cls, field, "leased", (nested, make, field.offset))
-
-
-def overlay(cls: type[S], buffer: Any, offset: int, lease: _native.Lease) -> S:
-    """Return an instance of the leased variant of ``cls`` over foreign bytes.
-
-    Parameters
-    ----------
-    cls : type
-        A Struct class.
-    buffer : object
-        A writable buffer, kept alive by the instance.
-    offset : int
-        Of the struct in the buffer, in bytes.
-    lease : Lease
-        When it ends, the instance and its nested structs raise.
-    """
-    view: S = _from_buffer(leased(cls), buffer, offset)
-    _set_state(view, lease)
-    return view
-
-
 _native.register_struct(Struct, Closed)
+_native.register_read_only(ReadOnly)
 _native.register_refusal(values.refuse)

@@ -68,7 +68,7 @@ static PyObject *enter_beside(Block *self) {
 static PyObject *enter_slot(Block *self) {
     Ring *ring = self->ring;
     os_watch_faults();
-    if (!tshm_write_begin(&ring->ring, lock_alive, &ring->mutex->lock, &self->cursor))
+    if (!ring_write_begin(ring, &self->cursor))
         return ring_fail(ring, "pinned");
     if (!self->loan && !preload(self, self->cursor.payload))
         return NULL;

@@ -102,6 +102,8 @@ static const Codec own_codecs[] = {
     {"struct", struct_get, struct_set, 0, false, 2},
     {"leased", leased_get, struct_set, 0, false, 3},
     {"array", array_get, array_set, 0, false, 5},
+    {"viewed struct", viewed_struct_get, viewed_set, 0, false, 2},
+    {"viewed array", viewed_array_get, viewed_set, 0, false, 3},
     {NULL, NULL, NULL, 0, false, 0},
 };
 

@@ -27,6 +27,9 @@ struct Field {
     bool swapped; /* bytes are not in this machine's order */
 };
 
+/* How a field asks for bytes to read: like nobody else, so that the instance may know it is done with them at once. */
+#define FIELD_READ PyBUF_FORMAT
+
 /* ---- field.c ------------------------------------------------------------------------------ */
 
 /* Let Python raise the fitting error for a value that the field cannot take, or bytes it cannot read. Always -1. */
@@ -47,6 +50,12 @@ static inline char *field_open(Field *field, PyObject *instance, int flags, Py_b
     field_outside();
     return NULL;
 }
+
+/* ---- view.c: fields of a borrowed Struct -------------------------------------------------- */
+
+PyObject *viewed_struct_get(Field *field, PyObject *instance);
+PyObject *viewed_array_get(Field *field, PyObject *instance);
+int viewed_set(Field *field, PyObject *instance, PyObject *value);
 
 /* ---- number.c and text.c: tables that end with an entry without a name -------------------- */
 

@@ -23,6 +23,14 @@ void struct_set_state(PyObject *structure, PyObject *state) {
     native_set(state_of(structure), state);
 }
 
+int struct_getbuffer(PyObject *structure, Py_buffer *view, int flags) {
+    return structure_getbuffer(structure, view, flags);
+}
+
+void struct_raise_ended(const char *words) {
+    PyErr_SetString(ended_error, words);
+}
+
 /* register_struct(Struct, error): learn the base class, where its one slot lies, and what an ended view raises.
  *
  * A class made by Python with a single entry in __slots__ keeps it right behind its base's

@@ -17,6 +17,10 @@ bool mutex_is_mine(const Mutex *mutex) {
     return mutex->depth && mutex->thread == PyThread_get_thread_ident() && mutex->forks == os_forks;
 }
 
+bool mutex_is_kept(const Mutex *mutex) {
+    return mutex->depth && (!mutex->brief || mutex_is_mine(mutex));
+}
+
 /* The word of shared memory knows processes; between our own threads a gate decides first. */
 enum { GATE_OPEN, GATE_SHUT, GATE_AWAITED };
 
@@ -233,7 +237,7 @@ static PyObject *mutex_reattach(PyObject *self, PyObject *handle) {
 static PyObject *mutex_detach(PyObject *self, PyObject *unused) {
     (void)unused;
     Mutex *mutex = (Mutex *)self;
-    if (mutex->depth && (!mutex->brief || mutex_is_mine(mutex)))
+    if (mutex_is_kept(mutex))
         Py_RETURN_FALSE;
     tshm_store(&mutex->detached, true, relaxed);
     Py_BEGIN_ALLOW_THREADS

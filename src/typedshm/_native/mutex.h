@@ -32,6 +32,8 @@ enum {
 
 bool mutex_check(PyObject *object);
 bool mutex_is_mine(const Mutex *mutex);
+/* Held by a thread of this process, and not just for a moment. */
+bool mutex_is_kept(const Mutex *mutex);
 /* Re-enters for the thread that has it. `ns`: how long to wait at most. EXCEPTION: a Python error is set. */
 int mutex_acquire(Mutex *mutex, int64_t ns);
 /* Only by the thread that has it. False: the word was replaced under us. */

@@ -39,7 +39,7 @@ static inline PyObject *native_system_error(void) {
 /* ---- lease.c: what an instance of Struct remembers, and views that end -------------------- */
 
 /* Every Struct has one slot, `_state`, right behind the ctypes object. It holds NULL, the version
- * number a snapshot was read at, or the Lease that a view of somebody else's bytes depends on. */
+ * number a snapshot was read at, or the Lease or Pin that a view of somebody else's bytes depends on. */
 typedef struct {
     PyObject_HEAD
     PyObject *words; /* the message of the error raised once the lease has ended */
@@ -55,6 +55,10 @@ PyObject *struct_state(PyObject *structure);
 void struct_set_state(PyObject *structure, PyObject *state);
 /* True for instances of the registered Struct base. */
 bool struct_check(PyObject *object);
+/* ctypes' own bf_getbuffer of a Struct. */
+int struct_getbuffer(PyObject *structure, Py_buffer *view, int flags);
+/* Raises what a view raises after its block. */
+void struct_raise_ended(const char *words);
 
 /* ---- each file adds its types and functions to the module --------------------------------- */
 
@@ -69,5 +73,8 @@ int header_add(PyObject *module);
 int seen_add(PyObject *module);
 int ring_add(PyObject *module);
 int block_add(PyObject *module);
+int pin_add(PyObject *module);
+int borrow_add(PyObject *module);
+int view_add(PyObject *module);
 
 #endif

@@ -59,7 +59,7 @@ static void put_bits(char *to, Py_ssize_t width, bool swapped, uint64_t bits) {
 
 static bool fetch_bits(Field *field, PyObject *instance, uint64_t *bits) {
     Py_buffer view;
-    const char *from = field_open(field, instance, PyBUF_SIMPLE, &view);
+    const char *from = field_open(field, instance, FIELD_READ, &view);
     if (!from)
         return false;
     *bits = bits_at(from, field->size, field->swapped);
@@ -331,7 +331,7 @@ static int real_set(Field *field, PyObject *instance, PyObject *value) {
 static PyObject *complex_get(Field *field, PyObject *instance) {
     Py_buffer view;
     Py_ssize_t part = field->size / 2;
-    const char *from = field_open(field, instance, PyBUF_SIMPLE, &view);
+    const char *from = field_open(field, instance, FIELD_READ, &view);
     if (!from)
         return NULL;
     double real = real_from_bits(bits_at(from, part, field->swapped), part);

@@ -1,5 +1,5 @@
-/* The verbs that read: read, read_into, wait. */
-#include "ring.h"
+/* The verbs that read: read, read_into, wait, borrow. */
+#include "pin.h"
 
 static const int64_t SIGNAL_SLICE = TSHM_SLICE;       /* ns between looks at Python's signal handlers */
 static const uint64_t READ_ONLY_SLICE = 2000000;      /* ns: nobody wakes a waiter who cannot announce itself */
@@ -7,18 +7,48 @@ static const uint64_t FUTILE_TRIES = 64;              /* copies lost to writers 
 static const int64_t PATIENCE_LOCKED = 10000000000;   /* ns a reader waits for the writers' lock at most */
 static const int64_t PATIENCE_READ_ONLY = 1000000000; /* ns a reader without the lock goes on trying */
 
+/* Which version is wanted: the newest, or with `every` the oldest above `after` that is still there. */
+typedef struct {
+    uint64_t after;
+    bool every;
+} Wanted;
+
+static const Wanted NEWEST = {0, false};
+
 typedef struct {
     const Ring *ring;
     void *to;
+    Wanted wanted;
     uint64_t ordinal;
     int state;
 } Reading;
+
+/* Like tshm_read_begin, for the oldest version above `after`. What lies above head was not published yet; a slot that a
+ * writer takes meanwhile is found out by tshm_read_retry. */
+static int begin_after(const tshm_ring *ring, uint64_t after, tshm_cursor *cursor) {
+    /* acquire, with the release store of head in tshm_write_end: every version up to there */
+    uint64_t head = tshm_load(&tshm_lines(ring)->head.version, acquire), oldest = UINT64_MAX;
+    for (uint32_t i = 0; i < ring->slot_count; i++) {
+        tshm_slot *slot = tshm_slot_of(ring, i);
+        uint64_t seq = tshm_load(&slot->seq, acquire); /* with the release store of the even seq in tshm_write_end */
+        if (seq == 0 || seq & 1 || seq / 2 > head || seq / 2 % ring->slot_count != i)
+            continue;
+        tshm_cursor found = tshm_cursor_at(ring, seq / 2);
+        uint64_t ordinal = tshm_ordinal(ring, &found);
+        if (ordinal > after && ordinal <= oldest && !tshm_read_retry(&found)) {
+            oldest = ordinal;
+            *cursor = found;
+        }
+    }
+    return oldest != UINT64_MAX ? TSHM_READABLE : head ? TSHM_BUSY : TSHM_NOTHING;
+}
 
 static inline void read_once(void *context) {
     Reading *reading = context;
     const Ring *self = reading->ring;
     tshm_cursor cursor;
-    reading->state = tshm_read_begin(&self->ring, &cursor);
+    reading->state = reading->wanted.every ? begin_after(&self->ring, reading->wanted.after, &cursor)
+                                           : tshm_read_begin(&self->ring, &cursor);
     if (reading->state != TSHM_READABLE)
         return;
     tshm_copy_out(reading->to, cursor.payload, self->size);
@@ -26,18 +56,18 @@ static inline void read_once(void *context) {
     reading->state = tshm_read_retry(&cursor) ? TSHM_BUSY : TSHM_READABLE;
 }
 
-static int try_read_apart(Ring *self, void *to, uint64_t *ordinal) {
-    Reading reading = {self, to, 0, TSHM_NOTHING};
+static int try_read_apart(Ring *self, void *to, Wanted wanted, uint64_t *ordinal) {
+    Reading reading = {self, to, wanted, 0, TSHM_NOTHING};
     ring_work_apart(self, read_once, &reading);
     *ordinal = reading.ordinal;
     return reading.state;
 }
 
-/* One attempt to copy the newest version: TSHM_NOTHING, TSHM_READABLE (done) or TSHM_BUSY. */
-static int try_read(Ring *self, void *to, uint64_t *ordinal) {
+/* One attempt to copy a version: TSHM_NOTHING, TSHM_READABLE (done) or TSHM_BUSY. */
+static int try_read(Ring *self, void *to, Wanted wanted, uint64_t *ordinal) {
     if (self->size > TSHM_LARGE)
-        return try_read_apart(self, to, ordinal);
-    Reading reading = {self, to, 0, TSHM_NOTHING}; /* of its own, so that it stays in registers */
+        return try_read_apart(self, to, wanted, ordinal);
+    Reading reading = {self, to, wanted, 0, TSHM_NOTHING}; /* of its own, so that it stays in registers */
     read_once(&reading);
     *ordinal = reading.ordinal;
     return reading.state;
@@ -49,7 +79,7 @@ static const char *unreadable(const Ring *self) {
 }
 
 /* Writers beat every attempt: read while they are locked out. A reader does not wait for ever, whatever the default. */
-static bool read_locked(Ring *self, void *to, uint64_t *ordinal) {
+static bool read_locked(Ring *self, void *to, Wanted wanted, uint64_t *ordinal) {
     int64_t ns = self->timeout < PATIENCE_LOCKED ? self->timeout : PATIENCE_LOCKED;
     int result = mutex_acquire(self->mutex, ns);
     if (result != MUTEX_TAKEN) {
@@ -59,7 +89,7 @@ static bool read_locked(Ring *self, void *to, uint64_t *ordinal) {
     }
     bool brief = self->mutex->brief;
     self->mutex->brief = self->mutex->depth == 1;
-    int state = self->mapping ? try_read(self, to, ordinal) : TSHM_NOTHING;
+    int state = self->mapping ? try_read(self, to, wanted, ordinal) : TSHM_NOTHING;
     self->mutex->brief = brief;
     /* nothing was repaired: a dead writer's mark stays for the next writer to report */
     bool kept = mutex_release(self->mutex, !self->mutex->recovered);
@@ -69,7 +99,7 @@ static bool read_locked(Ring *self, void *to, uint64_t *ordinal) {
 }
 
 /* Writers beat every attempt, and this handle has no lock to keep them out with: try for a while longer. */
-static bool read_patiently(Ring *self, void *to, uint64_t *ordinal) {
+static bool read_patiently(Ring *self, void *to, Wanted wanted, uint64_t *ordinal) {
     uint64_t start = os_monotonic_ns(), before = 0;
     int64_t patience = self->timeout < PATIENCE_READ_ONLY ? self->timeout : PATIENCE_READ_ONLY;
     bool moved = false;
@@ -91,7 +121,7 @@ static bool read_patiently(Ring *self, void *to, uint64_t *ordinal) {
         Py_DECREF((PyObject *)mapping);
         if (PyErr_CheckSignals() < 0)
             return false;
-        state = self->mapping ? try_read(self, to, ordinal) : TSHM_BUSY;
+        state = self->mapping ? try_read(self, to, wanted, ordinal) : TSHM_BUSY;
         if (state == TSHM_READABLE)
             return true;
     } while ((int64_t)(os_monotonic_ns() - start) < patience);
@@ -99,8 +129,14 @@ static bool read_patiently(Ring *self, void *to, uint64_t *ordinal) {
     return false;
 }
 
-/* Copy the newest version and remember that this thread has got it. */
-static bool read_newest(Ring *self, void *to, uint64_t *ordinal) {
+bool ring_remember(Ring *self, uint64_t ordinal) {
+    uint64_t *seen = seen_version(&self->seen);
+    if (seen && *seen < ordinal)
+        *seen = ordinal;
+    return seen != NULL;
+}
+
+static inline bool read_version(Ring *self, void *to, Wanted wanted, uint64_t *ordinal) {
     int state = TSHM_BUSY;
     for (uint64_t tries = 0; state == TSHM_BUSY && tries < FUTILE_TRIES; tries++) {
         if (tries)
@@ -109,29 +145,31 @@ static bool read_newest(Ring *self, void *to, uint64_t *ordinal) {
             ring_fail(self, "closed");
             return false;
         }
-        state = try_read(self, to, ordinal);
+        state = try_read(self, to, wanted, ordinal);
     }
     if (state == TSHM_NOTHING) {
         ring_fail(self, "empty");
         return false;
     }
-    if (state == TSHM_BUSY && !(self->mutex ? read_locked(self, to, ordinal) : read_patiently(self, to, ordinal)))
+    if (state == TSHM_BUSY &&
+        !(self->mutex ? read_locked(self, to, wanted, ordinal) : read_patiently(self, to, wanted, ordinal)))
         return false;
     if (self->mapping && ring_is_gone(self)) {
         ring_fail(self, "gone");
         return false;
     }
-    uint64_t *seen = seen_version(&self->seen);
-    if (!seen)
-        return false;
-    *seen = *ordinal;
     return true;
 }
 
-/* Fill a value's buffer. */
-static bool fill(Ring *self, Py_buffer *view, uint64_t *ordinal) {
+bool ring_copy(Ring *self, void *to, uint64_t after, bool every, uint64_t *ordinal) {
+    Wanted wanted = {after, every};
+    return read_version(self, to, wanted, ordinal);
+}
+
+/* Fill a value's buffer, and remember that this thread has got it. */
+static inline bool fill(Ring *self, Py_buffer *view, Wanted wanted, uint64_t *ordinal) {
     if ((size_t)view->len >= self->size)
-        return read_newest(self, view->buf, ordinal);
+        return read_version(self, view->buf, wanted, ordinal) && ring_remember(self, *ordinal);
     PyErr_Format(PyExc_ValueError, "expected room for %zu bytes, found %zd", self->size, view->len);
     return false;
 }
@@ -144,9 +182,8 @@ static bool remember_version(PyObject *structure, uint64_t ordinal) {
     return true;
 }
 
-PyObject *ring_read(PyObject *object, PyObject *unused) {
-    (void)unused;
-    Ring *self = (Ring *)object;
+/* A new value, and which version it is. */
+static inline PyObject *read_value(Ring *self, Wanted wanted, uint64_t *ordinal) {
     if (!self->mapping)
         return ring_fail(self, "closed");
     PyObject *value = self->values.type && self->size <= TSHM_LARGE
@@ -159,10 +196,9 @@ PyObject *ring_read(PyObject *object, PyObject *unused) {
         Py_DECREF(value);
         return NULL;
     }
-    uint64_t ordinal = 0;
-    bool done = fill(self, &view, &ordinal);
+    bool done = fill(self, &view, wanted, ordinal);
     PyBuffer_Release(&view);
-    if (!done || (self->values.type && !remember_version(value, ordinal))) {
+    if (!done || (self->values.type && !remember_version(value, *ordinal))) {
         Py_DECREF(value);
         return NULL;
     }
@@ -171,6 +207,22 @@ PyObject *ring_read(PyObject *object, PyObject *unused) {
     PyObject *decoded = PyObject_CallFunctionObjArgs(self->values.decode, value, NULL);
     Py_DECREF(value);
     return decoded;
+}
+
+PyObject *ring_read(PyObject *object, PyObject *unused) {
+    (void)unused;
+    uint64_t ordinal = 0;
+    return read_value((Ring *)object, NEWEST, &ordinal);
+}
+
+/* (version, value), of the oldest version above `after`; of the newest if that is None. */
+PyObject *ring_read_after(PyObject *object, PyObject *after) {
+    Wanted wanted = {0, after != Py_None};
+    uint64_t ordinal = 0;
+    if (wanted.every && (wanted.after = PyLong_AsUnsignedLongLong(after)) == (uint64_t)-1 && PyErr_Occurred())
+        return NULL;
+    PyObject *value = read_value((Ring *)object, wanted, &ordinal);
+    return value ? Py_BuildValue("KN", (unsigned long long)ordinal, value) : NULL;
 }
 
 PyObject *ring_read_into(PyObject *object, PyObject *value) {
@@ -190,7 +242,7 @@ PyObject *ring_read_into(PyObject *object, PyObject *value) {
         return NULL;
     }
     uint64_t ordinal = 0;
-    bool done = fill(self, &view, &ordinal);
+    bool done = fill(self, &view, NEWEST, &ordinal);
     PyBuffer_Release(&view);
     if (done && structure && Py_TYPE(value) != self->values.leased) /* whose state is its lease */
         done = remember_version(value, ordinal);
@@ -228,6 +280,46 @@ bool ring_newest(Ring *self, uint64_t *ordinal, uint64_t *time) {
     return *ordinal || ring_look(self); /* a file cut short shows zeros where head was */
 }
 
+/* Sleep until there is a version above `after`; false and an error set if there is none within `ns`. */
+static bool await_newer(Ring *self, uint64_t after, int64_t ns) {
+    uint64_t start = os_monotonic_ns();
+    for (bool slept = false; self->mapping; slept = true) {
+        void *word = (void *)&tshm_lines(&self->ring)->head.version; /* its low half: little-endian */
+        uint32_t number = (uint32_t)tshm_load(&tshm_lines(&self->ring)->head.version, acquire);
+        uint64_t newest, time;
+        if (!ring_newest(self, &newest, &time))
+            return false;
+        if (newest > after)
+            return true;
+        int64_t left = ns == TSHM_FOREVER ? SIGNAL_SLICE : ns - (int64_t)(os_monotonic_ns() - start);
+        if (left <= 0) {
+            ring_fail(self, "wait timeout");
+            return false;
+        }
+        if (slept && newest && !ring_look(self)) /* of an empty region ring_newest has asked already */
+            return false;
+        if (!self->mapping)
+            break; /* while Python's code ran */
+        uint64_t slice = self->mutex ? TSHM_SLICE : READ_ONLY_SLICE;
+        if ((uint64_t)left < slice)
+            slice = (uint64_t)left;
+        os_peers *peers = self->mutex ? &self->mutex->lock.peers : NULL;
+        Mapping *mapping = self->held; /* a close() meanwhile must not unmap the word */
+        Py_INCREF((PyObject *)mapping);
+        Py_BEGIN_ALLOW_THREADS
+        os_watch_faults();
+        if (mapping->memory.writable)
+            tshm_announce_sleep(&self->ring, os_realtime_ns());
+        os_word_wait(peers, tshm_lines(&self->ring), word, number, slice); /* returns at once if head has moved on */
+        Py_END_ALLOW_THREADS
+        Py_DECREF((PyObject *)mapping);
+        if (PyErr_CheckSignals() < 0)
+            return false;
+    }
+    ring_fail(self, "closed");
+    return false;
+}
+
 PyObject *ring_wait(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names) {
     static const char *const known[] = {"after", "timeout", NULL};
     Ring *self = (Ring *)object;
@@ -249,44 +341,38 @@ PyObject *ring_wait(PyObject *object, PyObject *const *args, Py_ssize_t count, P
             return NULL;
         after = *seen;
     }
-    uint64_t start = os_monotonic_ns();
-    for (bool slept = false; self->mapping; slept = true) {
-        void *word = (void *)&tshm_lines(&self->ring)->head.version; /* its low half: little-endian */
-        uint32_t number = (uint32_t)tshm_load(&tshm_lines(&self->ring)->head.version, acquire);
-        uint64_t newest, time;
-        if (!ring_newest(self, &newest, &time))
-            return NULL;
-        if (newest > after)
-            return ring_read(object, NULL);
-        int64_t left = ns == TSHM_FOREVER ? SIGNAL_SLICE : ns - (int64_t)(os_monotonic_ns() - start);
-        if (left <= 0)
-            return ring_fail(self, "wait timeout");
-        if (slept && newest && !ring_look(self)) /* of an empty region ring_newest has asked already */
-            return NULL;
-        if (!self->mapping)
-            break; /* while Python's code ran */
-        uint64_t slice = self->mutex ? TSHM_SLICE : READ_ONLY_SLICE;
-        if ((uint64_t)left < slice)
-            slice = (uint64_t)left;
-        os_peers *peers = self->mutex ? &self->mutex->lock.peers : NULL;
-        Mapping *mapping = self->held; /* a close() meanwhile must not unmap the word */
-        Py_INCREF((PyObject *)mapping);
-        Py_BEGIN_ALLOW_THREADS
-        os_watch_faults();
-        if (mapping->memory.writable)
-            tshm_announce_sleep(&self->ring, os_realtime_ns());
-        os_word_wait(peers, tshm_lines(&self->ring), word, number, slice); /* returns at once if head has moved on */
-        Py_END_ALLOW_THREADS
-        Py_DECREF((PyObject *)mapping);
-        if (PyErr_CheckSignals() < 0)
-            return NULL;
-    }
-    return ring_fail(self, "closed");
+    return await_newer(self, after, ns) ? ring_read(object, NULL) : NULL;
+}
+
+/* wait() without the reading, for follow(). */
+PyObject *ring_await(PyObject *object, PyObject *args) {
+    PyObject *timeout;
+    unsigned long long after;
+    int64_t ns = 0;
+    if (!PyArg_ParseTuple(args, "KO:_await", &after, &timeout) || timeout_convert(timeout, &ns) < 0 ||
+        !await_newer((Ring *)object, after, ns))
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+/* ---- looking in place ------------------------------------------------------------------------------------------- */
+
+PyObject *ring_borrow(PyObject *object, PyObject *unused) {
+    (void)unused;
+    return borrow_new((Ring *)object, 0, false);
+}
+
+/* A block on the oldest version above `after`; the newest if that is None. */
+PyObject *ring_borrow_after(PyObject *object, PyObject *after) {
+    uint64_t number = 0;
+    if (after != Py_None && (number = PyLong_AsUnsignedLongLong(after)) == (uint64_t)-1 && PyErr_Occurred())
+        return NULL;
+    return borrow_new((Ring *)object, number, after != Py_None);
 }
 
 int ring_newest_locked(Ring *self, void *to) {
     uint64_t ordinal;
-    int state = try_read(self, to, &ordinal);
+    int state = try_read(self, to, NEWEST, &ordinal);
     if (state < 0) /* nobody else may write now */
         ring_fail(self, unreadable(self));
     return state;

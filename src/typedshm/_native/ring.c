@@ -1,5 +1,5 @@
 /* The Ring object: its making, its end, and the table of its verbs. */
-#include "ring.h"
+#include "pin.h"
 
 static PyTypeObject *ring_type;
 static PyObject *no_arguments;
@@ -73,6 +73,7 @@ static int ring_init(PyObject *object, PyObject *args, PyObject *kwargs) {
         take_attribute(schema, "encode", &values->encode) < 0 ||
         take_attribute(schema, "target", &values->target) < 0 ||
         take_attribute(schema, "overlay", &values->overlay) < 0 ||
+        take_attribute(schema, "viewed", &values->viewed) < 0 ||
         take_attribute(schema, "struct", (PyObject **)&values->type) < 0 ||
         take_attribute(schema, "leased", (PyObject **)&values->leased) < 0)
         return -1;
@@ -82,6 +83,12 @@ static int ring_init(PyObject *object, PyObject *args, PyObject *kwargs) {
     }
     if (!self->seen.holder && seen_start(&self->seen) < 0)
         return -1;
+    self->pins.users = PyMem_Calloc(self->ring.slot_count, sizeof *self->pins.users);
+    self->pins.kept = PyMem_Calloc(self->ring.slot_count, sizeof *self->pins.kept);
+    if (!self->pins.users || !self->pins.kept) {
+        PyErr_NoMemory();
+        return -1;
+    }
     Py_INCREF(defaults);
     native_set(&self->defaults, defaults);
     self->timeout = TSHM_FOREVER;
@@ -109,6 +116,7 @@ static int ring_traverse(PyObject *object, visitproc visit, void *arg) {
     Py_VISIT(self->values.encode);
     Py_VISIT(self->values.target);
     Py_VISIT(self->values.overlay);
+    Py_VISIT(self->values.viewed);
     return 0;
 }
 
@@ -128,19 +136,34 @@ static void ring_dealloc(PyObject *object) {
                         self->values.decode,
                         self->values.encode,
                         self->values.target,
-                        self->values.overlay};
+                        self->values.overlay,
+                        self->values.viewed,
+                        (PyObject *)self->pins.pages};
+    PyMem_Free(self->pins.users);
+    PyMem_Free(self->pins.kept);
     for (size_t i = 0; i < sizeof(held) / sizeof(*held); i++)
         Py_XDECREF(held[i]);
     ((freefunc)PyType_GetSlot(type, Py_tp_free))(object);
     Py_DECREF(type);
 }
 
+/* Before the region is left: true if it can be. Else arrays from borrow() keep it, and the handle is as good as closed;
+ * the last of them calls _leave(). */
+static PyObject *ring_shut(PyObject *object, PyObject *unused) {
+    (void)unused;
+    Ring *self = (Ring *)object;
+    if (self->block_open || (self->mutex && mutex_is_kept(self->mutex)))
+        return ring_fail(self, "open block");
+    if (pins_shut(self))
+        Py_RETURN_TRUE;
+    self->mapping = NULL;
+    Py_RETURN_FALSE;
+}
+
 /* Stop using the memory. Views of it, and verbs that are under way in other threads, keep it mapped. */
 static PyObject *ring_detach(PyObject *object, PyObject *unused) {
     (void)unused;
     Ring *self = (Ring *)object;
-    if (self->block_open)
-        return ring_fail(self, "open block");
     self->mapping = NULL;
 #ifndef Py_GIL_DISABLED
     Py_CLEAR(self->held);
@@ -154,8 +177,32 @@ static PyObject *ring_forked(PyObject *object, PyObject *unused) {
     if (self->block_open) /* its value looks into the slot that the parent is filling */
         lease_end(self->lease);
     self->block_open = false;
+    pins_after_fork(self);
     drop_stale_pins(self);
     Py_RETURN_NONE;
+}
+
+static PyObject *ring_keep_pins(PyObject *object, PyObject *unused) {
+    (void)unused;
+    return PyBool_FromLong(pins_keep((Ring *)object));
+}
+
+static PyObject *ring_drop_pins(PyObject *object, PyObject *unused) {
+    (void)unused;
+    pins_drop((Ring *)object);
+    Py_RETURN_NONE;
+}
+
+/* (slots that are pinned just now, by anybody who lives; copies that borrow() of this handle made instead) */
+static PyObject *get_pins(PyObject *object, void *unused) {
+    (void)unused;
+    Ring *self = (Ring *)object;
+    if (!self->mapping)
+        return ring_fail(self, "closed");
+    bool probes = self->mutex && !tshm_load(&self->mutex->detached, relaxed);
+    uint32_t pinned = probes ? tshm_count_pinned(&self->ring, lock_alive, &self->mutex->lock)
+                             : tshm_count_pinned(&self->ring, NULL, NULL);
+    return Py_BuildValue("IK", (unsigned int)pinned, (unsigned long long)self->pins.copies);
 }
 
 static PyObject *get_version(PyObject *object, void *unused) {
@@ -251,6 +298,18 @@ static const char loan_doc[] =
     "nothing. With slots=1 the block fills a copy beside the slot. An array kept from the block looks into shared\n"
     "memory; TYPEDSHM_DEBUG=1 makes writing to one a fault. Raises what write() raises, when the block is entered.";
 
+static const char borrow_doc[] =
+    "borrow($self, /)\n--\n\n"
+    "Return a block that looks at the newest version in its slot: `with region.borrow() as t: show(t.image)`.\n\n"
+    "Nothing is copied. `t` is read-only, by its type and by its pages, and cannot change: writers pass its slot by "
+    "until\n"
+    "the block ends. Afterwards a Struct raises Closed; an array that was taken from it stays as it is, and keeps the\n"
+    "slot for as long as it lives. All readers together can keep slots - 2 versions this way, however many look at "
+    "each.\n"
+    "Beyond that, and through a handle that may not write, the block gets a read-only copy; info().copies counts "
+    "those.\n"
+    "Raises what read() raises, when the block is entered.";
+
 static const char wait_doc[] =
     "wait($self, /, after=None, timeout=...)\n--\n\n"
     "Sleep until there is a newer version, and return the newest.\n\n"
@@ -269,7 +328,15 @@ static PyMethodDef methods[] = {
     {"update", FAST(ring_update), METH_FASTCALL | METH_KEYWORDS, update_doc},
     {"loan", FAST(ring_loan), METH_FASTCALL | METH_KEYWORDS, loan_doc},
     {"wait", FAST(ring_wait), METH_FASTCALL | METH_KEYWORDS, wait_doc},
+    {"borrow", ring_borrow, METH_NOARGS, borrow_doc},
+    {"_read_after", ring_read_after, METH_O,
+     "(version, value) of the oldest version above a number; None: the newest."},
+    {"_borrow_after", ring_borrow_after, METH_O, "A block on the oldest version above a number; None: on the newest."},
+    {"_await", ring_await, METH_VARARGS, "Sleep until there is a version above a number, for so many seconds."},
+    {"_keep_pins", ring_keep_pins, METH_NOARGS, "Before a fork: what is pinned stays so. True if anything is."},
+    {"_drop_pins", ring_drop_pins, METH_NOARGS, "After it, in the parent: no more."},
     {"__class_getitem__", (PyCFunction)Py_GenericAlias, METH_O | METH_CLASS, "Region[T], for annotations."},
+    {"_shut", ring_shut, METH_NOARGS, "Pin nothing more; True if nothing is pinned, so that the region can be left."},
     {"_detach", ring_detach, METH_NOARGS, "Stop using the memory."},
     {"_forked", ring_forked, METH_NOARGS, "This is the child of a fork: open blocks are the parent's."},
     {NULL, NULL, 0, NULL},
@@ -278,6 +345,7 @@ static PyMethodDef methods[] = {
 static PyGetSetDef getset[] = {
     {"version", get_version, NULL, "The newest version's number; 0 while the region is empty.", NULL},
     {"_newest", get_newest, NULL, "(version, when it was published in ns since 1970).", NULL},
+    {"_pins", get_pins, NULL, "(slots that are pinned, copies borrow() of this handle made instead).", NULL},
     {"timeout", get_timeout, set_timeout, "Seconds that blocking verbs wait if not told otherwise; None is for ever.",
      NULL},
     {"closed", get_closed, NULL, "True once close() was called.", NULL},

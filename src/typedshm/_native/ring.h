@@ -21,7 +21,19 @@ typedef struct {
     PyObject *encode;  /* (anything else given to write) -> a buffer of the right size, or raises */
     PyObject *target;  /* (anything else given to read_into) -> a writable buffer of the right size, or raises */
     PyObject *overlay; /* (buffer, offset, lease) -> a value that looks into the buffer */
+    PyObject *viewed;  /* (address) -> a read-only Struct there, or NULL when values are arrays */
 } ring_values;
+
+/* The slots that this handle has pinned; see pin.c. */
+typedef struct {
+    tshm_atomic_u32 gate;
+    bool shut;       /* the handle was closed, or is about to be */
+    uint32_t slots;  /* how many */
+    uint32_t *users; /* of each slot: how many pins */
+    bool *kept;      /* of each slot: one of those users is a fork that is under way */
+    uint64_t copies; /* made because there was no pin to be had */
+    Mapping *pages;  /* the region once more, read-only; NULL until somebody borrows */
+} ring_pins;
 
 typedef struct {
     PyObject_HEAD
@@ -38,6 +50,7 @@ typedef struct {
     int64_t timeout;    /* the default of blocking verbs, ns */
     PyObject *defaults; /* bytes that update() starts from in an empty region */
     ring_values values;
+    ring_pins pins;
     seen_key seen;
 } Ring;
 
@@ -49,6 +62,8 @@ static inline PyObject *ring_fail(Ring *ring, const char *what) {
 bool ring_lock_for_writing(Ring *ring, int64_t ns);
 /* false and an error set if the lock, or all of the region, was lost meanwhile. */
 bool ring_unlock(Ring *ring);
+/* tshm_write_begin, which also waits for readers that are just taking back a pin too many. False: they do not. */
+bool ring_write_begin(Ring *ring, tshm_cursor *cursor);
 /* Copies a value into the next slot and publishes it; false and an error set if there is none. The lock is held. */
 bool ring_store(Ring *ring, const void *value);
 /* Publishes what stands in the slot, and wakes. The lock is held. */
@@ -69,13 +84,22 @@ int ring_newest_locked(Ring *ring, void *to);
  * error set if the region is gone. */
 bool ring_newest(Ring *ring, uint64_t *ordinal, uint64_t *time);
 
+/* Copies the newest version; `every`: the oldest above `after`. False and an error set if there is none. */
+bool ring_copy(Ring *ring, void *to, uint64_t after, bool every, uint64_t *ordinal);
+/* This thread has got a version. False and an error set when out of memory. */
+bool ring_remember(Ring *ring, uint64_t ordinal);
+
 /* The verbs, as methods. */
 PyObject *ring_read(PyObject *self, PyObject *unused);
+PyObject *ring_read_after(PyObject *self, PyObject *after);
 PyObject *ring_read_into(PyObject *self, PyObject *value);
 PyObject *ring_wait(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);
 PyObject *ring_write(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);
 PyObject *ring_update(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);
 PyObject *ring_loan(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);
+PyObject *ring_borrow(PyObject *self, PyObject *unused);
+PyObject *ring_borrow_after(PyObject *self, PyObject *after);
+PyObject *ring_await(PyObject *self, PyObject *args);
 
 PyObject *block_new(Ring *ring, bool loan, int64_t ns);
 

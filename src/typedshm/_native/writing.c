@@ -1,6 +1,11 @@
 /* The verbs that write: write, update, loan. */
 #include "ring.h"
 
+/* A reader that finds that it has pinned one slot too many takes its pin back in less than a microsecond, unless it is
+ * stopped just then. */
+static const int PINNED_TRIES = 10000;
+static const uint64_t PINNED_PAUSE = 50000; /* ns */
+
 bool ring_lock_for_writing(Ring *self, int64_t ns) {
     const char *problem = !self->mapping ? "closed" : self->refuses ? "layout" : !self->mutex ? "read-only" : NULL;
     int result = problem ? MUTEX_DETACHED : mutex_acquire(self->mutex, ns);
@@ -35,6 +40,16 @@ void ring_publish(Ring *self, const tshm_cursor *cursor) {
                          (void *)&tshm_lines(&self->ring)->head.version);
 }
 
+bool ring_write_begin(Ring *self, tshm_cursor *cursor) {
+    uint32_t never = 0; /* a word to sleep on that nobody wakes */
+    for (int tries = 0; tries < PINNED_TRIES; tries++) {
+        if (tshm_write_begin(&self->ring, lock_alive, &self->mutex->lock, cursor))
+            return true;
+        os_gate_wait(&never, 0, PINNED_PAUSE);
+    }
+    return false;
+}
+
 typedef struct {
     Ring *ring;
     const void *value;
@@ -45,7 +60,7 @@ static inline void store(void *context) {
     Storing *storing = context;
     Ring *self = storing->ring;
     tshm_cursor cursor;
-    storing->pinned = !tshm_write_begin(&self->ring, lock_alive, &self->mutex->lock, &cursor);
+    storing->pinned = !ring_write_begin(self, &cursor);
     if (storing->pinned)
         return;
     tshm_copy_in(cursor.payload, storing->value, self->size);

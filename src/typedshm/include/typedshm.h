@@ -33,7 +33,9 @@
  * PINS. A reader that wants to look at a slot in place sets its bit in the slot's pin words, then
  * makes sure that the slot still holds `head`. A writer marks its slot odd, then looks for pins, and
  * if there are any restores the mark and passes on to the next number. So numbers may skip; what
- * users see as the version is the slot's `ordinal`, which never does.
+ * users see as the version is the slot's `ordinal`, which never does. At most slot_count - 2 slots
+ * may be pinned, by however many readers, so that a writer always finds one: a reader that makes it
+ * more takes its pin back, and copies.
  *
  * THE WRITERS' LOCK is a word that names its owner by presence entry; whether that owner lives is
  * asked of the kernel. See TSHM_WORD_* below.
@@ -60,6 +62,8 @@
 #define tshm_exchange_if(place, expected, value, order)                                                                \
     std::atomic_compare_exchange_strong_explicit(place, expected, value, std::memory_order_##order,                    \
                                                  std::memory_order_relaxed)
+#define tshm_change(operation, place, bits, order)                                                                     \
+    std::atomic_fetch_##operation##_explicit(place, bits, std::memory_order_##order)
 #define TSHM_STATIC_ASSERT static_assert
 #else
 #include <stdatomic.h>
@@ -69,6 +73,8 @@
 #define tshm_fence(order) atomic_thread_fence(memory_order_##order)
 #define tshm_exchange_if(place, expected, value, order)                                                                \
     atomic_compare_exchange_strong_explicit(place, expected, value, memory_order_##order, memory_order_relaxed)
+#define tshm_change(operation, place, bits, order)                                                                     \
+    atomic_fetch_##operation##_explicit(place, bits, memory_order_##order)
 #define TSHM_STATIC_ASSERT _Static_assert
 TSHM_STATIC_ASSERT(ATOMIC_LLONG_LOCK_FREE == 2, "64-bit atomics must be lock-free");
 #endif
@@ -400,12 +406,64 @@ static inline uint64_t tshm_ordinal(const tshm_ring *ring, const tshm_cursor *cu
     return ring->slot_count < 3 ? cursor->version : tshm_load(&cursor->slot->ordinal, relaxed);
 }
 
-/* ---- writing: only while holding the writers' lock ------------------------------------------ */
+/* ---- looking in place ----------------------------------------------------------------------- */
 
 /* Asks whether presence entry `entry` is alive; errors count as alive. */
 typedef int (*tshm_alive)(void *context, uint32_t entry);
 
-/* Bits of `slot` whose readers live. Dead readers' pins are cleared, one bit at a time. */
+/* Does a reader who lives have `slot` pinned? Only looks. */
+static inline int tshm_is_pinned(tshm_slot *slot, tshm_alive alive, void *context) {
+    for (uint32_t entry = 0; entry < TSHM_PRESENCE_MAX; entry++) {
+        uint64_t word = tshm_load(&slot->pins[entry / 64], relaxed) >> entry % 64;
+        if (!word)
+            entry |= 63; /* the next word */
+        else if ((word & 1) && (!alive || alive(context, entry)))
+            return 1;
+    }
+    return 0;
+}
+
+/* How many slots are pinned. */
+static inline uint32_t tshm_count_pinned(const tshm_ring *ring, tshm_alive alive, void *context) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < ring->slot_count; i++)
+        count += (uint32_t)tshm_is_pinned(tshm_slot_of(ring, i), alive, context);
+    return count;
+}
+
+static inline void tshm_unpin(const tshm_cursor *cursor, uint32_t entry) {
+    /* release, with the acquire in tshm_pinned: the payload was read before it is written over */
+    (void)tshm_change(and, &cursor->slot->pins[entry / 64], ~(1ull << entry % 64), release);
+}
+
+enum { TSHM_TOO_MANY = -2 };
+
+/* After tshm_read_begin: pin that slot, so that it stays as it is until tshm_unpin(). `entry` is a presence entry of
+ * one's own that has not pinned the slot yet. TSHM_BUSY: a writer has gone on meanwhile; begin again. TSHM_TOO_MANY:
+ * slot_count - 2 others are pinned. */
+static inline int tshm_pin(const tshm_ring *ring, const tshm_cursor *cursor, uint32_t entry, tshm_alive alive,
+                           void *context) {
+    (void)tshm_change(or, &cursor->slot->pins[entry / 64], 1ull << entry % 64, relaxed);
+    /* Two pairs. With the fence in tshm_write_begin: either the writer sees the pin, or we see what it had published
+     * before, a newer head. With itself in another reader: of two who pin, one sees the other's pin. */
+    tshm_fence(seq_cst);
+    /* Not seq, which says the same most of the time: it may have been restored by a writer who took our pin for that of
+     * our predecessor in the presence entry, which died. No writer looks for pins at the newest version. */
+    int state = TSHM_READABLE;
+    if (tshm_load(&tshm_lines(ring)->head.version, relaxed) != cursor->version)
+        state = TSHM_BUSY;
+    else if (/* whoever lives is asked of the kernel only if it matters */
+             tshm_count_pinned(ring, NULL, NULL) + 2 > ring->slot_count &&
+             tshm_count_pinned(ring, alive, context) + 2 > ring->slot_count)
+        state = TSHM_TOO_MANY;
+    if (state != TSHM_READABLE)
+        tshm_unpin(cursor, entry);
+    return state;
+}
+
+/* ---- writing: only while holding the writers' lock ------------------------------------------ */
+
+/* Is `slot` pinned by a reader who lives? Dead readers' pins are cleared, one bit at a time. */
 static inline int tshm_pinned(tshm_slot *slot, tshm_alive alive, void *context) {
     int pinned = 0;
     for (uint32_t i = 0; i < TSHM_PIN_WORDS; i++) {
@@ -426,9 +484,9 @@ static inline int tshm_pinned(tshm_slot *slot, tshm_alive alive, void *context) 
     return pinned;
 }
 
-/* Choose and mark the slot of the next version. Returns 0 when every slot is pinned, which takes
- * readers that break the rule of slot_count - 2. To give up a begun write, do nothing: a slot left
- * odd is no reader's and the next writer's first choice. */
+/* Choose and mark the slot of the next version. Returns 0 when every slot is pinned, which takes readers that break the
+ * rule of slot_count - 2, or that are just taking back a pin too many: then try again. To give up a begun write, do
+ * nothing: a slot left odd is no reader's and the next writer's first choice. */
 static inline int tshm_write_begin(const tshm_ring *ring, tshm_alive alive, void *context, tshm_cursor *cursor) {
     /* relaxed: only holders of the lock store head, and the lock ordered us behind them */
     uint64_t head = tshm_load(&tshm_lines(ring)->head.version, relaxed);
@@ -440,8 +498,9 @@ static inline int tshm_write_begin(const tshm_ring *ring, tshm_alive alive, void
         uint64_t before = tshm_load(&cursor->slot->seq, relaxed);
         tshm_store(&cursor->slot->seq, 2 * version + 1, relaxed);
         /* Two pairs. As a release fence, with the acquire fence in tshm_read_retry: no payload store is seen before
-         * the odd seq. Sequentially consistent, with the fence between a reader's pin and its look at seq: either it
-         * sees the odd seq or we see its pin. Without pins (fewer than three slots) release is enough. */
+         * the odd seq. Sequentially consistent, with the fence between a reader's pin and its look at head, in
+         * tshm_pin: either it sees that head has moved on from this slot, or we see its pin. Without pins (fewer than
+         * three slots) release is enough. */
         if (ring->slot_count < 3) {
             tshm_streaming_fence(); /* streaming stores to come must not overtake the odd seq either */
             tshm_fence(release);
@@ -450,7 +509,8 @@ static inline int tshm_write_begin(const tshm_ring *ring, tshm_alive alive, void
         tshm_fence(seq_cst);
         if (!tshm_pinned(cursor->slot, alive, context))
             return 1;
-        tshm_store(&cursor->slot->seq, before, release); /* for the reader who pinned it */
+        if (before <= 2 * head) /* else it is what a killed writer left before `head`, and nobody's */
+            tshm_store(&cursor->slot->seq, before, release); /* for the reader who pinned it */
     }
     return 0;
 }

@@ -1,0 +1,130 @@
+/* Viewed: put before a Struct among the bases, it makes the Struct read-only, for bytes that a pin keeps. */
+#include "field.h"
+#include "pin.h"
+
+static PyObject *read_only_error; /* told by register_read_only() */
+
+static Pin *living_pin(PyObject *self) {
+    Pin *pin = struct_check(self) ? pin_of(struct_state(self)) : NULL;
+    if (pin && !pin->ended)
+        return pin;
+    if (pin)
+        struct_raise_ended("this value belonged to a borrow() block, which has ended; use copy.copy(value) inside the "
+                           "block to keep one");
+    else
+        PyErr_SetString(PyExc_BufferError, "a borrowed Struct without a pin");
+    return NULL;
+}
+
+/* Three kinds of callers: our fields, which are done with the bytes at once; those who keep the buffer, and with it a
+ * Hold, as memoryview does; and numpy.ndarray(buffer=value), which keeps no buffer but this object: from then on it
+ * keeps the slot for as long as it lives. */
+static int viewed_getbuffer(PyObject *self, Py_buffer *view, int flags) {
+    view->obj = NULL;
+    Pin *pin = living_pin(self);
+    if (!pin)
+        return -1;
+    if (flags & PyBUF_WRITABLE) {
+        PyErr_SetString(read_only_error, "a borrowed value is read-only; copy.copy(value) is one to change");
+        return -1;
+    }
+    if (struct_getbuffer(self, view, flags) < 0)
+        return -1;
+    view->readonly = 1;
+    if (flags == FIELD_READ)
+        return 0;
+    bool keeps_buffer = (flags & PyBUF_FORMAT) || (flags & PyBUF_ANY_CONTIGUOUS) != PyBUF_ANY_CONTIGUOUS;
+    PyObject *hold = hold_new(pin, keeps_buffer ? self : NULL);
+    if (!hold) {
+        PyBuffer_Release(view);
+        return -1;
+    }
+    if (keeps_buffer)
+        native_set(&view->obj, hold);
+    else
+        struct_set_state(self, hold);
+    return 0;
+}
+
+/* ---- fields of a viewed Struct ---------------------------------------------------------------------------------- */
+
+/* Where a field's bytes are; NULL and an error set once the block has ended. */
+static char *address_of(Field *field, PyObject *instance) {
+    Py_buffer view;
+    char *address = field_open(field, instance, FIELD_READ, &view);
+    if (address)
+        PyBuffer_Release(&view);
+    return address;
+}
+
+PyObject *viewed_struct_get(Field *field, PyObject *instance) {
+    char *address = address_of(field, instance);
+    if (!address)
+        return NULL;
+    PyObject *nested = PyObject_CallFunction(PyTuple_GetItem(field->extra, 1), "N", PyLong_FromVoidPtr(address));
+    if (!nested)
+        return NULL;
+    if (!struct_check(nested)) {
+        Py_DECREF(nested);
+        PyErr_SetString(PyExc_TypeError, "typedshm: only a Struct has a viewed field");
+        return NULL;
+    }
+    Py_INCREF((PyObject *)pin_of(struct_state(instance)));
+    struct_set_state(nested, (PyObject *)pin_of(struct_state(instance)));
+    return nested;
+}
+
+PyObject *viewed_array_get(Field *field, PyObject *instance) {
+    char *address = address_of(field, instance);
+    if (!address)
+        return NULL;
+    Pin *pin = pin_of(struct_state(instance));
+    PyObject *hold = hold_new(pin, NULL);
+    if (!hold)
+        return NULL;
+    PyObject *extra = field->extra;
+    PyObject *array = PyObject_CallFunction(PyTuple_GetItem(extra, 0), "OOOn", PyTuple_GetItem(extra, 1),
+                                            PyTuple_GetItem(extra, 2), hold, (Py_ssize_t)(address - pin->start));
+    Py_DECREF(hold);
+    return array;
+}
+
+int viewed_set(Field *field, PyObject *instance, PyObject *value) {
+    (void)value;
+    Py_buffer view;
+    if (field_open(field, instance, PyBUF_WRITABLE, &view)) { /* which raises */
+        PyBuffer_Release(&view);
+        PyErr_SetString(PyExc_SystemError, "typedshm: a borrowed value could be written to");
+    }
+    return -1;
+}
+
+/* ---- the type --------------------------------------------------------------------------------------------------- */
+
+static PyObject *register_read_only(PyObject *module, PyObject *error) {
+    (void)module;
+    Py_INCREF(error);
+    native_set(&read_only_error, error);
+    Py_RETURN_NONE;
+}
+
+static PyType_Slot viewed_slots[] = {
+    {Py_tp_doc, "Mixin for Structs that are read-only, and raise once their block has ended."},
+    {Py_bf_getbuffer, viewed_getbuffer},
+    {0, NULL},
+};
+
+static PyType_Spec viewed_spec = {"typedshm._native.Viewed", sizeof(PyObject), 0,
+                                  Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, viewed_slots};
+
+static PyMethodDef functions[] = {
+    {"register_read_only", register_read_only, METH_O, "Tell the core what writing to a borrowed value raises."},
+    {NULL, NULL, 0, NULL},
+};
+
+int view_add(PyObject *module) {
+    PyObject *viewed = PyType_FromSpec(&viewed_spec);
+    int failed = !viewed || PyModule_AddObjectRef(module, "Viewed", viewed) < 0;
+    Py_XDECREF(viewed);
+    return failed ? -1 : PyModule_AddFunctions(module, functions);
+}

@@ -1,0 +1,127 @@
+"""Following a region: its versions one after the other, with an exact account of those that were not got."""
+
+from collections.abc import Iterator
+from types import EllipsisType
+from typing import Generic, Literal, TypeVar
+
+from typedshm import _native
+from typedshm.errors import Closed
+
+T = TypeVar("T")
+
+Start = Literal["newest", "oldest"] | int
+"""Where to begin: with the newest version, the oldest that is still there, or a number."""
+
+
+class Follower(Generic[T]):
+    """An iterator over the versions of a region, made by :meth:`Region.follow`.
+
+    Attributes
+    ----------
+    version
+        The number of the version that was yielded last; before the first, the one it is to exceed.
+    dropped
+        How many versions there were between those that were yielded.
+    """
+
+    def __init__(
+        self, region: "Followable[T]", *, every: bool, start: Start, borrow: bool, timeout: float | None
+    ) -> None:
+        if start == "newest":
+            self.version = max(region.version - 1, 0)
+        elif start == "oldest":
+            self.version = 0
+        elif isinstance(start, int) and start >= 1:  # pyright: ignore[reportUnnecessaryIsInstance]
+            self.version = start - 1
+        else:
+            raise ValueError(f"follow: expected 'newest', 'oldest' or a version from 1 on as start, found {start!r}")
+        self.dropped = 0
+        self._counts = start != "oldest"  # what there was before the oldest is no loss of ours
+        self._region = region
+        self._every = every
+        self._borrow = borrow
+        self._timeout = timeout
+        self._block: _native.Borrow[T] | None = None
+
+    def __iter__(self) -> Iterator[T]:
+        return self
+
+    def __next__(self) -> T:
+        self._end_block()
+        try:
+            self._region._await(self.version, self._timeout)  # pyright: ignore[reportPrivateUsage]
+            return self._take()
+        except Closed:
+            if self._region.closed:
+                raise StopIteration from None
+            raise
+
+    def _take(self) -> T:
+        """Get the next version, which is there, and account for it."""
+        after = self.version if self._every else None
+        if self._borrow:
+            block = self._region._borrow_after(after)  # pyright: ignore[reportPrivateUsage]
+            value = block.__enter__()
+            self._block, version = block, block.version
+        else:
+            version, value = self._region._read_after(after)  # pyright: ignore[reportPrivateUsage]
+        if self._counts:
+            dropped = version - self.version - 1
+            self.dropped += dropped
+            self._region.dropped += dropped
+        self.version, self._counts = version, True
+        return value
+
+    def _end_block(self) -> None:
+        block, self._block = self._block, None
+        if block is not None:
+            block.__exit__(None, None, None)
+
+
+class Followable(_native.Ring[T], Generic[T]):
+    """What can be followed: the part of a region that this file is about.
+
+    Attributes
+    ----------
+    dropped
+        How many versions the loops over :meth:`follow` of this handle went past without getting them.
+    """
+
+    dropped = 0
+
+    def follow(
+        self,
+        *,
+        every: bool = False,
+        start: Start = "newest",
+        borrow: bool = False,
+        timeout: float | EllipsisType | None = ...,
+    ) -> Follower[T]:
+        """Go from version to version as they come: ``for t in region.follow(): ...``.
+
+        The loop ends when the handle is closed, also by another thread meanwhile.
+
+        Parameters
+        ----------
+        every
+            False: the newest each time. True: each version, as long as the region still has it; how many it had not
+            any more, :attr:`Follower.dropped` says, and :attr:`dropped` for all loops of the handle.
+        start
+            ``"newest"``: with the newest version there is, or the first that comes. ``"oldest"``: with the oldest
+            that is still there. A number: with that version, or the first after it.
+        borrow
+            Yield read-only views as :meth:`borrow` does, each valid until the next.
+        timeout
+            Seconds to wait for each; the region's default if not given, None for ever.
+
+        Raises
+        ------
+        Timeout
+            In the loop: there was none in time. It can go on afterwards.
+        RegionLost
+            In the loop: the region's memory went away.
+        Closed
+            The handle is closed already.
+        """
+        seconds = self.timeout if isinstance(timeout, EllipsisType) else timeout
+        return Follower(self, every=every, start=start, borrow=borrow, timeout=seconds)
