@@ -46,6 +46,11 @@ static int viewed_getbuffer(PyObject *self, Py_buffer *view, int flags) {
     return 0;
 }
 
+/* Nothing to do, but that there is one tells numpy.frombuffer to keep the buffer. */
+static void viewed_releasebuffer(PyObject *self, Py_buffer *view) {
+    (void)self, (void)view;
+}
+
 /* ---- fields of a viewed Struct ---------------------------------------------------------------------------------- */
 
 /* Where a field's bytes are; NULL and an error set once the block has ended. */
@@ -111,6 +116,7 @@ static PyObject *register_read_only(PyObject *module, PyObject *error) {
 static PyType_Slot viewed_slots[] = {
     {Py_tp_doc, "Mixin for Structs that are read-only, and raise once their block has ended."},
     {Py_bf_getbuffer, viewed_getbuffer},
+    {Py_bf_releasebuffer, viewed_releasebuffer},
     {0, NULL},
 };
 

@@ -1,0 +1,534 @@
+"""borrow(): a version in its slot. It is read-only, does not change, and keeps nobody else from anything."""
+
+import copy
+import ctypes
+import dataclasses
+import faulthandler
+import gc
+import os
+import pickle
+import signal
+import threading
+
+import numpy as np
+import pytest
+
+import marks
+import typedshm
+from peers import Child, until
+from shared_types import Big, Car, Pose, Record, record, whole
+from typedshm import array, u32
+from wire import Presences, Wire
+
+SCHEMAS = {"small": Car, "large": Big}
+
+
+def value_of(schema, n):
+    if schema is Car:
+        return whole(n)
+    big = Big.zero()
+    big.tick, big.data[:] = n, n % 251
+    return big
+
+
+@pytest.fixture(params=SCHEMAS)
+def region(request):
+    """A region of four slots, of which two can be pinned, at version 1."""
+    schema = SCHEMAS[request.param]
+    with typedshm.create("region", schema, slots=4) as region:
+        region.write(value_of(schema, 1))
+        region.value = lambda n: value_of(schema, n)
+        yield region
+
+
+def pictures(slots=4):
+    region = typedshm.create("pictures", array(np.uint8, 480, 640), slots=slots)
+    region.write(np.full((480, 640), 1, np.uint8))
+    return region
+
+
+def overwrite(region, first=2, count=20):
+    for n in range(first, first + count):
+        region.write(region.value(n))
+
+
+# ---- what a block hands out ---------------------------------------------------------------------------------------
+
+
+def test_a_borrowed_value_is_the_newest_and_does_not_change(region):
+    with region.borrow() as t:
+        assert (typedshm.version_of(t), region.info().pinned, region.info().copies) == (1, 1, 0)
+        overwrite(region)
+        assert t == region.value(1)
+        assert copy.copy(t) == region.value(1)
+    assert region.info().pinned == 0
+    assert region.read() == region.value(21)
+    with region.borrow() as t:
+        assert (t, typedshm.version_of(t)) == (region.value(21), 21)
+
+
+def test_nothing_is_copied(region):
+    with Wire("region") as wire, region.borrow() as t:
+        before = bytes(t)
+        slot = ctypes.addressof(wire.slot(1)) + 128
+        ctypes.memset(slot, 0x5A, 8)  # by somebody who breaks the rules
+        assert bytes(t)[:8] == b"\x5a" * 8 != before[:8]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda t: setattr(t, "tick", 5),
+        lambda t: setattr(t, "speed", 5.0),
+        lambda t: setattr(t, "driver", "Ada"),
+        lambda t: setattr(t, "wheels", [1, 2, 3, 4]),
+        lambda t: setattr(t, "pose", Pose()),
+        lambda t: setattr(t.pose, "x", 5.0),
+        lambda t: delattr(t, "tick"),
+        lambda t: ctypes.c_char.from_buffer(t),
+        lambda t: t.wheels.__setitem__(0, 5),
+        lambda t: setattr(t.wheels.flags, "writeable", True),
+        lambda t: setattr(np.frombuffer(t, np.uint8).flags, "writeable", True),
+        lambda t: memoryview(t).cast("B").__setitem__(0, 5),
+    ],
+)
+def test_a_borrowed_struct_cannot_be_changed(change):
+    with typedshm.create("car", Car) as car:
+        car.write(whole(1))
+        with car.borrow() as t:
+            with pytest.raises((typedshm.ReadOnly, ValueError, TypeError, AttributeError, NotImplementedError)):
+                change(t)
+            assert t == whole(1)
+        assert car.read() == whole(1)
+
+
+def test_the_error_of_a_change_says_what_to_do():
+    with typedshm.create("car", Car) as car:
+        car.write(whole(1))
+        with car.borrow() as t, pytest.raises(typedshm.ReadOnly, match=r"copy\.copy\(value\) is one to change"):
+            t.tick = 2
+
+
+def scribble(pipe):
+    faulthandler.disable()
+    with typedshm.attach("region") as region, region.borrow() as t:
+        pipe.send("ready")
+        ctypes.memset(ctypes.addressof(t), 1, 1)
+
+
+@marks.not_on_windows("a fault ends a process with a code of its own there")
+def test_the_pages_are_read_only(region):
+    with Child(scribble) as child:
+        child.expect("ready")
+        child._wait()
+    assert child.status == -signal.SIGSEGV
+    assert region.read() == region.value(1)
+    overwrite(region)
+    assert region.info().pinned == 0
+
+
+def test_an_array_region():
+    with pictures() as region:
+        with region.borrow() as picture:
+            assert (picture.shape, picture.dtype, picture[0, 0]) == ((480, 640), np.uint8, 1)
+            with pytest.raises(ValueError, match="read-only"):
+                picture[0] = 1
+            with pytest.raises(ValueError, match="WRITEABLE"):
+                picture.flags.writeable = True
+            for n in range(2, 20):
+                region.write(np.full((480, 640), n, np.uint8))
+            assert (picture == 1).all()
+        part = picture[10:20]
+        del picture
+        for n in range(20, 40):
+            region.write(np.full((480, 640), n, np.uint8))
+        assert (part == 1).all()
+        assert region.info().pinned == 1
+        del part
+        assert region.info().pinned == 0
+
+
+def test_models_and_dataclasses_are_borrowed_as_their_struct():
+    @dataclasses.dataclass
+    class Limits:
+        low: u32
+        high: u32 = 7
+
+    with typedshm.create("limits", Limits) as region:
+        region.write(Limits(low=3))
+        with region.borrow() as t:
+            assert (t.low, t.high) == (3, 7)
+            with pytest.raises(typedshm.ReadOnly):
+                t.low = 4
+
+
+def test_what_can_be_done_with_a_borrowed_value():
+    with typedshm.create("car", Car) as car, typedshm.create("other", Car) as other:
+        car.write(whole(1))
+        with car.borrow() as t:
+            assert typedshm.asdict(t) == typedshm.asdict(car.read()) | {"wheels": pytest.approx([1.0] * 4)}
+            assert pickle.loads(pickle.dumps(t)) == whole(1)
+            assert typedshm.replace(t, tick=9).tick == 9
+            assert repr(t) == repr(whole(1))
+            other.write(t)
+            kept = copy.copy(t)
+            with pytest.raises(typedshm.ReadOnly):
+                other.read_into(t)
+        kept.tick = 2
+        assert (other.read(), typedshm.version_of(kept)) == (whole(1), 1)
+        with pytest.raises(typedshm.Empty), typedshm.create("empty", Car) as empty, empty.borrow():
+            pass
+
+
+# ---- after the block ----------------------------------------------------------------------------------------------
+
+
+def test_a_struct_raises_after_its_block():
+    with typedshm.create("car", Car) as car:
+        car.write(whole(1))
+        with car.borrow() as t:
+            pose = t.pose
+        for use in (lambda: t.tick, lambda: t.wheels, lambda: pose.x, lambda: bytes(t), lambda: t.pose):
+            with pytest.raises(typedshm.Closed, match="borrow"):
+                use()
+        assert car.info().pinned == 0
+
+
+@pytest.mark.parametrize(
+    "take",
+    [
+        lambda t: t.wheels,
+        lambda t: t.wheels[1:],
+        lambda t: memoryview(t),
+        lambda t: np.frombuffer(t, np.uint8),
+        lambda t: np.ndarray(4, np.float32, t, Car.layout.dtype.fields["wheels"][1]),
+        lambda t: np.asarray(memoryview(t.wheels)),
+    ],
+)
+def test_what_outlives_the_block_stays_as_it_is_and_keeps_the_slot(take):
+    with typedshm.create("car", Car, slots=4) as car:
+        car.write(whole(1))
+        with car.borrow() as t:
+            kept = take(t)
+            before = bytes(kept)
+        del t
+        for n in range(2, 30):
+            car.write(whole(n))
+        assert (bytes(kept), car.info().pinned) == (before, 1)
+        del kept
+        assert car.info().pinned == 0
+
+
+def test_a_block_that_is_thrown_away_lets_go():
+    def generator(region):
+        with region.borrow() as t:
+            yield t.tick
+
+    with typedshm.create("car", Car) as car:
+        car.write(whole(1))
+        running = generator(car)
+        assert (next(running), car.info().pinned) == (1, 1)
+        running.close()
+        assert car.info().pinned == 0
+        block = car.borrow()
+        assert block.__enter__() == whole(1)
+        del block
+        assert car.info().pinned == 0
+
+
+def test_blocks_are_entered_once():
+    with typedshm.create("car", Car) as car:
+        car.write(whole(1))
+        block = car.borrow()
+        with pytest.raises(typedshm.MisuseError, match="before it was entered"):
+            block.__exit__(None, None, None)
+        with block:
+            pass
+        with pytest.raises(typedshm.MisuseError, match="entered twice"), block:
+            pass
+        with pytest.raises(typedshm.MisuseError, match="or twice"):
+            block.__exit__(None, None, None)
+
+
+def test_a_block_may_be_left_by_another_thread():
+    with typedshm.create("car", Car) as car:
+        car.write(whole(1))
+        block = car.borrow()
+        block.__enter__()
+        thread = threading.Thread(target=lambda: block.__exit__(None, None, None))
+        thread.start()
+        thread.join()
+        assert car.info().pinned == 0
+
+
+def test_update_and_loan_inside_borrow_and_the_other_way_round(region):
+    with region.borrow() as old:
+        with region.update() as t:
+            t.tick = 2
+            with region.borrow() as inner:
+                assert (inner.tick, typedshm.version_of(inner)) == (1, 1)
+        with region.loan() as t:
+            t.tick = 3
+        assert (old.tick, region.read().tick) == (1, 3)
+        with region.borrow() as new, region.borrow() as again, region.lock():
+            region.write(region.value(4))
+            assert (old.tick, new.tick, again.tick) == (1, 3, 3)
+            assert region.info().pinned == 2
+
+
+# ---- how many -----------------------------------------------------------------------------------------------------
+
+
+def test_readers_of_one_version_share_a_pin():
+    with typedshm.create("car", Car) as car, typedshm.attach("car") as one, typedshm.attach("car") as two:
+        car.write(whole(1))
+        with one.borrow(), two.borrow(), two.borrow():
+            assert (car.info().pinned, one.info().copies, two.info().copies) == (1, 0, 0)
+            car.write(whole(2))
+        assert car.info().pinned == 0
+
+
+@pytest.mark.parametrize("slots", [3, 4, 7])
+def test_all_together_pin_two_slots_fewer_than_there_are(slots):
+    with typedshm.create("car", Car, slots=slots) as car, typedshm.attach("car", Car) as other:
+        blocks = []
+        for n in range(1, slots + 3):
+            car.write(whole(n))
+            blocks.append((other if n % 2 else car).borrow())
+            assert blocks[-1].__enter__() == whole(n)
+            assert car.info().pinned == min(n, slots - 2)
+        assert car.info().copies + other.info().copies == 4
+        assert [block.copied for block in blocks] == [False] * (slots - 2) + [True] * 4
+        for n, block in enumerate(blocks, 1):
+            assert block.version == n
+            block.__exit__(None, None, None)
+        assert car.info().pinned == 0
+
+
+@pytest.mark.parametrize("slots", [1, 2])
+def test_with_fewer_than_three_slots_it_is_a_copy(slots):
+    with typedshm.create("car", Car, slots=slots) as car:
+        car.write(whole(1))
+        with car.borrow() as t:
+            car.write(whole(2))
+            assert t == whole(1)
+            with pytest.raises(typedshm.ReadOnly):
+                t.tick = 5
+            wheels = t.wheels
+        with pytest.raises(ValueError, match="read-only"):
+            wheels[0] = 1
+        car.close()
+        assert wheels[0] == 1
+
+
+def test_a_handle_that_may_not_write_gets_a_copy():
+    with typedshm.create("car", Car) as car, typedshm.attach("car", readonly=True) as reader:
+        car.write(whole(1))
+        with reader.borrow() as t:
+            car.write(whole(2))
+            assert (typedshm.asdict(t)["tick"], car.info().pinned, reader.info().copies) == (1, 0, 1)
+
+
+def test_a_schema_with_fewer_fields_may_borrow():
+    class Start(typedshm.Struct):
+        tick: typedshm.u64
+
+    with typedshm.create("car", Car) as car, typedshm.attach("car", Start) as reader:
+        car.write(whole(7))
+        with reader.borrow() as t:
+            assert (t.tick, car.info().pinned) == (7, 1)
+
+
+def test_pins_of_the_dead_do_not_count():
+    with typedshm.create("record", Record) as region, Wire("record") as wire:
+        region.write(record(1))
+        region.write(record(2))
+        wire.slot(1).pins[7] = 1  # of entry 448, which nobody has
+        assert region.info().pinned == 0
+        with region.borrow() as t:
+            assert (t, region.info().copies) == (record(2), 0)
+            for n in range(3, 9):
+                region.write(record(n))
+        assert not any(any(wire.slot(n).pins) for n in range(3))
+
+
+def test_pins_of_the_living_do():
+    with typedshm.create("record", Record) as region, Wire("record") as wire, Presences("record", [448]):
+        region.write(record(1))
+        region.write(record(2))
+        wire.slot(1).pins[7] = 1
+        with region.borrow() as t:
+            assert (t, region.info().copies, region.info().pinned) == (record(2), 1, 1)
+        assert not any(wire.slot(2).pins), "it took its own back"
+
+
+def test_a_write_waits_for_a_reader_that_takes_a_pin_back():
+    with typedshm.create("record", Record) as region, Wire("record") as wire, Presences("record", [448]):
+        for n in (1, 2, 3):
+            region.write(record(n))
+        for n in (1, 2):
+            wire.slot(n).pins[7] = 1
+
+        def take_back():
+            until(lambda: wire.lines.word & 0xFFF)  # the writer has the lock, and finds everything pinned
+            wire.slot(1).pins[7] = 0
+
+        thread = threading.Thread(target=take_back)
+        with region.lock():
+            thread.start()
+            region.write(record(4))
+        thread.join()
+        assert region.read() == record(4)
+
+
+# ---- processes ----------------------------------------------------------------------------------------------------
+
+
+def borrow_for_ever(pipe):
+    with typedshm.attach("region") as region, region.borrow() as t:
+        pipe.send(t.tick)
+        pipe.recv()
+
+
+def test_a_reader_that_is_killed_inside_its_block_costs_nothing(region):
+    with Child(borrow_for_ever) as child:
+        assert child.receive() == 1
+        assert region.info().pinned == 1
+        overwrite(region)
+        assert region.info().pinned == 1
+        child.kill()
+        assert region.info().pinned == 0
+        overwrite(region, 22)
+    assert region.read() == region.value(41)
+
+
+def child_looks(pipe, region, array, expected):
+    pipe.recv()  # until the parent has let go of its pin and written over the slot
+    same = bytes(array) == expected
+    with region.borrow() as t:
+        fresh = t.tick
+    return same, fresh, region.info().copies
+
+
+@marks.fork
+@pytest.mark.parametrize("inside", [True, False])
+def test_the_child_of_a_fork_keeps_what_it_looks_at(region, inside):
+    block = region.borrow()
+    t = block.__enter__()
+    kept = np.frombuffer(t, np.uint8)
+    expected = bytes(kept)
+    if not inside:
+        block.__exit__(None, None, None)
+    with Child(child_looks, region, kept, expected) as child:
+        if inside:
+            block.__exit__(None, None, None)
+        del kept, t
+        gc.collect()
+        overwrite(region)
+        assert region.info().pinned == 0
+        child.send()
+        assert child.join() == (True, 21, 0)
+
+
+@marks.fork
+def test_a_fork_waits_for_nothing_but_its_child(region):
+    with region.borrow() as t:
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0 if t == region.value(1) else 1)
+        assert os.waitpid(pid, 0)[1] == 0
+        assert region.info().pinned == 1
+        overwrite(region)
+        assert t == region.value(1)
+    assert region.info().pinned == 0
+
+
+# ---- the end of a region --------------------------------------------------------------------------------------------
+
+
+def test_arrays_keep_a_closed_region():
+    region = pictures()
+    with typedshm.attach("pictures") as other:
+        with region.borrow() as picture:
+            region.close()
+            assert picture[0, 0] == 1
+        for verb in (region.read, lambda: region.borrow().__enter__(), region.info, lambda: region.lock().__enter__()):
+            with pytest.raises(typedshm.Closed):
+                verb()
+        for n in range(2, 20):
+            other.write(np.full((480, 640), n, np.uint8))
+        assert (picture == 1).all()
+        assert len(other.info().participants) == 2
+        region.close()
+        del picture
+        assert len(other.info().participants) == 1, "the last array let the region go"
+
+
+def test_arrays_keep_a_region_whose_handle_is_gone():
+    region = pictures()
+    with region.borrow() as picture:
+        pass
+    del region
+    gc.collect()
+    with typedshm.attach("pictures") as other:
+        for n in range(2, 20):
+            other.write(np.full((480, 640), n, np.uint8))
+        assert (picture == 1).all()
+    del picture
+    with pytest.raises(typedshm.RegionNotFound):
+        typedshm.attach("pictures")
+
+
+def test_an_error_on_the_way_out_is_not_lost_by_the_last_array():
+    region = pictures()
+    with region.borrow() as picture:
+        pass
+    region.close()
+
+    def leave(picture):
+        del picture
+        raise KeyError("mine")
+
+    keep = [picture]
+    del picture
+    with pytest.raises(KeyError, match="mine"):
+        leave(keep.pop())
+    gc.collect()
+    with pytest.raises(typedshm.RegionNotFound):
+        typedshm.attach("pictures")
+
+
+@marks.region_files
+def test_memory_that_goes_away(region):
+    path = region._memory.place.path
+    with region.borrow() as t:
+        array = np.frombuffer(t, np.uint8)
+        os.truncate(path, 0)
+        assert not array.any()
+    with pytest.raises(typedshm.RegionLost), region.borrow():
+        pass
+    os.unlink(path)
+
+
+# ---- threads ------------------------------------------------------------------------------------------------------
+
+
+def test_threads_borrow_through_one_handle(region):
+    done = threading.Event()
+    torn = []
+
+    def look():
+        while not done.is_set():
+            with region.borrow() as t:
+                torn.append(t != region.value(t.tick))
+
+    threads = [threading.Thread(target=look) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    overwrite(region, 2, 200)
+    until(lambda: len(torn) > 100)
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert not any(torn)
+    assert region.info().pinned == 0

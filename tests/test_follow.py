@@ -1,0 +1,263 @@
+"""follow(): from version to version, and an exact account of those that were not got."""
+
+import signal
+import threading
+
+import numpy as np
+import pytest
+
+import marks
+import typedshm
+from peers import Child, interrupt, until
+from shared_types import Big, Car, Record, record, whole
+from typedshm import array
+from wire import Wire
+
+
+@pytest.fixture(params=[1, 2, 3, 5])
+def region(request):
+    with typedshm.create("record", Record, slots=request.param) as region:
+        yield region
+
+
+def write(region, *numbers):
+    for n in numbers:
+        region.write(record(n))
+
+
+def test_the_newest_each_time(region):
+    write(region, 1, 2, 3)
+    follower = region.follow()
+    assert (next(follower), follower.version, follower.dropped) == (record(3), 3, 0)
+    write(region, 4)
+    assert next(follower) == record(4)
+    write(region, 5, 6, 7, 8)
+    assert (next(follower), follower.version, follower.dropped, region.dropped) == (record(8), 8, 3, 3)
+    with pytest.raises(typedshm.Timeout):
+        next(region.follow(start=9, timeout=0))
+
+
+def test_every_version_that_is_still_there(region):
+    slots = region.info().slots
+    follower = region.follow(every=True)
+    for n in range(1, 6):
+        write(region, n)
+        assert next(follower) == record(n)
+    write(region, *range(6, 16))
+    follower_got = [next(follower).a for _ in range(slots)]
+    assert follower_got == list(range(16 - slots, 16))
+    assert (follower.dropped, region.dropped) == (10 - slots, 10 - slots)
+
+
+def test_where_it_starts(region):
+    slots = region.info().slots
+    write(region, *range(1, 9))
+    oldest = 9 - slots
+    follower = region.follow(every=True, start="oldest")
+    assert [next(follower).a for _ in range(slots)] == list(range(oldest, 9))
+    assert follower.dropped == 0
+    follower = region.follow(every=True, start=8)
+    assert (next(follower), follower.dropped) == (record(8), 0)
+    follower = region.follow(every=True, start=1)
+    assert (next(follower), follower.dropped) == (record(oldest), oldest - 1)
+    follower = region.follow(start=2)
+    assert (next(follower), follower.dropped) == (record(8), 6)
+    for start in (0, -1, "now", 1.5, None):
+        with pytest.raises((ValueError, TypeError), match="start"):
+            region.follow(start=start)
+
+
+def test_an_empty_region_is_waited_for(region):
+    for start in ("newest", "oldest", 1):
+        with pytest.raises(typedshm.Timeout):
+            next(region.follow(start=start, timeout=0))
+    follower = region.follow()
+    threading.Timer(0.01, write, (region, 1)).start()
+    assert next(follower) == record(1)
+
+
+def test_after_a_timeout_it_goes_on(region):
+    write(region, 1)
+    follower = region.follow(timeout=0)
+    assert next(follower) == record(1)
+    for _ in range(2):
+        with pytest.raises(typedshm.Timeout):
+            next(follower)
+    write(region, 2)
+    assert next(follower) == record(2)
+
+
+@pytest.mark.parametrize("borrow", [False, True])
+def test_it_leaves_when_the_handle_is_closed(region, borrow):
+    write(region, 1)
+    seen = []
+
+    def follow():
+        for t in region.follow(borrow=borrow):
+            seen.append(t.a)
+
+    thread = threading.Thread(target=follow)
+    thread.start()
+    until(lambda: seen)
+    region.close()
+    thread.join()
+    assert seen == [1]
+    with pytest.raises(typedshm.Closed):
+        region.follow()
+
+
+def test_ctrl_c_leaves_it(region):
+    write(region, 1)
+
+    def follow():
+        for _ in region.follow():
+            interrupt()
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            follow()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert region.read() == record(1)
+
+
+@marks.region_files
+def test_a_lost_region_is_an_error(region):
+    write(region, 1)
+    follower = region.follow(borrow=True)
+    next(follower)
+    path = region._memory.place.path
+    path.write_bytes(b"")
+    with pytest.raises(typedshm.RegionLost):
+        next(follower)
+    path.unlink()
+
+
+# ---- borrowed views -----------------------------------------------------------------------------------------------
+
+
+def test_views_are_valid_until_the_next():
+    with typedshm.create("big", Big, slots=4) as region:
+        value = Big.zero()
+
+        def publish(n):
+            value.tick, value.data[:] = n, n
+            region.write(value)
+
+        publish(1)
+        before = None
+        for t in region.follow(borrow=True):
+            assert (t.tick, int(t.data[-1]), region.info().pinned) == (region.version, t.tick, 1)
+            if before is not None:
+                with pytest.raises(typedshm.Closed):
+                    _ = before.tick
+            before = t
+            if t.tick == 9:
+                break
+            publish(t.tick + 1)
+        assert (region.info().pinned, region.info().copies) == (0, 0)
+        with pytest.raises(typedshm.Closed):
+            _ = before.tick
+
+
+def test_every_version_borrowed():
+    with typedshm.create("table", array(np.int64, 10), slots=6) as region:
+        follower = region.follow(every=True, borrow=True)
+        for n in range(1, 30):
+            region.write(np.full(10, n))
+            if n % 3 == 0:
+                got = [int(next(follower)[0]) for _ in range(3)]
+                assert got == [n - 2, n - 1, n]
+        assert follower.dropped == 0
+        # only the newest is pinned, which is where pins are safe; the others are copies
+        assert region.info().copies == 18
+
+
+def test_pinned_slots_leave_no_gap_in_the_numbers():
+    with typedshm.create("record", Record, slots=4) as region:
+        write(region, 1)
+        follower = region.follow(every=True, start=2)
+        with region.borrow() as old:
+            for n in range(2, 20):
+                write(region, n)
+                assert next(follower) == record(n)
+            assert old == record(1)
+        assert follower.dropped == 0
+
+
+def test_what_a_killed_writer_did_not_publish_is_no_version():
+    with typedshm.create("record", Record, slots=4) as region, Wire("record") as wire:
+        write(region, 1, 2)
+        wire.slot(3).ordinal, wire.slot(3).seq = 3, 6  # complete, but head was not stored any more
+        follower = region.follow(every=True, start="oldest", timeout=0)
+        assert [next(follower).a for _ in range(2)] == [1, 2]
+        with pytest.raises(typedshm.Timeout):
+            next(follower)
+        write(region, 3)
+        assert next(follower) == record(3)
+
+
+def test_the_mark_of_what_was_not_published_is_not_restored():
+    with typedshm.create("record", Record, slots=4) as region, Wire("record") as wire:
+        write(region, 1, 2)
+        wire.slot(3).ordinal, wire.slot(3).seq = 3, 6
+        with typedshm.attach("record", Record) as other:
+            entry = other._memory.mutex.entry
+            wire.slot(3).pins[0] = 1 << entry  # of a reader that was late, and is about to take it back
+            write(region, 3)
+            wire.slot(3).pins[0] = 0
+        assert (wire.lines.head, wire.slot(3).seq & 1) == (4, 1)
+        assert [t.a for _, t in zip(range(3), region.follow(every=True, start="oldest"), strict=False)] == [1, 2, 3]
+
+
+# ---- other processes ----------------------------------------------------------------------------------------------
+
+
+def publish(pipe, count):
+    with typedshm.attach("record", Record) as region:
+        value = record(1)
+        pipe.recv()
+        for n in range(1, count + 1):
+            value.a = n
+            region.write(value)
+        pipe.send("done")
+        pipe.recv()
+
+
+@pytest.mark.parametrize("borrow", [False, True])
+@pytest.mark.parametrize("every", [False, True])
+def test_what_was_got_and_what_was_not_add_up(region, every, borrow):
+    count = 2_000 if marks.WINDOWS else 20_000
+    with Child(publish, count) as child:
+        follower = region.follow(every=every, borrow=borrow, start=1, timeout=60)
+        child.send()
+        got, before = 0, 0
+        for t in follower:
+            assert t.a == follower.version > before
+            before, got = t.a, got + 1
+            if before == count:
+                break
+        assert got + follower.dropped == count
+        child.expect("done")
+        child.send()
+
+
+def test_models_are_followed_as_models():
+    import dataclasses
+
+    @dataclasses.dataclass
+    class Point:
+        x: typedshm.f64
+
+    with typedshm.create("point", Point) as region:
+        region.write(Point(x=1.0))
+        assert next(region.follow()) == Point(x=1.0)
+
+
+def test_a_car_is_typed_by_its_region():
+    with typedshm.create("car", Car) as car:
+        car.write(whole(1))
+        for t in car.follow():
+            assert (t, typedshm.version_of(t)) == (whole(1), 1)
+            break
