@@ -11,9 +11,9 @@
  * while it lives, and a writer always finds a slot, so that no dead reader's pin stays for ever.
  *
  * Each of these is a mistake and must fail:
- *   NO_RECHECK (the reader does not look at seq again once it has its pin)  MARK_LATE (the writer looks for pins before
- *   it marks seq)  NO_DROP (a newcomer leaves its predecessor's pins)  CLEAR_WORD (a dead reader's pin is cleared by
- *   storing 0)  NO_PROBE (pins of the dead count)  PROBE_ONCE (who was found dead before is taken for dead)
+ *   NO_RECHECK (the reader does not look at head again once it has its pin)  NO_DROP (a newcomer leaves its
+ *   predecessor's pins)  CLEAR_WORD (a dead reader's pin is cleared by storing 0)  NO_PROBE (pins of the dead count)
+ *   PROBE_ONCE (who was found dead before is taken for dead)
  */
 #ifndef READERS
 #define READERS 1
@@ -56,9 +56,7 @@ begin: {
         :: else ->
             slot = version % SLOTS;
             before = seq[slot];
-#ifndef MARK_LATE
             seq[slot] = 2 * version + 1;
-#endif
             /* ---- tshm_pinned ---- */
             pinned = false;
             word = pins[slot];
@@ -91,12 +89,11 @@ begin: {
             d_step { i = 0; word = 0; alive = false; done = false };
             if
             :: !pinned -> break
-            :: else -> seq[slot] = before; version++
+            :: else ->
+                if :: before <= 2 * head -> seq[slot] = before :: else fi;
+                version++
             fi
         od;
-#ifdef MARK_LATE
-        seq[slot] = 2 * version + 1;
-#endif
         /* ---- the payload ---- */
         skip;
         d_step {
@@ -149,7 +146,7 @@ born: {
 #ifdef NO_RECHECK
         :: true ->
 #else
-        :: seq[version % SLOTS] == 2 * version ->
+        :: head == version ->
 #endif
             looking[id] = version % SLOTS + 1;
             assert(filling != looking[id]);

@@ -72,7 +72,6 @@ MISTAKES = {
     },
     "pin": {
         "NO_RECHECK": "assertion",
-        "MARK_LATE": "assertion",
         "NO_DROP": "assertion",
         "CLEAR_WORD": "assertion",
         "NO_PROBE": "assertion",
