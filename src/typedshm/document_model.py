@@ -27,6 +27,8 @@ def _title(text: str) -> str:
 
 
 def _identifier(text: str) -> str:
+    if not text.isidentifier():
+        raise ValueError("expected a Python identifier")
     # Python reads source code in this form, and classes made from documents are written as such
     if unicodedata.normalize("NFKC", text) != text:
         raise ValueError(f"expected a normalised identifier (NFKC), found {text!r}")
@@ -195,7 +197,11 @@ class Document(_Part):
 def _path(location: Sequence[int | str]) -> str:
     path = ""
     for step in location:
-        path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else step
+        if isinstance(step, int):
+            path += f"[{step}]"
+        else:  # a key that anybody may have written: only what could be one of ours is said as it is
+            key = step if step.isidentifier() and len(step) <= 60 else f"[{_shown(step)}]"
+            path += key if key.startswith("[") or not path else f".{key}"
     return path or "the document"
 
 

@@ -134,7 +134,7 @@ class LayoutField:
         if self.shape:
             text += f"[{', '.join(map(str, self.shape))}]"
         if self.unit:
-            text += f" {self.unit}"
+            text += f" {self.unit if self.unit.isprintable() else repr(self.unit)}"
         if self.byte_order == "big":
             text += " big-endian"
         return f"{text} at {self.offset}"

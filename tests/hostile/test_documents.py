@@ -186,6 +186,44 @@ def test_a_bad_document_makes_a_corrupt_region(tmp_path):
     assert survive(attaching, list(BOMBS), tmp_path) == {"fine": len(BOMBS)}
 
 
+LOUD = "\x1b[2J\x1b]0;title\x07\r\n\u202e\x00"
+"""Clears a terminal, gives it another title, and writes from right to left."""
+
+NOISY: dict[str, bytes] = {
+    "a key of the document": document_of(struct(field()), **{LOUD: 1}),
+    "the first key": json.dumps({LOUD: 1}).encode(),
+    "a key of a field": document_of(struct(field(**{LOUD: 1}))),
+    "a key of 900,000 letters": document_of(struct(field(**{"k" * 900_000: 1}))),
+    "a name": document_of(struct(field(LOUD))),
+    "a struct's name": document_of(struct(field(), name=LOUD)),
+    "a kind": document_of(struct(field(kind=LOUD[:16]))),
+    "a byte order": document_of(struct(field(byte_order=LOUD))),
+    "an enum's name": enumerated({"a": 1}).replace(b'"E"', json.dumps(LOUD).encode()),
+    "a member": enumerated({LOUD: 1}),
+    "a member's number": enumerated({"a": LOUD}),
+}
+
+
+@pytest.mark.parametrize("name", NOISY)
+def test_what_a_document_says_is_escaped_in_messages(tmp_path, name):
+    with pytest.raises(typedshm.DocumentError) as caught:
+        document.parse(NOISY[name])
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 400
+    with pytest.raises(typedshm.RegionCorrupt) as told:
+        typedshm.attach(region_with(tmp_path / "car", NOISY[name]))
+    assert str(told.value).isprintable()
+
+
+def test_what_a_layout_says_is_escaped_where_it_is_compared(tmp_path):
+    layout, _ = document.parse(document_of(struct(field(kind="u8", unit=LOUD))))
+    path = tmp_path / "car"
+    memory.create(place(path), Blueprint(3, layout.size, layout.id, document.dump(layout))).close()
+    with pytest.raises(typedshm.LayoutMismatch) as caught:
+        typedshm.attach(path, Car)
+    assert all(line.isprintable() for line in str(caught.value).split("\n"))
+
+
 def test_a_large_document_that_is_not_the_regions(tmp_path):
     """Each is valid, and of another size than the region's values: found out without the cost of such a value."""
     assert survive(attaching, list(LARGE), tmp_path) == {"fine": len(LARGE)}
