@@ -190,6 +190,22 @@ def test_a_writer_killed_inside_a_block_costs_nothing(verb, schema, slots):
             region.write(value, timeout=0)
 
 
+@pytest.mark.parametrize("verb", ["update", "lock"])
+def test_each_of_several_who_die_one_after_the_other_is_counted(verb):
+    """Whoever takes over from a dead one, and dies before anything is in order again, is one more."""
+    with typedshm.create("region", Car) as region:
+        region.write(whole(1))
+        for _ in range(2 if marks.WINDOWS else 3):
+            with Child(stay_inside, verb, Car) as child:
+                child.expect("inside")
+                child.kill()
+        region.write(whole(2), timeout=60)
+        assert (region.version, region.read()) == (2, whole(2))
+        assert region.info().deaths == (2 if marks.WINDOWS else 3)
+        region.write(whole(3), timeout=0)
+        assert region.info().deaths == (2 if marks.WINDOWS else 3)
+
+
 def write_for_ever(pipe, schema):
     region = typedshm.attach("region", schema)
     value = schema.zero()

@@ -71,7 +71,7 @@ inline take(waiting_too, dirty_too) {
             word.owner = entry; word.counter = RAISED(seen.counter);
             word.waiting = seen.waiting || waiting_too; word.dirty = seen.dirty || dirty_too;
             held.owner = word.owner; held.counter = word.counter;
-            inside[id] = true; holders++;
+            inside[id] = true; holders++; slept = false;
             assert(holders == 1);
             assert(word.dirty == unrepaired)
         :: else
@@ -80,10 +80,7 @@ inline take(waiting_too, dirty_too) {
 }
 
 inline count_death() {
-    if
-    :: !seen.dirty -> d_step { deaths++; assert(deaths <= died_inside) }
-    :: else
-    fi
+    d_step { deaths++; assert(deaths <= died_inside) }
 }
 
 inline take_over() {
@@ -96,13 +93,13 @@ inline take_over() {
 }
 
 /* attempt(), with a probe: one without finds out nothing more. `done` says if it took the lock. */
-inline attempt(waiting_too) {
+inline attempt() {
 #ifdef PROBE_FIRST
     alive = presence[word.owner] != 0; /* of whoever has it now; but the word is read afterwards */
 #endif
     load();
     if
-    :: seen.owner == 0 -> take(waiting_too, false)
+    :: seen.owner == 0 -> take(slept, false)
     :: seen.owner == entry || seen.owner > ENTRIES -> /* rule 10 */
 #ifndef NO_FREEING
         assert(seen.owner != entry); /* among peers that keep the rules it does not happen */
@@ -133,7 +130,7 @@ inline attempt(waiting_too) {
 proctype Participant(byte id) {
     Word seen, held;
     byte entry, rounds, i;
-    bool done, alive, repaired;
+    bool done, alive, repaired, slept;
 born: {
     /* ---- lock_attach ---- */
     do
@@ -180,10 +177,7 @@ end_full:   (presence[1] == 0 || presence[ENTRIES] == 0)
         do
         :: true ->
             /* ---- lock_try, and what lock_wait tries first ---- */
-            if
-            :: attempt(false)
-            :: attempt(true)
-            fi;
+            attempt();
             if :: done -> break :: else fi;
             /* ---- lock_wait ---- */
             if
@@ -196,7 +190,7 @@ end_full:   (presence[1] == 0 || presence[ENTRIES] == 0)
                 if :: !done -> goto again :: else -> done = false fi
             :: else
             fi;
-            d_step { if :: SAME(seen) -> asleep[id] = true :: else fi }; /* the futex call compares */
+            d_step { slept = true; if :: SAME(seen) -> asleep[id] = true :: else fi }; /* the futex call compares */
 #ifdef NO_SLICE
             !asleep[id];
 #else
@@ -205,7 +199,7 @@ end_full:   (presence[1] == 0 || presence[ENTRIES] == 0)
             (!asleep[id] || !SAME(seen) || presence[seen.owner] == 0);
             asleep[id] = false;
 #endif
-            attempt(true); /* rule 8 */
+            attempt(); /* rule 8 */
             if :: done -> break :: else fi;
 again:      skip
         od;
@@ -250,7 +244,7 @@ end_idle:
     d_step {
         killed[id] = false; asleep[id] = false;
         if :: inside[id] -> inside[id] = false; holders--; unrepaired = true; died_inside++ :: else fi;
-        i = 0; done = false; alive = false; repaired = false; held.owner = 0; held.counter = 0;
+        i = 0; done = false; alive = false; repaired = false; slept = false; held.owner = 0; held.counter = 0;
         seen.owner = 0; seen.counter = 0; seen.waiting = false; seen.dirty = false
     };
     d_step { /* the kernel notices later */

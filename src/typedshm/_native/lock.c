@@ -21,16 +21,15 @@ int lock_alive(void *context, uint32_t entry) {
     return os_peers_alive(&lock->peers, entry) != 0;
 }
 
-/* For people: how often, and when last. `word` is what the dead owner left. */
-static void count_death(tshm_lock *lock, uint64_t word) {
-    if (word & TSHM_WORD_DIRTY)
-        return; /* counted already; nobody has repaired since */
+/* For people: how often, and when last. Once for every owner whose name was taken out of the word. */
+static void count_death(tshm_lock *lock) {
     atomic_fetch_add_explicit(&lock->lines->writer.deaths, 1, memory_order_relaxed);
     tshm_store(&lock->lines->writer.died_at, os_realtime_ns(), relaxed);
 }
 
 int lock_attach(tshm_lock *lock) {
     lock->held = 0;
+    lock->slept = false;
     uint32_t entry = 0;
     for (; entry < lock->presence_count; entry++) {
         int result = os_peers_claim(&lock->peers, entry); /* rule 3 */
@@ -51,7 +50,7 @@ int lock_attach(tshm_lock *lock) {
         uint64_t freed = (word & TSHM_WORD_COUNTER) | TSHM_WORD_DIRTY;
         /* release, with the acquire of the next taker: it sees what we saw of the dead owner's stores */
         if (tshm_exchange_if(&lock->lines->writer.word, &word, freed, release)) {
-            count_death(lock, word);
+            count_death(lock);
             os_word_wake_all(&lock->peers, lock->lines, sleeping_half(lock));
             break;
         }
@@ -61,12 +60,15 @@ int lock_attach(tshm_lock *lock) {
 
 /* Swap `word`, as read, for one that names me. */
 static int take(tshm_lock *lock, uint64_t word, uint64_t flags) {
+    if (lock->slept)
+        flags |= TSHM_WORD_WAITING;                                      /* rule 8 */
     uint64_t mine = ((word & TSHM_WORD_COUNTER) + TSHM_WORD_ACQUISITION) /* rule 5 */
                     | (word & (TSHM_WORD_WAITING | TSHM_WORD_DIRTY)) | flags | (lock->entry + 1);
     /* acquire, with the release in lock_release: everything its last owner stored is visible */
     if (!tshm_exchange_if(&lock->lines->writer.word, &word, mine, acquire))
         return TSHM_LOCK_BUSY;
     lock->held = mine;
+    lock->slept = false;
     return mine & TSHM_WORD_DIRTY ? TSHM_LOCK_RECOVERED : TSHM_LOCK_TAKEN;
 }
 
@@ -74,17 +76,17 @@ static int take(tshm_lock *lock, uint64_t word, uint64_t flags) {
 static int take_over(tshm_lock *lock, uint64_t word) {
     int result = take(lock, word, TSHM_WORD_WAITING | TSHM_WORD_DIRTY);
     if (result >= 0)
-        count_death(lock, word);
+        count_death(lock);
     return result;
 }
 
-/* One attempt; `flags` are added to the word on success. On BUSY, `seen` is the word of a living owner. */
-static int attempt(tshm_lock *lock, uint64_t flags, bool probe, uint64_t *seen) {
+/* One attempt. On BUSY, `seen` is the word of a living owner. */
+static int attempt(tshm_lock *lock, bool probe, uint64_t *seen) {
     uint64_t word = tshm_load(&lock->lines->writer.word, relaxed);
     *seen = word;
     uint32_t owner = OWNER(word);
     if (owner == 0)
-        return take(lock, word, flags);
+        return take(lock, word, 0);
     if (owner == lock->entry + 1 || owner > lock->presence_count)
         return take_over(lock, word); /* rule 10 */
     if (probe && !lock_alive(lock, owner - 1))
@@ -94,17 +96,17 @@ static int attempt(tshm_lock *lock, uint64_t flags, bool probe, uint64_t *seen) 
 
 int lock_try(tshm_lock *lock) {
     uint64_t seen;
-    int result = attempt(lock, 0, false, &seen);
+    int result = attempt(lock, false, &seen);
     for (int spin = 0; result < 0 && spin < 100; spin++) { /* most holders are done in less than a microsecond */
         os_relax();
-        result = attempt(lock, 0, false, &seen);
+        result = attempt(lock, false, &seen);
     }
-    return result < 0 ? attempt(lock, 0, true, &seen) : result;
+    return result < 0 ? attempt(lock, true, &seen) : result;
 }
 
 int lock_wait(tshm_lock *lock, uint64_t ns) {
     uint64_t seen;
-    int result = attempt(lock, TSHM_WORD_WAITING, true, &seen);
+    int result = attempt(lock, true, &seen);
     if (result >= 0 || OWNER(seen) == 0)
         return result;
     if (!(seen & TSHM_WORD_WAITING)) {
@@ -113,8 +115,9 @@ int lock_wait(tshm_lock *lock, uint64_t ns) {
             return TSHM_LOCK_BUSY;
         seen |= TSHM_WORD_WAITING;
     }
+    lock->slept = true; /* until the lock is taken, be it by another thread of this process after this one gave up */
     os_word_wait(&lock->peers, lock->lines, sleeping_half(lock), (uint32_t)seen, ns < SLICE ? ns : SLICE);
-    return attempt(lock, TSHM_WORD_WAITING, true, &seen); /* rule 8 */
+    return attempt(lock, true, &seen);
 }
 
 int lock_release(tshm_lock *lock, bool repaired) {

@@ -25,6 +25,7 @@ typedef struct {
     uint32_t presence_count; /* from a checked header */
     uint32_t entry;          /* mine */
     uint64_t held;           /* the word while I hold it, else 0 */
+    bool slept;              /* in vain, since it was last taken */
 } tshm_lock;
 
 enum {
