@@ -85,6 +85,13 @@ class Mapping(Buffer):
     def __buffer__(self, flags: int, /) -> memoryview: ...
     def protect(self) -> None:
         """Make the pages read-only; later writes through old views are faults."""
+    def populate(self, write: bool, /) -> None:
+        """Have every page mapped now, for writing too if `write`; changes no byte."""
+    def lock(self) -> None:
+        """Keep the pages in memory while they are mapped; OSError if that is not allowed."""
+    if sys.platform == "linux":
+        def use_huge_pages(self) -> None:
+            """Move what fills huge pages into such; OSError if there are none."""
     @property
     def lost(self) -> bool:
         """True once what lay behind it went away; zeros lie there now."""

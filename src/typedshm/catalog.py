@@ -81,6 +81,6 @@ def _entry(place: Place) -> RegionEntry | None:
 
 def _joined(place: Place) -> Region[object]:
     try:
-        return attach(place.name, scope=place.scope)
+        return attach(place.name, scope=place.scope, prefault=False)
     except (RegionRefused, RegionFull):  # no right to write, or no room for one more writer
-        return attach(place.name, scope=place.scope, readonly=True)
+        return attach(place.name, scope=place.scope, readonly=True, prefault=False)

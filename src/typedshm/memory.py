@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from typedshm.blueprint import PATIENCE, Blueprint, persist
 from typedshm.errors import RegionNotFound
+from typedshm.paging import Paging
 from typedshm.place import Place, Scope
 from typedshm.stake import Stake
 
@@ -18,8 +19,10 @@ if sys.platform == "win32":
 else:
     from typedshm import memory_posix as _system
 
+_PLAIN = Paging()
 
-def create(place: Place, blueprint: Blueprint) -> Stake:
+
+def create(place: Place, blueprint: Blueprint, paging: Paging = _PLAIN) -> Stake:
     """Make a region that does not exist.
 
     Raises
@@ -27,21 +30,21 @@ def create(place: Place, blueprint: Blueprint) -> Stake:
     RegionExists
         Somebody has one of that name open, or the file of a file-backed one is there.
     RegionFull
-        There is no room for it.
+        There is no room for it; or this process may have no more open files.
     RegionRefused
-        The name is taken by something that is not to be trusted or touched.
+        The name is taken by something that is not to be trusted or touched; or the system does not allow the `paging`.
     """
     _sweep_once()
-    return persist(lambda: _system.attempt(place, "create", blueprint, writable=True), place, PATIENCE)
+    return persist(lambda: _system.attempt(place, "create", blueprint, paging, writable=True), place, PATIENCE)
 
 
-def attach_or_create(place: Place, blueprint: Blueprint) -> Stake:
+def attach_or_create(place: Place, blueprint: Blueprint, paging: Paging = _PLAIN) -> Stake:
     """Join a region, or make it where there is none; of several that start together one makes it."""
     _sweep_once()
-    return persist(lambda: _system.attempt(place, "open", blueprint, writable=True), place, PATIENCE)
+    return persist(lambda: _system.attempt(place, "open", blueprint, paging, writable=True), place, PATIENCE)
 
 
-def attach(place: Place, *, writable: bool, timeout: float | None = 0) -> Stake:
+def attach(place: Place, *, writable: bool, timeout: float | None = 0, paging: Paging = _PLAIN) -> Stake:
     """Join a region that exists, or wait for it.
 
     Raises
@@ -56,7 +59,7 @@ def attach(place: Place, *, writable: bool, timeout: float | None = 0) -> Stake:
 
     def attempt() -> Stake | None:
         try:
-            return _system.attempt(place, "attach", None, writable=writable)
+            return _system.attempt(place, "attach", None, paging, writable=writable)
         except RegionNotFound:
             if timeout == 0:
                 raise

@@ -11,6 +11,7 @@ A region made under a ``pathlib.Path`` is the same, except that its file stays w
 """
 
 import contextlib
+import dataclasses
 import errno
 import os
 import stat
@@ -24,26 +25,37 @@ from typedshm.errors import (
     RegionCorrupt,
     RegionExists,
     RegionFull,
-    RegionLost,
     RegionNotFound,
     RegionRefused,
     TypedshmError,
 )
+from typedshm.paging import Paging
 from typedshm.place import Place, Scope, directory, places
 
 assert sys.platform != "win32"
 
 from typedshm.stake import lost  # noqa: E402
-from typedshm.stake_posix import CAREFULLY, FileStake, leave, map_file, no_fork, remove  # noqa: E402
+from typedshm.stake_posix import (  # noqa: E402
+    CAREFULLY,
+    TOO_MANY_FILES,
+    FileStake,
+    leave,
+    map_file,
+    no_fork,
+    remove,
+    too_many_files,
+)
 
 
-def attempt(place: Place, intent: Intent, blueprint: Blueprint | None, *, writable: bool) -> FileStake | None:
+def attempt(
+    place: Place, intent: Intent, blueprint: Blueprint | None, paging: Paging, *, writable: bool
+) -> FileStake | None:
     """Join the region or, with a blueprint, make it; None while others are in the way.
 
     For what it raises see :mod:`typedshm.memory`.
     """
     with no_fork:
-        return _attempt(place, intent, blueprint, writable)
+        return _attempt(place, intent, blueprint, paging, writable)
 
 
 def try_unlink(place: Place) -> Literal[True] | None:
@@ -85,7 +97,12 @@ def _try_unlink(place: Place) -> Literal[True] | None:
 def existing(scope: Scope, kind: str = "region") -> Iterator[Place]:
     """Every place of a scope and kind that has a file, in order of their names."""
     folder = directory(scope)
-    return places(os.listdir(folder) if folder.is_dir() else [], scope, kind)  # which some containers lack
+    try:
+        return places(os.listdir(folder) if folder.is_dir() else [], scope, kind)  # which some containers lack
+    except OSError as error:
+        if error.errno in TOO_MANY_FILES:
+            raise RegionFull(error.errno, f"{folder} cannot be listed: {too_many_files()}") from error
+        raise
 
 
 def state(place: Place) -> str:
@@ -125,7 +142,9 @@ def sweep(scope: Scope = "user") -> int:
     return removed
 
 
-def _attempt(place: Place, intent: Intent, blueprint: Blueprint | None, writable: bool) -> FileStake | None:
+def _attempt(
+    place: Place, intent: Intent, blueprint: Blueprint | None, paging: Paging, writable: bool
+) -> FileStake | None:
     fd, fresh = _open_file(place, intent, writable)
     if fd < 0:
         return None
@@ -168,12 +187,14 @@ def _attempt(place: Place, intent: Intent, blueprint: Blueprint | None, writable
                 raise RegionRefused(error.errno, f"{place} cannot be made anew: {words}") from error
             return None
         else:
-            mapping = _make(place, fd, fresh, blueprint)
+            mapping = _make(place, fd, fresh, blueprint, paging)
         assert mapping is not None
+        if complete:
+            paging.settle(place, mapping, fresh=False)
         if writable and alone and complete:
             _native.reset_waiting(mapping)
         _native.lock_byte(fd, _native.LIFE_BYTE, _native.BYTE_SHARED)
-        stake = FileStake(place, held, mapping, writable, created=not complete)
+        stake = FileStake(place, held, mapping, paging, writable, created=not complete)
         _native.lock_byte(fd, _native.BIRTH_BYTE, _native.BYTE_FREE)
         return stake
     finally:
@@ -216,6 +237,8 @@ def _open_file(place: Place, intent: str, writable: bool) -> tuple[int, bool]:
 
 
 def _refused(place: Place, error: OSError, writable: bool) -> OSError:
+    if error.errno in TOO_MANY_FILES:
+        return RegionFull(error.errno, f"{place} cannot be opened: {too_many_files()}")
     if error.errno == errno.ENOENT:
         return RegionNotFound(error.errno, f"{place}: no such directory as {str(place.path.parent)!r}")
     words = {
@@ -240,12 +263,21 @@ def _trust(place: Place, status: os.stat_result) -> None:
         raise RegionRefused(errno.EPERM, f"{place} is not to be trusted: {problem}")
 
 
-def _make(place: Place, fd: int, fresh: bool, blueprint: Blueprint) -> _native.Mapping:
+def _make(place: Place, fd: int, fresh: bool, blueprint: Blueprint, paging: Paging) -> _native.Mapping:
     size = blueprint.region_size
     try:
-        os.pwrite(fd, MAGIC, 0)  # first, so that a half-made file can be told from somebody's data
+        try:
+            os.pwrite(fd, MAGIC, 0)  # first, so that a half-made file can be told from somebody's data
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            # hugetlbfs: its files consist of whole huge pages, and can only be mapped
+            page = os.fstat(fd).st_blksize
+            size = -(-size // page) * page
+            paging = dataclasses.replace(paging, huge=False)
         _native.preallocate(fd, size)
         mapping = map_file(place, fd, writable=True)
+        paging.settle(place, mapping, fresh=True)
         blueprint.build(mapping, new_instance())
         if mapping.lost:
             raise lost(place)
@@ -256,7 +288,7 @@ def _make(place: Place, fd: int, fresh: bool, blueprint: Blueprint) -> _native.M
             remove(place, os.fstat(fd))
         else:
             os.ftruncate(fd, 0)  # it was there before us, empty
-        if isinstance(error, RegionLost):
+        if isinstance(error, TypedshmError):
             raise
         if isinstance(error, ValueError):  # somebody cut it short meanwhile
             raise lost(place) from error

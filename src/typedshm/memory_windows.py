@@ -39,6 +39,7 @@ from typedshm.errors import (
     Timeout,
     TypedshmError,
 )
+from typedshm.paging import Paging
 from typedshm.place import Place, Scope, places
 
 assert sys.platform == "win32"
@@ -55,21 +56,23 @@ _EXCLUSIVE, _SHARED = _native.BYTE_EXCLUSIVE, _native.BYTE_SHARED
 _INSTANCE = slice(72, 80)  # in a region's header
 
 
-def attempt(place: Place, intent: Intent, blueprint: Blueprint | None, *, writable: bool) -> SectionStake | None:
+def attempt(
+    place: Place, intent: Intent, blueprint: Blueprint | None, paging: Paging, *, writable: bool
+) -> SectionStake | None:
     """Join the region or, with a blueprint, make it; None while others are in the way.
 
     For what it raises see :mod:`typedshm.memory`.
     """
     with _told(place, intent, blueprint.region_size if blueprint else 0):
         if place.stays:
-            return _attempt_file(place, intent, blueprint, writable)
+            return _attempt_file(place, intent, blueprint, paging, writable)
         if blueprint is None:
-            return _join(place, writable)
+            return _join(place, paging, writable)
         with _Birth(place):
             entry = _Entry.make(place)
-            stake = _join_present(place, entry, writable=True)
+            stake = _join_present(place, entry, paging, writable=True)
             if stake is None:
-                return _make(place, entry, blueprint)
+                return _make(place, entry, blueprint, paging)
             if intent == "create":
                 stake.close()
                 raise _exists(place)
@@ -173,29 +176,31 @@ def _data_section(place: Place, entry: _Entry, *, writable: bool) -> _native.Sec
     return None
 
 
-def _join_present(place: Place, entry: _Entry, *, writable: bool) -> SectionStake | None:
+def _join_present(place: Place, entry: _Entry, paging: Paging, *, writable: bool) -> SectionStake | None:
     section = _data_section(place, entry, writable=writable)
     if section is None:
         return None
     mapping = _native.Mapping(section.handle, 0, writable)
     if not is_complete(place, mapping):
         raise RegionCorrupt(f"{place}: somebody has it open, but it was never completed")
-    return _stake(place, entry, section, mapping, writable=writable, created=False)
+    paging.settle(place, mapping, fresh=False)
+    return _stake(place, entry, section, mapping, paging, writable=writable, created=False)
 
 
-def _join(place: Place, writable: bool) -> SectionStake:
-    stake = _join_present(place, _Entry.find(place, writable=False), writable=writable)
+def _join(place: Place, paging: Paging, writable: bool) -> SectionStake:
+    stake = _join_present(place, _Entry.find(place, writable=False), paging, writable=writable)
     if stake is None:
         raise _not_found(place)
     return stake
 
 
-def _make(place: Place, entry: _Entry, blueprint: Blueprint) -> SectionStake:
+def _make(place: Place, entry: _Entry, blueprint: Blueprint, paging: Paging) -> SectionStake:
     instance = new_instance()
     section = _native.Section(_data_name(place, instance), blueprint.region_size, descriptor(entry.mode))
     mapping = _native.Mapping(section.handle, blueprint.region_size, True)
+    paging.settle(place, mapping, fresh=True)
     blueprint.build(mapping, instance)
-    stake = _stake(place, entry, section, mapping, writable=True, created=True)
+    stake = _stake(place, entry, section, mapping, paging, writable=True, created=True)
     entry.instance = instance  # last: from here on others can join
     return stake
 
@@ -205,13 +210,14 @@ def _stake(
     entry: _Entry,
     section: _native.Section,
     mapping: _native.Mapping,
+    paging: Paging,
     *,
     writable: bool,
     created: bool,
 ) -> SectionStake:
     instance = int.from_bytes(memoryview(mapping)[_INSTANCE], "little")
     writer = (_data_name(place, instance), descriptor(entry.mode, synchronisation=True), 0) if writable else None
-    return SectionStake(place, section, mapping, writer, created, entry.section)
+    return SectionStake(place, section, mapping, paging, writer, created, entry.section)
 
 
 class _Birth(_native.Guard):
@@ -231,7 +237,9 @@ class _Birth(_native.Guard):
 # ---- regions in files ----------------------------------------------------------------------------------------------
 
 
-def _attempt_file(place: Place, intent: str, blueprint: Blueprint | None, writable: bool) -> SectionStake | None:
+def _attempt_file(
+    place: Place, intent: str, blueprint: Blueprint | None, paging: Paging, writable: bool
+) -> SectionStake | None:
     """Open the file and join or make the region in it; None if others are in the way."""
     fd, fresh = _open_file(place, intent, writable)
     if fd < 0:
@@ -258,9 +266,11 @@ def _attempt_file(place: Place, intent: str, blueprint: Blueprint | None, writab
             _remove_file(place)
             return None
         else:
-            mapped = _fill(place, fd, fresh, blueprint)
+            mapped = _fill(place, fd, fresh, blueprint, paging)
         assert mapped is not None
         section, mapping = mapped
+        if complete:
+            paging.settle(place, mapping, fresh=False)
         if alone and complete:
             _native.reset_waiting(mapping)
         _native.lock_byte(handle, _native.LIFE_BYTE, _SHARED)
@@ -268,7 +278,7 @@ def _attempt_file(place: Place, intent: str, blueprint: Blueprint | None, writab
         if writable:
             events = "Global\\typedshm-file-{:x}-{:x}".format(*_native.file_identity(handle))
             writer = events, descriptor(place.mode, synchronisation=True), handle
-        stake = SectionStake(place, section, mapping, writer, not complete, fd)
+        stake = SectionStake(place, section, mapping, paging, writer, not complete, fd)
         held.clear()
         _native.lock_byte(handle, _native.BIRTH_BYTE, _native.BYTE_FREE)
         return stake
@@ -324,14 +334,19 @@ def _map(fd: int, writable: bool) -> tuple[_native.Section, _native.Mapping] | N
     return section, _native.Mapping(section.handle, size, writable)
 
 
-def _fill(place: Place, fd: int, fresh: bool, blueprint: Blueprint) -> tuple[_native.Section, _native.Mapping]:
+def _fill(
+    place: Place, fd: int, fresh: bool, blueprint: Blueprint, paging: Paging
+) -> tuple[_native.Section, _native.Mapping]:
     size = blueprint.region_size
     _delete_removed(place)
+    section = mapping = None
     try:
         os.write(fd, MAGIC)  # first, so that a half-made file can be told from somebody's data
         section = _native.Section("", size, file=msvcrt.get_osfhandle(fd))
         mapping = _native.Mapping(section.handle, size, True)
+        paging.settle(place, mapping, fresh=True)
     except OSError:
+        del section, mapping  # what is mapped can neither be deleted nor cut short
         if fresh:
             _remove_file(place)
         else:

@@ -11,6 +11,7 @@ from typedshm.adapters import Schema, schema_from_document, schema_of
 from typedshm.arrays import ArraySchema, array
 from typedshm.blueprint import Blueprint
 from typedshm.errors import Closed, DocumentError, LayoutMismatch, RegionCorrupt, RegionLost
+from typedshm.paging import Paging
 from typedshm.place import Name, Scope, place
 from typedshm.region import Region
 from typedshm.stake import Stake
@@ -60,14 +61,38 @@ def _region(stake: Stake, schema: Schema[Any] | None) -> Region[Any]:
 
 @overload
 def create(
-    name: Name, schema: ArraySchema[A], *, slots: int = ..., scope: Scope = ..., mode: int | None = ...
+    name: Name,
+    schema: ArraySchema[A],
+    *,
+    slots: int = ...,
+    scope: Scope = ...,
+    mode: int | None = ...,
+    prefault: bool | None = ...,
+    lock_memory: bool = ...,
+    huge_pages: bool = ...,
 ) -> Region[NDArray[A]]: ...
 @overload
 def create(
-    name: Name, schema: type[T], *, slots: int = ..., scope: Scope = ..., mode: int | None = ...
+    name: Name,
+    schema: type[T],
+    *,
+    slots: int = ...,
+    scope: Scope = ...,
+    mode: int | None = ...,
+    prefault: bool | None = ...,
+    lock_memory: bool = ...,
+    huge_pages: bool = ...,
 ) -> Region[T]: ...
 def create(
-    name: Name, schema: Any, *, slots: int = _SLOTS, scope: Scope = "user", mode: int | None = None
+    name: Name,
+    schema: Any,
+    *,
+    slots: int = _SLOTS,
+    scope: Scope = "user",
+    mode: int | None = None,
+    prefault: bool | None = None,
+    lock_memory: bool = False,
+    huge_pages: bool = False,
 ) -> Region[Any]:
     """Make a new region.
 
@@ -84,18 +109,32 @@ def create(
         ``"user"``: only this user's processes can open it. ``"machine"``: every user's, as far as `mode` allows.
     mode
         Permission bits; 0o600 for ``"user"``, 0o644 for ``"machine"`` unless given.
+    prefault
+        Have the system map all of the memory now, so that the first write of a slot takes no longer than the next;
+        None for regions of up to 128 MiB.
+    lock_memory
+        Keep the memory in RAM, as far as the system lets this process: it is never moved to a swap device. For as long
+        as this handle is open; children of a fork do not inherit it.
+    huge_pages
+        Use huge pages for the memory, which a large value is copied through faster. What does not fill one stays in
+        small pages. On Linux only, and where the file system allows them: ``/dev/shm`` does if mounted with
+        ``huge=advise``. A path on a hugetlbfs mount has them without being asked.
 
     Raises
     ------
     RegionExists
         A living region has that name.
     RegionFull
-        There is no room; says how much was asked and how much is free.
+        There is no room; says how much was asked and how much is free. Or this process may have no more open files.
+    RegionRefused
+        Something not to be trusted has the name; or the system allows no locked memory or huge pages, and the message
+        says which of its settings would.
     SchemaError
         The schema has no layout; says which field and why.
     """
     resolved = schema_of(schema)
-    return _region(memory.create(place(name, scope, mode), _blueprint(resolved, slots)), resolved)
+    paging = Paging(prefault, lock_memory, huge_pages)
+    return _region(memory.create(place(name, scope, mode), _blueprint(resolved, slots), paging), resolved)
 
 
 @overload
@@ -106,6 +145,8 @@ def attach(
     timeout: float | None = ...,
     readonly: bool = ...,
     scope: Scope = ...,
+    prefault: bool | None = ...,
+    lock_memory: bool = ...,
 ) -> Region[NDArray[A]]: ...
 @overload
 def attach(
@@ -115,6 +156,8 @@ def attach(
     timeout: float | None = ...,
     readonly: bool = ...,
     scope: Scope = ...,
+    prefault: bool | None = ...,
+    lock_memory: bool = ...,
 ) -> Region[T]: ...
 @overload
 def attach(
@@ -124,6 +167,8 @@ def attach(
     timeout: float | None = ...,
     readonly: bool = ...,
     scope: Scope = ...,
+    prefault: bool | None = ...,
+    lock_memory: bool = ...,
 ) -> Region[Any]: ...
 def attach(
     name: Name,
@@ -132,6 +177,8 @@ def attach(
     timeout: float | None = 0,
     readonly: bool = False,
     scope: Scope = "user",
+    prefault: bool | None = None,
+    lock_memory: bool = False,
 ) -> Region[Any]:
     """Join a region that exists.
 
@@ -146,6 +193,8 @@ def attach(
         Seconds to wait for the region to appear; None waits for ever.
     readonly
         Open it without the right to write; needs no more than read permission.
+    prefault, lock_memory
+        As for :func:`create`, for this handle. Huge pages are used where the region was made with them.
 
     Raises
     ------
@@ -159,26 +208,54 @@ def attach(
         What is there may not be opened, or is not to be trusted.
     """
     resolved = None if schema is None else schema_of(schema)
-    stake = memory.attach(place(name, scope), writable=not readonly, timeout=timeout)
+    paging = Paging(prefault, lock_memory)
+    stake = memory.attach(place(name, scope), writable=not readonly, timeout=timeout, paging=paging)
     return _region(stake, resolved)
 
 
 @overload
 def open(
-    name: Name, schema: ArraySchema[A], *, slots: int = ..., scope: Scope = ..., mode: int | None = ...
+    name: Name,
+    schema: ArraySchema[A],
+    *,
+    slots: int = ...,
+    scope: Scope = ...,
+    mode: int | None = ...,
+    prefault: bool | None = ...,
+    lock_memory: bool = ...,
+    huge_pages: bool = ...,
 ) -> Region[NDArray[A]]: ...
 @overload
-def open(name: Name, schema: type[T], *, slots: int = ..., scope: Scope = ..., mode: int | None = ...) -> Region[T]: ...
 def open(
-    name: Name, schema: Any, *, slots: int = _SLOTS, scope: Scope = "user", mode: int | None = None
+    name: Name,
+    schema: type[T],
+    *,
+    slots: int = ...,
+    scope: Scope = ...,
+    mode: int | None = ...,
+    prefault: bool | None = ...,
+    lock_memory: bool = ...,
+    huge_pages: bool = ...,
+) -> Region[T]: ...
+def open(
+    name: Name,
+    schema: Any,
+    *,
+    slots: int = _SLOTS,
+    scope: Scope = "user",
+    mode: int | None = None,
+    prefault: bool | None = None,
+    lock_memory: bool = False,
+    huge_pages: bool = False,
 ) -> Region[Any]:
     """Attach to a region, or create it where there is none.
 
     Of several processes that start together exactly one makes it. The parameters are those of :func:`create`;
-    `slots` and `mode` only matter to the one that does.
+    `slots`, `mode` and `huge_pages` only matter to the one that does.
     """
     resolved = schema_of(schema)
-    return _region(memory.attach_or_create(place(name, scope, mode), _blueprint(resolved, slots)), resolved)
+    paging = Paging(prefault, lock_memory, huge_pages)
+    return _region(memory.attach_or_create(place(name, scope, mode), _blueprint(resolved, slots), paging), resolved)
 
 
 def share(
@@ -188,9 +265,24 @@ def share(
     slots: int = _SLOTS,
     scope: Scope = "user",
     mode: int | None = None,
+    prefault: bool | None = None,
+    lock_memory: bool = False,
+    huge_pages: bool = False,
 ) -> Region[NDArray[A]]:
-    """Make a region for an array like this one, and write it: ``share("lut", table)``."""
-    region: Region[NDArray[A]] = create(name, array(value.dtype, *value.shape), slots=slots, scope=scope, mode=mode)
+    """Make a region for an array like this one, and write it: ``share("lut", table)``.
+
+    The other parameters are those of :func:`create`.
+    """
+    region: Region[NDArray[A]] = create(
+        name,
+        array(value.dtype, *value.shape),
+        slots=slots,
+        scope=scope,
+        mode=mode,
+        prefault=prefault,
+        lock_memory=lock_memory,
+        huge_pages=huge_pages,
+    )
     region.write(value)
     return region
 
@@ -206,8 +298,10 @@ def unlink(name: Name, *, scope: Scope = "user") -> None:
     memory.unlink(place(name, scope))
 
 
-def _reopen(name: Name, scope: Scope, schema: Any, instance: int, readonly: bool, timeout: float | None) -> Region[Any]:
-    region = attach(name, schema, scope=scope, readonly=readonly)
+def _reopen(
+    name: Name, scope: Scope, schema: Any, instance: int, readonly: bool, timeout: float | None, paging: Paging
+) -> Region[Any]:
+    region = attach(name, schema, scope=scope, readonly=readonly, prefault=paging.prefault, lock_memory=paging.locked)
     if region._memory.header["instance"] != instance:  # pyright: ignore[reportPrivateUsage]
         region.close()
         raise RegionLost(f"region {str(name)!r} is gone: another of that name has taken its place")
@@ -221,7 +315,7 @@ def _reduce(region: Region[Any]) -> tuple[Any, ...]:
     stake, schema = region._memory, region._schema  # pyright: ignore[reportPrivateUsage]
     name = stake.place.path if stake.place.stays else stake.place.name  # the other may be in another directory
     instance, readonly = stake.header["instance"], stake.mutex is None
-    return _reopen, (name, stake.place.scope, schema.source, instance, readonly, region.timeout)
+    return _reopen, (name, stake.place.scope, schema.source, instance, readonly, region.timeout, stake.paging)
 
 
 copyreg.pickle(Region, _reduce)

@@ -5,6 +5,7 @@ import errno
 
 from typedshm import _native
 from typedshm.errors import RegionCorrupt, RegionFull, RegionLost
+from typedshm.paging import Paging
 from typedshm.place import Place
 
 LOST = "has lost its memory: its file was cut short, or the disk behind it failed or is full"
@@ -31,6 +32,8 @@ class Stake(abc.ABC):
         Where it is.
     mapping
         The bytes; they stay mapped for those who still look at them, also after :meth:`close`.
+    paging
+        How its pages are to be had.
     header
         The header as checked when the region was opened.
     mutex
@@ -43,9 +46,12 @@ class Stake(abc.ABC):
 
     orphaned = False
 
-    def __init__(self, place: Place, mapping: _native.Mapping, writer: Writer | None, created: bool) -> None:
+    def __init__(
+        self, place: Place, mapping: _native.Mapping, paging: Paging, writer: Writer | None, created: bool
+    ) -> None:
         self.place = place
         self.mapping = mapping
+        self.paging = paging
         self.created = created
         try:
             self.header = _native.read_header(mapping)
@@ -80,9 +86,19 @@ class Stake(abc.ABC):
     def closed(self) -> bool:
         """True once this process has left the region."""
 
-    @abc.abstractmethod
     def remap(self, writable: bool = True) -> _native.Mapping:
-        """Map the same bytes a second time."""
+        """Map the same bytes a second time.
+
+        A mapping that is not `writable` is one to look at all of the region by, so its pages are mapped as early as
+        those of the first one.
+        """
+        mapping = self._map_again(writable)
+        if not writable:
+            self.paging.populate(mapping)
+        return mapping
+
+    @abc.abstractmethod
+    def _map_again(self, writable: bool) -> _native.Mapping: ...
 
     @abc.abstractmethod
     def close(self) -> bool:

@@ -7,6 +7,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import resource
 import sys
 import threading
 import time
@@ -14,11 +15,14 @@ import weakref
 from typing import Literal
 
 from typedshm import _native
-from typedshm.errors import RegionLost
+from typedshm.errors import RegionFull, RegionLost
+from typedshm.paging import Paging
 from typedshm.place import Place
 from typedshm.stake import LOST, Stake, lost
 
 assert sys.platform != "win32"
+
+TOO_MANY_FILES = {errno.EMFILE, errno.ENFILE}
 
 CAREFULLY = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # NONBLOCK: a FIFO under the name must not hang us
 
@@ -34,10 +38,18 @@ class FileStake(Stake):
 
     _fd = -1
 
-    def __init__(self, place: Place, held: list[int], mapping: _native.Mapping, writable: bool, created: bool) -> None:
+    def __init__(
+        self,
+        place: Place,
+        held: list[int],
+        mapping: _native.Mapping,
+        paging: Paging,
+        writable: bool,
+        created: bool,
+    ) -> None:
         """Take over the descriptor in `held`, and empty that list, so that it has one owner at any moment."""
         (fd,) = held
-        super().__init__(place, mapping, fd if writable else None, created)
+        super().__init__(place, mapping, paging, fd if writable else None, created)
         # last: from here on the descriptor is ours
         self._fd = held.pop()
         _stakes.add(self)
@@ -63,8 +75,7 @@ class FileStake(Stake):
                 return LOST
         return super().loss
 
-    def remap(self, writable: bool = True) -> _native.Mapping:
-        """See :class:`Stake`."""
+    def _map_again(self, writable: bool) -> _native.Mapping:
         return map_file(self.place, self._fd, writable=writable)
 
     def close(self) -> bool:
@@ -232,11 +243,24 @@ def _open_again(place: Place, fd: int, flags: int) -> int:
     try:
         again = os.open(_way_to(fd), flags | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
+        if error.errno in TOO_MANY_FILES:
+            raise RegionFull(error.errno, f"{place} cannot be opened: {too_many_files()}") from error
         raise RegionLost(error.errno, f"{place} was unlinked and cannot be opened again") from error
     if _identity(os.fstat(again)) == wanted:
         return again
     os.close(again)
     raise RegionLost(errno.ENOENT, f"{place} was unlinked and cannot be opened again")
+
+
+def too_many_files() -> str:
+    """Say what a process can do that, of all things, may have no more files open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    words = f"too many open files; this process may have {soft:,} (RLIMIT_NOFILE), and each open region is one"
+    if hard == resource.RLIM_INFINITY:
+        return f"{words}. resource.setrlimit() or `ulimit -n` can raise that"
+    if hard > soft:
+        return f"{words}. resource.setrlimit() or `ulimit -n` can raise that to {hard:,}"
+    return f"{words}. Root can raise that: nofile in /etc/security/limits.conf, LimitNOFILE= of a systemd service"
 
 
 def map_file(place: Place, fd: int, *, writable: bool) -> _native.Mapping:

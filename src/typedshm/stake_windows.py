@@ -4,6 +4,7 @@ import os
 import sys
 
 from typedshm import _native
+from typedshm.paging import Paging
 from typedshm.place import Place
 from typedshm.stake import Stake, Writer
 
@@ -22,12 +23,13 @@ class SectionStake(Stake):
         place: Place,
         section: _native.Section,
         mapping: _native.Mapping,
+        paging: Paging,
         writer: Writer | None,
         created: bool,
         kept: _native.Section | int,
     ) -> None:
         self._kept: _native.Section | int | None = None
-        super().__init__(place, mapping, writer, created)
+        super().__init__(place, mapping, paging, writer, created)
         self._section = section
         self._kept = kept
 
@@ -36,8 +38,7 @@ class SectionStake(Stake):
         """See :class:`Stake`."""
         return self._kept is None
 
-    def remap(self, writable: bool = True) -> _native.Mapping:
-        """See :class:`Stake`."""
+    def _map_again(self, writable: bool) -> _native.Mapping:
         return _native.Mapping(self._section.handle, self.header["region_size"], writable)
 
     def close(self) -> bool:

@@ -69,8 +69,8 @@ static PyObject *write_header(PyObject *module, PyObject *args) {
     if (!mapping)
         return NULL;
     tshm_header header = geometry(slots, payload_size, (uint64_t)document_size);
-    if (id_size != sizeof header.layout_id || header.region_size != mapping->memory.size) {
-        PyErr_SetString(PyExc_ValueError, "the mapping is not of the region's size");
+    if (id_size != sizeof header.layout_id || header.region_size > mapping->memory.size) {
+        PyErr_SetString(PyExc_ValueError, "the mapping is smaller than the region");
         return NULL;
     }
     memcpy(header.layout_id, layout_id, sizeof header.layout_id);

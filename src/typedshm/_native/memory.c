@@ -53,6 +53,47 @@ static PyObject *mapping_protect(PyObject *self, PyObject *unused) {
     Py_RETURN_NONE;
 }
 
+/* One byte of every page is read: others may be at work in them. */
+static void touch(const os_memory *memory) {
+    for (size_t i = 0; i < memory->size; i += 4096)
+        (void)*(const volatile unsigned char *)(memory->start + i);
+}
+
+static PyObject *mapping_populate(PyObject *self, PyObject *write) {
+    const os_memory *memory = &((Mapping *)self)->memory;
+    int for_writing = PyObject_IsTrue(write);
+    if (for_writing < 0)
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    if (!os_populate(memory, for_writing && memory->writable))
+        touch(memory);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
+/* Runs a function of the system's that may take long, and raises its error. */
+static PyObject *run(PyObject *self, bool (*function)(const os_memory *memory)) {
+    bool done;
+    Py_BEGIN_ALLOW_THREADS
+    done = function(&((Mapping *)self)->memory);
+    Py_END_ALLOW_THREADS /* which keeps errno and GetLastError() */
+    if (!done)
+        return native_system_error();
+    Py_RETURN_NONE;
+}
+
+static PyObject *mapping_lock(PyObject *self, PyObject *unused) {
+    (void)unused;
+    return run(self, os_lock);
+}
+
+#ifdef __linux__
+static PyObject *mapping_use_huge_pages(PyObject *self, PyObject *unused) {
+    (void)unused;
+    return run(self, os_use_huge_pages);
+}
+#endif
+
 static PyObject *get_lost(PyObject *self, void *unused) {
     (void)unused;
     return PyBool_FromLong(tshm_load(&((Mapping *)self)->memory.lost, relaxed) != OS_THERE);
@@ -64,6 +105,11 @@ bool mapping_check(PyObject *object) {
 
 static PyMethodDef mapping_methods[] = {
     {"protect", mapping_protect, METH_NOARGS, "Make the pages read-only; later writes through old views are faults."},
+    {"populate", mapping_populate, METH_O, "Have every page mapped now, for writing too if the argument is true."},
+    {"lock", mapping_lock, METH_NOARGS, "Keep the pages in memory while they are mapped."},
+#ifdef __linux__
+    {"use_huge_pages", mapping_use_huge_pages, METH_NOARGS, "Move what fills huge pages into such."},
+#endif
     {NULL, NULL, 0, NULL},
 };
 

@@ -69,6 +69,15 @@ bool os_map(os_memory *memory, intptr_t handle, size_t size, bool writable);
 void os_unmap(os_memory *memory);
 /* From now on, writing to the mapping is a fault. False, and errno or GetLastError(), on failure. */
 bool os_protect(os_memory *memory);
+/* Have the system map every page now, for writing too if `write`, which changes no byte and may dirty all of them.
+ * False if it has no such call. Whatever else keeps it from doing so is met again, and told, at the first touch. */
+bool os_populate(const os_memory *memory, bool write);
+/* Keep the pages in memory for as long as they are mapped. False, and errno or GetLastError(), on failure. */
+bool os_lock(const os_memory *memory);
+#ifdef __linux__
+/* Move the file's pages, as far as they fill huge ones, into huge pages. False and errno on failure. */
+bool os_use_huge_pages(const os_memory *memory);
+#endif
 /* Lay zeroed pages over the mapping. For the handler of faults; false on failure. */
 bool os_cover(os_memory *memory);
 /* Have faults in mappings reported to us, also if somebody else has had himself put in our place since. */

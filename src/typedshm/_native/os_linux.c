@@ -6,9 +6,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22 /* Linux 5.14 */
+#define MADV_POPULATE_WRITE 23
+#endif
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* Linux 6.1 */
+#endif
 
 static void futex_wait(void *word, uint32_t expected, uint64_t ns, int flags) {
     struct timespec timeout = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
@@ -48,4 +57,15 @@ int os_preallocate(int fd, uint64_t size) {
         result = posix_fallocate(fd, 0, (off_t)size);
     while (result == EINTR);
     return -result;
+}
+
+/* ---- pages ---------------------------------------------------------------------------------- */
+
+bool os_populate(const os_memory *memory, bool write) {
+    return madvise(memory->start, memory->size, write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ) == 0 ||
+           errno != EINVAL;
+}
+
+bool os_use_huge_pages(const os_memory *memory) {
+    return madvise(memory->start, memory->size, MADV_COLLAPSE) == 0;
 }

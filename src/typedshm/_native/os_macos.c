@@ -69,3 +69,8 @@ int os_preallocate(int fd, uint64_t size) {
         return -errno;
     return ftruncate(fd, (off_t)size) < 0 ? -errno : 0;
 }
+
+bool os_populate(const os_memory *memory, bool write) {
+    (void)memory, (void)write;
+    return false;
+}

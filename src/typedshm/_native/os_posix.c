@@ -136,6 +136,10 @@ bool os_protect(os_memory *memory) {
     return true;
 }
 
+bool os_lock(const os_memory *memory) {
+    return mlock(memory->start, memory->size) == 0;
+}
+
 bool os_cover(os_memory *memory) {
     int flags = MAP_ANON | MAP_FIXED | MAP_NORESERVE; /* room is taken page by page, if at all */
     void *start = mmap(memory->start, memory->size, protection(memory), flags | MAP_PRIVATE, -1, 0);

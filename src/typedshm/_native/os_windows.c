@@ -333,6 +333,24 @@ bool os_protect(os_memory *memory) {
     return true;
 }
 
+bool os_populate(const os_memory *memory, bool write) {
+    (void)memory, (void)write; /* PrefetchVirtualMemory() brings pages into memory, but does not map them */
+    return false;
+}
+
+/* Windows locks no more pages than a process's least working set has room for, which is next to nothing unless asked
+ * for: so for what is locked, and as much as it was before. */
+bool os_lock(const os_memory *memory) {
+    SIZE_T least, most;
+    HANDLE process = GetCurrentProcess();
+    if (VirtualLock(memory->start, memory->size))
+        return true;
+    if (GetLastError() != ERROR_WORKING_SET_QUOTA || !GetProcessWorkingSetSize(process, &least, &most))
+        return false;
+    SIZE_T room = memory->size + 65536; /* the tables of the pages themselves */
+    return SetProcessWorkingSetSize(process, least + room, most + room) && VirtualLock(memory->start, memory->size);
+}
+
 /* Between the two calls another thread could be given these addresses for something else; there is no way to do it in
  * one. Then our pages do not come about, and the fault ends the process as it would have done without us. */
 bool os_cover(os_memory *memory) {
