@@ -150,6 +150,15 @@ def test_locked_memory_is_locked_while_somebody_looks():
         assert status("VmLck") > before
 
 
+@pytest.mark.skipif(not marks.WINDOWS, reason="Linux tells more, see above")
+def test_locked_memory_is_as_any_other():
+    with typedshm.create("frames", Frame, lock_memory=True) as region:
+        region.write(frame(1))
+        with pickle.loads(pickle.dumps(region)) as other:
+            assert other._memory.paging.locked
+            assert other.read() == frame(1)
+
+
 def test_a_pickled_handle_keeps_its_options(tmp_path):
     with typedshm.create(tmp_path / "frames", Frame, prefault=False) as region:
         with pickle.loads(pickle.dumps(region)) as other:
