@@ -1,8 +1,12 @@
-"""The examples that need nothing but typedshm run as they are, and print what they promise."""
+"""Each example runs as it is, and prints what it promises; one that needs a package which is not here is skipped."""
 
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -10,11 +14,33 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 def run(name: str) -> list[str]:
     """The lines that an example prints."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", EXAMPLES / name], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-W", "error", EXAMPLES / name],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONUTF8": "1"},
+        timeout=120,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert not done.stderr
     return done.stdout.splitlines()
+
+
+def needs(*packages: str) -> None:
+    for package in packages:
+        pytest.importorskip(package, reason=f"{package} is not installed", exc_type=ImportError)
+
+
+def test_every_example_is_run_here() -> None:
+    tested = set(re.findall(r'run\("(\w+\.py)"\)', Path(__file__).read_text(encoding="utf-8")))
+    assert tested == {path.name for path in EXAMPLES.glob("*.py")}
+
+
+def test_the_readme_has_the_command_of_each() -> None:
+    readme = (EXAMPLES.parent / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`\.venv/bin/python examples/(\w+\.py)`", readme))
+    assert named == {path.name for path in EXAMPLES.glob("*.py")}
 
 
 def test_a_writer_is_killed_half_way() -> None:
@@ -30,3 +56,54 @@ def test_a_writer_is_killed_half_way() -> None:
         "  reader: version 2, picture number 2, whole: True",
         "Regions left behind: 0.",
     ]
+
+
+def test_a_table_becomes_a_data_frame_and_a_data_frame_a_table() -> None:
+    needs("pandas")
+    lines = run("pandas_table.py")
+    assert lines[0].split() == ["time", "robot", "pose.x", "pose.y", "speed"]
+    assert lines[2].split() == ["2025-01-01", "12:00:09.900", "Bürgi", "19.8", "4.0", "2.0"]
+    assert lines[4:6] == [
+        "units: {'pose.x': 'm', 'pose.y': 'm', 'speed': 'm/s'}",
+        "a column is the value's own memory: True",
+    ]
+    assert [line.split() for line in lines[-3:]] == [
+        ["Ada", "100", "1.0", "10.1"],
+        ["Bürgi", "100", "2.0", "20.2"],
+        ["Curie", "100", "3.0", "30.3"],
+    ]
+
+
+def test_pictures_go_in_and_out_and_only_some_are_copied() -> None:
+    needs("cv2", "PIL")
+    ways = dict(re.split(r" {2,}", line) for line in run("pictures.py"))
+    assert ways == {
+        "cv2.imdecode(), then slot.colour[:] = ...": "copied",
+        "cv2.cvtColor(..., dst=slot.grey)": "no copy",
+        "cv2.cvtColor(..., dst=slot.screen)": "no copy",
+        "Image.fromarray(value.grey), L": "no copy",
+        "Image.fromarray(value.screen), RGBA": "no copy",
+        "Image.fromarray(value.colour), RGB": "copied",
+        "slot.screen[:] = np.asarray(image)": "copied",
+    }
+
+
+def test_a_pool_of_processes_shares_one_table() -> None:
+    first, *lines = run("worker_pool.py")
+    nbytes, handle = re.fullmatch(r"the table has ([\d,]+) bytes, its handle (\d+)", first).groups()  # type: ignore[union-attr]
+    assert int(handle) < 1000 < int(nbytes.replace(",", ""))
+    results = [re.fullmatch(r"(.*?) +\d+\.\d\d s, sum (\d+)", line) for line in lines]
+    assert len({result[2] for result in results if result}) == 1
+    pools = {result[1] for result in results if result}
+    assert {f"concurrent.futures, {what} as argument" for what in ("region", "array")} <= pools
+    if "joblib is not installed" not in lines:
+        assert {f"joblib, {what} as argument" for what in ("region", "array")} <= pools
+
+
+def test_the_workers_of_a_data_loader_follow_a_region() -> None:
+    needs("torch")
+    *steps, end = run("torch_dataset.py")
+    misses = [float(line.rsplit(" ", 1)[1]) for line in steps]
+    assert misses[-1] < misses[0] / 3  # it has learnt from what it was shown
+    published, used = map(int, re.fullmatch(r"(\d+) scenes were published, (\d+) used\.", end).groups())  # type: ignore[union-attr]
+    assert published >= used == 3200
