@@ -58,8 +58,7 @@ class Scenes(IterableDataset[tuple[Tensor, Tensor]]):
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         worker = get_worker_info()
         mine, workers = (worker.id, worker.num_workers) if worker else (0, 1)
-        while True:
-            scene = self._region.wait(timeout=30)  # the newest, and a copy of our own: its tensors can be kept
+        for scene in self._region.follow(timeout=30):  # each a copy of our own, so its tensors can be kept
             if scene.number % workers == mine:
                 yield torch.from_numpy(scene.picture), torch.from_numpy(scene.ball)  # without a further copy
 

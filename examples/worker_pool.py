@@ -2,7 +2,8 @@
 
     python examples/worker_pool.py
 
-A Region pickles as a handle of some hundred bytes, in the place of the table's hundred million.
+A Region pickles as a handle of some hundred bytes, in the place of the table's hundred million. (joblib helps itself where
+it is given an array: it writes that to a file, once, which the others map.)
 """
 
 import multiprocessing
@@ -28,8 +29,9 @@ Table = NDArray[np.float64]
 
 
 def part_of_region(table: typedshm.Region[Table], part: int) -> float:
-    """Return the sum of one part of the table, looked up where it is."""
-    return part_of_array(table.read(), part)
+    """Return the sum of one part of the table, which stays where it is."""
+    with table.borrow() as rows:
+        return part_of_array(rows, part)
 
 
 def part_of_array(table: Table, part: int) -> float:

@@ -1,5 +1,6 @@
 """The camera example: real processes, real pictures, and what it says when something is wrong."""
 
+import argparse
 import importlib.util
 import json
 import os
@@ -22,7 +23,7 @@ from system import kill, wait_for_exit
 CAMERA = Path(__file__).parents[1] / "examples" / "camera"
 sys.path.insert(0, str(CAMERA))
 
-from consumer import ConsumerReport  # noqa: E402
+from consumer import Consumer, ConsumerReport  # noqa: E402
 from frame import CameraFrame, FrameHeader, camera_frame, checksum  # noqa: E402
 from motion import Motion, MotionMeter  # noqa: E402
 from source import PlainPattern, SourceError, open_source  # noqa: E402
@@ -229,7 +230,8 @@ def test_motion_is_found_where_it_is() -> None:
 def assert_all_is_well(result: dict[str, Any]) -> None:
     assert [row["name"] for row in result["consumers"]] == ["viewer", "motion", "quality"]
     for row in result["consumers"]:
-        assert row["torn"] == 0
+        assert row["torn"] == row["copied"] == 0
+        assert row["cpu"] > 0
         assert 0 < row["seen"] <= row["seen"] + row["dropped"] <= result["captured"]
         assert 0 < row["latency_p50"] <= row["latency_p99"]
         assert row["ended"] == ""
@@ -242,6 +244,69 @@ def test_one_camera_feeds_three_applications(tmp_path: Path) -> None:
     assert "seen by viewer" in words
     table = [line.split()[0] for line in words.splitlines() if line and not line.startswith(" ")]
     assert table[table.index("consumer") :][:4] == ["consumer", "viewer", "motion", "quality"]
+
+
+def test_a_comparison_of_reading_and_borrowing(tmp_path: Path) -> None:
+    results, words = fan_out(tmp_path, "--source", "testpattern", "--seconds", 2, "--compare")
+    assert list(results) == ["read", "borrow"]
+    for view, result in results.items():
+        assert result["view"] == view
+        assert_all_is_well(result)
+    table = [line.split() for line in words.partition("CPU ms per frame")[2].splitlines()[:4]]
+    assert table[0] == ["read", "borrow"]
+    for (name, reading, borrowing, _), read, borrow in zip(
+        table[1:], results["read"]["consumers"], results["borrow"]["consumers"], strict=True
+    ):
+        assert name == read["name"]
+        assert float(reading) == pytest.approx(1000 * read["cpu"] / read["seen"], abs=0.01)
+        assert float(borrowing) == pytest.approx(1000 * borrow["cpu"] / borrow["seen"], abs=0.01)
+
+
+@contextmanager
+def consumer_that(view: str) -> Iterator[Consumer]:
+    """A consumer in this process, whose handlers of signals go with it."""
+    handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    try:
+        with Consumer("me", argparse.Namespace(region="camera", report="report", view=view, seconds=None)) as consumer:
+            yield consumer
+    finally:
+        for number, handler in handlers.items():
+            if handler is not None and signal.getsignal(number) != handler:
+                signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("view", ["read", "borrow"])
+def test_a_consumer_copies_or_looks_and_leaves_when_it_likes(view: str) -> None:
+    schema, pattern = camera_frame(48, 64), PlainPattern(64, 48)
+    with typedshm.create("camera", schema, slots=5) as camera, consumer_that(view) as consumer:
+        camera.write(frame_of(schema, pattern, 1))
+        frames = consumer.frames()
+        frame = next(frames)
+        assert frame.image.flags.writeable == (view == "read")
+        assert camera.info().pinned == (view == "borrow")
+        for sequence in (2, 3):
+            camera.write(frame_of(schema, pattern, sequence))
+        frame = next(frames)
+        assert frame.sequence == 3
+        del frame
+        frames.close()  # in the middle, as the viewer does when its window is closed
+        assert camera.info().pinned == 0
+        report = consumer.report
+        assert (report.seen, report.dropped, report.torn, report.copied) == (2, 1, 0, 0)
+        assert report.cpu > 0
+
+
+def test_a_consumer_says_when_it_had_to_copy() -> None:
+    schema, pattern = camera_frame(48, 64), PlainPattern(64, 48)
+    with typedshm.create("camera", schema, slots=3) as camera, consumer_that("borrow") as consumer:
+        camera.write(frame_of(schema, pattern, 1))
+        with camera.borrow() as pinned:  # the one that can be
+            camera.write(frame_of(schema, pattern, 2))
+            frames = consumer.frames()
+            assert next(frames).sequence == 2
+            assert pinned.sequence == 1
+        frames.close()
+        assert consumer.report.copied == 1
 
 
 def test_a_real_clip_feeds_three_applications(tmp_path: Path) -> None:

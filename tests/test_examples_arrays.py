@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 import typedshm
 from typedshm import Shape, Struct, Unit, Utf8, f32, u16, u64
 
-borrows = pytest.mark.skipif(not hasattr(typedshm.Region, "borrow"), reason="Region.borrow() is not there yet")
-
 
 class Frame(Struct):
     number: u64
@@ -166,7 +164,6 @@ def test_columns_of_a_data_frame():
 # ---- borrowed views ------------------------------------------------------------------------------------------------
 
 
-@borrows
 def test_borrowed_arrays_by_dlpack():
     with typedshm.create("frames", Frame) as region:
         region.write(frame(1))
@@ -178,7 +175,6 @@ def test_borrowed_arrays_by_dlpack():
             assert not seen.flags.writeable
 
 
-@borrows
 def test_borrowed_arrays_as_tensors(torch):
     with typedshm.create("frames", Frame) as region:
         region.write(frame(1))
@@ -191,7 +187,6 @@ def test_borrowed_arrays_as_tensors(torch):
             assert_same(seen, value.image)
 
 
-@borrows
 def test_a_tensor_kept_after_the_block_never_changes(torch):
     with typedshm.create("frames", Frame, slots=4) as region:
         region.write(frame(1))

@@ -34,12 +34,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Publish a camera, a video file or a test pattern.")
     parser.add_argument("--source", metavar="N|FILE|testpattern", help="default: camera 0, or else the test pattern")
     parser.add_argument("--region", default="camera", help="name of the region (default: camera)")
+    parser.add_argument(
+        "--slots",
+        type=int,
+        default=5,
+        help="versions the region keeps: for each consumer that borrows 1, and 2 to write and read (default: 5)",
+    )
     parser.add_argument("--seconds", type=float, help="end after this time (default: at Ctrl-C)")
     options = parser.parse_args()
     stop = Stop()
     try:
         source = open_source(options.source or default_source())
-        with typedshm.open(options.region, camera_frame(source.height, source.width)) as region:
+        schema = camera_frame(source.height, source.width)
+        with typedshm.open(options.region, schema, slots=options.slots) as region:
             print(f"publishing {source.width} x {source.height} as region {options.region!r}", flush=True)
             stop.after(options.seconds)
             publish(source, region, stop)

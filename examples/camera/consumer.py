@@ -1,7 +1,7 @@
 """Consumer: what every application that looks at the frames has in common.
 
-It waits for the region, takes each newest frame, checks that it is whole, and publishes its own counts as a region,
-where they can be read even after it was killed.
+It waits for the region, takes each newest frame, as its own copy or as a view where the capture put it, checks that it
+is whole, and publishes its own counts as a region, where they can be read even after it was killed.
 """
 
 import argparse
@@ -16,10 +16,13 @@ from numpy.typing import NDArray
 import typedshm
 from frame import CameraFrame, FrameHeader, camera_frame, checksum
 from stop import Stop
-from typedshm import Doc, Shape, Struct, Unit, Utf8, u32, u64
+from typedshm import Doc, Shape, Struct, Unit, Utf8, f64, u32, u64
 
 PATIENCE = 0.5
 """Seconds between two looks at whether to stop, while no frame comes."""
+
+VIEWS = ("read", "borrow")
+"""How a consumer may look at frames."""
 
 
 class ConsumerReport(Struct):
@@ -30,6 +33,8 @@ class ConsumerReport(Struct):
     seen: Annotated[u64, Doc("frames received")]
     dropped: Annotated[u64, Doc("versions published between two frames received, but not received")]
     torn: Annotated[u64, Doc("frames received whose checksum was wrong")]
+    copied: Annotated[u64, Doc("frames that were to be viewed in place, but had to be copied")]
+    cpu: Annotated[f64, Unit("s"), Doc("processor time since it waits for frames")]
     latencies: Annotated[
         NDArray[np.float32],
         Shape(4096),
@@ -49,6 +54,12 @@ def arguments(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--region", default="camera", help="name of the region with the frames (default: camera)")
     parser.add_argument("--report", metavar="NAME", help="name of the region to publish counts in")
     parser.add_argument("--seconds", type=float, help="end after this time (default: at Ctrl-C)")
+    parser.add_argument(
+        "--view",
+        choices=VIEWS,
+        default="borrow",
+        help="read: copy each frame; borrow: look at it where the capture put it (default: %(default)s)",
+    )
     return parser
 
 
@@ -67,6 +78,7 @@ class Consumer:
         self._stop = Stop()
         self._stop.after(options.seconds)
         self._region_name: str = options.region
+        self._borrows: bool = options.view == "borrow"
         self._reports = typedshm.open(options.report or f"{options.region}-{name}-{os.getpid()}", ConsumerReport)
         self._look_around()
         empty = ConsumerReport.zero()
@@ -87,7 +99,7 @@ class Consumer:
         return self._reports.read()
 
     def frames(self) -> Iterator[CameraFrame]:
-        """Yield each newest frame that is whole, until it is time to stop.
+        """Yield each newest frame that is whole, until it is time to stop; borrowed ones are valid until the next.
 
         It takes no harm from a capture that pauses, is killed or started anew: it goes on waiting.
         """
@@ -95,21 +107,22 @@ class Consumer:
         if region is None:
             return
         with region:
-            before: int | None = None
+            frames = region.follow(borrow=self._borrows, timeout=PATIENCE)
+            cpu = time.process_time()
             while not self._stop:
                 try:
-                    frame = region.wait(timeout=PATIENCE)
+                    frame = next(frames)
                 except typedshm.Timeout:
                     continue
                 now = time.perf_counter_ns()
-                version = typedshm.version_of(frame) or 0
                 whole = frame.checksum == checksum(frame)
                 with self._reports.update() as report:
                     report.latencies[report.seen % 4096] = (now - frame.captured) / 1e6
                     report.seen += 1
                     report.torn += not whole
-                    report.dropped += 0 if before is None else version - before - 1
-                before = version
+                    report.dropped = frames.dropped
+                    report.copied = region.info().copies
+                    report.cpu = time.process_time() - cpu
                 if whole:
                     yield frame
 

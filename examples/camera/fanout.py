@@ -2,6 +2,7 @@
 
 python fanout.py
 python fanout.py --source clip.mp4 --seconds 30 --json result.json
+python fanout.py --compare
 
 The exit code is 0 if all went well, 1 if a frame was torn or a consumer saw none or ended early, and 2 if there were
 no frames to share.
@@ -20,7 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import typedshm
-from consumer import ConsumerReport
+from consumer import VIEWS, ConsumerReport
 from frame import FrameHeader
 from motion import Motion
 from source import default_source
@@ -35,12 +36,14 @@ GRACE = 30.0
 
 @dataclass(frozen=True)
 class Row:
-    """How one consumer fared; latencies in ms from the picture's completion to its arrival."""
+    """How one consumer fared; latencies in ms from the picture's completion to its arrival, CPU time in s."""
 
     name: str
     seen: int
     dropped: int
     torn: int
+    copied: int
+    cpu: float
     latency_p50: float | None
     latency_p99: float | None
     ended: str
@@ -56,23 +59,41 @@ class Result:
     """How the whole run went."""
 
     source: str
+    view: str
     width: int
     height: int
     captured: int
     fps: float
     consumers: Sequence[Row]
 
+    @property
+    def cpu_per_frame(self) -> dict[str, float]:
+        """Each consumer's CPU time for a frame, in ms."""
+        return {row.name: 1000 * row.cpu / row.seen for row in self.consumers if row.seen}
+
     def __str__(self) -> str:
         lines = [
-            f"{self.source}: {self.captured} frames of {self.width} x {self.height} at {self.fps:.1f} a second",
+            f"{self.source}: {self.captured} frames of {self.width} x {self.height} at {self.fps:.1f} a second, "
+            f"consumers {self.view}",
             "",
-            f"{'consumer':<10}{'seen':>7}{'dropped':>9}{'torn':>6}{'p50 ms':>9}{'p99 ms':>9}",
+            f"{'consumer':<10}{'seen':>7}{'dropped':>9}{'torn':>6}{'p50 ms':>9}{'p99 ms':>9}{'CPU s':>8}",
         ]
         for row in self.consumers:
             p50, p99 = ("-" if ms is None else f"{ms:.2f}" for ms in (row.latency_p50, row.latency_p99))
-            line = f"{row.name:<10}{row.seen:>7}{row.dropped:>9}{row.torn:>6}{p50:>9}{p99:>9}  {row.ended}"
-            lines.append(line.rstrip())
+            ended = f"  {row.ended}" if row.ended else ""
+            lines.append(
+                f"{row.name:<10}{row.seen:>7}{row.dropped:>9}{row.torn:>6}{p50:>9}{p99:>9}{row.cpu:>8.2f}{ended}"
+            )
         return "\n".join(lines)
+
+
+def comparison(read: Result, borrow: Result) -> str:
+    """Say what a frame costs each consumer when it copies it, and when it looks at it in place."""
+    lines = [f"{'CPU ms per frame':<18}{'read':>7}{'borrow':>9}"]
+    for name, copying in read.cpu_per_frame.items():
+        viewing = borrow.cpu_per_frame.get(name, float("nan"))
+        lines.append(f"{name:<18}{copying:>7.2f}{viewing:>9.2f}   {viewing / copying - 1:+.0%}")
+    return "\n".join(lines)
 
 
 # ---- processes -----------------------------------------------------------------------------------------------------
@@ -145,7 +166,7 @@ class Application:
         """Return its row of the table."""
         report = self.report()
         p50, p99 = report.latency(50), report.latency(99)
-        return Row(self.name, report.seen, report.dropped, report.torn, p50, p99, self.ended)
+        return Row(self.name, report.seen, report.dropped, report.torn, report.copied, report.cpu, p50, p99, self.ended)
 
     def close(self) -> None:
         """End its process, if it still runs, and give up its region."""
@@ -183,7 +204,7 @@ class Camera:
             self._first = self._region.read()
         return self._region.version
 
-    def result(self, source: str, consumers: Sequence[Row]) -> Result | None:
+    def result(self, source: str, view: str, consumers: Sequence[Row]) -> Result | None:
         """Sum the run up, or return None if there were no frames."""
         count = self.count()
         if self._region is None or self._first is None:
@@ -191,7 +212,7 @@ class Camera:
         last = self._region.read()
         frames = (typedshm.version_of(last) or 0) - (typedshm.version_of(self._first) or 0)
         seconds = (last.captured - self._first.captured) / 1e9
-        return Result(source, last.width, last.height, count, frames / seconds if seconds else 0.0, consumers)
+        return Result(source, view, last.width, last.height, count, frames / seconds if seconds else 0.0, consumers)
 
     def end(self) -> None:
         """End it in order."""
@@ -209,15 +230,15 @@ class Camera:
 # ---- the run -------------------------------------------------------------------------------------------------------
 
 
-def fan_out(source: str, seconds: float, sheet: Path, stop: Stop) -> Result | None:
-    """Run one capture and three consumers; None if there were no frames."""
+def fan_out(source: str, view: str, seconds: float, sheet: Path, stop: Stop) -> Result | None:
+    """Run one capture and three consumers, which read or borrow; None if there were no frames."""
     run = f"camera-{os.getpid()}"
     with contextlib.ExitStack() as stack:
         stack.enter_context(typedshm.create(f"{run}-motion-out", Motion))
         applications = [
-            Application("viewer", run, seconds, "--sheet", str(sheet)),
-            Application("motion", run, seconds, "--publish", f"{run}-motion-out"),
-            Application("quality", run, seconds),
+            Application("viewer", run, seconds, "--view", view, "--sheet", str(sheet)),
+            Application("motion", run, seconds, "--view", view, "--publish", f"{run}-motion-out"),
+            Application("quality", run, seconds, "--view", view),
         ]
         for application in applications:
             stack.callback(application.close)
@@ -243,13 +264,15 @@ def fan_out(source: str, seconds: float, sheet: Path, stop: Stop) -> Result | No
             application.watch()
         for application in applications:
             application.end()
-        return camera.result(source, [application.row() for application in applications])
+        return camera.result(source, view, [application.row() for application in applications])
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="One camera feeding three applications.")
     parser.add_argument("--source", metavar="N|FILE|testpattern", help="default: camera 0, or else the test pattern")
     parser.add_argument("--seconds", type=float, default=10.0, help="how long to capture (default: 10)")
+    parser.add_argument("--view", choices=VIEWS, default="borrow", help="how the consumers look at frames")
+    parser.add_argument("--compare", action="store_true", help="first one view, then the other, and what each costs")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result to this file as well")
     parser.add_argument("--sheet", type=Path, default=Path("contact-sheet.png"), help="file of the contact sheet")
     options = parser.parse_args()
@@ -259,17 +282,25 @@ def main() -> int:
     stop = Stop()
     options.sheet.unlink(missing_ok=True)  # an old one must not be taken for this run's
     source = options.source or default_source()
-    stop.after(options.seconds + GRACE)
-    result = fan_out(source, options.seconds, options.sheet, stop)
-    if result is None:
-        print("no frames were captured", file=sys.stderr)
-        return 2
-    print(f"\n{result}")
+    results: list[Result] = []
+    for view in VIEWS if options.compare else (options.view,):
+        stop.after(options.seconds + GRACE)
+        result = fan_out(source, view, options.seconds, options.sheet, stop)
+        if result is None:
+            print("no frames were captured", file=sys.stderr)
+            return 2
+        print(f"\n{result}\n", flush=True)
+        results.append(result)
+        if stop:
+            break
+    if len(results) == 2:
+        print(f"{comparison(*results)}\n")
     if options.sheet.exists():
-        print(f"\ncontact sheet: {options.sheet.absolute()}")
+        print(f"contact sheet: {options.sheet.absolute()}")
     if options.json is not None:
-        options.json.write_text(json.dumps(asdict(result), indent=2) + "\n")
-    return 0 if all(row.good for row in result.consumers) else 1
+        written = {result.view: asdict(result) for result in results} if options.compare else asdict(results[0])
+        options.json.write_text(json.dumps(written, indent=2) + "\n")
+    return 0 if all(row.good for result in results for row in result.consumers) else 1
 
 
 if __name__ == "__main__":
