@@ -2,8 +2,8 @@
 
     python examples/worker_pool.py
 
-A Region pickles as a handle of some hundred bytes, in the place of the table's hundred million. (joblib helps itself where
-it is given an array: it writes that to a file, once, which the others map.)
+A Region pickles as a handle of some hundred bytes, in the place of the table's hundred million. (joblib helps itself
+where it is given an array: it writes that to a file, once, which the others map.)
 """
 
 import multiprocessing

@@ -293,7 +293,7 @@ def test_a_consumer_copies_or_looks_and_leaves_when_it_likes(view: str) -> None:
         assert camera.info().pinned == 0
         report = consumer.report
         assert (report.seen, report.dropped, report.torn, report.copied) == (2, 1, 0, 0)
-        assert report.cpu > 0
+        assert report.cpu >= 0  # some clocks of CPU time tick 64 times a second
 
 
 def test_a_consumer_says_when_it_had_to_copy() -> None:
