@@ -14,47 +14,16 @@ import multiprocessing
 import statistics
 import sys
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from rounds import interleaved, name
+from schemas import Frame, Ping, Record
 
 import typedshm
-from typedshm import Shape, Struct, f64, u64
-
-HEIGHT, WIDTH = 1080, 1920
-
-
-class Record(Struct):
-    """Ten fields, 80 bytes."""
-
-    tick: u64
-    stamp: u64
-    x: f64
-    y: f64
-    z: f64
-    roll: f64
-    pitch: f64
-    yaw: f64
-    speed: f64
-    charge: f64
-
-
-class Frame(Struct):
-    """A picture and its number."""
-
-    number: u64
-    image: Annotated[NDArray[np.uint8], Shape(HEIGHT, WIDTH, 3)]
-
-
-class Ping(Struct):
-    """When it was sent, on the clock that all processes of a machine share."""
-
-    sent: u64
 
 
 @dataclass
@@ -70,40 +39,11 @@ class Row:
     met: bool
 
 
-def name() -> str:
-    """Return a region name nobody else has."""
-    return f"benchmark-{uuid.uuid4().hex[:12]}"
-
-
 class Empty:
     """The cheapest thing that can be called."""
 
     def call(self, value: object) -> None:
         """Do nothing."""
-
-
-def interleaved(works: dict[str, Callable[[], object]], rounds: int, seconds: float) -> dict[str, float]:
-    """Median seconds per call of each, in rounds that take turns; each gets `seconds` a round."""
-    repeats: dict[str, int] = {}
-    for key, work in works.items():
-        work()
-        start = time.perf_counter()
-        count = 0
-        while time.perf_counter() - start < seconds / 4:
-            work()
-            count += 1
-        repeats[key] = max(1, 4 * count)
-    times: dict[str, list[float]] = {key: [] for key in works}
-    for number in range(rounds):
-        keys = list(works)
-        for key in keys if number % 2 else reversed(keys):
-            work = works[key]
-            turns = range(repeats[key])
-            start = time.perf_counter()
-            for _ in turns:
-                work()
-            times[key].append((time.perf_counter() - start) / len(turns))
-    return {key: statistics.median(values) for key, values in times.items()}
 
 
 def records(rounds: int) -> list[Row]:

@@ -1,0 +1,338 @@
+"""The standard library: shared_memory with locks, Value, Manager, Pipe, Queue, Condition."""
+
+import contextlib
+import ctypes
+import queue
+from collections.abc import Callable
+from multiprocessing import get_context
+from multiprocessing.shared_memory import SharedMemory
+from typing import Any
+
+import numpy as np
+import schemas
+
+from adapters import base
+
+DISTRIBUTION = None
+CONTEXT = get_context("spawn")
+
+
+class _Memory(base.Peer):
+    """A block of shared memory, and something that guards it."""
+
+    size = schemas.SIZE
+    guard: Any
+
+    def create(self) -> Any:
+        self.memory = SharedMemory(self.name, create=True, size=self.size)
+        self.owner = True
+        self.guard = self.make_guard()
+        self.map()
+        return self.name, self.guard
+
+    def make_guard(self) -> Any:
+        return CONTEXT.Lock()
+
+    def attach(self, address: Any) -> None:
+        name, self.guard = address
+        self.memory = SharedMemory(name)
+        self.owner = False
+        self.map()
+
+    def map(self) -> None:
+        self.array: Any = np.ndarray(self.size, np.uint8, self.memory.buf)
+        self.address = self.array.ctypes.data
+
+    def close(self) -> None:
+        self.array = None
+        with contextlib.suppress(BufferError):
+            self.memory.close()
+        if self.owner:
+            self.memory.unlink()
+
+
+class LockedRecords(_Memory, base.Records):
+    label = "SharedMemory + Lock"
+
+    def create(self) -> Any:
+        address = super().create()
+        self.write(self.value(1))
+        return address
+
+    def write(self, value: schemas.Plain) -> None:
+        with self.guard:
+            ctypes.memmove(self.address, ctypes.byref(value), schemas.SIZE)
+
+    def read(self) -> schemas.Plain:
+        with self.guard:
+            return schemas.Plain.from_buffer_copy(self.memory.buf)
+
+    def update(self, number: int) -> None:
+        with self.guard:
+            own = schemas.Plain.from_buffer_copy(self.memory.buf)
+            own.tick = number
+            own.x = number
+            own.y = number
+            ctypes.memmove(self.address, ctypes.byref(own), schemas.SIZE)
+
+    def write_half(self) -> None:
+        self.guard.acquire()
+        ctypes.memmove(self.address, ctypes.byref(schemas.plain(666)), schemas.SIZE // 2)
+
+
+class ValueRecords(base.Records):
+    label = "Value(Structure)"
+
+    def create(self) -> Any:
+        self.attach(CONTEXT.Value(schemas.Plain, lock=True))
+        self.write(self.value(1))
+        return self.shared
+
+    def attach(self, address: Any) -> None:
+        self.shared = address
+        self.record, self.guard = address.get_obj(), address.get_lock()
+
+    def write(self, value: schemas.Plain) -> None:
+        with self.guard:
+            ctypes.pointer(self.record)[0] = value
+
+    def read(self) -> schemas.Plain:
+        with self.guard:
+            return schemas.Plain.from_buffer_copy(self.record)
+
+    def update(self, number: int) -> None:
+        record = self.record
+        with self.guard:
+            record.tick = number
+            record.x = number
+            record.y = number
+
+    def write_half(self) -> None:
+        self.guard.acquire()
+        self.record.tick = self.record.stamp = self.record.x = 666
+
+
+class Namespace:
+    """Ten attributes."""
+
+    def __init__(self, values: dict[str, float]) -> None:
+        self.__dict__ = values
+
+
+class ManagerRecords(base.Records):
+    label = "Manager().dict"
+
+    def create(self) -> Any:
+        self.manager: Any = CONTEXT.Manager()
+        self.shared = self.manager.dict(self.value(1))
+        return self.shared
+
+    def attach(self, address: Any) -> None:
+        self.manager, self.shared = None, address
+
+    def value(self, number: int) -> dict[str, int]:
+        return dict.fromkeys(schemas.NAMES, number)
+
+    def write(self, value: dict[str, int]) -> None:
+        self.shared.update(value)
+
+    def read(self) -> Namespace:
+        return Namespace(self.shared.copy())
+
+    def update(self, number: int) -> None:
+        self.shared.update(tick=number, x=number, y=number)
+
+    def close(self) -> None:
+        if self.manager:
+            self.manager.shutdown()
+
+
+class ConditionFrames(_Memory, base.Frames):
+    """One picture behind a Condition; eight more bytes count them."""
+
+    label = "SharedMemory + Condition"
+    filled = viewed = True
+    size = schemas.FRAME + 8
+    held = False
+
+    def make_guard(self) -> Any:
+        return CONTEXT.Condition()
+
+    def map(self) -> None:
+        super().map()
+        self.frame = self.array[: schemas.FRAME]
+        self.count = self.array[schemas.FRAME :].view(np.uint64)
+        self.seen = int(self.count[0])
+
+    def publish(self, frame: base.Array) -> None:
+        self.publish_filled(lambda target: np.copyto(target, frame))
+
+    def publish_filled(self, fill: Callable[[base.Array], None]) -> None:
+        with self.guard:
+            fill(self.frame)
+            self.count[0] += 1
+            self.guard.notify_all()
+
+    def view(self, timeout: float) -> base.Array | None:
+        self.guard.acquire()  # held while it is looked at
+        self.held = True
+        while int(self.count[0]) == self.seen:
+            if not self.guard.wait(timeout):
+                self.release()
+                return None
+        self.seen = int(self.count[0])
+        return self.frame  # type: ignore[no-any-return]
+
+    def release(self) -> None:
+        if self.held:
+            self.held = False
+            self.guard.release()
+
+    def take(self, timeout: float) -> base.Array | None:
+        view = self.view(timeout)
+        if view is None:
+            return None
+        np.copyto(self.out, view)
+        self.release()
+        return self.out
+
+    def close(self) -> None:
+        self.frame = self.count = None
+        super().close()
+
+
+class PipeFrames(base.Frames):
+    label = "Pipe"
+
+    def create(self) -> Any:
+        self.ends = [CONTEXT.Pipe(duplex=False) for _ in range(self.readers)]
+        return [reading for reading, _ in self.ends]
+
+    def attach(self, address: Any) -> None:
+        self.ends = []
+        self.pipe = address[self.index - 1]
+
+    def publish(self, frame: base.Array) -> None:
+        view = memoryview(frame)
+        for _, writing in self.ends:
+            writing.send_bytes(view)
+
+    def take(self, timeout: float) -> base.Array | None:
+        if not self.pipe.poll(timeout):
+            return None
+        self.pipe.recv_bytes_into(self.out)
+        return self.out
+
+    def close(self) -> None:
+        for end in self.ends:
+            end[0].close()
+            end[1].close()
+
+
+class QueueFrames(base.Frames):
+    label = "Queue"
+
+    def create(self) -> Any:
+        self.owner = True
+        self.queues = [CONTEXT.Queue(2) for _ in range(self.readers)]
+        return self.queues
+
+    def attach(self, address: Any) -> None:
+        self.owner = False
+        self.queues = address
+
+    def publish(self, frame: base.Array) -> None:
+        frame = frame.copy()  # its thread pickles later
+        for each in self.queues:
+            each.put(frame)
+
+    def take(self, timeout: float) -> base.Array | None:
+        with contextlib.suppress(queue.Empty):
+            frame: base.Array = self.queues[self.index - 1].get(timeout=timeout)
+            return frame
+        return None
+
+    def close(self) -> None:
+        if self.owner:
+            for each in self.queues:
+                each.cancel_join_thread()
+                each.close()
+
+
+class PipeWakes(base.Wakes):
+    label = "Pipe"
+
+    def create(self) -> Any:
+        reading, self.pipe = CONTEXT.Pipe(duplex=False)
+        return reading
+
+    def attach(self, address: Any) -> None:
+        self.pipe = address
+
+    def notify(self) -> None:
+        self.pipe.send_bytes(b"12345678")
+
+    def wait(self) -> None:
+        self.pipe.recv_bytes()
+
+    def close(self) -> None:
+        self.pipe.close()
+
+
+class ConditionWakes(base.Wakes):
+    label = "Condition"
+
+    def create(self) -> Any:
+        self.attach((CONTEXT.Condition(), CONTEXT.RawValue("Q")))
+        return self.condition, self.count
+
+    def attach(self, address: Any) -> None:
+        self.condition, self.count = address
+        self.seen = 0
+
+    def notify(self) -> None:
+        with self.condition:
+            self.count.value += 1
+            self.condition.notify_all()
+
+    def wait(self) -> None:
+        with self.condition:
+            while self.count.value == self.seen:
+                self.condition.wait(10)
+            self.seen = self.count.value
+
+
+class QueueWakes(base.Wakes):
+    label = "Queue"
+
+    def create(self) -> Any:
+        self.attach(CONTEXT.Queue())
+        return self.queue
+
+    def attach(self, address: Any) -> None:
+        self.queue = address
+
+    def notify(self) -> None:
+        self.queue.put(b"12345678")
+
+    def wait(self) -> None:
+        self.queue.get(timeout=10)
+
+
+class Values(_Memory, base.Values):
+    label = "SharedMemory + Lock"
+
+    def put(self, value: base.Array) -> None:
+        with self.guard:
+            np.copyto(self.array, value)
+
+    def get(self) -> object:
+        with self.guard:
+            np.copyto(self.out, self.array)
+        return self.out
+
+
+RECORDS = (LockedRecords, ValueRecords, ManagerRecords)
+FRAMES = (ConditionFrames, PipeFrames, QueueFrames)
+WAKES = (PipeWakes, ConditionWakes, QueueWakes)
+VALUES = (Values,)

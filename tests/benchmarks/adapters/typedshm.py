@@ -1,0 +1,119 @@
+"""What all this is about."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import schemas
+
+import typedshm
+from adapters import base
+
+DISTRIBUTION = "typedshm"
+
+
+class _Shared(base.Peer):
+    label = "typedshm"
+    region: Any
+    schema: Any = schemas.Record
+
+    def create(self) -> str:
+        self.region = typedshm.create(self.name, self.schema)
+        return self.name
+
+    def attach(self, address: str) -> None:
+        self.region = typedshm.attach(address, self.schema)
+
+    def close(self) -> None:
+        self.region.close()
+
+
+class Records(_Shared, base.Records):
+    def create(self) -> str:
+        address = super().create()
+        self.write(self.value(1))
+        return address
+
+    def value(self, number: int) -> schemas.Record:
+        return schemas.Record(**dict.fromkeys(schemas.NAMES, number))
+
+    def write(self, value: schemas.Record) -> None:
+        self.region.write(value)
+
+    def read(self) -> schemas.Record:
+        record: schemas.Record = self.region.read()
+        return record
+
+    def update(self, number: int) -> None:
+        with self.region.update() as record:
+            record.tick = number
+            record.x = number
+            record.y = number
+
+    def write_half(self) -> None:
+        self.block = self.region.loan()  # in the slot itself, with the writers' lock held
+        record = self.block.__enter__()
+        record.tick = record.stamp = record.x = 666
+
+
+class Frames(_Shared, base.Frames):
+    filled = viewed = True
+    schema = typedshm.array(np.uint8, schemas.FRAME)
+    views: Iterator[base.Array] | None = None
+
+    def create(self) -> str:
+        # a reader's view pins a slot, and one more is the newest while another is written
+        self.region = typedshm.create(self.name, self.schema, slots=self.readers + 2)
+        return self.name
+
+    def publish(self, frame: base.Array) -> None:
+        self.region.write(frame)
+
+    def publish_filled(self, fill: Callable[[base.Array], None]) -> None:
+        with self.region.loan() as frame:
+            fill(frame)
+
+    def take(self, timeout: float) -> base.Array | None:
+        view = self.view(timeout)
+        if view is None:
+            return None
+        np.copyto(self.out, view)  # wait() would return a copy of its own, in fresh pages each time
+        return self.out
+
+    def view(self, timeout: float) -> base.Array | None:
+        if self.views is None:
+            self.views = self.region.follow(borrow=True, timeout=timeout, start=self.region.version + 1)
+        with contextlib.suppress(TimeoutError):
+            return next(self.views)
+        return None
+
+
+class Wakes(_Shared, base.Wakes):
+    schema = schemas.Ping
+    ping = schemas.Ping(sent=0)
+
+    def notify(self) -> None:
+        self.region.write(self.ping)
+
+    def wait(self) -> None:
+        self.region.wait(timeout=10)
+
+
+class Values(_Shared, base.Values):
+    def create(self) -> str:
+        self.region = typedshm.create(self.name, typedshm.array(np.uint8, self.size))
+        return self.name
+
+    def put(self, value: base.Array) -> None:
+        self.region.write(value)
+
+    def get(self) -> object:
+        self.region.read_into(self.out)
+        return self.out
+
+
+RECORDS = (Records,)
+FRAMES = (Frames,)
+WAKES = (Wakes,)
+VALUES = (Values,)

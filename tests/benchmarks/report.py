@@ -1,0 +1,155 @@
+"""The part of the README that says how fast it is, in words and tables."""
+
+import datetime
+import os
+import platform
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from measurement import OURS, Death, Measurement
+from rows import Row, number
+
+BEGIN = "<!-- peers: written by tests/benchmarks/peers.py --publish -->"
+END = "<!-- end of peers -->"
+
+COLUMNS = {
+    "typedshm": "typedshm",
+    "iceoryx2": "iceoryx2",
+    "global_buffer": "global-buffer",
+    "pyshmem": "pyshmem",
+    "lmdb": "py-lmdb",
+    "multiprocessing": "multi&shy;processing",
+    "posix_ipc": "posix_ipc",
+    "zmq": "pyzmq",
+    "redis": "redis",
+}
+"""Families of peers and the words above their columns."""
+
+Family = Callable[[str], str | None]
+"""Says for a peer's label to which family it belongs, or None if it is a limit and no peer."""
+
+
+def insert(readme: Path, text: str) -> None:
+    """Put the text between the two marks."""
+    before, mark, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (mark and end):
+        raise SystemExit(f"{readme}: expected the lines {BEGIN!r} and {END!r}, between which the results belong")
+    readme.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+
+
+def markdown(
+    measurements: Sequence[Measurement],
+    deaths: Sequence[Death],
+    rows: Sequence[Row],
+    versions: Sequence[str],
+    family: Family,
+) -> str:
+    """All of it."""
+    date = datetime.datetime.now(datetime.UTC).date().isoformat()
+    parts = [
+        f"Taken on {date}, on {machine()}, with {', '.join(versions)}. Medians; everybody takes turns in the same run,"
+        " so that what counts is the ratio. Readers are processes of their own that sleep until they are woken"
+        " (py-lmdb and global-buffer cannot and look again and again).",
+        "![What the verbs cost beside the peers](tests/benchmarks/peers.svg)",
+        "**Bars.** What typedshm may cost at most, as a share of something else's cost. `memcpy` is `numpy.copyto`,"
+        " from four sources to four targets in turn as a ring does, so that neither is in the cache.",
+        _bars(measurements, rows),
+        "**Side by side.** The best of each family; the smallest number of a row is bold.",
+        _side_by_side(measurements, family),
+        f"Torn records and pictures, of those that were looked at meanwhile: {_torn(rows)}.",
+        "**Killed.** A writer gets a SIGKILL half-way through a write:",
+        _deaths(deaths),
+        "How costs grow with fields, bytes, readers and regions: "
+        "[growth.svg](tests/benchmarks/growth.svg). All rows, with 99th percentiles: "
+        "[peers.json](tests/benchmarks/peers.json).",
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def machine() -> str:
+    """Which processor, how many of it, which system."""
+    name = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        found = re.search(r"^model name\s*: (.*)$", info.read_text(), re.MULTILINE)
+        name = found.group(1) if found else name
+    return f"{os.cpu_count()} processors, {name}, {platform.system()} {platform.release().partition('-')[0]}"
+
+
+def _table(head: Sequence[str], lines: Sequence[Sequence[str]], right: int = 1) -> str:
+    """A table whose columns from `right` on are numbers."""
+    marks = ["---" if index < right else "--:" for index in range(len(head))]
+    return "\n".join(f"| {' | '.join(line)} |" for line in [head, marks, *lines])
+
+
+def _bars(measurements: Sequence[Measurement], rows: Sequence[Row]) -> str:
+    curves = {measurement.name: measurement.growth for measurement in measurements}
+    worst: dict[str, Row] = {}
+    shown: list[Row] = []
+    for row in rows:
+        if row.bar is None or row.ratio is None:
+            continue
+        curve = curves.get(row.name)
+        if not curve:
+            shown.append(row)
+        elif curve not in worst or row.ratio > (worst[curve].ratio or 0):
+            worst[curve] = row
+    lines = [
+        [
+            f"{row.name}{' (the worst of its curve)' if row in worst.values() else ''}",
+            row.peer,
+            f"{number(row.ours)} {row.unit}",
+            f"{number(row.theirs)} {row.unit}",
+            f"{row.ratio:.3f}",
+            f"{row.bar:.3f}",
+            "yes" if row.met else "**no**",
+        ]
+        for row in [*shown, *worst.values()]
+    ]
+    return _table(["work", "beside", "typedshm", "theirs", "ratio", "bar", "met"], lines, 2) if lines else ""
+
+
+def _side_by_side(measurements: Sequence[Measurement], family: Family) -> str:
+    lines: list[list[str]] = []
+    present: set[str] = set()
+    cells: list[tuple[Measurement, dict[str, float]]] = []
+    for measurement in measurements:
+        if measurement.growth:
+            continue
+        best: dict[str, float] = {}
+        for label, cost in measurement.costs.items():
+            column = family(label)
+            if column is not None:
+                best[column] = min(cost.p50, best.get(column, cost.p50))
+        cells.append((measurement, best))
+        present |= best.keys()
+    columns = [column for column in COLUMNS if column in present]
+    for measurement, best in cells:
+        smallest = min(best.values())
+        words = {key: f"**{number(cost)}**" if cost == smallest else number(cost) for key, cost in best.items()}
+        lines.append([f"{measurement.name}, {measurement.unit}", *(words.get(column, "") for column in columns)])
+    return _table(["", *(COLUMNS[column] for column in columns)], lines)
+
+
+def _torn(rows: Sequence[Row]) -> str:
+    torn: dict[str, int] = {OURS: max((row.ours_torn or 0 for row in rows), default=0)}
+    for row in rows:
+        if row.theirs_torn is not None:
+            torn[row.peer] = max(torn.get(row.peer, 0), row.theirs_torn)
+    some = [f"{label} {count}" for label, count in torn.items() if count]
+    return "; ".join(some) if some else "none, with any of them"
+
+
+def _deaths(deaths: Sequence[Death]) -> str:
+    lines = [
+        [
+            death.peer,
+            death.reads,
+            death.next_write + (f", {number(1e6 * death.seconds)} µs" if death.seconds is not None else ""),
+            death.then,
+        ]
+        for death in deaths
+    ]
+    return _table(["peer", "readers", "the next writer", "readers thereafter"], lines, 4) if lines else ""

@@ -1,0 +1,88 @@
+"""Timing: works that take turns, so that a noisy machine disturbs all of them alike."""
+
+import statistics
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+Work = Callable[[], object]
+
+
+def name() -> str:
+    """Return a name nobody else has."""
+    return f"benchmark-{uuid.uuid4().hex[:12]}"
+
+
+def interleaved(works: dict[str, Work], rounds: int, seconds: float) -> dict[str, float]:
+    """Median seconds per call of each, in rounds that take turns; each gets `seconds` a round."""
+    return {key: statistics.median(batches) for key, (batches, _) in _take_turns(works, rounds, seconds, 0.0).items()}
+
+
+def costs(works: dict[str, Work], rounds: int, seconds: float) -> dict[str, "Cost"]:
+    """Microseconds per call: the median over batches, and the 99th percentile of single calls of the same rounds."""
+    return {
+        key: Cost(1e6 * statistics.median(batches), quantile(singles, 0.99) / 1000)
+        for key, (batches, singles) in _take_turns(works, rounds, seconds, seconds).items()
+    }
+
+
+def _take_turns(
+    works: dict[str, Work], rounds: int, seconds: float, singly: float
+) -> dict[str, tuple[list[float], list[int]]]:
+    repeats: dict[str, int] = {}
+    for key, work in works.items():
+        work()
+        start = time.perf_counter()
+        count = 0
+        while time.perf_counter() - start < seconds / 4:
+            work()
+            count += 1
+        repeats[key] = max(1, 4 * count)
+    times: dict[str, tuple[list[float], list[int]]] = {key: ([], []) for key in works}
+    for number in range(rounds):
+        keys = list(works)
+        for key in keys if number % 2 else reversed(keys):
+            work = works[key]
+            turns = range(repeats[key])
+            start = time.perf_counter()
+            for _ in turns:
+                work()
+            times[key][0].append((time.perf_counter() - start) / len(turns))
+            if singly:
+                times[key][1].extend(each(work, singly))
+    return times
+
+
+def each(work: Work, seconds: float) -> list[int]:
+    """Nanoseconds of single calls, the look at the clock included (about 50 ns); at least one."""
+    clock = time.perf_counter_ns
+    taken: list[int] = []
+    end = clock() + int(seconds * 1e9)
+    start = clock()
+    while start < end or not taken:
+        work()
+        now = clock()
+        taken.append(now - start)
+        start = clock()
+    return taken
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """Return the value below which that share of them lies."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+@dataclass
+class Cost:
+    """What something costs, in one unit, and how many of its results were not whole."""
+
+    p50: float
+    p99: float | None = None
+    torn: int | None = None
+
+    @classmethod
+    def of(cls, values: Sequence[float], scale: float = 1.0, torn: int | None = None) -> "Cost":
+        """Sum up single measurements."""
+        return cls(scale * quantile(values, 0.5), scale * quantile(values, 0.99), torn)
