@@ -199,9 +199,10 @@ def _path(location: Sequence[int | str]) -> str:
     for step in location:
         if isinstance(step, int):
             path += f"[{step}]"
-        else:  # a key that anybody may have written: only what could be one of ours is said as it is
-            key = step if step.isidentifier() and len(step) <= 60 else f"[{_shown(step)}]"
-            path += key if key.startswith("[") or not path else f".{key}"
+        elif step.isidentifier() and len(step) <= 60:
+            path += f".{step}" if path else step
+        else:  # anybody may have written that key: only what could be one of ours is said as it is
+            path += f"[{_shown(step)}]"
     return path or "the document"
 
 

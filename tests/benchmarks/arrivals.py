@@ -7,13 +7,11 @@ import time
 from typing import Any
 
 import schemas
-import scratch
-from adapters.base import Records
-from measurement import OURS, Measurement, Plan
+from adapters.base import Records, create
+from measurement import BLACKBOARD, OURS, Measurement, Plan
 from remote import Remote
 from rounds import Cost
 
-BLACKBOARD = "iceoryx2 blackboard"
 LIMIT = "30 ms"
 
 CLOCKED = "import numpy, time; start = time.perf_counter(); import {}; print(time.perf_counter() - start)"
@@ -48,9 +46,8 @@ def measure(plan: Plan) -> list[Measurement]:
     with contextlib.ExitStack() as stack:
         peers: list[tuple[type[Records], str, Any]] = []
         for kind in plan.kinds("RECORDS"):
-            peer = kind(scratch.name())
-            peers.append((kind, peer.name, peer.create()))
-            stack.callback(peer.close)
+            peer, address = create(stack, kind)
+            peers.append((kind, peer.name, address))
         for _ in range(max(2, plan.rounds)):
             for arguments in peers:
                 with Remote(Newcomer, *arguments) as newcomer:

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import scratch
-from adapters.base import Array, Frames
+from adapters.base import Array, Frames, create
 from measurement import OURS, Measurement, Plan
 from remote import Hangs, Remote, cpu_seconds
 from rounds import Cost
@@ -216,9 +215,7 @@ def _with_readers(readers: int, plan: Plan) -> list[Measurement]:
 
 def _group(kind: type[Frames], readers: int, sources: Iterator[Array], stack: contextlib.ExitStack) -> Group:
     context = multiprocessing.get_context("spawn")
-    peer = kind(scratch.name(), readers)
-    address = peer.create()
-    stack.callback(peer.close)
+    peer, address = create(stack, kind, readers)
     seen, over = context.RawArray("q", readers), context.RawValue("b", 0)
     done = [context.Semaphore(0) for _ in range(readers)]
     remotes = [

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import numpy as np
 import rounds
 import scratch
-from adapters.base import Records, Values
-from measurement import OURS, Measurement, Plan
+from adapters.base import Records, Values, create
+from measurement import BLACKBOARD, OURS, Measurement, Plan
 from numpy.typing import NDArray
 from remote import Remote
 from rounds import Cost
@@ -24,7 +24,6 @@ MEMCPY = "memcpy"
 ONE_FIELD = "typedshm, one field of the same size"
 ONE_READER = "typedshm, one reader"
 ONE_REGION = "typedshm, one region"
-BLACKBOARD = "iceoryx2 blackboard"
 LOCK = "SharedMemory + Lock"
 LARGE = 1 << 20
 """From this many bytes on the copy is all that may count."""
@@ -50,7 +49,7 @@ def _fields(plan: Plan) -> list[Measurement]:
         writes: dict[str, rounds.Work] = {}
         with contextlib.ExitStack() as stack:
             for label, schema in ((OURS, many), (ONE_FIELD, one)):
-                region: Any = stack.enter_context(typedshm.create(rounds.name(), schema))
+                region: Any = stack.enter_context(typedshm.create(scratch.name(), schema))
                 value = schema.zero()
                 region.write(value)
                 reads[label] = region.read
@@ -85,9 +84,7 @@ def _payload(plan: Plan) -> list[Measurement]:
             writes: dict[str, rounds.Work] = {}
             reads: dict[str, rounds.Work] = {}
             for kind in plan.kinds("VALUES"):
-                peer: Values = kind(scratch.name(), size)
-                peer.create()
-                stack.callback(peer.close)
+                peer: Values = create(stack, kind, size)[0]
                 writes[kind.label] = lambda put=peer.put, value=source: put(value)
                 reads[kind.label] = peer.get
                 for _ in range(5):  # every slot's pages are there
@@ -143,9 +140,8 @@ def _readers(plan: Plan) -> list[Measurement]:
         if kind.label not in (OURS, BLACKBOARD, LOCK):
             continue
         with contextlib.ExitStack() as stack:
-            peer: Records = kind(scratch.name())
-            address = peer.create()
-            stack.callback(peer.close)
+            peer: Records
+            peer, address = create(stack, kind)
             visitors = [stack.enter_context(Remote(Visitor, kind, peer.name, address, over)) for _ in range(counts[-1])]
             for visitor in visitors:
                 visitor.end()
@@ -206,12 +202,7 @@ def _regions(plan: Plan) -> list[Measurement]:
 
 
 def _tour(kind: type[Records], count: int, stack: contextlib.ExitStack) -> rounds.Work:
-    peers: list[Records] = []
-    for _ in range(count):
-        peer = kind(scratch.name())
-        peer.create()
-        stack.callback(peer.close)
-        peers.append(peer)
+    peers = [create(stack, kind)[0] for _ in range(count)]
     value = peers[0].value(3)
     turns = itertools.cycle([(peer.write, peer.read) for peer in peers])
 

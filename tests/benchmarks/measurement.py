@@ -8,6 +8,7 @@ from typing import Any
 from rounds import Cost
 
 OURS = "typedshm"
+BLACKBOARD = "iceoryx2 blackboard"
 
 
 @dataclass
@@ -54,7 +55,7 @@ class Plan:
 
     @property
     def memory(self) -> int:
-        """Bytes a value may have: an eighth of what there is, as it is held several times."""
+        """Bytes a value may have: a sixteenth of what there is, as it is held several times."""
         if not hasattr(os, "sysconf"):
             return 1 << 24
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 16

@@ -7,7 +7,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from measurement import OURS, Measurement
-from report import COLUMNS, Family
+from report import COLUMNS, Family, best_of_families
 
 mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "typedshm", "font.size": 9})
 
@@ -47,22 +47,17 @@ def peers(measurements: Sequence[Measurement], family: Family, path: Path) -> No
 def _dots(axis: Axes, works: Sequence[Measurement], family: Family) -> None:
     for row, work in enumerate(works):
         scale = 1000 if work.unit == "ms" else 1
-        best: dict[str, float] = {}
-        for label, cost in work.costs.items():
-            column = family(label)
-            if column is not None:
-                best[column] = min(scale * cost.p50, best.get(column, scale * cost.p50))
-        for column, value in best.items():
+        for column, value in best_of_families(work, family).items():
             ours = column == OURS
             axis.plot(
-                value,
+                scale * value,
                 row,
                 marker="D" if ours else "o",
                 markersize=7 if ours else 5.5,
                 color=COLOURS[column],
                 linestyle="",
                 zorder=3 if ours else 2,
-                label=COLUMNS[column].replace("&shy;", "") if row == 0 or column not in COLOURS else None,
+                label=COLUMNS[column].replace("&shy;", "") if row == 0 else None,
             )
     axis.set_yticks(range(len(works)), [work.name for work in works])
     axis.set_ylim(len(works) - 0.4, -0.6)

@@ -7,13 +7,11 @@ from typing import Any
 
 import rounds
 import schemas
-import scratch
-from adapters.base import Records
-from measurement import Measurement, Plan
+from adapters.base import Records, create
+from measurement import BLACKBOARD, Measurement, Plan
 from remote import Remote
 from rounds import Cost
 
-BLACKBOARD = "iceoryx2 blackboard"
 SET_TEN = "iceoryx2 blackboard, all ten fields set"
 
 
@@ -43,10 +41,7 @@ def measure(plan: Plan) -> list[Measurement]:
     with contextlib.ExitStack() as stack:
         peers: dict[str, Records] = {}
         for kind in kinds:
-            peer = kind(scratch.name())
-            peer.create()
-            stack.callback(peer.close)
-            peers[kind.label] = peer
+            peers[kind.label], _ = create(stack, kind)
         return [*_alone(peers, plan), _contended(kinds, plan)]
 
 
@@ -86,9 +81,7 @@ def _contended(kinds: list[type[Records]], plan: Plan) -> Measurement:
     with contextlib.ExitStack() as stack:
         pairs: dict[str, tuple[Records, Remote]] = {}
         for kind in kinds:
-            peer = kind(scratch.name())
-            address = peer.create()
-            stack.callback(peer.close)
+            peer, address = create(stack, kind)
             pairs[kind.label] = peer, stack.enter_context(Remote(Reader, kind, peer.name, address))
         for _, reader in pairs.values():
             reader.end()

@@ -30,6 +30,16 @@ Family = Callable[[str], str | None]
 """Says for a peer's label to which family it belongs, or None if it is a limit and no peer."""
 
 
+def best_of_families(measurement: Measurement, family: Family) -> dict[str, float]:
+    """Return the least median of each family, in the measurement's unit."""
+    best: dict[str, float] = {}
+    for label, cost in measurement.costs.items():
+        column = family(label)
+        if column is not None:
+            best[column] = min(cost.p50, best.get(column, cost.p50))
+    return best
+
+
 def insert(readme: Path, text: str) -> None:
     """Put the text between the two marks."""
     before, mark, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
@@ -118,11 +128,7 @@ def _side_by_side(measurements: Sequence[Measurement], family: Family) -> str:
     for measurement in measurements:
         if measurement.growth:
             continue
-        best: dict[str, float] = {}
-        for label, cost in measurement.costs.items():
-            column = family(label)
-            if column is not None:
-                best[column] = min(cost.p50, best.get(column, cost.p50))
+        best = best_of_families(measurement, family)
         cells.append((measurement, best))
         present |= best.keys()
     columns = [column for column in COLUMNS if column in present]

@@ -2,16 +2,10 @@
 
 import statistics
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 Work = Callable[[], object]
-
-
-def name() -> str:
-    """Return a name nobody else has."""
-    return f"benchmark-{uuid.uuid4().hex[:12]}"
 
 
 def interleaved(works: dict[str, Work], rounds: int, seconds: float) -> dict[str, float]:

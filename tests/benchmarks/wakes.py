@@ -5,8 +5,7 @@ import multiprocessing
 import time
 from typing import Any
 
-import scratch
-from adapters.base import Wakes
+from adapters.base import Wakes, create
 from measurement import Measurement, Plan
 from remote import Remote
 from rounds import Cost
@@ -48,9 +47,7 @@ def measure(plan: Plan) -> list[Measurement]:
     with contextlib.ExitStack() as stack:
         pairs: dict[str, tuple[Wakes, Remote, Any]] = {}
         for kind in kinds:
-            peer = kind(scratch.name())
-            address = peer.create()
-            stack.callback(peer.close)
+            peer, address = create(stack, kind)
             sent = multiprocessing.get_context("spawn").RawValue("q")
             pairs[kind.label] = peer, stack.enter_context(Remote(Sleeper, kind, peer.name, address, sent)), sent
         for _, sleeper, _ in pairs.values():

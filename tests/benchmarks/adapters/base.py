@@ -2,10 +2,11 @@
 
 import contextlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import schemas
+import scratch
 from numpy.typing import NDArray
 
 Array = NDArray[np.uint8]
@@ -84,7 +85,7 @@ class Frames(Peer):
 
     def publish(self, frame: Array) -> None:
         """Publish a copy of the picture."""
-        raise NotImplementedError
+        self.publish_filled(lambda target: np.copyto(target, frame))
 
     def publish_filled(self, fill: Callable[[Array], None]) -> None:
         """Have the picture made where it is shared, and publish it."""
@@ -92,7 +93,12 @@ class Frames(Peer):
 
     def take(self, timeout: float) -> Array | None:
         """Sleep until there is a new picture; returns a copy of one's own, or None in the end."""
-        raise NotImplementedError
+        view = self.view(timeout)
+        if view is None:
+            return None
+        np.copyto(self.out, view)
+        self.release()
+        return self.out
 
     def view(self, timeout: float) -> Array | None:
         """The same without a copy; valid until :meth:`release`."""
@@ -138,10 +144,12 @@ class Values(Peer):
         raise NotImplementedError
 
 
-@contextlib.contextmanager
-def closing(peer: Peer) -> Any:
-    """Create a peer, yield its address, and close it."""
-    try:
-        yield peer.create()
-    finally:
-        peer.close()
+P = TypeVar("P", bound=Peer)
+
+
+def create(stack: contextlib.ExitStack, kind: type[P], *args: Any) -> tuple[P, Any]:
+    """Make a peer of a new name, which the stack closes, and return it with its address."""
+    peer = kind(scratch.name(), *args)
+    address = peer.create()
+    stack.callback(peer.close)
+    return peer, address

@@ -33,6 +33,18 @@ class _Node(base.Peer):
         self.__dict__.clear()  # all of it goes by reference counts
 
 
+class _Event(_Node):
+    event: Any
+
+    @functools.cached_property
+    def notifier(self) -> Any:
+        return self.event.notifier_builder().create()
+
+    @functools.cached_property
+    def listener(self) -> Any:
+        return self.event.listener_builder().create()
+
+
 class Records(_Node, base.Records):
     label = "iceoryx2 blackboard"
 
@@ -121,7 +133,7 @@ class _Pictures(_Node):
         loan.assume_init().send()
 
 
-class Frames(_Pictures, base.Frames):
+class Frames(_Event, _Pictures, base.Frames):
     label = "iceoryx2 pub/sub + event"
     filled = viewed = True
 
@@ -135,17 +147,6 @@ class Frames(_Pictures, base.Frames):
         if self.index:  # a reader, who has to be there before the first picture
             _ = self.subscriber, self.listener
         self.sample = None
-
-    @functools.cached_property
-    def notifier(self) -> Any:
-        return self.event.notifier_builder().create()
-
-    @functools.cached_property
-    def listener(self) -> Any:
-        return self.event.listener_builder().create()
-
-    def publish(self, frame: base.Array) -> None:
-        self.publish_filled(lambda loan: np.copyto(loan, frame))
 
     def publish_filled(self, fill: Callable[[base.Array], None]) -> None:
         self.send(fill)
@@ -166,16 +167,8 @@ class Frames(_Pictures, base.Frames):
     def release(self) -> None:
         self.sample = None
 
-    def take(self, timeout: float) -> base.Array | None:
-        view = self.view(timeout)
-        if view is None:
-            return None
-        np.copyto(self.out, view)
-        self.release()
-        return self.out
 
-
-class Wakes(_Node, base.Wakes):
+class Wakes(_Event, base.Wakes):
     label = "iceoryx2 event"
 
     def create(self) -> str:
@@ -185,14 +178,6 @@ class Wakes(_Node, base.Wakes):
     def attach(self, address: str) -> None:
         self.event = self.builder().event().open_or_create()
         self.duration = Duration.from_millis(10000)
-
-    @functools.cached_property
-    def notifier(self) -> Any:
-        return self.event.notifier_builder().create()
-
-    @functools.cached_property
-    def listener(self) -> Any:
-        return self.event.listener_builder().create()
 
     def notify(self) -> None:
         self.notifier.notify()

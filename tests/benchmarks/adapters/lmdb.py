@@ -82,14 +82,6 @@ class Frames(_Environment, base.Frames):
                 self.transaction.abort()
             self.transaction = None
 
-    def take(self, timeout: float) -> base.Array | None:
-        view = self.view(timeout)
-        if view is None:
-            return None
-        np.copyto(self.out, view)
-        self.release()
-        return self.out
-
     def close(self) -> None:
         self.release()
         super().close()

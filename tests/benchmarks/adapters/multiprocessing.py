@@ -11,17 +11,14 @@ from typing import Any
 import numpy as np
 import schemas
 
-from adapters import base
+from adapters import base, guarded
 
 DISTRIBUTION = None
 CONTEXT = get_context("spawn")
 
 
-class _Memory(base.Peer):
+class _Memory(guarded.Memory):
     """A block of shared memory, and something that guards it."""
-
-    size = schemas.SIZE
-    guard: Any
 
     def create(self) -> Any:
         self.memory = SharedMemory(self.name, create=True, size=self.size)
@@ -40,44 +37,20 @@ class _Memory(base.Peer):
         self.map()
 
     def map(self) -> None:
-        self.array: Any = np.ndarray(self.size, np.uint8, self.memory.buf)
+        self.buffer = self.memory.buf
+        self.array: Any = np.ndarray(self.size, np.uint8, self.buffer)
         self.address = self.array.ctypes.data
 
     def close(self) -> None:
-        self.array = None
+        self.array = self.buffer = None
         with contextlib.suppress(BufferError):
             self.memory.close()
         if self.owner:
             self.memory.unlink()
 
 
-class LockedRecords(_Memory, base.Records):
+class LockedRecords(guarded.Records, _Memory):
     label = "SharedMemory + Lock"
-
-    def create(self) -> Any:
-        address = super().create()
-        self.write(self.value(1))
-        return address
-
-    def write(self, value: schemas.Plain) -> None:
-        with self.guard:
-            ctypes.memmove(self.address, ctypes.byref(value), schemas.SIZE)
-
-    def read(self) -> schemas.Plain:
-        with self.guard:
-            return schemas.Plain.from_buffer_copy(self.memory.buf)
-
-    def update(self, number: int) -> None:
-        with self.guard:
-            own = schemas.Plain.from_buffer_copy(self.memory.buf)
-            own.tick = number
-            own.x = number
-            own.y = number
-            ctypes.memmove(self.address, ctypes.byref(own), schemas.SIZE)
-
-    def write_half(self) -> None:
-        self.guard.acquire()
-        ctypes.memmove(self.address, ctypes.byref(schemas.plain(666)), schemas.SIZE // 2)
 
 
 class ValueRecords(base.Records):
@@ -147,13 +120,11 @@ class ManagerRecords(base.Records):
             self.manager.shutdown()
 
 
-class ConditionFrames(_Memory, base.Frames):
+class ConditionFrames(guarded.Frames, _Memory):
     """One picture behind a Condition; eight more bytes count them."""
 
     label = "SharedMemory + Condition"
-    filled = viewed = True
     size = schemas.FRAME + 8
-    held = False
 
     def make_guard(self) -> Any:
         return CONTEXT.Condition()
@@ -164,9 +135,6 @@ class ConditionFrames(_Memory, base.Frames):
         self.count = self.array[schemas.FRAME :].view(np.uint64)
         self.seen = int(self.count[0])
 
-    def publish(self, frame: base.Array) -> None:
-        self.publish_filled(lambda target: np.copyto(target, frame))
-
     def publish_filled(self, fill: Callable[[base.Array], None]) -> None:
         with self.guard:
             fill(self.frame)
@@ -174,27 +142,13 @@ class ConditionFrames(_Memory, base.Frames):
             self.guard.notify_all()
 
     def view(self, timeout: float) -> base.Array | None:
-        self.guard.acquire()  # held while it is looked at
-        self.held = True
+        self.hold()
         while int(self.count[0]) == self.seen:
             if not self.guard.wait(timeout):
                 self.release()
                 return None
         self.seen = int(self.count[0])
         return self.frame  # type: ignore[no-any-return]
-
-    def release(self) -> None:
-        if self.held:
-            self.held = False
-            self.guard.release()
-
-    def take(self, timeout: float) -> base.Array | None:
-        view = self.view(timeout)
-        if view is None:
-            return None
-        np.copyto(self.out, view)
-        self.release()
-        return self.out
 
     def close(self) -> None:
         self.frame = self.count = None

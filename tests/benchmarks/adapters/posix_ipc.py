@@ -1,6 +1,5 @@
 """posix_ipc: named shared memory and named semaphores, one as a lock and one for each reader to sleep on."""
 
-import ctypes
 import mmap
 from collections.abc import Callable
 from typing import Any
@@ -9,21 +8,20 @@ import numpy as np
 import posix_ipc
 import schemas
 
-from adapters import base
+from adapters import base, guarded
 
 DISTRIBUTION = "posix_ipc"
 
 
-class _Memory(base.Peer):
+class _Memory(guarded.Memory):
     label = "posix_ipc + Semaphore"
-    size = schemas.SIZE
     owner = False
     sleepers = 0
     array: Any
 
     def create(self) -> str:
         self.memory = posix_ipc.SharedMemory(f"/{self.name}", posix_ipc.O_CREX, size=self.size)
-        self.lock = posix_ipc.Semaphore(f"/{self.name}-lock", posix_ipc.O_CREX, initial_value=1)
+        self.guard = posix_ipc.Semaphore(f"/{self.name}-lock", posix_ipc.O_CREX, initial_value=1)
         self.bells = [
             posix_ipc.Semaphore(f"/{self.name}-{index}", posix_ipc.O_CREX, initial_value=0)
             for index in range(1, self.sleepers + 1)
@@ -34,53 +32,28 @@ class _Memory(base.Peer):
 
     def attach(self, address: str) -> None:
         self.memory = posix_ipc.SharedMemory(f"/{address}")
-        self.lock = posix_ipc.Semaphore(f"/{address}-lock")
+        self.guard = posix_ipc.Semaphore(f"/{address}-lock")
         self.map()
 
     def map(self) -> None:
-        self.mapping = mmap.mmap(self.memory.fd, self.size)
+        self.buffer = mmap.mmap(self.memory.fd, self.size)
         self.memory.close_fd()
-        self.array = np.frombuffer(self.mapping, np.uint8)
+        self.array = np.frombuffer(self.buffer, np.uint8)
         self.address = self.array.ctypes.data
 
     def close(self) -> None:
         if self.owner:
             self.memory.unlink()
-            for semaphore in (self.lock, *self.bells):
+            for semaphore in (self.guard, *self.bells):
                 semaphore.unlink()
 
 
-class Records(_Memory, base.Records):
-    def create(self) -> str:
-        name = super().create()
-        self.write(self.value(1))
-        return name
-
-    def write(self, value: schemas.Plain) -> None:
-        with self.lock:
-            ctypes.memmove(self.address, ctypes.byref(value), schemas.SIZE)
-
-    def read(self) -> schemas.Plain:
-        with self.lock:
-            return schemas.Plain.from_buffer_copy(self.mapping)
-
-    def update(self, number: int) -> None:
-        with self.lock:
-            own = schemas.Plain.from_buffer_copy(self.mapping)
-            own.tick = number
-            own.x = number
-            own.y = number
-            ctypes.memmove(self.address, ctypes.byref(own), schemas.SIZE)
-
-    def write_half(self) -> None:
-        self.lock.acquire()
-        ctypes.memmove(self.address, ctypes.byref(schemas.plain(666)), schemas.SIZE // 2)
+class Records(guarded.Records, _Memory):
+    """One record."""
 
 
-class Frames(_Memory, base.Frames):
-    filled = viewed = True
+class Frames(guarded.Frames, _Memory):
     size = schemas.FRAME
-    held = False
 
     def create(self) -> str:
         self.sleepers = self.readers
@@ -90,11 +63,8 @@ class Frames(_Memory, base.Frames):
         super().attach(address)
         self.bell = posix_ipc.Semaphore(f"/{address}-{self.index}")
 
-    def publish(self, frame: base.Array) -> None:
-        self.publish_filled(lambda target: np.copyto(target, frame))
-
     def publish_filled(self, fill: Callable[[base.Array], None]) -> None:
-        with self.lock:
+        with self.guard:
             fill(self.array)
         for bell in self.bells:
             bell.release()
@@ -104,22 +74,8 @@ class Frames(_Memory, base.Frames):
             self.bell.acquire(timeout)
         except posix_ipc.BusyError:
             return None
-        self.lock.acquire()  # held while it is looked at
-        self.held = True
+        self.hold()
         return self.array  # type: ignore[no-any-return]
-
-    def release(self) -> None:
-        if self.held:
-            self.held = False
-            self.lock.release()
-
-    def take(self, timeout: float) -> base.Array | None:
-        view = self.view(timeout)
-        if view is None:
-            return None
-        np.copyto(self.out, view)
-        self.release()
-        return self.out
 
 
 class Wakes(base.Wakes):

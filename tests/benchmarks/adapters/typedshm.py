@@ -74,13 +74,7 @@ class Frames(_Shared, base.Frames):
         with self.region.loan() as frame:
             fill(frame)
 
-    def take(self, timeout: float) -> base.Array | None:
-        view = self.view(timeout)
-        if view is None:
-            return None
-        np.copyto(self.out, view)  # wait() would return a copy of its own, in fresh pages each time
-        return self.out
-
+    # take() copies what is viewed here: wait() would return a copy of its own, in fresh pages each time
     def view(self, timeout: float) -> base.Array | None:
         if self.views is None:
             self.views = self.region.follow(borrow=True, timeout=timeout, start=self.region.version + 1)
