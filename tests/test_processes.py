@@ -323,6 +323,19 @@ def test_ctrl_c_ends_waiting_for_the_lock(verb):
         assert (region.version, region.read()) == (1, record(2))
 
 
+def test_who_has_slept_in_vain_wakes_others_when_it_gets_the_lock_at_last():
+    """It may have been woken in the place of another who still sleeps, which the word does not tell any more."""
+    with typedshm.create("record", Record) as region, typedshm.attach("record", Record) as other:
+        with other.lock(), pytest.raises(typedshm.Timeout):
+            region.write(record(1), timeout=0.05)
+        with Wire("record") as wire:
+            assert not wire.lines.word & WORD_WAITING
+            with region.lock(timeout=0):
+                assert wire.lines.word & WORD_WAITING
+            with region.lock(timeout=0):
+                assert not wire.lines.word & WORD_WAITING
+
+
 def test_ctrl_c_ends_waiting_for_another_thread():
     with typedshm.create("record", Record) as region:
         held, free = threading.Event(), threading.Event()
