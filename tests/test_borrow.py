@@ -17,7 +17,9 @@ import marks
 import typedshm
 from peers import Child, until
 from shared_types import Big, Car, Pose, Record, record, whole
-from typedshm import array, u32
+from typedshm import array, memory, u32
+from typedshm.paging import Paging
+from typedshm.place import place
 from wire import Presences, Wire
 
 SCHEMAS = {"small": Car, "large": Big}
@@ -362,6 +364,29 @@ def test_pins_of_the_living_do():
         assert not any(wire.slot(2).pins), "it took its own back"
 
 
+def test_what_the_dead_had_pinned_is_free_the_moment_their_entry_is_taken():
+    with typedshm.create("record", Record) as region, Wire("record") as wire:
+        for n in (1, 2, 3):
+            region.write(record(n))
+        entry = region._memory.mutex.entry + 1  # the next to be had
+        for n in (1, 2):
+            wire.slot(n).pins[0] = 1 << entry
+        stake = memory.attach(place("record"), writable=True, timeout=0, paging=Paging())
+        try:  # somebody who is not done with attaching: no schema yet, no Region
+            assert stake.mutex.entry == entry
+            region.write(record(4))
+            assert not any(any(wire.slot(n).pins) for n in range(3))
+        finally:
+            stake.close()
+
+
+def test_a_block_that_got_nothing_is_no_copy():
+    with typedshm.create("empty", Car) as empty:
+        with pytest.raises(typedshm.Empty):
+            empty.borrow().__enter__()
+        assert empty.info().copies == 0
+
+
 def test_a_write_waits_for_a_reader_that_takes_a_pin_back():
     with typedshm.create("record", Record) as region, Wire("record") as wire, Presences("record", [448]):
         for n in (1, 2, 3):
@@ -441,6 +466,27 @@ def test_a_fork_waits_for_nothing_but_its_child(region):
         overwrite(region)
         assert t == region.value(1)
     assert region.info().pinned == 0
+
+
+def child_of_a_closed_handle(pipe, region, picture, other):
+    other.close()
+    pipe.send("ready")
+    pipe.recv()  # until the parent has let go of its pin
+    return (picture == 1).all() and region.closed
+
+
+@marks.fork
+def test_the_child_of_a_fork_does_not_keep_what_its_parent_has_closed():
+    region = pictures()
+    with region.borrow() as picture:
+        region.close()
+    with typedshm.attach("pictures") as other, Child(child_of_a_closed_handle, region, picture, other) as child:
+        child.expect("ready")
+        assert other.info().participants == (os.getpid(), os.getpid())
+        del picture
+        assert other.info().participants == (os.getpid(),)
+        child.send()
+        assert child.join()
 
 
 # ---- the end of a region --------------------------------------------------------------------------------------------

@@ -272,6 +272,8 @@ def _after_fork_in_parent() -> None:
 def _after_fork_in_child() -> None:
     for region in list(_regions):
         region._forked()  # pyright: ignore[reportPrivateUsage]
+        if region.closed:  # it was kept for the parent's arrays only; ours look at copies
+            region._leave()  # pyright: ignore[reportPrivateUsage]
     for end in _copied:
         os.close(end)
     _end_fork()

@@ -140,13 +140,29 @@ const guard_lock mutex_lock = {acquire_lock, release_lock, is_my_lock};
 
 /* ---- the object ----------------------------------------------------------------------------- */
 
+/* Whoever had our presence entry before us may have died with pins. They are not ours, but from here on they count as a
+ * living reader's: a writer that goes by now may find no slot. So at once, before any schema is looked at. */
+static void drop_stale_pins(const Mutex *mutex) {
+    const os_memory *memory = &mutex->mapping->memory;
+    uint32_t entry = mutex->lock.entry;
+    tshm_header header;
+    tshm_ring ring;
+    if (tshm_check(memory->start, memory->size, &header, &ring) || ring.slot_count < 3)
+        return;                                    /* whoever wants to pin something will be told what is wrong */
+    for (uint32_t i = 0; i < ring.slot_count; i++) /* relaxed: nothing was read under them */
+        atomic_fetch_and_explicit(&tshm_slot_of(&ring, i)->pins[entry / 64], ~(1ull << entry % 64),
+                                  memory_order_relaxed);
+}
+
 static int attach(Mutex *mutex, PyObject *handle) {
     if (peers_open(&mutex->lock.peers, handle) < 0)
         return -1;
     int result = lock_attach(&mutex->lock);
     mutex->forks = os_forks;
-    if (result == TSHM_LOCK_TAKEN)
+    if (result == TSHM_LOCK_TAKEN) {
+        drop_stale_pins(mutex);
         return 0;
+    }
     peers_leave(&mutex->lock.peers);
     errno = result == TSHM_LOCK_FULL ? EUSERS : errno;
     PyErr_SetFromErrno(PyExc_OSError);

@@ -132,10 +132,12 @@ static bool copy(Pin *pin, Ring *ring, uint64_t after, bool every) {
         PyErr_NoMemory();
         return false;
     }
+    if (!ring_copy(ring, pin->start, after, every, &pin->version))
+        return false;
     gate_shut(&ring->pins);
     ring->pins.copies++;
     gate_open(&ring->pins);
-    return ring_copy(ring, pin->start, after, every, &pin->version);
+    return true;
 }
 
 Pin *pin_new(Ring *ring, uint64_t after, bool every) {
@@ -153,7 +155,8 @@ Pin *pin_new(Ring *ring, uint64_t after, bool every) {
     for (int tries = 0; state == TSHM_BUSY && tries < 64; tries++)
         state = pin_slot(ring, &pin->cursor, &pin->version);
     if (state == TSHM_READABLE && every && pin->version != after + 1) { /* there may be older ones still to be got */
-        unpin_slot(ring, &pin->cursor);
+        if (unpin_slot(ring, &pin->cursor))
+            leave(ring); /* close() came meanwhile, found it pinned, and left that to us */
         state = TSHM_TOO_MANY;
     }
     bool done;

@@ -24,16 +24,6 @@ bool ring_look(Ring *ring) {
     return result != NULL;
 }
 
-/* Whoever had our presence entry before us may have died with pins; they are not ours. */
-static void drop_stale_pins(Ring *self) {
-    if (!self->mutex || tshm_load(&self->mutex->detached, relaxed) || self->ring.slot_count < 3)
-        return;
-    uint32_t entry = self->mutex->lock.entry;
-    for (uint32_t i = 0; i < self->ring.slot_count; i++) /* relaxed: nothing was read under them */
-        atomic_fetch_and_explicit(&tshm_slot_of(&self->ring, i)->pins[entry / 64], ~(1ull << entry % 64),
-                                  memory_order_relaxed);
-}
-
 /* Takes the attribute; None counts as NULL. */
 static int take_attribute(PyObject *object, const char *name, PyObject **place) {
     PyObject *value = PyObject_GetAttrString(object, name);
@@ -99,7 +89,6 @@ static int ring_init(PyObject *object, PyObject *args, PyObject *kwargs) {
     if (mutex != Py_None) {
         Py_INCREF(mutex);
         self->mutex = (Mutex *)mutex;
-        drop_stale_pins(self);
     }
     Py_INCREF(mapping);
     self->mapping = self->held = (Mapping *)mapping;
@@ -178,7 +167,6 @@ static PyObject *ring_forked(PyObject *object, PyObject *unused) {
         lease_end(self->lease);
     self->block_open = false;
     pins_after_fork(self);
-    drop_stale_pins(self);
     Py_RETURN_NONE;
 }
 
