@@ -1,10 +1,6 @@
-"""The kill storm: writers and readers are killed at points nobody has chosen, and replaced, while the others go on.
+"""The kill storm: writers and readers are killed at points nobody has chosen, and replaced, while the others go on."""
 
-Every value proves that it is whole, and says its version where its writer knew that. What a process counts stands in
-memory that it shares with the test, so it outlives the process.
-"""
-
-import ctypes
+import copy
 import itertools
 import os
 import random
@@ -12,90 +8,20 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 import marks
 import typedshm
-from peers import PATIENCE, Child, SharedBytes, until
-from typedshm import Shape, Struct
+from peers import PATIENCE
+from storm import BLIND, Crew, Lane, Large, Small, fill, is_true, words_of
 from wire import WORD_OWNER, Wire
 
-
-class Small(Struct):
-    """A record: copied under the GIL, and by update() on a copy."""
-
-    words: Annotated[NDArray[np.uint64], Shape(10)]
+COUNTS = ("writes", "reads", "borrows", "torn", "backwards", "lost", "overrun", "late")
 
 
-class Large(Struct):
-    """A frame: copied without the GIL, and changed by update() in its slot."""
-
-    words: Annotated[NDArray[np.uint64], Shape(20_000)]
-
-
-# ---- values --------------------------------------------------------------------------------------------------------
-
-PATTERN = np.arange(20_000, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-BLIND = 1 << 63
-"""Marks the number of a value whose writer could not know which version it would become."""
-
-
-def words_of(value: Struct) -> "NDArray[np.uint64]":
-    """All of a value's bytes, in place."""
-    return np.frombuffer(value, np.uint64)
-
-
-def fill(words: "NDArray[np.uint64]", number: int) -> None:
-    """Make it the whole value of that number."""
-    np.add(PATTERN[: len(words)], np.uint64(number), out=words)
-
-
-def is_whole(words: "NDArray[np.uint64]") -> bool:
-    """True if every word follows from the first, which is the number."""
-    return bool((words - PATTERN[: len(words)] == words[0]).all())
-
-
-def is_true(words: "NDArray[np.uint64]", version: int) -> bool:
-    """True if it is whole, and the value of that version."""
-    number = int(words[0])
-    return is_whole(words) and (number == version or number >= BLIND)
-
-
-# ---- what is counted -----------------------------------------------------------------------------------------------
-
-
-class Row(ctypes.Structure):
-    """One lane's counts: that of a process and of those that took its place when it was killed."""
-
-    _fields_ = tuple(
-        (name, ctypes.c_uint64)
-        for name in ("entry", "version", "writes", "reads", "torn", "backwards", "lost", "overrun", "late")
-    )
-
-
-@dataclass(frozen=True)
-class Lane:
-    """What a process needs to know: the region, and where its counts stand."""
-
-    name: str | Path
-    schema: type[Any]
-    slots: int
-    board: SharedBytes
-    number: int
-
-    def row(self) -> Row:
-        return Row.from_buffer(self.board, self.number * ctypes.sizeof(Row))
-
-    def attach(self, *, readonly: bool = False) -> tuple[Any, Row]:
-        """The region, and this lane's counts."""
-        region = typedshm.attach(self.name, self.schema, readonly=readonly)
-        row = self.row()
-        row.entry = WORD_OWNER if readonly else region._memory.mutex.entry + 1
-        return region, row
+# ---- processes -----------------------------------------------------------------------------------------------------
 
 
 def write_for_ever(pipe: Any, lane: Lane) -> None:
@@ -157,9 +83,18 @@ def read_for_ever(pipe: Any, lane: Lane, readonly: bool) -> None:
         region.read_into(target)
         return target
 
+    def by_borrow() -> Any:
+        with region.borrow() as t:
+            words = words_of(t)
+            row.torn += not is_true(words, typedshm.version_of(t))
+            value = copy.copy(t)
+            row.torn += bytes(words) != bytes(value)
+        row.borrows += 1
+        return value
+
     while True:
         try:
-            value = chance.choice((region.read, by_read_into, by_wait))()
+            value = chance.choice((region.read, by_read_into, by_wait, by_borrow))()
         except typedshm.TornWrite:
             assert lane.slots == 1, "with two slots and more, nothing is ever lost"
             row.lost += 1
@@ -211,48 +146,29 @@ class Figures:
             f"({self.half_filled} seen with a half-filled slot), "
             f"torn {counts['torn']}, non-monotonic {counts['backwards']}, stalled > 1 s {self.stalled} "
             f"(longest {1e3 * self.longest:.0f} ms), waiters late {counts['late']}; "
-            f"{counts['writes']:,} writes, {counts['reads']:,} reads, {counts['overrun']} overrun, "
-            f"{counts['lost']} times TornWrite"
+            f"{counts['writes']:,} writes, {counts['reads']:,} reads ({counts['borrows']:,} borrowed), "
+            f"{counts['overrun']} overrun, {counts['lost']} times TornWrite"
         )
 
 
 class Storm:
     """Processes that share a region, and one by one are killed and replaced."""
 
-    TASKS: tuple[tuple[Any, ...], ...] = (
-        (write_for_ever,),
-        (write_for_ever,),
-        (read_for_ever, False),
-        (read_for_ever, True),
-    )
+    TASKS = ((write_for_ever,), (write_for_ever,), (read_for_ever, False), (read_for_ever, True))
     WRITERS = 2
 
     def __init__(self, region: Any, wire: Wire, name: str | Path, schema: type[Any], slots: int) -> None:
-        board = SharedBytes(len(self.TASKS) * ctypes.sizeof(Row))
-        self._region, self._wire = region, wire
-        self._lanes = [Lane(name, schema, slots, board, number) for number in range(len(self.TASKS))]
-        self._rows = [lane.row() for lane in self._lanes]
+        self._region, self._wire, self._slots = region, wire, slots
+        self._crew = Crew(name, schema, slots, self.TASKS, ("version", *COUNTS))
         self._chance = random.Random()
-        self._children: list[Child] = []
         self.figures = Figures()
 
-    def _start(self, number: int) -> Child:
-        self._rows[number].entry = 0
-        function, *more = self.TASKS[number]
-        return Child(function, self._lanes[number], *more)
-
     def run(self, kills: int) -> None:
-        try:
-            self._children.extend(self._start(number) for number in range(len(self.TASKS)))
+        with self._crew:
             for _ in range(kills):
                 self._kill_one()
-            self._complain()
-        finally:
-            for child in self._children:
-                child.kill()
-        for row in self._rows:
-            for name, _ in Row._fields_[2:]:
-                self.figures.counts[name] = self.figures.counts.get(name, 0) + getattr(row, name)
+            self._crew.complain()
+        self.figures.counts = self._crew.counts(*COUNTS)
 
     def _kill_one(self) -> None:
         # four times of five a writer; now and then one that is only just attaching
@@ -260,24 +176,20 @@ class Storm:
         number = self._chance.choice(numbers)
         # whoever is to go on has to be there; the victim may be on its way
         needed = {*range(self.WRITERS)} - {number} | ({number} if self._chance.random() < 0.9 else set())
-        until(lambda: self._are_there(needed))
+        self._crew.until(lambda: self._crew.are_there(needed))
         time.sleep(self._chance.uniform(0, 0.003))  # no matter how long: where it is by then is for chance to say
         lines = self._wire.lines
         deaths = lines.deaths
-        self._children[number].kill()
+        self._crew.kill(number)
         # its lock may have been taken over before we came to look; then it has been counted
-        held = lines.word & WORD_OWNER == self._rows[number].entry > 0
+        held = lines.word & WORD_OWNER == self._crew.rows[number].entry > 0
         self.figures.kills += 1
         self.figures.writers_killed += number < self.WRITERS
         self.figures.mid_write += number < self.WRITERS and (held or lines.deaths > deaths)
-        self.figures.half_filled += held and any(self._wire.slot(n).seq & 1 for n in range(self._lanes[0].slots))
+        self.figures.half_filled += held and any(self._wire.slot(n).seq & 1 for n in range(self._slots))
         version = self._region.version
-        self._children[number] = self._start(number)
+        self._crew.start(number)
         self._see_it_go_on(number, version)
-
-    def _are_there(self, numbers: set[int]) -> bool:
-        self._complain()
-        return all(self._rows[number].entry for number in numbers)
 
     def _see_it_go_on(self, number: int, version: int) -> None:
         """Wait for the next version; it may take a second, not counting any time in which nobody let us run."""
@@ -287,22 +199,16 @@ class Storm:
             now = time.monotonic()
             before, waited = waited, waited + min(now - looked, 0.02)
             looked = now
-            self._complain()
+            self._crew.complain()
             if before <= 1.0 < waited:
                 self.figures.stalled += 1
                 lines = self._wire.lines
                 print(
                     f"stalled after the death of lane {number}: {lines.word=:#x} {lines.head=} {lines.deaths=}", end=" "
                 )
-                print([self._wire.slot(n).seq for n in range(self._lanes[0].slots)], self._region.info())
+                print([self._wire.slot(n).seq for n in range(self._slots)], self._region.info())
             assert waited < PATIENCE, "no further version"
         self.figures.longest = max(self.figures.longest, waited)
-
-    def _complain(self) -> None:
-        """Raise the error of a process that has failed by itself."""
-        for child in self._children:
-            if child._pipe.poll():
-                child.receive()
 
 
 if marks.WINDOWS:  # where a process takes two seconds to start
@@ -346,6 +252,7 @@ def test_kill_storm(
         region.write(value, timeout=0)
         assert (region.version, region.read()) == (version + 1, value)
         assert region.info().participants == (os.getpid(),), "the dead take up no room"
+        assert region.info().pinned == 0, "nor do they keep anything"
         assert region.info().deaths <= figures.kills + len(Storm.TASKS)
 
 
