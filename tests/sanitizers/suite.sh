@@ -17,7 +17,7 @@ fi
 rest=() # what is not about the C core, or is about orders, sizes and pages (mlock() does nothing here) rather than bytes
 for name in models stress fuzz hostile/test_{documents,impostors,names}.py \
     test_{adapters,barriers,benchmarks,build_backend,camera,catalog,document,layout,paging,permissions,readme}.py \
-    test_{examples_arrays,region_schemas,rooms,round_trip,scale,state_machine,targets,testing,torn,typing}.py; do
+    test_{examples,examples_arrays,region_schemas,rooms,round_trip,scale,state_machine,targets,testing,torn,typing}.py; do
     [[ ! -e tests/$name ]] || rest+=("tests/$name")
 done
 
