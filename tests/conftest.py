@@ -1,5 +1,6 @@
 """Every test has names of its own, and leaves nothing behind: no region, no process."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -30,6 +31,14 @@ def kills(request: pytest.FixtureRequest) -> int:
 def thorough(request: pytest.FixtureRequest) -> bool:
     """True for long rounds of what has a short one in every run."""
     return bool(request.config.getoption("--thorough"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> Iterator[None]:
+    """Let SIGINT be a KeyboardInterrupt also where the tests are a job in a shell's background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,7 @@ import os
 import pickle
 import signal
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -546,7 +547,7 @@ def test_an_error_on_the_way_out_is_not_lost_by_the_last_array():
 
 @marks.region_files
 def test_memory_that_goes_away(region):
-    path = region._memory.place.path
+    path = Path(region._memory.place.address)
     with region.borrow() as t:
         array = np.frombuffer(t, np.uint8)
         os.truncate(path, 0)

@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -176,7 +177,7 @@ def test_unlink_does_not_step_into_a_joining_or_leaving(monkeypatch):
     """Who makes, joins or leaves holds the birth byte, and so can be sure of what stands under the name."""
     monkeypatch.setattr(typedshm.memory, "PATIENCE", 0.01)
     with typedshm.create("byte", Byte):
-        path = place("byte").path
+        path = Path(place("byte").address)
         fd = os.open(path, os.O_RDWR)
         assert _native.lock_byte(fd, _native.BIRTH_BYTE, _native.BYTE_EXCLUSIVE)
         with pytest.raises(typedshm.Timeout):

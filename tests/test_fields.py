@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from typing_extensions import TypeAliasType
 
 from typedshm.errors import SchemaError
-from typedshm.fields import (
-    KINDS,
+from typedshm.fields import KINDS, Declaration, is_class_variable, parse
+from typedshm.vocabulary import (
     Bytes,
-    Declaration,
     Doc,
     Offset,
     Scalar,
@@ -32,8 +31,6 @@ from typedshm.fields import (
     i16,
     i32,
     i64,
-    is_class_variable,
-    parse,
     u8,
     u16,
     u32,
@@ -150,9 +147,9 @@ def test_an_annotation_says_what_it_declares(annotation: object, expected: Decla
         (Annotated[NDArray[np.float32], Shape(2), Scalar("f8")], "contradicts NDArray\\[np.float32\\]"),
         (Annotated[f32, Shape(4)], "Shape stands beside an array type, found float"),
         (Annotated[f32, Scalar("f8")], "expected one size, found Scalar"),
-        (Annotated[int, Scalar("f4")], r"Scalar\(code='f4'\) is for float, found int"),
+        (Annotated[int, Scalar("f4")], r"Scalar\('f4'\) is for float, found int"),
         (Annotated[Gear, Scalar("f4")], "is for float, found Gear"),
-        (Annotated[bytes, Utf8(4)], r"Utf8\(n=4\) is for str, found bytes"),
+        (Annotated[bytes, Utf8(4)], r"Utf8\(4\) is for str, found bytes"),
         (Annotated[int, Timestamp()], r"Timestamp\(\) is for np.datetime64 and datetime, found int"),
         (Annotated[str, Utf8], "Utf8 needs its arguments"),
     ],

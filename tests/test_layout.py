@@ -15,7 +15,9 @@ import pytest
 from numpy.typing import NDArray
 
 from typedshm.errors import SchemaError
-from typedshm.fields import (
+from typedshm.layout import Enumeration, Layout, LayoutField
+from typedshm.struct import Struct
+from typedshm.vocabulary import (
     Bytes,
     Doc,
     Offset,
@@ -37,8 +39,6 @@ from typedshm.fields import (
     u16,
     u32,
 )
-from typedshm.layout import Enumeration, Layout, LayoutField
-from typedshm.struct import Struct
 
 
 class Pose(Struct):

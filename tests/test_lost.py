@@ -39,7 +39,7 @@ def name(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str | Path]
     yield chosen
     gc.collect()
     if not marks.WINDOWS:
-        place(chosen).path.unlink(missing_ok=True)  # cut short, it is nothing that anybody would sweep away
+        Path(place(chosen).address).unlink(missing_ok=True)  # cut short, it is nothing that anybody would sweep away
 
 
 def inside(block: Any) -> None:
@@ -73,7 +73,7 @@ def test_every_verb_says_that_the_memory_is_gone(name, verb, schema):
     value = value_of(schema)
     with typedshm.create(name, schema) as region, typedshm.attach(name, schema, readonly=True) as reader:
         region.write(value)
-        os.truncate(place(name).path, 0)
+        os.truncate(place(name).address, 0)
         handles = (region, reader) if verb in ("read", "read_into", "wait", "version", "info") else (region,)
         for handle in handles:
             for _ in range(2):
@@ -91,7 +91,7 @@ def test_a_part_that_is_cut_off_is_missed_when_it_is_touched(name, verb):
     with typedshm.create(name, Frame) as region:
         for _ in range(3):
             region.write(value)
-        os.truncate(place(name).path, 8192)
+        os.truncate(place(name).address, 8192)
         assert region.version == 3, "what is there can be read"
         with pytest.raises(typedshm.RegionLost, match=LOST):
             thrice(VERBS[verb], region, value)
@@ -108,7 +108,7 @@ def test_a_block_whose_memory_goes_away_ends_in_an_error_and_its_arrays_live_on(
         block = getattr(region, verb)()
         t = block.__enter__()
         array = np.frombuffer(t, np.uint8)
-        os.truncate(place(name).path, 0)
+        os.truncate(place(name).address, 0)
         array[:] = 9
         assert (array == 9).all(), "it is memory like any other"
         with pytest.raises(typedshm.RegionLost, match=LOST):
@@ -125,7 +125,7 @@ def test_a_write_inside_a_lock_that_lost_its_memory_fails_at_once(name, verb):
     with typedshm.create(name, Car) as region:
         lock = region.lock()
         lock.__enter__()
-        os.truncate(place(name).path, 0)
+        os.truncate(place(name).address, 0)
         for _ in range(2):
             with pytest.raises(typedshm.RegionLost, match=LOST):
                 VERBS[verb](region, whole(1))
@@ -140,7 +140,7 @@ def test_overlays_of_lost_memory_show_zeros_and_the_next_verb_says_why(name):
             t.image[:] = 5
             kept = t.image
         assert (kept == 5).all()
-        os.truncate(place(name).path, 0)
+        os.truncate(place(name).address, 0)
         assert not kept.any()
         with pytest.raises(typedshm.RegionLost, match=LOST):
             region.read()
@@ -183,7 +183,7 @@ def test_a_block_that_is_overwritten_is_an_error(name):
 def test_a_deleted_region_goes_on_for_those_who_have_it(name):
     with typedshm.create(name, Car) as region, typedshm.attach(name, Car) as other:
         region.write(whole(1))
-        place(name).path.unlink()
+        Path(place(name).address).unlink()
         other.write(whole(2))
         assert region.wait(timeout=0) == whole(2)
         with pytest.raises(typedshm.RegionNotFound):
@@ -196,7 +196,7 @@ def test_a_cut_anywhere_is_told_from_an_empty_or_broken_region(name, length):
     """Up to its page's end the system shows zeros for what was cut off: no fault tells of them."""
     with typedshm.create(name, Car) as region:
         region.write(whole(1))
-        os.truncate(place(name).path, length)
+        os.truncate(place(name).address, length)
         for verb in (region.read, lambda: region.wait(timeout=0), lambda: region.wait(after=1, timeout=None)):
             with pytest.raises(typedshm.RegionLost, match=LOST):
                 verb()
@@ -212,7 +212,7 @@ def test_a_region_that_is_cut_while_it_is_made(name, length, monkeypatch):
     build = Blueprint.build
 
     def cut(*args: Any) -> None:
-        os.truncate(place(name).path, length)
+        os.truncate(place(name).address, length)
         build(*args)
 
     monkeypatch.setattr(Blueprint, "build", cut)
@@ -220,7 +220,7 @@ def test_a_region_that_is_cut_while_it_is_made(name, length, monkeypatch):
         typedshm.create(name, Car).write(whole(1))
     monkeypatch.undo()
     gc.collect()
-    place(name).path.unlink(missing_ok=True)
+    Path(place(name).address).unlink(missing_ok=True)
     with typedshm.create(name, Car) as region:
         region.write(whole(1))
 
@@ -234,7 +234,7 @@ def test_a_block_in_debug_mode_loses_its_own_pages(when, length):
 import os, numpy as np, typedshm
 region = typedshm.create("region", typedshm.array("u1", 100_000), slots=2)
 region.write(np.ones(100_000, "u1"))
-path = region._memory.place.path
+path = region._memory.place.address
 {f"os.truncate(path, {length})" if when == "before" else ""}
 try:
     with region.loan() as t:
@@ -269,7 +269,7 @@ def test_a_waiter_notices(name, readonly):
         if not readonly:
             with Wire(name) as wire:
                 until(lambda: wire.lines.waiting_until)
-        os.truncate(place(name).path, 0)
+        os.truncate(place(name).address, 0)
         thread.join(PATIENCE)
         assert len(caught) == 1
 
@@ -291,7 +291,7 @@ def test_who_waits_for_the_lock_notices(name):
         thread.start()
         with Wire(name) as wire:
             until(lambda: wire.lines.word & WORD_WAITING)
-        os.truncate(place(name).path, 0)
+        os.truncate(place(name).address, 0)
         thread.join(PATIENCE)
         assert len(caught) == 1
         with pytest.raises(typedshm.RegionLost, match=LOST):
@@ -301,7 +301,7 @@ def test_who_waits_for_the_lock_notices(name):
 @cut_short
 @pytest.mark.parametrize("length", [0, 200, 4096])
 def test_a_mutex_that_is_lost_guards_nothing_and_says_so(length):
-    path = place("guard", kind="mutex").path
+    path = Path(place("guard", kind="mutex").address)
     with contextlib.closing(typedshm.NamedMutex("guard")) as mutex:
         assert mutex.acquire()
         os.truncate(path, length)
@@ -341,7 +341,7 @@ def what_a_child_finds(pipe: Any, region: Any) -> str:
 def test_the_child_of_a_fork_knows_that_the_memory_is_gone(name):
     with typedshm.create(name, Car) as region, typedshm.create("sound", Car) as sound:
         sound.write(whole(1))
-        os.truncate(place(name).path, 0)
+        os.truncate(place(name).address, 0)
         with pytest.raises(typedshm.RegionLost):
             region.read()
         with Child(what_a_child_finds, region) as child:
@@ -382,12 +382,12 @@ def test_many_threads_race_the_cutting():
             start = region.version
             until(lambda region=region, start=start: region.version > start + seed.randrange(50))
             size = region.info().size
-            os.truncate(place("region").path, seed.choice([0, 4096, size // 2]))
+            os.truncate(place("region").address, seed.choice([0, 4096, size // 2]))
             for thread in threads:
                 thread.join(PATIENCE)
             assert set(ends) == {typedshm.RegionLost}
             assert len(ends) == len(threads)
-        place("region").path.unlink(missing_ok=True)
+        Path(place("region").address).unlink(missing_ok=True)
 
 
 # ---- room that is not there ----------------------------------------------------------------------------------------
@@ -456,7 +456,7 @@ value = np.zeros(20_000_000, "u1")
 used = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmData"))
 before = resource.getrlimit(resource.RLIMIT_DATA)
 resource.setrlimit(resource.RLIMIT_DATA, ((used + 4096) * 1024, before[1]))
-os.truncate(region._memory.place.path, 0)
+os.truncate(region._memory.place.address, 0)
 try:
     region.read_into(value)
 except typedshm.RegionLost:
@@ -496,21 +496,21 @@ value = np.zeros({size}, "u1")
 with region.loan() as kept:
     kept[:] = 3
 {after}
-path = place("region").path
+path = place("region").address
 os.truncate(path, 0)
 try:
     {TOUCH[touch]}
 except typedshm.RegionLost as error:
     print("lost")
-path.unlink()
+os.unlink(path)
 with typedshm.create("next", typedshm.array("u1", 8)) as following:  # and once more, now that we are in front
     following.write(np.ones(8, "u1"))
-    os.truncate(place("next").path, 0)
+    os.truncate(place("next").address, 0)
     try:
         following.read()
     except typedshm.RegionLost:
         print("lost again")
-    place("next").path.unlink()
+    os.unlink(place("next").address)
 """)
     assert (done.returncode, done.stdout.split("\n")[:2]) == (0, ["lost", "lost again"]), done.stderr
     if mode != "after us":
@@ -541,7 +541,8 @@ region.write(np.zeros(100, "u1"))
 def test_other_faults_still_end_the_process(event, watched):
     enable = "import faulthandler; faulthandler.enable()" if watched else ""
     done = run_script(
-        f"{enable}\n{OPEN}\nprint('there', flush=True)\nos.unlink(region._memory.place.path)\n{event}\nprint('alive')"
+        f"{enable}\n{OPEN}\nprint('there', flush=True)\n"
+        f"os.unlink(region._memory.place.address)\n{event}\nprint('alive')"
     )
     assert (done.returncode, done.stdout) == (-signal.SIGBUS, "there\n")
     assert ("Fatal Python error: Bus error" in done.stderr) is watched
@@ -559,7 +560,7 @@ def test_a_handler_of_the_programs_own_is_served(order):
 {SENT}
 with typedshm.attach("region") as second:  # puts us in front again
     {SENT}
-    os.truncate(region._memory.place.path, 0)
+    os.truncate(region._memory.place.address, 0)
     for handle in (region, second):
         try:
             handle.read()
@@ -578,8 +579,8 @@ def test_an_ignored_signal_stays_ignored():
     )
     assert (done.returncode, done.stdout) == (0, "alive\n")
     done = run_script(
-        f"import signal; signal.signal(signal.SIGBUS, signal.SIG_IGN)\n{OPEN}\nos.unlink(region._memory.place.path)\n"
-        f"{FOREIGN_FAULT}"
+        f"import signal; signal.signal(signal.SIGBUS, signal.SIG_IGN)\n{OPEN}\n"
+        f"os.unlink(region._memory.place.address)\n{FOREIGN_FAULT}"
     )
     assert done.returncode == -signal.SIGBUS, "a fault cannot be ignored"
 
@@ -607,7 +608,7 @@ def hand_back(number, info, context):
 new = Action(handler=ctypes.cast(hand_back, ctypes.c_void_p), flags=4 | 0x40000000)
 assert libc.sigaction(signal.SIGBUS, ctypes.byref(new), ctypes.byref(old)) == 0
 typedshm.attach("region").close()
-os.unlink(region._memory.place.path)
+os.unlink(region._memory.place.address)
 {SENT}
 """)
     if first:
@@ -622,7 +623,7 @@ def test_a_fault_in_the_child_of_a_fork():
         region.write(Frame.zero())
         pid = quiet_fork()
         if pid == 0:
-            os.truncate(place("region").path, 0)
+            os.truncate(place("region").address, 0)
             try:
                 region.read()
             except typedshm.RegionLost:
@@ -631,4 +632,4 @@ def test_a_fault_in_the_child_of_a_fork():
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
         with pytest.raises(typedshm.RegionLost):
             region.read()
-        place("region").path.unlink(missing_ok=True)
+        Path(place("region").address).unlink(missing_ok=True)

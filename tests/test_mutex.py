@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import pickle
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -244,7 +245,7 @@ def test_when_all_have_died_it_starts_anew():
     with Child(take_and_stay) as child:
         child.expect("taken")
         child.kill()
-    assert marks.WINDOWS or place("guard", kind="mutex").path.exists(), "what is left behind"
+    assert marks.WINDOWS or Path(place("guard", kind="mutex").address).exists(), "what is left behind"
     with NamedMutex("guard") as mutex:
         assert not mutex.recovered
     mutex.close()

@@ -19,7 +19,8 @@ ROOMS: dict[str, set[str]] = {
     # declaring
     "kinds": set(),
     "annotations": {"errors"},
-    "fields": {"errors", "kinds", "questions"},
+    "vocabulary": {"errors", "kinds", "questions"},
+    "fields": {"errors", "kinds", "vocabulary"},
     "layout": {"errors", "fields", "kinds"},
     "ctypes_fields": {"kinds", "layout"},
     "values": {"_native", "errors", "fields", "kinds", "layout"},
@@ -32,10 +33,10 @@ ROOMS: dict[str, set[str]] = {
     "document_model": {"errors", "fields", "kinds", "layout"},
     "document": {"document_model", "errors", "layout", "struct"},
     # whatever else can be a schema
-    "models": {"errors", "fields", "kinds", "layout", "snapshots", "struct"},
-    "validation": {"errors", "fields", "kinds", "layout", "models", "snapshots", "struct"},
-    "records": {"errors", "fields", "models", "struct"},
-    "arrays": {"errors", "fields", "kinds", "layout", "struct"},
+    "models": {"errors", "kinds", "layout", "snapshots", "struct", "vocabulary"},
+    "validation": {"errors", "kinds", "layout", "models", "snapshots", "struct"},
+    "records": {"errors", "models", "struct", "vocabulary"},
+    "arrays": {"errors", "kinds", "layout", "struct"},
     "adapters": {
         *("_native", "arrays", "document", "errors", "layout", "models", "questions", "records", "struct"),
         *("validation", "views"),
@@ -58,7 +59,7 @@ ROOMS: dict[str, set[str]] = {
     "region": {"_native", "adapters", "errors", "failures", "follow", "layout", "place", "stake"},
     "opening": {"adapters", "arrays", "blueprint", "errors", "memory", "paging", "place", "region", "stake"},
     "catalog": {"errors", "memory", "opening", "place", "region"},
-    "strategies": {"fields", "kinds", "layout", "struct"},
+    "strategies": {"kinds", "layout", "struct", "vocabulary"},
     "testing": {"_native", "memory", "place"},
 }
 

@@ -25,7 +25,11 @@ from numpy.typing import NDArray
 import marks
 from typedshm import _native
 from typedshm.errors import Closed, FieldOverflow, FieldTypeError, FieldValueError, SchemaError
-from typedshm.fields import (
+from typedshm.kinds import KINDS
+from typedshm.snapshots import asdict, replace
+from typedshm.struct import Struct, StructMeta, initial, struct_from_layout, version_of
+from typedshm.views import leased, overlay
+from typedshm.vocabulary import (
     Bytes,
     Scalar,
     Shape,
@@ -48,10 +52,6 @@ from typedshm.fields import (
     u32,
     u64,
 )
-from typedshm.kinds import KINDS
-from typedshm.snapshots import asdict, replace
-from typedshm.struct import Struct, StructMeta, initial, struct_from_layout, version_of
-from typedshm.views import leased, overlay
 
 
 class Gear(IntEnum):

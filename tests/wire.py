@@ -97,7 +97,7 @@ def memory_of(name: str | Path, kind: str = "region") -> memoryview:
             return memoryview(_native.Mapping(section.handle, name.stat().st_size, True))
     if sys.platform == "win32":
         return section_of(instance_of(place(name, kind=kind).address))
-    with place(name, kind=kind).path.open("r+b") as file:
+    with Path(place(name, kind=kind).address).open("r+b") as file:
         return memoryview(mmap.mmap(file.fileno(), 0))
 
 
@@ -123,7 +123,7 @@ class Presences:
             self._events = {entry: NamedEvent(f"{prefix}!p{entry}") for entry in entries}
             assert all(event.created for event in self._events.values())
         else:
-            self._fd = os.open(place(name).path, os.O_RDWR | os.O_CLOEXEC)
+            self._fd = os.open(place(name).address, os.O_RDWR | os.O_CLOEXEC)
             for entry in entries:
                 assert _native.lock_byte(self._fd, _native.PRESENCE_BYTE + entry, _native.BYTE_EXCLUSIVE)
 

@@ -28,7 +28,16 @@ from typedshm.errors import (
     TornWrite,
     TypedshmError,
 )
-from typedshm.fields import (
+from typedshm.follow import Follower
+from typedshm.foreign import RawSection
+from typedshm.header import get_include
+from typedshm.layout import Enumeration, Layout, LayoutField
+from typedshm.mutex import NamedMutex
+from typedshm.opening import attach, create, open, share, unlink
+from typedshm.region import Region, RegionInfo
+from typedshm.snapshots import asdict, replace
+from typedshm.struct import Struct, version_of
+from typedshm.vocabulary import (
     Bytes,
     Doc,
     Offset,
@@ -53,15 +62,6 @@ from typedshm.fields import (
     u32,
     u64,
 )
-from typedshm.follow import Follower
-from typedshm.foreign import RawSection
-from typedshm.header import get_include
-from typedshm.layout import Enumeration, Layout, LayoutField
-from typedshm.mutex import NamedMutex
-from typedshm.opening import attach, create, open, share, unlink
-from typedshm.region import Region, RegionInfo
-from typedshm.snapshots import asdict, replace
-from typedshm.struct import Struct, version_of
 
 __version__ = "0.1.0"
 

@@ -279,7 +279,6 @@ class Ring(Generic[_T]):
         mutex: Mutex | None,
         schema: object,
         size: int,
-        defaults: bytes,
         refuses: bool,
         debug: bool,
     ) -> None: ...

@@ -11,10 +11,9 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from typedshm import _native
-from typedshm.arrays import ArraySchema
+from typedshm.arrays import ArraySchema, NDArray
 from typedshm.document import Value, dump, parse, struct_of
 from typedshm.errors import FieldTypeError, FieldValueError, SchemaError
 from typedshm.layout import Layout
@@ -29,7 +28,9 @@ _ACCEPTED = "a Struct, a pydantic model, a dataclass, or typedshm.array(dtype, *
 
 
 class Schema(ABC, Generic[T]):
-    """How the values of a region are made of bytes and bytes of values. The C core takes these attributes as they are.
+    """How the values of a region are made of bytes and bytes of values. The C core asks for these attributes.
+
+    For ``leased``, ``viewed`` and ``defaults`` it asks when they are first needed.
 
     Attributes
     ----------
@@ -37,10 +38,10 @@ class Schema(ABC, Generic[T]):
         What the user gave, or None for a schema that came out of a region.
     layout : Layout
         Of the bytes.
-    struct, leased : type or None
-        The Struct of the values and its leased variant; None if values are arrays.
-    viewed : callable or None
-        Makes a read-only Struct at an address; None if values are arrays.
+    struct : type or None
+        The Struct of the values; None if they are arrays.
+    leased, viewed : type, callable
+        Its leased variant; and what makes a read-only Struct at an address. Nobody asks where values are arrays.
     decode : callable or None
         Turns a Struct into the value users get; None if that is the Struct itself, or the array.
     value : "struct" or "array"
@@ -50,8 +51,6 @@ class Schema(ABC, Generic[T]):
     source: Any
     layout: Layout
     struct: type[Struct] | None
-    leased: type[Struct] | None
-    viewed: Callable[[int], Struct] | None
     decode: Callable[[Any], T] | None
     value: Value
 
@@ -159,10 +158,16 @@ class _StructValues(Schema[Any]):
         self.source = source
         self.layout = struct.layout
         self.struct = self._struct = struct
-        self.leased = leased(struct)
-        self.viewed = view_maker(struct)
         self.decode = record.decode if record is not None else None
         self._record = record
+
+    @functools.cached_property
+    def leased(self) -> type[Struct]:
+        return leased(self._struct)
+
+    @functools.cached_property
+    def viewed(self) -> Callable[[int], Struct]:
+        return view_maker(self._struct)
 
     def make(self) -> Struct:
         # over memory that NumPy leaves unset: a large one is about to be overwritten, and zeroing it would cost as much
@@ -206,8 +211,6 @@ class _ArrayValues(Schema[Any]):
 
     value: Value = "array"
     struct = None
-    leased = None
-    viewed = None
     decode = None
 
     def __init__(self, description: ArraySchema[Any], layout: Layout, *, described: bool = False) -> None:

@@ -1,10 +1,9 @@
 """Bare arrays as schemas."""
 
-import dataclasses
 import functools
 import math
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, cast, overload
+from typing import Any, Generic, TypeAlias, TypeVar, cast, overload
 
 import numpy as np
 
@@ -14,6 +13,9 @@ from typedshm.layout import Layout, LayoutField
 from typedshm.struct import Struct, StructMeta
 
 A = TypeVar("A", bound=np.generic)
+
+NDArray: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[A]]
+"""``numpy.typing.NDArray``, without that module, which takes a millisecond to import."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class ArraySchema(Generic[A]):
             single = Layout.from_dtype(np.dtype([("array", self.dtype)]), "array")
             (item,), alignment, pack = single.fields, single.alignment, single.pack
         size = count * self.dtype.itemsize
-        return Layout("array", (dataclasses.replace(item, shape=self.shape, size=size),), size, alignment, pack)
+        return Layout("array", (item._replace(shape=self.shape, size=size),), size, alignment, pack)
 
 
 @overload

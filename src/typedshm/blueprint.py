@@ -4,8 +4,7 @@ import errno
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 from typedshm import _native
 from typedshm.errors import RegionCorrupt, Timeout
@@ -24,8 +23,7 @@ PATIENCE = 10.0
 """Seconds to wait for another process that is just making, joining or leaving the region."""
 
 
-@dataclass(frozen=True)
-class Blueprint:
+class Blueprint(NamedTuple):
     """What a new region is to be: number of slots, bytes of a value, identity and document of its layout."""
 
     slots: int
@@ -33,12 +31,15 @@ class Blueprint:
     layout_id: bytes
     document: bytes
 
-    def __post_init__(self) -> None:
-        _ = self.region_size  # a ValueError if it is too large, before there is a file
-
     @property
     def region_size(self) -> int:
-        """Bytes of the whole region."""
+        """Bytes of the whole region.
+
+        Raises
+        ------
+        ValueError
+            There would be too many.
+        """
         return _native.region_size(self.slots, self.payload_size, len(self.document))
 
     def build(self, mapping: _native.Mapping, instance: int) -> None:

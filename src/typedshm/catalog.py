@@ -1,7 +1,7 @@
 """Which regions exist, and who is in them."""
 
 import os
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from typedshm import memory
 from typedshm.errors import RegionFull, RegionNotFound, RegionRefused, TypedshmError
@@ -10,8 +10,7 @@ from typedshm.place import Name, Place, Scope
 from typedshm.region import Region
 
 
-@dataclass(frozen=True)
-class RegionEntry:
+class RegionEntry(NamedTuple):
     """One living region, at the moment it was looked at.
 
     Attributes

@@ -5,8 +5,7 @@ that come with typedshm, found by :func:`load`.
 """
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
+import os
 from typing import Any, Literal, TypeAlias
 
 from typedshm.errors import DocumentError, SchemaError
@@ -90,12 +89,12 @@ def json_schema() -> bytes:
     return json.dumps(schema, ensure_ascii=False, indent=2).encode() + b"\n"
 
 
-def load(name: str | Path) -> type[Any]:
+def load(name: str | os.PathLike[str]) -> type[Any]:
     """Make the Struct that a document describes.
 
     Parameters
     ----------
-    name : str or Path
+    name : str or path
         The name of a document that comes with typedshm, such as ``"camera-frame"``; or a path, or a text that ends
         in ``.json``, of your own.
 
@@ -111,13 +110,15 @@ def load(name: str | Path) -> type[Any]:
     OSError
         If the file cannot be read.
     """
-    if isinstance(name, Path) or name.endswith(".json"):
-        text, where = Path(name).read_bytes(), str(name)
+    if isinstance(name, os.PathLike) or name.endswith(".json"):
+        file = where = os.fspath(name)
     else:
-        shipped = {file.stem: file for file in _shipped()}
+        shipped = _shipped()
         if name not in shipped:
             raise DocumentError(f"no layout document is called {name!r}; typedshm has {', '.join(sorted(shipped))}")
-        text, where = shipped[name].read_bytes(), name
+        file, where = shipped[name], name
+    with open(file, "rb") as opened:
+        text = opened.read()
     try:
         layout, value = parse(text)
         if value != "struct":
@@ -127,13 +128,13 @@ def load(name: str | Path) -> type[Any]:
         raise DocumentError(f"{where}: {error}") from error
 
 
-def _shipped() -> Iterator[Path]:
-    """Yield the files of the documents that come with typedshm."""
+def _shipped() -> dict[str, str]:
+    """Return the names of the documents that come with typedshm, and where they are."""
     # not by importlib.resources, which takes longer to import than the rest of typedshm: a package with a C extension
     # is never in a zip file
-    folder = Path(__file__).parent / "schemas"
-    if not folder.is_dir():  # a source checkout keeps them at its top
-        folder = Path(__file__).parents[2] / "schemas"
-    for file in folder.glob("*.json"):
-        if file.stem != _JSON_SCHEMA:
-            yield file
+    here = os.path.dirname(__file__)
+    folder = os.path.join(here, "schemas")
+    if not os.path.isdir(folder):  # a source checkout keeps them at its top
+        folder = os.path.join(here, "..", "..", "schemas")
+    names = (name.removesuffix(".json") for name in os.listdir(folder) if name.endswith(".json"))
+    return {name: os.path.join(folder, f"{name}.json") for name in names if name != _JSON_SCHEMA}

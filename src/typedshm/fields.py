@@ -1,26 +1,20 @@
-"""The annotation vocabulary: how a class says what its fields are made of.
+"""Fields: what an annotation declares.
 
-A field is a Python type, as checkers see it, plus metadata that gives it a size::
-
-    speed: Annotated[f32, Unit("m/s")]                     # f32 is Annotated[float, Scalar("f4")]
-    driver: Annotated[str, Utf8(32)]
-    wheels: Annotated[NDArray[np.float32], Shape(4)]
-
-:func:`parse` turns one annotation into a :class:`Declaration`; :mod:`typedshm.kinds` says what can be stored.
+:func:`parse` turns one annotation in the words of :mod:`typedshm.vocabulary` into a :class:`Declaration`;
+:mod:`typedshm.kinds` says what can be stored.
 """
 
 import types
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, IntEnum, IntFlag
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias, Union, cast, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeAlias, Union, cast, get_args, get_origin
 
 import numpy as np
 
 from typedshm.errors import SchemaError
-from typedshm.kinds import BY_CODE, KINDS, STRUCT, Kind, kind_of_dtype
-from typedshm.questions import ask
+from typedshm.kinds import KINDS, STRUCT, Kind, kind_of_dtype
+from typedshm.vocabulary import Bytes, Counted, Doc, Offset, Scalar, Shape, Timestamp, Unit, Utf8, Utf16, Utf32
 
 Face: TypeAlias = Literal["datetime64", "datetime"]
 
@@ -28,161 +22,7 @@ Face: TypeAlias = Literal["datetime64", "datetime"]
 _INTEGERS = "i8, i16, i32, i64, u8, u16, u32, u64"
 
 
-# ---- metadata ------------------------------------------------------------------------------------------------------
-
-
-def _whole_number(where: str, value: object, least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise SchemaError(f"{where}: expected a whole number of at least {least}, found {value!r}")
-
-
-class _Value:
-    """Base of the metadata that gives a value its size; pydantic validates what is annotated with it."""
-
-    __slots__ = ()
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
-        return ask("annotation_schema", self, source, handler)
-
-
-@dataclass(frozen=True, slots=True)
-class Scalar(_Value):
-    """A number of a fixed width.
-
-    Parameters
-    ----------
-    code : str
-        ``i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8 c8 c16`` or ``b1``: signed, unsigned, float, complex or bool, and the
-        number of bytes. It also gives an ``IntEnum`` or ``IntFlag`` its width: ``Annotated[Gear, Scalar("u1")]``.
-    """
-
-    code: str
-
-    def __post_init__(self) -> None:
-        if self.code not in BY_CODE or self.kind.name == "timestamp":
-            codes = " ".join(code for code in BY_CODE if code != "M8[ns]")
-            raise SchemaError(f"Scalar({self.code!r}): no such code; expected one of {codes}")
-
-    @property
-    def kind(self) -> Kind:
-        """The row of :data:`~typedshm.kinds.KINDS` this code stands for."""
-        return BY_CODE[self.code]
-
-
-@dataclass(frozen=True, slots=True)
-class _Counted(_Value):
-    n: int
-
-    def __post_init__(self) -> None:
-        _whole_number(f"{type(self).__name__}({self.n!r})", self.n, 1)
-
-
-class Utf8(_Counted):
-    """Text in at most ``n`` bytes of UTF-8, padded with NUL; all ``n`` may be used."""
-
-    __slots__ = ()
-
-
-class Utf16(_Counted):
-    """Text in at most ``n`` 16-bit code units of UTF-16 (Windows' ``wchar_t``), padded with NUL; all may be used."""
-
-    __slots__ = ()
-
-
-class Utf32(_Counted):
-    """Text of at most ``n`` characters in UTF-32 (``wchar_t`` elsewhere), padded with NUL; all may be used."""
-
-    __slots__ = ()
-
-
-class Bytes(_Counted):
-    """Exactly ``n`` raw bytes."""
-
-    __slots__ = ()
-
-
-@dataclass(frozen=True, slots=True, init=False)
-class Shape(_Value):
-    """The fixed shape of an array field.
-
-    Parameters
-    ----------
-    *dims : int
-        Items along each axis, outermost first (C order), each at least 1.
-    of : type, optional
-        The Struct each item is, for ``NDArray[np.void]``.
-    """
-
-    dims: tuple[int, ...]
-    of: type | None = None
-
-    def __init__(self, *dims: int, of: type | None = None) -> None:
-        if not dims:
-            raise SchemaError("Shape(): expected at least one dimension, found none")
-        for dim in dims:
-            _whole_number(f"Shape({', '.join(map(repr, dims))})", dim, 1)
-        object.__setattr__(self, "dims", dims)
-        object.__setattr__(self, "of", of)
-
-
-@dataclass(frozen=True, slots=True)
-class Timestamp:
-    """A moment: a 64-bit count of nanoseconds since 1970-01-01 UTC, so from the year 1678 to 2262.
-
-    ``Annotated[np.datetime64, Timestamp()]`` reads as ``np.datetime64`` in nanoseconds,
-    ``Annotated[datetime, Timestamp()]`` as an aware UTC ``datetime``, rounded down to microseconds. Both are set from
-    either type; finer ``np.datetime64`` units are rounded down, and a naive ``datetime`` is refused.
-    """
-
-    @classmethod  # so that the bare class in Annotated will do
-    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        return ask("annotation_schema", cls(), source, handler)
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """The physical unit of a number, such as ``"m/s"``. It is part of the layout's identity."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Doc:
-    """What the field means, for people. It is not part of the layout's identity."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Offset:
-    """Pins the field to byte ``n`` of the struct, for layouts that other programs defined."""
-
-    n: int
-
-    def __post_init__(self) -> None:
-        _whole_number(f"Offset({self.n!r})", self.n, 0)
-
-
-i8 = Annotated[int, Scalar("i1")]
-i16 = Annotated[int, Scalar("i2")]
-i32 = Annotated[int, Scalar("i4")]
-i64 = Annotated[int, Scalar("i8")]
-u8 = Annotated[int, Scalar("u1")]
-u16 = Annotated[int, Scalar("u2")]
-u32 = Annotated[int, Scalar("u4")]
-u64 = Annotated[int, Scalar("u8")]
-f16 = Annotated[float, Scalar("f2")]
-f32 = Annotated[float, Scalar("f4")]
-f64 = Annotated[float, Scalar("f8")]
-c64 = Annotated[complex, Scalar("c8")]
-c128 = Annotated[complex, Scalar("c16")]
-
-
-# ---- from an annotation to a declaration ---------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Declaration:
+class Declaration(NamedTuple):
     """What one annotation says.
 
     Attributes
@@ -300,7 +140,7 @@ def _item_of_array(base: object) -> object | None:
     return dtype[0] if dtype else Any
 
 
-_TEXT_ITEMS: dict[object, tuple[type[_Counted], ...]] = {
+_TEXT_ITEMS: dict[object, tuple[type[Counted], ...]] = {
     np.bytes_: (Utf8, Bytes),
     np.str_: (Utf32,),
     np.void: (Bytes,),
@@ -352,7 +192,7 @@ def _parse_single(base: object, value: object, where: str, nested: Nested) -> De
         if base is datetime:
             return Declaration("timestamp", face="datetime")
         raise SchemaError(f"{where}: Timestamp() is for np.datetime64 and datetime, found {_name(base)}")
-    if isinstance(value, _Counted):
+    if isinstance(value, Counted):
         kind = KINDS[type(value).__name__.lower()]
         if base is kind.python:
             return Declaration(kind.name, length=value.n)
@@ -394,7 +234,7 @@ def _with_modifiers(declared: Declaration, metadata: list[object]) -> Declaratio
             doc = item.text
         elif isinstance(item, Offset):
             offset = item.n
-    return replace(declared, unit=unit, doc=doc, offset=offset)
+    return declared._replace(unit=unit, doc=doc, offset=offset)
 
 
 _ADVICE: dict[object, str] = {

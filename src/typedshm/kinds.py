@@ -1,16 +1,14 @@
 """Kinds: the one table of what can be stored."""
 
 import ctypes
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
 ByteOrder: TypeAlias = Literal["little", "big"]
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """One row of :data:`KINDS`: how one item of a kind lies in memory.
 
     Attributes

@@ -7,11 +7,10 @@ import json
 import keyword
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntFlag
 from functools import cached_property
-from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,12 +18,16 @@ from typedshm.errors import SchemaError
 from typedshm.fields import Declaration, Face
 from typedshm.kinds import KINDS, STRUCT, ByteOrder, kind_of_dtype
 
+try:
+    from _blake2 import blake2b  # what hashlib hands out, without OpenSSL, which takes 3 ms to load
+except ImportError:
+    from hashlib import blake2b
+
 #: The largest struct, in bytes.
 SIZE_LIMIT = 2**40
 
 
-@dataclass(frozen=True, slots=True)
-class Enumeration:
+class Enumeration(NamedTuple):
     """The named values of an integer field.
 
     Attributes
@@ -42,8 +45,7 @@ class Enumeration:
     members: tuple[tuple[str, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class LayoutField:
+class LayoutField(NamedTuple):
     """One field of a :class:`Layout`.
 
     Attributes
@@ -306,7 +308,7 @@ def lay_out(
             raise SchemaError(f"{name}.{label}: pinned to byte {offset}, but {before} before it reaches to byte {end}")
         if offset % wanted == 0:  # a field pinned elsewhere does not ask for alignment
             alignment = max(alignment, wanted)
-        field = replace(field, offset=offset)
+        field = field._replace(offset=offset)
         fields.append(field)
         end = field.end
     return Layout(name, tuple(fields), round_up(end, alignment), alignment, pack, doc)

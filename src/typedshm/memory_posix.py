@@ -11,7 +11,6 @@ A region made under a ``pathlib.Path`` is the same, except that its file stays w
 """
 
 import contextlib
-import dataclasses
 import errno
 import os
 import stat
@@ -73,13 +72,13 @@ def try_unlink(place: Place) -> Literal[True] | None:
 
 def _try_unlink(place: Place) -> Literal[True] | None:
     try:
-        fd = os.open(place.path, os.O_RDONLY | CAREFULLY)
+        fd = os.open(place.address, os.O_RDONLY | CAREFULLY)
     except FileNotFoundError:
         raise
     except OSError:
         if place.stays:
             raise
-        os.unlink(place.path)  # a link, a file we may not read: nothing that anybody could have open as a region
+        os.unlink(place.address)  # a link, a file we may not read: nothing that anybody could have open as a region
         return True
     try:
         status = os.fstat(fd)
@@ -98,7 +97,7 @@ def existing(scope: Scope, kind: str = "region") -> Iterator[Place]:
     """Every place of a scope and kind that has a file, in order of their names."""
     folder = directory(scope)
     try:
-        return places(os.listdir(folder) if folder.is_dir() else [], scope, kind)  # which some containers lack
+        return places(os.listdir(folder) if os.path.isdir(folder) else [], scope, kind)  # which some containers lack
     except OSError as error:
         if error.errno in TOO_MANY_FILES:
             raise RegionFull(error.errno, f"{folder} cannot be listed: {too_many_files()}") from error
@@ -108,7 +107,7 @@ def existing(scope: Scope, kind: str = "region") -> Iterator[Place]:
 def state(place: Place) -> str:
     """Say how it comes that something is at the place."""
     try:
-        fd = os.open(place.path, os.O_RDONLY | CAREFULLY)
+        fd = os.open(place.address, os.O_RDONLY | CAREFULLY)
     except OSError as error:
         return f"which cannot be opened: {error.strerror}"
     try:
@@ -123,7 +122,7 @@ def state(place: Place) -> str:
 def discard(place: Place) -> None:
     """Take away what is at the place, whatever it is."""
     with contextlib.suppress(OSError):
-        os.unlink(place.path)
+        os.unlink(place.address)
 
 
 def sweep(scope: Scope = "user") -> int:
@@ -132,13 +131,13 @@ def sweep(scope: Scope = "user") -> int:
     for kind in ("region", "mutex"):
         for left in existing(scope, kind):
             with contextlib.suppress(OSError), no_fork:
-                fd = os.open(left.path, os.O_RDWR | CAREFULLY)
+                fd = os.open(left.address, os.O_RDWR | CAREFULLY)
                 status = os.fstat(fd)
                 if not stat.S_ISREG(status.st_mode):  # nothing of ours
                     os.close(fd)
                     continue
                 leave(left, fd, patience=0)
-                removed += status.st_nlink > 0 and not left.path.exists()
+                removed += status.st_nlink > 0 and not os.path.exists(left.address)
     return removed
 
 
@@ -157,9 +156,9 @@ def _attempt(
                 return None
         except OSError as error:
             if fresh:
-                os.unlink(place.path)
+                os.unlink(place.address)
             words = "the file system has no locks of open files on single bytes, as network ones may not"
-            raise RegionRefused(error.errno, f"{place} cannot be kept in {place.path.parent}: {words}") from error
+            raise RegionRefused(error.errno, f"{place} cannot be kept in {place.folder}: {words}") from error
         status = os.fstat(fd)
         if status.st_nlink == 0:
             return None  # somebody took it away between our open and our lock
@@ -215,14 +214,14 @@ def _open_file(place: Place, intent: str, writable: bool) -> tuple[int, bool]:
     """Open or create the file, and tell which; -1 if it came or went while we tried."""
     flags = (os.O_RDWR if writable else os.O_RDONLY) | CAREFULLY
     try:
-        return os.open(place.path, flags), False
+        return os.open(place.address, flags), False
     except FileNotFoundError:
         if intent == "attach":
             raise RegionNotFound(errno.ENOENT, f"{place} does not exist") from None
     except OSError as error:
         raise _refused(place, error, writable) from error
     try:
-        fd = os.open(place.path, flags | os.O_CREAT | os.O_EXCL, place.mode)
+        fd = os.open(place.address, flags | os.O_CREAT | os.O_EXCL, place.mode)
     except FileExistsError:
         return -1, False
     except OSError as error:
@@ -231,7 +230,7 @@ def _open_file(place: Place, intent: str, writable: bool) -> tuple[int, bool]:
         os.fchmod(fd, place.mode)  # whatever the umask says
     except OSError as error:
         os.close(fd)
-        os.unlink(place.path)
+        os.unlink(place.address)
         raise _refused(place, error, writable) from error
     return fd, True
 
@@ -240,7 +239,7 @@ def _refused(place: Place, error: OSError, writable: bool) -> OSError:
     if error.errno in TOO_MANY_FILES:
         return RegionFull(error.errno, f"{place} cannot be opened: {too_many_files()}")
     if error.errno == errno.ENOENT:
-        return RegionNotFound(error.errno, f"{place}: no such directory as {str(place.path.parent)!r}")
+        return RegionNotFound(error.errno, f"{place}: no such directory as {place.folder!r}")
     words = {
         errno.ELOOP: "a symbolic link stands under that name",
         errno.EISDIR: "a directory stands under that name",
@@ -274,7 +273,7 @@ def _make(place: Place, fd: int, fresh: bool, blueprint: Blueprint, paging: Pagi
             # hugetlbfs: its files consist of whole huge pages, and can only be mapped
             page = os.fstat(fd).st_blksize
             size = -(-size // page) * page
-            paging = dataclasses.replace(paging, huge=False)
+            paging = paging._replace(huge=False)
         _native.preallocate(fd, size)
         mapping = map_file(place, fd, writable=True)
         paging.settle(place, mapping, fresh=True)
@@ -283,7 +282,7 @@ def _make(place: Place, fd: int, fresh: bool, blueprint: Blueprint, paging: Pagi
             raise lost(place)
         return mapping
     except (OSError, ValueError) as error:
-        free = os.statvfs(place.path.parent)
+        free = os.statvfs(place.folder)
         if fresh or not place.stays:
             remove(place, os.fstat(fd))
         else:
@@ -294,5 +293,5 @@ def _make(place: Place, fd: int, fresh: bool, blueprint: Blueprint, paging: Pagi
             raise lost(place) from error
         raise RegionFull(
             error.errno,
-            f"{place} needs {size:,} bytes, but {place.path.parent} has {free.f_bavail * free.f_frsize:,} free",
+            f"{place} needs {size:,} bytes, but {place.folder} has {free.f_bavail * free.f_frsize:,} free",
         ) from error

@@ -294,7 +294,7 @@ def _open_file(place: Place, intent: str, writable: bool) -> tuple[int, bool]:
         handle = _native.open_file(place.address, writable, False, "")
     except FileNotFoundError as error:
         if error.winerror == _NO_DIRECTORY:
-            words = f"{place}: no such directory as {str(place.path.parent)!r}"
+            words = f"{place}: no such directory as {place.folder!r}"
             raise RegionNotFound(errno.ENOENT, words) from None
         if intent not in ("create", "open"):
             raise _not_found(place) from None
@@ -376,20 +376,21 @@ def _remove_file(place: Place) -> None:
     Windows gives a mapped file another name, but does not delete it; whoever removes or makes a file of the name next
     tries again.
     """
-    os.rename(place.path, place.path.with_name(f"{place.path.name}.removed-{os.urandom(6).hex()}"))
+    os.rename(place.address, f"{place.address}.removed-{os.urandom(6).hex()}")
     _delete_removed(place)
 
 
 def _delete_removed(place: Place) -> None:
-    ours = re.compile(re.escape(place.path.name) + r"\.removed-[0-9a-f]{12}")
+    ours = re.compile(re.escape(os.path.basename(place.address)) + r"\.removed-[0-9a-f]{12}")
     with contextlib.suppress(OSError):
-        for path in list(place.path.parent.iterdir()):
-            if ours.fullmatch(path.name):
+        for name in os.listdir(place.folder):
+            if ours.fullmatch(name):
+                path = os.path.join(place.folder, name)
                 with contextlib.suppress(OSError):
-                    with path.open("rb") as file:
+                    with open(path, "rb") as file:
                         start = file.read(len(MAGIC))
                     if start in (MAGIC, b""):
-                        path.unlink()
+                        os.unlink(path)
 
 
 # ---- errors --------------------------------------------------------------------------------------------------------
@@ -414,12 +415,12 @@ def _told(place: Place, intent: str, size: int = 0) -> Generator[None, None, Non
         raise _not_found(place) from error
     except OSError as error:
         if error.winerror in _NO_ROOM or error.errno == errno.ENOMEM:
-            where = f"the disk of {str(place.path.parent)!r} is" if place.stays else "memory and paging file are"
+            where = f"the disk of {place.folder!r} is" if place.stays else "memory and paging file are"
             raise RegionFull(error.errno, f"{place} needs {size:,} bytes, but {where} full") from error
         words = error.strerror
         if error.winerror == _OTHER_KIND:
             words = "an object of another kind has that name"
-        elif error.winerror == _DENIED and place.stays and place.path.is_dir():
+        elif error.winerror == _DENIED and place.stays and os.path.isdir(place.address):
             words = "a directory stands under that name"
         elif error.winerror == _DENIED:
             words = "not permitted"

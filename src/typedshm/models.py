@@ -17,10 +17,10 @@ from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticUndefined, core_schema
 
 from typedshm.errors import SchemaError
-from typedshm.fields import Bytes, Doc, Scalar, Shape, Timestamp, Utf8, Utf16, Utf32
 from typedshm.kinds import KINDS
 from typedshm.layout import LayoutField
 from typedshm.struct import Struct, plan_of
+from typedshm.vocabulary import Bytes, Doc, Scalar, Shape, Timestamp, Utf8, Utf16, Utf32
 
 
 class StructModel(BaseModel):

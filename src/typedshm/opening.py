@@ -4,15 +4,14 @@ import copyreg
 from typing import Any, TypeVar, overload
 
 import numpy as np
-from numpy.typing import NDArray
 
 from typedshm import memory
 from typedshm.adapters import Schema, schema_from_document, schema_of
-from typedshm.arrays import ArraySchema, array
+from typedshm.arrays import ArraySchema, NDArray, array
 from typedshm.blueprint import Blueprint
 from typedshm.errors import Closed, DocumentError, LayoutMismatch, RegionCorrupt, RegionLost
 from typedshm.paging import Paging
-from typedshm.place import Name, Scope, place
+from typedshm.place import Name, Place, Scope, place
 from typedshm.region import Region
 from typedshm.stake import Stake
 
@@ -25,7 +24,9 @@ _SLOTS = 3
 def _blueprint(schema: Schema[Any], slots: int) -> Blueprint:
     if not 1 <= slots <= 1024:
         raise ValueError(f"slots: expected 1 to 1024, found {slots}")
-    return Blueprint(slots, schema.layout.size, schema.layout.id, schema.document())
+    blueprint = Blueprint(slots, schema.layout.size, schema.layout.id, schema.document())
+    _ = blueprint.region_size  # a ValueError if it is too large, before there is a file
+    return blueprint
 
 
 def _region(stake: Stake, schema: Schema[Any] | None) -> Region[Any]:
@@ -207,10 +208,12 @@ def attach(
     RegionRefused, RegionCorrupt
         What is there may not be opened, or is not to be trusted.
     """
+    return _attach(place(name, scope), schema, timeout, readonly, Paging(prefault, lock_memory))
+
+
+def _attach(place: Place, schema: Any, timeout: float | None, readonly: bool, paging: Paging) -> Region[Any]:
     resolved = None if schema is None else schema_of(schema)
-    paging = Paging(prefault, lock_memory)
-    stake = memory.attach(place(name, scope), writable=not readonly, timeout=timeout, paging=paging)
-    return _region(stake, resolved)
+    return _region(memory.attach(place, writable=not readonly, timeout=timeout, paging=paging), resolved)
 
 
 @overload
@@ -299,12 +302,12 @@ def unlink(name: Name, *, scope: Scope = "user") -> None:
 
 
 def _reopen(
-    name: Name, scope: Scope, schema: Any, instance: int, readonly: bool, timeout: float | None, paging: Paging
+    place: Place, schema: Any, instance: int, readonly: bool, timeout: float | None, paging: Paging
 ) -> Region[Any]:
-    region = attach(name, schema, scope=scope, readonly=readonly, prefault=paging.prefault, lock_memory=paging.locked)
+    region = _attach(place, schema, 0, readonly, paging)
     if region._memory.header["instance"] != instance:  # pyright: ignore[reportPrivateUsage]
         region.close()
-        raise RegionLost(f"region {str(name)!r} is gone: another of that name has taken its place")
+        raise RegionLost(f"{place} is gone: another of that name has taken its place")
     region.timeout = timeout
     return region
 
@@ -313,9 +316,8 @@ def _reduce(region: Region[Any]) -> tuple[Any, ...]:
     if region.closed:
         raise Closed(f"region {str(region.name)!r} is closed and cannot be handed to another process")
     stake, schema = region._memory, region._schema  # pyright: ignore[reportPrivateUsage]
-    name = stake.place.path if stake.place.stays else stake.place.name  # the other may be in another directory
     instance, readonly = stake.header["instance"], stake.mutex is None
-    return _reopen, (name, stake.place.scope, schema.source, instance, readonly, region.timeout, stake.paging)
+    return _reopen, (stake.place, schema.source, instance, readonly, region.timeout, stake.paging)
 
 
 copyreg.pickle(Region, _reduce)

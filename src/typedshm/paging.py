@@ -1,10 +1,10 @@
 """Paging: how the pages of a region's memory are to be had: early, locked, huge."""
 
 import errno
+import os
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path
+from typing import NamedTuple
 
 from typedshm import _native
 from typedshm.errors import RegionFull, RegionRefused
@@ -19,8 +19,7 @@ for each MiB that is made, 0.13 ms for each that exists).
 """
 
 
-@dataclass(frozen=True)
-class Paging:
+class Paging(NamedTuple):
     """How the pages of a region's memory are to be had.
 
     Attributes
@@ -72,11 +71,15 @@ class Paging:
 
 
 if sys.platform == "linux":
-    _PAGES = Path("/sys/kernel/mm/transparent_hugepage")
+    _PAGES = "/sys/kernel/mm/transparent_hugepage/"
+
+    def _read(path: str) -> str:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
 
     def _use_huge_pages(place: Place, mapping: _native.Mapping) -> None:
         try:
-            smallest = int((_PAGES / "hpage_pmd_size").read_text())
+            smallest = int(_read(_PAGES + "hpage_pmd_size"))
         except OSError as error:
             raise RegionRefused(errno.ENOTSUP, f"{place}: this kernel has no transparent huge pages") from error
         if len(memoryview(mapping)) < smallest:
@@ -87,17 +90,17 @@ if sys.platform == "linux":
             if error.errno in (errno.ENOMEM, errno.EAGAIN, errno.EBUSY):
                 words = "there are none free just now (writing 1 to /proc/sys/vm/compact_memory may make some)"
                 raise RegionFull(error.errno, f"{place} gets no huge pages: {words}") from error
-            raise RegionRefused(error.errno, f"{place} gets no huge pages: {_reason(place.path.parent)}") from error
+            raise RegionRefused(error.errno, f"{place} gets no huge pages: {_reason(place.folder)}") from error
 
-    def _reason(folder: Path) -> str:
+    def _reason(folder: str) -> str:
         """Say why a file in that folder has none, as far as the system tells."""
         try:
-            lines = Path("/proc/self/mounts").read_text().splitlines()
-            deny = "[deny]" in (_PAGES / "shmem_enabled").read_text()
+            lines = _read("/proc/self/mounts").splitlines()
+            deny = "[deny]" in _read(_PAGES + "shmem_enabled")
         except OSError:
             lines, deny = [], False
         if deny:
-            return f"{_PAGES / 'shmem_enabled'} is set to deny"
+            return f"{_PAGES}shmem_enabled is set to deny"
         mount, kind, options = _mount_of(folder, (line.split() for line in lines))
         if kind != "tmpfs":
             return f"{mount} is a file system of the kind {kind}; tmpfs has them, and hugetlbfs without being asked"
@@ -109,13 +112,13 @@ if sys.platform == "linux":
             )
         return f"{mount} allows them ({found}), but the kernel made none; it takes Linux 6.1 or newer"
 
-    def _mount_of(folder: Path, mounts: Iterable[list[str]]) -> tuple[str, str, list[str]]:
+    def _mount_of(folder: str, mounts: Iterable[list[str]]) -> tuple[str, str, list[str]]:
         """Where the file system of a folder begins, its kind and its options."""
-        folder = folder.resolve()
+        folder = os.path.realpath(folder)
         found = "/", "unknown", list[str]()
         for _, where, kind, options, *_ in mounts:
-            path = Path(where.encode().decode("unicode_escape"))  # which has spaces written as \040
-            if folder.is_relative_to(path) and len(where) >= len(found[0]):
+            path = where.encode().decode("unicode_escape")  # which has spaces written as \040
+            if os.path.commonpath((folder, path)) == path and len(where) >= len(found[0]):
                 found = where, kind, options.split(",")
         return found
 

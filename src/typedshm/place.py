@@ -1,18 +1,17 @@
 """Names: where a region's bytes are kept, and who may call them so."""
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
-from urllib.parse import quote, unquote
+from typing import Literal, NamedTuple
 
 from typedshm import _native
 from typedshm.errors import NameRefused
 
 Scope = Literal["user", "machine"]
-Name = str | Path
+Name = str | os.PathLike[str]
+"""A text; or a path, such as a ``pathlib.Path``, for a region in a file of that path."""
 
 if sys.platform == "win32":
     _LONGEST = 215  # of the 260 that Windows allows: what belongs to a region adds to its name
@@ -38,8 +37,7 @@ else:
         return str(os.geteuid())
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where a region's bytes are kept.
 
     Attributes
@@ -62,22 +60,35 @@ class Place:
     @property
     def stays(self) -> bool:
         """True for a file-backed region, which outlives its processes."""
-        return isinstance(self.name, Path)
+        return not isinstance(self.name, str)
 
     @property
-    def path(self) -> Path:
-        """The file, where there is one."""
-        return Path(self.address)
+    def folder(self) -> str:
+        """Where the file is, if it is one."""
+        return os.path.dirname(self.address)
 
     def __str__(self) -> str:
         return f"region {str(self.name)!r}"
 
 
+# Names are written as in a URL. Not by urllib.parse, which takes longer to import than most of typedshm.
+_ODD = re.compile(rb"[^A-Za-z0-9_.~-]")
+_WRITTEN = re.compile(rb"%([0-9A-F]{2})")
+
+
+def _quote(name: str) -> str:
+    return _ODD.sub(lambda found: b"%%%02X" % found[0][0], name.encode()).decode()
+
+
+def _unquote(written: str) -> str:
+    return _WRITTEN.sub(lambda found: bytes((int(found[1], 16),)), os.fsencode(written)).decode(errors="replace")
+
+
 def _prefix(scope: Scope, kind: str) -> str:
     whose = f"u{_user()}" if scope == "user" else "machine"
     namespace = os.environ.get("TYPEDSHM_NAMESPACE", "")
-    # "+" is never left alone by quote(), so it separates without doubt
-    return f"typedshm-{whose}-{kind}-" + (f"{quote(namespace, safe='')}+" if namespace else "")
+    # "+" is never left alone by _quote(), so it separates without doubt
+    return f"typedshm-{whose}-{kind}-" + (f"{_quote(namespace)}+" if namespace else "")
 
 
 def place(name: Name, scope: Scope = "user", mode: int | None = None, *, kind: str = "region") -> Place:
@@ -96,12 +107,12 @@ def place(name: Name, scope: Scope = "user", mode: int | None = None, *, kind: s
         mode = 0o600 if scope == "user" else 0o644
     if scope == "user" and mode & 0o022:
         raise ValueError(f"mode {mode:#o} lets other users write; that takes scope='machine'")
-    if isinstance(name, Path):
-        return Place(name, scope, _file_path(name), mode)
+    if isinstance(name, os.PathLike):
+        return Place(name, scope, _file_path(os.fspath(name)), mode)
     if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"a region's name is a str or a pathlib.Path, found {type(name).__name__}")
     try:
-        written = _prefix(scope, kind) + quote(name, safe="")
+        written = _prefix(scope, kind) + _quote(name)
     except UnicodeEncodeError as error:
         raise NameRefused(f"name {_shown(name)}: expected Unicode, found a lone surrogate") from error
     if not name or len(written) > _LONGEST:
@@ -112,19 +123,20 @@ def place(name: Name, scope: Scope = "user", mode: int | None = None, *, kind: s
     return Place(name, scope, _root(scope) + written, mode)
 
 
-def _file_path(path: Path) -> str:
+def _file_path(path: str) -> str:
     """Make a path absolute; refuses those that the system would read as another, or not at all."""
-    text = str(path.absolute())
+    text = path if path.startswith("/") else os.path.join(os.getcwd(), path)  # ".." may lead out of a link: it stays
+    file = os.path.basename(text)
     problem = "a NUL, which ends every path" if "\0" in text else ""
     if sys.platform != "win32":
         try:
             os.fsencode(text)
         except UnicodeEncodeError:
             problem = "a lone surrogate"
-    elif path.name.endswith((".", " ")) or ":" in path.name:
-        problem = f"{path.name!r}, which Windows takes for a part of, or another name of, another file"
+    elif file.endswith((".", " ")) or ":" in file:
+        problem = f"{file!r}, which Windows takes for a part of, or another name of, another file"
     if problem:
-        raise NameRefused(f"path {_shown(str(path))}: expected one that a file can have, found {problem}")
+        raise NameRefused(f"path {_shown(path)}: expected one that a file can have, found {problem}")
     return text
 
 
@@ -138,10 +150,10 @@ def places(written: Iterable[str], scope: Scope, kind: str) -> Iterator[Place]:
     for name in sorted(written):
         rest = name.removeprefix(prefix)
         # who writes a name in another way than place() does is not us
-        if rest != name and "+" not in rest and "!" not in rest and quote(unquote(rest), safe="") == rest:
-            yield Place(unquote(rest), scope, _root(scope) + name, 0o600)
+        if rest != name and "+" not in rest and "!" not in rest and _quote(_unquote(rest)) == rest:
+            yield Place(_unquote(rest), scope, _root(scope) + name, 0o600)
 
 
-def directory(scope: Scope) -> Path:
+def directory(scope: Scope) -> str:
     """Where the files of named regions are, on systems that make files of them."""
-    return Path(_root(scope))
+    return _root(scope)

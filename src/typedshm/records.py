@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple, cast, get_args, get_origin, get_type_hints
 
 from typedshm.errors import SchemaError
-from typedshm.fields import Shape
 from typedshm.struct import Struct, StructMeta, plan_of, restore, version_of
+from typedshm.vocabulary import Shape
 
 
 class Record(NamedTuple):

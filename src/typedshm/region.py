@@ -1,13 +1,13 @@
 """Region: the verbs by which processes share a typed value."""
 
+import atexit  # noqa: F401  # pyright: ignore[reportUnusedImport]  # see below
 import os
 import sys
 import threading
 import weakref
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import EllipsisType, TracebackType
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
 
 from typedshm import _native
 from typedshm.adapters import Schema
@@ -20,11 +20,11 @@ from typedshm.stake import Stake
 
 T = TypeVar("T")
 
+# atexit: weakref.finalize would import it at its first use, so in the middle of an attach().
 _DEBUG = os.environ.get("TYPEDSHM_DEBUG", "") not in ("", "0")
 
 
-@dataclass(frozen=True)
-class RegionInfo:
+class RegionInfo(NamedTuple):
     """What there is to know of a region at one moment.
 
     Attributes
@@ -101,7 +101,6 @@ class Region(Followable[T], Generic[T]):
             mutex=stake.mutex,
             schema=schema,
             size=schema.layout.size,
-            defaults=schema.defaults,
             refuses=refusal is not None,
             debug=_DEBUG,
         )

@@ -234,7 +234,7 @@ def _open_again(place: Place, fd: int, flags: int) -> int:
     """Open the file of `fd` once more, as a description of its own, also if the name now leads elsewhere."""
     wanted = _identity(os.fstat(fd))
     try:
-        again = os.open(place.path, flags | CAREFULLY)
+        again = os.open(place.address, flags | CAREFULLY)
         if _identity(os.fstat(again)) == wanted:
             return again
         os.close(again)
@@ -281,7 +281,7 @@ def map_file(place: Place, fd: int, *, writable: bool) -> _native.Mapping:
 
 def remove(place: Place, status: os.stat_result) -> Literal[True] | None:
     """Remove the name if it leads to that file; None if it does not. Hold the file's birth byte."""
-    if _identity(os.stat(place.path, follow_symlinks=False)) != _identity(status):
+    if _identity(os.stat(place.address, follow_symlinks=False)) != _identity(status):
         return None
-    os.unlink(place.path)
+    os.unlink(place.address)
     return True

@@ -16,10 +16,10 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from typedshm.fields import Bytes, Offset, Scalar, Shape, Timestamp, Utf8, Utf16, Utf32
 from typedshm.kinds import KINDS
 from typedshm.layout import LayoutField
 from typedshm.struct import Struct, StructMeta, plan_of
+from typedshm.vocabulary import Bytes, Offset, Scalar, Shape, Timestamp, Utf8, Utf16, Utf32
 
 S = TypeVar("S", bound=Struct)
 

@@ -10,10 +10,9 @@ import ctypes
 import sys
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from types import MethodType
-from typing import TYPE_CHECKING, Any, TypeVar, cast, dataclass_transform
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast, dataclass_transform
 
 import numpy as np
 
@@ -42,8 +41,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _from_buffer_copy: Callable[..., Any] = cast("Any", type(ctypes.Structure)).from_buffer_copy
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What a Struct class was compiled to; its leased variant shares it."""
 
     plain: "type[Struct]"

@@ -167,7 +167,7 @@ def openers(name: "str | Path") -> list[Callable[[], Any]]:
 @marks.region_files
 @pytest.mark.parametrize("plant", [*NO_FILES, *FILES], ids=named)
 def test_squatted_names_are_refused_and_left_as_they_are(planted, plant):
-    path = planted(plant, place("car").path)
+    path = planted(plant, Path(place("car").address))
     before = looks(path)
     for verb in openers("car"):
         with pytest.raises(typedshm.RegionRefused, match=(NO_FILES | FILES)[plant]):
@@ -181,7 +181,7 @@ def test_squatted_names_are_refused_and_left_as_they_are(planted, plant):
 @marks.region_files
 @pytest.mark.parametrize("plant", [*NO_FILES, *FILES], ids=named)
 def test_squatted_mutexes_are_refused_and_left_as_they_are(planted, plant):
-    path = planted(plant, place("guard", kind="mutex").path)
+    path = planted(plant, Path(place("guard", kind="mutex").address))
     before = looks(path)
     with pytest.raises(typedshm.RegionRefused, match=(NO_FILES | FILES)[plant]):
         typedshm.NamedMutex("guard")
@@ -213,7 +213,7 @@ def test_a_path_is_its_users_choice_whoever_else_has_the_file(planted, tmp_path,
 @marks.region_files
 @pytest.mark.parametrize("plant", [*NO_FILES, *FILES], ids=named)
 def test_to_unlink_a_squatted_name_takes_away_the_name_alone(planted, plant):
-    path = planted(plant, place("car").path)
+    path = planted(plant, Path(place("car").address))
     if path.is_dir():
         with pytest.raises(typedshm.RegionRefused, match="cannot be removed"):
             typedshm.unlink("car")
@@ -258,7 +258,7 @@ def test_devices_are_refused(tmp_path, name):
 
 @marks.region_files
 def test_a_sweep_leaves_what_is_no_file_alone():
-    path = place("pipe").path
+    path = Path(place("pipe").address)
     os.mkfifo(path, 0o600)
     try:
         assert memory.sweep() == 0
@@ -306,7 +306,7 @@ def test_a_file_of_ours_under_a_regions_name_that_nobody_has_open_is_made_anew(c
     """It can only be the rest of a region, whatever became of it."""
     with typedshm.create("warm-up", Byte):
         pass
-    path = place("car").path
+    path = Path(place("car").address)
     path.write_bytes(content)
     path.chmod(0o600)
     with pytest.raises(typedshm.RegionNotFound, match="nobody has it open"):

@@ -60,8 +60,8 @@ def test_any_text_names_a_region(name):
         assert other.name == name
         assert [entry.name for entry in typedshm.regions()] == [name]
         if not marks.WINDOWS:
-            where = place(name).path
-            assert where.parent == directory("user")
+            where = Path(place(name).address)
+            assert where.parent == Path(directory("user"))
             assert where.stat().st_ino == os.fstat(region._memory._fd).st_ino
 
 
@@ -149,7 +149,7 @@ def test_no_name_leads_elsewhere(name):
     assert written.isascii()
     assert written.isprintable()
     assert not set(written) & set("/\\\0:+! ")
-    file = where.address[len(str(directory("user"))) + 1 :] if not marks.WINDOWS else where.address.split("\\")[1]
+    file = where.address[len(directory("user")) :] if not marks.WINDOWS else where.address.split("\\")[1]
     assert [found.name for found in places([file], "user", "region")] == ([name] if "+" not in written else [])
 
 
@@ -157,7 +157,7 @@ def test_no_name_leads_elsewhere(name):
 def test_what_is_written_in_another_way_is_not_ours():
     """A file called as nobody of us would write it must not pass for the region that it reads like."""
     with typedshm.create("a/b", Byte) as region:
-        real = place("a/b").path
+        real = Path(place("a/b").address)
         for written in ("a%2fb", b"a/b".hex(), "%61%2Fb"):
             (real.with_name(real.name.replace("a%2Fb", written))).touch(0o600)
         try:

@@ -17,6 +17,8 @@ typedef struct {
 } Block;
 
 PyObject *block_new(Ring *ring, bool loan, int64_t ns) {
+    if (ring->values.type && !ring_part(ring, "leased", &ring->values.leased)) /* not later, with the lock held */
+        return NULL;
     Block *self = PyObject_New(Block, block_type);
     if (!self)
         return NULL;
@@ -38,18 +40,26 @@ static bool works_in_slot(const Block *self) {
 static bool preload(Block *self, void *to) {
     Ring *ring = self->ring;
     int state = ring_newest_locked(ring, to);
-    if (state == TSHM_NOTHING)
-        memcpy(to, PyBytes_AsString(ring->defaults), ring->size);
-    return state >= 0;
+    if (state != TSHM_NOTHING)
+        return state >= 0;
+    PyObject *defaults = PyObject_GetAttrString(ring->schema, "defaults");
+    bool fit = defaults && (size_t)PyBytes_Size(defaults) == ring->size;
+    if (fit)
+        memcpy(to, PyBytes_AsString(defaults), ring->size);
+    else if (defaults && !PyErr_Occurred())
+        PyErr_SetString(PyExc_ValueError, "the schema's defaults are not of its size");
+    Py_XDECREF(defaults);
+    return fit;
 }
 
 static PyObject *enter_beside(Block *self) {
     ring_values *values = &self->ring->values;
-    PyObject *value =
-        values->leased ? ring_new_value(values->create_leased, values->leased) : PyObject_CallNoArgs(values->make);
+    PyTypeObject *leased = (PyTypeObject *)tshm_load(&values->leased, relaxed); /* which block_new() looked for */
+    PyObject *value = leased ? ring_new_value((ring_newfunc)PyType_GetSlot(leased, Py_tp_new), leased)
+                             : PyObject_CallNoArgs(values->make);
     if (!value)
         return NULL;
-    if (values->leased) {
+    if (leased) {
         Py_INCREF(self->lease);
         struct_set_state(value, self->lease);
     }

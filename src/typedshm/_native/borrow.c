@@ -24,9 +24,11 @@ PyObject *borrow_new(Ring *ring, uint64_t after, bool every) {
 }
 
 /* A Struct remembers the pin, and raises when it has ended; an array cannot, and keeps it by a Hold. */
-static PyObject *value_of(const ring_values *values, Pin *pin) {
-    if (values->viewed) {
-        PyObject *value = PyObject_CallFunction(values->viewed, "N", PyLong_FromVoidPtr(pin->start));
+static PyObject *value_of(Ring *ring, Pin *pin) {
+    ring_values *values = &ring->values;
+    if (values->type) {
+        PyObject *viewed = ring_part(ring, "viewed", &values->viewed);
+        PyObject *value = viewed ? PyObject_CallFunction(viewed, "N", PyLong_FromVoidPtr(pin->start)) : NULL;
         if (value) {
             Py_INCREF((PyObject *)pin);
             struct_set_state(value, (PyObject *)pin);
@@ -51,7 +53,7 @@ static PyObject *borrow_enter(PyObject *object, PyObject *unused) {
     Pin *pin = pin_new(self->ring, self->after, self->every);
     if (!pin)
         return NULL;
-    PyObject *value = value_of(&self->ring->values, pin);
+    PyObject *value = value_of(self->ring, pin);
     /* after the work: what has been pinned or copied may have been nothing any more */
     if (value && ((pin->pages && tshm_load(&pin->pages->memory.lost, relaxed) != OS_THERE) ||
                   (self->ring->mapping && ring_is_gone(self->ring))))

@@ -5,7 +5,7 @@ static PyTypeObject *struct_type; /* typedshm.struct.Struct, told by register_st
 static PyObject *ended_error;     /* what a view raises after its block */
 static Py_ssize_t state_offset;
 static int (*structure_getbuffer)(PyObject *, Py_buffer *, int); /* ctypes' own */
-static PyTypeObject *lease_type;
+static PyTypeObject *lease_type, *leased_type;
 
 bool struct_check(PyObject *object) {
     return struct_type != NULL && PyObject_TypeCheck(object, struct_type);
@@ -170,6 +170,10 @@ static PyType_Slot leased_slots[] = {
 static PyType_Spec leased_spec = {"typedshm._native.Leased", sizeof(PyObject), 0,
                                   Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, leased_slots};
 
+bool lease_is_on(PyObject *value) {
+    return PyObject_TypeCheck(value, leased_type);
+}
+
 static PyMethodDef functions[] = {
     {"register_struct", register_struct, METH_VARARGS, "Tell the core the base class of all Structs."},
     {NULL, NULL, 0, NULL},
@@ -179,12 +183,8 @@ int lease_add(PyObject *module) {
     lease_type = (PyTypeObject *)PyType_FromSpec(&lease_spec);
     if (!lease_type || PyModule_AddObjectRef(module, "Lease", (PyObject *)lease_type) < 0)
         return -1;
-    PyObject *leased = PyType_FromSpec(&leased_spec);
-    if (!leased)
-        return -1;
-    int failed = PyModule_AddObjectRef(module, "Leased", leased);
-    Py_DECREF(leased);
-    if (failed < 0)
+    leased_type = (PyTypeObject *)PyType_FromSpec(&leased_spec);
+    if (!leased_type || PyModule_AddObjectRef(module, "Leased", (PyObject *)leased_type) < 0)
         return -1;
     return PyModule_AddFunctions(module, functions);
 }

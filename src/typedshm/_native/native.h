@@ -48,6 +48,8 @@ typedef struct {
 
 PyObject *lease_new(PyObject *words);
 void lease_end(PyObject *lease);
+/* true for a Struct that depends on a lease */
+bool lease_is_on(PyObject *value);
 
 /* The object in `_state`, borrowed; NULL if unset. `structure` must be a Struct. */
 PyObject *struct_state(PyObject *structure);

@@ -244,7 +244,7 @@ PyObject *ring_read_into(PyObject *object, PyObject *value) {
     uint64_t ordinal = 0;
     bool done = fill(self, &view, NEWEST, &ordinal);
     PyBuffer_Release(&view);
-    if (done && structure && Py_TYPE(value) != self->values.leased) /* whose state is its lease */
+    if (done && structure && !lease_is_on(value)) /* whose state is its lease */
         done = remember_version(value, ordinal);
     Py_DECREF(target);
     if (!done)

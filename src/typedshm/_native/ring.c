@@ -24,6 +24,17 @@ bool ring_look(Ring *ring) {
     return result != NULL;
 }
 
+PyObject *ring_part(Ring *ring, const char *name, _Atomic(PyObject *) *place) {
+    PyObject *there = tshm_load(place, acquire); /* pairs with the exchange below: it is whole */
+    if (there)
+        return there;
+    PyObject *made = PyObject_GetAttrString(ring->schema, name);
+    if (!made || tshm_exchange_if(place, &there, made, release)) /* pairs with the load above */
+        return made;
+    Py_DECREF(made); /* another thread was faster */
+    return tshm_load(place, acquire);
+}
+
 /* Takes the attribute; None counts as NULL. */
 static int take_attribute(PyObject *object, const char *name, PyObject **place) {
     PyObject *value = PyObject_GetAttrString(object, name);
@@ -37,13 +48,13 @@ static int take_attribute(PyObject *object, const char *name, PyObject **place) 
 
 static int ring_init(PyObject *object, PyObject *args, PyObject *kwargs) {
     Ring *self = (Ring *)object;
-    static char *names[] = {"mapping", "instance", "mutex", "schema", "size", "defaults", "refuses", "debug", NULL};
-    PyObject *mapping, *mutex, *schema, *defaults;
+    static char *names[] = {"mapping", "instance", "mutex", "schema", "size", "refuses", "debug", NULL};
+    PyObject *mapping, *mutex, *schema;
     Py_ssize_t size;
     unsigned long long instance;
     int refuses, debug;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OKOOnSpp:Ring", names, &mapping, &instance, &mutex, &schema, &size,
-                                     &defaults, &refuses, &debug))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OKOOnpp:Ring", names, &mapping, &instance, &mutex, &schema, &size,
+                                     &refuses, &debug))
         return -1;
     if (self->seen.holder || !mapping_check(mapping) || (mutex != Py_None && !mutex_check(mutex))) {
         PyErr_SetString(PyExc_TypeError, "Ring() takes a Mapping and a Mutex, once");
@@ -52,7 +63,7 @@ static int ring_init(PyObject *object, PyObject *args, PyObject *kwargs) {
     tshm_header header;
     const os_memory *memory = &((Mapping *)mapping)->memory;
     const char *problem = tshm_check(memory->start, memory->size, &header, &self->ring);
-    if (!problem && (size < 1 || (uint64_t)size > self->ring.payload_size || PyBytes_Size(defaults) != size))
+    if (!problem && (size < 1 || (uint64_t)size > self->ring.payload_size))
         problem = "the schema does not fit the payload";
     if (problem) {
         PyErr_SetString(PyExc_ValueError, problem);
@@ -63,14 +74,10 @@ static int ring_init(PyObject *object, PyObject *args, PyObject *kwargs) {
         take_attribute(schema, "encode", &values->encode) < 0 ||
         take_attribute(schema, "target", &values->target) < 0 ||
         take_attribute(schema, "overlay", &values->overlay) < 0 ||
-        take_attribute(schema, "viewed", &values->viewed) < 0 ||
-        take_attribute(schema, "struct", (PyObject **)&values->type) < 0 ||
-        take_attribute(schema, "leased", (PyObject **)&values->leased) < 0)
+        take_attribute(schema, "struct", (PyObject **)&values->type) < 0)
         return -1;
-    if (values->type) {
+    if (values->type)
         values->create = (ring_newfunc)PyType_GetSlot(values->type, Py_tp_new);
-        values->create_leased = (ring_newfunc)PyType_GetSlot(values->leased, Py_tp_new);
-    }
     if (!self->seen.holder && seen_start(&self->seen) < 0)
         return -1;
     self->pins.users = PyMem_Calloc(self->ring.slot_count, sizeof *self->pins.users);
@@ -79,8 +86,8 @@ static int ring_init(PyObject *object, PyObject *args, PyObject *kwargs) {
         PyErr_NoMemory();
         return -1;
     }
-    Py_INCREF(defaults);
-    native_set(&self->defaults, defaults);
+    Py_INCREF(schema);
+    native_set(&self->schema, schema);
     self->timeout = TSHM_FOREVER;
     self->instance = instance;
     self->size = (size_t)size;
@@ -99,13 +106,15 @@ static int ring_traverse(PyObject *object, visitproc visit, void *arg) {
     Ring *self = (Ring *)object;
     Py_VISIT(Py_TYPE(object));
     Py_VISIT((PyObject *)self->values.type);
-    Py_VISIT((PyObject *)self->values.leased);
     Py_VISIT(self->values.make);
     Py_VISIT(self->values.decode);
     Py_VISIT(self->values.encode);
     Py_VISIT(self->values.target);
     Py_VISIT(self->values.overlay);
-    Py_VISIT(self->values.viewed);
+    PyObject *parts[] = {tshm_load(&self->values.leased, relaxed), tshm_load(&self->values.viewed, relaxed)};
+    Py_VISIT(parts[0]); /* relaxed: no other thread uses what the collector looks at */
+    Py_VISIT(parts[1]);
+    Py_VISIT(self->schema);
     return 0;
 }
 
@@ -117,16 +126,16 @@ static void ring_dealloc(PyObject *object) {
         seen_end(&self->seen);
     PyObject *held[] = {(PyObject *)self->held,
                         (PyObject *)self->mutex,
-                        self->defaults,
+                        self->schema,
                         self->lease,
                         (PyObject *)self->values.type,
-                        (PyObject *)self->values.leased,
+                        tshm_load(&self->values.leased, relaxed), /* relaxed: nobody else is here any more */
                         self->values.make,
                         self->values.decode,
                         self->values.encode,
                         self->values.target,
                         self->values.overlay,
-                        self->values.viewed,
+                        tshm_load(&self->values.viewed, relaxed),
                         (PyObject *)self->pins.pages};
     PyMem_Free(self->pins.users);
     PyMem_Free(self->pins.kept);

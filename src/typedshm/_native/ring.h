@@ -14,14 +14,14 @@ typedef PyObject *(*ring_newfunc)(PyTypeObject *, PyObject *, PyObject *);
 typedef struct {
     PyTypeObject *type;  /* the Struct, or NULL when values are arrays */
     ring_newfunc create; /* its tp_new */
-    PyTypeObject *leased;
-    ring_newfunc create_leased;
-    PyObject *make;    /* () -> an empty value that owns its bytes */
-    PyObject *decode;  /* (Struct) -> what read() returns, or NULL */
-    PyObject *encode;  /* (anything else given to write) -> a buffer of the right size, or raises */
-    PyObject *target;  /* (anything else given to read_into) -> a writable buffer of the right size, or raises */
-    PyObject *overlay; /* (buffer, offset, lease) -> a value that looks into the buffer */
-    PyObject *viewed;  /* (address) -> a read-only Struct there, or NULL when values are arrays */
+    PyObject *make;      /* () -> an empty value that owns its bytes */
+    PyObject *decode;    /* (Struct) -> what read() returns, or NULL */
+    PyObject *encode;    /* (anything else given to write) -> a buffer of the right size, or raises */
+    PyObject *target;    /* (anything else given to read_into) -> a writable buffer of the right size, or raises */
+    PyObject *overlay;   /* (buffer, offset, lease) -> a value that looks into the buffer */
+    /* On their first use, since making them takes as long as all else about opening a region; see ring_part(): */
+    _Atomic(PyObject *) leased; /* the Struct's leased variant */
+    _Atomic(PyObject *) viewed; /* (address) -> a read-only Struct there */
 } ring_values;
 
 /* The slots that this handle has pinned; see pin.c. */
@@ -45,10 +45,10 @@ typedef struct {
     size_t size;  /* bytes of this handle's values; less than the payload if fields were appended since */
     bool refuses; /* the layout is another: reading only */
     bool debug;
-    bool block_open;    /* an update or loan of the thread that has the mutex */
-    PyObject *lease;    /* of the last block: its views end in the child of a fork */
-    int64_t timeout;    /* the default of blocking verbs, ns */
-    PyObject *defaults; /* bytes that update() starts from in an empty region */
+    bool block_open;  /* an update or loan of the thread that has the mutex */
+    PyObject *lease;  /* of the last block: its views end in the child of a fork */
+    int64_t timeout;  /* the default of blocking verbs, ns */
+    PyObject *schema; /* typedshm.adapters.Schema */
     ring_values values;
     ring_pins pins;
     seen_key seen;
@@ -76,6 +76,8 @@ static inline bool ring_is_gone(const Ring *ring) {
 }
 /* Ask Region._look(), which asks the system, what no byte tells. False and an error set if the region is gone. */
 bool ring_look(Ring *ring);
+/* An attribute of the schema, read and kept at its first use; a borrowed reference, or NULL and an error set. */
+PyObject *ring_part(Ring *ring, const char *name, _Atomic(PyObject *) *place);
 /* A new instance that owns its bytes, zeroed, without a call of __init__. */
 PyObject *ring_new_value(ring_newfunc create, PyTypeObject *type);
 /* For update(): the newest value, read under the lock. 1 done, 0 region is empty, < 0 error set. */

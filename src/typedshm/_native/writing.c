@@ -103,7 +103,7 @@ PyObject *ring_write(PyObject *object, PyObject *const *args, Py_ssize_t count, 
         PyErr_SetString(PyExc_TypeError, "write() missing 1 required argument: 'value'");
         return NULL;
     }
-    if (self->values.type && (Py_TYPE(value) == self->values.type || Py_TYPE(value) == self->values.leased))
+    if (Py_TYPE(value) == self->values.type)
         Py_INCREF(value);
     else if (!(value = PyObject_CallFunctionObjArgs(self->values.encode, value, NULL)))
         return NULL;
