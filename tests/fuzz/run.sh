@@ -25,6 +25,9 @@ trap 'rm -rf "$folder"' EXIT
 mkdir "$folder"/{corpus,failed}
 clang-14 -std=c11 -O1 -g -Wall -Wextra -Werror -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
     "-I$source/include" "-I$source/_native" "$here/fuzz_header.c" "$source/_native/lock.c" -o "$folder/fuzz_header"
+"$python" "$here/fuzz_document.py" --seconds "$each" & # beside the other
+document=$!
+trap 'kill "$document" 2>/dev/null || true; rm -rf "$folder"' EXIT
 "$folder/fuzz_header" "-max_total_time=$each" -timeout=10 -max_len=4096 -verbosity=0 \
     "-artifact_prefix=$folder/failed/" "$folder/corpus" || {
     for input in "$folder"/failed/*; do
@@ -34,4 +37,4 @@ clang-14 -std=c11 -O1 -g -Wall -Wextra -Werror -fsanitize=fuzzer,address,undefin
     exit 1
 }
 
-"$python" "$here/fuzz_document.py" --seconds "$each"
+wait "$document"

@@ -4,6 +4,7 @@
 """
 
 import os
+import random
 import shutil
 import subprocess
 from pathlib import Path
@@ -76,8 +77,13 @@ MUTANTS = {
 }
 
 
+SHORT = random.sample(sorted(MUTANTS), 6)
+
+
 @pytest.mark.parametrize("mutant", MUTANTS)
-def test_what_is_left_out_is_found(core, mutant):
+def test_what_is_left_out_is_found(core, mutant, thorough):
+    if not thorough and mutant not in SHORT:
+        pytest.skip("a short round takes six of them, by chance")
     file, old, new = MUTANTS[mutant]
     replace_once(core / file, old, new)
     done = fuzz(core, 3_000_000)
