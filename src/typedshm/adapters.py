@@ -8,7 +8,7 @@ import ctypes
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, NoReturn, TypeVar, cast
 
 import numpy as np
 
@@ -223,14 +223,18 @@ class _ArrayValues(Schema[Any]):
         return np.empty(self._shape, self._dtype)
 
     def encode(self, value: Any) -> NDArray[Any]:
-        return np.ascontiguousarray(self._fitting(value, "write"))
+        if not self._fits(value):
+            self._refuse(value, "write")
+        return value if value.flags.c_contiguous else np.ascontiguousarray(value)
 
     def target(self, value: Any) -> NDArray[Any]:
-        target = self._fitting(value, "read_into")
-        if not target.flags.c_contiguous or not target.flags.writeable:
-            found = "one that is read-only" if target.flags.c_contiguous else "one that is not contiguous"
+        if not self._fits(value):
+            self._refuse(value, "read_into")
+        flags = value.flags
+        if not flags.c_contiguous or not flags.writeable:
+            found = "one that is read-only" if flags.c_contiguous else "one that is not contiguous"
             raise FieldValueError(f"read_into: expected a writeable, C-contiguous array, found {found}")
-        return target
+        return cast("NDArray[Any]", value)
 
     def overlay(self, buffer: Any, offset: int, lease: _native.Lease | None) -> NDArray[Any]:
         del lease  # an ndarray cannot be made to ask it
@@ -240,16 +244,18 @@ class _ArrayValues(Schema[Any]):
     def defaults(self) -> bytes:
         return bytes(self.layout.size)
 
-    def _fitting(self, value: Any, verb: str) -> NDArray[Any]:
-        expected = f"{verb}: expected an array of {self._dtype} with shape {self._shape}"
+    def _fits(self, value: Any) -> bool:
+        array = cast("NDArray[Any]", value)
+        return isinstance(value, np.ndarray) and array.dtype == self._dtype and array.shape == self._shape
+
+    def _refuse(self, value: Any, verb: str) -> NoReturn:
+        expected = f"{verb}: expected an array of {self._dtype} with shape {self._shape}"  # this takes 10 us
         if not isinstance(value, np.ndarray):
             raise FieldTypeError(f"{expected}, found {_shown(value)}")
         array = cast("NDArray[Any]", value)
         if array.dtype != self._dtype:
             raise FieldTypeError(f"{expected}, found {array.dtype}; convert it with .astype()")
-        if array.shape != self._shape:
-            raise FieldValueError(f"{expected}, found shape {array.shape}")
-        return array
+        raise FieldValueError(f"{expected}, found shape {array.shape}")
 
 
 # ---- answers that need pydantic ------------------------------------------------------------------------------------
