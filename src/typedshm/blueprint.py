@@ -4,7 +4,7 @@ import errno
 import os
 import time
 from collections.abc import Callable
-from typing import Literal, NamedTuple, TypeVar
+from typing import Literal, TypeVar
 
 from typedshm import _native
 from typedshm.errors import RegionCorrupt, Timeout
@@ -23,24 +23,28 @@ PATIENCE = 10.0
 """Seconds to wait for another process that is just making, joining or leaving the region."""
 
 
-class Blueprint(NamedTuple):
-    """What a new region is to be: number of slots, bytes of a value, identity and document of its layout."""
+class Blueprint:
+    """What a new region is to be: number of slots, bytes of a value, identity and document of its layout.
 
-    slots: int
-    payload_size: int
-    layout_id: bytes
-    document: bytes
+    Attributes
+    ----------
+    region_size
+        Bytes of the whole region.
 
-    @property
-    def region_size(self) -> int:
-        """Bytes of the whole region.
+    Raises
+    ------
+    ValueError
+        There would be too many; so before there is a file.
+    """
 
-        Raises
-        ------
-        ValueError
-            There would be too many.
-        """
-        return _native.region_size(self.slots, self.payload_size, len(self.document))
+    __slots__ = ("document", "layout_id", "payload_size", "region_size", "slots")
+
+    def __init__(self, slots: int, payload_size: int, layout_id: bytes, document: bytes) -> None:
+        self.slots = slots
+        self.payload_size = payload_size
+        self.layout_id = layout_id
+        self.document = document
+        self.region_size = _native.region_size(slots, payload_size, len(document))
 
     def build(self, mapping: _native.Mapping, instance: int) -> None:
         """Turn zeroed memory into an empty region."""

@@ -3,11 +3,11 @@
 Every consumer (NumPy dtype, ctypes, JSON document, C header, diff) reads the Layout, never the class.
 """
 
+import dataclasses
 import json
 import keyword
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import IntFlag
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -142,7 +142,7 @@ class LayoutField(NamedTuple):
         return f"{text} at {self.offset}"
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Layout:
     """The bytes of a Struct.
 
@@ -158,6 +158,9 @@ class Layout:
         The class option ``pack=``, the largest alignment any field got.
     doc : str
         The class's docstring.
+    id : bytes
+        The layout's identity, 16 bytes: equal for layouts whose bytes mean the same. It covers names, kinds, offsets,
+        sizes, shapes, byte order and units, nested layouts included; not docs, defaults, enum members or class names.
 
     Raises
     ------
@@ -171,23 +174,15 @@ class Layout:
     alignment: int
     pack: int | None = None
     doc: str = ""
+    id: bytes = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         _check(self)
+        object.__setattr__(self, "id", blake2b(_MEANING.encode(_meaning(self)).encode(), digest_size=16).digest())
 
     def __reduce__(self) -> tuple[object, ...]:
-        # without the cached properties, and checked again where it is loaded
+        # without what follows from these, and checked again where it is loaded
         return (Layout, (self.name, self.fields, self.size, self.alignment, self.pack, self.doc))
-
-    @cached_property
-    def id(self) -> bytes:
-        """The layout's identity, 16 bytes: equal for layouts whose bytes mean the same.
-
-        It covers names, kinds, offsets, sizes, shapes, byte order and units, nested layouts included; not docs,
-        defaults, enum members or class names.
-        """
-        canonical = json.dumps(_canonical(self.describe()), sort_keys=True, separators=(",", ":"))
-        return blake2b(canonical.encode(), digest_size=16).digest()
 
     @cached_property
     def dtype(self) -> "np.dtype[Any]":
@@ -422,21 +417,33 @@ def _check_field(field: LayoutField, where: str) -> None:
 # ---- identity and difference ---------------------------------------------------------------------------------------
 
 
-def _canonical(description: Mapping[str, Any]) -> dict[str, Any]:
-    """Reduce a description to what the bytes mean."""
-    return {"size": description["size"], "fields": [_canonical_field(field) for field in description["fields"]]}
+_MEANING = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
-def _canonical_field(description: Mapping[str, Any]) -> dict[str, Any]:
-    keys = ("name", "kind", "offset", "size", "shape", "byte_order", "unit")
-    kept = {key: description[key] for key in keys if key in description}
-    if "struct" in description:
-        kept["struct"] = _canonical(description["struct"])
-    return kept
+def _meaning(layout: Layout) -> dict[str, Any]:
+    """Describe what the bytes mean, and no more."""
+    return {"size": layout.size, "fields": [_meaning_of_field(field) for field in layout.fields]}
+
+
+def _meaning_of_field(field: LayoutField) -> dict[str, Any]:
+    means: dict[str, Any] = {
+        "name": field.name,
+        "kind": field.kind,
+        "offset": field.offset,
+        "size": field.size,
+        "byte_order": field.byte_order,
+    }
+    if field.shape:
+        means["shape"] = field.shape
+    if field.unit:
+        means["unit"] = field.unit
+    if field.struct is not None:
+        means["struct"] = _meaning(field.struct)
+    return means
 
 
 def _same(one: LayoutField, other: LayoutField) -> bool:
-    return _canonical_field(one.describe()) == _canonical_field(other.describe())
+    return _meaning_of_field(one) == _meaning_of_field(other)
 
 
 def _differences(one: Layout, other: Layout, prefix: str) -> Iterator[str]:

@@ -24,9 +24,7 @@ _SLOTS = 3
 def _blueprint(schema: Schema[Any], slots: int) -> Blueprint:
     if not 1 <= slots <= 1024:
         raise ValueError(f"slots: expected 1 to 1024, found {slots}")
-    blueprint = Blueprint(slots, schema.layout.size, schema.layout.id, schema.document())
-    _ = blueprint.region_size  # a ValueError if it is too large, before there is a file
-    return blueprint
+    return Blueprint(slots, schema.layout.size, schema.layout.id, schema.document())
 
 
 def _region(stake: Stake, schema: Schema[Any] | None) -> Region[Any]:
