@@ -18,12 +18,17 @@ BARRIER = r"dmb\s+ish$"
 LOAD_BARRIER = r"dmb\s+ish(ld)?$"
 # compare-and-swap: a loop of exclusive loads and stores, one instruction from ARMv8.1 on, or a choice of the two
 SWAP_ACQUIRE = r"ldaxr\s|casal?\s|.*__aarch64_cas8_acq(_rel)?$"
+SET = r"stl?xr\s|ldseta?l?\s|stset\s|.*__aarch64_ldset8_\w+$"
+CLEAR_RELEASE = r"stlxr\s|ldclra?l\s|stclrl\s|.*__aarch64_ldclr8_(acq_)?rel$"
 SWAP_RELEASE = r"stlxr\s|casa?l\s|.*__aarch64_cas8_(acq_)?rel$"
 
 # In each function, these instructions in this order.
 ORDERS = (
     ("read_begin", LOAD_ACQUIRE, LOAD_ACQUIRE),  # head, seq
     ("read_retry", LOAD_BARRIER, LOAD),  # seq, after all of the payload
+    ("pin", SET, BARRIER, LOAD),  # the pin, before head and the others' pins
+    ("pin", CLEAR_RELEASE),  # the pin taken back
+    ("unpin", CLEAR_RELEASE),  # the pin, after all of the payload
     ("pinned", LOAD_ACQUIRE),  # the pin word
     ("write_begin_without_pins", STORE, BARRIER),  # the odd seq, before any of the payload
     ("write_begin_with_pins", STORE, BARRIER, LOAD_ACQUIRE),  # the odd seq, before the pin words
@@ -41,6 +46,12 @@ SOURCES = {
     "head loaded": ("typedshm.h", "head.version, [acquire]", "read_begin"),
     "seq loaded": ("typedshm.h", "slot->seq, [acquire]) == 2 * version", "read_begin"),
     "fence before seq is looked at again": ("typedshm.h", "tshm_fence([acquire]);", "read_retry"),
+    "fence behind the pin": (
+        "typedshm.h",
+        "tshm_fence([seq_cst]);\n    /* Not seq, which",
+        "pin",
+    ),
+    "pin cleared": ("typedshm.h", "~(1ull << entry % 64), [release]", "pin unpin"),
     "pin word loaded": ("typedshm.h", "slot->pins[i], [acquire]", "pinned write_begin_with_pins"),
     "fence behind the odd seq": ("typedshm.h", "tshm_fence([release]);", "write_begin_without_pins"),
     "fence before the pins": (

@@ -56,11 +56,11 @@ static void *reader(void *unused) {
         return unused;
     tshm_atomic_u64 *payload = (tshm_atomic_u64 *)cursor.payload;
 #ifdef PIN
-    tshm_store(&cursor.slot->pins[0], 1, release);
-    tshm_fence(seq_cst);
-    int whole = tshm_load(&cursor.slot->seq, acquire) == 2 * cursor.version;
+    int whole = tshm_pin(&ring, &cursor, 0, NULL, NULL) == TSHM_READABLE;
+    if (!whole)
+        return unused;
     uint64_t first = tshm_load(&payload[0], relaxed), second = tshm_load(&payload[1], relaxed);
-    tshm_store(&cursor.slot->pins[0], 0, release);
+    tshm_unpin(&cursor, 0);
 #else
     uint64_t first = tshm_load(&payload[0], relaxed), second = tshm_load(&payload[1], relaxed);
     int whole = !tshm_read_retry(&cursor);

@@ -25,6 +25,18 @@ uint64_t ordinal(const tshm_ring *ring, const tshm_cursor *cursor) {
     return tshm_ordinal(ring, cursor);
 }
 
+int pin(const tshm_ring *ring, const tshm_cursor *cursor, uint32_t entry, tshm_alive alive, void *context) {
+    return tshm_pin(ring, cursor, entry, alive, context);
+}
+
+void unpin(const tshm_cursor *cursor, uint32_t entry) {
+    tshm_unpin(cursor, entry);
+}
+
+uint32_t count_pinned(const tshm_ring *ring, tshm_alive alive, void *context) {
+    return tshm_count_pinned(ring, alive, context);
+}
+
 int pinned(tshm_slot *slot, tshm_alive alive, void *context) {
     return tshm_pinned(slot, alive, context);
 }

@@ -105,6 +105,12 @@ MUTANTS = {
         "if (!tshm_pinned(cursor->slot, alive, context))",
         "if (!tshm_pinned(cursor->slot, alive, context) || 1)",
     ),
+    "no look at head with the pin": (
+        "typedshm.h",
+        "relaxed) != cursor->version)\n        state = TSHM_BUSY;",
+        "relaxed) == UINT64_MAX)\n        state = TSHM_BUSY;",
+    ),
+    "pin cleared relaxed": ("typedshm.h", "~(1ull << entry % 64), release)", "~(1ull << entry % 64), relaxed)"),
     "pins loaded relaxed": ("typedshm.h", "tshm_load(&slot->pins[i], acquire)", "tshm_load(&slot->pins[i], relaxed)"),
     "word taken relaxed": ("lock.c", "&word, mine, acquire)", "&word, mine, relaxed)"),
     "word given back relaxed": (

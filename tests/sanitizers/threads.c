@@ -26,13 +26,21 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { SLOTS = 4, VALUE = 203 /* not whole words */, STRIDE = 384, WRITERS = 3, PINNERS = 2, READERS = 2, WAITERS = 2 };
+enum {
+    SLOTS = 4,
+    VALUE = 203 /* not whole words */,
+    STRIDE = 384,
+    WRITERS = 3,
+    PINNERS = 4 /* more than may pin a slot each */,
+    READERS = 2,
+    WAITERS = 2
+};
 
 static const char *path;
 static tshm_ring ring;
 static uint64_t writes_wanted;
 static TSHM_ATOMIC(bool) finished;
-static tshm_atomic_u64 deaths_held, deaths_pinned, takeovers, read_count, pinned_count, woken_count;
+static tshm_atomic_u64 deaths_held, deaths_pinned, takeovers, read_count, pinned_count, refused_count, woken_count;
 
 /* Relaxed, or the counting itself would order the threads. */
 static void count(tshm_atomic_u64 *counter) {
@@ -115,7 +123,8 @@ static void check(const unsigned char *value, uint64_t ordinal) {
 }
 
 static bool everybody_had_a_turn(void) {
-    tshm_atomic_u64 *counters[] = {&deaths_held, &deaths_pinned, &takeovers, &read_count, &pinned_count, &woken_count};
+    tshm_atomic_u64 *counters[] = {&deaths_held,  &deaths_pinned, &takeovers,  &read_count,
+                                   &pinned_count, &refused_count, &woken_count};
     for (size_t i = 0; i < sizeof counters / sizeof *counters; i++)
         if (!tshm_load(counters[i], relaxed))
             return false;
@@ -186,25 +195,23 @@ static void *pinner(void *unused) {
     tshm_lock lock;
     come(&lock);
     for (uint64_t turn = 1; !tshm_load(&finished, relaxed); turn++) {
-        tshm_cursor cursor, again;
+        tshm_cursor cursor;
         if (tshm_read_begin(&ring, &cursor) != TSHM_READABLE)
             continue;
-        tshm_atomic_u64 *pins = &cursor.slot->pins[lock.entry / 64];
-        uint64_t pin = 1ull << lock.entry % 64;
-        atomic_fetch_or_explicit(pins, pin, memory_order_release);
-        tshm_fence(seq_cst); /* with the fence in tshm_write_begin */
-        bool stands = tshm_read_begin(&ring, &again) == TSHM_READABLE && again.version == cursor.version;
-        if (stands && turn % 256 == 0) {
+        int state = tshm_pin(&ring, &cursor, lock.entry, lock_alive, &lock);
+        if (state == TSHM_TOO_MANY)
+            count(&refused_count);
+        if (state != TSHM_READABLE)
+            continue;
+        if (turn % 256 == 0) {
             go(&lock); /* with its pin */
             count(&deaths_pinned);
             come(&lock);
             continue;
         }
-        if (stands) {
-            check(cursor.payload, tshm_ordinal(&ring, &cursor));
-            count(&pinned_count);
-        }
-        atomic_fetch_and_explicit(pins, ~pin, memory_order_release); /* with the acquire in tshm_pinned */
+        check(cursor.payload, tshm_ordinal(&ring, &cursor));
+        count(&pinned_count);
+        tshm_unpin(&cursor, lock.entry);
     }
     go(&lock);
     return unused;
@@ -279,9 +286,9 @@ int main(int given, char **arguments) {
     insist(takeovers == deaths_held, "a death that the next owner was not told of");
     insist(counted && counted <= deaths_held, "deaths went uncounted"); /* one who dies before the repair is no other */
     printf("%llu writes, %llu deaths with the lock, %llu with a pin, %llu take-overs; %llu reads, %llu in place, %llu "
-           "wake-ups\n",
+           "pins refused, %llu wake-ups\n",
            (unsigned long long)newest, (unsigned long long)deaths_held, (unsigned long long)deaths_pinned,
            (unsigned long long)takeovers, (unsigned long long)read_count, (unsigned long long)pinned_count,
-           (unsigned long long)woken_count);
+           (unsigned long long)refused_count, (unsigned long long)woken_count);
     return 0;
 }
