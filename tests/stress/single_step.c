@@ -1,11 +1,12 @@
 /* Kills a process at every instruction boundary of what it does to a region, and looks whether anybody else notices.
  *
- *     single_step FOLDER write|attach|inherit|read|pin SLOTS
+ *     single_step FOLDER write|attach|inherit|read|pin|refused SLOTS
  *
  * A child is led by single steps through one deed of the C core, and killed after the first instruction, then another
  * one after the second, and so on to the end. After each death the parent reads, takes the lock without waiting, and
- * writes the next version. Prints one line of counts, "name=number"; those in capitals have to be 0. Ends with 77 if
- * processes cannot be led by single steps here.
+ * writes the next version. What a dead reader has pinned must be free at last, be it that a writer comes by or that
+ * somebody takes the dead reader's presence entry. Prints one line of counts, "name=number"; those in capitals have to
+ * be 0. Ends with 77 if processes cannot be led by single steps here.
  */
 #define _GNU_SOURCE
 #include "lock.h"
@@ -129,17 +130,24 @@ static void sleep_and_read(tshm_lock *mine) {
     read_newest(&version, words);
 }
 
-/* Look at a slot in place: pin it, make sure of it, let it go. */
-static void pin_and_let_go(const tshm_lock *mine) {
-    uint64_t bit = 1ull << mine->entry;
+/* Look at a slot in place, or find that too many are pinned. */
+static void pin_and_let_go(tshm_lock *mine, int expected) {
     tshm_cursor cursor;
-    if (tshm_read_begin(&ring, &cursor) != TSHM_READABLE)
+    if (tshm_read_begin(&ring, &cursor) != TSHM_READABLE ||
+        tshm_pin(&ring, &cursor, mine->entry, lock_alive, mine) != expected)
         _exit(1);
-    atomic_fetch_or_explicit(&cursor.slot->pins[0], bit, memory_order_release);
-    tshm_fence(seq_cst);
-    if (tshm_load(&cursor.slot->seq, relaxed) != 2 * cursor.version)
+    if (expected != TSHM_READABLE)
+        return;
+    if (!is_value((const uint64_t *)(const void *)cursor.payload, tshm_ordinal(&ring, &cursor)))
         _exit(1);
-    atomic_fetch_and_explicit(&cursor.slot->pins[0], ~bit, memory_order_release);
+    tshm_unpin(&cursor, mine->entry);
+}
+
+static long count_pins(uint64_t bits) {
+    long pins = 0;
+    for (uint32_t slot = 0; slot < ring.slot_count; slot++)
+        pins += (tshm_load(&tshm_slot_of(&ring, slot)->pins[0], relaxed) & bits) != 0;
+    return pins;
 }
 
 /* ---- the child ---- */
@@ -159,7 +167,9 @@ static void child(const char *deed, uint64_t version) {
     if (strcmp(deed, "read") == 0)
         sleep_and_read(&mine);
     else if (strcmp(deed, "pin") == 0)
-        pin_and_let_go(&mine);
+        pin_and_let_go(&mine, TSHM_READABLE);
+    else if (strcmp(deed, "refused") == 0)
+        pin_and_let_go(&mine, TSHM_TOO_MANY);
     else if (!attaches)
         take_write_release(&mine, version);
     raise(SIGUSR1);
@@ -196,12 +206,12 @@ static bool kill_after(pid_t pid, long steps) {
 /* ---- the parent ---- */
 
 static struct {
-    long held, half, complete, published, lost, torn, skipped, stuck, uncounted, dirty, left;
+    long held, half, complete, published, lost, pinned, torn, skipped, stuck, uncounted, dirty, left;
 } count;
 
 /* What must not be, and has been: a few times are enough. */
 static bool hopeless(void) {
-    return count.torn + count.skipped + count.stuck + count.uncounted + count.dirty > 5;
+    return count.torn + count.skipped + count.stuck + count.uncounted + count.dirty + count.left > 5;
 }
 
 /* Before a death: things as a busy region has them. */
@@ -212,8 +222,33 @@ static void prepare(const char *deed, uint64_t next) {
     atomic_fetch_or_explicit(&writer->word, TSHM_WORD_WAITING, memory_order_relaxed);
     if (ring.slot_count >= 3 && strcmp(deed, "write") == 0) /* a dead reader's pin, where the write wants to go */
         tshm_store(&tshm_slot_of(&ring, next)->pins[0], 1ull << (PRESENCE - 1), relaxed);
+    if (strcmp(deed, "refused") == 0) /* all that may be are pinned, by one who lives */
+        for (uint32_t back = 1; back <= ring.slot_count - 2; back++)
+            tshm_store(&tshm_slot_of(&ring, next - 1 - back)->pins[0], 1ull << lock.entry, relaxed);
     if (strcmp(deed, "inherit") == 0) /* who had the presence entry before died holding the lock */
         atomic_fetch_or_explicit(&writer->word, lock.entry + 2, memory_order_relaxed);
+}
+
+/* A reader has died, perhaps with a pin, and the next version is written: let its pin be found. */
+static uint64_t outlive(uint64_t ordinal, bool by_heir) {
+    for (uint32_t slot = 0; slot < ring.slot_count;
+         slot++) /* our own, from prepare(): with an heir's it may be too many */
+        atomic_fetch_and_explicit(&tshm_slot_of(&ring, slot)->pins[0], ~(1ull << lock.entry), memory_order_relaxed);
+    if (by_heir) { /* as _native/mutex.c does it, whoever comes next drops what its predecessor had pinned */
+        tshm_lock heir = {0};
+        join(&heir);
+        if (lock_attach(&heir) != TSHM_LOCK_TAKEN)
+            fail("lock_attach");
+        take_write_release(&lock, ++ordinal); /* before the heir has done so, the pin is one of the living */
+        for (uint32_t slot = 0; slot < ring.slot_count; slot++)
+            atomic_fetch_and_explicit(&tshm_slot_of(&ring, slot)->pins[0], ~(1ull << heir.entry), memory_order_relaxed);
+        close(heir.peers.fd);
+    } else {
+        for (uint32_t slot = 0; slot < ring.slot_count; slot++)
+            take_write_release(&lock, ++ordinal);
+    }
+    count.left += count_pins(~(1ull << lock.entry));
+    return ordinal;
 }
 
 /* After it: what stands there, and how it goes on. `ordinal` is that of the newest version before it. */
@@ -280,7 +315,12 @@ int main(int arguments, char **argument) {
         if (pid == 0)
             child(deed, ordinal + 1);
         done = kill_after(pid, steps);
+        long pinned = count_pins(~(1ull << lock.entry));
         ordinal = look(ordinal, head);
+        if (strcmp(deed, "pin") == 0 || strcmp(deed, "refused") == 0) {
+            count.pinned += pinned;
+            ordinal = outlive(ordinal, steps % 2);
+        }
     }
     for (uint32_t slot = 0; slot < ring.slot_count; slot++) /* all slots once over: no pin of the dead stays */
         take_write_release(&lock, ++ordinal);
@@ -288,10 +328,11 @@ int main(int arguments, char **argument) {
         count.left += tshm_load(&tshm_slot_of(&ring, slot)->pins[0], relaxed) != 0;
     for (uint32_t entry = 0; entry < PRESENCE; entry++)
         count.left += entry != lock.entry && lock_alive(&lock, entry);
-    printf("boundaries=%ld held=%ld half=%ld complete=%ld published=%ld lost=%ld TORN=%ld SKIPPED=%ld STUCK=%ld "
+    printf("boundaries=%ld held=%ld half=%ld complete=%ld published=%ld lost=%ld pinned=%ld TORN=%ld SKIPPED=%ld "
+           "STUCK=%ld "
            "UNCOUNTED=%ld DIRTY=%ld LEFT=%ld\n",
-           steps, count.held, count.half, count.complete, count.published, count.lost, count.torn, count.skipped,
-           count.stuck, count.uncounted, count.dirty, count.left);
+           steps, count.held, count.half, count.complete, count.published, count.lost, count.pinned, count.torn,
+           count.skipped, count.stuck, count.uncounted, count.dirty, count.left);
     unlink(path);
     return 0;
 }

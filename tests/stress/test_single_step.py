@@ -87,11 +87,20 @@ def test_taking_a_presence_entry(program: Path, tmp_path: Path, report: Callable
     assert (counts["held"] > 0) == (deed == "inherit")
 
 
-@pytest.mark.parametrize("slots", [1, 3])
-@pytest.mark.parametrize("deed", ["read", "pin"])
-def test_a_reader(program: Path, tmp_path: Path, deed: str, slots: int) -> None:
-    """One that goes to sleep, wakes and reads; one that pins a slot and lets it go. Writers do not notice."""
+@pytest.mark.parametrize(("deed", "slots"), [("read", 1), ("read", 3), ("pin", 3), ("refused", 3)])
+def test_a_reader(program: Path, tmp_path: Path, report: Callable[[str], None], deed: str, slots: int) -> None:
+    """One that goes to sleep, wakes and reads; one that pins a slot, looks and lets it go; one that may not pin one more.
+
+    Writers do not notice, and what the dead have pinned is free when a writer has come by or somebody has come in their
+    place.
+    """
     counts = deaths(program, tmp_path / "region", deed, slots)
+    if deed != "read":
+        report(
+            f"killed at each of {counts['boundaries']} instruction boundaries of a reader's pin, {deed}, {slots} slots: "
+            f"{counts['pinned']} with the pin set, {counts['LEFT']} pins left"
+        )
+        assert counts["pinned"] >= 20
     assert not wrong(counts)
     assert counts["boundaries"] >= 20
     assert [counts[name] for name in ("held", "half", "complete", "published", "lost")] == [0, 0, 0, 0, 0]
