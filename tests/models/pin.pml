@@ -1,24 +1,30 @@
-/* Pins: tshm_write_begin and tshm_pinned of typedshm.h, readers that look at a slot in place, and what
+/* Pins: tshm_write_begin, tshm_pinned and tshm_pin of typedshm.h, readers that look at a slot in place, and what
  * drop_stale_pins of _native/mutex.c does for whoever comes after a reader that was killed.
  *
  * Each of READERS readers looks at the newest version in its slot, ROUNDS times; a writer publishes VERSIONS versions.
  * Anybody is killed before any statement, KILLS times in all. A reader comes to life again as a new process, with a
  * presence entry of its own; the writer's lock is free then, and the next writer begins. The kernel frees a killed
- * reader's presence entry at some later time. Every reader pins one slot at most, and there are two more slots than
- * readers: so the rule of slot_count - 2 holds.
+ * reader's presence entry at some later time. Every reader pins one slot at most, and may look at it for ever. With two
+ * more slots than readers none is ever refused; with SLOTS=3 and READERS=2 the second has to take its pin back. Whether
+ * those who pinned live is asked of the kernel at once, which the C code does only if there are too many.
  *
  * What is checked: no writer stores into a slot that a living reader is looking at, nobody's pin is cleared by another
- * while it lives, and a writer always finds a slot, so that no dead reader's pin stays for ever.
+ * while it lives, all together look at SLOTS - 2 slots at most, and a writer always finds a slot: at once if none is
+ * refused, otherwise as soon as those who are one too many have taken their pins back. So no dead reader's pin stays.
  *
  * Each of these is a mistake and must fail:
  *   NO_RECHECK (the reader does not look at head again once it has its pin)  NO_DROP (a newcomer leaves its
  *   predecessor's pins)  CLEAR_WORD (a dead reader's pin is cleared by storing 0)  NO_PROBE (pins of the dead count)
  *   PROBE_ONCE (who was found dead before is taken for dead)
+ *   COUNT_BEFORE (the pinned slots are counted before the newest version is found and pinned, not after)  NO_LIMIT (they
+ *   are not counted)  NO_TAKE_BACK (a pin too many stays)
  */
 #ifndef READERS
 #define READERS 1
 #endif
+#ifndef SLOTS
 #define SLOTS (READERS + 2)
+#endif
 #define ENTRIES (READERS + 1)
 #ifndef ROUNDS
 #define ROUNDS 2
@@ -30,6 +36,8 @@
 #define KILLS 1
 #endif
 #define BIT(entry) (1 << (entry))
+#define LIVING(slot, entry) ((pins[slot] & BIT(entry)) && presence[entry])
+#define LOOKED_AT(slot) (looking[1] == slot + 1 || looking[READERS] == slot + 1) /* by one or two readers */
 
 byte head = 1;             /* version 1 is there */
 byte seq[SLOTS], pins[SLOTS];
@@ -39,6 +47,21 @@ bool killed[READERS + 1];  /* the writer is 0 */
 /* What only the checks know. */
 byte looking[READERS + 1]; /* the slot + 1 that a reader is looking at */
 byte filling;              /* the slot + 1 that a writer stores into */
+
+#if READERS > 1
+#define PINNED(slot) (LIVING(slot, 0) || LIVING(slot, 1) || LIVING(slot, 2))
+#else
+#define PINNED(slot) (LIVING(slot, 0) || LIVING(slot, 1))
+#endif
+
+/* ---- tshm_count_pinned ---- */
+inline count_pinned() {
+    do
+    :: slot < SLOTS -> d_step { if :: PINNED(slot) -> pinned++ :: else fi; slot++ }
+    :: else -> break
+    od;
+    slot = 0
+}
 
 active proctype Writer() {
     byte version, before, slot, word, i, count;
@@ -51,7 +74,13 @@ begin: {
         /* ---- tshm_write_begin ---- */
         version = head + 1;
         do
-        :: version > head + 2 * SLOTS -> assert(false) /* every slot is pinned */
+        :: version > head + 2 * SLOTS ->  /* every slot is pinned */
+#if SLOTS < READERS + 2
+            (!PINNED((head + 1) % SLOTS) || !PINNED((head + 2) % SLOTS)); /* tries again; here: when there is a use */
+            version = head + 1
+#else
+            assert(false)
+#endif
         :: version % SLOTS == head % SLOTS -> version++
         :: else ->
             slot = version % SLOTS;
@@ -119,7 +148,7 @@ begin: {
 }
 
 active [READERS] proctype Reader() {
-    byte entry, version, i, rounds, id = _pid;
+    byte entry, version, i, rounds, slot, pinned, id = _pid;
     bool present;
 born: {
     /* ---- os_peers_claim: any free one may be had, not only the first, which may not be free yet ---- */
@@ -140,7 +169,12 @@ born: {
 #endif
     do
     :: rounds < ROUNDS ->
+#ifdef COUNT_BEFORE
+        count_pinned();
+        if :: pinned -> pinned++ :: else fi; /* and its own, of another slot */
+#endif
         version = head;
+        /* ---- tshm_pin ---- */
         pins[version % SLOTS] = pins[version % SLOTS] | BIT(entry);
         if
 #ifdef NO_RECHECK
@@ -148,24 +182,46 @@ born: {
 #else
         :: head == version ->
 #endif
-            looking[id] = version % SLOTS + 1;
-            assert(filling != looking[id]);
-            assert(pins[version % SLOTS] & BIT(entry));
-            d_step { looking[id] = 0; rounds++ }
+#ifndef NO_LIMIT
+#ifndef COUNT_BEFORE
+            count_pinned();
+#endif
+#endif
+            if
+            :: pinned + 2 > SLOTS ->
+                rounds++; /* too many: it copies */
+#ifdef NO_TAKE_BACK
+                d_step { pinned = 0; version = 0 };
+                goto end_idle
+#endif
+            :: else ->
+                d_step {
+                    looking[id] = version % SLOTS + 1; pinned = 0;
+                    do :: slot < SLOTS -> if :: LOOKED_AT(slot) -> pinned++ :: else fi; slot++ :: else -> break od;
+                    assert(pinned + 2 <= SLOTS);
+                    pinned = 0; slot = 0
+                };
+                assert(filling != looking[id]);
+                if :: true :: goto end_looking fi;
+                assert(pins[version % SLOTS] & BIT(entry));
+                d_step { looking[id] = 0; rounds++ }
+            fi
         :: else /* a writer has just taken it; begin again */
         fi;
-        d_step { pins[version % SLOTS] = pins[version % SLOTS] & ~BIT(entry); version = 0 }
+        d_step {
+            pinned = 0; pins[version % SLOTS] = pins[version % SLOTS] & ~BIT(entry); version = 0 }
     :: rounds == ROUNDS -> break
     :: goto end_idle /* alive, with its entry, and not interested */
     od;
     skip;
     d_step { presence[entry] = 0; present = false };
     goto end_gone;
+end_looking:
 end_idle:
     false
 } unless {
     killed[id] ->
-    d_step { killed[id] = false; looking[id] = 0; version = 0; i = 0 };
+    d_step { killed[id] = false; looking[id] = 0; version = 0; i = 0; slot = 0; pinned = 0 };
     d_step { /* the kernel notices later */
         if :: present -> presence[entry] = 0; present = false :: else fi;
         entry = 0

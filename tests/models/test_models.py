@@ -19,6 +19,9 @@ pytestmark = [
     pytest.mark.skipif(COMPILER is None, reason="there is no C compiler, which spin needs"),
 ]
 
+REFUSED = {"READERS": 2, "SLOTS": 3, "ROUNDS": 1, "KILLS": 0}
+"""One reader more than may pin a slot each."""
+
 # What must hold: in every run, and in a thorough one.
 SHORT = [
     ("lock", {"ROUNDS": 2, "KILLS": 1}),
@@ -27,6 +30,7 @@ SHORT = [
     ("ring", {"SLOTS": 2, "KILLS": 1}),
     ("ring", {"SLOTS": 3, "KILLS": 1}),
     ("pin", {}),
+    ("pin", {**REFUSED, "VERSIONS": 2}),
     ("sleepers", {}),
     ("sleepers", {"ONE": 1, "STORES": 1}),
 ]
@@ -41,6 +45,8 @@ LONG = [
     ("ring", {"SLOTS": 2, "KILLS": 1, "READERS": 2, "VERSIONS": 2, "TICKS": 2}),
     ("pin", {"KILLS": 3}),
     ("pin", {"READERS": 2, "ROUNDS": 1, "VERSIONS": 3}),
+    ("pin", {**REFUSED, "VERSIONS": 3}),
+    ("pin", {**REFUSED, "VERSIONS": 2, "KILLS": 1}),
     ("sleepers", {"KILLS": 2}),
     ("sleepers", {"ONE": 1, "STORES": 2}),
     ("sleepers", {"WAKERS": 2, "STORES": 1}),
@@ -76,6 +82,9 @@ MISTAKES = {
         "CLEAR_WORD": "assertion",
         "NO_PROBE": "assertion",
         "PROBE_ONCE": "assertion",
+        "COUNT_BEFORE": "assertion",
+        "NO_LIMIT": "assertion",
+        "NO_TAKE_BACK": "deadlock",
     },
     "sleepers": {
         "LATE_BIT": "assertion",
@@ -162,6 +171,8 @@ def test_a_broken_rule_is_noticed(model, mistake, tmp_path):
     flags = {**FLAWED[model], mistake: 1}
     if mistake == "GONE_COUNTS":
         flags["ONE"] = 1
+    if mistake in ("COUNT_BEFORE", "NO_LIMIT", "NO_TAKE_BACK"):
+        flags |= {**REFUSED, "VERSIONS": 3}
     assert check(tmp_path, model, flags).found == MISTAKES[model][mistake]
 
 

@@ -89,7 +89,7 @@ def test_taking_a_presence_entry(program: Path, tmp_path: Path, report: Callable
 
 @pytest.mark.parametrize(("deed", "slots"), [("read", 1), ("read", 3), ("pin", 3), ("refused", 3)])
 def test_a_reader(program: Path, tmp_path: Path, report: Callable[[str], None], deed: str, slots: int) -> None:
-    """One that goes to sleep, wakes and reads; one that pins a slot, looks and lets it go; one that may not pin one more.
+    """One that goes to sleep, wakes and reads; one that pins a slot, looks and lets it go; one that may not.
 
     Writers do not notice, and what the dead have pinned is free when a writer has come by or somebody has come in their
     place.
@@ -97,7 +97,7 @@ def test_a_reader(program: Path, tmp_path: Path, report: Callable[[str], None], 
     counts = deaths(program, tmp_path / "region", deed, slots)
     if deed != "read":
         report(
-            f"killed at each of {counts['boundaries']} instruction boundaries of a reader's pin, {deed}, {slots} slots: "
+            f"killed at each of {counts['boundaries']} instruction boundaries of a {deed} by a reader, {slots} slots: "
             f"{counts['pinned']} with the pin set, {counts['LEFT']} pins left"
         )
         assert counts["pinned"] >= 20
