@@ -456,6 +456,25 @@ def test_the_child_of_a_fork_keeps_what_it_looks_at(region, inside):
         assert child.join() == (True, 21, 0)
 
 
+def child_lets_go(pipe, region, block):
+    pipe.recv()  # until the parent has let go of its pin
+    block.__exit__(None, None, None)
+    with region.borrow():
+        return region.info().pinned, region.info().copies
+
+
+@marks.fork
+def test_the_child_of_a_fork_lets_go_of_no_pin_of_its_own(region):
+    """The slot its parent's block was about is one that it can pin itself."""
+    block = region.borrow()
+    block.__enter__()
+    with Child(child_lets_go, region, block) as child:
+        block.__exit__(None, None, None)
+        assert region.info().pinned == 0
+        child.send()
+        assert child.join() == (1, 0)
+
+
 @marks.fork
 def test_a_fork_waits_for_nothing_but_its_child(region):
     with region.borrow() as t:
@@ -532,17 +551,27 @@ def test_an_error_on_the_way_out_is_not_lost_by_the_last_array():
         pass
     region.close()
 
-    def leave(picture):
-        del picture
-        raise KeyError("mine")
-
     keep = [picture]
     del picture
     with pytest.raises(KeyError, match="mine"):
-        leave(keep.pop())
-    gc.collect()
+        _ = [keep.pop(), {}["mine"]]  # the array goes when the error is there already
     with pytest.raises(typedshm.RegionNotFound):
         typedshm.attach("pictures")
+
+
+def test_an_array_that_is_left_at_the_end_lets_go_of_nobody_elses_pin():
+    region = pictures()
+    with typedshm.attach("pictures") as other:
+        with region.borrow() as picture:
+            pass
+        entry = region._memory.mutex.entry
+        region._finalizer()  # as at the interpreter's end, where arrays may come later
+        with typedshm.attach("pictures") as heir, heir.borrow() as mine:
+            assert heir._memory.mutex.entry == entry
+            del picture
+            assert other.info().pinned == 1
+            assert (mine == 1).all()
+            del mine
 
 
 @marks.region_files
