@@ -70,6 +70,16 @@ def test_a_borrowed_value_is_the_newest_and_does_not_change(region):
         assert (t, typedshm.version_of(t)) == (region.value(21), 21)
 
 
+def test_what_was_borrowed_is_not_waited_for(region):
+    with typedshm.attach("region") as reader:
+        with reader.borrow():
+            pass
+        with pytest.raises(typedshm.Timeout):
+            reader.wait(timeout=0)
+        region.write(region.value(2))
+        assert reader.wait(timeout=0).tick == 2
+
+
 def test_nothing_is_copied(region):
     with Wire("region") as wire, region.borrow() as t:
         before = bytes(t)
@@ -460,7 +470,9 @@ def child_lets_go(pipe, region, block):
     pipe.recv()  # until the parent has let go of its pin
     block.__exit__(None, None, None)
     with region.borrow():
-        return region.info().pinned, region.info().copies
+        seen = region.info().pinned, region.info().copies
+    region.close()
+    return *seen, region._memory.closed
 
 
 @marks.fork
@@ -472,7 +484,7 @@ def test_the_child_of_a_fork_lets_go_of_no_pin_of_its_own(region):
         block.__exit__(None, None, None)
         assert region.info().pinned == 0
         child.send()
-        assert child.join() == (1, 0)
+        assert child.join() == (1, 0, True)
 
 
 @marks.fork

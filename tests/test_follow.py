@@ -67,6 +67,14 @@ def test_where_it_starts(region):
             region.follow(start=start)
 
 
+def test_what_is_missed_after_the_oldest_counts(region):
+    write(region, 1)
+    follower = region.follow(start="oldest")
+    assert (next(follower), follower.dropped) == (record(1), 0)
+    write(region, 2, 3, 4)
+    assert (next(follower), follower.dropped) == (record(4), 2)
+
+
 def test_an_empty_region_is_waited_for(region):
     for start in ("newest", "oldest", 1):
         with pytest.raises(typedshm.Timeout):
