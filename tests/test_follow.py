@@ -95,6 +95,13 @@ def test_after_a_timeout_it_goes_on(region):
     assert next(follower) == record(2)
 
 
+def test_the_timeout_is_the_regions_if_none_is_given():
+    with typedshm.create("record", Record) as region:
+        region.timeout = 0
+        with pytest.raises(typedshm.Timeout):
+            next(region.follow())
+
+
 @pytest.mark.parametrize("borrow", [False, True])
 def test_it_leaves_when_the_handle_is_closed(region, borrow):
     write(region, 1)
