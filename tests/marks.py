@@ -7,6 +7,7 @@ import sysconfig
 import pytest
 
 WINDOWS = sys.platform == "win32"
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
 
 def not_on_windows(reason: str) -> pytest.MarkDecorator:
@@ -26,6 +27,6 @@ signals = not_on_windows("no process can send another a signal; there is one way
 
 root = pytest.mark.skipif(WINDOWS or os.geteuid() != 0, reason="takes root, to become another user")
 mortal_classes = pytest.mark.skipif(
-    bool(sysconfig.get_config_var("Py_GIL_DISABLED")) and sys.version_info < (3, 14),
+    FREE_THREADED and sys.version_info < (3, 14),
     reason="free-threaded CPython 3.13 keeps every class for ever",
 )

@@ -107,3 +107,17 @@ def test_the_workers_of_a_data_loader_follow_a_region() -> None:
     assert misses[-1] < misses[0] / 3  # it has learnt from what it was shown
     published, used = map(int, re.fullmatch(r"(\d+) scenes were published, (\d+) used\.", end).groups())  # type: ignore[union-attr]
     assert published >= used == 3200
+
+
+def test_a_dashboard_follows_many_regions_in_one_event_loop() -> None:
+    *lines, threads, last = run("asyncio_dashboard.py")
+    assert len(lines) == 5
+    sums = []
+    for line in lines:
+        match = re.fullmatch(r"after +\d+ ms: +(\d+) versions of 20 motors, hottest: motor +\d+ with [\d.]+ °C", line)
+        assert match, line
+        sums.append(int(match[1]))
+    assert sums == sorted(sums)
+    assert sums[-1] > 20
+    assert re.fullmatch(r"Threads: [1-3]", threads)
+    assert last == "The machine has stopped; regions left behind: 0."

@@ -311,5 +311,39 @@ class Ring(Generic[_T]):
         """After it, in the parent: no more."""
     def _shut(self) -> bool:
         """Pin nothing more; True if nothing is pinned, so that the region can be left."""
+    def _newer(self, after: int, slept: bool, /) -> int | None:
+        """None if there is a version above `after`; otherwise the number to give to Waitset.add()."""
     def _detach(self) -> None: ...
     def _forked(self) -> None: ...
+    # a subclass has to have these
+    def _look(self) -> None: ...
+    def _fail(self, what: str) -> NoReturn: ...
+
+# ---- waitset: one thread waits for many rings ----
+
+WAITSET_ADDED: Final[int]
+WAITSET_MOVED: Final[int]
+WAITSET_FULL: Final[int]
+
+@final
+class Waitset:
+    """Rings on whose heads the thread that calls attend() sleeps."""
+
+    def add(self, ring: Ring[Any], number: int, wake: Callable[[], object], /) -> int:
+        """Have `wake` called once, from whatever thread, when there is something to look at.
+
+        WAITSET_ADDED; or WAITSET_MOVED if there is already; or WAITSET_FULL, which is for another Waitset to do.
+        """
+    def remove(self, ring: Ring[Any], wake: Callable[[], object], /) -> None:
+        """Do not call it any more."""
+    def forget(self, ring: Ring[Any], /) -> None:
+        """Call everybody who waits for the ring; nothing looks at its memory afterwards."""
+    def awaited(self) -> list[Ring[Any]]:
+        """The rings that somebody waits for."""
+    def attend(self, seconds: float, /) -> bool:
+        """Sleep, and call who is due, for so long. False if nobody waits at its end, or another thread is at it."""
+    @property
+    def attended(self) -> bool:
+        """True while a thread is at it."""
+    def __len__(self) -> int:
+        """How many rings there are in it."""

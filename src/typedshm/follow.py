@@ -1,10 +1,11 @@
 """Following a region: its versions one after the other, with an exact account of those that were not got."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from types import EllipsisType
 from typing import Generic, Literal, TypeVar
 
 from typedshm import _native
+from typedshm.awaiting import AwaitedRing
 from typedshm.errors import Closed
 
 T = TypeVar("T")
@@ -14,7 +15,7 @@ Start = Literal["newest", "oldest"] | int
 
 
 class Follower(Generic[T]):
-    """An iterator over the versions of a region, made by :meth:`Region.follow`.
+    """An iterator over the versions of a region, made by :meth:`Region.follow`; for ``for`` and for ``async for``.
 
     Attributes
     ----------
@@ -56,6 +57,19 @@ class Follower(Generic[T]):
                 raise StopIteration from None
             raise
 
+    def __aiter__(self) -> AsyncIterator[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        self._end_block()
+        try:
+            await self._region._await_soon(self.version, self._timeout)  # pyright: ignore[reportPrivateUsage]
+            return self._take()
+        except Closed:
+            if self._region.closed:
+                raise StopAsyncIteration from None
+            raise
+
     def _take(self) -> T:
         """Get the next version, which is there, and account for it."""
         after = self.version if self._every else None
@@ -78,7 +92,7 @@ class Follower(Generic[T]):
             block.__exit__(None, None, None)
 
 
-class Followable(_native.Ring[T], Generic[T]):
+class Followable(AwaitedRing[T], Generic[T]):
     """What can be followed: the part of a region that this file is about.
 
     Attributes
@@ -99,7 +113,8 @@ class Followable(_native.Ring[T], Generic[T]):
     ) -> Follower[T]:
         """Go from version to version as they come: ``for t in region.follow(): ...``.
 
-        The loop ends when the handle is closed, also by another thread meanwhile.
+        The loop ends when the handle is closed, also by another thread meanwhile. In a coroutine of asyncio, trio or
+        anyio it is ``async for t in region.follow(): ...``, which waits as :meth:`next` does.
 
         Parameters
         ----------

@@ -17,6 +17,7 @@ from typedshm.follow import Followable
 from typedshm.layout import Layout
 from typedshm.place import Name, Scope
 from typedshm.stake import Stake
+from typedshm.waitset import forget
 
 T = TypeVar("T")
 
@@ -91,7 +92,8 @@ class Region(Followable[T], Generic[T]):
     It is a context manager that closes itself, and it pickles as a handle: the other process attaches anew.
 
     The verbs ``read``, ``read_into``, ``write``, ``update``, ``loan``, ``borrow``, ``wait`` and the property
-    ``version`` come from the C core.
+    ``version`` come from the C core, ``follow`` from :mod:`typedshm.follow`, ``next`` and ``async for`` from
+    :mod:`typedshm.awaiting`.
     """
 
     def __init__(self, stake: Stake, schema: Schema[T], refusal: str | None = None) -> None:
@@ -197,6 +199,7 @@ class Region(Followable[T], Generic[T]):
             return
         if self._shut() and not self._leave():
             self._fail("open block")
+        forget(self)
 
     def __enter__(self) -> "Region[T]":
         return self

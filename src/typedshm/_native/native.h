@@ -78,5 +78,6 @@ int block_add(PyObject *module);
 int pin_add(PyObject *module);
 int borrow_add(PyObject *module);
 int view_add(PyObject *module);
+int waitset_add(PyObject *module);
 
 #endif

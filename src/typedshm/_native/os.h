@@ -49,6 +49,31 @@ void os_word_wait(os_peers *peers, tshm_region *lines, void *word, uint32_t expe
 void os_word_wake_one(os_peers *peers, tshm_region *lines, void *word);
 void os_word_wake_all(os_peers *peers, tshm_region *lines, void *word);
 
+/* ---- sleeping on many words of shared memory at once ---- */
+/* By which threads of this process wake such a sleeper. */
+typedef struct {
+    tshm_atomic_u32 rung; /* how often */
+#ifdef _WIN32
+    void *event, *timer;
+#endif
+} os_bell;
+
+typedef struct {
+    os_peers *peers; /* ours, as for os_word_wait */
+    tshm_region *lines;
+    void *word;
+    uint32_t expected;
+} os_word;
+
+/* How many words one thread can sleep on; 0 where the system has no such call. */
+uint32_t os_words_max(void);
+bool os_bell_make(os_bell *bell);
+void os_bell_free(os_bell *bell);
+void os_bell_ring(os_bell *bell);
+/* Sleep while every word is as expected and the bell has not been rung more often than `rung`, at most `ns`. May return
+ * early for no reason. No words, and the bell alone, are always possible. */
+void os_words_wait(const os_word *words, uint32_t count, os_bell *bell, uint32_t rung, uint64_t ns);
+
 /* ---- memory ---- */
 /* A mapping. What lies behind it can go away: a file is cut short, a disk fails or is full. The system would end the
  * process at the next touch; here zeroed pages of our own take the place of the whole mapping instead, for good. Who is

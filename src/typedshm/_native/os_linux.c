@@ -49,6 +49,55 @@ void os_word_wake_all(os_peers *peers, tshm_region *lines, void *word) {
     syscall(SYS_futex, word, FUTEX_WAKE, 0x7fffffff, NULL, NULL, 0);
 }
 
+/* futex_waitv, of Linux 5.16 and later. Written out here, since older headers lack it; the number is the same on every
+ * architecture that there is a CPython for. */
+enum { SYSTEM_FUTEX_WAITV = 449, WORDS_MAX = 128 };
+enum { WORD_OF_32_BITS = 2, WORD_OF_THIS_PROCESS = 128 }; /* flags */
+struct word {
+    uint64_t expected, address;
+    uint32_t flags, reserved;
+};
+struct moment {
+    int64_t seconds, ns; /* also where a long has 32 bits */
+};
+
+uint32_t os_words_max(void) {
+    /* no words at all are refused by the call itself; where it is missing or forbidden the reason is another */
+    static TSHM_ATOMIC(int) known;
+    if (!tshm_load(&known, relaxed))
+        tshm_store(&known, syscall(SYSTEM_FUTEX_WAITV, NULL, 0, 0, NULL, 0) < 0 && errno == EINVAL ? 1 : -1, relaxed);
+    return tshm_load(&known, relaxed) > 0 ? WORDS_MAX - 1 : 0; /* one is the bell's */
+}
+
+bool os_bell_make(os_bell *bell) {
+    tshm_store(&bell->rung, 0, relaxed);
+    return true;
+}
+
+void os_bell_free(os_bell *bell) {
+    (void)bell;
+}
+
+void os_bell_ring(os_bell *bell) {
+    /* seq_cst, with the kernel's look at the word: it sees the new count, or the wake-up finds the sleeper */
+    atomic_fetch_add_explicit(&bell->rung, 1, memory_order_seq_cst);
+    os_gate_wake_one(&bell->rung);
+}
+
+void os_words_wait(const os_word *words, uint32_t count, os_bell *bell, uint32_t rung, uint64_t ns) {
+    if (count == 0) {
+        os_gate_wait(&bell->rung, rung, ns);
+        return;
+    }
+    struct word all[WORDS_MAX];
+    all[0] = (struct word){rung, (uintptr_t)&bell->rung, WORD_OF_32_BITS | WORD_OF_THIS_PROCESS, 0};
+    for (uint32_t i = 0; i < count; i++)
+        all[i + 1] = (struct word){words[i].expected, (uintptr_t)words[i].word, WORD_OF_32_BITS, 0};
+    uint64_t end = os_monotonic_ns() + ns;
+    struct moment until = {(int64_t)(end / 1000000000u), (int64_t)(end % 1000000000u)};
+    syscall(SYSTEM_FUTEX_WAITV, all, count + 1, 0, &until, CLOCK_MONOTONIC);
+}
+
 int os_preallocate(int fd, uint64_t size) {
     if (ftruncate(fd, (off_t)size) < 0)
         return -errno;

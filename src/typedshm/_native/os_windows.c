@@ -286,6 +286,72 @@ void os_word_wake_all(os_peers *peers, tshm_region *lines, void *word) {
     wake(peers, sleepers_of(lines, word), true);
 }
 
+/* ---- sleeping on many words of shared memory ------------------------------------------------- */
+
+enum { FIRST_WORD = 2 }; /* before it the bell, and the timer, which is finer than the time-out of the call */
+
+uint32_t os_words_max(void) {
+    return MAXIMUM_WAIT_OBJECTS - FIRST_WORD;
+}
+
+bool os_bell_make(os_bell *bell) {
+    tshm_store(&bell->rung, 0, relaxed);
+    bell->event = CreateEventW(NULL, FALSE, FALSE, NULL); /* resets itself */
+    bell->timer = CreateWaitableTimerExW(NULL, NULL, CREATE_WAITABLE_TIMER_HIGH_RESOLUTION, TIMER_ALL_ACCESS);
+    if (bell->event && !bell->timer) /* before Windows 10 1803 */
+        bell->timer = CreateWaitableTimerExW(NULL, NULL, 0, TIMER_ALL_ACCESS);
+    if (bell->event && bell->timer)
+        return true;
+    os_bell_free(bell);
+    return false;
+}
+
+void os_bell_free(os_bell *bell) {
+    if (bell->event)
+        CloseHandle(bell->event);
+    if (bell->timer)
+        CloseHandle(bell->timer);
+    bell->event = bell->timer = NULL;
+}
+
+void os_bell_ring(os_bell *bell) {
+    atomic_fetch_add_explicit(&bell->rung, 1, memory_order_relaxed); /* the event keeps what nobody waits for yet */
+    SetEvent(bell->event);
+}
+
+void os_words_wait(const os_word *words, uint32_t count, os_bell *bell, uint32_t rung, uint64_t ns) {
+    HANDLE events[MAXIMUM_WAIT_OBJECTS] = {bell->event, bell->timer};
+    struct os_bed *beds[MAXIMUM_WAIT_OBJECTS];
+    uint32_t occupied = 0; /* beds, which are the first words' */
+    bool quiet = tshm_load(&bell->rung, relaxed) == rung;
+    while (quiet && occupied < count) {
+        const os_word *word = &words[occupied];
+        struct os_bed *bed = take_bed(word->peers, word->lines);
+        if (!bed)
+            break;
+        beds[occupied] = bed;
+        events[FIRST_WORD + occupied++] = bed->event;
+        atomic_fetch_or_explicit(&sleepers_of(word->lines, word->word)->bits[bed->number / 64],
+                                 1ull << bed->number % 64, memory_order_relaxed);
+    }
+    if (occupied < count && ns > NAP)
+        ns = NAP;        /* somebody has no bed, and cannot be woken */
+    tshm_fence(seq_cst); /* with the fence in wake(): it sees the bits, or we see its store to the word */
+    for (uint32_t i = 0; quiet && i < count; i++)
+        quiet = tshm_load((tshm_atomic_u32 *)words[i].word, relaxed) == words[i].expected;
+    if (quiet) {
+        LARGE_INTEGER due;
+        due.QuadPart = -(LONGLONG)(ns / 100 + 1); /* negative: from now on, in 100 ns */
+        SetWaitableTimer(bell->timer, &due, 0, NULL, NULL, FALSE);
+        WaitForMultipleObjects(FIRST_WORD + occupied, events, FALSE, milliseconds(ns) + 1);
+    }
+    while (occupied--) {
+        const os_word *word = &words[occupied];
+        clear_bit(sleepers_of(word->lines, word->word), beds[occupied]->number);
+        give_bed(word->peers, beds[occupied]);
+    }
+}
+
 /* ---- memory ----------------------------------------------------------------------------------- */
 
 static bool map(os_memory *memory, HANDLE section, size_t size) {

@@ -280,26 +280,35 @@ bool ring_newest(Ring *self, uint64_t *ordinal, uint64_t *time) {
     return *ordinal || ring_look(self); /* a file cut short shows zeros where head was */
 }
 
+/* Is there a version above `after`? 1 or 0, or -1 and an error set. With 0 comes a number that head had then: whatever
+ * is published later, it changes that. */
+static int find_newer(Ring *self, uint64_t after, bool slept, uint32_t *number) {
+    /* before the look at what is there; acquire, with the release store in tshm_write_end */
+    *number = (uint32_t)tshm_load(&tshm_lines(&self->ring)->head.version, acquire);
+    uint64_t newest, time;
+    if (!ring_newest(self, &newest, &time))
+        return -1;
+    if (newest > after)
+        return 1;
+    return slept && newest && !ring_look(self) ? -1 : 0; /* of an empty region ring_newest has asked already */
+}
+
 /* Sleep until there is a version above `after`; false and an error set if there is none within `ns`. */
 static bool await_newer(Ring *self, uint64_t after, int64_t ns) {
     uint64_t start = os_monotonic_ns();
     for (bool slept = false; self->mapping; slept = true) {
         void *word = (void *)&tshm_lines(&self->ring)->head.version; /* its low half: little-endian */
-        uint32_t number = (uint32_t)tshm_load(&tshm_lines(&self->ring)->head.version, acquire);
-        uint64_t newest, time;
-        if (!ring_newest(self, &newest, &time))
-            return false;
-        if (newest > after)
-            return true;
+        uint32_t number;
+        int found = find_newer(self, after, slept, &number);
+        if (found)
+            return found > 0;
+        if (!self->mapping)
+            break; /* while Python's code ran */
         int64_t left = ns == TSHM_FOREVER ? SIGNAL_SLICE : ns - (int64_t)(os_monotonic_ns() - start);
         if (left <= 0) {
             ring_fail(self, "wait timeout");
             return false;
         }
-        if (slept && newest && !ring_look(self)) /* of an empty region ring_newest has asked already */
-            return false;
-        if (!self->mapping)
-            break; /* while Python's code ran */
         uint64_t slice = self->mutex ? TSHM_SLICE : READ_ONLY_SLICE;
         if ((uint64_t)left < slice)
             slice = (uint64_t)left;
@@ -353,6 +362,26 @@ PyObject *ring_await(PyObject *object, PyObject *args) {
         !await_newer((Ring *)object, after, ns))
         return NULL;
     Py_RETURN_NONE;
+}
+
+/* For coroutines, before they wait and again when they are called back: None if there is a version above `after`;
+ * otherwise the number that head had, to wait on. */
+PyObject *ring_newer(PyObject *object, PyObject *args) {
+    Ring *self = (Ring *)object;
+    PyObject *given;
+    int slept;
+    if (!PyArg_ParseTuple(args, "Op:_newer", &given, &slept))
+        return NULL;
+    uint64_t after = PyLong_AsUnsignedLongLong(given);
+    if (after == (uint64_t)-1 && PyErr_Occurred())
+        return NULL;
+    if (!self->mapping)
+        return ring_fail(self, "closed");
+    uint32_t number;
+    int found = find_newer(self, after, slept, &number);
+    if (found < 0)
+        return NULL;
+    return found ? Py_NewRef(Py_None) : PyLong_FromUnsignedLong(number);
 }
 
 /* ---- looking in place ------------------------------------------------------------------------------------------- */

@@ -8,6 +8,10 @@ PyObject *ring_new_value(ring_newfunc create, PyTypeObject *type) {
     return create(type, no_arguments, NULL);
 }
 
+bool ring_check(PyObject *object) {
+    return PyObject_TypeCheck(object, ring_type);
+}
+
 void ring_work_apart(Ring *ring, void (*work)(void *context), void *context) {
     Mapping *mapping = ring->held; /* a close() by another thread meanwhile must not unmap it */
     Py_INCREF((PyObject *)mapping);
@@ -332,6 +336,7 @@ static PyMethodDef methods[] = {
     {"_await", ring_await, METH_VARARGS, "Sleep until there is a version above a number, for so many seconds."},
     {"_keep_pins", ring_keep_pins, METH_NOARGS, "Before a fork: what is pinned stays so. True if anything is."},
     {"_drop_pins", ring_drop_pins, METH_NOARGS, "After it, in the parent: no more."},
+    {"_newer", ring_newer, METH_VARARGS, "None if there is a version above a number; otherwise what head says."},
     {"__class_getitem__", (PyCFunction)Py_GenericAlias, METH_O | METH_CLASS, "Region[T], for annotations."},
     {"_shut", ring_shut, METH_NOARGS, "Pin nothing more; True if nothing is pinned, so that the region can be left."},
     {"_detach", ring_detach, METH_NOARGS, "Stop using the memory."},

@@ -102,6 +102,9 @@ PyObject *ring_loan(PyObject *self, PyObject *const *args, Py_ssize_t count, PyO
 PyObject *ring_borrow(PyObject *self, PyObject *unused);
 PyObject *ring_borrow_after(PyObject *self, PyObject *after);
 PyObject *ring_await(PyObject *self, PyObject *args);
+PyObject *ring_newer(PyObject *self, PyObject *args);
+
+bool ring_check(PyObject *object);
 
 PyObject *block_new(Ring *ring, bool loan, int64_t ns);
 

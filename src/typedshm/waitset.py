@@ -1,0 +1,90 @@
+"""The sets of regions that coroutines wait for, each with one thread that sleeps on all of its heads.
+
+A thread is started when somebody waits, and has ended a second after nobody does any more. It is a daemon: an
+interpreter that ends does not wait for it. While somebody waits it also wakes up ten times a second, to look for what
+nobody could tell it; and every two milliseconds if a handle is read-only, or the system knows no sleep on many words.
+"""
+
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from typedshm import _native
+
+LINGER = 1.0
+"""Seconds that a thread stays when nobody waits; also how often it asks of every region whether it is still there."""
+
+_waitsets: list[_native.Waitset] = []
+_of_the_parent: list[_native.Waitset] = []
+"""What a child of a fork inherits and never uses; let go of, it would end tasks that are not the child's to end."""
+
+
+def join(ring: _native.Ring[Any], number: int, wake: Callable[[], object]) -> _native.Waitset | None:
+    """Have `wake` called, from another thread, once there is something to look at: a newer version, an end.
+
+    Parameters
+    ----------
+    ring
+        The region, in which nothing new was found.
+    number
+        What its head said then.
+    wake
+        Must not raise, and may be called when nobody is interested any more.
+
+    Returns
+    -------
+    Waitset or None
+        Where to ``remove(ring, wake)``; None if there is something to look at already.
+    """
+    for waitset in _waitsets:
+        state = waitset.add(ring, number, wake)
+        if state != _native.WAITSET_FULL:
+            break
+    else:
+        waitset = _native.Waitset()
+        _waitsets.append(waitset)
+        state = waitset.add(ring, number, wake)
+    if state != _native.WAITSET_ADDED:
+        return None
+    try:
+        if not waitset.attended:
+            threading.Thread(target=_attend, args=(waitset,), name="typedshm waitset", daemon=True).start()
+    except BaseException:
+        waitset.remove(ring, wake)
+        raise
+    return waitset
+
+
+def forget(ring: _native.Ring[Any]) -> None:
+    """Wake everybody who waits for a region, which is closed, and let go of its memory."""
+    if sys.is_finalizing():
+        return  # the threads have ended where they were
+    for waitset in _waitsets:
+        waitset.forget(ring)
+
+
+def _attend(waitset: _native.Waitset) -> None:
+    """Run the thread."""
+    while waitset.attend(LINGER):
+        with contextlib.suppress(MemoryError):  # the next time, then
+            for ring in waitset.awaited():
+                _look(waitset, ring)
+
+
+def _look(waitset: _native.Waitset, ring: _native.Ring[Any]) -> None:
+    try:
+        ring._look()  # pyright: ignore[reportPrivateUsage]
+    except Exception:
+        waitset.forget(ring)  # they will meet the error themselves
+
+
+def _after_fork() -> None:
+    _of_the_parent.extend(_waitsets)
+    _waitsets.clear()
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_after_fork)
