@@ -62,7 +62,8 @@ static inline PyObject *ring_fail(Ring *ring, const char *what) {
 bool ring_lock_for_writing(Ring *ring, int64_t ns);
 /* false and an error set if the lock, or all of the region, was lost meanwhile. */
 bool ring_unlock(Ring *ring);
-/* tshm_write_begin, which also waits for readers that are just taking back a pin too many. False: they do not. */
+/* tshm_write_begin, which also waits for readers that are just taking back a pin too many, or the pins of a dead one
+ * whose presence entry they have got. False: they do not. */
 bool ring_write_begin(Ring *ring, tshm_cursor *cursor);
 /* Copies a value into the next slot and publishes it; false and an error set if there is none. The lock is held. */
 bool ring_store(Ring *ring, const void *value);
