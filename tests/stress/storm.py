@@ -5,6 +5,7 @@ memory that it shares with the test, so it outlives the process.
 """
 
 import ctypes
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 
+import marks
 import typedshm
 from peers import Child, SharedBytes, until
 from typedshm import Shape, Struct
@@ -91,6 +93,31 @@ class Lane:
         return region, row
 
 
+# ---- the scheduler ---------------------------------------------------------------------------------------------
+
+EXACT = not marks.WINDOWS and Path("/proc/self/schedstat").exists()  # Wine shows Linux's files too
+"""True where the system says how long somebody was ready to run, and stood in a queue for a processor.
+
+A busy machine lets nobody run for a while, and that says nothing about regions. So that is taken off. Elsewhere the
+machine's other work is in the figures, and they prove nothing.
+"""
+
+
+class Queue:
+    """How long a process or thread stood in that queue."""
+
+    def __init__(self, who: str) -> None:
+        self._fd = os.open(f"/proc/{who}/schedstat", os.O_RDONLY) if EXACT else -1
+
+    def __del__(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+
+    def seconds(self) -> float:
+        """Seconds up to now; 0 if nobody says it."""
+        return int(os.pread(self._fd, 100, 0).split()[1]) / 1e9 if EXACT else 0.0
+
+
 # ---- processes -----------------------------------------------------------------------------------------------------
 
 
@@ -119,6 +146,16 @@ class Crew:
     def pid(self, number: int) -> int:
         """The process id of a lane's present process."""
         return self._children[number].pid
+
+    def queue(self, number: int) -> Queue:
+        """The queue of a lane's present process."""
+        return Queue(str(self.pid(number)))
+
+    def state(self, number: int) -> str:
+        """What a lane's present process is doing, as far as the system says it."""
+        folder = Path(f"/proc/{self.pid(number)}")
+        files = (folder / name for name in ("wchan", "schedstat", "syscall", "stat"))
+        return f"{self.pid(number)}: " + " | ".join(file.read_text().strip() for file in files if file.exists())
 
     def are_there(self, numbers: set[int]) -> bool:
         """True if they all have the region open."""

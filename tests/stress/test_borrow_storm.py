@@ -22,7 +22,7 @@ import pytest
 import marks
 import typedshm
 from peers import sched_yield
-from storm import Crew, Lane, Large, Small, fill, is_true, is_whole, words_of
+from storm import EXACT, Crew, Lane, Large, Queue, Small, fill, is_true, is_whole, words_of
 from wire import Wire
 
 COUNTS = ("writes", "looks", "copies", "torn", "backwards", "blocked")
@@ -53,32 +53,15 @@ class Aim(IntEnum):
 # ---- the writer ----------------------------------------------------------------------------------------------------
 
 
-class Stopwatch:
-    """How long this thread was kept waiting by others than the scheduler.
-
-    A busy machine lets nobody run for a while, and that says nothing about regions. Linux counts for each thread how
-    long it was ready to run and stood in a queue for a processor: the second number of schedstat. So that is taken off.
-    Where there is no such number, the machine's other work is in the figures, and they prove nothing.
-    """
-
-    FILE = Path("/proc/thread-self/schedstat")
-    EXACT = not marks.WINDOWS and FILE.exists()  # Wine shows Linux's files too
-
-    def __init__(self) -> None:
-        self._file = os.open(self.FILE, os.O_RDONLY) if self.EXACT else -1
-
-    def _queued(self) -> int:
-        return int(os.pread(self._file, 100, 0).split()[1]) if self.EXACT else 0
-
-    @contextlib.contextmanager
-    def measure(self, row: Any) -> Iterator[None]:
-        """Note in the row how long the block waited."""
-        queued, start = self._queued(), time.monotonic_ns()
-        yield
-        took = time.monotonic_ns() - start - (self._queued() - queued)
-        if took > row.longest:
-            row.longest = took
-        row.blocked += took > BLOCKED
+@contextlib.contextmanager
+def waiting_noted(row: Any, queue: Queue) -> Iterator[None]:
+    """Note in the row how long the block was kept waiting by others than the scheduler."""
+    before, start = queue.seconds(), time.monotonic()
+    yield
+    took = max(0, int(1e9 * (time.monotonic() - start - (queue.seconds() - before))))
+    if took > row.longest:
+        row.longest = took
+    row.blocked += took > BLOCKED
 
 
 def write_for_ever(pipe: Any, lane: Lane) -> None:
@@ -86,14 +69,14 @@ def write_for_ever(pipe: Any, lane: Lane) -> None:
     region, row = lane.attach()
     value = lane.schema.zero()
     words = words_of(value)
-    stopwatch = Stopwatch()
+    queue = Queue("thread-self")
     for version in itertools.count(region.version + 1):
         while row.wait:
             row.waiting = 1
             time.sleep(0.0002)
         row.waiting = 0
         fill(words, version)
-        with stopwatch.measure(row):
+        with waiting_noted(row, queue):
             if version % 4:
                 region.write(value)
             elif version % 8:
@@ -187,7 +170,7 @@ class Figures:
             setattr(self, name, max(mine, its) if name == "longest" else mine + its)
 
     def __str__(self) -> str:
-        blocked = self.blocked if Stopwatch.EXACT else "cannot be told"
+        blocked = self.blocked if EXACT else "cannot be told"
         return (
             f"kills {self.kills}, while a version was pinned {self.pinned} = {self.pinned / max(self.kills, 1):.0%}, "
             f"while pinning or unpinning {self.at_edges}, in a copy {self.in_copies}; "
@@ -299,7 +282,7 @@ def test_borrow_storm(
         total.add(figures)
         report(f"borrow storm of {schema.__name__}, {slots} slots, {where}: {figures}")
         assert (figures.torn, figures.backwards) == (0, 0)
-        assert not Stopwatch.EXACT or figures.blocked == 0
+        assert not EXACT or figures.blocked == 0
 
         # the dead keep nothing: all slots come round again, and are free of their pins
         info = region.info()
