@@ -18,7 +18,7 @@ class _Socket(base.Peer):
         address = f"ipc://{scratch.folder() / self.name}"
         self.context: Any = zmq.Context()
         self.socket = self.context.socket(zmq.PUB)
-        self.socket.setsockopt(zmq.SNDHWM, 2)
+        self.socket.setsockopt(zmq.SNDHWM, 8)  # with less, some of what waits for nobody is lost
         self.socket.bind(address)
         return address
 
