@@ -64,21 +64,6 @@ uint32_t os_words_max(void) {
     return 0;
 }
 
-bool os_bell_make(os_bell *bell) {
-    tshm_store(&bell->rung, 0, relaxed);
-    return true;
-}
-
-void os_bell_free(os_bell *bell) {
-    (void)bell;
-}
-
-void os_bell_ring(os_bell *bell) {
-    /* seq_cst, with the system's look at the word: it sees the new count, or the wake-up finds the sleeper */
-    atomic_fetch_add_explicit(&bell->rung, 1, memory_order_seq_cst);
-    os_gate_wake_one(&bell->rung);
-}
-
 void os_words_wait(const os_word *words, uint32_t count, os_bell *bell, uint32_t rung, uint64_t ns) {
     (void)words, (void)count;
     os_gate_wait(&bell->rung, rung, ns);

@@ -46,6 +46,25 @@ uint32_t os_process_id(void) {
     return (uint32_t)getpid();
 }
 
+/* ---- a bell is a word that its sleeper sleeps on ---- */
+
+bool os_bell_make(os_bell *bell) {
+    tshm_store(&bell->rung, 0, relaxed);
+    return true;
+}
+
+void os_bell_free(os_bell *bell) {
+    (void)bell;
+}
+
+void os_bell_ring(os_bell *bell) {
+    /* seq_cst, with the system's look at the word: it sees the new count, or the wake-up finds the sleeper */
+    atomic_fetch_add_explicit(&bell->rung, 1, memory_order_seq_cst);
+    os_gate_wake_one(&bell->rung);
+}
+
+/* ---- locks on bytes ---- */
+
 /* Open-file-description locks: owned by the open() they were taken through, not by the process, so that
  * two handles in one process exclude each other and closing some other descriptor loses nothing. */
 
