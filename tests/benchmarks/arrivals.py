@@ -57,9 +57,9 @@ def measure(plan: Plan) -> list[Measurement]:
                 command = [sys.executable, "-c", CLOCKED.format(module)]
                 found = subprocess.run(command, check=True, capture_output=True, text=True)
                 imports.setdefault(module, []).append(1000 * float(found.stdout))
-    attached = {label: Cost.of([attach for attach, _ in both]) for label, both in times.items()}
-    read = {label: Cost.of([read for _, read in both]) for label, both in times.items()}
-    imported = {module: Cost.of(taken) for module, taken in imports.items()}
+    attached = {label: Cost.of([[attach] for attach, _ in both]) for label, both in times.items()}
+    read = {label: Cost.of([[read] for _, read in both]) for label, both in times.items()}
+    imported = {module: Cost.of([[time] for time in taken]) for module, taken in imports.items()}
     imported[LIMIT] = Cost(30)
     assert OURS in imported
     return [

@@ -97,6 +97,8 @@ def _payload(plan: Plan) -> list[Measurement]:
             for verb, works in (("write", writes), ("read", reads)):
                 few = min(plan.rounds, 5) if size > LARGE else plan.rounds
                 costs = rounds.costs(works, few, 0.01)
+                if bars:  # those two once more, in many turns
+                    costs |= rounds.costs({label: works[label] for label in (OURS, MEMCPY)}, 5 * few, 0.01)
                 found.append(Measurement("growth", f"{verb} {words(size)}", "µs", costs, bars, f"bytes, {verb}", size))
     return found
 

@@ -85,12 +85,12 @@ def _contended(kinds: list[type[Records]], plan: Plan) -> Measurement:
             pairs[kind.label] = peer, stack.enter_context(Remote(Reader, kind, peer.name, address))
         for _, reader in pairs.values():
             reader.end()
-        taken: dict[str, list[int]] = {label: [] for label in pairs}
+        taken: dict[str, list[list[int]]] = {label: [] for label in pairs}
         torn = dict.fromkeys(pairs, 0)
         for _ in range(max(1, plan.rounds // 3)):
             for label, (peer, reader) in pairs.items():
                 times, more = _pair(label, peer, reader, seconds)
-                taken[label] += times
+                taken[label].append(times)
                 torn[label] += more
     costs = {label: Cost.of(taken[label], 1 / 1000, torn[label]) for label in pairs}
     return Measurement("records", "read a record while another process writes", "µs", costs)

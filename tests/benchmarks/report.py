@@ -60,7 +60,8 @@ def markdown(
     date = datetime.datetime.now(datetime.UTC).date().isoformat()
     parts = [
         f"Taken on {date}, on {machine()}, with {', '.join(versions)}. Medians; everybody takes turns in the same run,"
-        " so that what counts is the ratio. Readers are processes of their own that sleep until they are woken"
+        " so that what counts is the ratio, the median over the rounds. Readers are processes of their own that sleep"
+        " until they are woken"
         " (py-lmdb and global-buffer cannot and look again and again).",
         "![What the verbs cost beside the peers](tests/benchmarks/peers.svg)",
         "**Bars.** What typedshm may cost at most, as a share of something else's cost. `memcpy` is `numpy.copyto`,"

@@ -3,7 +3,7 @@
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Work = Callable[[], object]
 
@@ -16,7 +16,9 @@ def interleaved(works: dict[str, Work], rounds: int, seconds: float) -> dict[str
 def costs(works: dict[str, Work], rounds: int, seconds: float) -> dict[str, "Cost"]:
     """Microseconds per call: the median over batches, and the 99th percentile of single calls of the same rounds."""
     return {
-        key: Cost(1e6 * statistics.median(batches), quantile(singles, 0.99) / 1000)
+        key: Cost(
+            1e6 * statistics.median(batches), quantile(singles, 0.99) / 1000, turns=[1e6 * batch for batch in batches]
+        )
         for key, (batches, singles) in _take_turns(works, rounds, seconds, seconds).items()
     }
 
@@ -70,13 +72,33 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 @dataclass
 class Cost:
-    """What something costs, in one unit, and how many of its results were not whole."""
+    """What something costs, in one unit; how many of its results were not whole, and how many never came.
+
+    `turns` are the medians of its turns, in their order, where they are known.
+    """
 
     p50: float
     p99: float | None = None
     torn: int | None = None
+    lost: int = 0
+    turns: list[float] = field(default_factory=list)
 
     @classmethod
-    def of(cls, values: Sequence[float], scale: float = 1.0, torn: int | None = None) -> "Cost":
-        """Sum up single measurements."""
-        return cls(scale * quantile(values, 0.5), scale * quantile(values, 0.99), torn)
+    def of(cls, turns: Sequence[Sequence[float]], scale: float = 1.0, torn: int | None = None, lost: int = 0) -> "Cost":
+        """Sum up the single measurements of some turns."""
+        values = [value for turn in turns for value in turn]
+        medians = [scale * statistics.median(turn) for turn in turns]
+        return cls(scale * quantile(values, 0.5), scale * quantile(values, 0.99), torn, lost, medians)
+
+    def ratio(self, other: "Cost") -> float | None:
+        """Return this cost as a share of another, None of one that is nothing.
+
+        The median over the rounds, if both had the same ones: a machine that changes its speed half-way changes both
+        turns of a round alike, but may move one median and not the other.
+        """
+        if not other.p50:
+            return None
+        pairs = list(zip(self.turns, other.turns, strict=False)) if len(self.turns) == len(other.turns) else []
+        if not pairs or not all(theirs for _, theirs in pairs):
+            return self.p50 / other.p50
+        return statistics.median(ours / theirs for ours, theirs in pairs)

@@ -12,7 +12,11 @@ AFTER_DEATH = "the next write after a writer was killed half-way"
 
 @dataclass
 class Row:
-    """One line. `ratio` is ours to theirs, and `bar` the most it may be; None where there is nothing to say."""
+    """One line. `ours` and `theirs` are medians. None where there is nothing to say.
+
+    `ratio` is ours to theirs, the median over the rounds and so not always the quotient of the two; `bar` is the most
+    that it may be.
+    """
 
     section: str
     name: str
@@ -37,13 +41,14 @@ def of_measurement(measurement: Measurement) -> list[Row]:
     others = [label for label in measurement.costs if label != OURS]
     for label in sorted(others, key=lambda label: label not in measurement.bars):
         theirs = measurement.costs[label]
-        ratio = ours.p50 / theirs.p50 if theirs.p50 else None
+        ratio = ours.ratio(theirs)
         bar = measurement.bars.get(label)
         met = None if bar is None or ratio is None else ratio <= bar
         rows.append(
             Row(
                 *(measurement.section, measurement.name, label, ours.p50, theirs.p50, measurement.unit),
                 *(ratio, bar, met, ours.p99, theirs.p99, ours.torn, theirs.torn),
+                f"{theirs.lost} never came" if theirs.lost else "",
             )
         )
     return rows

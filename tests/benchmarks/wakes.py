@@ -52,11 +52,11 @@ def measure(plan: Plan) -> list[Measurement]:
             pairs[kind.label] = peer, stack.enter_context(Remote(Sleeper, kind, peer.name, address, sent)), sent
         for _, sleeper, _ in pairs.values():
             sleeper.end()
-        taken: dict[str, list[int]] = {label: [] for label in pairs}
+        taken: dict[str, list[list[int]]] = {label: [] for label in pairs}
         for number in range(plan.rounds):
             labels = list(pairs)
             for label in labels if number % 2 else reversed(labels):
-                taken[label] += _round(*pairs[label])
+                taken[label].append(_round(*pairs[label]))
     costs = {label: Cost.of(times, 1 / 1000) for label, times in taken.items()}
     return [Measurement("wakes", "wake a waiting process", "µs", costs, {PIPE: 1.0, EVENT: 1.0})]
 
