@@ -5,10 +5,9 @@ import json
 import pickle
 import shutil
 import subprocess
-from dataclasses import FrozenInstanceError, replace
 from enum import IntEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import pytest
@@ -229,6 +228,10 @@ def layout_of(**annotations: object) -> Layout:
     return type(Struct)("Made", (Struct,), {"__annotations__": annotations, "__module__": __name__}).layout
 
 
+def otherwise(layout: Layout, **changes: Any) -> Layout:
+    return Layout(**{name: changes.get(name, getattr(layout, name)) for name in Layout.__match_args__})
+
+
 def test_the_id_is_fixed_for_ever() -> None:
     # written down: regions and documents made by other versions carry it
     assert layout_of(tick=u32, speed=Annotated[f32, Unit("m/s")], pose=Pose).id.hex() == ID_OF_THREE_FIELDS
@@ -255,7 +258,7 @@ def test_the_id_ignores_what_does_not_change_the_bytes() -> None:
     assert layout_of(a=Annotated[One, Scalar("u1")]).id == layout_of(a=Annotated[Two, Scalar("u1")]).id
     assert layout_of(a=Pose).id == layout_of(a=Renamed).id
     datetime_face = Annotated[np.datetime64, Timestamp()]
-    assert layout_of(a=datetime_face).id == replace(layout_of(a=datetime_face), name="Else").id
+    assert layout_of(a=datetime_face).id == otherwise(layout_of(a=datetime_face), name="Else").id
 
 
 @pytest.mark.parametrize(
@@ -279,7 +282,7 @@ def test_the_id_covers_byte_order_and_trailing_padding() -> None:
     assert big.layout.id != layout_of(a=u32).id
     one_byte = type(Struct)("Big", (Struct,), {"__annotations__": {"a": u8}}, byte_order="big")
     assert one_byte.layout.id == layout_of(a=u8).id
-    assert replace(layout_of(a=u32), size=8).id != layout_of(a=u32).id
+    assert otherwise(layout_of(a=u32), size=8).id != layout_of(a=u32).id
 
 
 def test_a_description_is_json_and_complete() -> None:
@@ -347,7 +350,7 @@ def test_a_difference_is_told_field_by_field() -> None:
         "  + new: i8[3] at 24",
     ]
     assert one.diff(one) == ""
-    longer = replace(one, size=64)
+    longer = otherwise(one, size=64)
     assert one.diff(longer).splitlines()[1:] == ["  size: 32 bytes | 64 bytes"]
 
 
@@ -442,8 +445,8 @@ def test_a_layout_that_contradicts_itself_is_refused(fields: tuple[LayoutField, 
 
 def test_a_layout_is_frozen_hashable_and_pickles() -> None:
     layout = Natural.layout
-    with pytest.raises(FrozenInstanceError):
-        layout.size = 3  # type: ignore[misc]
+    with pytest.raises(AttributeError, match="is immutable: size"):
+        layout.size = 3
     again = pickle.loads(pickle.dumps(layout))
     assert again == layout
     assert hash(again) == hash(layout)

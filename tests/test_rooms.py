@@ -15,13 +15,14 @@ ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "header": set(),
     "_native": set(),
+    "immutable": set(),
     "questions": set(),
     # declaring
     "kinds": set(),
     "annotations": {"errors"},
-    "vocabulary": {"errors", "kinds", "questions"},
+    "vocabulary": {"errors", "immutable", "kinds", "questions"},
     "fields": {"errors", "kinds", "vocabulary"},
-    "layout": {"errors", "fields", "kinds"},
+    "layout": {"errors", "fields", "immutable", "kinds"},
     "ctypes_fields": {"kinds", "layout"},
     "values": {"_native", "errors", "fields", "kinds", "layout"},
     "struct": {
@@ -36,7 +37,7 @@ ROOMS: dict[str, set[str]] = {
     "models": {"errors", "kinds", "layout", "snapshots", "struct", "vocabulary"},
     "validation": {"errors", "kinds", "layout", "models", "snapshots", "struct"},
     "records": {"errors", "models", "struct", "vocabulary"},
-    "arrays": {"errors", "kinds", "layout", "struct"},
+    "arrays": {"errors", "immutable", "kinds", "layout", "struct"},
     "adapters": {
         *("_native", "arrays", "document", "errors", "layout", "models", "questions", "records", "struct"),
         *("validation", "views"),

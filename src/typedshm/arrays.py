@@ -2,12 +2,12 @@
 
 import functools
 import math
-from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar, cast, overload
 
 import numpy as np
 
 from typedshm.errors import SchemaError
+from typedshm.immutable import Immutable
 from typedshm.kinds import STRUCT
 from typedshm.layout import Layout, LayoutField
 from typedshm.struct import Struct, StructMeta
@@ -18,8 +18,7 @@ NDArray: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[A]]
 """``numpy.typing.NDArray``, without that module, which takes a millisecond to import."""
 
 
-@dataclass(frozen=True)
-class ArraySchema(Generic[A]):
+class ArraySchema(Immutable, Generic[A]):
     """The schema of a region whose values are bare arrays; made by :func:`array`.
 
     Attributes
@@ -32,9 +31,13 @@ class ArraySchema(Generic[A]):
         The Struct that each item is.
     """
 
+    __match_args__ = ("dtype", "shape", "of")
     dtype: "np.dtype[A]"
     shape: tuple[int, ...]
-    of: type[Struct] | None = None
+    of: type[Struct] | None
+
+    def __init__(self, dtype: "np.dtype[A]", shape: tuple[int, ...], of: type[Struct] | None = None) -> None:
+        super().__init__(dtype, shape, of)
 
     @functools.cached_property
     def layout(self) -> Layout:

@@ -3,7 +3,6 @@
 Every consumer (NumPy dtype, ctypes, JSON document, C header, diff) reads the Layout, never the class.
 """
 
-import dataclasses
 import json
 import keyword
 import math
@@ -16,6 +15,7 @@ import numpy as np
 
 from typedshm.errors import SchemaError
 from typedshm.fields import Declaration, Face
+from typedshm.immutable import Immutable
 from typedshm.kinds import KINDS, STRUCT, ByteOrder, kind_of_dtype
 
 try:
@@ -142,8 +142,7 @@ class LayoutField(NamedTuple):
         return f"{text} at {self.offset}"
 
 
-@dataclasses.dataclass(frozen=True)
-class Layout:
+class Layout(Immutable):
     """The bytes of a Struct.
 
     Attributes
@@ -168,21 +167,27 @@ class Layout:
         If the description contradicts itself: overlapping fields, sizes that do not add up, unusable names.
     """
 
+    __match_args__ = ("name", "fields", "size", "alignment", "pack", "doc")
     name: str
     fields: tuple[LayoutField, ...]
     size: int
     alignment: int
-    pack: int | None = None
-    doc: str = ""
-    id: bytes = dataclasses.field(init=False, repr=False, compare=False)
+    pack: int | None
+    doc: str
+    id: bytes
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        name: str,
+        fields: tuple[LayoutField, ...],
+        size: int,
+        alignment: int,
+        pack: int | None = None,
+        doc: str = "",
+    ) -> None:
+        super().__init__(name, fields, size, alignment, pack, doc)
         _check(self)
         object.__setattr__(self, "id", blake2b(_MEANING.encode(_meaning(self)).encode(), digest_size=16).digest())
-
-    def __reduce__(self) -> tuple[object, ...]:
-        # without what follows from these, and checked again where it is loaded
-        return (Layout, (self.name, self.fields, self.size, self.alignment, self.pack, self.doc))
 
     @cached_property
     def dtype(self) -> "np.dtype[Any]":

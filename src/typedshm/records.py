@@ -1,6 +1,5 @@
 """Pydantic models and dataclasses as schemas: the Struct with the same fields, and the way there and back."""
 
-import dataclasses
 import functools
 import sys
 from collections.abc import Callable
@@ -50,7 +49,7 @@ def _is_model(cls: type) -> bool:
 
 def is_record(cls: object) -> bool:
     """Return True for pydantic models and dataclasses."""
-    return isinstance(cls, type) and (_is_model(cls) or dataclasses.is_dataclass(cls))
+    return isinstance(cls, type) and (_is_model(cls) or hasattr(cls, "__dataclass_fields__"))
 
 
 @functools.lru_cache(maxsize=4096)
@@ -91,6 +90,7 @@ def _single_structs(struct: type[Struct]) -> dict[str, type[Struct]]:
 
 
 def _fields_of_dataclass(source: Any) -> dict[str, _Declared]:
+    dataclasses: Any = sys.modules["dataclasses"]  # whoever made this class has imported it; many never do
     try:
         hints = get_type_hints(source, include_extras=True)
     except NameError as error:

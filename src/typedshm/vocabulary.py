@@ -10,6 +10,7 @@ A field is a Python type, as checkers see it, plus metadata that gives it a size
 from typing import Annotated, Any
 
 from typedshm.errors import SchemaError
+from typedshm.immutable import Immutable
 from typedshm.kinds import BY_CODE, Kind
 from typedshm.questions import ask
 
@@ -19,43 +20,7 @@ def _whole_number(where: str, value: object, least: int) -> None:
         raise SchemaError(f"{where}: expected a whole number of at least {least}, found {value!r}")
 
 
-class _Metadata:
-    """Base of what stands in ``Annotated``: immutable, and equal to what says the same.
-
-    As dataclasses are, but those take a millisecond each to make, which every ``import typedshm`` would pay.
-    """
-
-    __slots__ = ()
-    __match_args__: tuple[str, ...] = ()
-
-    def __init__(self, *said: object) -> None:
-        for name, value in zip(self.__match_args__, said, strict=True):
-            object.__setattr__(self, name, value)
-
-    @property
-    def _said(self) -> tuple[Any, ...]:
-        return tuple(getattr(self, name) for name in self.__match_args__)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"{self!r} is immutable: {name} cannot be set")
-
-    def __delattr__(self, name: str) -> None:
-        raise AttributeError(f"{self!r} is immutable: {name} cannot be deleted")
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Metadata) and type(self) is type(other) and self._said == other._said
-
-    def __hash__(self) -> int:
-        return hash((type(self), self._said))
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(map(repr, self._said))})"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), self._said
-
-
-class _Value(_Metadata):
+class _Value(Immutable):
     """Base of the metadata that gives a value its size; pydantic validates what is annotated with it."""
 
     __slots__ = ()
@@ -161,7 +126,7 @@ def _shape(dims: tuple[int, ...], of: type | None) -> Shape:
     return Shape(*dims, of=of)
 
 
-class Timestamp(_Metadata):
+class Timestamp(Immutable):
     """A moment: a 64-bit count of nanoseconds since 1970-01-01 UTC, so from the year 1678 to 2262.
 
     ``Annotated[np.datetime64, Timestamp()]`` reads as ``np.datetime64`` in nanoseconds,
@@ -179,7 +144,7 @@ class Timestamp(_Metadata):
         return ask("annotation_schema", cls(), source, handler)
 
 
-class Unit(_Metadata):
+class Unit(Immutable):
     """The physical unit of a number, such as ``"m/s"``. It is part of the layout's identity."""
 
     __slots__ = ("text",)
@@ -190,7 +155,7 @@ class Unit(_Metadata):
         super().__init__(text)
 
 
-class Doc(_Metadata):
+class Doc(Immutable):
     """What the field means, for people. It is not part of the layout's identity."""
 
     __slots__ = ("text",)
@@ -201,7 +166,7 @@ class Doc(_Metadata):
         super().__init__(text)
 
 
-class Offset(_Metadata):
+class Offset(Immutable):
     """Pins the field to byte ``n`` of the struct, for layouts that other programs defined."""
 
     __slots__ = ("n",)

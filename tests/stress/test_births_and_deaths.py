@@ -19,7 +19,7 @@ import pytest
 
 import marks
 import typedshm
-from peers import Child, SharedBytes, quiet_fork, sched_yield, until
+from peers import Child, SharedBytes, quiet_fork, run_script, sched_yield, until
 from shared_types import Record, record
 from typedshm import memory
 
@@ -385,15 +385,23 @@ def test_two_thousand_dead_participants_use_up_no_presence_entry() -> None:
         assert region.info().deaths == 0
 
 
+FALL_ONE_BY_ONE = """
+import os, signal, typedshm
+from shared_types import Record, record
+for _ in range(520):
+    pid = os.fork()
+    if pid == 0:
+        typedshm.attach("record", Record).write(record(2))
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(pid, 0)
+"""
+
+
 @marks.fork  # elsewhere processes take too long to start
 def test_participants_killed_one_by_one_use_up_no_presence_entry() -> None:
     """The same with processes that have one handle each, more of them than there are entries."""
     with typedshm.create("record", Record) as region:
-        for _ in range(520):
-            pid = quiet_fork()
-            if pid == 0:
-                typedshm.attach("record", Record).write(record(2))
-                os.kill(os.getpid(), signal.SIGKILL)
-            os.waitpid(pid, 0)
+        fallen = run_script(FALL_ONE_BY_ONE)  # a small process forks faster than this one
+        assert fallen.returncode == 0, fallen.stderr
         assert region.version == 520
         assert region.info().participants == (os.getpid(),)

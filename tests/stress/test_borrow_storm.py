@@ -334,12 +334,14 @@ def glance_for_ever(pipe: Any, lane: Lane) -> None:
 
 
 @marks.signals
-def test_a_reader_stopped_on_its_way_pins_no_slot_that_is_written_to(kills: int, report: Callable[[str], None]) -> None:
+def test_a_reader_stopped_on_its_way_pins_no_slot_that_is_written_to(
+    kills: int, thorough: bool, report: Callable[[str], None]
+) -> None:
     """Between finding the newest version and pinning it lie a few instructions, which here take very long.
 
     With a single reader there is always a free slot, so the writer does not wait for one that stands still.
     """
-    stops = 4 * kills
+    stops = 4 * kills if thorough else kills
     schema: Any = typedshm.array(np.uint64, 20_000)
     with typedshm.create("stops", schema) as region:
         region.write(np.zeros(20_000, np.uint64))
