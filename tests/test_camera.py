@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ sys.path.insert(0, str(CAMERA))
 from consumer import Consumer, ConsumerReport  # noqa: E402
 from frame import CameraFrame, FrameHeader, camera_frame, checksum  # noqa: E402
 from motion import Motion, MotionMeter  # noqa: E402
+from quality import QualityMeter  # noqa: E402
 from source import PlainPattern, SourceError, open_source  # noqa: E402
 from stop import ask, start  # noqa: E402
 
@@ -207,7 +209,27 @@ def test_the_test_pattern_moves() -> None:
     assert not np.array_equal(before, after)
 
 
-# ---- motion --------------------------------------------------------------------------------------------------------
+# ---- motion, quality -----------------------------------------------------------------------------------------------
+
+
+def test_the_judge_of_pictures_makes_no_pictures_of_its_own() -> None:
+    """Whose pages would cost it more than borrowing a frame saves."""
+    meter, frame = QualityMeter(), camera_frame(480, 640).zero()
+    frame.image[:] = np.random.default_rng(1).integers(0, 256, frame.image.shape, np.uint8)
+    tracemalloc.start()
+    try:
+        first = meter.judge(frame)
+        tracemalloc.reset_peak()
+        before, _ = tracemalloc.get_traced_memory()
+        assert meter.judge(frame) == first
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak - before < 1.5 * 240 * 320, "more than one byte for each pixel that is looked at"
+    green = frame.image[::2, ::2, 1].astype(float)
+    curved = 4 * green[1:-1, 1:-1] - green[:-2, 1:-1] - green[2:, 1:-1] - green[1:-1, :-2] - green[1:-1, 2:]
+    assert (first.brightness, first.sharpness) == pytest.approx((green.mean(), curved.var()))
+    assert first.clipped == pytest.approx(np.mean((green < 2) | (green > 253)))
 
 
 def test_motion_is_found_where_it_is() -> None:

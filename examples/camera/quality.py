@@ -41,15 +41,37 @@ class Quality:
         return "good"
 
 
-def judge(frame: CameraFrame) -> Quality:
-    """Look at every second pixel of the green channel."""
-    grey = frame.image[::2, ::2, 1].astype(np.int16)
-    laplacian = 4 * grey[1:-1, 1:-1] - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:]
-    return Quality(
-        brightness=float(grey.mean()),
-        clipped=float(np.mean((grey < 2) | (grey > 253))),
-        sharpness=float(laplacian.var(dtype=np.float32)),
-    )
+class QualityMeter:
+    """Judges one picture after the other, in arrays that it keeps.
+
+    Arrays of this size that are made for each picture cost more than the judging: the system takes their memory back
+    and gives it out again page by page.
+    """
+
+    def __init__(self) -> None:
+        self._grey = np.empty((0, 0), np.int16)
+        self._laplacian = np.empty((0, 0), np.int16)
+        self._squares = np.empty((0, 0), np.float32)
+
+    def judge(self, frame: CameraFrame) -> Quality:
+        """Look at every second pixel of the green channel."""
+        green = frame.image[::2, ::2, 1]
+        if self._grey.shape != green.shape:
+            rows, columns = green.shape
+            self._grey = np.empty((rows, columns), np.int16)
+            self._laplacian = np.empty((rows - 2, columns - 2), np.int16)
+            self._squares = np.empty((rows - 2, columns - 2), np.float32)
+        grey, laplacian = self._grey, self._laplacian
+        grey[:] = green
+        np.multiply(grey[1:-1, 1:-1], 4, out=laplacian)
+        for neighbour in (grey[:-2, 1:-1], grey[2:, 1:-1], grey[1:-1, :-2], grey[1:-1, 2:]):
+            laplacian -= neighbour
+        np.multiply(laplacian, laplacian, out=self._squares, dtype=np.float32)
+        return Quality(
+            brightness=float(grey.mean()),
+            clipped=float(np.count_nonzero(grey < 2) + np.count_nonzero(grey > 253)) / grey.size,
+            sharpness=float(self._squares.mean(dtype=np.float64) - laplacian.mean() ** 2),
+        )
 
 
 def main() -> int:
@@ -57,8 +79,9 @@ def main() -> int:
     verdict = ""
     try:
         with Consumer("quality", options) as consumer:
+            meter = QualityMeter()
             for frame in consumer.frames():
-                quality = judge(frame)
+                quality = meter.judge(frame)
                 if quality.verdict != verdict:
                     verdict = quality.verdict
                     print(f"#{frame.sequence}: {verdict} ({quality})", flush=True)
