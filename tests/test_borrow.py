@@ -466,6 +466,33 @@ def test_the_child_of_a_fork_keeps_what_it_looks_at(region, inside):
         assert child.join() == (True, 21, 0)
 
 
+@marks.fork
+def test_the_child_of_a_fork_keeps_what_two_threads_borrowed_at_once(region):
+    """Neither has found the read-only pages, and both map them."""
+    map_pages, arrays = region._read_only_mapping, []
+
+    def borrow():
+        with region.borrow() as t:
+            arrays.append(np.frombuffer(t, np.uint8))
+
+    def be_overtaken():
+        del region._read_only_mapping
+        borrow()
+        return map_pages()
+
+    region._read_only_mapping = be_overtaken
+    borrow()
+    first, second = arrays
+    expected = bytes(first)
+    with Child(child_looks, region, first, expected) as child:
+        del first, second, arrays[:]
+        gc.collect()
+        overwrite(region)
+        assert region.info().pinned == 0
+        child.send()
+        assert child.join() == (True, 21, 0)
+
+
 def child_lets_go(pipe, region, block):
     pipe.recv()  # until the parent has let go of its pin
     block.__exit__(None, None, None)
@@ -584,6 +611,21 @@ def test_an_array_that_is_left_at_the_end_lets_go_of_nobody_elses_pin():
             assert other.info().pinned == 1
             assert (mine == 1).all()
             del mine
+
+
+def test_who_borrows_at_the_end_pins_nothing_in_anybody_elses_name():
+    region = pictures()
+    with typedshm.attach("pictures") as other:
+        with region.borrow() as picture:
+            pass
+        del picture
+        entry = region._memory.mutex.entry
+        region._finalizer()  # as at the interpreter's end, where __del__ methods may come later
+        with typedshm.attach("pictures") as heir:
+            assert heir._memory.mutex.entry == entry
+            with region.borrow() as picture:
+                assert (picture == 1).all()
+                assert other.info().pinned == 0
 
 
 @marks.region_files

@@ -72,7 +72,7 @@ static PyObject *borrow_enter(PyObject *object, PyObject *unused) {
 static PyObject *borrow_exit(PyObject *object, PyObject *const *args, Py_ssize_t count) {
     (void)args, (void)count;
     Borrow *self = (Borrow *)object;
-    if (!self->pin || self->pin->ended)
+    if (!self->pin || tshm_load(&self->pin->ended, relaxed))
         return ring_fail(self->ring, "not borrowed");
     pin_end(self->pin);
     Py_RETURN_FALSE;

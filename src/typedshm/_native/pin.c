@@ -36,7 +36,8 @@ static void gate_open(ring_pins *pins) {
 
 /* TSHM_READABLE: the newest version is pinned, perhaps not for the first time. */
 static int pin_slot(Ring *self, tshm_cursor *cursor, uint64_t *version) {
-    if (!self->mutex || self->ring.slot_count < 3)
+    /* detached: at the interpreter's end our entry may be somebody else's already */
+    if (!self->mutex || tshm_load(&self->mutex->detached, relaxed) || self->ring.slot_count < 3)
         return TSHM_TOO_MANY;
     ring_pins *pins = &self->pins;
     int state = TSHM_TOO_MANY;
@@ -103,17 +104,21 @@ static void let_go(Pin *pin) {
 
 /* ---- Pin -------------------------------------------------------------------------------------------------------- */
 
-/* The region once more, in pages that nothing can write to. */
+/* The region once more, in pages that nothing can write to: the same for all pins, so that a fork knows what to copy.
+ */
 static Mapping *pages_of(Ring *self) {
-    if (!self->pins.pages) {
-        PyObject *pages = PyObject_CallMethod((PyObject *)self, "_read_only_mapping", NULL);
-        if (!pages || !mapping_check(pages)) {
-            Py_XDECREF(pages);
-            return NULL;
-        }
-        native_set((PyObject **)&self->pins.pages, pages);
+    Mapping *there = tshm_load(&self->pins.pages, acquire); /* pairs with the exchange below: it is whole */
+    if (there)
+        return there;
+    PyObject *pages = PyObject_CallMethod((PyObject *)self, "_read_only_mapping", NULL);
+    if (!pages || !mapping_check(pages)) {
+        Py_XDECREF(pages);
+        return NULL;
     }
-    return self->pins.pages;
+    if (tshm_exchange_if(&self->pins.pages, &there, (Mapping *)pages, release)) /* pairs with the load above */
+        return (Mapping *)pages;
+    Py_DECREF(pages); /* another thread was faster */
+    return tshm_load(&self->pins.pages, acquire);
 }
 
 static bool look_at_slot(Pin *pin, Ring *ring) {
@@ -177,10 +182,13 @@ Pin *pin_new(Ring *ring, uint64_t after, bool every) {
 }
 
 void pin_end(Pin *pin) {
-    if (pin->ended)
-        return;
-    pin->ended = true;
-    let_go(pin);
+    if (!atomic_exchange_explicit(&pin->ended, true, memory_order_relaxed)) /* two threads may do so at once */
+        let_go(pin);
+}
+
+void pin_raise_ended(void) {
+    struct_raise_ended("this value belonged to a borrow() block, which has ended; use copy.copy(value) inside the "
+                       "block to keep one");
 }
 
 static void pin_dealloc(PyObject *self) {
@@ -202,10 +210,20 @@ static PyObject *get_version(PyObject *self, void *unused) {
 /* ---- Hold ------------------------------------------------------------------------------------------------------- */
 
 PyObject *hold_new(Pin *pin, PyObject *owner) {
-    Hold *hold = PyObject_New(Hold, hold_type);
-    if (!hold)
+    /* Without a GIL another thread may be ending the block just now. Relaxed: while there is a user, the slot is kept,
+     * and with none there will be no more. */
+    uint32_t users = tshm_load(&pin->users, relaxed);
+    while (users && !tshm_exchange_if(&pin->users, &users, users + 1, relaxed))
+        ;
+    if (!users) {
+        pin_raise_ended();
         return NULL;
-    atomic_fetch_add_explicit(&pin->users, 1, memory_order_relaxed); /* the caller keeps the pin meanwhile */
+    }
+    Hold *hold = PyObject_New(Hold, hold_type);
+    if (!hold) {
+        let_go(pin);
+        return NULL;
+    }
     Py_INCREF((PyObject *)pin);
     hold->pin = pin;
     Py_XINCREF(owner);
@@ -254,9 +272,10 @@ void pins_drop(Ring *self) {
 /* In the child, which has none of its parent's pins: put copies in the place of the slots that its arrays look into. */
 void pins_after_fork(Ring *self) {
     ring_pins *pins = &self->pins;
-    pins->gate = 0; /* another thread may have shut it, which is not here */
-    if (pins->slots && pins->pages) {
-        os_memory *pages = &pins->pages->memory;
+    pins->gate = 0;                                      /* another thread may have shut it, which is not here */
+    Mapping *mapping = tshm_load(&pins->pages, relaxed); /* there are no other threads */
+    if (pins->slots && mapping) {
+        os_memory *pages = &mapping->memory;
         pages->writable = true;
         bool covered = tshm_load(&pages->lost, relaxed) != OS_THERE || os_cover(pages);
         for (uint32_t i = 0; covered && i < self->ring.slot_count; i++) {
@@ -265,7 +284,8 @@ void pins_after_fork(Ring *self) {
                 memcpy(pages->start + at, self->ring.base + at, self->ring.slot_stride);
         }
         os_protect(pages);
-        Py_CLEAR(pins->pages); /* who borrows next needs pages that show the region */
+        tshm_store(&pins->pages, NULL, relaxed); /* who borrows next needs pages that show the region */
+        Py_DECREF((PyObject *)mapping);
     }
     pins->slots = 0;
     memset(pins->users, 0, self->ring.slot_count * sizeof *pins->users);

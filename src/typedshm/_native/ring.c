@@ -140,7 +140,7 @@ static void ring_dealloc(PyObject *object) {
                         self->values.target,
                         self->values.overlay,
                         tshm_load(&self->values.viewed, relaxed),
-                        (PyObject *)self->pins.pages};
+                        (PyObject *)tshm_load(&self->pins.pages, relaxed)};
     PyMem_Free(self->pins.users);
     PyMem_Free(self->pins.kept);
     for (size_t i = 0; i < sizeof(held) / sizeof(*held); i++)

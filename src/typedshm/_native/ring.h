@@ -27,12 +27,12 @@ typedef struct {
 /* The slots that this handle has pinned; see pin.c. */
 typedef struct {
     tshm_atomic_u32 gate;
-    bool shut;       /* the handle was closed, or is about to be */
-    uint32_t slots;  /* how many */
-    uint32_t *users; /* of each slot: how many pins */
-    bool *kept;      /* of each slot: one of those users is a fork that is under way */
-    uint64_t copies; /* made because there was no pin to be had */
-    Mapping *pages;  /* the region once more, read-only; NULL until somebody borrows */
+    bool shut;                    /* the handle was closed, or is about to be */
+    uint32_t slots;               /* how many */
+    uint32_t *users;              /* of each slot: how many pins */
+    bool *kept;                   /* of each slot: one of those users is a fork that is under way */
+    uint64_t copies;              /* made because there was no pin to be had */
+    TSHM_ATOMIC(Mapping *) pages; /* the region once more, read-only; NULL until somebody borrows */
 } ring_pins;
 
 typedef struct {

@@ -6,11 +6,10 @@ static PyObject *read_only_error; /* told by register_read_only() */
 
 static Pin *living_pin(PyObject *self) {
     Pin *pin = struct_check(self) ? pin_of(struct_state(self)) : NULL;
-    if (pin && !pin->ended)
+    if (pin && !tshm_load(&pin->ended, relaxed))
         return pin;
     if (pin)
-        struct_raise_ended("this value belonged to a borrow() block, which has ended; use copy.copy(value) inside the "
-                           "block to keep one");
+        pin_raise_ended();
     else
         PyErr_SetString(PyExc_BufferError, "a borrowed Struct without a pin");
     return NULL;
