@@ -289,6 +289,28 @@ def test_after_a_timeout_following_goes_on(loop):
     loop.run(main)
 
 
+def test_one_task_at_a_time_follows_it(loop):
+    async def main():
+        with typedshm.create("car", Car) as car:
+            follower, got = car.follow(), []
+
+            async def wait():
+                got.append(await anext(follower))
+
+            async def wait_too():
+                await loop.until(awaited)
+                with pytest.raises(typedshm.MisuseError, match="call follow"):
+                    await anext(follower)
+                car.write(whole(1))
+
+            await loop.together(wait, wait_too)
+            assert got == [whole(1)]
+            car.write(whole(2))
+            assert (await anext(follower), follower.dropped) == (whole(2), 0)
+
+    loop.run(main)
+
+
 def test_a_borrowed_view_ends_with_the_next_await(loop):
     async def main():
         with typedshm.create("record", Record, slots=4) as region:

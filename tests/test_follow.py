@@ -8,7 +8,7 @@ import pytest
 
 import marks
 import typedshm
-from peers import Child, interrupt, until
+from peers import PATIENCE, Child, interrupt, until
 from shared_types import Big, Car, Record, record, whole
 from typedshm import array
 from wire import Wire
@@ -75,6 +75,15 @@ def test_what_is_missed_after_the_oldest_counts(region):
     assert (next(follower), follower.dropped) == (record(4), 2)
 
 
+@pytest.mark.parametrize("start", [0, -1, 2**64, "first", 1.0])
+def test_what_is_no_version_is_refused_as_a_start(start):
+    with (
+        typedshm.create("record", Record) as region,
+        pytest.raises(ValueError, match="'newest', 'oldest' or a version from 1 on"),
+    ):
+        region.follow(start=start)
+
+
 def test_an_empty_region_is_waited_for(region):
     for start in ("newest", "oldest", 1):
         with pytest.raises(typedshm.Timeout):
@@ -119,6 +128,28 @@ def test_it_leaves_when_the_handle_is_closed(region, borrow):
     assert seen == [1]
     with pytest.raises(typedshm.Closed):
         region.follow()
+
+
+def test_one_thread_at_a_time_follows_it(region):
+    follower = region.follow(timeout=PATIENCE)
+    turned_away = []
+
+    def follow_too():
+        until(lambda: wire.lines.waiting_until)
+        try:
+            next(follower)
+        except typedshm.MisuseError as error:
+            turned_away.append(error)
+        write(region, 1)
+
+    with Wire("record") as wire:
+        thread = threading.Thread(target=follow_too)
+        thread.start()
+        assert next(follower) == record(1)
+        thread.join()
+    assert len(turned_away) == 1
+    write(region, 2)
+    assert (next(follower), follower.dropped) == (record(2), 0)
 
 
 def test_ctrl_c_leaves_it(region):

@@ -39,6 +39,7 @@ FAILURES: dict[str, tuple[type[Exception], str]] = {
     "forked": (MisuseError, "has a block that belongs to the parent of this process; it was dropped here"),
     "borrowed twice": (MisuseError, "has a block that was entered twice; call borrow() for each"),
     "not borrowed": (MisuseError, "has a block that was ended before it was entered, or twice"),
+    "followed twice": (MisuseError, "has a follow() in which two threads or tasks wait; call follow() for each"),
     "open block": (MisuseError, "is still in use: end the open block or lock before close()"),
 }
 

@@ -17,6 +17,8 @@ Start = Literal["newest", "oldest"] | int
 class Follower(Generic[T]):
     """An iterator over the versions of a region, made by :meth:`Region.follow`; for ``for`` and for ``async for``.
 
+    It is for one thread or task at a time, as generators are.
+
     Attributes
     ----------
     version
@@ -32,7 +34,7 @@ class Follower(Generic[T]):
             self.version = max(region.version - 1, 0)
         elif start == "oldest":
             self.version = 0
-        elif isinstance(start, int) and start >= 1:  # pyright: ignore[reportUnnecessaryIsInstance]
+        elif isinstance(start, int) and 1 <= start < 2**64:  # pyright: ignore[reportUnnecessaryIsInstance]
             self.version = start - 1
         else:
             raise ValueError(f"follow: expected 'newest', 'oldest' or a version from 1 on as start, found {start!r}")
@@ -43,32 +45,43 @@ class Follower(Generic[T]):
         self._borrow = borrow
         self._timeout = timeout
         self._block: _native.Borrow[T] | None = None
+        self._busy = False
 
     def __iter__(self) -> Iterator[T]:
         return self
 
     def __next__(self) -> T:
-        self._end_block()
+        if self._busy:
+            self._region._fail("followed twice")  # pyright: ignore[reportPrivateUsage]
+        self._busy = True
         try:
+            self._end_block()
             self._region._await(self.version, self._timeout)  # pyright: ignore[reportPrivateUsage]
             return self._take()
         except Closed:
             if self._region.closed:
                 raise StopIteration from None
             raise
+        finally:
+            self._busy = False
 
     def __aiter__(self) -> AsyncIterator[T]:
         return self
 
     async def __anext__(self) -> T:
-        self._end_block()
+        if self._busy:
+            self._region._fail("followed twice")  # pyright: ignore[reportPrivateUsage]
+        self._busy = True
         try:
+            self._end_block()
             await self._region._await_soon(self.version, self._timeout)  # pyright: ignore[reportPrivateUsage]
             return self._take()
         except Closed:
             if self._region.closed:
                 raise StopAsyncIteration from None
             raise
+        finally:
+            self._busy = False
 
     def _take(self) -> T:
         """Get the next version, which is there, and account for it."""
@@ -125,7 +138,9 @@ class Followable(AwaitedRing[T], Generic[T]):
             ``"newest"``: with the newest version there is, or the first that comes. ``"oldest"``: with the oldest
             that is still there. A number: with that version, or the first after it.
         borrow
-            Yield read-only views as :meth:`borrow` does, each valid until the next.
+            Yield read-only views as :meth:`borrow` does, each valid until the next. An array is still there in the
+            loop's variable when the next one is got, which makes two at once: that takes four slots. With three,
+            every second one is a copy.
         timeout
             Seconds to wait for each; the region's default if not given, None for ever.
 
@@ -137,6 +152,8 @@ class Followable(AwaitedRing[T], Generic[T]):
             In the loop: the region's memory went away.
         Closed
             The handle is closed already.
+        MisuseError
+            In the loop: another thread or task is just waiting in it. Each needs a follow() of its own.
         """
         seconds = self.timeout if isinstance(timeout, EllipsisType) else timeout
         return Follower(self, every=every, start=start, borrow=borrow, timeout=seconds)
