@@ -8,14 +8,16 @@ import signal
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import marks
 import typedshm
-from peers import ALARM, PATIENCE, START_METHODS, Child, alarm, stop_forkserver
+from peers import ALARM, PATIENCE, START_METHODS, Child, alarm, stop_forkserver, until
 from shared_types import Byte, Car, Frame, Record, record, whole
 from typedshm import _native, memory
 from typedshm.place import place
+from wire import WORD_WAITING, Wire
 
 
 def test_close_waits_for_a_write_in_another_thread():
@@ -73,6 +75,31 @@ def test_close_sends_home_who_waits_for_the_lock_and_for_a_version():
         assert seen == ["closed", "closed"]
         holder.send()
         assert region.version == 0
+
+
+def test_who_waits_to_read_is_told_of_a_close_while_an_array_keeps_the_region():
+    with typedshm.create("record", Record) as region, Wire("record") as wire:
+        region.write(record(1))
+        handle = typedshm.attach("record", Record)
+        seen = []
+
+        def read():
+            try:
+                handle.read()
+            except typedshm.TypedshmError as error:
+                seen.append(type(error))
+
+        reader = threading.Thread(target=read)
+        with handle.borrow() as t, region.lock():
+            kept = np.frombuffer(t, np.uint8)
+            wire.slot(1).seq += 1  # as if writers beat every attempt, so that the reader queues up with them
+            reader.start()
+            until(lambda: wire.lines.word & WORD_WAITING)
+            handle.close()
+        reader.join()
+        wire.slot(1).seq -= 1
+        assert seen == [typedshm.Closed]
+        del kept, t
 
 
 @pytest.mark.parametrize("verb", ["close", "write"])

@@ -11,7 +11,7 @@ import typedshm
 from peers import PATIENCE, Child, interrupt, until
 from shared_types import Big, Car, Record, record, whole
 from typedshm import array
-from wire import Wire
+from wire import WORD_WAITING, Wire
 
 
 @pytest.fixture(params=[1, 2, 3, 5])
@@ -226,6 +226,41 @@ def test_pinned_slots_leave_no_gap_in_the_numbers():
                 assert next(follower) == record(n)
             assert old == record(1)
         assert follower.dropped == 0
+
+
+def test_a_pinned_slot_that_a_writer_just_looks_at_is_not_lost():
+    with (
+        typedshm.create("record", Record, slots=4) as region,
+        typedshm.attach("record", Record) as reader,
+        Wire("record") as wire,
+    ):
+        write(region, 1)
+        follower, got = reader.follow(every=True, start=1), []
+        thread = threading.Thread(target=lambda: got.append(next(follower)))
+        with region.borrow(), region.lock():
+            write(region, 2, 3, 4)
+            wire.slot(1).seq = 2 * 5 + 1  # the writer's next choice, before it has seen the pin
+            thread.start()
+            until(lambda: got or wire.lines.word & WORD_WAITING)
+            wire.slot(1).seq = 2 * 1
+        thread.join()
+        assert (got, follower.dropped) == ([record(1)], 0)
+
+
+@pytest.mark.parametrize("readonly", [False, True])
+def test_a_writer_that_died_while_it_looked_keeps_nobody_from_the_rest(readonly):
+    with (
+        typedshm.create("record", Record, slots=4) as region,
+        typedshm.attach("record", Record, readonly=readonly) as reader,
+        Wire("record") as wire,
+    ):
+        write(region, 1)
+        with region.borrow():
+            write(region, 2, 3, 4)
+            wire.slot(1).seq = 2 * 5 + 1
+            follower = reader.follow(every=True, start=1)
+            assert [next(follower).a for _ in range(3)] == [2, 3, 4]
+        assert follower.dropped == 1
 
 
 def test_what_a_killed_writer_did_not_publish_is_no_version():

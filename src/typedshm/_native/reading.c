@@ -11,9 +11,10 @@ static const int64_t PATIENCE_READ_ONLY = 1000000000; /* ns a reader without the
 typedef struct {
     uint64_t after;
     bool every;
+    bool settled; /* no writer is just looking whether a slot is pinned */
 } Wanted;
 
-static const Wanted NEWEST = {0, false};
+static const Wanted NEWEST = {0, false, false};
 
 typedef struct {
     const Ring *ring;
@@ -23,31 +24,40 @@ typedef struct {
     int state;
 } Reading;
 
-/* Like tshm_read_begin, for the oldest version above `after`. What lies above head was not published yet; a slot that a
- * writer takes meanwhile is found out by tshm_read_retry. */
-static int begin_after(const tshm_ring *ring, uint64_t after, tshm_cursor *cursor) {
+/* Like tshm_read_begin, for the oldest version that is wanted. What lies above head was not published yet; a slot that
+ * a writer takes meanwhile is found out by tshm_read_retry. A slot that is marked odd, but pinned, may be about to get
+ * its mark back: TSHM_BUSY, rather than miss what is not lost. */
+static int begin_after(const tshm_ring *ring, Wanted wanted, tshm_cursor *cursor) {
     /* acquire, with the release store of head in tshm_write_end: every version up to there */
-    uint64_t head = tshm_load(&tshm_lines(ring)->head.version, acquire), oldest = UINT64_MAX;
+    uint64_t head = tshm_load(&tshm_lines(ring)->head.version, acquire);
+    uint64_t oldest = UINT64_MAX, probed = UINT64_MAX;
     for (uint32_t i = 0; i < ring->slot_count; i++) {
         tshm_slot *slot = tshm_slot_of(ring, i);
         uint64_t seq = tshm_load(&slot->seq, acquire); /* with the release store of the even seq in tshm_write_end */
+        if (seq & 1 && ring->slot_count >= 3 && !wanted.settled) {
+            uint64_t ordinal = tshm_load(&slot->ordinal, relaxed); /* of what was there before */
+            if (ordinal > wanted.after && ordinal < probed && tshm_is_pinned(slot, NULL, NULL))
+                probed = ordinal;
+        }
         if (seq == 0 || seq & 1 || seq / 2 > head || seq / 2 % ring->slot_count != i)
             continue;
         tshm_cursor found = tshm_cursor_at(ring, seq / 2);
         uint64_t ordinal = tshm_ordinal(ring, &found);
-        if (ordinal > after && ordinal <= oldest && !tshm_read_retry(&found)) {
+        if (ordinal > wanted.after && ordinal <= oldest && !tshm_read_retry(&found)) {
             oldest = ordinal;
             *cursor = found;
         }
     }
-    return oldest != UINT64_MAX ? TSHM_READABLE : head ? TSHM_BUSY : TSHM_NOTHING;
+    if (oldest == UINT64_MAX)
+        return head ? TSHM_BUSY : TSHM_NOTHING;
+    return oldest < probed ? TSHM_READABLE : TSHM_BUSY;
 }
 
 static inline void read_once(void *context) {
     Reading *reading = context;
     const Ring *self = reading->ring;
     tshm_cursor cursor;
-    reading->state = reading->wanted.every ? begin_after(&self->ring, reading->wanted.after, &cursor)
+    reading->state = reading->wanted.every ? begin_after(&self->ring, reading->wanted, &cursor)
                                            : tshm_read_begin(&self->ring, &cursor);
     if (reading->state != TSHM_READABLE)
         return;
@@ -89,12 +99,14 @@ static bool read_locked(Ring *self, void *to, Wanted wanted, uint64_t *ordinal) 
     }
     bool brief = self->mutex->brief;
     self->mutex->brief = self->mutex->depth == 1;
-    int state = self->mapping ? try_read(self, to, wanted, ordinal) : TSHM_NOTHING;
+    bool closed = !self->mapping; /* meanwhile, while arrays from borrow() keep the lock in working order */
+    wanted.settled = true;
+    int state = closed ? TSHM_BUSY : try_read(self, to, wanted, ordinal);
     self->mutex->brief = brief;
     /* nothing was repaired: a dead writer's mark stays for the next writer to report */
     bool kept = mutex_release(self->mutex, !self->mutex->recovered);
     if (state != TSHM_READABLE)
-        ring_fail(self, state == TSHM_NOTHING ? "empty" : kept ? unreadable(self) : "lock lost");
+        ring_fail(self, closed ? "closed" : state == TSHM_NOTHING ? "empty" : kept ? unreadable(self) : "lock lost");
     return state == TSHM_READABLE;
 }
 
@@ -121,6 +133,7 @@ static bool read_patiently(Ring *self, void *to, Wanted wanted, uint64_t *ordina
         Py_DECREF((PyObject *)mapping);
         if (PyErr_CheckSignals() < 0)
             return false;
+        wanted.settled = os_monotonic_ns() - start > TSHM_SLICE; /* a writer held up for so long is as good as dead */
         state = self->mapping ? try_read(self, to, wanted, ordinal) : TSHM_BUSY;
         if (state == TSHM_READABLE)
             return true;
@@ -162,7 +175,7 @@ static inline bool read_version(Ring *self, void *to, Wanted wanted, uint64_t *o
 }
 
 bool ring_copy(Ring *self, void *to, uint64_t after, bool every, uint64_t *ordinal) {
-    Wanted wanted = {after, every};
+    Wanted wanted = {after, every, false};
     return read_version(self, to, wanted, ordinal);
 }
 
@@ -217,7 +230,7 @@ PyObject *ring_read(PyObject *object, PyObject *unused) {
 
 /* (version, value), of the oldest version above `after`; of the newest if that is None. */
 PyObject *ring_read_after(PyObject *object, PyObject *after) {
-    Wanted wanted = {0, after != Py_None};
+    Wanted wanted = {0, after != Py_None, false};
     uint64_t ordinal = 0;
     if (wanted.every && (wanted.after = PyLong_AsUnsignedLongLong(after)) == (uint64_t)-1 && PyErr_Occurred())
         return NULL;
