@@ -77,6 +77,30 @@ def test_close_sends_home_who_waits_for_the_lock_and_for_a_version():
         assert region.version == 0
 
 
+@pytest.mark.parametrize("verb", ["lock", "write"])
+def test_close_sends_home_who_waits_for_the_lock_while_an_array_keeps_the_region(verb):
+    with typedshm.create("record", Record) as region, Wire("record") as wire:
+        region.write(record(1))
+        handle = typedshm.attach("record", Record)
+        with handle.borrow() as t:
+            kept = np.frombuffer(t, np.uint8)
+        seen = []
+
+        def outlast():
+            with pytest.raises(typedshm.Closed):
+                handle.write(record(2)) if verb == "write" else handle.lock().__enter__()
+            seen.append("closed")
+
+        waiter = threading.Thread(target=outlast)
+        with region.lock():
+            waiter.start()
+            until(lambda: wire.lines.word & WORD_WAITING)
+            handle.close()
+            waiter.join(PATIENCE)
+            assert seen == ["closed"]
+        del kept, t
+
+
 def test_who_waits_to_read_is_told_of_a_close_while_an_array_keeps_the_region():
     with typedshm.create("record", Record) as region, Wire("record") as wire:
         region.write(record(1))

@@ -21,6 +21,14 @@ bool mutex_is_kept(const Mutex *mutex) {
     return mutex->depth && (!mutex->brief || mutex_is_mine(mutex));
 }
 
+void mutex_shut(Mutex *mutex) {
+    tshm_store(&mutex->shut, true, relaxed);
+}
+
+static bool is_closed(const Mutex *mutex) {
+    return tshm_load(&mutex->shut, relaxed) || tshm_load(&mutex->detached, relaxed);
+}
+
 /* The word of shared memory knows processes; between our own threads a gate decides first. */
 enum { GATE_OPEN, GATE_SHUT, GATE_AWAITED };
 
@@ -47,7 +55,7 @@ static int pass_gate(Mutex *mutex, int64_t ns) {
     if (gate_try(mutex))
         return MUTEX_TAKEN;
     uint64_t start = os_monotonic_ns();
-    while (!tshm_load(&mutex->detached, relaxed)) {
+    while (!is_closed(mutex)) {
         int64_t left = ns == TSHM_FOREVER ? SIGNAL_SLICE : ns - (int64_t)(os_monotonic_ns() - start);
         if (left <= 0)
             return MUTEX_TIMEOUT;
@@ -73,7 +81,7 @@ static int take_word(Mutex *mutex, uint64_t ns) {
     }
     if (result < 0)
         return MUTEX_TIMEOUT;
-    if (tshm_load(&mutex->detached, relaxed)) { /* close() came meanwhile and waits at the gate */
+    if (is_closed(mutex)) { /* close() came meanwhile and waits at the gate */
         lock_release(&mutex->lock, result != TSHM_LOCK_RECOVERED);
         return MUTEX_DETACHED;
     }
@@ -100,7 +108,7 @@ int mutex_acquire(Mutex *mutex, int64_t ns) {
         int result = pass_gate(mutex, left);
         if (result != MUTEX_TAKEN)
             return result;
-        result = tshm_load(&mutex->detached, relaxed) ? MUTEX_DETACHED : take_word(mutex, (uint64_t)left);
+        result = is_closed(mutex) ? MUTEX_DETACHED : take_word(mutex, (uint64_t)left);
         if (result == MUTEX_TAKEN)
             return result;
         gate_open(mutex); /* before any signal handler: it may write, or close us */
@@ -196,7 +204,7 @@ static PyObject *mutex_create(PyTypeObject *type, PyObject *args, PyObject *kwar
     mutex->depth = 0;
     mutex->brief = false;
     mutex->recovered = false;
-    mutex->detached = false;
+    mutex->shut = mutex->detached = false;
     mutex->gate = GATE_OPEN;
     if (attach(mutex, handle) < 0) {
         Py_DECREF((PyObject *)mutex);

@@ -19,7 +19,8 @@ typedef struct {
     uint32_t depth;             /* how often it has taken it */
     bool brief;                 /* taken by a verb that gives it back by itself: close() may wait for that */
     bool recovered;             /* the last taking found a dead owner */
-    TSHM_ATOMIC(bool) detached; /* waiters go home; soon the descriptor is no more */
+    TSHM_ATOMIC(bool) shut;     /* waiters go home */
+    TSHM_ATOMIC(bool) detached; /* and soon the descriptor is no more */
 } Mutex;
 
 enum {
@@ -32,6 +33,8 @@ enum {
 
 bool mutex_check(PyObject *object);
 bool mutex_is_mine(const Mutex *mutex);
+/* Nobody is to take it any more; but it stays in working order for those who probe who is alive. */
+void mutex_shut(Mutex *mutex);
 /* Held by a thread of this process, and not just for a moment. */
 bool mutex_is_kept(const Mutex *mutex);
 /* Re-enters for the thread that has it. `ns`: how long to wait at most. EXCEPTION: a Python error is set. */

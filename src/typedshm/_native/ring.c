@@ -159,6 +159,7 @@ static PyObject *ring_shut(PyObject *object, PyObject *unused) {
     if (pins_shut(self))
         Py_RETURN_TRUE;
     self->mapping = NULL;
+    mutex_shut(self->mutex); /* there is one, or nothing could be pinned */
     Py_RETURN_FALSE;
 }
 
