@@ -203,6 +203,18 @@ def test_views_are_valid_until_the_next():
             _ = before.tick
 
 
+@pytest.mark.parametrize(("slots", "copies"), [(3, 5), (4, 0)])
+def test_an_array_in_the_loops_variable_is_a_version_of_its_own(slots, copies):
+    with typedshm.create("levels", array(np.uint8, 16), slots=slots) as region:
+        region.write(np.zeros(16, np.uint8))
+        for n, level in enumerate(region.follow(borrow=True), start=1):
+            assert level[0] == n - 1
+            if n == 10:
+                break
+            region.write(np.full(16, n, np.uint8))
+        assert region.info().copies == copies
+
+
 def test_every_version_borrowed():
     with typedshm.create("table", array(np.int64, 10), slots=6) as region:
         follower = region.follow(every=True, borrow=True)

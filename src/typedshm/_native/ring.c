@@ -310,6 +310,7 @@ static const char borrow_doc[] =
     "each.\n"
     "Beyond that, and through a handle that may not write, the block gets a read-only copy; info().copies counts "
     "those.\n"
+    "A loop whose variable still has the last array when it borrows the next looks at two: that takes four slots.\n"
     "Raises what read() raises, when the block is entered.";
 
 static const char wait_doc[] =
