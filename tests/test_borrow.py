@@ -16,7 +16,7 @@ import pytest
 
 import marks
 import typedshm
-from peers import Child, until
+from peers import PATIENCE, Child, quiet_fork, until
 from shared_types import Big, Car, Pose, Record, record, whole
 from typedshm import array, memory, u32
 from typedshm.paging import Paging
@@ -524,6 +524,41 @@ def test_a_fork_waits_for_nothing_but_its_child(region):
         assert region.info().pinned == 1
         overwrite(region)
         assert t == region.value(1)
+    assert region.info().pinned == 0
+
+
+@marks.fork
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_ctrl_c_while_the_child_of_a_fork_copies_keeps_nothing_pinned(region, monkeypatch):
+    read, interrupted = os.read, []
+
+    def interrupted_read(fd, size):
+        if not interrupted:
+            interrupted.append(fd)
+            raise KeyboardInterrupt
+        return read(fd, size)
+
+    def child():
+        try:
+            os._exit(0 if t == region.value(1) else 1)
+        finally:
+            os._exit(2)
+
+    def fork():
+        pid = quiet_fork()
+        if pid == 0:
+            child()
+        statuses.append(os.waitpid(pid, 0)[1])
+
+    statuses = []
+    with region.borrow() as t:
+        monkeypatch.setattr(os, "read", interrupted_read)
+        fork()
+        assert interrupted
+        other = threading.Thread(target=fork, daemon=True)  # for which the way is free
+        other.start()
+        other.join(PATIENCE)
+    assert statuses == [0, 0]
     assert region.info().pinned == 0
 
 

@@ -261,14 +261,22 @@ def _before_fork() -> None:
 
 
 def _after_fork_in_parent() -> None:
+    interruption: BaseException | None = None
     if _copied:
         reading, writing = _copied
         os.close(writing)
-        os.read(reading, 1)  # ends when the child has closed its end, or is no more
+        while True:
+            try:
+                os.read(reading, 1)  # ends when the child has closed its end, or is no more
+                break
+            except BaseException as error:  # a signal's handler raises it; the child is not done for that
+                interruption = error
         os.close(reading)
     for region in _keepers:
         region._drop_pins()  # pyright: ignore[reportPrivateUsage]
     _end_fork()
+    if interruption is not None:
+        raise interruption
 
 
 def _after_fork_in_child() -> None:
