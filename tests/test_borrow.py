@@ -586,6 +586,15 @@ def test_the_child_of_a_fork_does_not_keep_what_its_parent_has_closed():
 # ---- the end of a region --------------------------------------------------------------------------------------------
 
 
+def test_after_a_close_that_came_too_early_there_are_pins_as_before(region, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(region._memory, "close", lambda: False)  # another thread has taken the lock at this moment
+        with pytest.raises(typedshm.MisuseError, match="still in use"):
+            region.close()
+    with region.borrow():
+        assert (region.info().pinned, region.info().copies) == (1, 0)
+
+
 def test_arrays_keep_a_closed_region():
     region = pictures()
     with typedshm.attach("pictures") as other:

@@ -311,6 +311,8 @@ class Ring(Generic[_T]):
         """After it, in the parent: no more."""
     def _shut(self) -> bool:
         """Pin nothing more; True if nothing is pinned, so that the region can be left."""
+    def _reopen(self) -> None:
+        """Pin things again: after _shut() the region could not be left."""
     def _newer(self, after: int, slept: bool, /) -> int | None:
         """None if there is a version above `after`; otherwise the number to give to Waitset.add()."""
     def _detach(self) -> None: ...

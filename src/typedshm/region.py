@@ -197,7 +197,8 @@ class Region(Followable[T], Generic[T]):
         """
         if self._memory.closed and self.closed:
             return
-        if self._shut() and not self._leave():
+        if self._shut() and not self._leave():  # another thread has begun something meanwhile
+            self._reopen()
             self._fail("open block")
         forget(self)
 

@@ -81,6 +81,12 @@ bool pins_shut(Ring *self) {
     return none;
 }
 
+void pins_reopen(Ring *self) {
+    gate_shut(&self->pins);
+    self->pins.shut = false;
+    gate_open(&self->pins);
+}
+
 static void leave(Ring *self) {
     PyObject *type, *value, *trace;
     PyErr_Fetch(&type, &value, &trace); /* whoever lets go of an array may be on the way out of an exception */

@@ -163,6 +163,13 @@ static PyObject *ring_shut(PyObject *object, PyObject *unused) {
     Py_RETURN_FALSE;
 }
 
+/* The region could not be left after all. */
+static PyObject *ring_reopen(PyObject *object, PyObject *unused) {
+    (void)unused;
+    pins_reopen((Ring *)object);
+    Py_RETURN_NONE;
+}
+
 /* Stop using the memory. Views of it, and verbs that are under way in other threads, keep it mapped. */
 static PyObject *ring_detach(PyObject *object, PyObject *unused) {
     (void)unused;
@@ -341,6 +348,7 @@ static PyMethodDef methods[] = {
     {"_newer", ring_newer, METH_VARARGS, "None if there is a version above a number; otherwise what head says."},
     {"__class_getitem__", (PyCFunction)Py_GenericAlias, METH_O | METH_CLASS, "Region[T], for annotations."},
     {"_shut", ring_shut, METH_NOARGS, "Pin nothing more; True if nothing is pinned, so that the region can be left."},
+    {"_reopen", ring_reopen, METH_NOARGS, "After _shut(): the region could not be left, so there may be pins again."},
     {"_detach", ring_detach, METH_NOARGS, "Stop using the memory."},
     {"_forked", ring_forked, METH_NOARGS, "This is the child of a fork: open blocks are the parent's."},
     {NULL, NULL, 0, NULL},
