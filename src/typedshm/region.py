@@ -169,7 +169,8 @@ class Region(Followable[T], Generic[T]):
     def lock(self, *, timeout: float | EllipsisType | None = ...) -> _Lock:
         """Hold the writers' mutex over several writes: ``with region.lock(timeout=1): ...``.
 
-        It re-enters: write() and update() inside take it again. Other writers wait, readers do not.
+        It re-enters: write() and update() inside take it again. Other writers wait, readers do not. It is the thread's:
+        where a coroutine awaits inside, other tasks of its loop take it, too.
 
         Parameters
         ----------
