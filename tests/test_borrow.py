@@ -263,6 +263,22 @@ def test_blocks_are_entered_once():
             block.__exit__(None, None, None)
 
 
+def test_of_two_threads_that_enter_a_block_at_once_one_is_refused(region):
+    map_pages, block = region._read_only_mapping, region.borrow()
+
+    def be_overtaken():
+        del region._read_only_mapping
+        block.__enter__()
+        return map_pages()
+
+    region._read_only_mapping = be_overtaken
+    with pytest.raises(typedshm.MisuseError, match="entered twice"):
+        block.__enter__()
+    assert region.info().pinned == 1
+    block.__exit__(None, None, None)
+    assert region.info().pinned == 0
+
+
 def test_a_block_may_be_left_by_another_thread():
     with typedshm.create("car", Car) as car:
         car.write(whole(1))

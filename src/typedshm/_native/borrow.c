@@ -58,9 +58,12 @@ static PyObject *borrow_enter(PyObject *object, PyObject *unused) {
     if (value && ((pin->pages && tshm_load(&pin->pages->memory.lost, relaxed) != OS_THERE) ||
                   (self->ring->mapping && ring_is_gone(self->ring))))
         Py_CLEAR(value);
+    bool twice = value && self->pin; /* by another thread meanwhile */
+    if (twice)
+        Py_CLEAR(value);
     if (!value) {
         if (!PyErr_Occurred())
-            ring_fail(self->ring, "gone");
+            ring_fail(self->ring, twice ? "borrowed twice" : "gone");
         pin_end(pin);
         Py_DECREF((PyObject *)pin);
         return NULL;

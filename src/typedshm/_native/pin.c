@@ -44,8 +44,8 @@ static int pin_slot(Ring *self, tshm_cursor *cursor, uint64_t *version) {
     gate_shut(pins);
     if (!pins->shut) { /* close() gives up the presence entry, and so the right to pin */
         state = tshm_read_begin(&self->ring, cursor);
-        uint32_t *users = &pins->users[cursor->version % self->ring.slot_count];
-        if (state == TSHM_READABLE && !*users) {
+        uint32_t *users = state == TSHM_READABLE ? &pins->users[cursor->version % self->ring.slot_count] : NULL;
+        if (users && !*users) {
             state = tshm_pin(&self->ring, cursor, self->mutex->lock.entry, lock_alive, &self->mutex->lock);
             pins->slots += state == TSHM_READABLE;
         }
