@@ -130,6 +130,31 @@ def test_it_leaves_when_the_handle_is_closed(region, borrow):
         region.follow()
 
 
+def test_it_leaves_when_the_handle_is_closed_while_it_queues_up_with_writers():
+    with typedshm.create("record", Record, slots=1) as region, Wire("record") as wire:
+        write(region, 1)
+        handle, left = typedshm.attach("record", Record), []
+
+        def follow():
+            for _ in handle.follow():
+                pass
+            left.append(True)
+
+        def detach():
+            thread.join(PATIENCE)  # it is sent home before
+            let_go()
+
+        thread = threading.Thread(target=follow)
+        let_go, handle._detach = handle._detach, detach
+        with region.lock():
+            wire.slot(1).seq += 1
+            thread.start()
+            until(lambda: wire.lines.word & WORD_WAITING)
+            handle.close()
+        wire.slot(1).seq -= 1
+        assert left
+
+
 def test_one_thread_at_a_time_follows_it(region):
     follower = region.follow(timeout=PATIENCE)
     turned_away = []

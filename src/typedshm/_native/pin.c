@@ -81,6 +81,13 @@ bool pins_shut(Ring *self) {
     return none;
 }
 
+bool pins_are_shut(Ring *self) {
+    gate_shut(&self->pins);
+    bool shut = self->pins.shut;
+    gate_open(&self->pins);
+    return shut;
+}
+
 void pins_reopen(Ring *self) {
     gate_shut(&self->pins);
     self->pins.shut = false;

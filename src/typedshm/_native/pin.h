@@ -32,6 +32,7 @@ Pin *pin_of(PyObject *state);
 /* The handle is being closed: no more pins. False if arrays from borrow() still have some: the last of them calls
  * Region._leave(). */
 bool pins_shut(Ring *ring);
+bool pins_are_shut(Ring *ring);
 /* It is not closed after all. */
 void pins_reopen(Ring *ring);
 /* Around a fork; see there. */

@@ -236,7 +236,8 @@ static PyObject *get_newest(PyObject *object, void *unused) {
 
 static PyObject *get_closed(PyObject *object, void *unused) {
     (void)unused;
-    return PyBool_FromLong(!((Ring *)object)->mapping);
+    Ring *self = (Ring *)object; /* shut: who waits for the lock is sent home before the memory is let go of */
+    return PyBool_FromLong(!self->mapping || pins_are_shut(self));
 }
 
 static PyObject *get_timeout(PyObject *object, void *unused) {
