@@ -3,8 +3,9 @@
 
 /* A reader that finds that it has pinned one slot too many takes its pin back in less than a microsecond, unless it is
  * stopped just then. */
-static const int PINNED_TRIES = 10000;
-static const uint64_t PINNED_PAUSE = 50000; /* ns */
+static const uint64_t PINNED_PATIENCE = 1000000000; /* ns */
+static const uint64_t PINNED_PAUSE = 50000;         /* ns, of which some systems make 16 ms */
+static const int PINNED_TRIES = 50;                 /* at least, if it was us who were stopped meanwhile */
 
 bool ring_lock_for_writing(Ring *self, int64_t ns) {
     const char *problem = !self->mapping ? "closed" : self->refuses ? "layout" : !self->mutex ? "read-only" : NULL;
@@ -41,11 +42,14 @@ void ring_publish(Ring *self, const tshm_cursor *cursor) {
 }
 
 bool ring_write_begin(Ring *self, tshm_cursor *cursor) {
+    if (tshm_write_begin(&self->ring, lock_alive, &self->mutex->lock, cursor))
+        return true;
     uint32_t never = 0; /* a word to sleep on that nobody wakes */
-    for (int tries = 0; tries < PINNED_TRIES; tries++) {
+    uint64_t start = os_monotonic_ns();
+    for (int tries = 1; tries < PINNED_TRIES || os_monotonic_ns() - start < PINNED_PATIENCE; tries++) {
+        os_gate_wait(&never, 0, PINNED_PAUSE);
         if (tshm_write_begin(&self->ring, lock_alive, &self->mutex->lock, cursor))
             return true;
-        os_gate_wait(&never, 0, PINNED_PAUSE);
     }
     return false;
 }
