@@ -4,11 +4,15 @@ import copy
 import ctypes
 import dataclasses
 import faulthandler
+import functools
 import gc
 import os
 import pickle
 import signal
+import sys
 import threading
+import tracemalloc
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +20,13 @@ import pytest
 
 import marks
 import typedshm
+from buffers import Buffer
 from peers import PATIENCE, Child, quiet_fork, until
 from shared_types import Big, Car, Pose, Record, record, whole
-from typedshm import array, memory, u32
+from typedshm import _native, array, memory, u8, u32
 from typedshm.paging import Paging
 from typedshm.place import place
+from typedshm.views import viewed
 from wire import Presences, Wire
 
 SCHEMAS = {"small": Car, "large": Big}
@@ -193,6 +199,52 @@ def test_what_can_be_done_with_a_borrowed_value():
             pass
 
 
+@pytest.mark.parametrize("flags", [0, Buffer.FORMAT, Buffer.FORMAT | Buffer.ANY_CONTIGUOUS])
+def test_a_buffer_keeps_the_slot_until_it_is_released(flags):
+    with typedshm.create("car", Car) as car:
+        car.write(whole(1))
+        with car.borrow() as t:
+            buffer = Buffer.of(t, flags)
+        if flags != Buffer.FORMAT:  # with which our own fields ask, who keep nothing
+            assert car.info().pinned == 1
+        buffer.release()
+        assert car.info().pinned == 0
+        with pytest.raises(typedshm.Closed):
+            Buffer.of(t, flags)
+
+
+def test_views_without_a_pin_show_nothing():
+    view = viewed(Car).zero()
+    for use in (lambda: memoryview(view), lambda: view.tick, lambda: view.pose, lambda: view.wheels):
+        with pytest.raises(BufferError, match="without a pin"):
+            use()
+
+    class Bare(_native.Viewed):  # is no Struct, whatever lies where a Struct has its pin
+        __slots__ = tuple(f"slot{n}" for n in range(64))
+
+    with typedshm.create("car", Car) as car:
+        car.write(whole(1))
+        with car.borrow() as t:
+            bare = Bare()
+            for name in Bare.__slots__:
+                setattr(bare, name, t._state)
+            with pytest.raises(BufferError, match="without a pin"):
+                memoryview(bare)
+
+
+def test_a_field_of_a_view_takes_nothing_but_structs_for_structs():
+    class Local(typedshm.Struct):
+        pose: Pose
+
+    field = _native.Field.__new__(_native.Field)
+    cls = viewed(Local)
+    field.__init__(cls, Local.layout.fields[0], "viewed struct", 0, 16, False, (Pose, lambda address: object()))
+    with typedshm.create("local", Local) as region:
+        region.write(Local(pose=Pose(x=1)))
+        with region.borrow() as t, pytest.raises(TypeError, match="only a Struct"):
+            field.__get__(t, cls)
+
+
 # ---- after the block ----------------------------------------------------------------------------------------------
 
 
@@ -201,10 +253,71 @@ def test_a_struct_raises_after_its_block():
         car.write(whole(1))
         with car.borrow() as t:
             pose = t.pose
-        for use in (lambda: t.tick, lambda: t.wheels, lambda: pose.x, lambda: bytes(t), lambda: t.pose):
+        uses = [functools.partial(getattr, t, name) for name in ("tick", "driver", "wheels", "pose")]
+        for use in (*uses, lambda: pose.x, lambda: bytes(t)):
             with pytest.raises(typedshm.Closed, match="borrow"):
                 use()
         assert car.info().pinned == 0
+
+
+@marks.mortal_classes
+def test_a_memoryview_keeps_the_class_whose_format_and_shape_it_shows():
+    class Local(typedshm.Struct):
+        n: u8
+
+    with typedshm.create("local", Local, slots=2) as region:
+        region.write(Local(n=1))
+        with typedshm.attach("local") as reader, reader.borrow() as t:  # a copy, which no handle has to outlive
+            shown = memoryview(t)
+    alive = weakref.ref(type(t))  # made from the region's document, so it is kept by its users only
+    del reader, t
+    gc.collect()
+    assert alive()
+    assert (shown.format, shown.ndim, shown.itemsize) == ("T{<B:n:}", 0, 1)
+    del shown
+    gc.collect()
+    assert not alive()
+
+
+def hold_everything(region):
+    """Borrow once, and look at the value in every way that keeps something."""
+    block = region.borrow()
+    with block as t:
+        kept = [t, t.pose, t.pose.x, t.wheels, t.driver, memoryview(t), np.frombuffer(t, np.uint8)]
+        kept.append(np.ndarray(4, np.float32, t, 0))
+        for refused in (lambda: setattr(t, "tick", 1), block.__enter__):
+            with pytest.raises((typedshm.ReadOnly, typedshm.MisuseError)):
+                refused()
+    with pytest.raises(typedshm.MisuseError):
+        block.__exit__(None, None, None)
+
+
+@pytest.mark.parametrize("slots", [2, 4])
+def test_borrowing_leaks_nothing(slots, monkeypatch):
+    with typedshm.create("car", Car, slots=slots) as car:
+        pages = car._memory.remap(writable=False)
+        monkeypatch.setattr(car, "_read_only_mapping", lambda: pages, raising=False)
+        car.write(whole(1))
+        hold_everything(car)
+        gc.collect()
+        before = sys.getrefcount(car), sys.getrefcount(pages), sys.getrefcount(viewed(Car))
+        for _ in range(20):
+            hold_everything(car)
+        gc.collect()
+        assert (sys.getrefcount(car), sys.getrefcount(pages), sys.getrefcount(viewed(Car))) == before
+
+
+def test_copies_are_freed():
+    with typedshm.create("big", Big, slots=2) as big:
+        big.write(Big.zero())
+        tracemalloc.start()
+        try:
+            for _ in range(20):
+                with big.borrow():
+                    pass
+            assert tracemalloc.get_traced_memory()[1] < 3 * Big.layout.size
+        finally:
+            tracemalloc.stop()
 
 
 @pytest.mark.parametrize(
@@ -253,6 +366,7 @@ def test_blocks_are_entered_once():
     with typedshm.create("car", Car) as car:
         car.write(whole(1))
         block = car.borrow()
+        assert (block.version, block.copied) == (0, False)
         with pytest.raises(typedshm.MisuseError, match="before it was entered"):
             block.__exit__(None, None, None)
         with block:
@@ -265,15 +379,20 @@ def test_blocks_are_entered_once():
 
 def test_of_two_threads_that_enter_a_block_at_once_one_is_refused(region):
     map_pages, block = region._read_only_mapping, region.borrow()
+    pages, counts = [], []
 
     def be_overtaken():
         del region._read_only_mapping
         block.__enter__()
-        return map_pages()
+        pages.append(map_pages())
+        counts.append(sys.getrefcount(pages[0]))
+        return pages[0]
 
     region._read_only_mapping = be_overtaken
     with pytest.raises(typedshm.MisuseError, match="entered twice"):
         block.__enter__()
+    counts.append(sys.getrefcount(pages[0]))
+    assert counts[0] == counts[1], "the pages of the first are kept, and these are not"
     assert region.info().pinned == 1
     block.__exit__(None, None, None)
     assert region.info().pinned == 0
@@ -348,6 +467,17 @@ def test_with_fewer_than_three_slots_it_is_a_copy(slots):
             wheels[0] = 1
         car.close()
         assert wheels[0] == 1
+
+
+def test_a_copy_keeps_no_handle_from_leaving():
+    with typedshm.create("car", Car, slots=3) as car, typedshm.attach("car") as other:
+        car.write(whole(1))
+        with car.borrow():
+            car.write(whole(2))
+            with other.borrow(), other.borrow():
+                assert other.info().copies == 2
+            other.close()
+            assert len(car.info().participants) == 1
 
 
 def test_a_handle_that_may_not_write_gets_a_copy():
@@ -431,6 +561,71 @@ def test_a_write_waits_for_a_reader_that_takes_a_pin_back():
             region.write(record(4))
         thread.join()
         assert region.read() == record(4)
+
+
+def test_who_is_closing_pins_nothing_more():
+    with typedshm.create("car", Car) as car:
+        car.write(whole(1))
+        assert car._shut()
+        with car.borrow():  # by another thread, between that and the leaving
+            assert (car.info().pinned, car.info().copies) == (0, 1)
+
+
+def test_a_newest_version_that_never_gets_whole_is_no_endless_search():
+    with typedshm.create("car", Car, slots=4) as car, Wire("car") as wire:
+        car.write(whole(1))
+        wire.slot(1).seq = 3
+        with pytest.raises(typedshm.RegionCorrupt):
+            car.borrow().__enter__()
+        wire.slot(1).seq = 2
+
+
+def test_the_region_is_mapped_once_more_for_all_borrows(region, monkeypatch):
+    made = []
+    monkeypatch.setattr(region, "_read_only_mapping", lambda: made.append(1) or region._memory.remap(writable=False))
+    for _ in range(3):
+        with region.borrow():
+            pass
+    assert made == [1]
+
+
+def fail(*_):
+    raise ZeroDivisionError
+
+
+def test_a_block_that_fails_to_begin_pins_nothing(region, monkeypatch):
+    monkeypatch.setattr(region, "_read_only_mapping", fail)
+    with pytest.raises(ZeroDivisionError):
+        region.borrow().__enter__()
+    nothing = bytearray()
+    monkeypatch.setattr(region, "_read_only_mapping", lambda: nothing)
+    before = sys.getrefcount(nothing)
+    with pytest.raises(SystemError):
+        region.borrow().__enter__()
+    assert sys.getrefcount(nothing) == before
+    assert region.info().pinned == 0
+    monkeypatch.undo()
+    monkeypatch.setitem(region._schema.__dict__, "viewed", fail)
+    with pytest.raises(ZeroDivisionError):
+        region.borrow().__enter__()
+    assert region.info().pinned == 0
+
+
+def test_a_handle_that_is_closed_while_a_block_begins():
+    class Local(typedshm.Struct):
+        n: u32
+
+    with typedshm.create("local", Local, slots=2) as region:  # a copy, which keeps no mapping
+        region.write(Local(n=1))
+        make = region._schema.viewed
+
+        def close_and_make(address):
+            region.close()  # as another thread might
+            return make(address)
+
+        region._schema.__dict__["viewed"] = close_and_make
+        with region.borrow() as t:
+            assert (t.n, region.closed) == (1, True)
 
 
 # ---- processes ----------------------------------------------------------------------------------------------------
@@ -530,6 +725,78 @@ def test_the_child_of_a_fork_lets_go_of_no_pin_of_its_own(region):
         assert child.join() == (1, 0, True)
 
 
+def child_scribbles(pipe, array):
+    faulthandler.disable()
+    pipe.send("ready")
+    ctypes.memset(array.ctypes.data, 1, 1)
+
+
+@marks.fork
+def test_what_the_child_of_a_fork_keeps_is_read_only_too(region):
+    with region.borrow() as t, Child(child_scribbles, np.frombuffer(t, np.uint8)) as child:
+        child.expect("ready")
+        child._wait()
+    assert child.status == -signal.SIGSEGV
+
+
+@marks.fork
+@pytest.mark.parametrize("fork", ["for lack of room", "unknown to Python"])
+def test_the_child_of_a_fork_pins_nothing_in_its_parents_name(region, fork):
+    full = set(range(512)) - {region._memory.mutex.entry} if fork == "for lack of room" else ()
+    with Presences("region", full), Wire("region") as wire:
+        pid = os.fork() if full else ctypes.CDLL(None).fork()
+        if pid == 0:
+            status = 1
+            try:
+                block = region.borrow()
+                found = block.__enter__() == region.value(1), block.copied, any(wire.slot(1).pins)
+                status = 0 if found == (True, True, False) else 2
+            finally:
+                os._exit(status)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        assert not any(wire.slot(1).pins)
+
+
+@marks.fork
+def test_the_child_of_a_fork_lets_go_of_the_pages_that_show_the_region(region, monkeypatch):
+    pages = region._memory.remap(writable=False)
+    monkeypatch.setattr(region, "_read_only_mapping", lambda: pages)
+    with region.borrow():
+        before = sys.getrefcount(pages)
+        pid = os.fork()
+        if pid == 0:
+            os._exit(before - sys.getrefcount(pages))
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
+
+
+@marks.fork
+def test_a_fork_in_the_middle_of_a_borrow(region, monkeypatch):
+    def map_again():
+        pid = os.fork()  # as another thread might; the slot is pinned already
+        if pid == 0:
+            os._exit(0)
+        assert os.waitpid(pid, 0)[1] == 0
+        return region._memory.remap(writable=False)
+
+    monkeypatch.setattr(region, "_read_only_mapping", map_again)
+    with region.borrow() as t:
+        assert (t, region.info().pinned) == (region.value(1), 1)
+    assert not region._keep_pins(), "nothing that a fork would have to wait for"
+
+
+def test_what_is_let_go_during_a_fork_is_kept_for_the_child_and_then_leaves():
+    region = pictures()
+    with typedshm.attach("pictures") as other:
+        with region.borrow() as picture:
+            region.close()
+        assert region._keep_pins()
+        del picture  # as another thread may
+        assert (other.info().pinned, len(other.info().participants)) == (1, 2)
+        region._drop_pins()
+        assert (other.info().pinned, len(other.info().participants)) == (0, 1)
+        assert region._memory.closed
+
+
 @marks.fork
 def test_a_fork_waits_for_nothing_but_its_child(region):
     with region.borrow() as t:
@@ -540,6 +807,8 @@ def test_a_fork_waits_for_nothing_but_its_child(region):
         assert region.info().pinned == 1
         overwrite(region)
         assert t == region.value(1)
+        with region.borrow():
+            assert region.info().pinned == 2
     assert region.info().pinned == 0
 
 
@@ -658,6 +927,18 @@ def test_an_error_on_the_way_out_is_not_lost_by_the_last_array():
         typedshm.attach("pictures")
 
 
+def test_a_region_that_cannot_be_left_is_reported(monkeypatch):
+    region = pictures()
+    with region.borrow() as picture:
+        region.close()
+    monkeypatch.setattr(region, "_leave", fail)
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    del picture
+    assert [each.exc_type for each in told] == [ZeroDivisionError]
+    told.clear()
+
+
 def test_an_array_that_is_left_at_the_end_lets_go_of_nobody_elses_pin():
     region = pictures()
     with typedshm.attach("pictures") as other:
@@ -698,6 +979,36 @@ def test_memory_that_goes_away(region):
     with pytest.raises(typedshm.RegionLost), region.borrow():
         pass
     os.unlink(path)
+
+
+@marks.region_files
+def test_a_value_whose_pages_alone_are_lost():
+    with pictures(slots=4) as region:
+        path = Path(region._memory.place.address)
+        with Wire("pictures") as wire:
+            payload = wire.header.slots_offset + wire.header.slot_stride + 128
+        with region.borrow() as picture:
+            os.truncate(path, payload + 8192)
+            assert picture[0, 0] == 1
+            assert not picture[-1].any(), "so the pages to look at are gone; those of the region were not touched"
+        assert region.version == 1
+        with pytest.raises(typedshm.RegionLost):
+            region.borrow().__enter__()
+        path.unlink()
+
+
+@marks.region_files
+def test_a_child_is_forked_when_the_memory_has_gone_away():
+    with pictures() as region:
+        path = Path(region._memory.place.address)
+        with region.borrow() as picture:
+            os.truncate(path, 0)
+            assert not picture.any()
+            pid = os.fork()
+            if pid == 0:
+                os._exit(int(picture.any()))
+            assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        path.unlink()
 
 
 # ---- threads ------------------------------------------------------------------------------------------------------

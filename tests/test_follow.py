@@ -11,7 +11,7 @@ import typedshm
 from peers import PATIENCE, Child, interrupt, until
 from shared_types import Big, Car, Record, record, whole
 from typedshm import array
-from wire import WORD_WAITING, Wire
+from wire import WORD_WAITING, Presences, Wire
 
 
 @pytest.fixture(params=[1, 2, 3, 5])
@@ -300,6 +300,56 @@ def test_a_writer_that_died_while_it_looked_keeps_nobody_from_the_rest(readonly)
         assert follower.dropped == 1
 
 
+@pytest.fixture
+def locked():
+    """A region of six slots at version 4; its bytes; and a reader for whom the lock is not to be had."""
+    with (
+        typedshm.create("record", Record, slots=6) as region,
+        typedshm.attach("record", Record) as reader,
+        typedshm.attach("record", Record) as other,
+        Wire("record") as wire,
+        Presences("record", [448]),
+    ):
+        reader.timeout = 0
+        write(region, 1, 2, 3, 4)
+        with other.lock():
+            yield wire, reader
+
+
+def pin(slot):
+    slot.pins[7] = 1  # of entry 448, which lives
+
+
+def test_a_slot_that_is_only_pinned_is_read_without_the_lock(locked):
+    wire, reader = locked
+    pin(wire.slot(1))
+    assert next(reader.follow(every=True, start=1)) == record(1)
+
+
+def test_a_slot_that_is_only_written_to_is_lost(locked):
+    wire, reader = locked
+    wire.slot(1).seq = 2 * 7 + 1
+    follower = reader.follow(every=True, start=1)
+    assert (next(follower), follower.dropped) == (record(2), 1)
+
+
+def test_a_slot_that_a_writer_looks_at_concerns_those_only_who_want_it(locked):
+    wire, reader = locked
+    pin(wire.slot(1))
+    wire.slot(1).seq = 2 * 7 + 1
+    follower = reader.follow(every=True, start=2)
+    assert (next(follower), follower.dropped) == (record(2), 0)
+
+
+def test_of_slots_that_are_looked_at_the_oldest_counts(locked):
+    wire, reader = locked
+    for n in (1, 3):  # where a writer is, and where one died
+        pin(wire.slot(n))
+        wire.slot(n).seq = 2 * (n + 6) + 1
+    with pytest.raises(typedshm.Timeout):
+        next(reader.follow(every=True, start=1))
+
+
 def test_what_a_killed_writer_did_not_publish_is_no_version():
     with typedshm.create("record", Record, slots=4) as region, Wire("record") as wire:
         write(region, 1, 2)
@@ -323,6 +373,43 @@ def test_the_mark_of_what_was_not_published_is_not_restored():
             wire.slot(3).pins[0] = 0
         assert (wire.lines.head, wire.slot(3).seq & 1) == (4, 1)
         assert [t.a for _, t in zip(range(3), region.follow(every=True, start="oldest"), strict=False)] == [1, 2, 3]
+
+
+def test_the_only_slot_filled_by_a_writer_that_was_killed_before_head_is_no_version():
+    with typedshm.create("record", Record, slots=1) as region, Wire("record") as wire:
+        write(region, 1)
+        wire.slot(0).seq = 4  # version 2 is complete, but head was not stored any more
+        with pytest.raises(typedshm.TornWrite):
+            next(region.follow(every=True, start=1))
+        with pytest.raises(typedshm.TornWrite):
+            region.read()
+
+
+def test_a_slot_that_says_nonsense_is_passed_by():
+    with typedshm.create("record", Record, slots=4) as region, Wire("record") as wire:
+        write(region, *range(1, 10))
+        wire.slot(6).seq = 2 * 3  # which would lie in another slot
+        follower = region.follow(every=True, start="oldest")
+        assert [next(follower).a for _ in range(3)] == [7, 8, 9]
+
+
+def test_an_older_version_is_not_what_was_got_last(region):
+    write(region, 1, 2, 3, 4, 5)
+    assert region.read() == record(5)
+    next(region.follow(every=True, start="oldest"))
+    with pytest.raises(typedshm.Timeout):
+        region.wait(timeout=0)
+
+
+@pytest.mark.parametrize("verb", ["read", "borrow"])
+def test_the_verbs_below_a_follower(region, verb):
+    get = region._read_after if verb == "read" else lambda after: region._borrow_after(after).__enter__()
+    for after in (0, None):
+        with pytest.raises(typedshm.Empty):
+            get(after)
+    for after in (-1, 2**64):
+        with pytest.raises(OverflowError):
+            get(after)
 
 
 # ---- other processes ----------------------------------------------------------------------------------------------

@@ -48,15 +48,13 @@ static PyObject *borrow_enter(PyObject *object, PyObject *unused) {
     Borrow *self = (Borrow *)object;
     if (self->pin)
         return ring_fail(self->ring, "borrowed twice");
-    if (!self->ring->mapping)
-        return ring_fail(self->ring, "closed");
     Pin *pin = pin_new(self->ring, self->after, self->every);
     if (!pin)
         return NULL;
     PyObject *value = value_of(self->ring, pin);
     /* after the work: what has been pinned or copied may have been nothing any more */
-    if (value && ((pin->pages && tshm_load(&pin->pages->memory.lost, relaxed) != OS_THERE) ||
-                  (self->ring->mapping && ring_is_gone(self->ring))))
+    if ((pin->pages && tshm_load(&pin->pages->memory.lost, relaxed) != OS_THERE) ||
+        (self->ring->mapping && ring_is_gone(self->ring)))
         Py_CLEAR(value);
     bool twice = value && self->pin; /* by another thread meanwhile */
     if (twice)
@@ -64,7 +62,6 @@ static PyObject *borrow_enter(PyObject *object, PyObject *unused) {
     if (!value) {
         if (!PyErr_Occurred())
             ring_fail(self->ring, twice ? "borrowed twice" : "gone");
-        pin_end(pin);
         Py_DECREF((PyObject *)pin);
         return NULL;
     }

@@ -17,6 +17,10 @@ bool mutex_is_mine(const Mutex *mutex) {
     return mutex->depth && mutex->thread == PyThread_get_thread_ident() && mutex->forks == os_forks;
 }
 
+bool mutex_is_present(const Mutex *mutex) {
+    return mutex->forks == os_forks && !tshm_load(&mutex->detached, relaxed);
+}
+
 bool mutex_is_kept(const Mutex *mutex) {
     return mutex->depth && (!mutex->brief || mutex_is_mine(mutex));
 }

@@ -35,6 +35,8 @@ bool mutex_check(PyObject *object);
 bool mutex_is_mine(const Mutex *mutex);
 /* Nobody is to take it any more; but it stays in working order for those who probe who is alive. */
 void mutex_shut(Mutex *mutex);
+/* Is its presence entry this process's? Not after close(), nor in the child of a fork that has got none of its own. */
+bool mutex_is_present(const Mutex *mutex);
 /* Held by a thread of this process, and not just for a moment. */
 bool mutex_is_kept(const Mutex *mutex);
 /* Re-enters for the thread that has it. `ns`: how long to wait at most. EXCEPTION: a Python error is set. */

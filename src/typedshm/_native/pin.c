@@ -36,8 +36,8 @@ static void gate_open(ring_pins *pins) {
 
 /* TSHM_READABLE: the newest version is pinned, perhaps not for the first time. */
 static int pin_slot(Ring *self, tshm_cursor *cursor, uint64_t *version) {
-    /* detached: at the interpreter's end our entry may be somebody else's already */
-    if (!self->mutex || tshm_load(&self->mutex->detached, relaxed) || self->ring.slot_count < 3)
+    /* not present: the entry is our parent's, or at the interpreter's end perhaps somebody else's already */
+    if (!self->mutex || !mutex_is_present(self->mutex) || self->ring.slot_count < 3)
         return TSHM_TOO_MANY;
     ring_pins *pins = &self->pins;
     int state = TSHM_TOO_MANY;
@@ -187,10 +187,8 @@ Pin *pin_new(Ring *ring, uint64_t after, bool every) {
     }
     if (done)
         done = ring_remember(ring, pin->version);
-    if (!done) {
-        pin_end(pin);
-        Py_CLEAR(pin);
-    }
+    if (!done)
+        Py_CLEAR(pin); /* which lets go of the slot */
     return pin;
 }
 
@@ -264,7 +262,7 @@ static int hold_getbuffer(PyObject *self, Py_buffer *view, int flags) {
 /* Before a fork: keep what is pinned until the child has copied it, whatever other threads let go of meanwhile. */
 bool pins_keep(Ring *self) {
     gate_shut(&self->pins);
-    for (uint32_t i = 0; self->pins.slots && i < self->ring.slot_count; i++)
+    for (uint32_t i = 0; i < self->ring.slot_count; i++)
         if ((self->pins.kept[i] = self->pins.users[i] > 0))
             self->pins.users[i]++;
     bool any = self->pins.slots;
@@ -278,7 +276,6 @@ void pins_drop(Ring *self) {
         tshm_cursor cursor = tshm_cursor_at(&self->ring, i);
         if (self->pins.kept[i] && unpin_slot(self, &cursor))
             leave(self);
-        self->pins.kept[i] = false;
     }
 }
 
@@ -290,7 +287,7 @@ void pins_after_fork(Ring *self) {
     if (pins->slots && mapping) {
         os_memory *pages = &mapping->memory;
         pages->writable = true;
-        bool covered = tshm_load(&pages->lost, relaxed) != OS_THERE || os_cover(pages);
+        bool covered = os_cover(pages); /* also where they are lost: what covers them then cannot be written to */
         for (uint32_t i = 0; covered && i < self->ring.slot_count; i++) {
             size_t at = self->ring.slots_offset + i * self->ring.slot_stride;
             if (pins->users[i])
@@ -302,7 +299,6 @@ void pins_after_fork(Ring *self) {
     }
     pins->slots = 0;
     memset(pins->users, 0, self->ring.slot_count * sizeof *pins->users);
-    memset(pins->kept, 0, self->ring.slot_count * sizeof *pins->kept);
 }
 
 /* ---- the types -------------------------------------------------------------------------------------------------- */

@@ -25,8 +25,8 @@ typedef struct {
 } Reading;
 
 /* Like tshm_read_begin, for the oldest version that is wanted. What lies above head was not published yet; a slot that
- * a writer takes meanwhile is found out by tshm_read_retry. A slot that is marked odd, but pinned, may be about to get
- * its mark back: TSHM_BUSY, rather than miss what is not lost. */
+ * a writer is at, or has left unfinished, is found out by tshm_read_retry. A slot that is marked odd, but pinned, may
+ * be about to get its mark back: TSHM_BUSY, rather than miss what is not lost. */
 static int begin_after(const tshm_ring *ring, Wanted wanted, tshm_cursor *cursor) {
     /* acquire, with the release store of head in tshm_write_end: every version up to there */
     uint64_t head = tshm_load(&tshm_lines(ring)->head.version, acquire);
@@ -34,16 +34,14 @@ static int begin_after(const tshm_ring *ring, Wanted wanted, tshm_cursor *cursor
     for (uint32_t i = 0; i < ring->slot_count; i++) {
         tshm_slot *slot = tshm_slot_of(ring, i);
         uint64_t seq = tshm_load(&slot->seq, acquire); /* with the release store of the even seq in tshm_write_end */
-        if (seq & 1 && ring->slot_count >= 3 && !wanted.settled) {
+        if (seq & 1 && !wanted.settled) {
             uint64_t ordinal = tshm_load(&slot->ordinal, relaxed); /* of what was there before */
             if (ordinal > wanted.after && ordinal < probed && tshm_is_pinned(slot, NULL, NULL))
                 probed = ordinal;
         }
-        if (seq == 0 || seq & 1 || seq / 2 > head || seq / 2 % ring->slot_count != i)
-            continue;
         tshm_cursor found = tshm_cursor_at(ring, seq / 2);
         uint64_t ordinal = tshm_ordinal(ring, &found);
-        if (ordinal > wanted.after && ordinal <= oldest && !tshm_read_retry(&found)) {
+        if (found.version <= head && ordinal > wanted.after && ordinal < oldest && !tshm_read_retry(&found)) {
             oldest = ordinal;
             *cursor = found;
         }
@@ -104,9 +102,9 @@ static bool read_locked(Ring *self, void *to, Wanted wanted, uint64_t *ordinal) 
     int state = closed ? TSHM_BUSY : try_read(self, to, wanted, ordinal);
     self->mutex->brief = brief;
     /* nothing was repaired: a dead writer's mark stays for the next writer to report */
-    bool kept = mutex_release(self->mutex, !self->mutex->recovered);
+    bool kept = mutex_release(self->mutex, false);
     if (state != TSHM_READABLE)
-        ring_fail(self, closed ? "closed" : state == TSHM_NOTHING ? "empty" : kept ? unreadable(self) : "lock lost");
+        ring_fail(self, closed ? "closed" : kept ? unreadable(self) : "lock lost");
     return state == TSHM_READABLE;
 }
 
@@ -197,8 +195,6 @@ static bool remember_version(PyObject *structure, uint64_t ordinal) {
 
 /* A new value, and which version it is. */
 static inline PyObject *read_value(Ring *self, Wanted wanted, uint64_t *ordinal) {
-    if (!self->mapping)
-        return ring_fail(self, "closed");
     PyObject *value = self->values.type && self->size <= TSHM_LARGE
                           ? ring_new_value(self->values.create, self->values.type)
                           : PyObject_CallNoArgs(self->values.make);
@@ -240,11 +236,8 @@ PyObject *ring_read_after(PyObject *object, PyObject *after) {
 
 PyObject *ring_read_into(PyObject *object, PyObject *value) {
     Ring *self = (Ring *)object;
-    if (!self->mapping)
-        return ring_fail(self, "closed");
     PyObject *target = value;
-    bool structure =
-        self->values.type && (Py_TYPE(value) == self->values.type || PyObject_TypeCheck(value, self->values.type));
+    bool structure = self->values.type && PyObject_TypeCheck(value, self->values.type);
     if (structure)
         Py_INCREF(target);
     else if (!(target = PyObject_CallFunctionObjArgs(self->values.target, value, NULL)))
@@ -271,13 +264,12 @@ static uint64_t newest_ordinal(const tshm_ring *ring, uint64_t *time) {
     uint64_t ordinal = 0;
     for (int tries = 0; tries < 1000; tries++) {
         tshm_cursor cursor;
-        int state = tshm_read_begin(ring, &cursor);
-        if (state == TSHM_NOTHING)
+        if (tshm_read_begin(ring, &cursor) == TSHM_NOTHING)
             return 0;
         ordinal = tshm_ordinal(ring, &cursor);
         *time = tshm_load(&cursor.slot->time, relaxed);
         /* with fewer than three slots the ordinal is the number itself, whatever the slot is going through */
-        if (ring->slot_count < 3 || (state == TSHM_READABLE && !tshm_read_retry(&cursor)))
+        if (ring->slot_count < 3 || !tshm_read_retry(&cursor))
             break;
     }
     return ordinal;
@@ -346,8 +338,6 @@ PyObject *ring_wait(PyObject *object, PyObject *const *args, Py_ssize_t count, P
     static const char *const known[] = {"after", "timeout", NULL};
     Ring *self = (Ring *)object;
     int64_t ns = self->timeout;
-    if (!self->mapping)
-        return ring_fail(self, "closed");
     if (!arguments_fit("wait", count, 2, names, known) ||
         timeout_convert(argument_of(args, count, names, 1, "timeout"), &ns) < 0)
         return NULL;

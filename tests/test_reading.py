@@ -1,0 +1,258 @@
+"""read() where the newest version is not to be had at once: by waiting for the lock, or by trying on."""
+
+import signal
+import threading
+
+import numpy as np
+import pytest
+
+import typedshm
+from peers import ALARM, alarm, interrupt, until
+from shared_types import Car, Record, record, whole
+from typedshm import adapters, array
+from wire import WORD_DIRTY, WORD_WAITING, Wire
+
+
+@pytest.fixture
+def busy():
+    """A region whose newest version is being written for ever, as it seems; its bytes."""
+    with typedshm.create("record", Record, slots=4) as region, Wire("record") as wire:
+        for n in (1, 2):
+            region.write(record(n))
+        wire.slot(2).seq = 5
+        yield region, wire
+
+
+def read_in_thread(region):
+    """Begin to read; returns the thread, and where its error will be."""
+    caught = []
+
+    def read():
+        try:
+            region.read()
+        except typedshm.TypedshmError as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    return thread, caught
+
+
+# ---- with the lock -------------------------------------------------------------------------------------------------
+
+
+def test_a_reader_waits_for_the_lock_no_longer_than_told(busy):
+    region, _ = busy
+    region.timeout = 0
+    with typedshm.attach("record") as other, other.lock(), pytest.raises(typedshm.Timeout):
+        region.read()
+    with pytest.raises(typedshm.RegionCorrupt):
+        region.read()
+
+
+def test_ctrl_c_ends_a_readers_waiting_for_the_lock(busy):
+    region, wire = busy
+
+    def watch():
+        until(lambda: wire.lines.word & WORD_WAITING)
+        interrupt()
+
+    with typedshm.attach("record") as other, other.lock():
+        thread = threading.Thread(target=watch)
+        thread.start()
+        with pytest.raises(KeyboardInterrupt):
+            region.read()
+        thread.join()
+
+
+def test_a_handle_that_is_closed_while_its_reader_waits_for_the_lock(busy):
+    region, wire = busy
+    wire.slot(2).seq = 4
+    with region.borrow() as t:
+        kept = np.frombuffer(t, np.uint64)  # so the region is not left, and the lock is to be had in the end
+        wire.slot(2).seq = 5
+        with typedshm.attach("record") as other, other.lock():
+            thread, caught = read_in_thread(region)
+            until(lambda: wire.lines.word & WORD_WAITING)
+            region.close()
+            wire.slot(2).seq = 4
+        thread.join()
+        assert [type(error) for error in caught] == [typedshm.Closed]
+        assert kept[0] == 2
+
+
+def test_a_reader_repairs_nothing_and_leaves_the_word_as_it_was(busy):
+    region, wire = busy
+    with pytest.raises(typedshm.RegionCorrupt):
+        region.read()
+    assert not wire.lines.word & WORD_DIRTY
+    wire.lines.word |= WORD_DIRTY  # its owner died, and the next writer is to know
+    with pytest.raises(typedshm.RegionCorrupt):
+        region.read()
+    assert wire.lines.word & WORD_DIRTY
+    region.write(record(3))
+    assert not wire.lines.word & WORD_DIRTY
+    assert region.read() == record(3)
+
+
+def test_close_is_refused_under_a_lock_also_when_a_reader_has_had_it_before(busy):
+    region, _ = busy
+    with pytest.raises(typedshm.RegionCorrupt):
+        region.read()
+    caught = []
+
+    def shut():
+        try:
+            region._shut()  # as close() does before it waits for anything
+        except typedshm.MisuseError as error:
+            caught.append(error)
+
+    with region.lock():
+        thread = threading.Thread(target=shut)
+        thread.start()
+        thread.join()
+    assert len(caught) == 1
+
+
+# ---- without -------------------------------------------------------------------------------------------------------
+
+
+def with_alarm(handler, verb):
+    """Call a verb which a signal interrupts."""
+    before = signal.signal(ALARM, lambda *_: handler())
+    try:
+        alarm(0.01)
+        return verb()
+    finally:
+        alarm(0)
+        signal.signal(ALARM, before)
+
+
+def test_a_handle_that_may_not_write_tells_a_broken_region_from_a_busy_one(busy):
+    _, wire = busy
+    with typedshm.attach("record", readonly=True) as reader:
+        reader.timeout = 0.3
+        with pytest.raises(typedshm.RegionCorrupt):
+            reader.read()
+
+        def move_on():
+            wire.lines.head = 3
+
+        with pytest.raises(typedshm.Overrun):
+            with_alarm(move_on, reader.read)
+
+
+def test_a_signal_handler_may_close_the_handle_that_is_read(busy):
+    _, wire = busy
+    with typedshm.attach("record", readonly=True) as reader:
+
+        def close():
+            reader.close()
+            wire.slot(2).seq = 4
+
+        with pytest.raises(typedshm.Closed):
+            with_alarm(close, reader.read)
+
+
+# ---- what is known without reading ---------------------------------------------------------------------------------
+
+
+def test_the_number_of_a_version_that_cannot_be_read(busy):
+    region, _ = busy
+    assert region.version == 2
+
+
+def test_a_handle_that_is_closed_while_its_waiter_looks(monkeypatch):
+    with typedshm.create("record", Record) as region:
+        monkeypatch.setattr(region, "_look", region.close)  # as another thread might
+        with pytest.raises(typedshm.Closed):
+            region.wait()
+
+
+def test_who_waits_asks_the_system_what_has_become_of_the_region_when_it_has_slept(monkeypatch):
+    def look():
+        raise ZeroDivisionError
+
+    with typedshm.create("record", Record) as region:
+        region.write(record(1))
+        monkeypatch.setattr(region, "_look", look)
+        with pytest.raises(typedshm.Timeout):
+            region.wait(after=1, timeout=0)
+        with pytest.raises(ZeroDivisionError):
+            region.wait(after=1, timeout=0.01)
+
+
+@pytest.mark.parametrize("after", [-1, 2**64])
+def test_numbers_that_no_version_has(after):
+    with typedshm.create("record", Record) as region:
+        region.write(record(1))
+        for verb in (lambda: region.wait(after=after), lambda: region._newer(after, False)):
+            with pytest.raises(OverflowError):
+                verb()
+        assert region._newer(0, False) is None
+        assert region._newer(1, False) == 1
+        assert region.wait(after=None, timeout=0) == record(1)
+        with pytest.raises(typedshm.Timeout):
+            region.wait(after=None, timeout=0)
+        with pytest.raises(TypeError):
+            region._await(0, "soon")
+
+
+# ---- what values are read into -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("schema", [array(np.uint8, 100), array(np.uint8, 100_000)])
+def test_a_handle_that_is_closed_while_its_value_is_made(schema, monkeypatch):
+    target, make = adapters._ArrayValues.target, adapters._ArrayValues.make
+    regions = []
+
+    def close(function):
+        def closing(*args):
+            regions[-1].close()  # as another thread might
+            return function(*args)
+
+        return closing
+
+    monkeypatch.setattr(adapters._ArrayValues, "make", close(make))
+    monkeypatch.setattr(adapters._ArrayValues, "target", close(target))
+    value = np.zeros(schema.shape, np.uint8)
+    for verb in (lambda region: region.read(), lambda region: region.read_into(value)):
+        with typedshm.create("region", schema) as region:
+            region.write(value)
+            regions.append(region)
+            with pytest.raises(typedshm.Closed):
+                verb(region)
+
+
+def test_too_little_room_for_a_value(monkeypatch):
+    monkeypatch.setattr(adapters._ArrayValues, "make", lambda self: np.zeros(99, np.uint8))
+    with typedshm.create("region", array(np.uint8, 100)) as region:
+        region.write(np.zeros(100, np.uint8))
+        with pytest.raises(ValueError, match="expected room for 100 bytes, found 99"):
+            region.read()
+
+
+def test_an_array_has_no_place_for_a_version():
+    class Wide(np.ndarray):
+        __slots__ = tuple(f"slot{n}" for n in range(64))
+
+    value = np.zeros(100, np.uint8).view(Wide)
+    for name in Wide.__slots__:
+        setattr(value, name, "untouched")
+    with typedshm.create("region", array(np.uint8, 100)) as region:
+        region.write(np.ones(100, np.uint8))
+        region.read_into(value)
+    assert value.all()
+    assert {getattr(value, name) for name in Wide.__slots__} == {"untouched"}
+
+
+def test_what_was_read_into_a_view_is_no_version_of_it():
+    """Its state is its lease."""
+    with typedshm.create("car", Car) as car, typedshm.create("other", Car) as other:
+        car.write(whole(1))
+        with other.update() as t:
+            car.read_into(t)
+            assert (typedshm.version_of(t), t.tick) == (None, 1)
+        assert other.read() == whole(1)
+        with pytest.raises(typedshm.Closed):
+            _ = t.tick
