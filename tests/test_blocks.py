@@ -1,16 +1,23 @@
 """update(), loan() and lock(): all of a block is published, or nothing."""
 
 import copy
+import ctypes
+import errno
 import gc
+import os
+import sys
 import threading
 
 import numpy as np
 import pytest
 
+import marks
 import typedshm
-from peers import run_script
+from peers import Child, run_script
 from shared_types import Big, Car, Pose, Record, record, whole
 from system import is_shared_memory
+from typedshm import adapters
+from wire import Wire
 
 
 def is_shared(array: np.ndarray) -> bool:
@@ -316,3 +323,226 @@ def test_a_lock_given_back_twice_does_no_harm_to_the_block_inside():
         with pytest.raises(typedshm.MisuseError):
             lock.__exit__(None, None, None)
         car.close()
+
+
+# ---- blocks that fail -----------------------------------------------------------------------------------------------
+
+
+def fail(*_):
+    raise ZeroDivisionError
+
+
+def refuses(region, error, block=None):
+    """Entering a block raises, and leaves the region as it was and the lock free."""
+    version = region.version
+    with pytest.raises(error):
+        (block or region.update()).__enter__()
+    assert region.version == version
+    with region.lock(timeout=0):
+        pass
+    with region.loan(timeout=0):
+        pass
+
+
+@pytest.mark.parametrize("schema", [Car, Big])
+def test_defaults_that_are_none(schema, monkeypatch):
+    with typedshm.create("region", schema) as region:
+        for wrong, error in ((b"12", ValueError), (memoryview(b"12"), TypeError)):
+            monkeypatch.setitem(region._schema.__dict__, "defaults", wrong)
+            before = sys.getrefcount(wrong)
+            for _ in range(2):
+                with pytest.raises(error):
+                    region.update().__enter__()
+            assert sys.getrefcount(wrong) == before
+            with region.lock(timeout=0):
+                pass
+        monkeypatch.setattr(type(region._schema), "defaults", property(fail))
+        refuses(region, ZeroDivisionError)
+
+
+@pytest.mark.parametrize("schema", [Car, Big])
+@pytest.mark.parametrize("slots", [1, 4])
+def test_an_update_of_what_cannot_be_read_is_refused_and_a_loan_replaces_it(schema, slots):
+    with typedshm.create("region", schema, slots=slots) as region, Wire("region") as wire:
+        region.write(schema.zero())
+        wire.slot(1).seq = 3
+        refuses(region, typedshm.TornWrite if slots == 1 else typedshm.RegionCorrupt)
+        assert region.version == 2
+        assert region.read().tick == 0
+
+
+def test_a_block_whose_value_cannot_be_made(monkeypatch):
+    made = [np.zeros(99, np.uint8), np.zeros(100, np.uint8)]
+    made[1].flags.writeable = False
+    for value, error in ((made[0], SystemError), (made[1], (BufferError, ValueError)), (None, ZeroDivisionError)):
+        before = sys.getrefcount(value)
+        monkeypatch.setattr(adapters._ArrayValues, "make", fail if value is None else lambda self: value)  # noqa: B023
+        with typedshm.create("region", typedshm.array(np.uint8, 100), slots=2) as region:
+            refuses(region, error)
+        assert value is None or sys.getrefcount(value) == before
+
+
+def test_pages_of_a_block_in_debug_mode(monkeypatch):
+    monkeypatch.setattr(typedshm.region, "_DEBUG", True)
+    with typedshm.create("region", Big, slots=2) as region:
+        pages = region._memory.remap()
+        monkeypatch.setattr(region, "_debug_mapping", lambda: pages, raising=False)
+        before = sys.getrefcount(pages)
+        with region.loan() as t:
+            t.tick = 1
+        del t
+        assert (region.read().tick, sys.getrefcount(pages)) == (1, before)
+        nothing = bytearray(8)
+        kept = sys.getrefcount(nothing)
+        for wrong, error in ((lambda: nothing, SystemError), (fail, ZeroDivisionError)):
+            monkeypatch.setattr(region, "_debug_mapping", wrong)
+            with pytest.raises(error):
+                region.update().__enter__()
+        assert sys.getrefcount(nothing) == kept
+    with typedshm.create("region", Car) as region, region.update() as t:
+        t.tick = 1  # beside the region: no pages
+    monkeypatch.setattr(adapters._StructValues, "overlay", fail)
+    with typedshm.create("region", Big, slots=2) as region:
+        pages = region._memory.remap()
+        monkeypatch.setattr(region, "_debug_mapping", lambda: pages, raising=False)
+        before = sys.getrefcount(pages)
+        block = region.update()
+        for _ in range(2):
+            with pytest.raises(ZeroDivisionError):
+                block.__enter__()
+            assert sys.getrefcount(pages) == before
+        with region.lock(timeout=0):
+            pass
+
+
+def test_a_block_whose_value_cannot_be_stored_publishes_nothing():
+    with typedshm.create("car", Car) as car:
+        car.write(whole(1))
+        block = car.update()
+        block.__enter__()._state = None  # its lease: now nobody can look at its bytes
+        with pytest.raises(BufferError):
+            block.__exit__(None, None, None)
+        car.write(whole(2), timeout=0)
+        assert (car.version, car.read()) == (2, whole(2))
+
+
+def test_a_block_may_be_ended_without_words():
+    with typedshm.create("car", Car) as car:
+        block = car.update()
+        block.__enter__().tick = 7
+        block.__exit__()
+        assert (car.version, car.read().tick) == (1, 7)
+
+
+def test_a_value_is_of_no_use_after_its_block_also_where_that_is_kept(slots, verb):
+    with typedshm.create("car", Car, slots=slots) as car:
+        block = getattr(car, verb)()
+        t = block.__enter__()
+        block.__exit__(None, None, None)
+        with pytest.raises(typedshm.Closed):
+            _ = t.tick
+
+
+def test_a_value_is_of_no_use_after_its_block_was_dropped(slots, verb):
+    with typedshm.create("car", Car, slots=slots) as car:
+        block = getattr(car, verb)()
+        t = block.__enter__()
+        del block
+        with pytest.raises(typedshm.Closed):
+            _ = t.tick
+        car.write(whole(1), timeout=0)
+
+
+@marks.fork
+def test_a_block_of_the_parent_is_ended_once_in_its_child(slots, verb):
+    with typedshm.create("car", Car, slots=slots) as car:
+        block = getattr(car, verb)()
+        block.__enter__()
+        pid = os.fork()
+        if pid == 0:
+            status = 1
+            try:
+                for words in ("belongs to the parent", "ended before it was entered, or twice"):
+                    with pytest.raises(typedshm.MisuseError, match=words):
+                        block.__exit__()
+                status = 0
+            finally:
+                os._exit(status)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        block.__exit__(None, None, None)
+        assert car.version == 1
+
+
+def child_drops_its_parents_block(pipe, car, blocks):
+    pipe.recv()
+    with car.lock():
+        blocks.clear()
+        return car._memory.mutex.mine
+
+
+@marks.fork
+def test_a_block_of_the_parent_that_its_child_drops_is_not_the_childs(verb):
+    with typedshm.create("car", Car) as car:
+        blocks = [getattr(car, verb)()]
+        blocks[0].__enter__()
+        with Child(child_drops_its_parents_block, car, blocks) as child:
+            blocks[0].__exit__(None, None, None)
+            child.send()
+            assert child.join()
+        assert car.version == 1
+
+
+def child_without_a_page(pipe):
+    typedshm.region._DEBUG = True
+    with typedshm.attach("region", Big) as region:
+        pages = region._debug_mapping()
+        region._debug_mapping = lambda: pages
+        block = region.loan()
+        block.__enter__()
+        bytes_of = np.frombuffer(pages, np.uint8)
+        ctypes.CDLL(None).munmap(ctypes.c_void_p(bytes_of.ctypes.data), ctypes.c_size_t(4096))
+        with pytest.raises(OSError, match=os.strerror(errno.ENOMEM)) as caught:
+            block.__exit__(None, None, None)
+        region.write(Big.zero(), timeout=0)
+        pipe.send((caught.value.errno, region.version))
+        os._exit(0)  # before anything else is mapped there, and unmapped with the pages
+
+
+@marks.not_on_windows("pages that are gone there end the process")
+def test_pages_that_cannot_be_made_read_only_are_an_error():
+    with typedshm.create("region", Big, slots=2) as region:
+        with Child(child_without_a_page) as child:
+            child.expect((errno.ENOMEM, 2))
+            child._wait()
+        assert region.version == 2
+
+
+def enter_and_leave(region):
+    """Every way through a block, and then nothing is left of it."""
+    for verb in (region.update, region.loan):
+        with verb():
+            pass
+        with pytest.raises(ZeroDivisionError), verb():
+            fail()
+        verb().__enter__()
+        block = verb()
+        for _ in range(2):
+            block.__enter__()
+            block.__exit__(None, None, None)
+
+
+@pytest.mark.parametrize("schema", [Car, Big, typedshm.array(np.uint8, 100)])
+@pytest.mark.parametrize("slots", [1, 2])
+def test_blocks_leak_nothing(schema, slots):
+    with typedshm.create("region", schema, slots=slots) as region:
+        watched = [region, region._memory.mapping, region._memory.mutex, region._schema.defaults]
+        watched += [region._schema.leased] if region._schema.struct else []
+        enter_and_leave(region)
+        gc.collect()
+        before = [sys.getrefcount(item) for item in watched]
+        blocks = sys.getallocatedblocks()
+        for _ in range(20):
+            enter_and_leave(region)
+        gc.collect()
+        assert [sys.getrefcount(item) for item in watched] == before
+        assert sys.getallocatedblocks() - blocks < 20

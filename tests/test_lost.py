@@ -60,6 +60,8 @@ VERBS = {
     "update": lambda region, value: inside(region.update()),
     "loan": lambda region, value: inside(region.loan()),
     "lock": lambda region, value: inside(region.lock()),
+    "borrow": lambda region, value: region.borrow().__enter__(),
+    "follow": lambda region, value: next(region.follow(every=True, start=1)),
     "wait": lambda region, value: region.wait(after=1, timeout=PATIENCE),
     "version": lambda region, value: region.version,
     "info": lambda region, value: region.info(),
@@ -74,7 +76,7 @@ def test_every_verb_says_that_the_memory_is_gone(name, verb, schema):
     with typedshm.create(name, schema) as region, typedshm.attach(name, schema, readonly=True) as reader:
         region.write(value)
         os.truncate(place(name).address, 0)
-        handles = (region, reader) if verb in ("read", "read_into", "wait", "version", "info") else (region,)
+        handles = (region, reader) if verb not in ("write", "update", "loan", "lock") else (region,)
         for handle in handles:
             for _ in range(2):
                 with pytest.raises(typedshm.RegionLost, match=LOST) as caught:
@@ -165,6 +167,8 @@ def overwritten(name: str | Path, how: str) -> None:
 def test_what_is_overwritten_is_not_taken_for_a_value(name, verb, how):
     with typedshm.create(name, Car) as region:
         region.write(whole(1))
+        with region.borrow():
+            pass  # from here on there are pages to look at it by
         overwritten(name, how)
         region.timeout = 0.05  # garbage may name somebody alive as the owner of the lock
         with pytest.raises(typedshm.RegionLost, match=OTHER):
@@ -246,6 +250,36 @@ except typedshm.RegionLost:
         TYPEDSHM_DEBUG="1",
     )
     assert (done.returncode, done.stdout) == (0, "lost\n"), done.stderr
+
+
+def use_without_a_handler(pipe: Any, verb: str, path: str) -> None:
+    with typedshm.attach("region", Big) as region:
+        signal.signal(signal.SIGBUS, signal.SIG_DFL)  # in the place of ours
+        pipe.send("ready")
+        if verb == "wait":
+            with pytest.raises(typedshm.RegionLost, match=LOST):
+                region.wait(after=1, timeout=PATIENCE)
+        else:
+            block = region.loan()
+            t = block.__enter__()
+            os.truncate(path, 0)
+            t.data[:] = 1
+            with pytest.raises(typedshm.RegionLost, match=LOST):
+                block.__exit__(None, None, None)
+
+
+@cut_short
+@pytest.mark.parametrize("verb", ["wait", "loan"])
+def test_the_handler_is_put_back_when_somebody_has_replaced_it(verb: str) -> None:
+    path = place("region").address
+    with typedshm.create("region", Big) as region, Wire("region") as wire:
+        region.write(Big.zero())
+        with Child(use_without_a_handler, verb, path) as child:
+            child.expect("ready")
+            if verb == "wait":
+                until(lambda: wire.lines.waiting_until)
+                os.truncate(path, 0)
+    Path(path).unlink(missing_ok=True)
 
 
 # ---- who sleeps meanwhile ------------------------------------------------------------------------------------------

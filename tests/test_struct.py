@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import marks
+from buffers import Buffer
 from typedshm import _native
 from typedshm.errors import Closed, FieldOverflow, FieldTypeError, FieldValueError, SchemaError
 from typedshm.kinds import KINDS
@@ -809,7 +810,9 @@ def test_a_leased_view_writes_through_until_its_lease_ends() -> None:
     other.pose = view.pose
     assert other.pose.x == 2.5
     pose = view.pose
+    assert not lease.ended
     lease.end()
+    assert lease.ended
     attempts: list[Any] = [
         lambda: view.tick,
         lambda: setattr(view, "tick", 6),
@@ -827,6 +830,7 @@ def test_a_leased_view_writes_through_until_its_lease_ends() -> None:
         lambda: asdict(view),
         lambda: pickle.dumps(view),
         lambda: memoryview(view),
+        lambda: Buffer.of(view),
     ]
     for attempt in attempts:
         with pytest.raises(Closed, match=r"^the block has ended$"):
@@ -845,6 +849,46 @@ def test_a_leased_view_keeps_its_buffer_alive() -> None:
         memory.clear()
     pose.x, wheels[0] = 1.5, 2.5
     assert Telemetry.from_buffer_copy(memory).pose.x == 1.5  # type: ignore[attr-defined]
+
+
+def test_views_without_a_lease_show_nothing() -> None:
+    class Bare(_native.Leased):  # is no Struct, whatever lies where a Struct has its lease
+        __slots__ = tuple(f"slot{n}" for n in range(64))
+
+    bare, view, other = Bare(), leased(Telemetry).zero(), leased(Telemetry).zero()
+    for name in Bare.__slots__:
+        setattr(bare, name, _native.Lease("ended"))
+    other._state = 5
+    for item in (bare, view, other):
+        for use in (memoryview, Buffer.of):
+            with pytest.raises(BufferError, match="without a lease"):
+                use(item)
+
+
+def test_a_lease_has_words_and_keeps_them_no_longer() -> None:
+    for wrong in (5, b"ended", None):
+        with pytest.raises(TypeError):
+            _native.Lease(wrong)
+    words = "".join(["the block", " has ended"])
+    before = sys.getrefcount(words)
+    lease = _native.Lease(words)
+    assert sys.getrefcount(words) == before + 1
+    del lease
+    assert sys.getrefcount(words) == before
+
+
+def test_a_python_that_lays_out_slots_otherwise_is_refused() -> None:
+    class Elsewhere(ctypes.Structure):
+        __slots__ = ("Another", "_state")
+
+    class Nowhere(ctypes.Structure):
+        __slots__ = ()
+
+    with pytest.raises(ImportError, match="lays out __slots__"):
+        _native.register_struct(Elsewhere, KeyError)
+    with pytest.raises(AttributeError):
+        _native.register_struct(Nowhere, KeyError)
+    assert Pose(x=1.5).x == 1.5
 
 
 # ---- size and memory ---------------------------------------------------------------------------------------------

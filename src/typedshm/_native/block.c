@@ -46,7 +46,7 @@ static bool preload(Block *self, void *to) {
     bool fit = defaults && (size_t)PyBytes_Size(defaults) == ring->size;
     if (fit)
         memcpy(to, PyBytes_AsString(defaults), ring->size);
-    else if (defaults && !PyErr_Occurred())
+    else if (!PyErr_Occurred())
         PyErr_SetString(PyExc_ValueError, "the schema's defaults are not of its size");
     Py_XDECREF(defaults);
     return fit;
