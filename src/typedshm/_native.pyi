@@ -142,7 +142,7 @@ else:
 
         def __init__(self, name: str, security: str, create: bool = True) -> None: ...
         def acquire(self, timeout: float | None, /) -> int:
-            """Take it: 0 taken, 1 timeout, 2 closed."""
+            """Take it: 0 taken, 1 timeout, 2 closed, 4 another task of this thread has it."""
         def release(self, repaired: bool, /) -> bool:
             """Give it back; RuntimeError if this thread does not hold it."""
         @property
@@ -199,6 +199,9 @@ def reset_waiting(mapping: Mapping, /) -> None:
 
 # ---- mutex: the writers' lock ----
 
+def register_running_task(running: Callable[[], object], /) -> None:
+    """Tell the core who knows the task that runs in this thread; None where there is none."""
+
 @final
 class Mutex:
     """The writers' lock of a mapped region, for all threads of this process; re-enters.
@@ -211,7 +214,7 @@ class Mutex:
         self, mapping: Mapping, handle: int | tuple[str, str, int], presence_count: int, instance: int
     ) -> None: ...
     def acquire(self, timeout: float | None, /) -> int:
-        """Take it: 0 taken, 1 timeout, 2 detached, 3 gone."""
+        """Take it: 0 taken, 1 timeout, 2 detached, 3 gone, 4 another task of this thread has it."""
     def release(self, repaired: bool, /) -> bool:
         """Give it back; False if somebody had replaced the word. RuntimeError if this thread does not hold it."""
     def reattach(self, handle: int | tuple[str, str, int], /) -> None:

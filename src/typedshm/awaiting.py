@@ -13,7 +13,7 @@ from types import EllipsisType, ModuleType
 from typing import Any, Generic, Self, TypeVar
 from weakref import WeakKeyDictionary
 
-from typedshm import _native
+from typedshm import _native, tasks
 from typedshm.errors import Closed, MisuseError
 from typedshm.waitset import join
 
@@ -105,14 +105,10 @@ def _call(soon: Callable[..., object], *args: object) -> None:
 
 
 def _running() -> _Loop:
-    trio, asyncio = sys.modules.get("trio"), sys.modules.get("asyncio")
-    if trio is not None:
-        with contextlib.suppress(RuntimeError):
-            return _Trio(trio, trio.lowlevel.current_task())
-    if asyncio is not None:
-        with contextlib.suppress(RuntimeError):
-            if (task := asyncio.current_task()) is not None:
-                return _Asyncio(asyncio, task)
+    if (task := tasks.of_trio()) is not None:
+        return _Trio(sys.modules["trio"], task)
+    if (task := tasks.of_asyncio()) is not None:
+        return _Asyncio(sys.modules["asyncio"], task)
     raise MisuseError("waiting for a region takes a task of asyncio or trio; without one there is wait()")
 
 

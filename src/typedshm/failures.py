@@ -32,6 +32,11 @@ FAILURES: dict[str, tuple[type[Exception], str]] = {
         "has no free slot: every one but the newest is pinned by readers that break the rule of slots - 2",
     ),
     "resized": (FieldValueError, "has a block whose array was resized; nothing was published"),
+    "other task": (
+        MisuseError,
+        "has its lock held by another task of this thread, which awaits something meanwhile; "
+        "end the block before the await, since the lock is for what one task does without one",
+    ),
     "not held": (MisuseError, "has its lock released by a thread that does not hold it"),
     "entered twice": (MisuseError, "has a block that was entered twice; call update() or loan() for each"),
     "not entered": (MisuseError, "has a block that was ended before it was entered, or twice"),

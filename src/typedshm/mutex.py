@@ -48,7 +48,8 @@ class NamedMutex(_native.Guard):
 
     It belongs to a thread, which may take it again; as many releases free it. If its owner dies, however, the next
     one gets it at once, and :attr:`recovered` tells that what it guards may have been left half done. The mutex
-    exists while somebody has it open.
+    exists while somebody has it open. A coroutine should not await while it holds it: whatever else its loop runs
+    meanwhile is refused it.
 
     Parameters
     ----------
@@ -111,10 +112,21 @@ class NamedMutex(_native.Guard):
         -------
         bool
             False if it was not to be had in time.
+
+        Raises
+        ------
+        MisuseError
+            Another task of this thread holds it, and awaits something.
+        Closed
+            :meth:`close` was called.
+        RegionLost
+            Its memory went away.
         """
         status = self._mutex.acquire(timeout)
         if status == 2:
             self._fail("closed")
+        if status == 4:
+            self._fail("other task")
         if status != 0 and self._memory is not None and self._memory.loss:
             self._fail("gone")
         return status == 0
@@ -170,6 +182,11 @@ class NamedMutex(_native.Guard):
     def _fail(self, what: str) -> NoReturn:
         if what == "closed":
             raise Closed(f"mutex {self._name!r} is closed")
+        if what == "other task":
+            raise MisuseError(
+                f"mutex {self._name!r} is held by another task of this thread, which awaits something meanwhile; "
+                "release it before the await, since it is for what one task does without one"
+            )
         if what == "not held":
             raise MisuseError(f"mutex {self._name!r} is released by a thread that does not hold it")
         if self._memory is not None and (loss := self._memory.loss):

@@ -169,8 +169,8 @@ class Region(Followable[T], Generic[T]):
     def lock(self, *, timeout: float | EllipsisType | None = ...) -> _Lock:
         """Hold the writers' mutex over several writes: ``with region.lock(timeout=1): ...``.
 
-        It re-enters: write() and update() inside take it again. Other writers wait, readers do not. It is the thread's:
-        where a coroutine awaits inside, other tasks of its loop take it, too.
+        It re-enters: write() and update() inside take it again. Other writers wait, readers do not. A coroutine should
+        not await inside: whatever else its loop runs meanwhile is refused the lock, and with it writing.
 
         Parameters
         ----------
@@ -181,6 +181,8 @@ class Region(Followable[T], Generic[T]):
         ------
         Timeout
             Another writer kept it for too long.
+        MisuseError
+            Another task of this thread holds it, and awaits something inside its block.
         """
         if self.closed:
             self._fail("closed")

@@ -6,11 +6,21 @@
 
 #include <stdbool.h>
 
-enum { GUARD_TAKEN = 0, GUARD_TIMEOUT = 1, GUARD_CLOSED = 2, GUARD_GONE = 3, GUARD_EXCEPTION = -1 };
+enum {
+    GUARD_TAKEN = 0,
+    GUARD_TIMEOUT = 1,
+    GUARD_CLOSED = 2,
+    GUARD_GONE = 3,
+    GUARD_OTHER_TASK = 4, /* of this thread has it, and awaits something */
+    GUARD_EXCEPTION = -1
+};
 
 /* What to tell _fail() of a lock that was not taken, and for which no Python error is set. */
 static inline const char *guard_problem(int result) {
-    return result == GUARD_TIMEOUT ? "lock timeout" : result == GUARD_GONE ? "gone" : "closed";
+    return result == GUARD_TIMEOUT      ? "lock timeout"
+           : result == GUARD_GONE       ? "gone"
+           : result == GUARD_OTHER_TASK ? "other task"
+                                        : "closed";
 }
 
 typedef struct {

@@ -3,6 +3,7 @@
 
 #include "arguments.h"
 #include "guard.h"
+#include "task.h"
 
 static PyTypeObject *kernel_mutex_type;
 
@@ -14,6 +15,7 @@ typedef struct {
     TSHM_ATOMIC(unsigned long) thread; /* that has it, or 0 */
     tshm_atomic_u32 depth;             /* how often; the system counts too */
     tshm_atomic_u32 users;             /* threads that may be about to use the handle */
+    task_name task;                    /* that took it; only the thread that has it looks */
     bool created;
     TSHM_ATOMIC(bool) recovered;
 } KernelMutex;
@@ -65,12 +67,12 @@ static int try_acquire(KernelMutex *self, DWORD slice) {
     return GUARD_EXCEPTION;
 }
 
-static int acquire(PyObject *object, int64_t ns) {
+static int take(KernelMutex *self, int64_t ns) {
     uint64_t start = os_monotonic_ns();
     for (;;) {
         int64_t left = ns == TSHM_FOREVER ? INT64_MAX : ns - (int64_t)(os_monotonic_ns() - start);
         DWORD slice = left <= 0 ? 0 : left >= SIGNAL_SLICE * 1000000ll ? SIGNAL_SLICE : (DWORD)(left / 1000000 + 1);
-        int result = try_acquire((KernelMutex *)object, slice);
+        int result = try_acquire(self, slice);
         if (result != GUARD_TIMEOUT)
             return result;
         if (PyErr_CheckSignals() < 0)
@@ -80,12 +82,28 @@ static int acquire(PyObject *object, int64_t ns) {
     }
 }
 
+/* As mutex_hold() does it. */
+static int acquire(PyObject *object, int64_t ns) {
+    KernelMutex *self = (KernelMutex *)object;
+    task_name task = NULL;
+    if ((!is_mine(self) || self->task) && !task_running(&task))
+        return GUARD_EXCEPTION;
+    if (is_mine(self) && self->task && self->task != task)
+        return GUARD_OTHER_TASK;
+    int result = take(self, ns);
+    if (result == GUARD_TAKEN && tshm_load(&self->depth, relaxed) == 1)
+        self->task = task;
+    return result;
+}
+
 static bool release(PyObject *object, bool repaired) {
     (void)repaired; /* the system has no place to note it */
     KernelMutex *self = (KernelMutex *)object;
     uint32_t depth = tshm_load(&self->depth, relaxed) - 1;
-    if (depth == 0)
+    if (depth == 0) {
+        self->task = NULL;
         tshm_store(&self->thread, 0, relaxed);
+    }
     tshm_store(&self->depth, depth, relaxed);
     return ReleaseMutex(tshm_load(&self->handle, relaxed));
 }
@@ -124,6 +142,7 @@ static PyObject *create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     tshm_store(&self->depth, 0, relaxed);
     tshm_store(&self->users, 0, relaxed);
     tshm_store(&self->recovered, false, relaxed);
+    self->task = NULL;
     self->created = error != ERROR_ALREADY_EXISTS;
     return (PyObject *)self;
 }
@@ -208,7 +227,7 @@ static PyObject *get_recovered(PyObject *object, void *unused) {
 }
 
 static PyMethodDef methods[] = {
-    {"acquire", acquire_method, METH_O, "Take it: 0 taken, 1 timeout, 2 closed."},
+    {"acquire", acquire_method, METH_O, "Take it: 0 taken, 1 timeout, 2 closed, 4 another task has it."},
     {"release", release_method, METH_O, "Give it back."},
     {"close", close_method, METH_NOARGS, "Leave it. False, and nothing done, if a thread of ours holds it."},
     {NULL, NULL, 0, NULL},

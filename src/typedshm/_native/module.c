@@ -20,8 +20,8 @@ PyMODINIT_FUNC PyInit__native(void) {
 #endif
     if (lease_add(module) < 0 || field_add(module) < 0 || memory_add(module) < 0 || byte_locks_add(module) < 0 ||
         handles_add(module) < 0 || header_add(module) < 0 || mutex_add(module) < 0 || guard_add(module) < 0 ||
-        seen_add(module) < 0 || ring_add(module) < 0 || block_add(module) < 0 || pin_add(module) < 0 ||
-        borrow_add(module) < 0 || view_add(module) < 0 || waitset_add(module) < 0) {
+        task_add(module) < 0 || seen_add(module) < 0 || ring_add(module) < 0 || block_add(module) < 0 ||
+        pin_add(module) < 0 || borrow_add(module) < 0 || view_add(module) < 0 || waitset_add(module) < 0) {
         Py_DECREF(module);
         return NULL;
     }

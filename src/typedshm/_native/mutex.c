@@ -99,7 +99,7 @@ static int take_word(Mutex *mutex, uint64_t ns) {
     return MUTEX_TAKEN;
 }
 
-int mutex_acquire(Mutex *mutex, int64_t ns) {
+int mutex_acquire_to_read(Mutex *mutex, int64_t ns) {
     if (mutex_is_mine(mutex)) {
         mutex->depth++;
         return MUTEX_TAKEN;
@@ -125,19 +125,49 @@ int mutex_acquire(Mutex *mutex, int64_t ns) {
     }
 }
 
+static bool notes_task(const Mutex *mutex) {
+    return mutex_is_mine(mutex) && mutex->task;
+}
+
+int mutex_acquire(Mutex *mutex, int64_t ns) {
+    task_name task;
+    if (notes_task(mutex)) {
+        if (!task_running(&task))
+            return MUTEX_EXCEPTION;
+        if (notes_task(mutex) && mutex->task != task) /* still: the question may have run a signal handler */
+            return MUTEX_OTHER_TASK;
+    }
+    return mutex_acquire_to_read(mutex, ns);
+}
+
+/* The task is asked for before the lock is taken: asking runs Python code, and so signal handlers, one of which could
+ * raise with the lock held and the block not entered. */
+int mutex_hold(Mutex *mutex, int64_t ns) {
+    if (mutex_is_mine(mutex))
+        return mutex_acquire(mutex, ns);
+    task_name task;
+    if (!task_running(&task))
+        return MUTEX_EXCEPTION;
+    int result = mutex_acquire_to_read(mutex, ns);
+    if (result == MUTEX_TAKEN && mutex->depth == 1)
+        mutex->task = task;
+    return result;
+}
+
 bool mutex_release(Mutex *mutex, bool repaired) {
     if (!mutex->depth || mutex->forks != os_forks)
         return false; /* somebody gave it back twice, or it is the parent's */
     if (--mutex->depth)
         return true;
     mutex->thread = 0;
+    mutex->task = NULL;
     bool kept = lock_release(&mutex->lock, repaired) == TSHM_LOCK_TAKEN;
     gate_open(mutex);
     return kept;
 }
 
 static int acquire_lock(PyObject *mutex, int64_t ns) {
-    return mutex_acquire((Mutex *)mutex, ns);
+    return mutex_hold((Mutex *)mutex, ns);
 }
 
 static bool release_lock(PyObject *mutex, bool repaired) {
@@ -205,6 +235,7 @@ static PyObject *mutex_create(PyTypeObject *type, PyObject *args, PyObject *kwar
     mutex->lock.presence_count = presence_count;
     mutex->instance = instance;
     mutex->thread = 0;
+    mutex->task = NULL;
     mutex->depth = 0;
     mutex->brief = false;
     mutex->recovered = false;
@@ -230,7 +261,7 @@ static PyObject *mutex_acquire_method(PyObject *self, PyObject *timeout) {
     int64_t ns;
     if (timeout_convert(timeout, &ns) < 0)
         return NULL;
-    int result = mutex_acquire((Mutex *)self, ns);
+    int result = mutex_hold((Mutex *)self, ns);
     if (result == MUTEX_EXCEPTION)
         return NULL;
     return PyLong_FromLong(result);
@@ -251,6 +282,7 @@ static PyObject *mutex_reattach(PyObject *self, PyObject *handle) {
     Mutex *mutex = (Mutex *)self;
     mutex->gate = GATE_OPEN; /* it may have been shut by a thread that is not here */
     mutex->thread = 0;
+    mutex->task = NULL;
     mutex->depth = 0;
     mutex->brief = false;
     mutex->detached = true; /* without an entry of our own we must not touch the word */
@@ -329,7 +361,8 @@ static PyObject *get_deaths(PyObject *self, void *unused) {
 }
 
 static PyMethodDef methods[] = {
-    {"acquire", mutex_acquire_method, METH_O, "Take it: 0 taken, 1 timeout, 2 detached, 3 gone."},
+    {"acquire", mutex_acquire_method, METH_O,
+     "Take it: 0 taken, 1 timeout, 2 detached, 3 gone, 4 another task has it."},
     {"release", mutex_release_method, METH_O, "Give it back; False if somebody had replaced the word."},
     {"reattach", mutex_reattach, METH_O, "In the child of a fork: take a presence entry of its own."},
     {"detach", mutex_detach, METH_NOARGS, "The descriptor is about to be closed."},

@@ -7,6 +7,7 @@
 #include "lock.h"
 #include "mapping.h"
 #include "peers.h"
+#include "task.h"
 
 typedef struct {
     PyObject_HEAD
@@ -14,6 +15,7 @@ typedef struct {
     tshm_lock lock;
     tshm_atomic_u32 gate;       /* open, or shut by the thread that has, or is taking, the lock */
     unsigned long thread;       /* that thread, or 0 */
+    task_name task;             /* that held it first, if it is to be known: see mutex_hold() */
     uint64_t instance;          /* of the region that the lock belongs to */
     uint32_t forks;             /* when it took its presence entry */
     uint32_t depth;             /* how often it has taken it */
@@ -28,6 +30,7 @@ enum {
     MUTEX_TIMEOUT = GUARD_TIMEOUT,
     MUTEX_DETACHED = GUARD_CLOSED,
     MUTEX_GONE = GUARD_GONE,
+    MUTEX_OTHER_TASK = GUARD_OTHER_TASK,
     MUTEX_EXCEPTION = GUARD_EXCEPTION
 };
 
@@ -39,8 +42,13 @@ void mutex_shut(Mutex *mutex);
 bool mutex_is_present(const Mutex *mutex);
 /* Held by a thread of this process, and not just for a moment. */
 bool mutex_is_kept(const Mutex *mutex);
-/* Re-enters for the thread that has it. `ns`: how long to wait at most. EXCEPTION: a Python error is set. */
+/* Re-enters for the thread that has it, unless that has noted a task and another one runs now. `ns`: how long to wait
+ * at most. EXCEPTION: a Python error is set. */
 int mutex_acquire(Mutex *mutex, int64_t ns);
+/* The same, noting the task if the thread did not have it yet: for blocks of the user's, in which he may await. */
+int mutex_hold(Mutex *mutex, int64_t ns);
+/* The same for readers: whatever the task. */
+int mutex_acquire_to_read(Mutex *mutex, int64_t ns);
 /* Only by the thread that has it. False: the word was replaced under us. */
 bool mutex_release(Mutex *mutex, bool repaired);
 

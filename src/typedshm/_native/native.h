@@ -71,6 +71,7 @@ int byte_locks_add(PyObject *module);
 int handles_add(PyObject *module);
 int mutex_add(PyObject *module);
 int guard_add(PyObject *module);
+int task_add(PyObject *module);
 int header_add(PyObject *module);
 int seen_add(PyObject *module);
 int ring_add(PyObject *module);

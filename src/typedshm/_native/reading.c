@@ -89,7 +89,7 @@ static const char *unreadable(const Ring *self) {
 /* Writers beat every attempt: read while they are locked out. A reader does not wait for ever, whatever the default. */
 static bool read_locked(Ring *self, void *to, Wanted wanted, uint64_t *ordinal) {
     int64_t ns = self->timeout < PATIENCE_LOCKED ? self->timeout : PATIENCE_LOCKED;
-    int result = mutex_acquire(self->mutex, ns);
+    int result = mutex_acquire_to_read(self->mutex, ns);
     if (result != MUTEX_TAKEN) {
         if (result != MUTEX_EXCEPTION)
             ring_fail(self, guard_problem(result));
