@@ -156,12 +156,12 @@ def test_a_callback_that_is_no_task_is_refused(region):
 
 def test_the_one_that_is_refused_can_have_it_later(loop, region):
     async def main():
-        entered, refused = [], []
+        entered, refused, done = [], [], []
 
         async def hold():
             with region.lock():
                 entered.append(True)
-                await loop.until(lambda: refused)
+                await loop.until(lambda: refused or done)
                 region.write(record(2))
 
         async def meddle():
@@ -170,7 +170,8 @@ def test_the_one_that_is_refused_can_have_it_later(loop, region):
                 try:
                     with region.lock():
                         region.write(record(3))
-                        break
+                    done.append(True)
+                    break
                 except typedshm.MisuseError:
                     refused.append(True)
                     await loop.sleep(0.001)
