@@ -28,12 +28,7 @@ static PyObject *value_of(Ring *ring, Pin *pin) {
     ring_values *values = &ring->values;
     if (values->type) {
         PyObject *viewed = ring_part(ring, "viewed", &values->viewed);
-        PyObject *value = viewed ? PyObject_CallFunction(viewed, "N", PyLong_FromVoidPtr(pin->start)) : NULL;
-        if (value) {
-            Py_INCREF((PyObject *)pin);
-            struct_set_state(value, (PyObject *)pin);
-        }
-        return value;
+        return viewed ? view_new(pin, viewed, pin->start) : NULL;
     }
     PyObject *hold = hold_new(pin, NULL);
     if (!hold)

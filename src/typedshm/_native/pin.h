@@ -27,6 +27,8 @@ void pin_raise_ended(void);
 /* The bytes of a pin as a read-only buffer, which keeps the slot. `owner` is kept alive as well; it may be NULL. NULL
  * and an error set if nobody keeps the slot any more. */
 PyObject *hold_new(Pin *pin, PyObject *owner);
+/* A read-only Struct over bytes of the pin, which it remembers: what `make` returns for their address. See view.c. */
+PyObject *view_new(Pin *pin, PyObject *make, char *start);
 /* The pin that a borrowed Struct remembers, which is a Pin or a Hold; NULL if it is none. Borrowed. */
 Pin *pin_of(PyObject *state);
 /* The handle is being closed: no more pins. False if arrays from borrow() still have some: the last of them calls

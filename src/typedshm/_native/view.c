@@ -52,6 +52,21 @@ static void viewed_releasebuffer(PyObject *self, Py_buffer *view) {
 
 /* ---- fields of a viewed Struct ---------------------------------------------------------------------------------- */
 
+PyObject *view_new(Pin *pin, PyObject *make, char *start) {
+    PyObject *address = PyLong_FromVoidPtr(start);
+    PyObject *value = address ? PyObject_CallFunctionObjArgs(make, address, NULL) : NULL;
+    Py_XDECREF(address);
+    if (value && !struct_check(value)) {
+        Py_CLEAR(value);
+        PyErr_SetString(PyExc_TypeError, "typedshm: only a Struct can be a view");
+    }
+    if (value) {
+        Py_INCREF((PyObject *)pin);
+        struct_set_state(value, (PyObject *)pin);
+    }
+    return value;
+}
+
 /* Where a field's bytes are; NULL and an error set once the block has ended. */
 static char *address_of(Field *field, PyObject *instance) {
     Py_buffer view;
@@ -65,17 +80,7 @@ PyObject *viewed_struct_get(Field *field, PyObject *instance) {
     char *address = address_of(field, instance);
     if (!address)
         return NULL;
-    PyObject *nested = PyObject_CallFunction(PyTuple_GetItem(field->extra, 1), "N", PyLong_FromVoidPtr(address));
-    if (!nested)
-        return NULL;
-    if (!struct_check(nested)) {
-        Py_DECREF(nested);
-        PyErr_SetString(PyExc_TypeError, "typedshm: only a Struct has a viewed field");
-        return NULL;
-    }
-    Py_INCREF((PyObject *)pin_of(struct_state(instance)));
-    struct_set_state(nested, (PyObject *)pin_of(struct_state(instance)));
-    return nested;
+    return view_new(pin_of(struct_state(instance)), PyTuple_GetItem(field->extra, 1), address);
 }
 
 PyObject *viewed_array_get(Field *field, PyObject *instance) {
