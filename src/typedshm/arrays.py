@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeAlias, TypeVar, cast, overload
 import numpy as np
 
 from typedshm.errors import SchemaError
-from typedshm.immutable import Immutable
+from typedshm.immutable import Immutable, frozen
 from typedshm.kinds import STRUCT
 from typedshm.layout import Layout, LayoutField
 from typedshm.struct import Struct, StructMeta
@@ -18,6 +18,7 @@ NDArray: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[A]]
 """``numpy.typing.NDArray``, without that module, which takes a millisecond to import."""
 
 
+@frozen
 class ArraySchema(Immutable, Generic[A]):
     """The schema of a region whose values are bare arrays; made by :func:`array`.
 

@@ -1,6 +1,8 @@
 """Immutable: objects that are what was said of them once."""
 
-from typing import Any
+from typing import Any, TypeVar, dataclass_transform
+
+C = TypeVar("C")
 
 
 class Immutable:
@@ -38,3 +40,9 @@ class Immutable:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), self._said
+
+
+@dataclass_transform(frozen_default=True)
+def frozen(cls: type[C]) -> type[C]:
+    """Have type checkers refuse what :class:`Immutable` refuses when it runs: to set an attribute."""
+    return cls

@@ -15,7 +15,7 @@ import numpy as np
 
 from typedshm.errors import SchemaError
 from typedshm.fields import Declaration, Face
-from typedshm.immutable import Immutable
+from typedshm.immutable import Immutable, frozen
 from typedshm.kinds import KINDS, STRUCT, ByteOrder, kind_of_dtype
 
 try:
@@ -142,6 +142,7 @@ class LayoutField(NamedTuple):
         return f"{text} at {self.offset}"
 
 
+@frozen
 class Layout(Immutable):
     """The bytes of a Struct.
 
