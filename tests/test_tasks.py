@@ -220,6 +220,17 @@ def test_a_reader_that_takes_the_lock_is_not_refused(loop):
         assert region.read() == record(2)
 
 
+def test_a_task_that_has_given_it_back_counts_no_more(region):
+    async def main():
+        with region.lock():
+            region.write(record(2))
+
+    asyncio.run(main())
+    with region.update() as t, region.lock():  # a block notes no task
+        t.a = 3
+    assert region.version == 3
+
+
 def test_a_lock_around_the_loop_is_for_all_of_its_tasks(loop, region):
     async def main():
         async def write():
