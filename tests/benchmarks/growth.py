@@ -149,14 +149,18 @@ def _readers(plan: Plan) -> list[Measurement]:
                 visitor.end()
             value = peer.value(3)
             work = {kind.label: lambda write=peer.write, value=value: write(value)}
+            turns: dict[int, list[Cost]] = {count: [] for count in counts}
+            for _ in range(plan.rounds):
+                for count in counts:
+                    over.value = 0
+                    for visitor in visitors[:count]:
+                        visitor.begin("visit")
+                    turns[count].append(rounds.costs(work, 1, 0.02)[kind.label])
+                    over.value = 1
+                    for visitor in visitors[:count]:
+                        visitor.end()
             for count in counts:
-                over.value = 0
-                for visitor in visitors[:count]:
-                    visitor.begin("visit")
-                found[count] |= rounds.costs(work, plan.rounds, 0.02)
-                over.value = 1
-                for visitor in visitors[:count]:
-                    visitor.end()
+                found[count][kind.label] = Cost.over(turns[count])
     for costs in found.values():
         costs[ONE_READER] = found[1][OURS]
     return [

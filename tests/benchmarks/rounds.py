@@ -90,6 +90,13 @@ class Cost:
         medians = [scale * statistics.median(turn) for turn in turns]
         return cls(scale * quantile(values, 0.5), scale * quantile(values, 0.99), torn, lost, medians)
 
+    @classmethod
+    def over(cls, rounds: "Sequence[Cost]") -> "Cost":
+        """Sum up what the same thing cost in some rounds."""
+        medians = [cost.p50 for cost in rounds]
+        tails = [cost.p99 for cost in rounds if cost.p99 is not None]
+        return cls(statistics.median(medians), statistics.median(tails) if tails else None, turns=medians)
+
     def ratio(self, other: "Cost") -> float | None:
         """Return this cost as a share of another, None of one that is nothing.
 
