@@ -87,7 +87,7 @@ class Cost:
     def of(cls, turns: Sequence[Sequence[float]], scale: float = 1.0, torn: int | None = None, lost: int = 0) -> "Cost":
         """Sum up the single measurements of some turns."""
         values = [value for turn in turns for value in turn]
-        medians = [scale * statistics.median(turn) for turn in turns]
+        medians = [scale * quantile(turn, 0.5) for turn in turns]
         return cls(scale * quantile(values, 0.5), scale * quantile(values, 0.99), torn, lost, medians)
 
     @classmethod
@@ -105,7 +105,6 @@ class Cost:
         """
         if not other.p50:
             return None
-        pairs = list(zip(self.turns, other.turns, strict=False)) if len(self.turns) == len(other.turns) else []
-        if not pairs or not all(theirs for _, theirs in pairs):
+        if not self.turns or len(self.turns) != len(other.turns) or not all(other.turns):
             return self.p50 / other.p50
-        return statistics.median(ours / theirs for ours, theirs in pairs)
+        return statistics.median(ours / theirs for ours, theirs in zip(self.turns, other.turns, strict=True))
