@@ -51,9 +51,7 @@ class Follower(Generic[T]):
         return self
 
     def __next__(self) -> T:
-        if self._busy:
-            self._region._fail("followed twice")  # pyright: ignore[reportPrivateUsage]
-        self._busy = True
+        self._begin()
         try:
             self._end_block()
             self._region._await(self.version, self._timeout)  # pyright: ignore[reportPrivateUsage]
@@ -69,9 +67,7 @@ class Follower(Generic[T]):
         return self
 
     async def __anext__(self) -> T:
-        if self._busy:
-            self._region._fail("followed twice")  # pyright: ignore[reportPrivateUsage]
-        self._busy = True
+        self._begin()
         try:
             self._end_block()
             await self._region._await_soon(self.version, self._timeout)  # pyright: ignore[reportPrivateUsage]
@@ -82,6 +78,12 @@ class Follower(Generic[T]):
             raise
         finally:
             self._busy = False
+
+    def _begin(self) -> None:
+        """Be the only one who waits in here; who has begun ends it by resetting ``_busy``."""
+        if self._busy:
+            self._region._fail("followed twice")  # pyright: ignore[reportPrivateUsage]
+        self._busy = True
 
     def _take(self) -> T:
         """Get the next version, which is there, and account for it."""

@@ -61,8 +61,7 @@ def markdown(
     parts = [
         f"Taken on {date}, on {machine()}, with {', '.join(versions)}. Medians; everybody takes turns in the same run,"
         " so that what counts is the ratio, the median over the rounds. Readers are processes of their own that sleep"
-        " until they are woken"
-        " (py-lmdb and global-buffer cannot and look again and again).",
+        " until they are woken (py-lmdb and global-buffer cannot and look again and again).",
         "![What the verbs cost beside the peers](tests/benchmarks/peers.svg)",
         "**Bars.** What typedshm may cost at most, as a share of something else's cost. `memcpy` is `numpy.copyto`,"
         " from four sources to four targets in turn as a ring does, so that neither is in the cache.",

@@ -117,8 +117,7 @@ static void let_go(Pin *pin) {
 
 /* ---- Pin -------------------------------------------------------------------------------------------------------- */
 
-/* The region once more, in pages that nothing can write to: the same for all pins, so that a fork knows what to copy.
- */
+/* The region once more, in pages that nothing can write to: the same for all pins, as a fork has to know them. */
 static Mapping *pages_of(Ring *self) {
     Mapping *there = tshm_load(&self->pins.pages, acquire); /* pairs with the exchange below: it is whole */
     if (there)

@@ -290,9 +290,8 @@ static const char write_doc[] =
     "RegionLost\n    The region's memory went away, and what was written with it.\n"
     "LayoutMismatch\n    This handle's schema is not the region's own, so that it may only read.\n"
     "RegionRefused\n    The handle was attached with readonly=True.\n"
-    "MisuseError\n    This thread has an open update() or loan() block on the region, or another task of it holds "
-    "lock() "
-    "and awaits\n    something.";
+    "MisuseError\n    This thread has an open update() or loan() block on the region,\n"
+    "    or another task of it holds lock() and awaits something.";
 
 static const char update_doc[] =
     "update($self, /, *, timeout=...)\n--\n\n"
