@@ -2,17 +2,13 @@
 
 import ctypes
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 from typedshm.kinds import KINDS, STRUCT
 from typedshm.layout import Layout, LayoutField, round_up
 
-
-class CtypesFields(NamedTuple):
-    """What a ``ctypes.Structure`` needs: its ``_fields_`` and, if not None, its ``_pack_``."""
-
-    fields: list[tuple[str, Any]]
-    pack: int | None
+CtypesFields: TypeAlias = tuple[list[tuple[str, Any]], int | None]
+"""What a ``ctypes.Structure`` needs: its ``_fields_`` and, if not None, its ``_pack_``."""
 
 
 def ctypes_fields(layout: Layout, own: Sequence[LayoutField], structs: Mapping[str, type], base: Any) -> CtypesFields:
@@ -42,7 +38,7 @@ def ctypes_fields(layout: Layout, own: Sequence[LayoutField], structs: Mapping[s
         members.append((field.name, ctype))
     start = ctypes.sizeof(base) if base is not None else 0
     if _ctypes_agrees(layout, own, members, base, start):
-        return CtypesFields(members, layout.pack)
+        return members, layout.pack
     padded: list[tuple[str, Any]] = []
     for field, member in zip(own, members, strict=True):
         if field.offset > start:
@@ -51,7 +47,7 @@ def ctypes_fields(layout: Layout, own: Sequence[LayoutField], structs: Mapping[s
         start = field.end
     if layout.size > start:
         padded.append((f"_pad_{start}", ctypes.c_ubyte * (layout.size - start)))
-    return CtypesFields(padded, 1)
+    return padded, 1
 
 
 def _ctypes_agrees(

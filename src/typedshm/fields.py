@@ -8,11 +8,12 @@ import types
 from collections.abc import Callable
 from datetime import datetime
 from enum import Enum, IntEnum, IntFlag
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeAlias, Union, cast, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias, Union, cast, get_args, get_origin
 
 import numpy as np
 
 from typedshm.errors import SchemaError
+from typedshm.immutable import Immutable, frozen
 from typedshm.kinds import KINDS, STRUCT, Kind, kind_of_dtype
 from typedshm.vocabulary import Bytes, Counted, Doc, Offset, Scalar, Shape, Timestamp, Unit, Utf8, Utf16, Utf32
 
@@ -22,7 +23,8 @@ Face: TypeAlias = Literal["datetime64", "datetime"]
 _INTEGERS = "i8, i16, i32, i64, u8, u16, u32, u64"
 
 
-class Declaration(NamedTuple):
+@frozen
+class Declaration(Immutable):
     """What one annotation says.
 
     Attributes
@@ -45,6 +47,7 @@ class Declaration(NamedTuple):
         What a timestamp reads as.
     """
 
+    __match_args__ = ("kind", "length", "shape", "unit", "doc", "offset", "enum", "struct", "face")
     kind: str
     length: int = 0
     shape: tuple[int, ...] = ()
@@ -234,7 +237,7 @@ def _with_modifiers(declared: Declaration, metadata: list[object]) -> Declaratio
             doc = item.text
         elif isinstance(item, Offset):
             offset = item.n
-    return declared._replace(unit=unit, doc=doc, offset=offset)
+    return declared.replaced(unit=unit, doc=doc, offset=offset)
 
 
 _ADVICE: dict[object, str] = {

@@ -1,14 +1,17 @@
 """Kinds: the one table of what can be stored."""
 
 import ctypes
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
+
+from typedshm.immutable import Immutable, frozen
 
 ByteOrder: TypeAlias = Literal["little", "big"]
 
 
-class Kind(NamedTuple):
+@frozen
+class Kind(Immutable):
     """One row of :data:`KINDS`: how one item of a kind lies in memory.
 
     Attributes
@@ -29,6 +32,7 @@ class Kind(NamedTuple):
         How many ``ctype`` make one item: 2 for complex numbers.
     """
 
+    __match_args__ = ("name", "dtype", "size", "alignment", "ctype", "python", "sized", "parts")
     name: str
     dtype: str
     size: int

@@ -27,7 +27,8 @@ except ImportError:
 SIZE_LIMIT = 2**40
 
 
-class Enumeration(NamedTuple):
+@frozen
+class Enumeration(Immutable):
     """The named values of an integer field.
 
     Attributes
@@ -40,6 +41,7 @@ class Enumeration(NamedTuple):
         In the order of declaration, aliases included.
     """
 
+    __match_args__ = ("name", "flag", "members")
     name: str
     flag: bool
     members: tuple[tuple[str, int], ...]

@@ -273,7 +273,7 @@ def _make(place: Place, fd: int, fresh: bool, blueprint: Blueprint, paging: Pagi
             # hugetlbfs: its files consist of whole huge pages, and can only be mapped
             page = os.fstat(fd).st_blksize
             size = -(-size // page) * page
-            paging = paging._replace(huge=False)
+            paging = paging.replaced(huge=False)
         _native.preallocate(fd, size)
         mapping = map_file(place, fd, writable=True)
         paging.settle(place, mapping, fresh=True)

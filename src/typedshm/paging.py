@@ -4,10 +4,10 @@ import errno
 import os
 import sys
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from typedshm import _native
 from typedshm.errors import RegionFull, RegionRefused
+from typedshm.immutable import Immutable, frozen
 from typedshm.place import Place
 
 PREFAULT_LIMIT = 128 * 2**20
@@ -19,7 +19,8 @@ for each MiB that is made, 0.13 ms for each that exists).
 """
 
 
-class Paging(NamedTuple):
+@frozen
+class Paging(Immutable):
     """How the pages of a region's memory are to be had.
 
     Attributes
@@ -33,6 +34,7 @@ class Paging(NamedTuple):
         Use huge pages in a region that is made.
     """
 
+    __match_args__ = ("prefault", "locked", "huge")
     prefault: bool | None = None
     locked: bool = False
     huge: bool = False

@@ -4,10 +4,11 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from typedshm import _native
 from typedshm.errors import NameRefused
+from typedshm.immutable import Immutable, frozen
 
 Scope = Literal["user", "machine"]
 Name = str | os.PathLike[str]
@@ -37,7 +38,8 @@ else:
         return str(os.geteuid())
 
 
-class Place(NamedTuple):
+@frozen
+class Place(Immutable):
     """Where a region's bytes are kept.
 
     Attributes
@@ -52,6 +54,7 @@ class Place(NamedTuple):
         Its permission bits when it is created.
     """
 
+    __match_args__ = ("name", "scope", "address", "mode")
     name: Name
     scope: Scope
     address: str

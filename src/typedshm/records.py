@@ -3,16 +3,19 @@
 import functools
 import sys
 from collections.abc import Callable
-from typing import Annotated, Any, NamedTuple, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, cast, get_args, get_origin, get_type_hints
 
 from typedshm.errors import SchemaError
+from typedshm.immutable import Immutable, frozen
 from typedshm.struct import Struct, StructMeta, plan_of, restore, version_of
 from typedshm.vocabulary import Shape
 
 
-class Record(NamedTuple):
+@frozen
+class Record(Immutable):
     """A pydantic model or dataclass, and the Struct with the same fields."""
 
+    __match_args__ = ("source", "struct", "nested", "build")
     source: type[Any]
     struct: type[Struct]
     nested: "dict[str, Record]"
@@ -34,9 +37,11 @@ class Record(NamedTuple):
         return self.struct(**fields)
 
 
-class _Declared(NamedTuple):
+@frozen
+class _Declared(Immutable):
     """A record's field: its annotation, its default if it has one, and the name the record is built by."""
 
+    __match_args__ = ("annotation", "defaults", "key")
     annotation: Any
     defaults: tuple[Any, ...]
     key: str

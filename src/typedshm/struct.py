@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from enum import IntEnum, IntFlag
 from types import MethodType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast, dataclass_transform
+from typing import TYPE_CHECKING, Any, TypeVar, cast, dataclass_transform
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from typedshm.annotations import own_annotations, own_doc, resolve
 from typedshm.ctypes_fields import ctypes_fields
 from typedshm.errors import Closed, ReadOnly, SchemaError
 from typedshm.fields import Declaration, is_class_variable, parse
+from typedshm.immutable import Immutable, frozen
 from typedshm.kinds import KINDS, ByteOrder
 from typedshm.layout import Enumeration, Layout, LayoutField, lay_out
 from typedshm.questions import ask
@@ -41,9 +42,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 _from_buffer_copy: Callable[..., Any] = cast("Any", type(ctypes.Structure)).from_buffer_copy
 
 
-class Plan(NamedTuple):
+@frozen
+class Plan(Immutable):
     """What a Struct class was compiled to; its leased variant shares it."""
 
+    __match_args__ = ("plain", "layout", "structs", "enums", "defaults", "described")
     plain: "type[Struct]"
     layout: Layout
     structs: "dict[str, type[Struct]]"
