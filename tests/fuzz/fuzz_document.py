@@ -131,6 +131,12 @@ def mutate(text: bytes, draw: random.Random) -> bytes:
     return changed
 
 
+def _whole(number: object) -> int:
+    if type(number) is not int:  # a text, say, of which there would be gigabytes when it is multiplied
+        raise TypeError
+    return number
+
+
 def _mend(layout: dict[str, Any]) -> None:
     """Make offsets and sizes fit again, so that the rest gets a chance."""
     end = 0
@@ -146,10 +152,10 @@ def _mend(layout: dict[str, Any]) -> None:
             kind = typedshm.kinds.KINDS[field["kind"]]
             if not kind.sized:
                 field.pop("length", None)
-            item = kind.size * (field.setdefault("length", 1) if kind.sized else 1)
+            item = kind.size * _whole(field.setdefault("length", 1) if kind.sized else 1)
             if kind.alignment == 1:
                 field["byte_order"] = "little"
-        field["size"] = item * math.prod(field.get("shape", ()))
+        field["size"] = item * math.prod(map(_whole, field.get("shape", ())))
         field["offset"] = end
         end += field["size"]
     layout["size"] = -(-end // layout["alignment"]) * layout["alignment"]
