@@ -7,6 +7,8 @@ import typedshm
 from peers import Child, SharedBytes
 from shared_types import POSITIONS, Frame, Record, frame_words, is_whole, record, record_words, torn_records
 
+pytestmark = pytest.mark.parallel  # what never runs at the same moment is seldom seen torn
+
 BATCH = 4096
 LIMIT = 20_000_000
 

@@ -3,7 +3,8 @@
 
 wine=/usr/lib/wine/wine64
 wineserver=/usr/lib/wine/wineserver64
-export WINEPREFIX=$prefix WINEDEBUG=-all DISPLAY= WINEDLLOVERRIDES="mscoree=;mshtml=;winedbg.exe=d;ucrtbase=n,b"
+# without the mount manager, which is asked for the number of its drive whenever a file is looked at
+export WINEPREFIX=$prefix WINEDEBUG=-all DISPLAY= WINEDLLOVERRIDES="mscoree=;mshtml=;winedbg.exe=d;ucrtbase=n,b;mountmgr.sys=d"
 
 windows_path() { printf 'Z:%s' "${1//\//\\}"; }
 
