@@ -11,6 +11,7 @@ from typing_extensions import TypeAliasType
 
 from typedshm.errors import SchemaError
 from typedshm.fields import KINDS, Declaration, is_class_variable, parse
+from typedshm.kinds import Kind
 from typedshm.vocabulary import (
     Bytes,
     Doc,
@@ -200,6 +201,19 @@ def test_metadata_is_plain_and_frozen() -> None:
     assert len({Utf8(4), Utf8(4), Utf16(4)}) == 2
     with pytest.raises(AttributeError):
         Unit("m").text = "s"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("said", [(), ("u8", "u1", 1, 1, None, int, False, 1, 2)])
+@pytest.mark.parametrize("named", [{}, {"sise": 1}, {"name": "u8"}])
+def test_what_is_immutable_is_made_whole_or_not_at_all(said: Any, named: Any) -> None:
+    with pytest.raises(TypeError, match="Kind: "):
+        Kind(*said, **named)
+
+
+def test_what_is_immutable_has_defaults_and_can_be_replaced() -> None:
+    kind = Kind("u8", "u1", 1, 1, None, int)
+    assert (kind.sized, kind.parts) == (False, 1)
+    assert kind.replaced(parts=2) == Kind("u8", "u1", 1, 1, None, int, parts=2) != kind
 
 
 def test_class_variables_are_no_fields() -> None:

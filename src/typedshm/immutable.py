@@ -18,8 +18,14 @@ class Immutable:
 
     def __init__(self, *said: object, **named: object) -> None:
         names = self.__match_args__
-        for name, value in (*zip(names[: len(said)], said, strict=True), *named.items()):
+        given = dict(zip(names, said, strict=False)) | named
+        if len(given) < len(said) + len(named) or not given.keys() <= set(names):
+            raise TypeError(f"{type(self).__name__}: expected {', '.join(names)}, found {said!r} and {named!r}")
+        for name, value in given.items():
             object.__setattr__(self, name, value)
+        for name in names:
+            if not hasattr(self, name):
+                raise TypeError(f"{type(self).__name__}: {name} is missing")
 
     @property
     def _said(self) -> tuple[Any, ...]:
