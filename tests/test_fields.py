@@ -203,8 +203,16 @@ def test_metadata_is_plain_and_frozen() -> None:
         Unit("m").text = "s"  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("said", [(), ("u8", "u1", 1, 1, None, int, False, 1, 2)])
-@pytest.mark.parametrize("named", [{}, {"sise": 1}, {"name": "u8"}])
+@pytest.mark.parametrize(
+    ("said", "named"),
+    [
+        ((), {}),
+        ((), {"name": "u8"}),
+        (("u8", "u1", 1, 1, None, int), {"name": "u8"}),
+        (("u8", "u1", 1, 1, None, int), {"sise": 1}),
+        (("u8", "u1", 1, 1, None, int, False, 1, 2), {}),
+    ],
+)
 def test_what_is_immutable_is_made_whole_or_not_at_all(said: Any, named: Any) -> None:
     with pytest.raises(TypeError, match="Kind: "):
         Kind(*said, **named)
