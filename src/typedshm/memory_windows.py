@@ -310,7 +310,6 @@ def _open_file(place: Place, intent: str, writable: bool) -> tuple[int, bool]:
     os.close(fd)
     if stat.S_ISREG(status.st_mode):
         raise RegionRefused(errno.ELOOP, f"{place} cannot be opened: a symbolic link stands under that name")
-    # such as CON and NUL, which Windows finds in every folder
     raise RegionRefused(errno.EPERM, f"{place} is not to be trusted: it is not a regular file")
 
 

@@ -84,6 +84,7 @@ WINEPATH=$(windows_path "$home/tools")
 HYPOTHESIS_STORAGE_DIRECTORY=$(windows_path "$run/hypothesis")
 export WINEPATH HYPOTHESIS_STORAGE_DIRECTORY
 "$wineserver" --persistent=60 8>&- 9>&- # kept between the processes of a test; if we are killed it ends by itself
+"$wine" cmd /c exit </dev/null &>/dev/null 8>&- 9>&- # starts the services, which hold on to what they are given
 
 # ---- what was asked for ----
 
