@@ -21,6 +21,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sanitizer/tsan_interface.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -198,6 +199,8 @@ static void *pinner(void *unused) {
         tshm_cursor cursor;
         if (tshm_read_begin(&ring, &cursor) != TSHM_READABLE)
             continue;
+        if (turn % 32 == 0)
+            sched_yield(); /* a writer may pass here, or with the pin; on few processors it hardly would by chance */
         int state = tshm_pin(&ring, &cursor, lock.entry, lock_alive, &lock);
         if (state == TSHM_TOO_MANY)
             count(&refused_count);
@@ -209,6 +212,8 @@ static void *pinner(void *unused) {
             come(&lock);
             continue;
         }
+        if (turn % 32 == 16)
+            sched_yield();
         check(cursor.payload, tshm_ordinal(&ring, &cursor));
         count(&pinned_count);
         tshm_unpin(&cursor, lock.entry);
