@@ -1,12 +1,13 @@
 """Every test has names of its own, and leaves nothing behind: no region, no process."""
 
+import contextlib
 import signal
 from collections.abc import Iterator
 
 import pytest
 
 import marks
-from system import children
+from system import children, kill
 from typedshm.testing import isolated
 
 
@@ -45,7 +46,12 @@ def interruptible() -> Iterator[None]:
 def namespace() -> Iterator[str]:
     """Isolate the test by the environment, which its child processes inherit."""
     before = set(children())
-    with isolated() as name:
-        yield name
-    left = [words for pid, words in children().items() if pid not in before]
-    assert not left, f"processes left by the test: {left}"
+    try:
+        with isolated() as name:
+            yield name
+    finally:
+        left = {pid: words for pid, words in children().items() if pid not in before}
+        for pid in left:  # or they would run beside every test that follows
+            with contextlib.suppress(OSError):
+                kill(pid)
+    assert not left, f"processes left by the test: {list(left.values())}"
