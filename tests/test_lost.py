@@ -487,9 +487,10 @@ import os, resource, numpy as np, typedshm
 region = typedshm.create("region", typedshm.array("u1", 20_000_000), slots=2)
 region.write(np.ones(20_000_000, "u1"))
 value = np.zeros(20_000_000, "u1")
-used = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmData"))
+with open("/proc/self/status") as status:
+    used = next(int(line.split()[1]) for line in status if line.startswith("VmData"))
 before = resource.getrlimit(resource.RLIMIT_DATA)
-resource.setrlimit(resource.RLIMIT_DATA, ((used + 4096) * 1024, before[1]))
+resource.setrlimit(resource.RLIMIT_DATA, ((used + 16 * 1024) * 1024, before[1]))  # a sanitizer takes some, too
 os.truncate(region._memory.place.address, 0)
 try:
     region.read_into(value)
