@@ -230,7 +230,8 @@ def visits_of(board: SharedBytes) -> Any:
 
 def come_and_go(pipe: Any, name: Name, board: SharedBytes, lane: int) -> None:
     """Open and close, and say so between the two."""
-    visit = visits_of(board)[lane]
+    visits = visits_of(board)
+    visit = visits[lane]
     chance = random.Random()
     while True:
         region = typedshm.open(name, Record)
@@ -241,11 +242,16 @@ def come_and_go(pipe: Any, name: Name, board: SharedBytes, lane: int) -> None:
             region.write(record(number))
             for _ in range(chance.randrange(1, 30)):
                 assert region.read() == record(number), "two have the lock, or two regions one memory"
+        for _ in range(chance.choice((0, 500))):  # every other time wait for company, which else would be rare
+            if sum(bool(each.instance) for each in visits) > 1:
+                break
+            sched_yield()
         visit.instance = 0
         visit.changes += 1
         region.close()
 
 
+@pytest.mark.parallel
 def test_storm_of_opening_and_closing(name: Name, kills: int, report: Callable[[str], None]) -> None:
     """At any moment there is one instance or none; all who have it open at one moment have the same."""
     board = SharedBytes(LANES * ctypes.sizeof(Visit))

@@ -25,6 +25,8 @@ from peers import sched_yield
 from storm import EXACT, Crew, Lane, Large, Queue, Small, fill, is_true, is_whole, words_of
 from wire import Wire
 
+pytestmark = pytest.mark.parallel  # on one processor it hits but those who are waiting for it
+
 COUNTS = ("writes", "looks", "copies", "torn", "backwards", "blocked")
 ROW = (*COUNTS, "version", "longest", "phase", "aim", "wait", "waiting")
 BLOCKED = 100_000_000
