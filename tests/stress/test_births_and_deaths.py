@@ -242,9 +242,8 @@ def come_and_go(pipe: Any, name: Name, board: SharedBytes, lane: int) -> None:
             region.write(record(number))
             for _ in range(chance.randrange(1, 30)):
                 assert region.read() == record(number), "two have the lock, or two regions one memory"
-        for _ in range(chance.choice((0, 500))):  # every other time wait for company, which else would be rare
-            if sum(bool(each.instance) for each in visits) > 1:
-                break
+        until_then = time.monotonic() + chance.choice((0, LONGEST))  # now and then for company, which else is rare
+        while time.monotonic() < until_then and sum(bool(each.instance) for each in visits) < 2:
             sched_yield()
         visit.instance = 0
         visit.changes += 1
