@@ -484,8 +484,8 @@ def test_room_that_was_taken_back_costs_the_region_not_the_process(small_disk):
 def test_a_limit_on_private_memory_is_no_obstacle():
     done = run_script("""
 import os, resource, numpy as np, typedshm
-value = np.ones(20_000_000, "u1")
-regions = [typedshm.create(name, typedshm.array("u1", 20_000_000), slots=2) for name in ("region", "another")]
+value = np.ones(1_000_000, "u1")
+regions = [typedshm.create(name, typedshm.array("u1", 1_000_000), slots=2) for name in ("region", "another")]
 for region in regions:
     region.write(value)
 before = resource.getrlimit(resource.RLIMIT_DATA)

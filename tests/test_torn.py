@@ -1,5 +1,7 @@
 """Many readers beside many writers: every read is one whole version, and the check would see one that is not."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,18 @@ pytestmark = pytest.mark.parallel  # what never runs at the same moment is seldo
 
 BATCH = 4096
 LIMIT = 200_000_000  # where all share one processor, a reader finds something new only each time its turn comes
+
+
+def read_beside(writers, readers):
+    """What the readers return, beside writers who write until they have all returned."""
+    stop = SharedBytes(1)
+    with contextlib.ExitStack() as running:
+        for function, *args in writers:
+            running.enter_context(Child(function, stop, *args))
+        children = [running.enter_context(Child(*reader)) for reader in readers]
+        results = [child.join() for child in children]
+        stop[0] = 1
+    return results
 
 
 def write_records(pipe, stop, lane):
@@ -44,7 +58,7 @@ def read_records(pipe, copy_into, reads, changes):
 
 def read_records_by_protocol(pipe, readonly):
     with typedshm.attach("record", Record, readonly=readonly) as region:
-        return read_records(pipe, region.read_into, 500_000, 100)
+        return read_records(pipe, region.read_into, 500_000, 500)
 
 
 def write_records_naively(pipe, stop, shared):
@@ -69,24 +83,17 @@ def read_records_naively(pipe, shared):
 
 @pytest.mark.parametrize("slots", [1, 2, 3])
 def test_records_are_never_torn_and_naive_ones_are(slots):
-    stop = SharedBytes(1)
     readers = [(read_records_by_protocol, False), (read_records_by_protocol, slots > 1)]
     with typedshm.create("record", Record, slots=slots) as region:
         region.write(record(0))
-        with Child(write_records, stop, 1), Child(write_records, stop, 2):
-            with Child(*readers[0]) as one, Child(*readers[1]) as other:
-                results = [one.join(), other.join()]
-            stop[0] = 1
+        results = read_beside([(write_records, 1), (write_records, 2)], readers)
     assert sum(reads for reads, _ in results) >= 1_000_000
     assert [torn for _, torn in results] == [0, 0]
 
-    stop, shared = SharedBytes(1), SharedBytes(80)
+    shared = SharedBytes(80)
     Record.from_buffer(shared)
     shared[:] = bytes(record(0))
-    with Child(write_records_naively, stop, shared):
-        with Child(read_records_naively, shared) as reader:
-            _, torn = reader.join()
-        stop[0] = 1
+    ((_, torn),) = read_beside([(write_records_naively, shared)], [(read_records_naively, shared)])
     assert torn > 0, "the check sees what is torn"
 
 
@@ -141,21 +148,14 @@ def read_frames_naively(pipe, shared):
 
 
 def test_frames_are_never_torn_and_naive_ones_are():
-    stop = SharedBytes(1)
     with typedshm.create("frame", Frame) as region:
         with region.loan() as t:
             t.sequence = 0
             frame_words(t.image)[:] = POSITIONS
-        with Child(write_frames, stop, 0), Child(write_frames, stop, 1):
-            with Child(read_frames, 1000, 100) as one, Child(read_frames, 1000, 100) as other:
-                results = [one.join(), other.join()]
-            stop[0] = 1
+        results = read_beside([(write_frames, 0), (write_frames, 1)], [(read_frames, 1000, 100)] * 2)
     assert sum(reads for reads, _ in results) >= 2000
     assert [torn for _, torn in results] == [0, 0]
 
-    stop, shared = SharedBytes(1), SharedBytes(POSITIONS.nbytes)
-    with Child(write_frames_naively, stop, shared):
-        with Child(read_frames_naively, shared) as reader:
-            _, torn = reader.join()
-        stop[0] = 1
+    shared = SharedBytes(POSITIONS.nbytes)
+    ((_, torn),) = read_beside([(write_frames_naively, shared)], [(read_frames_naively, shared)])
     assert torn > 0, "the check sees what is torn"

@@ -139,7 +139,7 @@ def _file_path(path: str) -> str:
     elif file.endswith((".", " ")) or ":" in file:
         problem = f"{file!r}, which Windows takes for a part of, or another name of, another file"
     elif os.path.abspath(text).startswith("\\\\.\\"):  # such as NUL and COM1, which Windows has in every folder
-        problem = f"{file!r}, which Windows takes for a device"
+        problem = "what Windows takes for a device"
     if problem:
         raise NameRefused(f"path {_shown(path)}: expected one that a file can have, found {problem}")
     return text

@@ -196,7 +196,7 @@ if not marks.WINDOWS:
 else:
     NO_PATHS |= {"dot at the end": "car.", "space at the end": "car ", "a stream": "car:stream", "dots": "car. ."}
     # in every folder, whether the machine has such a port or not: waiting for one would wait for ever
-    NO_PATHS |= {name: name for name in ("NUL", "nul.txt", "CON", "COM1", "LPT9")}
+    NO_PATHS |= {name: name for name in ("NUL", "nul.txt", "CON", "COM1", "LPT9", r"\\.\NUL", r"\\.\pipe\car")}
 
 
 @pytest.mark.parametrize("name", NO_PATHS.values(), ids=NO_PATHS)
