@@ -209,6 +209,35 @@ def test_missing_headers_are_named_at_once(backend: Any, monkeypatch: pytest.Mon
         assert "apt install python3-dev" in text
 
 
+@pytest.mark.parametrize("settings", [{}, {"target": "musllinux_1_2_aarch64"}])
+def test_headers_that_debian_has_spread_are_put_together(
+    builder: Builder, backend: Any, zig: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: dict[str, str]
+) -> None:
+    """zig looks into no folder of the system's, and so finds nothing that pyconfig.h includes from there."""
+    include, apart = tmp_path / "include" / "python3.11", tmp_path / "include" / "x86_64-linux-gnu" / "python3.11"
+    for folder, config in ((include, "#include <x86_64-linux-gnu/python3.11/pyconfig.h>"), (apart, "the machine's")):
+        folder.mkdir(parents=True)
+        (folder / "pyconfig.h").write_text(config)
+    (include / "Python.h").write_text("Python's")
+    monkeypatch.setattr(backend.sysconfig, "get_path", lambda name: str(include))
+    monkeypatch.setattr(zig.sysconfig, "get_config_var", {"MULTIARCH": "x86_64-linux-gnu"}.get)
+    seen: list[list[str]] = []
+
+    def build_wheel(*args: object) -> str:
+        (first,) = re.findall(r'-I\\"(.*?)\\"', Path(os.environ["CMAKE_TOOLCHAIN_FILE"]).read_text(encoding="utf-8"))
+        seen.append([Path(first, name).read_text() for name in ("Python.h", "pyconfig.h")])
+        return "typedshm.whl"
+
+    monkeypatch.setattr(builder, "build_wheel", build_wheel)
+    backend.build_wheel("dist", settings)
+    assert seen == [["Python's", "the machine's"]]
+
+
+def test_headers_in_one_place_are_used_where_they_are(builder: Builder, backend: Any) -> None:
+    backend.build_wheel("dist")
+    assert '"-fno-sanitize=all")' in builder.toolchain
+
+
 def test_missing_zig_is_named(backend: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ziglang", None)
     assert "pip install ziglang" in sentence(lambda: backend.build_wheel("dist"))

@@ -101,12 +101,13 @@ def _compiler(config_settings: Settings | None) -> Iterator[Settings]:
         return
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "toolchain.cmake")
+        headers = _headers(own)
+        first = zig.complete_headers(headers, Path(folder))
         if "target" in own:
-            headers = Path(own.get("python-headers", sysconfig.get_path("include")))
             library = Path(own["python-library"]) if "python-library" in own else None
-            text = zig.toolchain(platform, headers, library)
+            text = zig.toolchain(platform, headers, library, first=first)
         else:
-            text = zig.toolchain(platform)
+            text = zig.toolchain(platform, first=first)
         file.write_text(text, encoding="utf-8")
         # the compiler and the toolchain file are gone after this build: nothing of it may be reused by the next
         settings |= {"cmake.fresh": "true", "install.strip": "false"}
@@ -135,9 +136,13 @@ def _zig_platform(own: dict[str, str]) -> str | None:
     return platform
 
 
+def _headers(own: dict[str, str]) -> Path:
+    return Path(own.get("python-headers", sysconfig.get_path("include")))
+
+
 def _check_headers(own: dict[str, str]) -> None:
     """Fail at once if CPython's headers are not there."""
-    folder = Path(own.get("python-headers", sysconfig.get_path("include")))
+    folder = _headers(own)
     if not (folder / "Python.h").is_file():
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         raise zig.NoCompiler(

@@ -103,7 +103,35 @@ def executable() -> Path:
     return Path(str(package.__file__)).with_name("zig.exe" if sys.platform == "win32" else "zig")
 
 
-def toolchain(wheel_platform: str, headers: Path | None = None, import_library: Path | None = None) -> str:
+def complete_headers(headers: Path, folder: Path) -> Path | None:
+    """Put CPython's headers together where a system has spread them; ``None`` where it has not.
+
+    Debian's ``pyconfig.h`` includes that of the machine from ``/usr/include/x86_64-linux-gnu``, where its own compilers
+    look of themselves. zig must not look there: it brings a C library of its own.
+
+    Parameters
+    ----------
+    headers
+        The folder of ``Python.h``.
+    folder
+        Where copies can be made.
+    """
+    multiarch = sysconfig.get_config_var("MULTIARCH")
+    config = headers.parent / str(multiarch) / headers.name / "pyconfig.h"
+    if not config.is_file():
+        return None
+    together = folder / headers.name
+    shutil.copytree(headers, together)
+    shutil.copy(config, together)
+    return together
+
+
+def toolchain(
+    wheel_platform: str,
+    headers: Path | None = None,
+    import_library: Path | None = None,
+    first: Path | None = None,
+) -> str:
     """Write the CMake toolchain file for a platform.
 
     Parameters
@@ -112,6 +140,8 @@ def toolchain(wheel_platform: str, headers: Path | None = None, import_library: 
         A wheel's platform tag.
     headers, import_library
         CPython's headers of that platform and, for Windows, ``python3.lib``; given if it is another than this machine.
+    first
+        Where to look for headers before all other places.
     """
     zig, name = executable().as_posix(), target(wheel_platform)
     # a strip for this target need not exist: leave the symbols out when linking
@@ -119,12 +149,13 @@ def toolchain(wheel_platform: str, headers: Path | None = None, import_library: 
     if name.endswith("-musl"):
         # zig and Alpine disagree on musl's file name, and Python has it loaded in any case: name none
         link += " -nostdlib"
+    # zig's default is to trap on undefined behaviour in builds that are not optimised
+    flags = "-fno-sanitize=all" + (f' -I\\"{first.as_posix()}\\"' if first else "")
     lines = [
         f'set(CMAKE_C_COMPILER "{zig}" cc -target {name})',
         # CMake insists on a compiler of Windows resources, of which we have none: it is never run
         f'set(CMAKE_RC_COMPILER "{zig}")',
-        # zig's default is to trap on undefined behaviour in builds that are not optimised
-        'set(CMAKE_C_FLAGS_INIT "-fno-sanitize=all")',
+        f'set(CMAKE_C_FLAGS_INIT "{flags}")',
         f'set(CMAKE_MODULE_LINKER_FLAGS_INIT "{link}")',
     ]
     if headers:
