@@ -37,7 +37,7 @@ ROOMS: dict[str, set[str]] = {
     # whatever else can be a schema
     "models": {"errors", "kinds", "layout", "snapshots", "struct", "vocabulary"},
     "validation": {"errors", "kinds", "layout", "models", "snapshots", "struct"},
-    "records": {"errors", "immutable", "models", "struct", "vocabulary"},
+    "records": {"annotations", "errors", "immutable", "models", "struct", "vocabulary"},
     "arrays": {"errors", "immutable", "kinds", "layout", "struct"},
     "adapters": {
         *("_native", "arrays", "document", "errors", "layout", "models", "questions", "records", "struct"),

@@ -58,6 +58,13 @@ def resolve(cls: type, annotations: Mapping[str, object], frame: FrameType | Non
 
 
 def own_doc(cls: type) -> str:
-    """Return the docstring of the class itself without indentation, or the empty string."""
-    lines = (cls.__dict__.get("__doc__") or "").strip().splitlines()
+    """Return the docstring of the class itself without indentation, or the empty string.
+
+    The class may have a descriptor in its place, as dataclasses have from CPython 3.15 on, which write theirs when they
+    are asked for it.
+    """
+    doc: object = cls.__dict__.get("__doc__")
+    if hasattr(type(doc), "__get__"):
+        doc = cls.__doc__
+    lines = doc.strip().splitlines() if isinstance(doc, str) else ()
     return "\n".join(line.strip() for line in lines)

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import Annotated, Any, cast, get_args, get_origin, get_type_hints
 
+from typedshm.annotations import own_doc
 from typedshm.errors import SchemaError
 from typedshm.immutable import Immutable, frozen
 from typedshm.struct import Struct, StructMeta, plan_of, restore, version_of
@@ -120,11 +121,11 @@ def _generated(source: type, declared: dict[str, _Declared], nested: dict[str, R
         # by the record, since no module holds the Struct
         return _restore, (source, bytes(cast("Any", self)), version_of(self))
 
-    own_doc = source.__dict__.get("__doc__") or ""
+    doc = own_doc(source)
     namespace: dict[str, Any] = {
         "__module__": source.__module__,
         "__qualname__": source.__qualname__,
-        "__doc__": None if own_doc.startswith(f"{source.__name__}(") else own_doc,  # which dataclass writes itself
+        "__doc__": None if doc.startswith(f"{source.__name__}(") else doc,  # which dataclass writes itself
         "__annotations__": {name: _translated(field.annotation) for name, field in declared.items()},
         "__reduce__": reduce,
     }
