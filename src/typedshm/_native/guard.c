@@ -1,5 +1,10 @@
-/* Guard: a mutex as a context manager. In C, so that no signal handler can come between taking it and entering the
- * block, or between leaving the block and giving it back; a Ctrl-C there would leave the lock held. */
+/* Guard: a mutex as a context manager. In C, so that no signal handler can come in the middle of taking it, or between
+ * leaving the block and giving it back; a Ctrl-C there would leave the lock held.
+ *
+ * Between __enter__ and the block one can: from CPython 3.14 on, handlers run behind every call, also behind that of
+ * __enter__, and what they raise there never reaches __exit__. But the `with` statement has looked __exit__ up before
+ * it called __enter__, and lets go of what it found. So that is an object for each statement, an Exit, which gives the
+ * mutex back at its end if nobody has called it. */
 #include "guard.h"
 #include "mutex.h"
 
@@ -8,7 +13,18 @@ typedef struct {
     PyObject *mutex; /* NULL: of a handle that may not write */
     const guard_lock *lock;
     int64_t timeout;
+    uint32_t entered; /* how often, and not yet left; only who has the mutex looks */
 } Guard;
+
+typedef struct {
+    PyObject_HEAD
+    Guard *guard;         /* NULL: the type's, which makes the others */
+    unsigned long thread; /* that has looked it up */
+    uint32_t entered;     /* the guard's, then */
+    bool called;
+} Exit;
+
+static PyTypeObject *guard_type, *exit_type;
 
 static const guard_lock *lock_of(PyObject *mutex) {
 #ifdef _WIN32
@@ -40,9 +56,25 @@ static int guard_init(PyObject *object, PyObject *args, PyObject *kwargs) {
     return 0;
 }
 
+/* How often a thread has the mutex. */
+static uint32_t depth_of(const Guard *self, unsigned long thread) {
+    return self->mutex ? self->lock->depth(self->mutex, thread) : 0;
+}
+
+/* Leave what was entered more often than `entered` times, for whoever threw it away: the block never came to its end.
+ * That may be another thread, as with a generator that is dropped in its middle. */
+static void abandon(Guard *self, unsigned long thread, uint32_t entered) {
+    while (depth_of(self, thread) && self->entered > entered) {
+        self->entered--;
+        self->lock->release(self->mutex, false);
+    }
+}
+
 static void guard_dealloc(PyObject *object) {
     PyTypeObject *type = Py_TYPE(object);
-    Py_XDECREF(((Guard *)object)->mutex);
+    Guard *self = (Guard *)object;
+    abandon(self, PyThread_get_thread_ident(), 0);
+    Py_XDECREF(self->mutex);
     ((freefunc)PyType_GetSlot(type, Py_tp_free))(object);
     Py_DECREF(type);
 }
@@ -57,23 +89,26 @@ static PyObject *guard_enter(PyObject *object, PyObject *unused) {
         return NULL;
     if (result != GUARD_TAKEN)
         return native_fail(object, guard_problem(result));
+    /* the first to take it also forgets whoever entered and then gave it back by hand */
+    self->entered = depth_of(self, PyThread_get_thread_ident()) > 1 ? self->entered + 1 : 1;
     Py_INCREF(object);
     return object;
 }
 
-static PyObject *guard_exit(PyObject *object, PyObject *const *args, Py_ssize_t count) {
-    Guard *self = (Guard *)object;
-    if (!self->mutex || !self->lock->is_mine(self->mutex))
-        return native_fail(object, "not held");
-    bool raised = count && args[0] != Py_None; /* what it guards may be half done: the next one is told */
-    if (!self->lock->release(self->mutex, !raised))
-        return native_fail(object, "lock lost");
-    Py_RETURN_FALSE;
+static bool guard_exit(Guard *self, bool raised) {
+    if (!depth_of(self, PyThread_get_thread_ident())) {
+        native_fail((PyObject *)self, "not held");
+        return false;
+    }
+    self->entered -= self->entered > 0;
+    bool kept = self->lock->release(self->mutex, !raised); /* raised: what it guards may be half done */
+    if (!kept)
+        native_fail((PyObject *)self, "lock lost");
+    return kept;
 }
 
 static PyMethodDef methods[] = {
     {"__enter__", guard_enter, METH_NOARGS, "Take it."},
-    {"__exit__", (PyCFunction)(void (*)(void))guard_exit, METH_FASTCALL, "Give it back."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -88,9 +123,72 @@ static PyType_Slot slots[] = {
 
 static PyType_Spec spec = {"typedshm._native.Guard", sizeof(Guard), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, slots};
 
+/* ---- Exit ----------------------------------------------------------------------------------- */
+
+static Exit *exit_new(Guard *guard) {
+    Exit *self = PyObject_New(Exit, exit_type);
+    if (!self)
+        return NULL;
+    Py_XINCREF((PyObject *)guard);
+    self->guard = guard;
+    self->thread = PyThread_get_thread_ident();
+    self->entered = guard && depth_of(guard, self->thread) ? guard->entered : 0;
+    self->called = false;
+    return self;
+}
+
+static PyObject *exit_get(PyObject *object, PyObject *guard, PyObject *type) {
+    (void)type;
+    if (!((Exit *)object)->guard && guard && guard != Py_None)
+        return (PyObject *)exit_new((Guard *)guard);
+    Py_INCREF(object); /* looked up in the class, as contextlib.ExitStack does; that calls it with the guard */
+    return object;
+}
+
+/* With what a `with` statement tells, and before that the guard if it was looked up in the class. */
+static PyObject *exit_call(PyObject *object, PyObject *args, PyObject *kwargs) {
+    Exit *self = (Exit *)object;
+    PyObject *guard = (PyObject *)self->guard;
+    Py_ssize_t first = guard ? 0 : 1, count = PyTuple_Size(args) - first;
+    if (first && count >= 0)
+        guard = PyTuple_GetItem(args, 0);
+    if (kwargs || count < 1 || count > 3 || !PyObject_TypeCheck(guard, guard_type)) {
+        PyErr_SetString(PyExc_TypeError, "__exit__ takes the kind of an exception, the exception and its traceback");
+        return NULL;
+    }
+    if (!guard_exit((Guard *)guard, PyTuple_GetItem(args, first) != Py_None))
+        return NULL;
+    self->called = true;
+    Py_RETURN_FALSE;
+}
+
+static void exit_dealloc(PyObject *object) {
+    PyTypeObject *type = Py_TYPE(object);
+    Exit *self = (Exit *)object;
+    if (self->guard && !self->called)
+        abandon(self->guard, self->thread, self->entered);
+    Py_XDECREF((PyObject *)self->guard);
+    PyObject_Free(object);
+    Py_DECREF(type);
+}
+
+static PyType_Slot exit_slots[] = {
+    {Py_tp_doc, "Give it back; also when this is thrown away uncalled, after a __enter__ that came behind it."},
+    {Py_tp_descr_get, exit_get},
+    {Py_tp_call, exit_call},
+    {Py_tp_dealloc, exit_dealloc},
+    {0, NULL},
+};
+
+static PyType_Spec exit_spec = {"typedshm._native.Exit", sizeof(Exit), 0,
+                                Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, exit_slots};
+
 int guard_add(PyObject *module) {
-    PyObject *type = PyType_FromSpec(&spec);
-    int failed = !type || PyModule_AddObjectRef(module, "Guard", type) < 0;
-    Py_XDECREF(type);
-    return failed ? -1 : 0;
+    guard_type = (PyTypeObject *)PyType_FromSpec(&spec);
+    exit_type = (PyTypeObject *)PyType_FromSpec(&exit_spec);
+    PyObject *leave = guard_type && exit_type ? (PyObject *)exit_new(NULL) : NULL;
+    bool added = leave && PyObject_SetAttrString((PyObject *)guard_type, "__exit__", leave) == 0 &&
+                 PyModule_AddObjectRef(module, "Guard", (PyObject *)guard_type) == 0;
+    Py_XDECREF(leave);
+    return added ? 0 : -1;
 }

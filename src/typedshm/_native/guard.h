@@ -26,9 +26,11 @@ static inline const char *guard_problem(int result) {
 typedef struct {
     /* EXCEPTION: a Python error is set. */
     int (*acquire)(PyObject *lock, int64_t ns);
-    /* Only by the thread that has it. `repaired`: what it guards is in order. False: it was taken from us. */
+    /* Only while somebody has it. `repaired`: what it guards is in order. False: it was taken from us, or is not ours
+     * to give back, as a mutex of the system's is not in another thread. */
     bool (*release)(PyObject *lock, bool repaired);
-    bool (*is_mine)(PyObject *lock);
+    /* How often the thread has it. */
+    uint32_t (*depth)(PyObject *lock, unsigned long thread);
 } guard_lock;
 
 extern const guard_lock mutex_lock;

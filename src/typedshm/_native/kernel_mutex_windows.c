@@ -24,8 +24,12 @@ bool kernel_mutex_check(PyObject *object) {
     return Py_TYPE(object) == kernel_mutex_type;
 }
 
+static uint32_t depth_of(KernelMutex *self, unsigned long thread) {
+    return tshm_load(&self->thread, relaxed) == thread ? tshm_load(&self->depth, relaxed) : 0;
+}
+
 static bool is_mine(KernelMutex *self) {
-    return tshm_load(&self->depth, relaxed) && tshm_load(&self->thread, relaxed) == PyThread_get_thread_ident();
+    return depth_of(self, PyThread_get_thread_ident()) > 0;
 }
 
 /* We have just got it: note it, but for one that is being closed, which goes back. */
@@ -99,6 +103,8 @@ static int acquire(PyObject *object, int64_t ns) {
 static bool release(PyObject *object, bool repaired) {
     (void)repaired; /* the system has no place to note it */
     KernelMutex *self = (KernelMutex *)object;
+    if (!is_mine(self))
+        return false;
     uint32_t depth = tshm_load(&self->depth, relaxed) - 1;
     if (depth == 0) {
         self->task = NULL;
@@ -108,11 +114,11 @@ static bool release(PyObject *object, bool repaired) {
     return ReleaseMutex(tshm_load(&self->handle, relaxed));
 }
 
-static bool held(PyObject *object) {
-    return is_mine((KernelMutex *)object);
+static uint32_t depth(PyObject *object, unsigned long thread) {
+    return depth_of((KernelMutex *)object, thread);
 }
 
-const guard_lock kernel_mutex_lock = {acquire, release, held};
+const guard_lock kernel_mutex_lock = {acquire, release, depth};
 
 static PyObject *create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     (void)type;
@@ -168,7 +174,7 @@ static PyObject *acquire_method(PyObject *object, PyObject *timeout) {
 }
 
 static PyObject *release_method(PyObject *object, PyObject *repaired) {
-    if (!held(object)) {
+    if (!is_mine((KernelMutex *)object)) {
         PyErr_SetString(PyExc_RuntimeError, "released by a thread that does not hold it");
         return NULL;
     }
@@ -218,7 +224,7 @@ static PyObject *get_created(PyObject *object, void *unused) {
 
 static PyObject *get_mine(PyObject *object, void *unused) {
     (void)unused;
-    return PyBool_FromLong(held(object));
+    return PyBool_FromLong(is_mine((KernelMutex *)object));
 }
 
 static PyObject *get_recovered(PyObject *object, void *unused) {

@@ -13,8 +13,12 @@ bool mutex_check(PyObject *object) {
     return PyObject_TypeCheck(object, mutex_type);
 }
 
+static uint32_t depth_of(const Mutex *mutex, unsigned long thread) {
+    return mutex->thread == thread && mutex->forks == os_forks ? mutex->depth : 0;
+}
+
 bool mutex_is_mine(const Mutex *mutex) {
-    return mutex->depth && mutex->thread == PyThread_get_thread_ident() && mutex->forks == os_forks;
+    return depth_of(mutex, PyThread_get_thread_ident()) > 0;
 }
 
 bool mutex_is_present(const Mutex *mutex) {
@@ -174,11 +178,11 @@ static bool release_lock(PyObject *mutex, bool repaired) {
     return mutex_release((Mutex *)mutex, repaired);
 }
 
-static bool is_my_lock(PyObject *mutex) {
-    return mutex_is_mine((Mutex *)mutex);
+static uint32_t depth_of_lock(PyObject *mutex, unsigned long thread) {
+    return depth_of((Mutex *)mutex, thread);
 }
 
-const guard_lock mutex_lock = {acquire_lock, release_lock, is_my_lock};
+const guard_lock mutex_lock = {acquire_lock, release_lock, depth_of_lock};
 
 /* ---- the object ----------------------------------------------------------------------------- */
 
