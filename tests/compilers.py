@@ -15,8 +15,23 @@ CORE = tuple(f"{noun}.c" for noun in ("lock", "os_posix", "os_linux", "fault_pos
 """The part of the core that knows no Python, on Linux."""
 
 
+allowed = False
+"""Whether the test that runs is marked as one that takes a compiler; see conftest.py."""
+
+
+def require(program: str, *packages: str) -> str:
+    """The name of a program; skips the test where it is not installed."""
+    assert allowed, "mark this test as one that takes a compiler: marks.compiler"
+    if sys.platform == "win32" and program not in ("gcc", "g++"):
+        pytest.skip("Windows: compilers for other machines do not depend on the machine they run on; Linux runs them")
+    if not shutil.which(program):
+        pytest.skip(f"{program} is not installed; Debian's packages are {', '.join(packages or [program])}")
+    return program
+
+
 def zig(target: str, language: str = "c") -> list[str]:
     """The command of zig's compiler, which knows every target; skips the test where it is not installed."""
+    assert allowed, "mark this test as one that takes a compiler: marks.compiler"
     if sys.platform == "win32":
         pytest.skip("Windows: compilers for other machines do not depend on the machine they run on; Linux runs them")
     if importlib.util.find_spec("ziglang") is None:
@@ -26,12 +41,7 @@ def zig(target: str, language: str = "c") -> list[str]:
 
 def cross_gcc(machine: str) -> list[str]:
     """The command of Debian's gcc for another machine; skips the test where it is not installed."""
-    if sys.platform == "win32":
-        pytest.skip("Windows: compilers for other machines do not depend on the machine they run on; Linux runs them")
-    name = f"{machine}-linux-gnu-gcc"
-    if shutil.which(name) is None:
-        pytest.skip(f"{name} is not installed; Debian's package is gcc-{machine}-linux-gnu")
-    return [name]
+    return [require(f"{machine}-linux-gnu-gcc", f"gcc-{machine}-linux-gnu")]
 
 
 def objdump(machine: str, file: Path) -> str:

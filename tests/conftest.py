@@ -2,10 +2,12 @@
 
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 import pytest
 
+import compilers
 import marks
 from system import children, kill
 from typedshm.testing import isolated
@@ -20,6 +22,35 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="how many processes the kill storm kills (default: %(default)s)",
     )
     group.addoption("--thorough", action="store_true", help="models, storms and fuzzing at their full length")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("root") and not marks.ROOT:
+        pytest.skip(f"takes {marks.TAKES_MORE['root']}")
+    compilers.allowed = item.get_closest_marker("compiler") is not None
+
+
+# ---- what was left out, in one line at the end ---------------------------------------------------------------------
+
+_LEFT_OUT = pytest.StashKey[Counter[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_LEFT_OUT] = Counter()
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    for item in items:
+        names = (name for name in marks.TAKES_MORE if item.get_closest_marker(name))
+        item.config.stash[_LEFT_OUT].update(list(names)[:1])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    left_out = config.stash[_LEFT_OUT]
+    if left_out and config.option.markexpr == marks.NO_MORE and not config.option.keyword:
+        kinds = ", ".join(f"{count} that take {marks.TAKES_MORE[name]}" for name, count in left_out.items())
+        terminalreporter.write_line(f"left out: {kinds}; `python -m pytest -m ''` runs them too")
 
 
 @pytest.fixture(scope="session")

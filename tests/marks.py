@@ -7,6 +7,7 @@ import sysconfig
 import pytest
 
 WINDOWS = sys.platform == "win32"
+ROOT = not WINDOWS and os.geteuid() == 0
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
 
@@ -25,8 +26,27 @@ byte_locks = not_on_windows("descriptors and kernel locks on single bytes are ho
 full_device = not_on_windows("/dev/shm, limits on the size of files and full devices are POSIX's")
 signals = not_on_windows("no process can send another a signal; there is one way to ask it to end")
 
-root = pytest.mark.skipif(WINDOWS or os.geteuid() != 0, reason="takes root, to become another user")
 mortal_classes = pytest.mark.skipif(
     FREE_THREADED and sys.version_info < (3, 14),
     reason="free-threaded CPython 3.13 keeps every class for ever",
 )
+
+# ---- what takes more than README names -----------------------------------------------------------------------------
+
+TAKES_MORE = {
+    "compiler": "a C compiler (gcc, clang-14, a cross-compiler or zig)",
+    "spin": "spin",
+    "root": "root, to become another user, mount or make devices",
+    "node": "Node.js",
+    "long": "more than 20 seconds",
+}
+"""Markers of tests that are left out unless ``-m`` asks for them, and what each of those takes."""
+
+NO_MORE = " and ".join(f"not {name}" for name in TAKES_MORE)
+"""The expression that leaves them out; pyproject.toml has it as the default."""
+
+compiler = pytest.mark.compiler
+spin = pytest.mark.spin
+root = pytest.mark.root
+node = pytest.mark.node
+long = pytest.mark.long

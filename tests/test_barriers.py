@@ -10,7 +10,10 @@ import shutil
 
 import pytest
 
+import marks
 from compilers import PROTOCOL, compile_with, copy_core, cross_gcc, objdump, replace_once, zig
+
+pytestmark = marks.compiler
 
 LOAD_ACQUIRE = r"ldap?u?r\s"
 STORE_RELEASE = r"stlu?r\s"

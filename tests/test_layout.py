@@ -3,7 +3,6 @@
 import ctypes
 import json
 import pickle
-import shutil
 import subprocess
 from enum import IntEnum
 from pathlib import Path
@@ -13,6 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import marks
+from compilers import compile_with, require
 from typedshm.errors import SchemaError
 from typedshm.layout import Enumeration, Layout, LayoutField
 from typedshm.struct import Struct
@@ -112,11 +113,11 @@ int main(void) {
 """
 
 
-@pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
+@marks.compiler
 def test_offsets_and_sizes_are_those_of_gcc(tmp_path: Path) -> None:
     source, program = tmp_path / "layout.c", tmp_path / "layout.exe"
     source.write_text(C_SOURCE)
-    subprocess.run(["gcc", "-std=c11", "-o", program, source], check=True)
+    compile_with([require("gcc"), "-std=c11", "-o", program, source])
     output = subprocess.run([program], check=True, capture_output=True, text=True).stdout
     structs = {cls.__name__: cls for cls in (Pose, Natural, Packed, Packed4, Derived)}
     lines = output.splitlines()

@@ -1,13 +1,14 @@
 """The bytes: what a new header says, how slots and pins are used, and peers in C and C++. Hostile ones: hostile/."""
 
-import shutil
 import subprocess
 import threading
 from pathlib import Path
 
 import pytest
 
+import marks
 import typedshm
+from compilers import compile_with, require
 from peers import PATIENCE, until
 from shared_types import Car, Record, record, whole
 from wire import WORD_ACQUISITION, WORD_OWNER, Presences, Wire
@@ -277,13 +278,21 @@ COMPILERS = {
 def peer(request, tmp_path):
     """A program that includes typedshm.h and nothing else of ours."""
     compiler, standard, language = COMPILERS[request.param]
-    if not shutil.which(compiler):
-        pytest.skip(f"no {compiler} here")
     include = Path(typedshm.__file__).parent / "include"
-    command = [compiler, standard, "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-I{include}"]
+    command = [
+        require(compiler),
+        standard,
+        "-D_GNU_SOURCE",
+        "-O2",
+        "-Wall",
+        "-Wextra",
+        "-Wpedantic",
+        "-Werror",
+        f"-I{include}",
+    ]
     program, source = tmp_path / "peer.exe", tmp_path / "peer.c"
     source.write_text(PEER)
-    subprocess.run([*command, "-x", language, source, "-o", program], check=True)
+    compile_with([*command, "-x", language, source, "-o", program])
 
     def run(*arguments, status=0):
         done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False)
@@ -293,6 +302,7 @@ def peer(request, tmp_path):
     return run
 
 
+@marks.compiler
 def test_peers_in_c_and_cpp_read_and_write(peer, tmp_path):
     path = tmp_path / "record"
     with typedshm.create(path, Record) as region:

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+import marks
 from compilers import CORE, PACKAGE, PROTOCOL, compile_with, zig
 from wire import Header, Lines, Presence, Slot
+
+pytestmark = marks.compiler
 
 TARGETS = (
     "x86_64-windows-gnu",

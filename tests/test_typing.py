@@ -10,6 +10,8 @@ from typing import TypeAlias
 
 import pytest
 
+import marks
+
 FOLDER = Path(__file__).parent / "typing"
 FILES = ["user_file.py", "mistakes.py"]
 
@@ -36,7 +38,7 @@ def pyright(scratch: Path) -> Findings:
     return {(Path(item["file"]).name, item["range"]["start"]["line"] + 1): item["message"] for item in found}
 
 
-@pytest.mark.parametrize("checker", [mypy, pyright])
+@pytest.mark.parametrize("checker", [mypy, pytest.param(pyright, marks=marks.node)])
 def test_checkers_accept_what_is_right_and_find_every_mistake(
     checker: Callable[[Path], Findings], tmp_path: Path
 ) -> None:

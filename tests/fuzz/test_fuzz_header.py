@@ -5,7 +5,6 @@
 
 import os
 import random
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 
 import marks
 import typedshm
-from compilers import compile_with, copy_core, replace_once
+from compilers import compile_with, copy_core, replace_once, require
 from shared_types import Car, whole
 from wire import Wire
 
@@ -28,15 +27,15 @@ def core(tmp_path):
 
 def fuzz(core, runs):
     """Compile the fuzzer with what stands in a folder, and let it try that many inputs, always the same."""
-    if marks.WINDOWS or not shutil.which("clang-14"):
-        pytest.skip("takes clang-14 on Linux; Debian's packages are clang-14 and libclang-rt-14-dev")
+    clang = require("clang-14", "clang-14", "libclang-rt-14-dev")
     options = ["-std=c11", "-O1", "-g", "-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all", f"-I{core}"]
-    compile_with(["clang-14", *options, HERE / "fuzz_header.c", core / "lock.c", "-o", core / "fuzz"])
+    compile_with([clang, *options, HERE / "fuzz_header.c", core / "lock.c", "-o", core / "fuzz"])
     limits = [f"-runs={runs}", "-seed=1", "-timeout=10", "-max_len=4096", "-verbosity=0"]
     words = [core / "fuzz", *limits, f"-artifact_prefix={core}/"]
     return subprocess.run(words, capture_output=True, text=True, env=os.environ, timeout=600, check=False)
 
 
+@marks.compiler
 def test_a_short_round_finds_nothing_and_gets_deep(core, thorough):
     done = fuzz(core, 20_000_000 if thorough else 100_000)
     assert done.returncode == 0, done.stderr
@@ -80,6 +79,7 @@ MUTANTS = {
 SHORT = random.sample(sorted(MUTANTS), 6)
 
 
+@marks.compiler
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_what_is_left_out_is_found(core, mutant, thorough):
     if not thorough and mutant not in SHORT:

@@ -3,7 +3,7 @@
 import os
 import socket
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +60,6 @@ def plant_device_of_endless_zeros(path):
 
 
 def _mknod(path: Path, minor: int) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("takes root, to make a device")
     try:
         os.mknod(path, stat.S_IFCHR | 0o600, os.makedev(1, minor))
     except PermissionError:
@@ -94,8 +92,6 @@ def plant_writable_by_the_group(path):
 
 
 def plant_foreign_owner(path):
-    if os.geteuid() != 0:
-        pytest.skip("takes root, to give a file away")
     path.touch(0o600)
     os.chown(path, 54321, 54321)
 
@@ -120,8 +116,19 @@ FILES: dict[Callable[[Path], None], str] = {
 }
 
 
-def named(plant: Any) -> str:
-    return plant.__name__.removeprefix("plant_").replace("_", " ")
+ROOTS = (plant_null_device, plant_device_of_endless_zeros, plant_foreign_owner)
+
+
+def kinds(plants: Iterable[Callable[[Path], None]]) -> list[Any]:
+    """As a test's parameters, those that only root can plant marked so."""
+    return [
+        pytest.param(
+            plant,
+            id=plant.__name__.removeprefix("plant_").replace("_", " "),
+            marks=marks.root if plant in ROOTS else (),
+        )
+        for plant in plants
+    ]
 
 
 @pytest.fixture
@@ -165,7 +172,7 @@ def openers(name: "str | Path") -> list[Callable[[], Any]]:
 
 
 @marks.region_files
-@pytest.mark.parametrize("plant", [*NO_FILES, *FILES], ids=named)
+@pytest.mark.parametrize("plant", kinds(NO_FILES | FILES))
 def test_squatted_names_are_refused_and_left_as_they_are(planted, plant):
     path = planted(plant, Path(place("car").address))
     before = looks(path)
@@ -179,7 +186,7 @@ def test_squatted_names_are_refused_and_left_as_they_are(planted, plant):
 
 
 @marks.region_files
-@pytest.mark.parametrize("plant", [*NO_FILES, *FILES], ids=named)
+@pytest.mark.parametrize("plant", kinds(NO_FILES | FILES))
 def test_squatted_mutexes_are_refused_and_left_as_they_are(planted, plant):
     path = planted(plant, Path(place("guard", kind="mutex").address))
     before = looks(path)
@@ -189,7 +196,7 @@ def test_squatted_mutexes_are_refused_and_left_as_they_are(planted, plant):
 
 
 @marks.region_files
-@pytest.mark.parametrize("plant", NO_FILES, ids=named)
+@pytest.mark.parametrize("plant", kinds(NO_FILES))
 def test_paths_to_what_is_no_file_are_refused_and_left_as_they_are(planted, tmp_path, plant):
     path = planted(plant, tmp_path / "car")
     before = looks(path)
@@ -202,7 +209,7 @@ def test_paths_to_what_is_no_file_are_refused_and_left_as_they_are(planted, tmp_
 
 
 @marks.region_files
-@pytest.mark.parametrize("plant", FILES, ids=named)
+@pytest.mark.parametrize("plant", kinds(FILES))
 def test_a_path_is_its_users_choice_whoever_else_has_the_file(planted, tmp_path, plant):
     """Names anybody can guess who may write to /dev/shm; a path is as good as the folder it is in."""
     path = planted(plant, tmp_path / "car")
@@ -211,7 +218,7 @@ def test_a_path_is_its_users_choice_whoever_else_has_the_file(planted, tmp_path,
 
 
 @marks.region_files
-@pytest.mark.parametrize("plant", [*NO_FILES, *FILES], ids=named)
+@pytest.mark.parametrize("plant", kinds(NO_FILES | FILES))
 def test_to_unlink_a_squatted_name_takes_away_the_name_alone(planted, plant):
     path = planted(plant, Path(place("car").address))
     if path.is_dir():

@@ -1,7 +1,6 @@
 """The orders of the C code, one small program each: what they forbid, and what happens without them."""
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 import rc11
 
 import marks
+from compilers import compile_with, require
 
 HERE = Path(__file__).parent
 PACKAGE = HERE.parents[1] / "src" / "typedshm"
@@ -66,13 +66,22 @@ def test_every_file_has_a_mistake_beside_it(file):
     assert verdict(rc11.parse(relaxed)) == "Sometimes"
 
 
-@pytest.mark.skipif(shutil.which("gcc") is None, reason="there is no gcc here")
+@marks.compiler
 @pytest.mark.skipif(marks.WINDOWS, reason="Windows: GenMC's program uses POSIX threads")
 @pytest.mark.parametrize("flags", [("-DSLOTS=1",), ("-DSLOTS=2", "-DSTOP=2"), ("-DSLOTS=3", "-DPIN")], ids=" ".join)
 def test_the_program_for_genmc_runs(flags, tmp_path):
     """One execution of those that GenMC tries; so that it still fits the header when somebody has GenMC."""
-    command = ["gcc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-pthread", f"-I{PACKAGE / 'include'}", *flags]
-    subprocess.run([*command, HERE / "genmc.c", "-o", tmp_path / "program"], check=True)
+    command = [
+        require("gcc"),
+        "-std=c11",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-pthread",
+        f"-I{PACKAGE / 'include'}",
+        *flags,
+    ]
+    compile_with([*command, HERE / "genmc.c", "-o", tmp_path / "program"])
     subprocess.run([tmp_path / "program"], check=True)
 
 

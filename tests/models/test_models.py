@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+import marks
+
 HERE = Path(__file__).parent
 
 COMPILER = next((name for name in ("cc", "gcc", "clang") if shutil.which(name)), None)
 
 pytestmark = [
+    marks.spin,
     pytest.mark.skipif(
         shutil.which("spin") is None, reason="spin, which checks the models, is not installed; Debian's package is spin"
     ),

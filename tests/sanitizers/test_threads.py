@@ -4,16 +4,15 @@
 """
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 import marks
-from compilers import CORE, compile_with, copy_core, replace_once
+from compilers import CORE, compile_with, copy_core, replace_once, require
 
-pytestmark = marks.not_on_windows("its compilers have no ThreadSanitizer")
+pytestmark = [marks.compiler, marks.not_on_windows("its compilers have no ThreadSanitizer")]
 
 HERE = Path(__file__).parent
 KERNEL = ("os_peers_claim", "os_peers_alive")
@@ -23,6 +22,19 @@ COMPILERS = {
     "gcc": ["gcc", "-Wno-tsan"],
     "clang": ["clang-14"],
 }  # gcc warns that fences are ignored; threads.c explains
+
+# Mutants by which a pinned slot is written to while it is looked at. The sanitizer of gcc reports none of the five, in
+# hundreds of runs, where clang's reports each in one of the first.
+UNSEEN = {
+    "gcc": (
+        "head and seq stored relaxed",
+        "pins are ignored",
+        "no look at head with the pin",
+        "pin cleared relaxed",
+        "pins loaded relaxed",
+    ),
+    "clang": (),
+}
 
 
 @pytest.fixture
@@ -37,8 +49,7 @@ def build(core):
 
     def compiled(compiler, *sources, options=()):
         command = COMPILERS[compiler]
-        if not shutil.which(command[0]):
-            pytest.skip(f"{command[0]} is not installed; Debian's packages are gcc, clang-14 and libclang-rt-14-dev")
+        require(command[0], "gcc", "clang-14", "libclang-rt-14-dev")
         program = core / "program"
         flags = ["-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-fsanitize=thread", "-pthread"]
         compile_with([*command, *flags, *(core / source for source in sources), *options, "-o", program])
@@ -123,20 +134,23 @@ MUTANTS = {
 
 
 def reported(program, *arguments):
-    """Run it again and again until the sanitizer has seen a race: it sees most of them at once, and some runs none."""
-    return any("data race" in run(program, *arguments).stderr for _ in range(20))
+    """Run it until the sanitizer has seen a race: at once mostly, but a run may have none. It ends if there is none."""
+    return any("data race" in run(program, *arguments).stderr for _ in range(200))
 
 
+@pytest.mark.parametrize("compiler", COMPILERS)
 @pytest.mark.parametrize("mutant", MUTANTS)
-def test_a_mutant_is_reported(threads, core, mutant, tmp_path):
+def test_a_mutant_is_reported(threads, core, compiler, mutant, tmp_path):
+    if mutant in UNSEEN[compiler]:
+        pytest.skip(f"{compiler}'s ThreadSanitizer does not see it")
     file, old, new = MUTANTS[mutant]
     replace_once(core / file, old, new)
-    program = threads("clang" if shutil.which("clang-14") else "gcc")
-    assert reported(program, tmp_path / "region", 20_000)
+    assert reported(threads(compiler), tmp_path / "region", 20_000)
 
 
+@pytest.mark.parametrize("compiler", COMPILERS)
 @pytest.mark.parametrize("order", ["GATE_SHUT, acquire", "memory_order_release"])
-def test_a_gate_without_orders_is_reported(core, gate, order):
+def test_a_gate_without_orders_is_reported(core, gate, compiler, order):
     weaker = order.replace("acquire", "relaxed").replace("release", "relaxed")
     replace_once(core / "gate.c", order, weaker)
-    assert reported(gate("clang" if shutil.which("clang-14") else "gcc"), 20_000)
+    assert reported(gate(compiler), 20_000)

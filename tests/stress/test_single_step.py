@@ -1,7 +1,6 @@
 """Death at every instruction of what the C core does to a region: single_step.c leads processes there, and kills."""
 
 import platform
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -9,12 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from compilers import CORE, compile_with, copy_core, replace_once
+import marks
+from compilers import CORE, compile_with, copy_core, replace_once, require
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"),
-    reason="leads processes by single steps as Linux does it on x86-64 and aarch64",
-)
+pytestmark = [
+    marks.compiler,
+    pytest.mark.skipif(
+        sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"),
+        reason="leads processes by single steps as Linux does it on x86-64 and aarch64",
+    ),
+]
 
 PROGRAM = Path(__file__).with_name("single_step.c")
 CANNOT = 77
@@ -25,8 +28,6 @@ Counts = dict[str, int]
 
 def built(folder: Path, changes: Iterable[tuple[str, str, str]] = ()) -> Path:
     """Compile the program with the package's own lock and ring, or with a copy that has some of its text changed."""
-    if shutil.which("gcc") is None:
-        pytest.skip("no gcc here")
     core = folder / "core"
     core.mkdir()
     copy_core(core)
@@ -35,7 +36,7 @@ def built(folder: Path, changes: Iterable[tuple[str, str, str]] = ()) -> Path:
     program = folder / "single_step"
     # "now": resolving a function's name at its first call would be a thousand more instructions, of no interest
     options = ["-std=c11", "-O2", "-pthread", "-Wl,-z,now", f"-I{core}"]
-    compile_with(["gcc", *options, PROGRAM, *(core / file for file in CORE), "-o", program])
+    compile_with([require("gcc"), *options, PROGRAM, *(core / file for file in CORE), "-o", program])
     return program
 
 
