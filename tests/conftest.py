@@ -18,7 +18,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--kills",
         type=int,
-        default=10 if marks.WINDOWS else 1000,
+        default=10 if marks.WINDOWS else 200,
         help="how many processes the kill storm kills (default: %(default)s)",
     )
     group.addoption("--thorough", action="store_true", help="models, storms and fuzzing at their full length")

@@ -56,10 +56,12 @@ def test_the_two_commands() -> None:
     assert two.endswith("-m pytest -q")
 
 
-def test_continuous_integration_runs_the_second_command_to_the_letter() -> None:
-    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    match = re.search(r"sed -n '(.*?)' README\.md \| grep '(.*?)'", script)
-    assert match
-    assert README.count("<!-- command two -->") == 1
-    after = README.partition("<!-- command two -->")[2]
-    assert re.search(r"^python3.*$", after, re.MULTILINE).group() == SHELL[1]  # type: ignore[union-attr]
+def test_continuous_integration_runs_both_commands_to_the_letter() -> None:
+    assert "bash tests/platform/fresh.sh\n" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    script = (ROOT / "tests" / "platform" / "fresh.sh").read_text(encoding="utf-8")
+    assert re.search(r"sed -n \"/<!-- command \$which -->/,/.*?/p\" .*README\.md\" \| grep '\^python3'", script)
+    assert "set -- one two" in script
+    for which, command in zip(("one", "two"), SHELL, strict=True):
+        assert README.count(f"<!-- command {which} -->") == 1
+        after = README.partition(f"<!-- command {which} -->")[2]
+        assert re.search(r"^python3.*$", after, re.MULTILINE).group() == command  # type: ignore[union-attr]

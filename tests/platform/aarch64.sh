@@ -13,10 +13,11 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
+source "$here/debian.sh"
 home=${TYPEDSHM_AARCH64:-${XDG_CACHE_HOME:-$HOME/.cache}/typedshm-aarch64}
 packages=(numpy pydantic pytest hypothesis cloudpickle opencv-python-headless av scikit-video)
 
-wheel='' what=(-m pytest -p no:cacheprovider -rs --ignore tests/test_typing.py) # which is about no platform
+wheel='' what=(-m pytest -p no:cacheprovider -rs -m '' --ignore tests/test_typing.py) # which is about no platform
 while (($#)); do
     case $1 in
     --fresh) rm -rf "$home" ;;
@@ -27,12 +28,7 @@ while (($#)); do
     shift
 done
 
-if [[ $EUID != 0 ]] || ! command -v apt-get >/dev/null; then
-    echo "aarch64.sh: takes root on a Debian machine, for debootstrap and chroot" >&2
-    exit 1
-fi
-command -v debootstrap qemu-aarch64-static >/dev/null ||
-    (apt-get update -q && apt-get install -y -q --no-install-recommends debootstrap qemu-user-static)
+debian_check aarch64.sh debootstrap qemu-user-static
 
 # the kernel starts arm64 programs by qemu: usually the package has seen to that
 binfmt=/proc/sys/fs/binfmt_misc
@@ -44,13 +40,7 @@ binfmt=/proc/sys/fs/binfmt_misc
 mkdir -p "$home"
 exec 9>"$home/lock"
 flock 9 # one run at a time
-if [[ ! -e $home/debian/complete ]]; then
-    echo "building an arm64 Debian to test on in $home"
-    rm -rf "$home/debian"
-    debootstrap --arch=arm64 --variant=minbase --include=python3,procps,gcc,g++ bookworm "$home/debian" \
-        >"$home/debootstrap.log" || (tail -5 "$home/debootstrap.log" >&2 && exit 1)
-    touch "$home/debian/complete"
-fi
+debian_make "$home/debian" bookworm python3 procps gcc g++ -- --arch=arm64
 if [[ $(cat "$home/packages/complete" 2>/dev/null) != "${packages[*]}" ]]; then
     rm -rf "$home/packages" "$home/host"
     python3 -m venv "$home/host"
@@ -90,18 +80,7 @@ fi
 
 # ---- the run: with mounts and processes of its own, which end with it ----
 
-mkdir -p "$home/debian/mnt/"{project,packages,site}
 printf '/mnt/%s\n' site packages >"$home/debian/usr/lib/python3/dist-packages/typedshm.pth"
-inside=(env -i HOME=/root PATH=/usr/bin:/bin TMPDIR=/tmp PYTHONDONTWRITEBYTECODE=1
-    HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis python3 "${what[@]}" "$@")
-unshare --mount --pid --fork --kill-child bash -euc '
-    debian=$1 && shift
-    for folder in project packages site; do
-        mount --bind -o ro "$1" "$debian/mnt/$folder" && shift
-    done
-    mount -t proc proc "$debian/proc"
-    mount -t tmpfs tmpfs "$debian/tmp"
-    mount --rbind /dev "$debian/dev"
-    mount -t tmpfs -o mode=1777 tmpfs "$debian/dev/shm"
-    chroot "$debian" "$@" && exit # not by exec: process 1 is deaf to signals
-' - "$home/debian" "$root" "$home/packages" "$site" sh -c 'cd /mnt/project && exec "$@"' - "${inside[@]}" 9>&-
+debian_run "$home/debian" "$root:/mnt/project:ro" "$home/packages:/mnt/packages:ro" "$site:/mnt/site:ro" -- \
+    env PYTHONDONTWRITEBYTECODE=1 HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis \
+    sh -c 'cd /mnt/project && exec python3 "$@"' - "${what[@]}" "$@" 9>&-

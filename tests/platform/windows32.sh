@@ -9,13 +9,10 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/windows
 root=$(cd "$here/../../.." && pwd)
+source "$here/../debian.sh"
 home=${TYPEDSHM_WINDOWS:-${XDG_CACHE_HOME:-$HOME/.cache}/typedshm-windows}
 
-if [[ $EUID != 0 ]] || ! command -v apt-get >/dev/null; then
-    echo "windows32.sh: takes root on a Debian machine, for debootstrap and chroot" >&2
-    exit 1
-fi
-command -v debootstrap >/dev/null || (apt-get update -q && apt-get install -y -q --no-install-recommends debootstrap)
+debian_check windows32.sh debootstrap
 
 # ---- the Windows of windows.sh, and a Debian with both Wines, made by one at a time ----
 
@@ -28,16 +25,15 @@ home=$(cd "$home" && pwd -P)
 exec 9>"$home/lock32"
 flock 9 # one run at a time
 debian=$home/debian32
-if [[ ! -e $debian/complete ]]; then
-    echo "building a Debian with 32-bit Wine in $debian"
-    rm -rf "$debian"
-    {
-        debootstrap --variant=minbase bookworm "$debian"
-        chroot "$debian" dpkg --add-architecture i386
-        chroot "$debian" apt-get update -q
-        DEBIAN_FRONTEND=noninteractive chroot "$debian" apt-get install -y -q --no-install-recommends wine64 wine32:i386
-    } >"$home/debian32.log" 2>&1 9>&- || (tail -5 "$home/debian32.log" >&2 && exit 1)
-    touch "$debian/complete"
+debian_make "$debian" bookworm
+if [[ ! -e $debian/wine ]]; then
+    echo "installing both Wines in $debian"
+    debian_run "$debian" -- bash -euc '
+        dpkg --add-architecture i386
+        apt-get update -q
+        apt-get install -y -q --no-install-recommends wine64 wine32:i386
+    ' >"$home/debian32.log" 2>&1 9>&- || { tail -5 "$home/debian32.log" >&2 && exit 1; }
+    touch "$debian/wine"
 fi
 
 # ---- the extension and the programs ----
@@ -59,16 +55,8 @@ done
 prefix=$run/prefix
 source "$here/environment.sh"
 TYPEDSHM_PEERS=$(windows_path "$run")
-export home root run prefix TYPEDSHM_PEERS PYTHONDONTWRITEBYTECODE=1
-mkdir -p "$debian$home" "$debian/mnt/project"
-unshare --mount --pid --fork --kill-child bash -euc '
-    mount --bind "$home" "$1$home"
-    mount --bind -o ro "$root" "$1/mnt/project"
-    mount -t proc proc "$1/proc"
-    mount --rbind /dev "$1/dev"
-    mount -t tmpfs tmpfs "$1/tmp"
-    chroot "$@" && exit # not by exec: process 1 is deaf to signals
-' - "$debian" bash -euc '
+debian_run "$debian" "$home:$home" "$root:/mnt/project:ro" -- \
+    env "home=$home" "run=$run" "prefix=$prefix" "TYPEDSHM_PEERS=$TYPEDSHM_PEERS" PYTHONDONTWRITEBYTECODE=1 bash -euc '
     source /mnt/project/tests/platform/windows/environment.sh
     "$wine" wineboot --init </dev/null 2>&1 | cat
     "$wine" reg add "HKCU\\Software\\Wine" /v Version /d win10 /f </dev/null 2>&1 | cat

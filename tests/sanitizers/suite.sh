@@ -39,13 +39,14 @@ trap 'rm -rf "$reports"' EXIT
 # tests that expect a MemoryError.
 asan=handle_sigbus=0:handle_segv=0:handle_abort=0:handle_sigfpe=0:handle_sigill=0
 asan+=:detect_leaks=0:allocator_may_return_null=1
+marks="not compiler and not spin and not node and not long" # whose programs are not built with the sanitizers
 limit=tests/test_lost.py::test_a_limit_on_private_memory_is_no_obstacle # to the sanitizer's own allocator it is one
 status=0
 suite() {
     env LD_PRELOAD="$(gcc -print-file-name=libasan.so)" PYTHONMALLOC=malloc \
         ASAN_OPTIONS="$asan:log_path=$reports/address" \
         UBSAN_OPTIONS="print_stacktrace=1:log_path=$reports/undefined" \
-        "$python" -m pytest -q -p no:cacheprovider --deselect="$limit" "$@" 9>&- || status=$?
+        "$python" -m pytest -q -p no:cacheprovider -m "$marks" --deselect="$limit" "$@" 9>&- || status=$?
 }
 suite --ignore=tests/sanitizers "${rest[@]/#/--ignore=}" "$@"
 [[ -z $all ]] || suite "${rest[@]}" "$@"

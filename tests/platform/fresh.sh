@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# README's two commands on a fresh machine: a minimal Debian 12 that has CPython with venv and its headers, and no more.
+#
+#   fresh.sh [--fresh] [one] [two] …    which of them, in this order; by default both
+#
+# There is no compiler, no git, no Node.js and none of the tools that CI installs; pip fetches what the commands need.
+# The Debian is kept in $TYPEDSHM_FRESH, by default ~/.cache/typedshm-fresh, with pip's cache: 2 GB. Takes root. Each
+# run has a clone of its own, with what is committed; the second command is timed, pytest's part by pytest itself.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+home=${TYPEDSHM_FRESH:-${XDG_CACHE_HOME:-$HOME/.cache}/typedshm-fresh}
+source "$here/debian.sh"
+
+[[ ${1:-} != --fresh ]] || { shift && rm -rf "$home"; }
+(($#)) || set -- one two
+
+debian_check fresh.sh debootstrap
+mkdir -p "$home"
+exec 9>"$home/lock"
+flock 9 # one run at a time
+debian_make "$home/debian" bookworm python3 python3-venv python3-dev
+
+clone=$home/clone
+rm -rf "$clone"
+git clone -q "$root" "$clone"
+for which in "$@"; do
+    command=$(sed -n "/<!-- command $which -->/,/^\`\`\`\$/p" "$clone/README.md" | grep '^python3')
+    echo "\$ $command"
+    debian_run "$home/debian" "$clone:/mnt/typedshm" -- bash -c "cd /mnt/typedshm && time { $command; }" 9>&-
+done
