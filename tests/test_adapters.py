@@ -201,14 +201,14 @@ def test_a_wrong_default_is_found_when_the_schema_is_made() -> None:
 
 
 def test_a_record_has_the_layout_of_the_struct_with_its_fields() -> None:
+    generated: Any = adapters.schema_of(Wheel).struct
+
     class Equal(Struct):
         tick: u64
         speed: f32
-        wheel: Any
+        wheel: generated
         pose: Pose
         values: Annotated[NDArray[np.float32], Shape(3)]
-
-        __annotations__["wheel"] = adapters.schema_of(Wheel).struct
 
     layout = adapters.schema_of(Report).layout
     assert layout.id == Equal.layout.id
