@@ -21,15 +21,19 @@ def own_annotations(namespace: Mapping[str, Any]) -> Mapping[str, object]:
     return cast("Mapping[str, object]", namespace.get("__annotations__", {}))
 
 
-def resolve(cls: type, annotations: Mapping[str, object], frame: FrameType | None) -> dict[str, object]:
+def resolve(
+    cls: type, annotations: Mapping[str, object], body: Mapping[str, object], frame: FrameType | None
+) -> dict[str, object]:
     """Evaluate annotations where the class statement stands: in its body, the enclosing functions and the module.
 
     Parameters
     ----------
     cls : type
-        The class, for its body, its module and the words of errors.
+        The class, for its module and the words of errors.
     annotations : mapping of str to object
         As :func:`own_annotations` gives them.
+    body : mapping of str to object
+        What the names in its body stand for.
     frame : frame
         The one that runs the class statement.
 
@@ -38,7 +42,7 @@ def resolve(cls: type, annotations: Mapping[str, object], frame: FrameType | Non
     SchemaError
         If an annotation cannot be evaluated.
     """
-    scopes: list[Mapping[str, Any]] = [vars(cls)]
+    scopes: list[Mapping[str, Any]] = [body]
     while frame is not None and frame.f_globals.get("__name__") == cls.__module__:
         scopes.append(frame.f_locals)
         frame = frame.f_back

@@ -101,9 +101,13 @@ class StructMeta(_StructureMeta):
         """Make the class with a bare descriptor in the place of each field; ``__init__`` completes them."""
         if any(isinstance(base, StructMeta) for base in bases):
             namespace["__slots__"] = ()
-        own = own_annotations(namespace) if layout is None else dict.fromkeys(field.name for field in layout.fields)
+        own: Mapping[str, object]
         if variant is not None:
             own = dict.fromkeys(variant)
+        elif layout is not None:
+            own = dict.fromkeys(field.name for field in layout.fields)
+        else:  # now, since from Python 3.14 on they see what the body's names stand for when they are asked for
+            own = namespace["_annotations"] = own_annotations(namespace)
         defaults: dict[str, object] = {}
         for label in own:
             if label.startswith("_"):
@@ -138,8 +142,8 @@ class StructMeta(_StructureMeta):
                 found = ", ".join(parent.__name__ for parent in parents)
                 raise SchemaError(f"{name}: expected one Struct among the bases, found {found}")
             base = cast("type[Struct]", parents[0])
-            annotations = own_annotations(namespace)
-            resolved = resolve(struct, annotations, sys._getframe(1))  # pyright: ignore[reportPrivateUsage]
+            frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
+            resolved = resolve(struct, cls.__dict__["_annotations"], _body_of(struct), frame)
             _compile_annotations(struct, base, resolved, pack, byte_order)
 
     def __setattr__(cls, name: str, value: object) -> None:
@@ -294,6 +298,12 @@ def _compile_annotations(
     if inherited is not None:
         structs, enums = inherited.structs | structs, inherited.enums | enums
     _install(cls, layout, base if inherited is not None else None, structs, enums, described=False)
+
+
+def _body_of(cls: "type[Struct]") -> Mapping[str, object]:
+    """Return what the names in a class's body stood for before fields took their places."""
+    plain = {name: value for name, value in vars(cls).items() if not isinstance(value, _native.Field)}
+    return {**plain, **cls.__dict__["_defaults"]}
 
 
 def _as_struct(cls: type) -> type | None:

@@ -1,0 +1,112 @@
+"""What newer Pythons changed, and what must hold on each.
+
+Code is written as text here where it means something else, or nothing at all, to some of them.
+"""
+
+import functools
+import sys
+from collections.abc import Callable
+from types import ModuleType
+
+import pytest
+
+import typedshm
+
+Written = Callable[..., ModuleType]
+
+HEAD = """
+import dataclasses, typing
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, TYPE_CHECKING
+
+import numpy as np
+import pydantic
+from numpy.typing import NDArray
+
+import typedshm
+from typedshm import *
+from typedshm.adapters import schema_of
+"""
+
+
+def since(minor: int, reason: str) -> pytest.MarkDecorator:
+    """Skip a test on Pythons older than 3.minor, for something they do not have."""
+    return pytest.mark.skipif(sys.version_info < (3, minor), reason=f"Python before 3.{minor}: {reason}")
+
+
+deferred = since(14, "annotations are evaluated where they stand")
+lazy = since(15, "no import is lazy")
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> Written:
+    """Return what runs the code of a module, its annotations as this Python has them or as strings."""
+
+    def run_module(code: str, *, strings: bool = False) -> ModuleType:
+        module = ModuleType("written")
+        monkeypatch.setitem(sys.modules, "written", module)
+        future = "from __future__ import annotations\n" if strings else ""
+        exec(compile(future + HEAD + code, "written.py", "exec", dont_inherit=True), module.__dict__)
+        return module
+
+    return run_module
+
+
+@pytest.fixture(params=["values", "strings"])
+def either(request: pytest.FixtureRequest, written: Written) -> Written:
+    """Return the same, for tests in which it must not matter how the annotations are written."""
+    return functools.partial(written, strings=request.param == "strings")
+
+
+@pytest.fixture(params=["values", "strings"])
+def later(request: pytest.FixtureRequest, written: Written) -> Written:
+    """Return the same, for code that needs its annotations evaluated later than where they stand."""
+    if request.param == "values" and sys.version_info < (3, 14):
+        pytest.skip("Python before 3.14: only strings are evaluated later than where they stand")
+    return functools.partial(written, strings=request.param == "strings")
+
+
+# ---- 3.14: annotations are evaluated when somebody asks for them (PEP 649, PEP 749) ----------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "size"),
+    [
+        ("N: ClassVar[int] = 3; x: Annotated[NDArray[np.float32], Shape(N)]", 12),
+        ("_N: ClassVar[int] = 3; x: Annotated[NDArray[np.float32], Shape(_N)]", 12),
+        ("N = 3; x: Annotated[NDArray[np.float32], Shape(N)]", 12),
+        ("Text = Annotated[str, Utf8(5)]; x: Text; y: Text = 'abc'", 10),
+        ("n: u8 = 3; x: Annotated[NDArray[np.float32], Shape(n)]", 16),
+        ("datetime: Annotated[datetime, Timestamp()]", 8),
+        ("f64: f64; x: f64", 16),
+        ("x: f32; f32: f64", 16),
+    ],
+)
+def test_names_mean_in_an_annotation_what_they_mean_in_the_body(either: Written, body: str, size: int) -> None:
+    assert either(f"class Made(Struct):\n    {body}").Made.layout.size == size
+
+
+def test_a_name_that_has_a_default_means_the_default(either: Written) -> None:
+    with pytest.raises(typedshm.SchemaError, match=r"Made.u8: 2 cannot be stored"):
+        either("class Made(Struct):\n    u8: u8 = 2")
+
+
+def test_a_name_may_get_its_meaning_later_in_the_body(later: Written) -> None:
+    made = later("class Made(Struct):\n    x: Annotated[NDArray[np.float32], Shape(N)]\n    N = 3").Made
+    assert made.layout.size == 12
+
+
+def test_an_annotation_is_evaluated_once(either: Written) -> None:
+    module = either(
+        """
+calls = []
+
+def counted():
+    calls.append(1)
+    return f64
+
+class Made(Struct):
+    x: counted()
+"""
+    )
+    assert (module.calls, module.Made.layout.size) == ([1], 8)
