@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from types import ModuleType
 
+import pydantic
 import pytest
 
 import typedshm
@@ -110,3 +111,54 @@ class Made(Struct):
 """
     )
     assert (module.calls, module.Made.layout.size) == ([1], 8)
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        "missing",
+        "missing.f64",
+        "Annotated[missing, Scalar('u1')]",
+        "Annotated[f64, missing]",
+        "Annotated[f64, missing('m')]",
+        "Annotated[f64, Unit(missing)]",
+        "Annotated[f64, Unit('m' if missing else 's')]",
+        "Annotated[f64, Doc('in ' + missing)]",
+        "Annotated[str, Utf8(missing)]",
+        "Annotated[NDArray[missing], Shape(2)]",
+        "Annotated[NDArray[np.void], Shape(2, of=missing)]",
+        "ClassVar[missing]",
+    ],
+)
+def test_a_missing_name_is_an_error_wherever_it_stands(either: Written, annotation: str) -> None:
+    # a NameError of Python's own where it evaluates them on the way through the body
+    with pytest.raises((typedshm.SchemaError, NameError), match="name 'missing' is not defined") as caught:
+        either(f"class Made(Struct):\n    x: {annotation}\n    y: f64")
+    assert caught.type is typedshm.SchemaError or sys.version_info < (3, 14)
+
+
+INCOMPLETE = pydantic.errors.PydanticUserError
+
+
+@deferred
+@pytest.mark.parametrize(
+    ("annotation", "error", "words"),
+    [
+        ("Annotated[f64, missing]", typedshm.SchemaError, "Model.x: missing in its annotation is not defined"),
+        ("Annotated[f64, missing('m')]", typedshm.SchemaError, r"missing\('m'\) in its annotation is not defined"),
+        ("Annotated[f64, Unit(missing)]", INCOMPLETE, "not fully defined; you should define `missing`"),
+        ("Annotated[f64, Doc(missing)]", INCOMPLETE, "not fully defined; you should define `missing`"),
+        ("Annotated[NDArray[np.void], Shape(2, of=missing)]", INCOMPLETE, "not fully defined"),
+    ],
+)
+def test_a_model_hides_no_missing_name(written: Written, annotation: str, error: type[Exception], words: str) -> None:
+    """Pydantic asks for forward references, which stand in the metadata for what does not exist."""
+    model = written(f"class Model(pydantic.BaseModel):\n    x: {annotation}").Model
+    with pytest.raises(error, match=words):
+        typedshm.to_struct(model(x=1.0))
+
+
+@pytest.mark.parametrize("item", ["Unit(3)", "Doc(None)", "Shape(2, of='Pose')"])
+def test_metadata_of_the_wrong_type_is_refused_at_once(written: Written, item: str) -> None:
+    with pytest.raises(typedshm.SchemaError, match="expected"):
+        written(f"made = {item}")

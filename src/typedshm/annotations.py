@@ -11,13 +11,23 @@ if sys.version_info >= (3, 14):
     import annotationlib
 
 
-def own_annotations(namespace: Mapping[str, Any]) -> Mapping[str, object]:
-    """Return the annotations of a class body; unresolved ones are strings or forward references."""
+def own_annotations(name: str, namespace: Mapping[str, Any]) -> Mapping[str, object]:
+    """Return the annotations in the body of the class of that name; what was written as a string still is one.
+
+    Raises
+    ------
+    SchemaError
+        From Python 3.14 on, if one names something that does not exist; before, Python itself raised a NameError.
+    """
     if sys.version_info >= (3, 14) and "__annotations__" not in namespace:
         annotate = annotationlib.get_annotate_from_class_namespace(namespace)
         if annotate is None:
             return {}
-        return annotationlib.call_annotate_function(annotate, annotationlib.Format.FORWARDREF)
+        # as values, since with forward references Unit(missing) is made of a reference, and x if missing else y is x
+        try:
+            return annotationlib.call_annotate_function(annotate, annotationlib.Format.VALUE)
+        except NameError as error:
+            raise SchemaError(f"{name}: an annotation cannot be evaluated: {error}") from error
     return cast("Mapping[str, object]", namespace.get("__annotations__", {}))
 
 

@@ -8,7 +8,7 @@ import types
 from collections.abc import Callable
 from datetime import datetime
 from enum import Enum, IntEnum, IntFlag
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias, Union, cast, get_args, get_origin
+from typing import Annotated, Any, ClassVar, ForwardRef, Literal, TypeAlias, Union, cast, get_args, get_origin
 
 import numpy as np
 
@@ -126,6 +126,10 @@ def _unwrap(annotation: object, where: str) -> tuple[object, list[object]]:
             metadata[position] = Timestamp()
         elif isinstance(item, type) and item in _VOCABULARY:
             raise SchemaError(f"{where}: {item.__name__} needs its arguments, as in {item.__name__}(…)")
+        elif isinstance(item, ForwardRef):  # pydantic leaves them there from Python 3.14 on
+            raise SchemaError(
+                f"{where}: {item.__forward_arg__} in its annotation is not defined where the class stands"
+            )
     return annotation, metadata
 
 

@@ -107,7 +107,7 @@ class StructMeta(_StructureMeta):
         elif layout is not None:
             own = dict.fromkeys(field.name for field in layout.fields)
         else:  # now, since from Python 3.14 on they see what the body's names stand for when they are asked for
-            own = namespace["_annotations"] = own_annotations(namespace)
+            own = namespace["_annotations"] = own_annotations(name, namespace)
         defaults: dict[str, object] = {}
         for label in own:
             if label.startswith("_"):

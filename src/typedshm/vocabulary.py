@@ -7,7 +7,7 @@ A field is a Python type, as checkers see it, plus metadata that gives it a size
     wheels: Annotated[NDArray[np.float32], Shape(4)]
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from typedshm.errors import SchemaError
 from typedshm.immutable import Immutable
@@ -18,6 +18,11 @@ from typedshm.questions import ask
 def _whole_number(where: str, value: object, least: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise SchemaError(f"{where}: expected a whole number of at least {least}, found {value!r}")
+
+
+def _text(where: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise SchemaError(f"{where}: expected text, found {value!r}")
 
 
 class _Value(Immutable):
@@ -112,6 +117,8 @@ class Shape(_Value):
             raise SchemaError("Shape(): expected at least one dimension, found none")
         for dim in dims:
             _whole_number(f"Shape({', '.join(map(repr, dims))})", dim, 1)
+        if of is not None and not isinstance(cast("object", of), type):
+            raise SchemaError(f"Shape(): expected a class for of, found {of!r}")
         super().__init__(dims, of)
 
     def __repr__(self) -> str:
@@ -152,6 +159,7 @@ class Unit(Immutable):
     text: str
 
     def __init__(self, text: str) -> None:
+        _text("Unit()", text)
         super().__init__(text)
 
 
@@ -163,6 +171,7 @@ class Doc(Immutable):
     text: str
 
     def __init__(self, text: str) -> None:
+        _text("Doc()", text)
         super().__init__(text)
 
 
