@@ -162,3 +162,24 @@ def test_a_model_hides_no_missing_name(written: Written, annotation: str, error:
 def test_metadata_of_the_wrong_type_is_refused_at_once(written: Written, item: str) -> None:
     with pytest.raises(typedshm.SchemaError, match="expected"):
         written(f"made = {item}")
+
+
+ENCLOSED = """
+def outer(n):
+    def make():
+        class Made(Struct):
+            x: Annotated[NDArray[np.uint8], Shape(n)]
+        return Made
+    return make
+
+def other(make, n=100):
+    return make()
+
+made = other(outer(3))
+"""
+
+
+def test_names_are_those_of_the_functions_around_the_class_and_never_of_a_caller(written: Written) -> None:
+    assert written(ENCLOSED).made.layout.size == 3
+    with pytest.raises(typedshm.SchemaError, match="name 'n' is not defined"):  # outer() has ended, and a string holds
+        written(ENCLOSED, strings=True)  # on to nothing

@@ -53,8 +53,10 @@ def resolve(
         If an annotation cannot be evaluated.
     """
     scopes: list[Mapping[str, Any]] = [body]
+    inner = frame
     while frame is not None and frame.f_globals.get("__name__") == cls.__module__:
-        scopes.append(frame.f_locals)
+        if frame is inner or _encloses(frame, cls):
+            scopes.append(frame.f_locals)
         frame = frame.f_back
     names: dict[str, Any] = {}
     for scope in reversed(scopes):
@@ -69,6 +71,11 @@ def resolve(
             raise SchemaError(f"{cls.__name__}.{label}: the annotation cannot be evaluated: {error}") from error
         resolved[label] = hints[label]
     return resolved
+
+
+def _encloses(frame: FrameType, cls: type) -> bool:
+    """Return True if the class statement stands inside what the frame runs, and is not just called by it."""
+    return cls.__qualname__.startswith(f"{frame.f_code.co_qualname}.")
 
 
 def own_doc(cls: type) -> str:
