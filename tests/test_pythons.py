@@ -4,6 +4,7 @@ Code is written as text here where it means something else, or nothing at all, t
 """
 
 import functools
+import subprocess
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -65,6 +66,14 @@ def later(request: pytest.FixtureRequest, written: Written) -> Written:
     if request.param == "values" and sys.version_info < (3, 14):
         pytest.skip("Python before 3.14: only strings are evaluated later than where they stand")
     return functools.partial(written, strings=request.param == "strings")
+
+
+def run(code: str, *options: str) -> list[str]:
+    """Run code in a process of its own, where a warning is an error, and return the lines it prints."""
+    command = [sys.executable, "-W", "error", *options, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
 
 
 # ---- 3.14: annotations are evaluated when somebody asks for them (PEP 649, PEP 749) ----------------------------------
@@ -183,3 +192,131 @@ def test_names_are_those_of_the_functions_around_the_class_and_never_of_a_caller
     assert written(ENCLOSED).made.layout.size == 3
     with pytest.raises(typedshm.SchemaError, match="name 'n' is not defined"):  # outer() has ended, and a string holds
         written(ENCLOSED, strings=True)  # on to nothing
+
+
+# ---- 3.15: imports can wait for the first use of a name (PEP 810) ----------------------------------------------------
+
+MODEL = """
+import typedshm
+class Pose(typedshm.Struct):
+    x: typedshm.f64
+    n: "typedshm.u8" = 3
+print(Pose.model()(x=1))
+"""
+STRUCT_IN_MODEL = """
+import pydantic, typedshm
+class Pose(typedshm.Struct):
+    x: typedshm.f64
+class Report(pydantic.BaseModel):
+    pose: Pose
+print(Report(pose=Pose(x=1)))
+"""
+FIELDS_OF_MODEL = """
+import pydantic
+from typing import Annotated
+from typedshm import Utf8, f64, to_struct
+class Report(pydantic.BaseModel):
+    x: f64
+    name: Annotated[str, Utf8(3)]
+print(to_struct(Report(x=1, name="abc")))
+"""
+FIELDS_OF_DATACLASS = """
+import dataclasses
+from typedshm import f64, to_struct
+@dataclasses.dataclass
+class Report:
+    x: "f64" = 1.0
+print(to_struct(Report()))
+"""
+TASKS = """
+import asyncio
+import numpy as np
+import typedshm
+async def main():
+    with typedshm.create("lazy", typedshm.array(np.int64, 1)) as region:
+        entered, looked = asyncio.Event(), asyncio.Event()
+        async def hold():
+            with region.lock():
+                entered.set()
+                await looked.wait()
+        async def meddle():
+            await entered.wait()
+            try:
+                with region.lock():
+                    print("two tasks have the lock")
+            except typedshm.MisuseError as error:
+                print(type(error).__name__)
+            looked.set()
+        await asyncio.gather(hold(), meddle())
+        region.write(np.array([5]))
+        print(*await region.next())
+asyncio.run(main())
+"""
+BORROWED = """
+import typedshm
+class Pose(typedshm.Struct):
+    x: typedshm.f64
+with typedshm.create("lazy", Pose) as region:
+    region.write(Pose(x=1))
+    with region.borrow() as pose:
+        try:
+            pose.x = 2
+        except typedshm.ReadOnly as error:
+            print(type(error).__name__)
+    try:
+        pose.x
+    except typedshm.Closed as error:
+        print(type(error).__name__)
+"""
+
+
+@lazy
+@pytest.mark.parametrize(
+    ("code", "lines"),
+    [
+        (MODEL, ["x=1.0 n=3"]),
+        (STRUCT_IN_MODEL, ["pose=Pose(x=1.0)"]),
+        (FIELDS_OF_MODEL, ["Report(x=1.0, name='abc')"]),
+        (FIELDS_OF_DATACLASS, ["Report(x=1.0)"]),
+        (TASKS, ["MisuseError", "5"]),
+        (BORROWED, ["ReadOnly", "Closed"]),
+    ],
+    ids=["model", "struct in a model", "fields of a model", "fields of a dataclass", "tasks", "borrowed"],
+)
+def test_all_works_where_every_import_is_lazy(code: str, lines: list[str]) -> None:
+    """Nothing may hang on a module having been imported that nobody has asked for by name."""
+    assert run(code, "-X", "lazy_imports=all") == lines
+
+
+@lazy
+def test_the_library_can_be_imported_lazily_beside_what_is_missing() -> None:
+    lines = run(
+        """
+import sys
+lazy import missing_beside
+lazy from typing import Annotated
+lazy from typedshm import Struct, Utf8, f64
+lazy import typedshm
+print("typedshm" in sys.modules)
+def make():
+    class Made(Struct):
+        x: f64
+        n: "typedshm.u8" = 3
+        name: "Annotated[str, Utf8(3)]" = ""
+    return Made
+print(make()(x=1))
+print(type(globals()["missing_beside"]).__name__)
+lazy from missing import Thing
+try:
+    class Made(Struct):
+        x: Thing
+except ImportError as error:
+    print(error.name)
+try:
+    class Made(Struct):
+        x: "Thing"
+except ImportError as error:
+    print(error.name)
+"""
+    )
+    assert lines == ["False", "Made(x=1.0, n=3, name='')", "lazy_import", "missing", "missing"]

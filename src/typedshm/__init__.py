@@ -1,5 +1,6 @@
 """Typed structs and arrays shared between processes through named shared memory; every read is one whole version."""
 
+from typedshm import adapters, struct, tasks
 from typedshm.adapters import to_struct
 from typedshm.arrays import ArraySchema, array
 from typedshm.catalog import RegionEntry, regions
@@ -64,6 +65,10 @@ from typedshm.vocabulary import (
 )
 
 __version__ = "0.1.0"
+
+# By name, since that is what makes Python import them under -X lazy_imports=all. Others know of these only once they
+# have announced themselves, and nobody else asks for them in time.
+_ANNOUNCED = adapters, struct, tasks
 
 __all__ = [
     "ArraySchema",
