@@ -3,12 +3,16 @@
 Code is written as text here where it means something else, or nothing at all, to some of them.
 """
 
+import asyncio
 import functools
 import subprocess
 import sys
+import typing
 from collections.abc import Callable
 from types import ModuleType
+from typing import Any
 
+import numpy as np
 import pydantic
 import pytest
 
@@ -173,6 +177,25 @@ def test_metadata_of_the_wrong_type_is_refused_at_once(written: Written, item: s
         written(f"made = {item}")
 
 
+def test_fields_may_be_under_conditions_and_in_loops(either: Written) -> None:
+    made = either(
+        """
+def make(flag):
+    class Made(Struct):
+        x: u8
+        if flag:
+            y: u16 = 2
+        else:
+            z: u64
+        for _ in range(2):
+            w: u8 = 3
+    return Made
+"""
+    ).make
+    assert [field.name for field in made(True).layout.fields] == ["x", "y", "w"]
+    assert [field.name for field in made(False).layout.fields] == ["x", "z", "w"]
+
+
 ENCLOSED = """
 def outer(n):
     def make():
@@ -192,6 +215,158 @@ def test_names_are_those_of_the_functions_around_the_class_and_never_of_a_caller
     assert written(ENCLOSED).made.layout.size == 3
     with pytest.raises(typedshm.SchemaError, match="name 'n' is not defined"):  # outer() has ended, and a string holds
         written(ENCLOSED, strings=True)  # on to nothing
+
+
+def test_a_body_that_sets_its_annotations_itself(written: Written) -> None:
+    made = written(
+        """
+class Made(Struct):
+    x: u8
+    __annotations__ = {"x": u8, "y": "u16"}
+    y = 3
+"""
+    ).Made
+    assert repr(made(x=1)) == "Made(x=1, y=3)"
+
+
+@deferred
+def test_a_body_that_answers_for_its_annotations_itself(written: Written) -> None:
+    made = written(
+        """
+class Made(Struct):
+    y = 3
+
+    def __annotate__(format):
+        if format != 1:
+            raise NotImplementedError
+        return {"x": u8, "y": u16}
+"""
+    ).Made
+    assert repr(made(x=1)) == "Made(x=1, y=3)"
+
+
+def test_a_made_class_still_tells_its_annotations(either: Written) -> None:
+    module = either(
+        """
+class Base(Struct):
+    x: f64
+    kind: ClassVar[int] = 3
+
+class Made(Base):
+    name: Annotated[str, Utf8(3)] = ""
+"""
+    )
+    name, x = typing.Annotated[str, typedshm.Utf8(3)], typedshm.f64
+    hints = typing.get_type_hints(module.Made, include_extras=True)
+    assert hints == {"x": x, "kind": typing.ClassVar[int], "name": name}
+    assert list(module.Made.__annotations__) == ["name"]
+
+
+@deferred
+def test_a_made_class_tells_its_annotations_in_every_format(written: Written) -> None:
+    import annotationlib  # not there before
+
+    made = written("class Made(Struct):\n    x: f64\n    n: Annotated[str, Utf8(3)] = ''").Made
+    values = {"x": typedshm.f64, "n": typing.Annotated[str, typedshm.Utf8(3)]}
+    assert annotationlib.get_annotations(made) == values
+    assert annotationlib.get_annotations(made, format=annotationlib.Format.FORWARDREF) == values
+    texts = {"x": "f64", "n": "Annotated[str, Utf8(3)]"}
+    assert annotationlib.get_annotations(made, format=annotationlib.Format.STRING) == texts
+
+
+@deferred
+def test_methods_may_name_what_only_type_checkers_import(either: Written) -> None:
+    made = either(
+        """
+if TYPE_CHECKING:
+    from nowhere import Thing
+
+class Made(Struct):
+    x: u8
+
+    def same(self, thing: Thing) -> Thing:
+        return thing
+"""
+    ).Made
+    assert made(x=1).same(2) == 2
+
+
+RECORDS = {
+    "dataclass": "@dataclasses.dataclass\nclass {name}:",
+    "slots": "@dataclasses.dataclass(slots=True)\nclass {name}:",
+    "frozen": "@dataclasses.dataclass(frozen=True, slots=True, weakref_slot=True)\nclass {name}:",
+    "keywords": "@dataclasses.dataclass(kw_only=True)\nclass {name}:",
+    "pydantic": "@pydantic.dataclasses.dataclass\nclass {name}:",
+    "model": "class {name}(pydantic.BaseModel):",
+}
+
+
+@pytest.mark.parametrize("form", RECORDS)
+def test_records_may_name_what_is_defined_behind_them(later: Written, form: str) -> None:
+    code = f"""
+import pydantic.dataclasses
+
+{RECORDS[form].format(name="Outer")}
+    x: f64
+    name: Annotated[str, Utf8(LENGTH)]
+    inner: Inner
+
+{RECORDS[form].format(name="Inner")}
+    n: u8 = 3
+
+LENGTH = 4
+if hasattr(Outer, "model_rebuild"):
+    Outer.model_rebuild()
+"""
+    module = later(code)
+    struct = typedshm.to_struct(module.Outer(x=1.0, name="a", inner=module.Inner(n=5)))
+    assert repr(struct) == "Outer(x=1.0, name='a', inner=Inner(n=5))"
+    assert (type(struct).layout.size, type(struct).layout.doc) == (16, "")
+
+
+def test_a_record_whose_names_come_too_late_can_be_asked_again(later: Written) -> None:
+    code = "@dataclasses.dataclass\nclass Outer:\n    x: Annotated[f64, Unit(METRE)]"
+    module = later(code)
+    with pytest.raises(typedshm.SchemaError, match="Outer: an annotation cannot be evaluated: name 'METRE'"):
+        typedshm.to_struct(module.Outer(1.0))
+    module.METRE = "m"
+    assert type(typedshm.to_struct(module.Outer(1.0))).layout.fields[0].unit == "m"
+
+
+def test_a_made_dataclass_is_a_schema(written: Written) -> None:
+    module = written(
+        """
+Made = dataclasses.make_dataclass("Made", [("x", f64), ("n", "u8", 3)], namespace={"__doc__": "Made."})
+Made.__module__ = __name__
+"""
+    )
+    struct = typedshm.to_struct(module.Made(1.0))
+    assert (repr(struct), type(struct).layout.doc) == ("Made(x=1.0, n=3)", "Made.")
+
+
+# ---- 3.12: the syntax of type parameters and aliases -----------------------------------------------------------------
+
+
+@since(12, "no syntax for it")
+def test_type_statements_and_type_parameters(written: Written) -> None:
+    module = written(
+        """
+type Speed = Annotated[f32, Unit("m/s")]
+
+class Made[T](Struct):
+    x: Speed
+    y: Annotated[Speed, Doc("upwards")] = 2.0
+
+def make[T](item: T):
+    class Inner(Struct):
+        x: item
+    return Inner
+""",
+    )
+    x, y = module.Made.layout.fields
+    assert (x.kind, x.unit, y.unit, y.doc) == ("f32", "m/s", "m/s", "upwards")
+    assert repr(module.Made(x=1)) == "Made(x=1.0, y=2.0)"
+    assert module.make(typedshm.u16).layout.size == 2
 
 
 # ---- 3.15: imports can wait for the first use of a name (PEP 810) ----------------------------------------------------
@@ -320,3 +495,116 @@ except ImportError as error:
 """
     )
     assert lines == ["False", "Made(x=1.0, n=3, name='')", "lazy_import", "missing", "missing"]
+
+
+# ---- 3.15: UTF-8 is the default encoding (PEP 686) -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["0", "1"])
+def test_names_are_the_same_in_every_encoding(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside each other: processes of Pythons that take UTF-8 for granted, and of others in the C locale."""
+    monkeypatch.setenv("LC_ALL", "C")
+    monkeypatch.setenv("PYTHONCOERCECLOCALE", "0")
+    name = "größe €"
+    with typedshm.create(name, typedshm.array(np.int64, 1)) as region:
+        region.write(np.array([7]))
+        lines = run(
+            f"""
+import typedshm
+name = {name!a}
+with typedshm.attach(name) as region:
+    print(region.read()[0], [entry.name for entry in typedshm.regions()] == [name])
+""",
+            "-X",
+            f"utf8={mode}",
+        )
+    assert lines == ["7 True"]
+
+
+def test_importing_every_module_warns_of_nothing() -> None:
+    code = """
+import importlib, pkgutil, sys, typedshm
+for found in pkgutil.iter_modules(typedshm.__path__, "typedshm."):
+    if sys.platform == "win32" or not found.name.endswith("_windows"):
+        if sys.platform != "win32" or not found.name.endswith("_posix"):
+            importlib.import_module(found.name)
+print(typedshm.strategies.instances.__name__)
+"""
+    assert run(code, "-X", "dev", "-X", "warn_default_encoding") == ["instances"]
+
+
+# ---- asyncio: tasks that start at once (3.12) ------------------------------------------------------------------------
+
+
+@since(12, "every task starts later")
+def test_eager_tasks_are_tasks_like_others() -> None:
+    async def main() -> list[int]:
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined]
+        with typedshm.create("eager", typedshm.array(np.int64, 1)) as region:
+
+            async def read() -> int:
+                return int((await region.next())[0])
+
+            waiting = asyncio.create_task(read())
+            region.write(np.array([5]))
+            got = [await waiting, await asyncio.create_task(read())]
+            entered, looked = asyncio.Event(), asyncio.Event()
+
+            async def hold() -> None:
+                with region.lock():
+                    entered.set()
+                    await looked.wait()
+
+            async def meddle() -> None:
+                with region.lock():
+                    pass
+
+            holding = asyncio.create_task(hold())
+            await entered.wait()
+            with pytest.raises(typedshm.MisuseError, match="another task of this thread"):
+                await asyncio.create_task(meddle())
+            looked.set()
+            await holding
+            await asyncio.create_task(meddle())
+            return got
+
+    assert asyncio.run(main()) == [5, 5]
+
+
+# ---- 3.14: several interpreters in a process (PEP 734) ---------------------------------------------------------------
+
+
+@since(14, "no module concurrent.interpreters")
+def test_another_interpreter_is_refused_and_leaves_the_first_as_it_was() -> None:
+    lines = run(
+        """
+import os
+from concurrent import interpreters
+import typedshm
+class Pose(typedshm.Struct):
+    x: typedshm.f64
+alone = f"import sys, types; sys.modules['typedshm'] = package = types.ModuleType('typedshm'); "
+alone += f"package.__path__ = [{os.path.dirname(typedshm.__file__)!r}]; import typedshm._native"
+for code in "import typedshm", alone:
+    other = interpreters.create()
+    try:
+        other.exec(code)
+    except interpreters.ExecutionFailed as error:
+        print(error.excinfo.type.__name__)
+    other.close()
+print(Pose(x=1))
+"""
+    )
+    assert lines == ["ImportError", "ImportError", "Pose(x=1.0)"]
+
+
+# ---- 3.15: frozendict ------------------------------------------------------------------------------------------------
+
+
+@lazy
+def test_a_frozendict_holds_fields_and_annotations(written: Written) -> None:
+    made = written("class Made(Struct):\n    __annotations__ = frozendict(x=u8, y=u8)\n    y = 2").Made
+    frozen: Any = made.__annotations__
+    assert type(frozen).__name__ == "frozendict"
+    assert repr(made(**type(frozen)(x=1))) == "Made(x=1, y=2)"
+    assert typedshm.replace(made(x=1), **type(frozen)(y=4)).y == 4
