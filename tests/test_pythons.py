@@ -9,6 +9,7 @@ import subprocess
 import sys
 import typing
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -16,7 +17,9 @@ import numpy as np
 import pydantic
 import pytest
 
+import marks
 import typedshm
+from typedshm import _native
 
 Written = Callable[..., ModuleType]
 
@@ -596,6 +599,15 @@ print(Pose(x=1))
 """
     )
     assert lines == ["ImportError", "ImportError", "Pose(x=1.0)"]
+
+
+# ---- 3.15: the file of an extension module may be named after the machine --------------------------------------------
+
+
+@pytest.mark.skipif(marks.FREE_THREADED, reason="free-threaded Python: its binary is for itself alone")
+def test_the_binary_has_the_name_that_every_python_looks_for() -> None:
+    """A wheel that a new Python has built says that it is for old ones too, and pip keeps it for them."""
+    assert Path(str(_native.__file__)).name == ("_native.pyd" if marks.WINDOWS else "_native.abi3.so")
 
 
 # ---- 3.15: frozendict ------------------------------------------------------------------------------------------------
