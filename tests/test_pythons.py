@@ -4,6 +4,7 @@ Code is written as text here where it means something else, or nothing at all, t
 """
 
 import asyncio
+import copy
 import functools
 import subprocess
 import sys
@@ -408,6 +409,7 @@ print(to_struct(Report()))
 """
 TASKS = """
 import asyncio
+import copy
 import numpy as np
 import typedshm
 async def main():
@@ -620,3 +622,31 @@ def test_a_frozendict_holds_fields_and_annotations(written: Written) -> None:
     assert type(frozen).__name__ == "frozendict"
     assert repr(made(**type(frozen)(x=1))) == "Made(x=1, y=2)"
     assert typedshm.replace(made(x=1), **type(frozen)(y=4)).y == 4
+
+
+# ---- 3.13: copy.replace(); 3.14: words in a dataclass's fields ------------------------------------------------------
+
+
+@since(13, "there is no copy.replace()")
+def test_a_struct_is_replaced_as_other_values_are(written: Written) -> None:
+    module = written("class Pose(Struct):\n    x: f64\n    y: f64 = 2.0\n")
+    pose = module.Pose(x=1.0)
+    replaced = copy.replace(pose, x=3.0)  # type: ignore[attr-defined]
+    assert (type(replaced), replaced.x, replaced.y, pose.x) == (module.Pose, 3.0, 2.0, 1.0)
+    with pytest.raises(TypeError, match="no field is called 'z'"):
+        copy.replace(pose, z=1.0)  # type: ignore[attr-defined]
+
+
+@since(14, "a dataclass's fields have no words")
+def test_the_words_of_a_dataclass_field_are_its_doc(written: Written) -> None:
+    module = written("""
+@dataclasses.dataclass
+class Pose:
+    x: f64 = dataclasses.field(doc="to the east")
+    y: Annotated[f64, Unit("m"), Doc("to the north")] = dataclasses.field(default=0.0, doc="other words")
+    z: Annotated[f64, Unit("m")] = dataclasses.field(default=0.0, doc="up")
+    w: f64 = 0.0
+""")
+    fields = typedshm.adapters.schema_of(module.Pose).layout.fields
+    assert [field.doc for field in fields] == ["to the east", "to the north", "up", ""]
+    assert [field.unit for field in fields] == ["", "m", "m", ""]

@@ -9,7 +9,7 @@ from typedshm.annotations import own_doc
 from typedshm.errors import SchemaError
 from typedshm.immutable import Immutable, frozen
 from typedshm.struct import Struct, StructMeta, plan_of, restore, version_of
-from typedshm.vocabulary import Shape
+from typedshm.vocabulary import Doc, Shape
 
 
 @frozen
@@ -110,8 +110,16 @@ def _fields_of_dataclass(source: Any) -> dict[str, _Declared]:
             defaults = (field.default,)
         elif field.default_factory is not dataclasses.MISSING:
             defaults = (field.default_factory(),)
-        declared[field.name] = _Declared(hints[field.name], defaults, field.name)
+        declared[field.name] = _Declared(_documented(hints[field.name], field), defaults, field.name)
     return declared
+
+
+def _documented(annotation: Any, field: Any) -> Any:
+    """Take the words of ``dataclasses.field(doc=…)``, which CPython 3.14 has brought, unless there are others."""
+    doc = getattr(field, "doc", None)
+    if doc is None or any(isinstance(item, Doc) for item in getattr(annotation, "__metadata__", ())):
+        return annotation
+    return Annotated[annotation, Doc(doc)]
 
 
 def _generated(source: type, declared: dict[str, _Declared], nested: dict[str, Record]) -> type[Struct]:

@@ -221,6 +221,18 @@ class Struct(_Structure, metaclass=StructMeta):  # pyright: ignore[reportGeneral
             _set_state(duplicate, version)
         return duplicate
 
+    def __replace__(self: S, /, **changes: Any) -> S:
+        """Return a copy with some fields changed, for ``copy.replace`` of CPython 3.13 and later."""
+        names = {field.name for field in plan_of(self).layout.fields}
+        for name in changes:
+            if name not in names:
+                raise TypeError(f"replace() of {type(self).__name__}: no field is called {name!r}")
+        changed = copy.copy(self)
+        cast("Any", changed)._state = None
+        for name, value in changes.items():
+            setattr(changed, name, value)
+        return changed
+
     def __deepcopy__(self: S, memo: dict[int, Any]) -> S:
         """Return a snapshot; there is nothing deeper than bytes."""
         return self.__copy__()
