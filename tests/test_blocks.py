@@ -13,7 +13,7 @@ import pytest
 
 import marks
 import typedshm
-from peers import Child, run_script
+from peers import Child, quiet_fork, run_script
 from shared_types import Big, Car, Pose, Record, record, whole
 from system import is_shared_memory
 from typedshm import adapters
@@ -458,7 +458,7 @@ def test_a_block_of_the_parent_is_ended_once_in_its_child(slots, verb):
     with typedshm.create("car", Car, slots=slots) as car:
         block = getattr(car, verb)()
         block.__enter__()
-        pid = os.fork()
+        pid = quiet_fork()
         if pid == 0:
             status = 1
             try:

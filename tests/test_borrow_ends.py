@@ -142,7 +142,7 @@ def test_what_the_child_of_a_fork_keeps_is_read_only_too(region):
 def test_the_child_of_a_fork_pins_nothing_in_its_parents_name(region, fork):
     full = set(range(512)) - {region._memory.mutex.entry} if fork == "for lack of room" else ()
     with Presences("region", full), Wire("region") as wire:
-        pid = os.fork() if full else ctypes.CDLL(None).fork()
+        pid = quiet_fork() if full else ctypes.CDLL(None).fork()
         if pid == 0:
             status = 1
             try:
@@ -161,7 +161,7 @@ def test_the_child_of_a_fork_lets_go_of_the_pages_that_show_the_region(region, m
     monkeypatch.setattr(region, "_read_only_mapping", lambda: pages)
     with region.borrow():
         before = sys.getrefcount(pages)
-        pid = os.fork()
+        pid = quiet_fork()
         if pid == 0:
             os._exit(before - sys.getrefcount(pages))
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
@@ -170,7 +170,7 @@ def test_the_child_of_a_fork_lets_go_of_the_pages_that_show_the_region(region, m
 @marks.fork
 def test_a_fork_in_the_middle_of_a_borrow(region, monkeypatch):
     def map_again():
-        pid = os.fork()  # as another thread might; the slot is pinned already
+        pid = quiet_fork()  # as another thread might; the slot is pinned already
         if pid == 0:
             os._exit(0)
         assert os.waitpid(pid, 0)[1] == 0
@@ -198,7 +198,7 @@ def test_what_is_let_go_during_a_fork_is_kept_for_the_child_and_then_leaves():
 @marks.fork
 def test_a_fork_waits_for_nothing_but_its_child(region):
     with region.borrow() as t:
-        pid = os.fork()
+        pid = quiet_fork()
         if pid == 0:
             os._exit(0 if t == region.value(1) else 1)
         assert os.waitpid(pid, 0)[1] == 0
@@ -402,7 +402,7 @@ def test_a_child_is_forked_when_the_memory_has_gone_away():
         with region.borrow() as picture:
             os.truncate(path, 0)
             assert not picture.any()
-            pid = os.fork()
+            pid = quiet_fork()
             if pid == 0:
                 os._exit(int(picture.any()))
             assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
