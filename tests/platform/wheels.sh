@@ -5,7 +5,8 @@
 #
 # Linux wheels for glibc and musl, Windows x86-64, x86 and ARM64, macOS Intel and Apple silicon. Each is checked for its
 # name, its contents and what its binary asks of the system (wheel_checks.py), by twine and abi3audit, those for Linux
-# by auditwheel as well. The x86-64 one for glibc is installed and used, by every CPython >= 3.11 that is found.
+# by auditwheel as well. The x86-64 one for glibc is installed and used, by every CPython >= 3.11 that is found; on newer
+# ones pythons.sh runs the suite with it.
 # Then pip installs the source distribution where there is no C compiler.
 #
 # Tools are kept in $TYPEDSHM_WHEELS, by default ~/.cache/typedshm-wheels: 400 MB.
@@ -88,7 +89,7 @@ done
 use() { # ENVIRONMENT: a program and its child share a region, with nothing but the wheel and what it needs
     (cd "$work" && env -u PYTHONPATH "$1/bin/python" "$here/wheel_use.py")
 }
-for version in 3.11 3.12 3.13 3.14; do
+for version in 3.11 3.12 3.13 3.14 3.15; do
     python=python$version
     command -v "$python" >/dev/null && "$python" -c '' 2>/dev/null || continue
     step "used by $python"
