@@ -118,6 +118,10 @@ class Queue:
         return int(os.pread(self._fd, 100, 0).split()[1]) / 1e9 if EXACT else 0.0
 
 
+TELLS_SLEEPS = not marks.WINDOWS and Path("/proc/self/status").exists()
+"""True where the system says how often a process has gone to sleep, which no other work of the machine changes."""
+
+
 # ---- processes -----------------------------------------------------------------------------------------------------
 
 
@@ -150,6 +154,14 @@ class Crew:
     def queue(self, number: int) -> Queue:
         """The queue of a lane's present process."""
         return Queue(str(self.pid(number)))
+
+    def sleeps(self, number: int) -> int:
+        """How often a lane's present process has gone to sleep by itself; 0 if nobody says it."""
+        if not TELLS_SLEEPS:
+            return 0
+        return int(
+            Path(f"/proc/{self.pid(number)}/status").read_text().rpartition("\nvoluntary_ctxt_switches:")[2].split()[0]
+        )
 
     def state(self, number: int) -> str:
         """What a lane's present process is doing, as far as the system says it."""

@@ -1,4 +1,8 @@
-"""The kill storm: writers and readers are killed at points nobody has chosen, and replaced, while the others go on."""
+"""The kill storm: writers and readers are killed at points nobody has chosen, and replaced, while the others go on.
+
+Some writers are struck: killed in the middle of a write, where they stay when they are asked to. So every storm has
+such deaths, however few its kills are, and wherever chance has the others fall.
+"""
 
 import copy
 import itertools
@@ -15,12 +19,17 @@ import pytest
 import marks
 import typedshm
 from peers import PATIENCE
-from storm import BLIND, Crew, Lane, Large, Small, fill, is_true, words_of
+from storm import BLIND, TELLS_SLEEPS, Crew, Lane, Large, Small, fill, is_true, words_of
 from wire import WORD_OWNER, Wire
 
 pytestmark = pytest.mark.parallel  # on one processor it hits but those who are waiting for it
 
 COUNTS = ("writes", "reads", "borrows", "torn", "backwards", "lost", "overrun", "late")
+ROW = ("version", "stay", "staying", *COUNTS)
+STRIKE = 4
+"""Every so-manyth kill strikes, beginning with the first."""
+STALLED = 100
+"""So often may a living writer go to sleep before there is a new version; it gets up a hundred times a second."""
 
 
 # ---- processes -----------------------------------------------------------------------------------------------------
@@ -33,6 +42,15 @@ def write_for_ever(pipe: Any, lane: Lane) -> None:
     words = words_of(value)
     chance = random.Random()
 
+    def fill_in_two(words: Any, number: int) -> None:
+        """Fill what is being written, and between the halves stay there to be killed, if that is asked for."""
+        half = len(words) // 2
+        fill(words[:half], number)
+        while row.stay:
+            row.staying = 1
+            time.sleep(0.0002)
+        fill(words, number)
+
     def by_write() -> None:
         fill(words, BLIND | chance.getrandbits(60))
         region.write(value)
@@ -40,11 +58,11 @@ def write_for_ever(pipe: Any, lane: Lane) -> None:
     def by_update() -> None:
         with region.update() as t:
             row.torn += not is_true(words_of(t), region.version)
-            fill(words_of(t), region.version + 1)
+            fill_in_two(words_of(t), region.version + 1)
 
     def by_loan() -> None:
         with region.loan() as t:
-            fill(words_of(t), region.version + 1)
+            fill_in_two(words_of(t), region.version + 1)
 
     def by_lock() -> None:
         with region.lock():
@@ -123,6 +141,7 @@ class Figures:
 
     kills: int = 0
     writers_killed: int = 0
+    struck: int = 0
     mid_write: int = 0
     half_filled: int = 0
     stalled: int = 0
@@ -130,7 +149,7 @@ class Figures:
     counts: dict[str, int] = field(default_factory=dict)
 
     def add(self, other: "Figures") -> None:
-        for name in ("kills", "writers_killed", "mid_write", "half_filled", "stalled"):
+        for name in ("kills", "writers_killed", "struck", "mid_write", "half_filled", "stalled"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.longest = max(self.longest, other.longest)
         for name, count in other.counts.items():
@@ -143,10 +162,11 @@ class Figures:
 
     def __str__(self) -> str:
         counts = self.counts
+        stalled = self.stalled if TELLS_SLEEPS else "cannot be told"
         return (
             f"kills {self.kills} ({self.writers_killed} writers), mid-write {self.mid_write} = {self.share:.0%} "
-            f"({self.half_filled} seen with a half-filled slot), "
-            f"torn {counts['torn']}, non-monotonic {counts['backwards']}, stalled > 1 s {self.stalled} "
+            f"({self.struck} of them aimed, {self.half_filled} seen with a half-filled slot), "
+            f"torn {counts['torn']}, non-monotonic {counts['backwards']}, stalled {stalled} "
             f"(longest {1e3 * self.longest:.0f} ms), waiters late {counts['late']}; "
             f"{counts['writes']:,} writes, {counts['reads']:,} reads ({counts['borrows']:,} borrowed), "
             f"{counts['overrun']} overrun, {counts['lost']} times TornWrite"
@@ -161,47 +181,64 @@ class Storm:
 
     def __init__(self, region: Any, wire: Wire, name: str | Path, schema: type[Any], slots: int) -> None:
         self._region, self._wire, self._slots = region, wire, slots
-        self._crew = Crew(name, schema, slots, self.TASKS, ("version", *COUNTS))
+        self._crew = Crew(name, schema, slots, self.TASKS, ROW)
         self._chance = random.Random()
         self.figures = Figures()
 
     def run(self, kills: int) -> None:
         with self._crew:
-            for _ in range(kills):
-                self._kill_one()
-            self._crew.complain()
+            for count in range(kills):
+                self._kill_one(strike=count % STRIKE == 0)
+            # more is written and read than killed, however slow they are beside so many deaths
+            self._crew.until(lambda: all(self._crew.counts(verb)[verb] > kills for verb in ("writes", "reads")))
         self.figures.counts = self._crew.counts(*COUNTS)
 
-    def _kill_one(self) -> None:
+    def _kill_one(self, strike: bool) -> None:
         # four times of five a writer; now and then one that is only just attaching
-        numbers = range(self.WRITERS) if self._chance.random() < 0.8 else range(self.WRITERS, len(self.TASKS))
+        is_writer = strike or self._chance.random() < 0.8
+        numbers = range(self.WRITERS) if is_writer else range(self.WRITERS, len(self.TASKS))
         number = self._chance.choice(numbers)
+        row = self._crew.rows[number]
         # whoever is to go on has to be there; the victim may be on its way
         needed = {*range(self.WRITERS)} - {number} | ({number} if self._chance.random() < 0.9 else set())
         self._crew.until(lambda: self._crew.are_there(needed))
-        time.sleep(self._chance.uniform(0, 0.003))  # no matter how long: where it is by then is for chance to say
+        if strike:
+            row.stay = 1
+            self._crew.until(lambda: row.staying)
+        else:
+            time.sleep(self._chance.uniform(0, 0.003))  # no matter how long: where it is by then is for chance to say
         lines = self._wire.lines
         deaths = lines.deaths
         self._crew.kill(number)
         # its lock may have been taken over before we came to look; then it has been counted
-        held = lines.word & WORD_OWNER == self._crew.rows[number].entry > 0
+        held = lines.word & WORD_OWNER == row.entry > 0
         self.figures.kills += 1
         self.figures.writers_killed += number < self.WRITERS
-        self.figures.mid_write += number < self.WRITERS and (held or lines.deaths > deaths)
+        self.figures.struck += strike
+        self.figures.mid_write += strike or (number < self.WRITERS and (held or lines.deaths > deaths))
         self.figures.half_filled += held and any(self._wire.slot(n).seq & 1 for n in range(self._slots))
+        row.stay = row.staying = 0
         version = self._region.version
         self._crew.start(number)
         self._see_it_go_on(number, version)
 
     def _see_it_go_on(self, number: int, version: int) -> None:
-        """Wait for the next version; it may take a second, not counting any time in which nobody let us run.
+        """Wait for the next version: no writer that lived on may have gone to sleep again and again before.
 
-        Nor the time that a writer was ready to run and had no processor, as far as the system says that.
+        The seconds it took are a figure and no more, since the machine's other work is in them. Taken off is the time
+        in which nobody let us run, or a writer was ready to and had no processor, as far as the system says that.
         """
+        living = [lane for lane in range(self.WRITERS) if lane != number]
+        before_it = {lane: self._crew.sleeps(lane) for lane in living}
         queues = [self._crew.queue(lane) for lane in range(self.WRITERS)]
         queued = [queue.seconds() for queue in queues]
-        waited, looked = 0.0, time.monotonic()
-        while self._region.version == version:
+        waited, looked, slept = 0.0, time.monotonic(), 0
+        while True:
+            # counted first: what they sleep when the version is there is their own affair
+            count = max(self._crew.sleeps(lane) - before_it[lane] for lane in living)
+            if self._region.version != version:
+                break
+            slept = count
             time.sleep(0.0002)
             now = time.monotonic()
             before, waited = waited, waited + min(now - looked, 0.02)
@@ -217,7 +254,7 @@ class Storm:
             assert waited < PATIENCE, "no further version"
         if waited > 0.1:
             waited -= min(waited, max(queue.seconds() - before for queue, before in zip(queues, queued, strict=True)))
-        self.figures.stalled += waited > 1.0
+        self.figures.stalled += slept > STALLED
         self.figures.longest = max(self.figures.longest, waited)
 
 
@@ -263,7 +300,7 @@ def test_kill_storm(
         assert (region.version, region.read()) == (version + 1, value)
         assert region.info().participants == (os.getpid(),), "the dead take up no room"
         assert region.info().pinned == 0, "nor do they keep anything"
-        assert region.info().deaths <= figures.kills + len(Storm.TASKS)
+        assert figures.struck <= region.info().deaths <= figures.kills + len(Storm.TASKS)
 
 
 def test_the_storms_have_struck(total: Figures, report: Callable[[str], None]) -> None:
@@ -273,4 +310,5 @@ def test_the_storms_have_struck(total: Figures, report: Callable[[str], None]) -
     report(f"all storms: {total}")
     assert total.counts["writes"] > total.kills
     assert total.counts["reads"] > total.kills
-    assert total.share > (0.2 if total.kills >= 200 else 0)
+    assert total.struck >= total.kills / STRIKE
+    assert total.mid_write >= total.struck
