@@ -13,7 +13,11 @@ import typedshm
 from typedshm import Struct, document
 from typedshm.strategies import instances, structs
 
-SETTINGS = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None)
+SETTINGS = settings(
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 
 
 def same(one: Any, other: Any) -> bool:

@@ -4,7 +4,6 @@
 """
 
 import os
-import random
 import subprocess
 from pathlib import Path
 
@@ -76,14 +75,15 @@ MUTANTS = {
 }
 
 
-SHORT = random.sample(sorted(MUTANTS), 6)
+SHORT = sorted(MUTANTS)[::3]
+"""What a short round takes: always the same, so that one that fails fails again."""
 
 
 @marks.compiler
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_what_is_left_out_is_found(core, mutant, thorough):
     if not thorough and mutant not in SHORT:
-        pytest.skip("a short round takes six of them, by chance")
+        pytest.skip("a short round takes every third of them")
     file, old, new = MUTANTS[mutant]
     replace_once(core / file, old, new)
     done = fuzz(core, 3_000_000)
