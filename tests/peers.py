@@ -271,6 +271,18 @@ def interrupt(process: "subprocess.Popen[str] | None" = None) -> None:
         signal.raise_signal(signal.SIGINT)  # os.kill() would end the process
 
 
+def interrupt_when(condition: Callable[[], Any]) -> threading.Thread:
+    """Raise a SIGINT in this process as soon as its main thread is where it should be; returns the thread that does."""
+
+    def watch() -> None:
+        until(condition)
+        interrupt()
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    return thread
+
+
 def sched_yield() -> None:
     """Let somebody else have a turn."""
     getattr(os, "sched_yield", lambda: time.sleep(0))()

@@ -13,7 +13,7 @@ import pytest
 
 import marks
 import typedshm
-from peers import ALARM, PATIENCE, START_METHODS, Child, alarm, stop_forkserver, until
+from peers import ALARM, PATIENCE, START_METHODS, Child, alarm, interrupt_when, stop_forkserver, until
 from shared_types import Byte, Car, Frame, Record, record, whole
 from typedshm import _native, memory
 from typedshm.place import place
@@ -128,7 +128,7 @@ def test_who_waits_to_read_is_told_of_a_close_while_an_array_keeps_the_region():
 
 @pytest.mark.parametrize("verb", ["close", "write"])
 def test_a_signal_handler_may_use_the_region_whose_lock_is_awaited(verb):
-    with typedshm.create("record", Record) as region, Child(hold) as holder:
+    with typedshm.create("record", Record) as region, Wire("record") as wire, Child(hold) as holder:
         holder.expect("held")
         handle = typedshm.attach("record", Record)
         done = []
@@ -142,9 +142,9 @@ def test_a_signal_handler_may_use_the_region_whose_lock_is_awaited(verb):
                 holder.send()  # which lets the interrupted write go on
             done.append(verb)
 
-        before = signal.signal(ALARM, handler)
+        before = signal.signal(signal.SIGINT, handler)
         try:
-            alarm(0.05)
+            thread = interrupt_when(lambda: wire.lines.word & WORD_WAITING)
             if verb == "close":
                 with pytest.raises(typedshm.Closed):
                     handle.write(record(1), timeout=PATIENCE)
@@ -152,9 +152,9 @@ def test_a_signal_handler_may_use_the_region_whose_lock_is_awaited(verb):
             else:
                 handle.write(record(1), timeout=PATIENCE)
                 assert region.read() == record(1)
+            thread.join()
         finally:
-            alarm(0)
-            signal.signal(ALARM, before)
+            signal.signal(signal.SIGINT, before)
         handle.close()
         assert done == [verb]
 
@@ -176,8 +176,7 @@ def test_the_last_to_leave_may_be_a_multiprocessing_child(method):
     process = context.Process(target=outlive, args=(car, theirs))
     process.start()
     with typedshm.attach("car", Car) as other:  # until the child has its own
-        while len(other.info().participants) < 3:
-            pass
+        until(lambda: len(other.info().participants) == 3)
     car.close()
     assert len(list(memory.existing("user"))) == 1
     ours.send("go")

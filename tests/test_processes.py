@@ -11,7 +11,7 @@ import pytest
 
 import marks
 import typedshm
-from peers import PATIENCE, START_METHODS, Child, Gate, interrupt, stop_forkserver, until
+from peers import PATIENCE, START_METHODS, Child, Gate, interrupt_when, stop_forkserver
 from shared_types import (
     Big,
     Car,
@@ -275,18 +275,6 @@ def test_a_killed_reader_is_not_noticed():
 
 
 # ---- Ctrl-C --------------------------------------------------------------------------------------------------------
-
-
-def interrupt_when(condition):
-    """Send this process a SIGINT as soon as its main thread is where it should be."""
-
-    def watch():
-        until(condition)
-        interrupt()
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    return thread
 
 
 def inside(function, file):
