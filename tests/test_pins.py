@@ -1,18 +1,17 @@
 """Pins: how many versions can be borrowed at once, by whom, and what becomes of those that were not let go."""
 
 import sys
-import threading
 
 import pytest
 
 import typedshm
 from borrowing import SCHEMAS, fail, versions_of
-from peers import until
+from peers import Child, until
 from shared_types import Car, Record, record, whole
 from typedshm import memory, u32
 from typedshm.paging import Paging
 from typedshm.place import place
-from wire import Presences, Wire
+from wire import WORD_OWNER, Presences, Wire
 
 
 @pytest.fixture(params=SCHEMAS)
@@ -139,22 +138,23 @@ def test_a_block_that_got_nothing_is_no_copy():
         assert empty.info().copies == 0
 
 
+def take_back(pipe):
+    """Another process, since a write of a record keeps the GIL while it waits."""
+    with Wire("record") as wire:
+        pipe.send("looking")
+        until(lambda: wire.lines.word & WORD_OWNER)  # the writer has the lock, and finds everything pinned
+        wire.slot(1).pins[7] = 0
+
+
 def test_a_write_waits_for_a_reader_that_takes_a_pin_back():
     with typedshm.create("record", Record) as region, Wire("record") as wire, Presences("record", [448]):
         for n in (1, 2, 3):
             region.write(record(n))
         for n in (1, 2):
             wire.slot(n).pins[7] = 1
-
-        def take_back():
-            until(lambda: wire.lines.word & 0xFFF)  # the writer has the lock, and finds everything pinned
-            wire.slot(1).pins[7] = 0
-
-        thread = threading.Thread(target=take_back)
-        with region.lock():
-            thread.start()
+        with Child(take_back) as reader:
+            reader.expect("looking")
             region.write(record(4))
-        thread.join()
         assert region.read() == record(4)
 
 
