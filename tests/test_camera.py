@@ -46,10 +46,11 @@ def clip() -> str:
 
 
 @contextmanager
-def running(script: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+def running(script: str, *arguments: object, env: dict[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
     """Run a program of the example; it must have ended when the block ends."""
     command = [sys.executable, "-u", str(CAMERA / script), *map(str, arguments)]
-    with start(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "env": env or {**os.environ}}
+    with start(command, **options) as process:
         try:
             yield process
         finally:
@@ -86,6 +87,43 @@ def wait_until_seen(reports: typedshm.Region[ConsumerReport], frames: int) -> Co
     while report.seen < frames:
         report = reports.wait(timeout=PATIENCE)
     return report
+
+
+def endless(folder: Path, source: str | None = "testpattern") -> tuple[object, ...]:
+    """Arguments of a fan-out that goes on until the test stops it."""
+    files = ("--json", folder / "result.json", "--sheet", folder / "sheet.png")
+    return (*(("--source", source) if source else ()), "--seconds", 600, *files)
+
+
+def stop(process: subprocess.Popen[str], number: signal.Signals = signal.SIGTERM) -> str:
+    if marks.WINDOWS:
+        ask(process)
+    else:
+        process.send_signal(number)
+    words, _ = process.communicate(timeout=PATIENCE)
+    assert "Traceback" not in words
+    return words
+
+
+def fan_out_until_seen(
+    folder: Path, source: str | None, *consumers: str, env: dict[str, str] | None = None, status: int = 0
+) -> tuple[dict[str, Any], str]:
+    """Run the whole example until these consumers have had some frames, and their time; returns its JSON and words."""
+    with running("fanout.py", *endless(folder, source), env=env) as process:
+        for name in consumers:
+            with attach_report(process, name) as reports:
+                report = wait_until_seen(reports, 5)
+                while not report.cpu:  # some clocks of CPU time tick 64 times a second
+                    report = reports.wait(timeout=PATIENCE)
+        said = ""
+        assert process.stdout is not None
+        while "seen by" not in said:
+            line = process.stdout.readline()
+            assert line, said
+            said += line
+        said += stop(process)
+    assert process.returncode == status, said
+    return json.loads((folder / "result.json").read_text()), said
 
 
 # ---- frames --------------------------------------------------------------------------------------------------------
@@ -186,13 +224,11 @@ def test_without_opencv_the_words_say_how_to_get_it(tmp_path: Path) -> None:
 def test_without_any_extra_two_of_three_still_work(tmp_path: Path) -> None:
     for module in ("cv2", "av"):
         (tmp_path / f"{module}.py").write_text(f"raise ImportError('No module named {module}')")
-    files = ("--json", tmp_path / "r.json", "--sheet", tmp_path / "s.png")
-    done = run("fanout.py", "--seconds", 1, *files, env=shadowed_by(tmp_path))
-    assert done.returncode == 1
-    assert "showing the test pattern instead" in done.stdout
-    assert "viewer: OpenCV is missing" in done.stdout
-    assert "viewer: ended early (exit code 2) after 0 frames; the others go on" in done.stdout
-    viewer, *others = json.loads((tmp_path / "r.json").read_text())["consumers"]
+    result, words = fan_out_until_seen(tmp_path, None, "motion", "quality", env=shadowed_by(tmp_path), status=1)
+    assert "showing the test pattern instead" in words
+    assert "viewer: OpenCV is missing" in words
+    assert "viewer: ended early (exit code 2) after 0 frames; the others go on" in words
+    viewer, *others = result["consumers"]
     assert viewer["latency_p50"] is None
     assert all(row["seen"] > 0 and row["torn"] == 0 and row["ended"] == "" for row in others)
 
@@ -249,8 +285,11 @@ def test_motion_is_found_where_it_is() -> None:
 # ---- the whole -----------------------------------------------------------------------------------------------------
 
 
+CONSUMERS = ("viewer", "motion", "quality")
+
+
 def assert_all_is_well(result: dict[str, Any]) -> None:
-    assert [row["name"] for row in result["consumers"]] == ["viewer", "motion", "quality"]
+    assert [row["name"] for row in result["consumers"]] == [*CONSUMERS]
     for row in result["consumers"]:
         assert row["torn"] == row["copied"] == 0
         assert row["cpu"] > 0
@@ -260,7 +299,7 @@ def assert_all_is_well(result: dict[str, Any]) -> None:
 
 
 def test_one_camera_feeds_three_applications(tmp_path: Path) -> None:
-    result, words = fan_out(tmp_path, "--source", "testpattern", "--seconds", 3)
+    result, words = fan_out_until_seen(tmp_path, "testpattern", *CONSUMERS)
     assert (result["source"], result["width"], result["height"]) == ("testpattern", 1920, 1080)
     assert_all_is_well(result)
     assert "seen by viewer" in words
@@ -333,7 +372,7 @@ def test_a_consumer_says_when_it_had_to_copy() -> None:
 
 def test_a_real_clip_feeds_three_applications(tmp_path: Path) -> None:
     cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed")
-    result, words = fan_out(tmp_path, "--source", clip(), "--seconds", 3)
+    result, words = fan_out_until_seen(tmp_path, clip(), *CONSUMERS)
     assert (result["width"], result["height"]) == (1280, 720)
     assert_all_is_well(result)
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
@@ -350,21 +389,6 @@ def test_an_explicit_source_that_is_not_there_ends_the_run(tmp_path: Path) -> No
     assert "Traceback" not in done.stdout
 
 
-def endless(folder: Path) -> tuple[object, ...]:
-    """Arguments of a fan-out that goes on until the test stops it."""
-    return ("--source", "testpattern", "--seconds", 600, "--json", folder / "r.json", "--sheet", folder / "s.png")
-
-
-def stop(process: subprocess.Popen[str], number: signal.Signals = signal.SIGTERM) -> str:
-    if marks.WINDOWS:
-        ask(process)
-    else:
-        process.send_signal(number)
-    words, _ = process.communicate(timeout=PATIENCE)
-    assert "Traceback" not in words
-    return words
-
-
 def test_a_killed_consumer_does_not_disturb_the_others(tmp_path: Path) -> None:
     with running("fanout.py", *endless(tmp_path)) as process:
         with attach_report(process, "motion") as reports, attach_report(process, "viewer") as others:
@@ -375,7 +399,7 @@ def test_a_killed_consumer_does_not_disturb_the_others(tmp_path: Path) -> None:
         words = stop(process)
     assert process.returncode == 1
     assert f"motion: {KILLED} after" in words
-    viewer, motion, quality = json.loads((tmp_path / "r.json").read_text())["consumers"]
+    viewer, motion, quality = json.loads((tmp_path / "result.json").read_text())["consumers"]
     assert motion["ended"] == KILLED
     assert motion["seen"] >= killed.seen >= 5
     assert motion["latency_p50"] > 0
