@@ -31,6 +31,9 @@ if sys.platform == "win32":
 PATIENCE = 60.0
 """Seconds after which a test is given up; no test depends on how long anything takes."""
 
+ALIVE = "alive"
+"""What a child may say now and then that has much to do, so that PATIENCE does not have to last for all of it."""
+
 FORKS = hasattr(os, "fork")
 
 
@@ -127,7 +130,9 @@ class Child:
     def join(self) -> Any:
         """Wait for the end; returns what the function returned."""
         if self.status is None:
-            kind, self.result = self._receive()
+            while (message := self._receive()) == ALIVE:
+                pass
+            kind, self.result = message
             assert kind == "result"
             self._wait()
             assert self.status == 0

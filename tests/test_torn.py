@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import typedshm
-from peers import Child, SharedBytes
+from peers import ALIVE, Child, SharedBytes
 from shared_types import POSITIONS, Frame, Record, frame_words, is_whole, record, record_words, torn_records
 
 pytestmark = pytest.mark.parallel  # what never runs at the same moment is seldom seen torn
@@ -47,6 +47,7 @@ def read_records(pipe, copy_into, reads, changes):
     targets = [Record.from_buffer(rows, 80 * i) for i in range(BATCH)]
     done = torn = changed = 0
     while done < reads or changed < changes:
+        pipe.send(ALIVE)
         for target in targets:
             copy_into(target)
         torn += torn_records(rows)
@@ -75,6 +76,8 @@ def read_records_naively(pipe, shared):
     source = np.frombuffer(shared, np.uint64)
     row = np.empty((1, 10), np.uint64)
     for reads in range(1, LIMIT):
+        if reads % 100_000 == 0:
+            pipe.send(ALIVE)
         np.copyto(row[0], source)
         if torn_records(row):
             return reads, 1
@@ -120,6 +123,8 @@ def read_frames(pipe, reads, changes):
     seen = set()
     with typedshm.attach("frame", Frame) as region:
         while done < reads or len(seen) < changes:
+            if done % 64 == 0:
+                pipe.send(ALIVE)
             region.read_into(frame)
             torn += not is_whole(frame, scratch)
             seen.add(frame.sequence)
@@ -140,6 +145,8 @@ def read_frames_naively(pipe, shared):
     source = np.frombuffer(shared, np.uint64)
     copy, scratch = np.empty_like(POSITIONS), np.empty_like(POSITIONS)
     for reads in range(1, LIMIT):
+        if reads % 64 == 0:
+            pipe.send(ALIVE)
         np.copyto(copy, source)
         np.subtract(copy, POSITIONS, out=scratch)
         if scratch.min() != scratch.max():
