@@ -52,7 +52,7 @@ def hold(pipe):
 
 
 def test_close_sends_home_who_waits_for_the_lock_and_for_a_version():
-    with typedshm.create("record", Record) as region, Child(hold) as holder:
+    with typedshm.create("record", Record) as region, Wire("record") as wire, Child(hold) as holder:
         holder.expect("held")
         handle = typedshm.attach("record", Record)
         seen = []
@@ -69,6 +69,7 @@ def test_close_sends_home_who_waits_for_the_lock_and_for_a_version():
         ]
         for thread in threads:
             thread.start()
+        until(lambda: wire.lines.word & WORD_WAITING and wire.lines.waiting_until)
         handle.close()
         for thread in threads:
             thread.join(PATIENCE)

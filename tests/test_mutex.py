@@ -10,9 +10,10 @@ import pytest
 
 import marks
 import typedshm
-from peers import Child, SharedBytes, sched_yield
+from peers import Child, SharedBytes, sched_yield, until
 from typedshm import NamedMutex
 from typedshm.place import place
+from wire import WORD_WAITING, Wire
 
 
 def test_it_is_taken_and_given_back():
@@ -66,6 +67,8 @@ def test_a_waiting_thread_is_sent_home_by_close():
 
     thread = threading.Thread(target=wait)
     thread.start()
+    with Wire("guard", "mutex") as wire:
+        until(lambda: wire.lines.word & WORD_WAITING)
     waiter.close()
     thread.join()
     assert len(caught) == 1
@@ -218,6 +221,8 @@ def test_a_waiter_gets_it_when_the_owner_dies():
 
         thread = threading.Thread(target=wait)
         thread.start()
+        with Wire("guard", "mutex") as wire:
+            until(lambda: wire.lines.word & WORD_WAITING)
         child.kill()
         thread.join()
     assert taken == [True]

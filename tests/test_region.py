@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 import typedshm
-from peers import run_script
+from peers import run_script, until
 from shared_types import Big, Byte, Car, Frame, Record, record, whole
 from system import SEGFAULT
+from wire import Wire
 
 # ---- empty, writing, reading ---------------------------------------------------------------------------------------
 
@@ -188,6 +189,8 @@ def test_closing_ends_a_wait_in_another_thread():
 
     thread = threading.Thread(target=wait)
     thread.start()
+    with Wire("car") as wire:
+        until(lambda: wire.lines.waiting_until)
     car.close()
     thread.join()
     assert len(caught) == 1
