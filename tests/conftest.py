@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import compilers
 import marks
@@ -37,6 +38,14 @@ _LEFT_OUT = pytest.StashKey[Counter[str]]()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_LEFT_OUT] = Counter()
+    # the same examples in each run, however slow the machine is, and others every time with --thorough
+    settings.register_profile(
+        "typedshm",
+        derandomize=not config.getoption("--thorough"),
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    settings.load_profile("typedshm")
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -197,7 +197,7 @@ def test_a_struct_too_wordy_for_a_document_is_refused_where_it_is_declared() -> 
         document.dump(wordy)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 @given(st.data())
 def test_random_damage_is_refused_or_harmless(data: st.DataObject) -> None:
     """Whatever stands in a document: a DocumentError, or a layout that a Struct can be made of."""

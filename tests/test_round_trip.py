@@ -13,11 +13,7 @@ import typedshm
 from typedshm import Struct, document
 from typedshm.strategies import instances, structs
 
-SETTINGS = settings(
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+SETTINGS = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def same(one: Any, other: Any) -> bool:

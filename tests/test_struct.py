@@ -18,7 +18,7 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -170,7 +170,7 @@ def test_the_words_of_a_float_overflow() -> None:
 
 
 @given(st.floats(width=64, allow_nan=False))
-@settings(max_examples=500, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=500)
 def test_half_floats_round_to_nearest_even(number: float) -> None:
     with np.errstate(over="ignore"):
         expected = np.float64(number).astype(np.float16)

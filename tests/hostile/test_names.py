@@ -132,11 +132,7 @@ def test_what_is_no_name_is_a_type_error(name):
         typedshm.create(name, Byte)
 
 
-@settings(
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.text(st.characters(exclude_categories=[])))
 @example("\0")
 @example("%00")
