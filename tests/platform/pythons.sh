@@ -6,8 +6,9 @@
 #   --all      the whole suite and the storms at their full length, instead of what depends on the Python
 #   --fresh    make Debian, CPythons and environments anew
 #
-# 3.14t is the free-threaded 3.14. Debian has no package of it, so it is built from the sources of Debian's package of
-# that version, once: three minutes.
+# 3.14t is the free-threaded 3.14. Debian has no package of it, so it is built once, in three minutes, from the sources of
+# Debian's package of that version; or, where the mirror has them no more, from an archive such as Python-3.14.2.tar.xz
+# that you put into the folder sources of the one below.
 #
 # 3.14, 3.15 and later get the one abi3 wheel, compiled by zig with the headers of this machine's Python; a free-threaded
 # one gets a wheel of its own. The Debian is kept in $TYPEDSHM_PYTHONS, by default ~/.cache/typedshm-pythons: 2 GB and
@@ -54,23 +55,28 @@ inside() { debian_run "$debian" "$source:/mnt/project" -- "$@" 9>&-; }
 # ---- a free-threaded CPython, from its sources ----
 
 build() { # VERSION, without the t
-    inside bash -euo pipefail -s "$1" <<'SCRIPT'
-version=$1 folder=/opt/$1t
-exec 3>&1 >"/opt/$version.log" 2>&1
-trap 'tail -n 15 "/opt/$version.log" >&3' ERR
+    mkdir -p "$home/sources"
+    echo "building CPython $1 without a GIL"
+    debian_run "$debian" "$home/sources:/mnt/sources" -- bash -euo pipefail -s "$1" <<'SCRIPT' 9>&-
+version=$1 folder=/opt/$1t log=/opt/$1t.log
+exec 3>&2 >"$log" 2>&1
+trap 'grep -E "^(E|Err|error|.*: error):?" "$log" >&3 || tail -n 15 "$log" >&3' ERR
 apt=(apt-get -q -o Acquire::Check-Valid-Until=no -o APT::Sandbox::User=root) # a mirror may be behind
 for suite in forky sid trixie; do
-    sed "s/^deb \(.*\) forky /deb-src \1 $suite /" /etc/apt/sources.list
+    sed -n "s/^deb \(.*\) forky /deb-src \1 $suite /p" /etc/apt/sources.list
 done >/etc/apt/sources.list.d/sources.list
 "${apt[@]}" update
 "${apt[@]}" install -y --no-install-recommends gcc libc6-dev make pkg-config xz-utils lib{ffi,ssl,bz2,lzma,sqlite3}-dev zlib1g-dev
+cd /mnt/sources
+archive() { ls {P,p}ython-"$version".*.tar.* python"$version"_*.orig.tar.?z 2>/dev/null | tail -n 1; }
+if [[ -z $(archive || true) ]]; then
+    for release in $(apt-cache showsrc "python$version" | sed -n 's/^Version: //p' | sort -ruV); do
+        "${apt[@]}" source --download-only "python$version=$release" && break # a mirror may lack some
+    done
+fi
+sources=$(archive)
 cd "$(mktemp -d)"
-found=
-for release in $(apt-cache showsrc "python$version" | sed -n 's/^Version: //p' | sort -ruV); do # a mirror may lack some
-    "${apt[@]}" source --download-only "python$version=$release" && found=1 && break
-done
-[[ -n $found ]]
-mkdir source && tar -xf python*.orig.tar.* -C source --strip-components=1 && cd source
+tar -xf "/mnt/sources/$sources" --strip-components=1
 ./configure -q --disable-gil --prefix="$folder" --disable-test-modules
 make -s -j"$(nproc)"
 make -s install
