@@ -28,8 +28,8 @@ if sys.platform == "win32":
     import _winapi
     import msvcrt
 
-PATIENCE = 60.0
-"""Seconds after which a test is given up; no test depends on how long anything takes."""
+PATIENCE = float(os.environ.get("TYPEDSHM_PATIENCE", 60))
+"""Seconds after which a test is given up; no test depends on how long anything takes. More where a machine is emulated."""
 
 ALIVE = "alive"
 """What a child may say now and then that has much to do, so that PATIENCE does not have to last for all of it."""

@@ -82,5 +82,5 @@ fi
 
 printf '/mnt/%s\n' site packages >"$home/debian/usr/lib/python3/dist-packages/typedshm.pth"
 debian_run "$home/debian" "$root:/mnt/project:ro" "$home/packages:/mnt/packages:ro" "$site:/mnt/site:ro" -- \
-    env PYTHONDONTWRITEBYTECODE=1 HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis \
+    env TYPEDSHM_PATIENCE=600 PYTHONDONTWRITEBYTECODE=1 HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis \
     sh -c 'cd /mnt/project && exec python3 "$@"' - "${what[@]}" "$@" 9>&-
