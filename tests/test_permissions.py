@@ -34,7 +34,7 @@ def mode_of(name: "str | Path", scope: Any = "user") -> int:
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o077, 0o777], ids=oct)
-def umask(request):
+def umask(request, tmp_path):  # which is there before it, or only root could look into it
     before = os.umask(request.param)
     yield request.param
     os.umask(before)
