@@ -29,7 +29,7 @@ if sys.platform == "win32":
     import msvcrt
 
 PATIENCE = float(os.environ.get("TYPEDSHM_PATIENCE", 60))
-"""Seconds after which a test is given up; no test depends on how long anything takes. More where a machine is emulated."""
+"""Seconds after which a test is given up, more where a machine is emulated. No test depends on how long it takes."""
 
 ALIVE = "alive"
 """What a child may say now and then that has much to do, so that PATIENCE does not have to last for all of it."""
