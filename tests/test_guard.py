@@ -159,6 +159,19 @@ def test_a_stack_of_blocks_looks_the_exit_up_in_the_class(held: Held) -> None:
     assert held.taken_elsewhere()
 
 
+def test_an_exit_can_be_called_by_what_passes_keywords_on_and_has_none(held: Held) -> None:
+    """Such a caller gives an empty dictionary; so do ExitStack.callback() and unittest's enterContext()."""
+    guard = held.enter()
+    guard.__enter__()
+    with contextlib.ExitStack() as stack:
+        stack.callback(guard.__exit__, None, None, None)
+    assert held.taken_elsewhere()
+    guard.__enter__()
+    with contextlib.ExitStack() as stack:
+        stack.callback(type(guard).__exit__, guard, None, None, None)
+    assert held.taken_elsewhere()
+
+
 @pytest.mark.parametrize("arguments", [(), (None, None, None, None)])
 def test_an_exit_that_is_called_as_no_block_would_is_refused(held: Held, arguments: tuple[None, ...]) -> None:
     with held.enter() as guard:

@@ -152,7 +152,7 @@ static PyObject *exit_call(PyObject *object, PyObject *args, PyObject *kwargs) {
     Py_ssize_t first = guard ? 0 : 1, count = PyTuple_Size(args) - first;
     if (first && count >= 0)
         guard = PyTuple_GetItem(args, 0);
-    if (kwargs || count < 1 || count > 3 || !PyObject_TypeCheck(guard, guard_type)) {
+    if ((kwargs && PyDict_Size(kwargs)) || count < 1 || count > 3 || !PyObject_TypeCheck(guard, guard_type)) {
         PyErr_SetString(PyExc_TypeError, "__exit__ takes the kind of an exception, the exception and its traceback");
         return NULL;
     }
