@@ -223,6 +223,22 @@ def test_a_generator_dropped_in_another_thread_gives_back(kind: str) -> None:
         assert held.taken_elsewhere()
 
 
+def test_what_is_no_guard_may_borrow_an_exit_but_not_call_it() -> None:
+    class Borrower:
+        __slots__ = ()
+        __exit__ = NamedMutex.__exit__
+
+        def __enter__(self) -> None:
+            pass
+
+    with pytest.raises(TypeError, match="__exit__ takes"), Borrower():  # type: ignore[misc]
+        pass
+    for other in (1, "text", object()):
+        bound = NamedMutex.__exit__.__get__(other)
+        with pytest.raises(TypeError, match="__exit__ takes"):
+            bound(other, None, None, None)
+
+
 def hold(pipe: Any) -> None:
     NamedMutex("guard").acquire()
     pipe.send("taken")

@@ -139,9 +139,11 @@ static Exit *exit_new(Guard *guard) {
 
 static PyObject *exit_get(PyObject *object, PyObject *guard, PyObject *type) {
     (void)type;
-    if (!((Exit *)object)->guard && guard && guard != Py_None)
+    if (!((Exit *)object)->guard && guard && PyObject_TypeCheck(guard, guard_type))
         return (PyObject *)exit_new((Guard *)guard);
-    Py_INCREF(object); /* looked up in the class, as contextlib.ExitStack does; that calls it with the guard */
+    /* looked up in the class, as contextlib.ExitStack does; that calls it with the guard. Or in something else that has
+     * borrowed it, and is refused when it calls it. */
+    Py_INCREF(object);
     return object;
 }
 
