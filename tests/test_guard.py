@@ -4,6 +4,7 @@ import _thread
 import contextlib
 import functools
 import gc
+import inspect
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -134,6 +135,47 @@ def test_a_block_around_it_keeps_what_it_holds(held: Held) -> None:
             gc.collect()
             assert not held.taken_elsewhere()
     assert held.taken_elsewhere()
+
+
+def test_an_exit_that_was_only_looked_at_gives_nothing_back(held: Held) -> None:
+    guard = held.enter()
+    looked_at = [guard.__exit__, *inspect.getmembers(guard)]
+    with guard:
+        looked_at.clear()
+        gc.collect()
+        assert not held.taken_elsewhere()
+        looked_at.append(guard.__exit__)
+        with guard:
+            looked_at.clear()
+            gc.collect()
+        assert not held.taken_elsewhere()
+    assert held.taken_elsewhere()
+
+
+def test_a_generator_dropped_in_another_thread_takes_nothing_from_a_block_that_goes_on() -> None:
+    with contextlib.closing(NamedMutex("guard")) as mutex:
+        held = Held(lambda: mutex, mutex)
+
+        def holding() -> Iterator[None]:
+            with mutex:
+                yield
+
+        generators = [holding()]
+        next(generators[0])
+
+        def close() -> None:
+            with contextlib.suppress(typedshm.MisuseError):
+                generators.pop().close()
+
+        with mutex:
+            thread = threading.Thread(target=close)
+            thread.start()
+            thread.join()
+            gc.collect()
+            assert mutex.held
+            assert not held.taken_elsewhere()
+        mutex.release()  # what the generator had taken is still there
+        assert held.taken_elsewhere()
 
 
 def test_an_exit_may_be_called_again_for_each_time_it_was_entered(held: Held) -> None:

@@ -4,7 +4,8 @@
  * Between __enter__ and the block one can: from CPython 3.14 on, handlers run behind every call, also behind that of
  * __enter__, and what they raise there never reaches __exit__. But the `with` statement has looked __exit__ up before
  * it called __enter__, and lets go of what it found. So that is an object for each statement, an Exit, which gives the
- * mutex back at its end if nobody has called it. */
+ * mutex back at its end if nobody has called it. Others look it up too, and enter nothing by it: debuggers, inspect. So
+ * an Exit has a number, and __enter__ notes that of the one that its thread has looked up last. */
 #include "guard.h"
 #include "mutex.h"
 
@@ -14,17 +15,25 @@ typedef struct {
     const guard_lock *lock;
     int64_t timeout;
     uint32_t entered; /* how often, and not yet left; only who has the mutex looks */
+    uint64_t exit;    /* the number of the Exit by which it was entered last, or 0; likewise */
 } Guard;
 
 typedef struct {
     PyObject_HEAD
     Guard *guard;         /* NULL: the type's, which makes the others */
     unsigned long thread; /* that has looked it up */
-    uint32_t entered;     /* the guard's, then */
+    uint64_t number;
+    uint64_t outer; /* the guard's, then */
     bool called;
 } Exit;
 
 static PyTypeObject *guard_type, *exit_type;
+
+/* What this thread has looked up, and nobody entered since. A number is never given twice, so both may be gone. */
+static _Thread_local struct {
+    const Guard *guard;
+    uint64_t number;
+} looked_up;
 
 static const guard_lock *lock_of(PyObject *mutex) {
 #ifdef _WIN32
@@ -61,19 +70,14 @@ static uint32_t depth_of(const Guard *self, unsigned long thread) {
     return self->mutex ? self->lock->depth(self->mutex, thread) : 0;
 }
 
-/* Leave what was entered more often than `entered` times, for whoever threw it away: the block never came to its end.
- * That may be another thread, as with a generator that is dropped in its middle. */
-static void abandon(Guard *self, unsigned long thread, uint32_t entered) {
-    while (depth_of(self, thread) && self->entered > entered) {
-        self->entered--;
-        self->lock->release(self->mutex, false);
-    }
-}
-
 static void guard_dealloc(PyObject *object) {
     PyTypeObject *type = Py_TYPE(object);
     Guard *self = (Guard *)object;
-    abandon(self, PyThread_get_thread_ident(), 0);
+    unsigned long thread = PyThread_get_thread_ident();
+    while (depth_of(self, thread) && self->entered) {
+        self->entered--;
+        self->lock->release(self->mutex, false);
+    }
     Py_XDECREF(self->mutex);
     ((freefunc)PyType_GetSlot(type, Py_tp_free))(object);
     Py_DECREF(type);
@@ -84,23 +88,31 @@ static PyObject *guard_enter(PyObject *object, PyObject *unused) {
     Guard *self = (Guard *)object;
     if (!self->mutex)
         return native_fail(object, "read-only");
+    uint64_t number = looked_up.guard == self ? looked_up.number : 0; /* now: waiting may run signal handlers */
+    looked_up.guard = NULL;
     int result = self->lock->acquire(self->mutex, self->timeout);
     if (result == GUARD_EXCEPTION)
         return NULL;
     if (result != GUARD_TAKEN)
         return native_fail(object, guard_problem(result));
     /* the first to take it also forgets whoever entered and then gave it back by hand */
-    self->entered = depth_of(self, PyThread_get_thread_ident()) > 1 ? self->entered + 1 : 1;
+    bool again = depth_of(self, PyThread_get_thread_ident()) > 1;
+    self->entered = again ? self->entered + 1 : 1;
+    if (number || !again)
+        self->exit = number;
     Py_INCREF(object);
     return object;
 }
 
-static bool guard_exit(Guard *self, bool raised) {
+/* By `leave`, which need not be the one it was entered by. */
+static bool guard_exit(Guard *self, const Exit *leave, bool raised) {
     if (!depth_of(self, PyThread_get_thread_ident())) {
         native_fail((PyObject *)self, "not held");
         return false;
     }
     self->entered -= self->entered > 0;
+    if (self->exit == leave->number)
+        self->exit = leave->outer;
     bool kept = self->lock->release(self->mutex, !raised); /* raised: what it guards may be half done */
     if (!kept)
         native_fail((PyObject *)self, "lock lost");
@@ -126,14 +138,20 @@ static PyType_Spec spec = {"typedshm._native.Guard", sizeof(Guard), 0, Py_TPFLAG
 /* ---- Exit ----------------------------------------------------------------------------------- */
 
 static Exit *exit_new(Guard *guard) {
+    static tshm_atomic_u64 numbers;
     Exit *self = PyObject_New(Exit, exit_type);
     if (!self)
         return NULL;
     Py_XINCREF((PyObject *)guard);
     self->guard = guard;
     self->thread = PyThread_get_thread_ident();
-    self->entered = guard && depth_of(guard, self->thread) ? guard->entered : 0;
+    self->number = atomic_fetch_add_explicit(&numbers, 1, memory_order_relaxed) + 1;
+    self->outer = guard && depth_of(guard, self->thread) ? guard->exit : 0;
     self->called = false;
+    if (guard) {
+        looked_up.guard = guard;
+        looked_up.number = self->number;
+    }
     return self;
 }
 
@@ -158,18 +176,26 @@ static PyObject *exit_call(PyObject *object, PyObject *args, PyObject *kwargs) {
         PyErr_SetString(PyExc_TypeError, "__exit__ takes the kind of an exception, the exception and its traceback");
         return NULL;
     }
-    if (!guard_exit((Guard *)guard, PyTuple_GetItem(args, first) != Py_None))
+    if (!guard_exit((Guard *)guard, self, PyTuple_GetItem(args, first) != Py_None))
         return NULL;
     self->called = true;
     Py_RETURN_FALSE;
 }
 
+/* If it was entered by this one and not called, leave it: its block never came to its end. That may happen in another
+ * thread, as with a generator that is dropped in its middle. */
 static void exit_dealloc(PyObject *object) {
     PyTypeObject *type = Py_TYPE(object);
     Exit *self = (Exit *)object;
-    if (self->guard && !self->called)
-        abandon(self->guard, self->thread, self->entered);
-    Py_XDECREF((PyObject *)self->guard);
+    Guard *guard = self->guard;
+    if (looked_up.number == self->number)
+        looked_up.guard = NULL;
+    if (guard && !self->called && depth_of(guard, self->thread) && guard->entered && guard->exit == self->number) {
+        guard->exit = self->outer;
+        guard->entered--;
+        guard->lock->release(guard->mutex, false);
+    }
+    Py_XDECREF((PyObject *)guard);
     PyObject_Free(object);
     Py_DECREF(type);
 }
