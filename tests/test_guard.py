@@ -7,6 +7,7 @@ import gc
 import inspect
 import signal
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
@@ -263,6 +264,15 @@ def test_a_generator_dropped_in_another_thread_gives_back(kind: str) -> None:
         gc.collect()
         assert refused == [typedshm.MisuseError], "its end belongs into the thread that has the lock"
         assert held.taken_elsewhere()
+
+
+def test_a_mutex_that_keeps_its_own_exit_is_collected() -> None:
+    mutex: Any = NamedMutex("guard")
+    mutex.leave = mutex.__exit__
+    gone = weakref.ref(mutex)
+    del mutex
+    gc.collect()
+    assert gone() is None
 
 
 def test_what_is_no_guard_may_borrow_an_exit_but_not_call_it() -> None:

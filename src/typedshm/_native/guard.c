@@ -139,7 +139,7 @@ static PyType_Spec spec = {"typedshm._native.Guard", sizeof(Guard), 0, Py_TPFLAG
 
 static Exit *exit_new(Guard *guard) {
     static tshm_atomic_u64 numbers;
-    Exit *self = PyObject_New(Exit, exit_type);
+    Exit *self = PyObject_GC_New(Exit, exit_type);
     if (!self)
         return NULL;
     Py_XINCREF((PyObject *)guard);
@@ -152,6 +152,7 @@ static Exit *exit_new(Guard *guard) {
         looked_up.guard = guard;
         looked_up.number = self->number;
     }
+    PyObject_GC_Track(self);
     return self;
 }
 
@@ -188,6 +189,7 @@ static void exit_dealloc(PyObject *object) {
     PyTypeObject *type = Py_TYPE(object);
     Exit *self = (Exit *)object;
     Guard *guard = self->guard;
+    PyObject_GC_UnTrack(object);
     if (looked_up.number == self->number)
         looked_up.guard = NULL;
     if (guard && !self->called && depth_of(guard, self->thread) && guard->entered && guard->exit == self->number) {
@@ -196,8 +198,15 @@ static void exit_dealloc(PyObject *object) {
         guard->lock->release(guard->mutex, false);
     }
     Py_XDECREF((PyObject *)guard);
-    PyObject_Free(object);
+    PyObject_GC_Del(object);
     Py_DECREF(type);
+}
+
+/* A NamedMutex may have it among its own attributes. To clear these ends the cycle. */
+static int exit_traverse(PyObject *object, visitproc visit, void *arg) {
+    Py_VISIT(Py_TYPE(object));
+    Py_VISIT(((Exit *)object)->guard);
+    return 0;
 }
 
 static PyType_Slot exit_slots[] = {
@@ -205,11 +214,13 @@ static PyType_Slot exit_slots[] = {
     {Py_tp_descr_get, exit_get},
     {Py_tp_call, exit_call},
     {Py_tp_dealloc, exit_dealloc},
+    {Py_tp_traverse, exit_traverse},
     {0, NULL},
 };
 
 static PyType_Spec exit_spec = {"typedshm._native.Exit", sizeof(Exit), 0,
-                                Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, exit_slots};
+                                Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                                exit_slots};
 
 int guard_add(PyObject *module) {
     guard_type = (PyTypeObject *)PyType_FromSpec(&spec);
