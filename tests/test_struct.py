@@ -725,6 +725,16 @@ def test_asdict_copies() -> None:
     assert value.wheels[0] == 0
 
 
+def test_replace_may_be_called_by_a_method_that_a_class_has_for_copy_replace() -> None:
+    class Own(Struct):
+        x: f64
+
+        def __replace__(self, **changes: Any) -> Own:
+            return replace(self, **changes)
+
+    assert Own(x=1.0).__replace__(x=2.0).x == 2.0
+
+
 def test_replace_changes_a_copy() -> None:
     value = Telemetry(tick=1)
     assert replace(value, tick=2, driver="Ana") == Telemetry(tick=2, driver="Ana")

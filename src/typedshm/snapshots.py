@@ -30,4 +30,5 @@ def replace(struct: S, /, **changes: Any) -> S:
     TypeError
         If a name is not a field.
     """
-    return struct.__replace__(**changes)
+    # the base's: a class may have had a method of this name before we did, and it may be by calling us
+    return Struct.__replace__(struct, **changes)
