@@ -18,7 +18,7 @@ home=${TYPEDSHM_AARCH64:-${XDG_CACHE_HOME:-$HOME/.cache}/typedshm-aarch64}
 packages=(numpy pydantic pytest hypothesis cloudpickle opencv-python-headless av scikit-video)
 
 # types are about no platform, and the sanitizers of threads see next to nothing under qemu, in hours
-wheel='' what=(-m pytest -p no:cacheprovider -rs -m '' --ignore=tests/test_typing.py --ignore=tests/sanitizers)
+wheel='' fresh='' what=(-m pytest -p no:cacheprovider -rs -m '' --ignore=tests/test_typing.py --ignore=tests/sanitizers)
 # What qemu does not do as the kernel does: it keeps a note of each page that is mapped, of a tebibyte too; it says yes to
 # MADV_POPULATE_WRITE and to huge pages, and does nothing; and it ends a program whose handler raises SIGBUS once more.
 for each in 'hostile/test_header_fields.py::test_a_claim_of_a_tebibyte_costs_no_memory[any memory]' \
@@ -28,7 +28,7 @@ for each in 'hostile/test_header_fields.py::test_a_claim_of_a_tebibyte_costs_no_
 done
 while (($#)); do
     case $1 in
-    --fresh) rm -rf "$home" ;;
+    --fresh) fresh=1 ;;
     --wheel) wheel=$(realpath "$2") && shift ;;
     --python) what=() && shift && break ;;
     *) break ;;
@@ -48,6 +48,7 @@ binfmt=/proc/sys/fs/binfmt_misc
 mkdir -p "$home"
 exec 9>"$home/lock"
 flock 9 # one run at a time
+[[ -z $fresh ]] || debian_forget "$home"
 debian_make "$home/debian" bookworm python3 procps gcc g++ -- --arch=arm64
 if [[ $(cat "$home/packages/complete" 2>/dev/null) != "${packages[*]}" ]]; then
     rm -rf "$home/packages" "$home/host"

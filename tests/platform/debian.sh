@@ -14,6 +14,11 @@ debian_check() {
     ((${#missing[@]} == 0)) || (apt-get update -q && apt-get install -y -q --no-install-recommends "${missing[@]}")
 }
 
+# debian_forget FOLDER: remove what is kept there, but for the lock, which whoever calls this has and others wait for
+debian_forget() {
+    find "$1" -mindepth 1 -maxdepth 1 ! -name lock -exec rm -rf {} +
+}
+
 # debian_make FOLDER SUITE PACKAGE… [-- OPTION…]: make one, unless the folder holds just that already
 debian_make() {
     local folder=$1 suite=$2 packages=() scripts=/usr/share/debootstrap/scripts

@@ -15,11 +15,11 @@ root=$(cd "$here/../.." && pwd)
 home=${TYPEDSHM_FRESH:-${XDG_CACHE_HOME:-$HOME/.cache}/typedshm-fresh}
 source "$here/debian.sh"
 
-user=visitor
+user=visitor fresh=''
 while [[ ${1:-} == --* ]]; do
     case $1 in
     --root) user=root ;;
-    --fresh) rm -rf "$home" ;;
+    --fresh) fresh=1 ;;
     *) echo "fresh.sh: what is $1?" >&2 && exit 2 ;;
     esac
     shift
@@ -30,6 +30,7 @@ debian_check fresh.sh debootstrap
 mkdir -p "$home"
 exec 9>"$home/lock"
 flock 9 # one run at a time
+[[ -z $fresh ]] || debian_forget "$home"
 debian_make "$home/debian" bookworm python3 python3-venv python3-dev
 
 [[ -d $home/debian/home/visitor ]] || debian_run "$home/debian" -- useradd --create-home visitor

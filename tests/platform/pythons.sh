@@ -23,11 +23,11 @@ source "$here/debian.sh"
 apart=(stress hostile fuzz models sanitizers test_{barriers,benchmarks,build_backend,camera,examples,examples_arrays}.py
     test_{kills,paging,permissions,readme,rooms,scale,state_machine,targets,torn}.py)
 
-all='' versions=() arguments=()
+all='' fresh='' versions=() arguments=()
 while (($#)); do
     case $1 in
     --all) all=1 ;;
-    --fresh) rm -rf "$home" ;;
+    --fresh) fresh=1 ;;
     --) shift && arguments=("$@") && break ;;
     [0-9]*) versions+=("$1") ;;
     *) echo "pythons.sh: what is $1?" >&2 && exit 2 ;;
@@ -46,6 +46,7 @@ debian_check pythons.sh debootstrap
 mkdir -p "$home"
 exec 9>"$home/lock"
 flock 9 # one run at a time
+[[ -z $fresh ]] || debian_forget "$home"
 debian=$home/debian
 debian_make "$debian" forky python3.1{4,5}{,-venv,-dev}
 source=$home/source
