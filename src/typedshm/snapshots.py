@@ -4,7 +4,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from typedshm.struct import Struct, plan_of
+from typedshm.struct import Struct, plan_of, replaced
 
 S = TypeVar("S", bound=Struct)
 
@@ -30,5 +30,4 @@ def replace(struct: S, /, **changes: Any) -> S:
     TypeError
         If a name is not a field.
     """
-    # the base's: a class may have had a method of this name before we did, and it may be by calling us
-    return Struct.__replace__(struct, **changes)
+    return replaced(struct, changes)

@@ -223,15 +223,7 @@ class Struct(_Structure, metaclass=StructMeta):  # pyright: ignore[reportGeneral
 
     def __replace__(self: S, /, **changes: Any) -> S:
         """Return a copy with some fields changed, for ``copy.replace`` of CPython 3.13 and later."""
-        names = {field.name for field in plan_of(self).layout.fields}
-        for name in changes:
-            if name not in names:
-                raise TypeError(f"replace() of {type(self).__name__}: no field is called {name!r}")
-        changed = copy.copy(self)
-        cast("Any", changed)._state = None
-        for name, value in changes.items():
-            setattr(changed, name, value)
-        return changed
+        return replaced(self, changes)
 
     def __deepcopy__(self: S, memo: dict[int, Any]) -> S:
         """Return a snapshot; there is nothing deeper than bytes."""
@@ -245,6 +237,19 @@ class Struct(_Structure, metaclass=StructMeta):  # pyright: ignore[reportGeneral
         """Pickle the bytes and the class, by reference or, if made from a layout, by its description."""
         plan = plan_of(self)
         return restore, (plan.layout if plan.described else plan.plain, bytes(self), version_of(self))
+
+
+def replaced(struct: S, changes: Mapping[str, Any]) -> S:
+    """Return a copy with some fields changed; it no longer is the version that was read."""
+    names = {field.name for field in plan_of(struct).layout.fields}
+    for name in changes:
+        if name not in names:
+            raise TypeError(f"replace() of {type(struct).__name__}: no field is called {name!r}")
+    changed = copy.copy(struct)
+    cast("Any", changed)._state = None
+    for name, value in changes.items():
+        setattr(changed, name, value)
+    return changed
 
 
 def restore(form: "type[Struct] | Layout", data: bytes, version: int | None) -> "Struct":
