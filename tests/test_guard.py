@@ -215,14 +215,24 @@ def test_an_exit_can_be_called_by_what_passes_keywords_on_and_has_none(held: Hel
     assert held.taken_elsewhere()
 
 
-@pytest.mark.parametrize("arguments", [(), (None, None, None, None)])
-def test_an_exit_that_is_called_as_no_block_would_is_refused(held: Held, arguments: tuple[None, ...]) -> None:
+def test_an_exit_that_is_called_as_no_block_would_is_refused(held: Held) -> None:
     with held.enter() as guard:
         for leave in (guard.__exit__, functools.partial(type(guard).__exit__, guard)):
             with pytest.raises(TypeError, match="__exit__ takes"):
-                leave(*arguments)
-    with pytest.raises(TypeError, match="__exit__ takes"):
-        type(guard).__exit__(None, None, None, None)  # type: ignore[arg-type]
+                leave(None, None, None, None)
+            with pytest.raises(TypeError, match="__exit__ takes"):
+                leave(kind=None)
+        assert not held.taken_elsewhere()
+    for arguments in ((), (None, None, None, None)):
+        with pytest.raises(TypeError, match="__exit__ takes"):
+            type(guard).__exit__(*arguments)
+    assert held.taken_elsewhere()
+
+
+def test_an_exit_may_be_called_by_hand_without_the_nones(held: Held) -> None:
+    guard = held.enter()
+    guard.__enter__()
+    guard.__exit__()  # type: ignore[call-arg]
     assert held.taken_elsewhere()
 
 

@@ -9,7 +9,8 @@ debian_check() {
         return 1
     fi
     for program in "$@"; do
-        command -v "$program" >/dev/null || dpkg-query -W "$program" &>/dev/null || missing+=("$program")
+        command -v "$program" >/dev/null ||
+            dpkg-query -W -f='${Status}' "$program" 2>/dev/null | grep -q "ok installed" || missing+=("$program")
     done
     ((${#missing[@]} == 0)) || (apt-get update -q && apt-get install -y -q --no-install-recommends "${missing[@]}")
 }
@@ -30,7 +31,8 @@ debian_make() {
     echo "making a Debian $suite in $folder"
     rm -rf "$folder"
     [[ -e $scripts/$suite ]] || ln -s sid "$scripts/$suite" # a debootstrap older than the suite
-    debootstrap --variant=minbase ${packages[0]:+--include="$(IFS=, && echo "${packages[*]}")"} "$@" "$suite" "$folder" \
+    # in mounts of its own: it leaves some behind when it is killed
+    unshare --mount debootstrap --variant=minbase ${packages[0]:+--include="$(IFS=, && echo "${packages[*]}")"} "$@" "$suite" "$folder" \
         >"$folder.log" 2>&1 || { tail -5 "$folder.log" >&2 && return 1; }
     echo "$wanted" >"$folder/complete"
 }
@@ -54,7 +56,7 @@ debian_run() {
         cp -L "/etc/$file" "$folder/etc/$file"
     done
     [[ ! -d /etc/ssl/certs ]] || mounts+=(/etc/ssl/certs:/etc/ssl/certs:ro)
-    unshare --mount --pid --fork --kill-child bash -euc '
+    setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child bash -euc '
         debian=$1 && shift
         while [[ $1 != -- ]]; do
             IFS=: read -r from to options <<<"$1" && shift

@@ -39,6 +39,7 @@ rm -rf "$clone"
 git clone -q "$root" "$clone"
 debian_run "$home/debian" "$clone:/mnt/typedshm" -- chown -R "$user:" /mnt/typedshm
 for which in "$@"; do
+    [[ $which == one || $which == two ]] || { echo "fresh.sh: README has no command $which" >&2 && exit 2; }
     command=$(sed -n "/<!-- command $which -->/,/^\`\`\`\$/p" "$clone/README.md" | grep '^python3')
     echo "\$ $command"
     debian_run "$home/debian" "$clone:/mnt/typedshm" -- \

@@ -173,11 +173,11 @@ static PyObject *exit_call(PyObject *object, PyObject *args, PyObject *kwargs) {
     Py_ssize_t first = guard ? 0 : 1, count = PyTuple_Size(args) - first;
     if (first && count >= 0)
         guard = PyTuple_GetItem(args, 0);
-    if ((kwargs && PyDict_Size(kwargs)) || count < 1 || count > 3 || !PyObject_TypeCheck(guard, guard_type)) {
+    if ((kwargs && PyDict_Size(kwargs)) || count < 0 || count > 3 || !PyObject_TypeCheck(guard, guard_type)) {
         PyErr_SetString(PyExc_TypeError, "__exit__ takes the kind of an exception, the exception and its traceback");
         return NULL;
     }
-    if (!guard_exit((Guard *)guard, self, PyTuple_GetItem(args, first) != Py_None))
+    if (!guard_exit((Guard *)guard, self, count && PyTuple_GetItem(args, first) != Py_None))
         return NULL;
     self->called = true;
     Py_RETURN_FALSE;
