@@ -112,10 +112,12 @@ else:
                 continue
             try:
                 state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+                if int(parent) != os.getpid():
+                    continue
                 command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             except OSError:
                 continue  # it has ended meanwhile
-            if int(parent) == os.getpid() and "multiprocessing." not in command:
+            if "multiprocessing." not in command:
                 found[int(folder.name)] = f"{folder.name} ({state}) {command}"
         return found
 

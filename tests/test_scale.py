@@ -203,6 +203,7 @@ def test_two_gibibytes_in_two_slots():
         del seen, there
 
 
+@marks.long
 @pytest.mark.parametrize("size", [2 * GIB, 4 * GIB + 4096], ids=["2 GiB", "more than 4 GiB"])
 def test_gigabytes_in_one_slot(size, thorough):
     """There blocks work on a private copy, which is copied whole: that takes its seconds."""
