@@ -12,7 +12,7 @@ from typing import Any, Generic, NoReturn, TypeVar, cast
 
 import numpy as np
 
-from typedshm import _native
+import typedshm._native as _native
 from typedshm.arrays import ArraySchema, NDArray
 from typedshm.document import Value, dump, parse, struct_of
 from typedshm.errors import FieldTypeError, FieldValueError, SchemaError

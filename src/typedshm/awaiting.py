@@ -13,7 +13,8 @@ from types import EllipsisType, ModuleType
 from typing import Any, Generic, Self, TypeVar
 from weakref import WeakKeyDictionary
 
-from typedshm import _native, tasks
+import typedshm._native as _native
+from typedshm import tasks
 from typedshm.errors import Closed, MisuseError
 from typedshm.waitset import join
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Literal, TypeVar
 
-from typedshm import _native
+import typedshm._native as _native
 from typedshm.errors import RegionCorrupt, Timeout
 from typedshm.place import Place
 

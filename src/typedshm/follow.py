@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from types import EllipsisType
 from typing import Generic, Literal, TypeVar
 
-from typedshm import _native
+import typedshm._native as _native
 from typedshm.awaiting import AwaitedRing
 from typedshm.errors import Closed
 

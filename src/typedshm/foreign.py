@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from types import TracebackType
 
-from typedshm import _native
+import typedshm._native as _native
 from typedshm.errors import Closed, NameRefused, RegionFull, RegionLost, RegionNotFound, RegionRefused
 
 if sys.platform == "win32":

@@ -18,7 +18,7 @@ import sys
 from collections.abc import Iterator
 from typing import Literal
 
-from typedshm import _native
+import typedshm._native as _native
 from typedshm.blueprint import MAGIC, Blueprint, Intent, insist_on_magic, is_complete, new_instance
 from typedshm.errors import (
     RegionCorrupt,

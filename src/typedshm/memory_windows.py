@@ -28,7 +28,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Literal, NoReturn
 
-from typedshm import _native
+import typedshm._native as _native
 from typedshm.blueprint import MAGIC, PATIENCE, Blueprint, Intent, insist_on_magic, is_complete, new_instance
 from typedshm.errors import (
     RegionCorrupt,

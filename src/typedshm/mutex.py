@@ -6,7 +6,8 @@ import weakref
 from collections.abc import Callable
 from typing import NoReturn, Protocol
 
-from typedshm import _native, memory
+import typedshm._native as _native
+from typedshm import memory
 from typedshm.blueprint import Blueprint
 from typedshm.errors import Closed, LockLost, MisuseError, RegionLost, RegionRefused
 from typedshm.place import Scope, place

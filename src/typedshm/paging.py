@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Iterable
 
-from typedshm import _native
+import typedshm._native as _native
 from typedshm.errors import RegionFull, RegionRefused
 from typedshm.immutable import Immutable, frozen
 from typedshm.place import Place

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
-from typedshm import _native
+import typedshm._native as _native
 from typedshm.errors import NameRefused
 from typedshm.immutable import Immutable, frozen
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from types import EllipsisType, TracebackType
 from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
 
-from typedshm import _native
+import typedshm._native as _native
 from typedshm.adapters import Schema
 from typedshm.errors import LayoutMismatch, RegionLost
 from typedshm.failures import FAILURES, TOLD_BY_MEMORY

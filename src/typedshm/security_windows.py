@@ -2,7 +2,7 @@
 
 import sys
 
-from typedshm import _native
+import typedshm._native as _native
 from typedshm.errors import RegionRefused
 from typedshm.place import Place
 

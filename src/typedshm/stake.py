@@ -3,7 +3,7 @@
 import abc
 import errno
 
-from typedshm import _native
+import typedshm._native as _native
 from typedshm.errors import RegionCorrupt, RegionFull, RegionLost
 from typedshm.paging import Paging
 from typedshm.place import Place

@@ -14,7 +14,7 @@ import time
 import weakref
 from typing import Literal
 
-from typedshm import _native
+import typedshm._native as _native
 from typedshm.errors import RegionFull, RegionLost
 from typedshm.paging import Paging
 from typedshm.place import Place

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from typedshm import _native
+import typedshm._native as _native
 from typedshm.paging import Paging
 from typedshm.place import Place
 from typedshm.stake import Stake, Writer

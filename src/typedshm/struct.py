@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, dataclass_transform
 
 import numpy as np
 
-from typedshm import _native, values
+import typedshm._native as _native
+from typedshm import values
 from typedshm.annotations import own_annotations, own_doc, resolve
 from typedshm.ctypes_fields import ctypes_fields
 from typedshm.errors import Closed, ReadOnly, SchemaError

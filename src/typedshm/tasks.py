@@ -6,7 +6,7 @@ Neither is imported here: whoever runs one has done it.
 import sys
 from typing import Any
 
-from typedshm import _native
+import typedshm._native as _native
 
 
 def of_trio() -> Any:

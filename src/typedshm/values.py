@@ -6,7 +6,7 @@ from typing import Any, NoReturn, cast
 
 import numpy as np
 
-from typedshm import _native
+import typedshm._native as _native
 from typedshm.errors import FieldOverflow, FieldTypeError, FieldValueError
 from typedshm.kinds import KINDS
 from typedshm.layout import LayoutField

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 
-from typedshm import _native
+import typedshm._native as _native
 from typedshm.layout import LayoutField
 from typedshm.struct import Struct, StructMeta, bind, plan_of
 

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from typedshm import _native
+import typedshm._native as _native
 
 LINGER = 1.0
 """Seconds that a thread stays when nobody waits; also how often it asks of every region whether it is still there."""
