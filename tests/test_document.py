@@ -33,6 +33,7 @@ from typedshm import (
     u32,
 )
 from typedshm.document_model import DEPTH_LIMIT
+from typedshm.loading import struct_of
 from typedshm.struct import struct_from_layout
 
 
@@ -168,7 +169,7 @@ def test_a_huge_document_is_refused_unread() -> None:
 
 def test_a_struct_larger_than_memory_costs_nothing_until_it_is_made() -> None:
     layout, _ = document.parse(changed(lambda content: at("layout", "size")(content, 2**39)))
-    assert document.struct_of(layout).layout.size == 2**39
+    assert struct_of(layout).layout.size == 2**39
 
 
 def nested(depth: int) -> bytes:
@@ -212,7 +213,7 @@ def test_random_damage_is_refused_or_harmless(data: st.DataObject) -> None:
     place[step] = data.draw(scalars | st.lists(scalars, max_size=3) | st.sampled_from(["struct", "u64", "utf8", 4, 8]))
     try:
         layout, _ = document.parse(json.dumps(content).encode())
-        struct = document.struct_of(layout)
+        struct = struct_of(layout)
     except DocumentError:
         return
     if layout.size < 2**20:

@@ -352,7 +352,7 @@ def test_ctrl_c_ends_waiting_for_another_thread():
 
 
 def test_ctrl_c_ends_waiting_for_a_region():
-    watcher = interrupt_when(inside("persist", "blueprint.py"))
+    watcher = interrupt_when(inside("persist", "retry.py"))
     with pytest.raises(KeyboardInterrupt):
         typedshm.attach("nowhere", Record, timeout=None)
     watcher.join()

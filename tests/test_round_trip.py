@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import typedshm
 from typedshm import Struct, document
+from typedshm.loading import struct_of
 from typedshm.strategies import instances, structs
 
 SETTINGS = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -74,7 +75,7 @@ def test_copies_pickled_layouts_and_documents(value):
     layout, form = document.parse(document.dump(cls.layout))
     assert (layout, layout.id, form) == (cls.layout, cls.layout.id, "struct")
     assert pickle.loads(pickle.dumps(layout)) == layout
-    described = document.struct_of(layout)
+    described = struct_of(layout)
     other = described.zero()
     ctypes.memmove(ctypes.byref(other), ctypes.byref(value), layout.size)
     assert same(typedshm.asdict(other), typedshm.asdict(value))

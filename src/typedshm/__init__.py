@@ -4,7 +4,6 @@ from typedshm import adapters, struct, tasks
 from typedshm.adapters import to_struct
 from typedshm.arrays import ArraySchema, array
 from typedshm.catalog import RegionEntry, regions
-from typedshm.document import load
 from typedshm.errors import (
     Closed,
     DocumentError,
@@ -33,6 +32,7 @@ from typedshm.follow import Follower
 from typedshm.foreign import RawSection
 from typedshm.header import get_include
 from typedshm.layout import Enumeration, Layout, LayoutField
+from typedshm.loading import load
 from typedshm.mutex import NamedMutex
 from typedshm.opening import attach, create, open, share, unlink
 from typedshm.region import Region, RegionInfo

@@ -13,11 +13,12 @@ from typing import Any, Generic, NoReturn, TypeVar, cast
 import numpy as np
 
 import typedshm._native as _native
+from typedshm import hooks
 from typedshm.arrays import ArraySchema, NDArray
-from typedshm.document import Value, dump, parse, struct_of
-from typedshm.errors import FieldTypeError, FieldValueError, SchemaError
+from typedshm.document import Value, dump, parse
+from typedshm.errors import FieldTypeError, FieldValueError, SchemaError, quoted
 from typedshm.layout import Layout
-from typedshm.questions import answer
+from typedshm.loading import struct_of
 from typedshm.records import Record, is_record, record_of
 from typedshm.struct import Struct, initial, plan_of
 from typedshm.views import leased, overlay, view_maker
@@ -141,9 +142,7 @@ def to_struct(value: Any) -> Any:
 
 
 def _shown(value: object) -> str:
-    text = repr(value)
-    kind = "" if isinstance(value, type) else f" ({type(value).__name__})"
-    return (text if len(text) <= 60 else f"{text[:57]}…") + kind
+    return quoted(value) + ("" if isinstance(value, type) else f" ({type(value).__name__})")
 
 
 # ---- values that are Structs ---------------------------------------------------------------------------------------
@@ -258,7 +257,7 @@ class _ArrayValues(Schema[Any]):
         raise FieldValueError(f"{expected}, found shape {array.shape}")
 
 
-# ---- answers that need pydantic ------------------------------------------------------------------------------------
+# ---- hooks that need pydantic -- ------------------------------------------------------------------------------------
 
 
 def _model(struct: type[Struct]) -> type[Any]:
@@ -282,6 +281,6 @@ def _annotation_schema(annotation: Any, source: Any, handler: Any) -> Any:
     return annotation_schema(annotation, source, handler)
 
 
-answer("model", _model)
-answer("struct_schema", _struct_schema)
-answer("annotation_schema", _annotation_schema)
+hooks.model.fill(_model)
+hooks.struct_schema.fill(_struct_schema)
+hooks.annotation_schema.fill(_annotation_schema)

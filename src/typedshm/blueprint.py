@@ -1,16 +1,11 @@
 """Blueprint: what a new region is to be, and how to tell a finished one from a half-made one."""
 
-import errno
 import os
-import time
-from collections.abc import Callable
-from typing import Literal, TypeVar
+from typing import Literal
 
 import typedshm._native as _native
-from typedshm.errors import RegionCorrupt, Timeout
+from typedshm.errors import RegionCorrupt
 from typedshm.place import Place
-
-R = TypeVar("R")
 
 Intent = Literal["create", "attach", "open"]
 """Make a region, join one, or either."""
@@ -18,9 +13,6 @@ Intent = Literal["create", "attach", "open"]
 MAGIC = b"TYPEDSHM"
 _STATE = slice(248, 252)  # of a header
 _READY = _native.STATE_READY.to_bytes(4, "little")
-
-PATIENCE = 10.0
-"""Seconds to wait for another process that is just making, joining or leaving the region."""
 
 
 class Blueprint:
@@ -81,23 +73,3 @@ def insist_on_magic(place: Place, start: bytes) -> None:
     """Refuse a file that does not begin as a region does."""
     if start != MAGIC:
         raise RegionCorrupt(f"{place}: the file holds something else than a region; it was left as it is")
-
-
-def persist(attempt: Callable[[], R | None], place: Place, patience: float | None) -> R:
-    """Repeat an attempt that returns None while others are in the way.
-
-    Raises
-    ------
-    Timeout
-        They still are after `patience` seconds.
-    """
-    deadline = None if patience is None else time.monotonic() + patience
-    pause = 0.0002
-    while True:
-        result = attempt()
-        if result is not None:
-            return result
-        if deadline is not None and time.monotonic() >= deadline:
-            raise Timeout(errno.ETIMEDOUT, f"{place}: not to be had within {patience:g} s")
-        time.sleep(pause)
-        pause = min(2 * pause, 0.01)

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from typedshm.kinds import KINDS, STRUCT
-from typedshm.layout import Layout, LayoutField, round_up
+from typedshm.layout import Layout, LayoutField
+from typedshm.placement import round_up
 
 CtypesFields: TypeAlias = tuple[list[tuple[str, Any]], int | None]
 """What a ``ctypes.Structure`` needs: its ``_fields_`` and, if not None, its ``_pack_``."""

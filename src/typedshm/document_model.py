@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, cast
 import numpy as np
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, FailFast, Field, ValidationError
 
-from typedshm.errors import DocumentError, SchemaError
+from typedshm.errors import DocumentError, SchemaError, quoted
 from typedshm.fields import Face
 from typedshm.kinds import KINDS, STRUCT, ByteOrder
 from typedshm.layout import SIZE_LIMIT, Enumeration, Layout, LayoutField
@@ -40,9 +40,9 @@ def _members(members: Any) -> Any:
     named = cast("dict[str, object]", members) if isinstance(cast("object", members), dict) else {}
     for label, number in named.items():
         if not label.isidentifier() or label == "mro" or (label.startswith("_") and label.endswith("_")):
-            raise ValueError(f"expected an identifier that an enum can hold, found {_shown(label)}")
+            raise ValueError(f"expected an identifier that an enum can hold, found {quoted(label)}")
         if type(number) is not int:
-            raise ValueError(f"expected an integer for {label}, found {_shown(number)}")
+            raise ValueError(f"expected an integer for {label}, found {quoted(number)}")
     return members
 
 
@@ -175,7 +175,7 @@ class Document(_Part):
             first = error.errors(include_url=False, include_context=False)[0]
             more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
             raise DocumentError(
-                f"{_path(first['loc'])}: {first['msg']}, found {_shown(first['input'])}{more}"
+                f"{_path(first['loc'])}: {first['msg']}, found {quoted(first['input'])}{more}"
             ) from None
 
     def build(self) -> Layout:
@@ -202,10 +202,5 @@ def _path(location: Sequence[int | str]) -> str:
         elif step.isidentifier() and len(step) <= 60:
             path += f".{step}" if path else step
         else:  # anybody may have written that key: only what could be one of ours is said as it is
-            path += f"[{_shown(step)}]"
+            path += f"[{quoted(step)}]"
     return path or "the document"
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"

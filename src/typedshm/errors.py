@@ -5,6 +5,12 @@ so ``except FileNotFoundError`` or ``except TimeoutError`` works as usual.
 """
 
 
+def quoted(value: object, limit: int = 60) -> str:
+    """Return a value's ``repr`` for a message, shortened to `limit` characters."""
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[: limit - 3]}…"
+
+
 class TypedshmError(Exception):
     """Base class of all typedshm errors."""
 

@@ -8,10 +8,11 @@ is brought to it, say :mod:`typedshm.memory_posix` and :mod:`typedshm.memory_win
 import sys
 from collections.abc import Iterator
 
-from typedshm.blueprint import PATIENCE, Blueprint, persist
+from typedshm.blueprint import Blueprint
 from typedshm.errors import RegionNotFound
 from typedshm.paging import Paging
 from typedshm.place import Place, Scope
+from typedshm.retry import PATIENCE, persist
 from typedshm.stake import Stake
 
 if sys.platform == "win32":

@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from typing import Literal, NoReturn
 
 import typedshm._native as _native
-from typedshm.blueprint import MAGIC, PATIENCE, Blueprint, Intent, insist_on_magic, is_complete, new_instance
+from typedshm.blueprint import MAGIC, Blueprint, Intent, insist_on_magic, is_complete, new_instance
 from typedshm.errors import (
     RegionCorrupt,
     RegionExists,
@@ -41,6 +41,7 @@ from typedshm.errors import (
 )
 from typedshm.paging import Paging
 from typedshm.place import Place, Scope, places
+from typedshm.retry import PATIENCE
 
 assert sys.platform == "win32"
 

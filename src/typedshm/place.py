@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import typedshm._native as _native
-from typedshm.errors import NameRefused
+from typedshm.errors import NameRefused, quoted
 from typedshm.immutable import Immutable, frozen
 
 Scope = Literal["user", "machine"]
@@ -117,11 +117,11 @@ def place(name: Name, scope: Scope = "user", mode: int | None = None, *, kind: s
     try:
         written = _prefix(scope, kind) + _quote(name)
     except UnicodeEncodeError as error:
-        raise NameRefused(f"name {_shown(name)}: expected Unicode, found a lone surrogate") from error
+        raise NameRefused(f"name {quoted(name)}: expected Unicode, found a lone surrogate") from error
     if not name or len(written) > _LONGEST:
         found = len(written) if name else 0
         raise NameRefused(
-            f"name {_shown(name)}: expected 1 to {_LONGEST} bytes once written as the system wants it, found {found}"
+            f"name {quoted(name)}: expected 1 to {_LONGEST} bytes once written as the system wants it, found {found}"
         )
     return Place(name, scope, _root(scope) + written, mode)
 
@@ -141,12 +141,8 @@ def _file_path(path: str) -> str:
     elif os.path.abspath(text).startswith("\\\\.\\"):  # such as NUL and COM1, which Windows has in every folder
         problem = "what Windows takes for a device"
     if problem:
-        raise NameRefused(f"path {_shown(path)}: expected one that a file can have, found {problem}")
+        raise NameRefused(f"path {quoted(path)}: expected one that a file can have, found {problem}")
     return text
-
-
-def _shown(name: str) -> str:
-    return repr(name) if len(name) <= 40 else f"{name[:40]!r}…"
 
 
 def places(written: Iterable[str], scope: Scope, kind: str) -> Iterator[Place]:

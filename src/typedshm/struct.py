@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, dataclass_transform
 import numpy as np
 
 import typedshm._native as _native
-from typedshm import values
+from typedshm import conversion, hooks, refusal
 from typedshm.annotations import own_annotations, own_doc, resolve
 from typedshm.ctypes_fields import ctypes_fields
 from typedshm.errors import Closed, ReadOnly, SchemaError
 from typedshm.fields import Declaration, is_class_variable, parse
 from typedshm.immutable import Immutable, frozen
 from typedshm.kinds import KINDS, ByteOrder
-from typedshm.layout import Enumeration, Layout, LayoutField, lay_out
-from typedshm.questions import ask
+from typedshm.layout import Enumeration, Layout, LayoutField
+from typedshm.placement import lay_out
 
 if TYPE_CHECKING:
     # Checkers must not see the __getattr__ of ctypes.Structure, or a misspelt field would be no error to them.
@@ -176,7 +176,7 @@ class StructMeta(_StructureMeta):
     @_class_level
     def model(cls) -> type[Any]:
         """Return the pydantic model with the same fields, which validates as the Struct does."""
-        return cast("type[Any]", ask("model", cls))
+        return hooks.model(cls)
 
 
 class Struct(_Structure, metaclass=StructMeta):  # pyright: ignore[reportGeneralTypeIssues]
@@ -203,16 +203,15 @@ class Struct(_Structure, metaclass=StructMeta):  # pyright: ignore[reportGeneral
 
     def __repr__(self) -> str:
         """Return ``Name(field=value, …)``; large arrays are shortened."""
-        shown = (f"{field.name}={values.shown(self, field.name)}" for field in plan_of(self).layout.fields)
+        shown = (f"{field.name}={conversion.shown(self, field.name)}" for field in plan_of(self).layout.fields)
         return f"{plan_of(self).plain.__qualname__.rpartition('<locals>.')[2]}({', '.join(shown)})"
 
     def __eq__(self, other: object) -> bool:
         """Compare field by field, never padding; an instance of another class is never equal."""
         if not isinstance(other, Struct) or plan_of(self) is not plan_of(other):
             return NotImplemented
-        return all(
-            values.equal(getattr(self, field.name), getattr(other, field.name)) for field in plan_of(self).layout.fields
-        )
+        names = (field.name for field in plan_of(self).layout.fields)
+        return all(conversion.equal(getattr(self, name), getattr(other, name)) for name in names)
 
     def __copy__(self: S) -> S:
         """Return a snapshot with bytes of its own; it keeps the version."""
@@ -232,7 +231,7 @@ class Struct(_Structure, metaclass=StructMeta):  # pyright: ignore[reportGeneral
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        return ask("struct_schema", source, handler)
+        return hooks.struct_schema(source, handler)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the bytes and the class, by reference or, if made from a layout, by its description."""
@@ -377,15 +376,15 @@ def _codec(
 ) -> tuple[str, tuple[object, ...] | None]:
     """Return the C codec of a field and what it needs besides."""
     if field.shape:
-        return "array", (np.ndarray, field.shape, field.item_dtype, field.offset, values.assign_array)
+        return "array", (np.ndarray, field.shape, field.item_dtype, field.offset, conversion.assign_array)
     if field.struct is not None:
         return "struct", (structs[field.name], placed[field.name])
     if field.name in enums:
         enum = cast("Any", enums[field.name])
         return "enum", (enum, enum._value2member_map_, KINDS[field.kind].dtype.startswith("i"))
     if field.kind == "timestamp":
-        decode = values.decode_datetime if field.face == "datetime" else values.decode_datetime64
-        return "timestamp", (decode, values.encode_timestamp)
+        decode = conversion.decode_datetime if field.face == "datetime" else conversion.decode_datetime64
+        return "timestamp", (decode, conversion.encode_timestamp)
     if field.kind == "bool":
         return "bool", (np.bool_,)
     return field.kind, None
@@ -476,4 +475,4 @@ def _enum_of(enumeration: Enumeration) -> type:
 
 _native.register_struct(Struct, Closed)
 _native.register_read_only(ReadOnly)
-_native.register_refusal(values.refuse)
+_native.register_refusal(refusal.refuse)

@@ -9,10 +9,10 @@ A field is a Python type, as checkers see it, plus metadata that gives it a size
 
 from typing import Annotated, Any, cast
 
+from typedshm import hooks
 from typedshm.errors import SchemaError
 from typedshm.immutable import Immutable
 from typedshm.kinds import BY_CODE, Kind
-from typedshm.questions import ask
 
 
 def _whole_number(where: str, value: object, least: int) -> None:
@@ -31,7 +31,7 @@ class _Value(Immutable):
     __slots__ = ()
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
-        return ask("annotation_schema", self, source, handler)
+        return hooks.annotation_schema(self, source, handler)
 
 
 class Scalar(_Value):
@@ -148,7 +148,7 @@ class Timestamp(Immutable):
 
     @classmethod  # so that the bare class in Annotated will do
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        return ask("annotation_schema", cls(), source, handler)
+        return hooks.annotation_schema(cls(), source, handler)
 
 
 class Unit(Immutable):

@@ -1,15 +1,16 @@
-"""What the C field descriptors leave to Python: timestamps, array assignment, and the words of every refusal."""
+"""Conversions that the C field descriptors leave to Python: timestamps, arrays, and values for people."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 import numpy as np
 
 import typedshm._native as _native
-from typedshm.errors import FieldOverflow, FieldTypeError, FieldValueError
+from typedshm.errors import FieldOverflow, FieldTypeError, FieldValueError, quoted
 from typedshm.kinds import KINDS
 from typedshm.layout import LayoutField
+from typedshm.refusal import refuse, refuse_shape, where_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NOT_A_TIME = -(2**63)
@@ -29,89 +30,6 @@ _UNITS: dict[str, tuple[int, int]] = {
     "as": (1, 10**9),
 }
 
-# ---- refusals ------------------------------------------------------------------------------------------------------
-
-
-def refuse(field: _native.Field, value: object, reason: str) -> NoReturn:
-    """Raise the error for a value that a field cannot take, or for bytes that it cannot read.
-
-    Parameters
-    ----------
-    field : Field
-        The descriptor.
-    value : object
-        What was given, or what was found in memory.
-    reason : str
-        ``type``, ``range``, ``length``, ``nul``, ``encode``, ``decode``, ``member`` or ``delete``.
-
-    Raises
-    ------
-    FieldTypeError, FieldValueError, FieldOverflow
-        One of them, always.
-    """
-    where, spec = _where(field), field.spec
-    if reason == "delete":
-        raise FieldTypeError(f"{where}: a field cannot be deleted")
-    if reason == "range":
-        raise FieldOverflow(f"{where}: {_shown(value)} does not fit {_range(spec)}")
-    if reason == "length":
-        raise FieldValueError(f"{where}: {_length(spec, value)}")
-    if reason == "nul":
-        at = cast("str", value).index("\0")
-        raise FieldValueError(f"{where}: expected text without NUL, which would end it; found one at character {at}")
-    if reason == "encode":
-        raise FieldValueError(f"{where}: {_shown(value)} holds half a surrogate pair and cannot be encoded")
-    if reason == "decode":
-        raise FieldValueError(f"{where}: expected {spec.kind} text in memory, found {_shown(value)}")
-    if reason == "member" and spec.enum is not None:
-        names = ", ".join(f"{name}={number}" for name, number in spec.enum.members)
-        raise FieldValueError(f"{where}: {value} is no member of {spec.enum.name} ({names})")
-    raise FieldTypeError(f"{where}: expected {_expected(spec)}, found {_shown(value)} ({type(value).__name__})")
-
-
-def _where(field: _native.Field) -> str:
-    return f"{field.owner.__name__}.{field.spec.name}"
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"
-
-
-def _expected(spec: LayoutField) -> str:
-    if spec.struct is not None:
-        return f"a {spec.struct.name}"
-    if spec.enum is not None:
-        return f"a {spec.enum.name} or its number"
-    if spec.kind == "timestamp":
-        return "an aware datetime or a np.datetime64"
-    python = KINDS[spec.kind].python
-    return {int: "an int", float: "a number", complex: "a number", bool: "a bool", str: "text (str)"}.get(
-        python, f"{spec.length} bytes"
-    )
-
-
-def _range(spec: LayoutField) -> str:
-    kind = KINDS[spec.kind]
-    if kind.python is bool:
-        return "a bool (0 or 1)"
-    if kind.python is int:
-        limits = np.iinfo(kind.dtype)
-        return f"{kind.name} ({limits.min} … {limits.max})"
-    return f"{kind.name} (largest {np.finfo(kind.dtype).max:.2g})"
-
-
-def _length(spec: LayoutField, value: object) -> str:
-    if spec.kind == "bytes":
-        return f"expected exactly {spec.length} bytes, found {memoryview(cast('bytes', value)).nbytes}"
-    kind = KINDS[spec.kind]
-    encoding = {"utf8": "utf-8", "utf16": "utf-16-le", "utf32": "utf-32-le"}[spec.kind]
-    units = len(cast("str", value).encode(encoding)) // kind.size
-    unit = "bytes" if kind.size == 1 else "code units"
-    return (
-        f"expected text of at most {spec.length} {unit} in {encoding[:6].rstrip('-')}, found {units}: {_shown(value)}"
-    )
-
 
 # ---- timestamps ----------------------------------------------------------------------------------------------------
 
@@ -125,7 +43,7 @@ def decode_datetime64(field: _native.Field, ns: int) -> np.datetime64:
 def decode_datetime(field: _native.Field, ns: int) -> datetime:
     """Return the moment as an aware UTC datetime, rounded down to microseconds."""
     if ns == _NOT_A_TIME:
-        raise FieldValueError(f"{_where(field)}: expected a moment in memory, found NaT, which no datetime can hold")
+        raise FieldValueError(f"{where_of(field)}: expected a moment in memory, found NaT, which no datetime can hold")
     return _EPOCH + timedelta(microseconds=ns // 1000)
 
 
@@ -134,7 +52,7 @@ def encode_timestamp(field: _native.Field, value: object) -> int:
     if isinstance(value, datetime):
         if value.utcoffset() is None:
             raise FieldValueError(
-                f"{_where(field)}: expected an aware datetime, found {value!r} without a time zone; "
+                f"{where_of(field)}: expected an aware datetime, found {value!r} without a time zone; "
                 "say which one, as in value.replace(tzinfo=timezone.utc)"
             )
         delta = value - _EPOCH
@@ -146,7 +64,7 @@ def encode_timestamp(field: _native.Field, value: object) -> int:
     else:
         refuse(field, value, "type")
     if not _NOT_A_TIME < ns < 2**63:
-        raise FieldOverflow(f"{_where(field)}: {value} lies outside what a timestamp holds (years 1678 … 2262)")
+        raise FieldOverflow(f"{where_of(field)}: {value} lies outside what a timestamp holds (years 1678 … 2262)")
     return ns
 
 
@@ -185,19 +103,14 @@ def assign_array(field: _native.Field, view: "np.ndarray[Any, Any]", value: obje
         array = np.asarray(value)
         if array.dtype != view.dtype and array.dtype.newbyteorder("=") != view.dtype.newbyteorder("="):
             wanted = view.dtype.newbyteorder("=") if view.dtype.fields is None else f"{field.spec.struct.name} structs"
-            found = _shown(value) if array.dtype == object else array.dtype
+            found = quoted(value) if array.dtype == object else array.dtype
             raise FieldTypeError(
-                f"{_where(field)}: expected an array of {wanted} with shape {view.shape}, found {found}; "
+                f"{where_of(field)}: expected an array of {wanted} with shape {view.shape}, found {found}; "
                 "convert it with .astype()"
             )
         if array.shape != view.shape:
-            _refuse_shape(field, view, array.shape)
+            refuse_shape(field, view, array.shape)
     np.copyto(view, array)
-
-
-def _refuse_shape(field: _native.Field, view: "np.ndarray[Any, Any]", found: object) -> NoReturn:
-    hint = "" if found else f"; to fill it with one value, use .{field.spec.name}[...] = value"
-    raise FieldValueError(f"{_where(field)}: expected shape {view.shape}, found {found}{hint}")
 
 
 def _array_of_items(
@@ -211,9 +124,9 @@ def _array_of_items(
     try:
         array = np.asarray(value)
     except ValueError:  # lists of different lengths
-        _refuse_shape(field, view, "lists of different lengths")
+        refuse_shape(field, view, "lists of different lengths")
     if array.shape != view.shape:
-        _refuse_shape(field, view, array.shape)
+        refuse_shape(field, view, array.shape)
     with np.errstate(over="ignore", invalid="ignore"):
         return _converted(field, view.dtype, array)
 
@@ -224,8 +137,8 @@ def _converted(field: _native.Field, dtype: "np.dtype[Any]", array: "np.ndarray[
     accepted = {"b": "b", "i": "biu", "u": "biu", "f": "biuf", "c": "biufc"}[dtype.kind]
     if array.dtype.kind not in accepted:
         raise FieldTypeError(
-            f"{_where(field)}: expected items that are {dtype.newbyteorder('=')}, "
-            f"found {array.dtype} in {_shown(array.tolist())}"
+            f"{where_of(field)}: expected items that are {dtype.newbyteorder('=')}, "
+            f"found {array.dtype} in {quoted(array.tolist())}"
         )
     if dtype.kind in "iu":
         limits = np.iinfo(dtype)
@@ -247,8 +160,8 @@ def _flat_items(
         yield value
         return
     if not isinstance(value, list | tuple) or len(cast("Sequence[object]", value)) != shape[0]:
-        found = f"{len(cast('Sequence[object]', value))} items" if isinstance(value, list | tuple) else _shown(value)
-        _refuse_shape(field, view, f"{found} where {shape[0]} items belong")
+        found = f"{len(cast('Sequence[object]', value))} items" if isinstance(value, list | tuple) else quoted(value)
+        refuse_shape(field, view, f"{found} where {shape[0]} items belong")
     for item in cast("Sequence[object]", value):
         yield from _flat_items(field, view, item, shape[1:])
 

@@ -1,0 +1,40 @@
+"""Late-bound hooks: lower modules call them without importing pydantic.
+
+pydantic asks an annotation, or a Struct, how it validates, and a user asks a Struct for its model. The modules that
+know need pydantic, which takes longer to import than everything else, and build on the modules that are asked. So
+:mod:`typedshm.schema.resolve` fills these slots, and imports pydantic at the first call.
+"""
+
+from collections.abc import Callable
+from typing import Any, Generic, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Hook(Generic[P, R]):
+    """A function that a higher module supplies by :meth:`fill`."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._function: Callable[P, R] | None = None
+
+    def fill(self, function: Callable[P, R]) -> None:
+        """Supply the function."""
+        self._function = function
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call it."""
+        if self._function is None:
+            raise RuntimeError(f"hook {self._name!r} is empty: the module that fills it was never imported")
+        return self._function(*args, **kwargs)
+
+
+annotation_schema: "Hook[[Any, Any, Any], Any]" = Hook("annotation_schema")
+"""(marker, source type, handler) -> the pydantic-core schema of a field with that marker."""
+
+struct_schema: "Hook[[Any, Any], Any]" = Hook("struct_schema")
+"""(Struct class, handler) -> its pydantic-core schema."""
+
+model: "Hook[[Any], type[Any]]" = Hook("model")
+"""(Struct class) -> the pydantic model with the same fields."""
