@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 import compilers
 import marks
 from system import children, kill
-from typedshm.testing import isolated
+from typedshm.testing.isolation import isolated
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -3,7 +3,8 @@
 import sys
 from pathlib import Path
 
-from typedshm import Struct, document
+from typedshm import Struct
+from typedshm.layout import document
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "examples" / "camera"))

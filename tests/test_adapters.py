@@ -35,7 +35,6 @@ from typedshm import (
     Utf8,
     Utf16,
     Utf32,
-    adapters,
     array,
     c64,
     f16,
@@ -45,6 +44,7 @@ from typedshm import (
     u8,
     u64,
 )
+from typedshm.schema import resolve
 
 
 class Gear(IntEnum):
@@ -114,7 +114,7 @@ class Car:
     spare: Wheel = field(default_factory=lambda: Wheel(grip=0.5))
     forces: Annotated[NDArray[np.int16], Shape(3)] = field(default_factory=lambda: np.arange(3, dtype=np.int16))
     rivals: Annotated[NDArray[np.void], Shape(2, of=Wheel)] = field(
-        default_factory=lambda: np.zeros(2, adapters.schema_of(Wheel).layout.dtype)
+        default_factory=lambda: np.zeros(2, resolve.schema_of(Wheel).layout.dtype)
     )
     name: Annotated[str, Utf8(8)] = "car"
 
@@ -141,27 +141,27 @@ class Checked:
 @pytest.mark.parametrize("source", [1, "Pose", None, int, np.float32, np.zeros(3), Pose(x=1), dict, Struct])
 def test_what_is_no_schema_is_refused(source: Any) -> None:
     with pytest.raises(SchemaError):
-        adapters.schema_of(source)
+        resolve.schema_of(source)
 
 
 def test_the_refusal_says_what_would_do() -> None:
     with pytest.raises(
         SchemaError, match=r"a Struct, a pydantic model, a dataclass, or typedshm.array.*found 3 \(int\)"
     ):
-        adapters.schema_of(3)
+        resolve.schema_of(3)
     with pytest.raises(SchemaError, match=r"for arrays like it: array\(float64, 2, 3\)"):
-        adapters.schema_of(np.zeros((2, 3)))
+        resolve.schema_of(np.zeros((2, 3)))
 
 
 @pytest.mark.parametrize("source", [Pose, Car, Report, Checked, array(np.float32, 3), Pose.model()])
 def test_a_schema_is_made_once_and_knows_its_source(source: Any) -> None:
-    schema = adapters.schema_of(source)
+    schema = resolve.schema_of(source)
     assert schema.source == source
-    assert adapters.schema_of(source).struct is schema.struct
+    assert resolve.schema_of(source).struct is schema.struct
     assert len(schema.defaults) == schema.layout.size
     assert memoryview(schema.make()).nbytes == schema.layout.size
-    assert adapters.schema_from_document(schema.document()).layout == schema.layout
-    assert adapters.schema_from_document(schema.document()).source is None
+    assert resolve.schema_from_document(schema.document()).layout == schema.layout
+    assert resolve.schema_from_document(schema.document()).source is None
 
 
 def test_defaults_stand_over_zeros() -> None:
@@ -169,7 +169,7 @@ def test_defaults_stand_over_zeros() -> None:
         a: u8
         b: u8 = 7
 
-    assert adapters.schema_of(Some).defaults == b"\x00\x07"
+    assert resolve.schema_of(Some).defaults == b"\x00\x07"
 
 
 @pytest.mark.parametrize("annotation", [f32 | None, list[int], dict[str, int], int, str, "int | str"])
@@ -180,7 +180,7 @@ def test_a_record_with_a_field_that_has_no_form_is_refused(annotation: Any, make
     else:
         source = dataclass(type("Bad", (), {"__annotations__": {"fine": u8, "bad": annotation}}))
     with pytest.raises(SchemaError, match=r"Bad\.bad"):
-        adapters.schema_of(source)
+        resolve.schema_of(source)
 
 
 def test_a_dataclass_field_that_cannot_be_given_back_is_refused() -> None:
@@ -189,7 +189,7 @@ def test_a_dataclass_field_that_cannot_be_given_back_is_refused() -> None:
         a: u8 = field(init=False, default=3)
 
     with pytest.raises(SchemaError, match=r"Odd\.a.*init=False"):
-        adapters.schema_of(Odd)
+        resolve.schema_of(Odd)
 
 
 def test_a_wrong_default_is_found_when_the_schema_is_made() -> None:
@@ -197,11 +197,11 @@ def test_a_wrong_default_is_found_when_the_schema_is_made() -> None:
         a: u8 = 300
 
     with pytest.raises(FieldOverflow, match=r"Wrong\.a"):
-        adapters.schema_of(Wrong)
+        resolve.schema_of(Wrong)
 
 
 def test_a_record_has_the_layout_of_the_struct_with_its_fields() -> None:
-    generated: Any = adapters.schema_of(Wheel).struct
+    generated: Any = resolve.schema_of(Wheel).struct
 
     class Equal(Struct):
         tick: u64
@@ -210,11 +210,11 @@ def test_a_record_has_the_layout_of_the_struct_with_its_fields() -> None:
         pose: Pose
         values: Annotated[NDArray[np.float32], Shape(3)]
 
-    layout = adapters.schema_of(Report).layout
+    layout = resolve.schema_of(Report).layout
     assert layout.id == Equal.layout.id
     assert (layout.name, layout.doc, layout.fields[1].doc) == ("Report", "A report.", "over ground")
-    assert adapters.schema_of(Car).layout.doc == "A car."
-    assert adapters.schema_of(Wheel).layout.doc == ""
+    assert resolve.schema_of(Car).layout.doc == "A car."
+    assert resolve.schema_of(Wheel).layout.doc == ""
 
 
 # ---- values of a region --------------------------------------------------------------------------------------------

@@ -18,7 +18,8 @@ import typedshm
 from loops import LOOPS, Asyncio, Loop, loop_of
 from peers import PATIENCE, Child, interrupt, interruptible, run_script, until
 from shared_types import Car, Record, record, whole
-from typedshm import _native, waitset
+from typedshm import _native
+from typedshm.region import waitset
 from wire import Wire
 
 
@@ -499,7 +500,7 @@ def test_ctrl_c_ends_an_await():
     process = interruptible(
         """
 import asyncio, typedshm
-from typedshm import waitset
+from typedshm.region import waitset
 region = typedshm.create("awaited", typedshm.array("f8", 1))
 signs = []
 def beat():  # else a signal that comes just before the loop goes to sleep goes unheard: asyncio looks when it is woken
@@ -528,7 +529,7 @@ except KeyboardInterrupt:
 def test_an_interpreter_ends_while_tasks_wait(then):
     done = run_script(f"""
 import asyncio, gc, sys, typedshm
-from typedshm import waitset
+from typedshm.region import waitset
 region = typedshm.create("record", typedshm.array("f8", 1))
 readonly = typedshm.attach("record", typedshm.array("f8", 1), readonly=True)
 loop = asyncio.new_event_loop()
@@ -784,7 +785,7 @@ if not filter((0x20, 0, 0, 0), (0x15, 0, 1, 449), (6, 0, 0, 0x50000 | errno.{err
     sys.exit("no filter")
 
 import asyncio, numpy, threading, typedshm
-from typedshm import waitset
+from typedshm.region import waitset
 
 async def main(regions):
     tasks = [asyncio.create_task(region.next(timeout=60)) for region in regions]

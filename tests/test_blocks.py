@@ -16,7 +16,7 @@ import typedshm
 from peers import Child, quiet_fork, run_script
 from shared_types import Big, Car, Pose, Record, record, whole
 from system import is_shared_memory
-from typedshm import adapters
+from typedshm.schema import resolve
 from wire import Wire
 
 
@@ -376,14 +376,14 @@ def test_a_block_whose_value_cannot_be_made(monkeypatch):
     made[1].flags.writeable = False
     for value, error in ((made[0], SystemError), (made[1], (BufferError, ValueError)), (None, ZeroDivisionError)):
         before = sys.getrefcount(value)
-        monkeypatch.setattr(adapters._ArrayValues, "make", fail if value is None else lambda self: value)  # noqa: B023
+        monkeypatch.setattr(resolve._ArrayValues, "make", fail if value is None else lambda self: value)  # noqa: B023
         with typedshm.create("region", typedshm.array(np.uint8, 100), slots=2) as region:
             refuses(region, error)
         assert value is None or sys.getrefcount(value) == before
 
 
 def test_pages_of_a_block_in_debug_mode(monkeypatch):
-    monkeypatch.setattr(typedshm.region, "_DEBUG", True)
+    monkeypatch.setattr(typedshm.region.region, "_DEBUG", True)
     with typedshm.create("region", Big, slots=2) as region:
         pages = region._memory.remap()
         monkeypatch.setattr(region, "_debug_mapping", lambda: pages, raising=False)
@@ -401,7 +401,7 @@ def test_pages_of_a_block_in_debug_mode(monkeypatch):
         assert sys.getrefcount(nothing) == kept
     with typedshm.create("region", Car) as region, region.update() as t:
         t.tick = 1  # beside the region: no pages
-    monkeypatch.setattr(adapters._StructValues, "overlay", fail)
+    monkeypatch.setattr(resolve._StructValues, "overlay", fail)
     with typedshm.create("region", Big, slots=2) as region:
         pages = region._memory.remap()
         monkeypatch.setattr(region, "_debug_mapping", lambda: pages, raising=False)
@@ -493,7 +493,7 @@ def test_a_block_of_the_parent_that_its_child_drops_is_not_the_childs(verb):
 
 
 def child_without_a_page(pipe):
-    typedshm.region._DEBUG = True
+    typedshm.region.region._DEBUG = True
     with typedshm.attach("region", Big) as region:
         pages = region._debug_mapping()
         region._debug_mapping = lambda: pages

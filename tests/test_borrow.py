@@ -23,7 +23,7 @@ from buffers import Buffer
 from peers import Child, until
 from shared_types import Big, Car, Pose, whole
 from typedshm import _native, u8, u32
-from typedshm.views import viewed
+from typedshm.struct.views import viewed
 from wire import Wire
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import marks
 import typedshm
 from typedshm import Struct, f64, regions
-from typedshm.place import place
+from typedshm.memory.names import place
 from wire import Wire
 
 

@@ -15,8 +15,9 @@ import marks
 import typedshm
 from peers import ALARM, PATIENCE, START_METHODS, Child, alarm, interrupt_when, stop_forkserver, until
 from shared_types import Byte, Car, Frame, Record, record, whole
-from typedshm import _native, memory
-from typedshm.place import place
+from typedshm import _native
+from typedshm.memory import lifecycle
+from typedshm.memory.names import place
 from wire import WORD_WAITING, Wire
 
 
@@ -42,7 +43,7 @@ def test_close_waits_for_a_write_in_another_thread():
         region.close()
         writer.join(PATIENCE)
         assert len(seen) == 1
-        assert list(memory.existing("user")) == []
+        assert list(lifecycle.existing("user")) == []
 
 
 def hold(pipe):
@@ -179,12 +180,12 @@ def test_the_last_to_leave_may_be_a_multiprocessing_child(method):
     with typedshm.attach("car", Car) as other:  # until the child has its own
         until(lambda: len(other.info().participants) == 3)
     car.close()
-    assert len(list(memory.existing("user"))) == 1
+    assert len(list(lifecycle.existing("user"))) == 1
     ours.send("go")
     process.join()
     assert process.exitcode == 0
     process.close()
-    assert list(memory.existing("user")) == []
+    assert list(lifecycle.existing("user")) == []
     stop_forkserver()
 
 
@@ -194,11 +195,11 @@ def test_an_opening_that_was_interrupted_leaves_nothing(monkeypatch):
 
     with typedshm.create("byte", Byte) as region:
         with monkeypatch.context() as patch:
-            patch.setattr(typedshm.opening, "Region", interrupt)
+            patch.setattr(typedshm.sharing.opening, "Region", interrupt)
             with pytest.raises(KeyboardInterrupt):
                 typedshm.attach("byte", Byte)
         assert len(region.info().participants) == 1
-        held = memory.attach(place("byte"), writable=True)
+        held = lifecycle.attach(place("byte"), writable=True)
         assert len(region.info().participants) == 2
         del held  # as an exception does that comes before a Region is made of it
         assert len(region.info().participants) == 1
@@ -213,9 +214,9 @@ def test_a_descriptor_whose_opening_is_interrupted_is_closed_once(monkeypatch):
 
     with typedshm.create("byte", Byte) as region:
         with monkeypatch.context() as patch:
-            patch.setattr(typedshm.stake_posix, "_close_in_multiprocessing_children", interrupt)
+            patch.setattr(typedshm.memory.posix.attachment, "_close_in_multiprocessing_children", interrupt)
             with pytest.raises(KeyboardInterrupt) as caught:
-                memory.attach(place("byte"), writable=True)
+                lifecycle.attach(place("byte"), writable=True)
         with open(os.devnull) as file:  # takes the lowest number that is free
             del caught  # and with it whatever the traceback kept alive
             gc.collect()
@@ -226,7 +227,7 @@ def test_a_descriptor_whose_opening_is_interrupted_is_closed_once(monkeypatch):
 @marks.byte_locks
 def test_unlink_does_not_step_into_a_joining_or_leaving(monkeypatch):
     """Who makes, joins or leaves holds the birth byte, and so can be sure of what stands under the name."""
-    monkeypatch.setattr(typedshm.memory, "PATIENCE", 0.01)
+    monkeypatch.setattr(typedshm.memory.lifecycle, "PATIENCE", 0.01)
     with typedshm.create("byte", Byte):
         path = Path(place("byte").address)
         fd = os.open(path, os.O_RDWR)

@@ -25,16 +25,16 @@ from typedshm import (
     Unit,
     Utf8,
     Utf16,
-    document,
     f32,
     f64,
     u8,
     u16,
     u32,
 )
-from typedshm.document_model import DEPTH_LIMIT
-from typedshm.loading import struct_of
-from typedshm.struct import struct_from_layout
+from typedshm.layout import document
+from typedshm.layout.document_model import DEPTH_LIMIT
+from typedshm.struct.loading import struct_of
+from typedshm.struct.struct import struct_from_layout
 
 
 class Gear(IntEnum):

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from typing_extensions import TypeAliasType
 
 from typedshm.errors import SchemaError
-from typedshm.fields import KINDS, Declaration, is_class_variable, parse
-from typedshm.kinds import Kind
-from typedshm.vocabulary import (
+from typedshm.layout.declaration import Declaration, is_class_variable, parse
+from typedshm.layout.kinds import KINDS, Kind
+from typedshm.layout.markers import (
     Bytes,
     Doc,
     Offset,

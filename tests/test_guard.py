@@ -18,7 +18,7 @@ import marks
 import typedshm
 from peers import ALARM, Child
 from shared_types import Record, record
-from typedshm import NamedMutex, _native, tasks
+from typedshm import NamedMutex, _native, current_task
 
 
 class _InterruptionError(Exception):
@@ -77,12 +77,12 @@ def interrupt_next() -> Iterator[Callable[[], None]]:
     """
 
     def interrupt(*_: object) -> None:
-        _native.register_running_task(tasks.running)
+        _native.register_running_task(current_task.running)
         raise _InterruptionError
 
     before = signal.signal(ALARM, interrupt)
     yield lambda: _native.register_running_task(functools.partial(_thread.interrupt_main, ALARM))
-    _native.register_running_task(tasks.running)
+    _native.register_running_task(current_task.running)
     signal.signal(ALARM, before)
 
 

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 import marks
 from compilers import compile_with, require
 from typedshm.errors import SchemaError
-from typedshm.layout import Enumeration, Layout, LayoutField
-from typedshm.struct import Struct
-from typedshm.vocabulary import (
+from typedshm.layout.layout import Enumeration, Layout, LayoutField
+from typedshm.layout.markers import (
     Bytes,
     Doc,
     Offset,
@@ -39,6 +38,7 @@ from typedshm.vocabulary import (
     u16,
     u32,
 )
+from typedshm.struct.struct import Struct
 
 
 class Pose(Struct):

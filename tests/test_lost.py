@@ -20,8 +20,8 @@ import marks
 import typedshm
 from peers import PATIENCE, Child, quiet_fork, run_script, until
 from shared_types import Big, Car, Frame, whole
-from typedshm.blueprint import Blueprint
-from typedshm.place import place
+from typedshm.memory.names import place
+from typedshm.memory.spec import Blueprint
 from wire import WORD_WAITING, Wire
 
 cut_short = marks.not_on_windows("a file that is mapped cannot be cut short")
@@ -44,7 +44,7 @@ def name(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str | Path]
 
 def inside(block: Any) -> None:
     with block as t:
-        if t is not None and not isinstance(t, typedshm.region._Lock):
+        if t is not None and not isinstance(t, typedshm.region.region._Lock):
             np.frombuffer(t, np.uint8)[:] = 7
 
 
@@ -526,7 +526,7 @@ def test_faulthandler_may_come_before_or_after(mode, touch, size):
 import faulthandler, os
 {before}
 import numpy as np, typedshm
-from typedshm.place import place
+from typedshm.memory.names import place
 region = typedshm.create("region", typedshm.array("u1", {size}))
 value = np.zeros({size}, "u1")
 with region.loan() as kept:

@@ -14,8 +14,8 @@ import marks
 import typedshm
 from peers import Child
 from shared_types import Byte, Car, Frame, Record, record, whole
-from typedshm import memory
-from typedshm.place import place
+from typedshm.memory import lifecycle
+from typedshm.memory.names import place
 from wire import Presences
 
 # ---- names ---------------------------------------------------------------------------------------------------------
@@ -66,7 +66,7 @@ def test_no_room_is_said_at_creation():
             verb("big", typedshm.array(np.uint8, payload), slots=1024)
         assert isinstance(caught.value, OSError)
         assert caught.value.errno == errno.ENOSPC
-    assert list(memory.existing("user")) == []
+    assert list(lifecycle.existing("user")) == []
 
 
 def within_a_megabyte(pipe, path):
@@ -162,8 +162,8 @@ def test_a_sweep_removes_what_killed_processes_left():
     leave_by_kill()
     with typedshm.create("living", Record) as region:
         region.write(record(1))
-        assert memory.sweep() == 2
-        assert memory.sweep() == 0
+        assert lifecycle.sweep() == 2
+        assert lifecycle.sweep() == 0
         assert not Path(place("record").address).exists()
         assert not Path(place("guard", kind="mutex").address).exists()
         with typedshm.attach("living", Record) as other:

@@ -12,7 +12,7 @@ import marks
 import typedshm
 from peers import Child, SharedBytes, sched_yield, until
 from typedshm import NamedMutex
-from typedshm.place import place
+from typedshm.memory.names import place
 from wire import WORD_WAITING, Wire
 
 

@@ -20,7 +20,8 @@ import marks
 import typedshm
 from peers import Child
 from shared_types import Frame
-from typedshm import _native, memory, paging
+from typedshm import _native
+from typedshm.memory import lifecycle, paging
 
 resource: Any = None if marks.WINDOWS else importlib.import_module("resource")
 
@@ -186,7 +187,7 @@ def lock_beyond_the_limit(pipe, folder):
         assert isinstance(caught.value, OSError)
         assert region.info().participants == (os.getpid(),)
         region.write(frame(2), timeout=0)
-    return said, [each.name for each in memory.existing("user")], sorted(folder.iterdir())
+    return said, [each.name for each in lifecycle.existing("user")], sorted(folder.iterdir())
 
 
 @marks.not_on_windows("limits on locked memory are POSIX's")
@@ -260,7 +261,7 @@ def test_huge_pages_are_refused_with_what_would_allow_them():
         with pytest.raises(typedshm.RegionRefused, match="remount,huge=advise /dev/shm") as caught:
             verb("frames", Frame, huge_pages=True)
         assert isinstance(caught.value, OSError)
-    assert list(memory.existing("user")) == []
+    assert list(lifecycle.existing("user")) == []
     with typedshm.create("frames", Frame) as region, typedshm.open("frames", Frame, huge_pages=True) as other:
         other.write(frame(1))
         assert region.version == 1, "it was there already"
@@ -280,7 +281,7 @@ def test_huge_pages_are_refused_in_files_on_disks(tmp_path):
 def test_huge_pages_are_refused_where_there_are_none():
     with pytest.raises(typedshm.RegionRefused, match="leave out huge_pages"):
         typedshm.create("frames", Frame, huge_pages=True)
-    assert list(memory.existing("user")) == []
+    assert list(lifecycle.existing("user")) == []
 
 
 @pytest.fixture

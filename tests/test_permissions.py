@@ -13,8 +13,10 @@ import marks
 import typedshm
 from peers import Child
 from shared_types import Byte, Car, whole
-from typedshm import _native, document_model, memory
-from typedshm.place import directory, place
+from typedshm import _native
+from typedshm.layout import document_model
+from typedshm.memory import lifecycle
+from typedshm.memory.names import directory, place
 from wire import WORD_ACQUISITION, Wire
 
 pytestmark = marks.permission_bits
@@ -402,9 +404,9 @@ def test_a_reader_that_stays_keeps_the_region_and_cannot_keep_its_owner_out():
             assert car.read() == whole(1)
             car.write(whole(2), timeout=0)
         reading.send("leave")
-    assert [left.name for left in memory.existing("machine")] == ["car"], "it is not the reader's to remove"
-    memory.sweep("machine")
-    assert list(memory.existing("machine")) == []
+    assert [left.name for left in lifecycle.existing("machine")] == ["car"], "it is not the reader's to remove"
+    lifecycle.sweep("machine")
+    assert list(lifecycle.existing("machine")) == []
 
 
 def stay_as_reader(pipe: Any) -> None:

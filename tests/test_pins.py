@@ -8,9 +8,10 @@ import typedshm
 from borrowing import SCHEMAS, fail, versions_of
 from peers import Child, until
 from shared_types import Car, Record, record, whole
-from typedshm import memory, u32
-from typedshm.paging import Paging
-from typedshm.place import place
+from typedshm import u32
+from typedshm.memory import lifecycle
+from typedshm.memory.names import place
+from typedshm.memory.paging import Paging
 from wire import WORD_OWNER, Presences, Wire
 
 
@@ -122,7 +123,7 @@ def test_what_the_dead_had_pinned_is_free_the_moment_their_entry_is_taken():
         entry = region._memory.mutex.entry + 1  # the next to be had
         for n in (1, 2):
             wire.slot(n).pins[0] = 1 << entry
-        stake = memory.attach(place("record"), writable=True, timeout=0, paging=Paging())
+        stake = lifecycle.attach(place("record"), writable=True, timeout=0, paging=Paging())
         try:  # somebody who is not done with attaching: no schema yet, no Region
             assert stake.mutex.entry == entry
             region.write(record(4))

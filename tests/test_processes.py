@@ -21,7 +21,7 @@ from shared_types import (
     record,
     whole,
 )
-from typedshm import memory
+from typedshm.memory import lifecycle
 from wire import WORD_WAITING, Wire
 
 # ---- one region for all --------------------------------------------------------------------------------------------
@@ -71,7 +71,7 @@ def test_opening_and_closing_all_the_time():
     children = [Child(open_and_close, lane) for lane in range(4)]
     for child in children:
         child.join()
-    assert list(memory.existing("user")) == []
+    assert list(lifecycle.existing("user")) == []
 
 
 def attach_with(pipe, schema):

@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 
 import typedshm
 from typedshm import *
-from typedshm.adapters import schema_of
+from typedshm.schema.resolve import schema_of
 """
 
 
@@ -529,11 +529,11 @@ with typedshm.attach(name) as region:
 def test_importing_every_module_warns_of_nothing() -> None:
     code = """
 import importlib, pkgutil, sys, typedshm
-for found in pkgutil.iter_modules(typedshm.__path__, "typedshm."):
-    if sys.platform == "win32" or not found.name.endswith("_windows"):
-        if sys.platform != "win32" or not found.name.endswith("_posix"):
-            importlib.import_module(found.name)
-print(typedshm.strategies.instances.__name__)
+other = ".posix" if sys.platform == "win32" else ".windows"
+for found in pkgutil.walk_packages(typedshm.__path__, "typedshm."):
+    if other not in found.name:
+        importlib.import_module(found.name)
+print(typedshm.testing.strategies.instances.__name__)
 """
     assert run(code, "-X", "dev", "-X", "warn_default_encoding") == ["instances"]
 
@@ -647,6 +647,6 @@ class Pose:
     z: Annotated[f64, Unit("m")] = dataclasses.field(default=0.0, doc="up")
     w: f64 = 0.0
 """)
-    fields = typedshm.adapters.schema_of(module.Pose).layout.fields
+    fields = typedshm.schema.resolve.schema_of(module.Pose).layout.fields
     assert [field.doc for field in fields] == ["to the east", "to the north", "up", ""]
     assert [field.unit for field in fields] == ["", "m", "m", ""]

@@ -9,7 +9,8 @@ import pytest
 import typedshm
 from peers import ALARM, PATIENCE, alarm, interrupt_when, until
 from shared_types import Car, Record, record, whole
-from typedshm import adapters, array
+from typedshm import array
+from typedshm.schema import resolve
 from wire import WORD_DIRTY, WORD_WAITING, Wire
 
 
@@ -205,7 +206,7 @@ def test_numbers_that_no_version_has(after):
 
 @pytest.mark.parametrize("schema", [array(np.uint8, 100), array(np.uint8, 100_000)])
 def test_a_handle_that_is_closed_while_its_value_is_made(schema, monkeypatch):
-    target, make = adapters._ArrayValues.target, adapters._ArrayValues.make
+    target, make = resolve._ArrayValues.target, resolve._ArrayValues.make
     regions = []
 
     def close(function):
@@ -215,8 +216,8 @@ def test_a_handle_that_is_closed_while_its_value_is_made(schema, monkeypatch):
 
         return closing
 
-    monkeypatch.setattr(adapters._ArrayValues, "make", close(make))
-    monkeypatch.setattr(adapters._ArrayValues, "target", close(target))
+    monkeypatch.setattr(resolve._ArrayValues, "make", close(make))
+    monkeypatch.setattr(resolve._ArrayValues, "target", close(target))
     value = np.zeros(schema.shape, np.uint8)
     for verb in (lambda region: region.read(), lambda region: region.read_into(value)):
         with typedshm.create("region", schema) as region:
@@ -227,7 +228,7 @@ def test_a_handle_that_is_closed_while_its_value_is_made(schema, monkeypatch):
 
 
 def test_too_little_room_for_a_value(monkeypatch):
-    monkeypatch.setattr(adapters._ArrayValues, "make", lambda self: np.zeros(99, np.uint8))
+    monkeypatch.setattr(resolve._ArrayValues, "make", lambda self: np.zeros(99, np.uint8))
     with typedshm.create("region", array(np.uint8, 100)) as region:
         region.write(np.zeros(100, np.uint8))
         with pytest.raises(ValueError, match="expected room for 100 bytes, found 99"):

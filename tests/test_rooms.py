@@ -1,4 +1,7 @@
-"""The rooms of the package: who may import whom, and that no file outgrows its room."""
+"""The rooms of the package: which module may import which, and that no file outgrows its room.
+
+Run with ``-s`` it prints the order of the rooms and of the modules in them.
+"""
 
 import ast
 import graphlib
@@ -9,101 +12,103 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "src" / "typedshm"
 
-# Each room and the rooms below it that it may use. What is not here may not be imported.
+# Each room with the rooms below it that its modules import: no more may be imported, and no less stands here. Between
+# `memory` and the description of values (layout, struct, schema) is a wall: they first meet in `region`.
 ROOMS: dict[str, set[str]] = {
-    "_native": set(),
-    "adapters": {
-        "_native",
-        "arrays",
-        "document",
-        "errors",
-        "hooks",
-        "layout",
-        "loading",
-        "models",
-        "records",
-        "struct",
-        "validation",
-        "views",
-    },
-    "annotations": {"errors"},
-    "arrays": {"errors", "immutable", "kinds", "layout", "struct"},
-    "awaiting": {"_native", "errors", "tasks", "waitset"},
-    "blueprint": {"_native", "errors", "place"},
-    "catalog": {"errors", "memory", "opening", "place", "region"},
-    "conversion": {"_native", "errors", "kinds", "layout", "refusal"},
-    "ctypes_fields": {"kinds", "layout", "placement"},
-    "document": {"document_model", "errors", "layout"},
-    "document_model": {"errors", "fields", "kinds", "layout"},
     "errors": set(),
-    "failures": {"errors"},
-    "fields": {"errors", "immutable", "kinds", "vocabulary"},
-    "follow": {"_native", "awaiting", "errors"},
-    "foreign": {"_native", "errors"},
-    "header": set(),
+    "frozen": set(),
+    "_native": set(),
     "hooks": set(),
-    "immutable": set(),
-    "kinds": {"immutable"},
-    "layout": {"errors", "fields", "immutable", "kinds"},
-    "loading": {"document", "errors", "layout", "struct"},
-    "memory": {"blueprint", "errors", "memory_posix", "memory_windows", "paging", "place", "retry", "stake"},
-    "memory_posix": {"_native", "blueprint", "errors", "paging", "place", "stake", "stake_posix"},
-    "memory_windows": {
-        "_native",
-        "blueprint",
-        "errors",
-        "paging",
-        "place",
-        "retry",
-        "security_windows",
-        "stake_windows",
-    },
-    "models": {"errors", "kinds", "layout", "struct", "vocabulary"},
-    "mutex": {"_native", "blueprint", "errors", "memory", "place", "stake"},
-    "opening": {"adapters", "arrays", "blueprint", "errors", "memory", "paging", "place", "region", "stake"},
-    "paging": {"_native", "errors", "immutable", "place"},
-    "place": {"_native", "errors", "immutable"},
-    "placement": {"errors", "fields", "kinds", "layout"},
-    "records": {"annotations", "errors", "immutable", "models", "struct", "vocabulary"},
-    "refusal": {"_native", "errors", "kinds", "layout"},
-    "region": {"_native", "adapters", "errors", "failures", "follow", "layout", "place", "stake", "waitset"},
-    "retry": {"errors", "place"},
-    "security_windows": {"_native", "errors", "place"},
-    "snapshots": {"struct"},
-    "stake": {"_native", "errors", "paging", "place"},
-    "stake_posix": {"_native", "errors", "paging", "place", "stake"},
-    "stake_windows": {"_native", "paging", "place", "stake"},
-    "strategies": {"kinds", "layout", "struct", "vocabulary"},
-    "struct": {
-        "_native",
-        "annotations",
-        "conversion",
-        "ctypes_fields",
-        "errors",
-        "fields",
-        "hooks",
-        "immutable",
-        "kinds",
-        "layout",
-        "placement",
-        "refusal",
-    },
-    "tasks": {"_native"},
-    "testing": {"memory", "place"},
-    "validation": {"errors", "kinds", "layout", "models", "struct"},
-    "views": {"_native", "layout", "struct"},
-    "vocabulary": {"errors", "hooks", "immutable", "kinds"},
-    "waitset": {"_native"},
+    "layout": {"errors", "frozen", "hooks"},
+    "struct": {"errors", "frozen", "_native", "hooks", "layout"},
+    "schema": {"errors", "frozen", "_native", "hooks", "layout", "struct"},
+    "memory": {"errors", "frozen", "_native"},
+    "export": set(),
+    "current_task": {"_native"},
+    "mutex": {"errors", "_native", "memory"},
+    "region": {"errors", "_native", "layout", "schema", "memory", "current_task"},
+    "sharing": {"errors", "schema", "memory", "region"},
+    "foreign": {"errors", "_native"},
+    "testing": {"layout", "struct", "memory"},
 }
 
-# The rooms that need pydantic, which takes longer to import than all the rest, and who imports them, when asked to.
-HEAVY = {"document_model", "models", "validation"}
-DEFERRED = {
-    ("document", "document_model"),
-    ("records", "models"),
-    ("adapters", "models"),
-    ("adapters", "validation"),
+# The modules of each room in order: each may import those before it.
+MODULES: dict[str, tuple[str, ...]] = {
+    "layout": (
+        "annotations",
+        "kinds",
+        "markers",
+        "declaration",
+        "layout",
+        "document_model",
+        "placement",
+        "document",
+    ),
+    "struct": (
+        "refusal",
+        "ctypes_fields",
+        "conversion",
+        "struct",
+        "functions",
+        "loading",
+        "views",
+    ),
+    "schema": (
+        "arrays",
+        "pydantic_models",
+        "classes",
+        "pydantic_validation",
+        "resolve",
+    ),
+    "memory": (
+        "posix",
+        "windows",
+        "names",
+        "paging",
+        "retry",
+        "spec",
+        "windows.security",
+        "attachment",
+        "posix.attachment",
+        "windows.attachment",
+        "posix.files",
+        "windows.sections",
+        "lifecycle",
+    ),
+    "export": ("include",),
+    "region": (
+        "waitset",
+        "error_table",
+        "asynchronous",
+        "following",
+        "region",
+    ),
+    "sharing": (
+        "opening",
+        "catalog",
+    ),
+    "foreign": ("section",),
+    "testing": (
+        "isolation",
+        "strategies",
+    ),
 }
+
+# The rooms and the whole of the wall between them.
+WALL = ({"memory"}, {"layout", "struct", "schema"})
+
+# Modules that need pydantic, which takes longer to import than all the rest, and the modules that import them when
+# one of their functions is called.
+HEAVY = {"layout.document_model", "schema.pydantic_models", "schema.pydantic_validation"}
+DEFERRED = {
+    ("layout.document", "layout.document_model"),
+    ("schema.classes", "schema.pydantic_models"),
+    ("schema.resolve", "schema.pydantic_models"),
+    ("schema.resolve", "schema.pydantic_validation"),
+}
+
+# Packages that are public namespaces and re-export their own public names.
+PUBLIC = {"foreign", "testing"}
 
 LINES = 500
 LONGER = {"typedshm.h": 600}  # the protocol is one file by design
@@ -114,13 +119,27 @@ def source_files() -> list[Path]:
     return sorted(file for file in PACKAGE.rglob("*") if file.suffix in (".py", ".pyi", ".c", ".h"))
 
 
-def room_of(file: Path) -> str:
-    return file.relative_to(PACKAGE).parts[0].removesuffix(".py").removesuffix(".pyi")
+def module_of(file: Path) -> str:
+    """The name of a module below ``typedshm``: ``layout.kinds``; of a package its own: ``layout``."""
+    parts = file.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def label(file: Path) -> str:
+    return str(file.relative_to(PACKAGE))
+
+
+def room_of(module: str) -> str:
+    return module.partition(".")[0]
+
+
+PYTHON = [file for file in source_files() if file.suffix in (".py", ".pyi")]
+NAMES = {module_of(file) for file in PYTHON}
 
 
 def imports(file: Path) -> Iterator[tuple[str, bool, ast.stmt]]:
-    """What a file imports, full names, and whether inside of a function."""
-    tree = ast.parse(file.read_text())
+    """The modules that a file imports, by full name, and whether inside of a function."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
     inside = {
         id(node)
         for function in ast.walk(tree)
@@ -132,66 +151,117 @@ def imports(file: Path) -> Iterator[tuple[str, bool, ast.stmt]]:
             for name in node.names:
                 yield name.name, id(node) in inside, node
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{file.name}:{node.lineno}: imports are absolute"
-            if node.module == "typedshm":
-                for name in node.names:
-                    yield f"typedshm.{name.name}", id(node) in inside, node
-            else:
-                yield str(node.module), id(node) in inside, node
+            assert node.level == 0, f"{label(file)}:{node.lineno}: imports are absolute"
+            for name in node.names:
+                whole = f"{node.module}.{name.name}"
+                yield whole if whole.removeprefix("typedshm.") in NAMES else str(node.module), id(node) in inside, node
 
 
-def rooms_used(file: Path) -> Iterator[tuple[str, bool, ast.stmt]]:
+def modules_used(file: Path) -> Iterator[tuple[str, bool, ast.stmt]]:
+    """The modules of the package that a file imports, by their names below ``typedshm``."""
     for name, deferred, node in imports(file):
-        top, _, rest = name.partition(".")
-        if top == "typedshm":
-            yield rest.partition(".")[0], deferred, node
+        if name == "typedshm" or name.startswith("typedshm."):
+            yield name.removeprefix("typedshm").removeprefix("."), deferred, node
 
 
-PYTHON = [file for file in source_files() if file.suffix in (".py", ".pyi")]
+def graph() -> dict[str, set[str]]:
+    """Every module with the modules that it imports, the public names of the package apart."""
+    found: dict[str, set[str]] = {}
+    for file in PYTHON:
+        module = module_of(file)
+        if module and not (module in PUBLIC and file.stem == "__init__"):
+            found.setdefault(module, set()).update(used for used, _, _ in modules_used(file))
+    return found
 
 
 def test_the_rooms_are_those_of_the_table() -> None:
-    assert {room_of(file) for file in PYTHON} - {"__init__"} == ROOMS.keys()
+    assert {room_of(module) for module in NAMES if module} == ROOMS.keys()
 
 
-def test_the_table_has_no_cycle() -> None:
-    assert list(graphlib.TopologicalSorter(ROOMS).static_order())
+def test_each_room_imports_exactly_the_rooms_of_its_row() -> None:
+    found: dict[str, set[str]] = {room: set() for room in ROOMS}
+    for module, used in graph().items():
+        found[room_of(module)] |= {room_of(other) for other in used} - {room_of(module)}
+    assert found == ROOMS
 
 
-@pytest.mark.parametrize("file", PYTHON, ids=lambda file: file.name)
-def test_imports_lead_downward(file: Path) -> None:
-    room = room_of(file)
-    allowed = ROOMS.keys() if room == "__init__" else ROOMS[room] | {room}
-    for used, _, node in rooms_used(file):
-        assert used in allowed, f"{file.name}:{node.lineno}: {room} must not import {used}"
+def test_rooms_import_rooms_above_them_in_the_table_only() -> None:
+    order = list(ROOMS)
+    print("\nrooms, each may import those before it:\n  " + " · ".join(order))
+    for room, used in ROOMS.items():
+        assert used <= set(order[: order.index(room)]), f"{room} stands above what it imports"
 
 
-@pytest.mark.parametrize("file", PYTHON, ids=lambda file: file.name)
+def test_a_wall_stands_between_memory_and_the_description_of_values() -> None:
+    memory, values = WALL
+    modules = graph()
+    for room, forbidden in [(room, values) for room in memory] + [(room, memory) for room in values]:
+        below, found = set[str](), {room}
+        while found - below:
+            below |= found
+            found = {room_of(other) for module, used in modules.items() if room_of(module) in below for other in used}
+        assert not below & forbidden, f"{room} reaches {below & forbidden}"
+
+
+@pytest.mark.parametrize("room", MODULES)
+def test_modules_of_a_room_import_those_before_them(room: str) -> None:
+    order = MODULES[room]
+    print(f"\n{room}: " + " · ".join(order))
+    modules = {module.partition(".")[2]: used for module, used in graph().items() if room_of(module) == room}
+    assert modules.keys() - {""} == set(order)
+    for module, used in modules.items():
+        own = {other.partition(".")[2] for other in used if room_of(other) == room}
+        allowed = set(order[: order.index(module)]) if module else set()
+        assert own <= allowed, f"{room}.{module} imports {own - allowed}, which do not stand before it"
+
+
+def test_rooms_with_several_modules_have_an_order() -> None:
+    assert {room_of(module) for module in NAMES if "." in module} == MODULES.keys()
+
+
+def test_the_modules_have_no_cycle() -> None:
+    assert list(graphlib.TopologicalSorter(graph()).static_order())
+
+
+@pytest.mark.parametrize("file", PYTHON, ids=label)
+def test_no_module_imports_the_package_itself(file: Path) -> None:
+    for used, _, node in modules_used(file):
+        assert used, f"{label(file)}:{node.lineno}: import the module that defines the name"
+
+
+@pytest.mark.parametrize("file", PYTHON, ids=label)
 def test_imports_inside_of_functions_are_the_listed_ones(file: Path) -> None:
-    lines = file.read_text().splitlines()
-    listed = {used for room, used in DEFERRED if room == room_of(file)}
+    lines = file.read_text(encoding="utf-8").splitlines()
+    listed = {used for module, used in DEFERRED if module == module_of(file)}
     for name, deferred, node in imports(file):
         if deferred:
-            assert name.removeprefix("typedshm.") in listed, f"{file.name}:{node.lineno}: move this import to the top"
+            assert name.removeprefix("typedshm.") in listed, f"{label(file)}:{node.lineno}: move it to the top"
             assert "pydantic is heavy" in "".join(lines[node.lineno - 2 : node.lineno]), "say why it is here"
 
 
-def test_pydantic_is_imported_by_heavy_rooms_only() -> None:
-    users = {room_of(file) for file in PYTHON for name, _, _ in imports(file) if name.startswith("pydantic")}
+def test_pydantic_is_imported_by_heavy_modules_only() -> None:
+    users = {module_of(file) for file in PYTHON for name, _, _ in imports(file) if name.startswith("pydantic")}
     assert users == HEAVY
-    for room, used in ((room, used) for room, below in ROOMS.items() for used in below):
-        assert used not in HEAVY or room in HEAVY or (room, used) in DEFERRED, (
-            f"{room} would load pydantic through {used}"
+    for module, used in ((module, used) for module, others in graph().items() for used in others):
+        assert used not in HEAVY or module in HEAVY or (module, used) in DEFERRED, (
+            f"{module} would load pydantic through {used}"
         )
 
 
-def test_init_only_re_exports() -> None:
-    tree = ast.parse((PACKAGE / "__init__.py").read_text())
-    for node in tree.body:
-        allowed = isinstance(node, ast.ImportFrom | ast.Assign | ast.Expr)
-        assert allowed, f"__init__.py:{node.lineno}: {ast.unparse(node)}"
+@pytest.mark.parametrize("file", [file for file in PYTHON if file.name == "__init__.py"], ids=label)
+def test_packages_hold_a_docstring_and_public_ones_names(file: Path) -> None:
+    first, *rest = ast.parse(file.read_text(encoding="utf-8")).body
+    assert isinstance(first, ast.Expr), f"{label(file)}: begins with a docstring"
+    module = module_of(file)
+    for node in rest:
+        assert not module or module in PUBLIC, f"{label(file)}:{node.lineno}: a package holds a docstring and no more"
+        assert isinstance(node, ast.ImportFrom | ast.Assign | ast.Expr), f"{label(file)}:{node.lineno}: re-exports only"
+        if module and isinstance(node, ast.ImportFrom):
+            assert room_of(str(node.module).removeprefix("typedshm.")) == module, (
+                "a package re-exports names of its own"
+            )
 
 
-@pytest.mark.parametrize("file", source_files(), ids=lambda file: file.name)
+@pytest.mark.parametrize("file", source_files(), ids=label)
 def test_files_stay_short(file: Path) -> None:
-    assert len(file.read_text().splitlines()) <= LONGER.get(file.name, LINES)
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= LONGER.get(file.name, LINES)

@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import typedshm
-from typedshm import Struct, document
-from typedshm.loading import struct_of
-from typedshm.strategies import instances, structs
+from typedshm import Struct
+from typedshm.layout import document
+from typedshm.struct.loading import struct_of
+from typedshm.testing.strategies import instances, structs
 
 SETTINGS = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 

@@ -15,7 +15,7 @@ import marks
 import typedshm
 from peers import Child, Gate
 from shared_types import Record, record, torn_records
-from typedshm import memory
+from typedshm.memory import lifecycle
 from wire import Wire
 
 resource: Any = None if marks.WINDOWS else importlib.import_module("resource")
@@ -65,7 +65,7 @@ def test_a_thousand_regions_in_one_process():
         found = typedshm.regions()
         assert {entry.name for entry in found} == {f"r{n}" for n in range(REGIONS)}
         assert all(entry.version == 2 and entry.participants == (os.getpid(),) * 2 for entry in found)
-    assert list(memory.existing("user")) == []
+    assert list(lifecycle.existing("user")) == []
     assert files() == before
 
 
@@ -92,7 +92,7 @@ def open_until_refused(pipe, readonly):
         first.write(record(2))
         everything.close()
         with typedshm.create("again", Record):
-            left = [place.name for place in memory.existing("user")]
+            left = [place.name for place in lifecycle.existing("user")]
     return count, limit, told, listed, left
 
 
@@ -151,7 +151,7 @@ def test_many_processes_read_and_wait_while_one_writes():
     finally:
         for child in children:
             child.kill()
-    assert list(memory.existing("user")) == []
+    assert list(lifecycle.existing("user")) == []
 
 
 # ---- big values ----------------------------------------------------------------------------------------------------

@@ -26,11 +26,8 @@ import marks
 from buffers import Buffer
 from typedshm import _native
 from typedshm.errors import Closed, FieldOverflow, FieldTypeError, FieldValueError, SchemaError
-from typedshm.kinds import KINDS
-from typedshm.snapshots import asdict, replace
-from typedshm.struct import Struct, StructMeta, initial, struct_from_layout, version_of
-from typedshm.views import leased, overlay
-from typedshm.vocabulary import (
+from typedshm.layout.kinds import KINDS
+from typedshm.layout.markers import (
     Bytes,
     Scalar,
     Shape,
@@ -53,6 +50,9 @@ from typedshm.vocabulary import (
     u32,
     u64,
 )
+from typedshm.struct.functions import asdict, replace
+from typedshm.struct.struct import Struct, StructMeta, initial, struct_from_layout, version_of
+from typedshm.struct.views import leased, overlay
 
 
 class Gear(IntEnum):

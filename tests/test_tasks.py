@@ -16,7 +16,7 @@ import typedshm
 from loops import LOOPS, Loop, loop_of
 from peers import PATIENCE, Child
 from shared_types import Car, Record, record, whole
-from typedshm import NamedMutex, Region, tasks
+from typedshm import NamedMutex, Region, current_task
 from wire import Wire
 
 Entering = Callable[[], AbstractContextManager[Any]]
@@ -272,7 +272,7 @@ def test_nothing_of_the_task_is_kept(loop, region):
 
     async def main():
         async def hold():
-            ended.append(weakref.ref(tasks.running()))
+            ended.append(weakref.ref(current_task.running()))
             with region.lock():
                 await loop.sleep(0)
 

@@ -9,8 +9,8 @@ import marks
 import typedshm
 from peers import Child
 from shared_types import Byte
-from typedshm import memory
-from typedshm.testing import isolated
+from typedshm.memory import lifecycle
+from typedshm.testing.isolation import isolated
 
 
 def test_inside_and_outside_do_not_see_each_other(namespace):
@@ -34,7 +34,7 @@ def test_the_environment_is_restored(monkeypatch):
 def leave(action):
     with isolated():
         kept = action()
-        assert [left.name for left in memory.existing("user")].count("byte") == 1
+        assert [left.name for left in lifecycle.existing("user")].count("byte") == 1
         return kept
 
 

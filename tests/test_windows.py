@@ -12,7 +12,7 @@ import typedshm
 from peers import PATIENCE, Child, until
 from shared_types import Pose
 from typedshm import _native
-from typedshm.place import place
+from typedshm.memory.names import place
 from wire import WORD_WAITING, Wire, instance_of, memory_of
 
 if sys.platform != "win32":
@@ -21,7 +21,7 @@ if sys.platform != "win32":
 from ctypes import wintypes
 
 from system import NamedEvent
-from typedshm.security_windows import descriptor
+from typedshm.memory.windows.security import descriptor
 
 kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
 kernel32.VirtualProtect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, wintypes.DWORD, ctypes.c_void_p)

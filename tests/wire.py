@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from typedshm import _native
-from typedshm.place import place
+from typedshm.memory.names import place
 
 if sys.platform == "win32":
     from system import NamedEvent

@@ -1,9 +1,6 @@
 """Typed structs and arrays shared between processes through named shared memory; every read is one whole version."""
 
-from typedshm import adapters, struct, tasks
-from typedshm.adapters import to_struct
-from typedshm.arrays import ArraySchema, array
-from typedshm.catalog import RegionEntry, regions
+from typedshm import current_task
 from typedshm.errors import (
     Closed,
     DocumentError,
@@ -28,17 +25,10 @@ from typedshm.errors import (
     TornWrite,
     TypedshmError,
 )
-from typedshm.follow import Follower
-from typedshm.foreign import RawSection
-from typedshm.header import get_include
-from typedshm.layout import Enumeration, Layout, LayoutField
-from typedshm.loading import load
-from typedshm.mutex import NamedMutex
-from typedshm.opening import attach, create, open, share, unlink
-from typedshm.region import Region, RegionInfo
-from typedshm.snapshots import asdict, replace
-from typedshm.struct import Struct, version_of
-from typedshm.vocabulary import (
+from typedshm.export.include import get_include
+from typedshm.foreign.section import RawSection
+from typedshm.layout.layout import Enumeration, Layout, LayoutField
+from typedshm.layout.markers import (
     Bytes,
     Doc,
     Offset,
@@ -63,12 +53,24 @@ from typedshm.vocabulary import (
     u32,
     u64,
 )
+from typedshm.mutex import NamedMutex
+from typedshm.region.following import Follower
+from typedshm.region.region import Region, RegionInfo
+from typedshm.schema import resolve
+from typedshm.schema.arrays import ArraySchema, array
+from typedshm.schema.resolve import to_struct
+from typedshm.sharing.catalog import RegionEntry, regions
+from typedshm.sharing.opening import attach, create, open, share, unlink
+from typedshm.struct import struct
+from typedshm.struct.functions import asdict, replace
+from typedshm.struct.loading import load
+from typedshm.struct.struct import Struct, version_of
 
 __version__ = "0.1.0"
 
 # By name, since that is what makes Python import them under -X lazy_imports=all. Others know of these only once they
 # have announced themselves, and nobody else asks for them in time.
-_ANNOUNCED = adapters, struct, tasks
+_ANNOUNCED = current_task, resolve, struct
 
 __all__ = [
     "ArraySchema",

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import NoReturn, Protocol
 
 import typedshm._native as _native
-from typedshm import memory
-from typedshm.blueprint import Blueprint
 from typedshm.errors import Closed, LockLost, MisuseError, RegionLost, RegionRefused
-from typedshm.place import Scope, place
-from typedshm.stake import Stake
+from typedshm.memory import lifecycle
+from typedshm.memory.attachment import Stake
+from typedshm.memory.names import Scope, place
+from typedshm.memory.spec import Blueprint
 
 _BLUEPRINT = Blueprint(slots=1, payload_size=8, layout_id=bytes(16), document=b"")
 
@@ -87,7 +87,7 @@ class NamedMutex(_native.Guard):
         if exact:
             self._mutex, leave = _exact(name)
         else:
-            stake = memory.attach_or_create(place(name, scope, mode, kind="mutex"), _BLUEPRINT)
+            stake = lifecycle.attach_or_create(place(name, scope, mode, kind="mutex"), _BLUEPRINT)
             assert stake.mutex is not None
             self._mutex, leave = stake.mutex, stake.close
             self._word = stake.mutex

@@ -32,7 +32,7 @@ import scratch
 import wakes
 from measurement import Measurement, Plan
 
-from typedshm.testing import isolated
+from typedshm.testing.isolation import isolated
 
 HERE = Path(__file__).parent
 README = HERE.parents[1] / "README.md"

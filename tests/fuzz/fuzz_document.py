@@ -29,13 +29,13 @@ except ImportError:
     atheris = None
 else:
     with atheris.instrument_imports(include=["typedshm"]):
-        import typedshm.document_model  # which typedshm itself loads late
+        import typedshm.layout.document_model
 
 import numpy as np
 
 import typedshm
-from typedshm import document
-from typedshm.adapters import Schema, schema_from_document
+from typedshm.layout import document
+from typedshm.schema.resolve import Schema, schema_from_document
 
 SECONDS_FOR_ONE, BYTES_FOR_ONE = 10, 2**31
 SCHEMAS = Path(__file__).parents[2] / "schemas"
@@ -83,7 +83,7 @@ def examples() -> Iterator[bytes]:
     kinds = [
         {"name": name, "kind": name, "offset": 16 * i, "size": kind.size, "byte_order": "little"}
         | ({"length": 1} if kind.sized else {})
-        for i, (name, kind) in enumerate(typedshm.kinds.KINDS.items())
+        for i, (name, kind) in enumerate(typedshm.layout.kinds.KINDS.items())
     ]
     last = 16 * len(kinds)
     inner = {"name": "Inner", "size": 4, "alignment": 2, "fields": [kinds[0] | {"offset": 2, "unit": "m/s"}]}
@@ -149,7 +149,7 @@ def _mend(layout: dict[str, Any]) -> None:
             _mend(field["struct"])
             item = field["struct"]["size"]
         else:
-            kind = typedshm.kinds.KINDS[field["kind"]]
+            kind = typedshm.layout.kinds.KINDS[field["kind"]]
             if not kind.sized:
                 field.pop("length", None)
             item = kind.size * _whole(field.setdefault("length", 1) if kind.sized else 1)
@@ -174,7 +174,7 @@ def _change(parent: Any, key: Any, content: Any, draw: random.Random) -> None:
     choices: list[Callable[[], Any]] = [
         lambda: draw.choice(NUMBERS + 8 * near),
         lambda: draw.choice(NUMBERS + 8 * near),
-        lambda: draw.choice([*WORDS, *typedshm.kinds.KINDS]),
+        lambda: draw.choice([*WORDS, *typedshm.layout.kinds.KINDS]),
         lambda: draw.choice(ODD),
         lambda: draw.choice([*_places(content)])[0],  # a part of the whole
     ]
@@ -186,7 +186,7 @@ def _change(parent: Any, key: Any, content: Any, draw: random.Random) -> None:
     elif action == 1:
         parent[draw.choice(WORDS)] = parent.pop(key)
     elif action < 6 and isinstance(old, str):
-        parent[key] = draw.choice([*WORDS, *typedshm.kinds.KINDS, *(old + word for word in WORDS)])
+        parent[key] = draw.choice([*WORDS, *typedshm.layout.kinds.KINDS, *(old + word for word in WORDS)])
     else:
         parent[key] = copy.deepcopy(draw.choice(choices[:2] if type(old) is int and action > 3 else choices)())
 

@@ -12,11 +12,12 @@ from trials import Attempt, survive
 
 import typedshm
 from shared_types import Car, whole
-from typedshm import document, memory
-from typedshm.blueprint import Blueprint
-from typedshm.document import SIZE_LIMIT
-from typedshm.document_model import DEPTH_LIMIT
-from typedshm.place import place
+from typedshm.layout import document
+from typedshm.layout.document import SIZE_LIMIT
+from typedshm.layout.document_model import DEPTH_LIMIT
+from typedshm.memory import lifecycle
+from typedshm.memory.names import place
+from typedshm.memory.spec import Blueprint
 
 # ---- how to write them ---------------------------------------------------------------------------------------------
 
@@ -157,7 +158,7 @@ def test_the_documents_are_as_large_as_they_may_be() -> None:
 
 def region_with(path: Path, text: bytes, payload_size: int = 1) -> Path:
     """A region in a file whose document is this one."""
-    memory.create(place(path), Blueprint(3, payload_size, bytes(16), text)).close()
+    lifecycle.create(place(path), Blueprint(3, payload_size, bytes(16), text)).close()
     return path
 
 
@@ -218,7 +219,7 @@ def test_what_a_document_says_is_escaped_in_messages(tmp_path, name):
 def test_what_a_layout_says_is_escaped_where_it_is_compared(tmp_path):
     layout, _ = document.parse(document_of(struct(field(kind="u8", unit=LOUD))))
     path = tmp_path / "car"
-    memory.create(place(path), Blueprint(3, layout.size, layout.id, document.dump(layout))).close()
+    lifecycle.create(place(path), Blueprint(3, layout.size, layout.id, document.dump(layout))).close()
     with pytest.raises(typedshm.LayoutMismatch) as caught:
         typedshm.attach(path, Car)
     assert all(line.isprintable() for line in str(caught.value).split("\n"))
@@ -235,7 +236,7 @@ def test_a_large_document_that_is_not_the_regions(tmp_path):
 def test_a_large_document_that_is_the_regions(tmp_path, name):
     layout, _ = document.parse(LARGE[name])
     path = tmp_path / "region"
-    memory.create(place(path), Blueprint(2, layout.size, layout.id, LARGE[name])).close()
+    lifecycle.create(place(path), Blueprint(2, layout.size, layout.id, LARGE[name])).close()
     with typedshm.attach(path) as region, region.loan():
         pass
     with typedshm.attach(path, readonly=True) as region:
@@ -260,7 +261,7 @@ def test_no_document_is_written_that_would_not_be_read(tmp_path):
 def test_a_region_beyond_the_formats_limits_is_refused_and_leaves_nothing(tmp_path, filed):
     with pytest.raises(ValueError, match="at most 2\\^40 bytes"):
         typedshm.create(tmp_path / "big" if filed else "big", typedshm.array(np.uint8, 2**39), slots=3)
-    assert list(tmp_path.iterdir()) == list(memory.existing("user")) == []
+    assert list(tmp_path.iterdir()) == list(lifecycle.existing("user")) == []
 
 
 def test_a_class_does_without_the_document(tmp_path):

@@ -12,8 +12,8 @@ import pytest
 import marks
 import typedshm
 from shared_types import Byte, Car
-from typedshm import memory
-from typedshm.place import place
+from typedshm.memory import lifecycle
+from typedshm.memory.names import place
 
 # ---- what is planted -----------------------------------------------------------------------------------------------
 
@@ -267,7 +267,7 @@ def test_a_sweep_leaves_what_is_no_file_alone():
     path = Path(place("pipe").address)
     os.mkfifo(path, 0o600)
     try:
-        assert memory.sweep() == 0
+        assert lifecycle.sweep() == 0
         assert path.is_fifo()
     finally:
         path.unlink()

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 import marks
 import typedshm
 from shared_types import Byte
-from typedshm import memory
-from typedshm.place import directory, place, places
+from typedshm.memory import lifecycle
+from typedshm.memory.names import directory, place, places
 
 LONG = 160 if marks.WINDOWS else 180  # the names of kernel objects are shorter than those of files
 
@@ -161,7 +161,7 @@ def test_what_is_written_in_another_way_is_not_ours():
         for written in ("a%2fb", b"a/b".hex(), "%61%2Fb"):
             (real.with_name(real.name.replace("a%2Fb", written))).touch(0o600)
         try:
-            assert [found.name for found in memory.existing("user")] == [b"a/b".hex(), "a/b"]
+            assert [found.name for found in lifecycle.existing("user")] == [b"a/b".hex(), "a/b"]
             assert [entry.name for entry in typedshm.regions()] == ["a/b"]
         finally:
             for written in ("a%2fb", b"a/b".hex(), "%61%2Fb"):

@@ -7,7 +7,7 @@ import sys
 from typing import Annotated
 
 import typedshm
-import typedshm.testing
+import typedshm.testing.isolation
 from typedshm import Struct, Utf8, f64, u64
 
 

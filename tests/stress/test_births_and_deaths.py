@@ -21,11 +21,11 @@ import marks
 import typedshm
 from peers import Child, SharedBytes, quiet_fork, run_script, sched_yield, until
 from shared_types import Record, record
-from typedshm import memory
+from typedshm.memory import lifecycle
 
 FOLDER = Path(typedshm.__file__).parent
-ROOMS = ("blueprint", "catalog", "memory", "memory_posix", "mutex", "place", "region", "stake", "stake_posix")
-FILES = {str(FOLDER / f"{room}.py") for room in ROOMS}
+MODULES = ("mutex.py", "region/region.py", "sharing/catalog.py")
+FILES = {str(file) for file in (*(FOLDER / "memory").rglob("*.py"), *(FOLDER / module for module in MODULES))}
 """What touches anything outside the process; elsewhere in the package one line is as good to die at as another."""
 
 Name = str | Path
@@ -52,7 +52,7 @@ def make_an_end(name: Name) -> None:
     if isinstance(name, Path):
         name.unlink(missing_ok=True)
         assert list(name.parent.iterdir()) == []
-    assert list(memory.existing("user")) == []
+    assert list(lifecycle.existing("user")) == []
 
 
 # ---- killed at any line --------------------------------------------------------------------------------------------

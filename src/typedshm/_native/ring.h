@@ -10,7 +10,7 @@
 
 typedef PyObject *(*ring_newfunc)(PyTypeObject *, PyObject *, PyObject *);
 
-/* How values of a schema are made, for the hot path: read once from a typedshm.adapters.Schema. */
+/* How values of a schema are made, for the hot path: read once from a typedshm.schema.resolve.Schema. */
 typedef struct {
     PyTypeObject *type;  /* the Struct, or NULL when values are arrays */
     ring_newfunc create; /* its tp_new */
@@ -48,7 +48,7 @@ typedef struct {
     bool block_open;  /* an update or loan of the thread that has the mutex */
     PyObject *lease;  /* of the last block: its views end in the child of a fork */
     int64_t timeout;  /* the default of blocking verbs, ns */
-    PyObject *schema; /* typedshm.adapters.Schema */
+    PyObject *schema; /* typedshm.schema.resolve.Schema */
     ring_values values;
     ring_pins pins;
     seen_key seen;

@@ -1,0 +1,1 @@
+"""Consumers of layouts and of the protocol outside Python."""

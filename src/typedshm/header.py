@@ -1,8 +1,0 @@
-"""Where the C header of the protocol is, for programs that read and write regions without Python."""
-
-import os
-
-
-def get_include() -> str:
-    """Return the folder that holds ``typedshm.h``, for a C or C++ compiler's ``-I``."""
-    return os.path.join(os.path.dirname(__file__), "include")

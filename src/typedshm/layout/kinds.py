@@ -1,0 +1,90 @@
+"""Kinds: the one table of what can be stored."""
+
+import ctypes
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from typedshm.frozen import Immutable, frozen
+
+ByteOrder: TypeAlias = Literal["little", "big"]
+
+
+@frozen
+class Kind(Immutable):
+    """One row of :data:`KINDS`: how one item of a kind lies in memory.
+
+    Attributes
+    ----------
+    name : str
+        The kind's name in layouts and documents.
+    dtype : str
+        NumPy's code without byte order. Text and raw kinds are completed by their length.
+    size, alignment : int
+        In bytes, of one item; of one code unit for text and raw kinds.
+    ctype : type
+        The ctypes type of one item, code unit or (complex numbers) part.
+    python : type
+        What checkers see and a field reads.
+    sized : bool
+        True for text and raw kinds, which need a length.
+    parts : int
+        How many ``ctype`` make one item: 2 for complex numbers.
+    """
+
+    __match_args__ = ("name", "dtype", "size", "alignment", "ctype", "python", "sized", "parts")
+    name: str
+    dtype: str
+    size: int
+    alignment: int
+    ctype: Any
+    python: type
+    sized: bool = False
+    parts: int = 1
+
+    def ctypes_type(self, length: int, byte_order: ByteOrder) -> Any:
+        """Return the ctypes type of one whole item in the given byte order."""
+        # one-byte types are their own swapped form, and c_bool does not say so
+        unit = getattr(self.ctype, "__ctype_be__" if byte_order == "big" else "__ctype_le__", self.ctype)
+        count = length if self.sized else self.parts
+        return unit * count if self.sized or self.parts > 1 else unit
+
+
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind("i8", "i1", 1, 1, ctypes.c_int8, int),
+        Kind("i16", "i2", 2, 2, ctypes.c_int16, int),
+        Kind("i32", "i4", 4, 4, ctypes.c_int32, int),
+        Kind("i64", "i8", 8, 8, ctypes.c_int64, int),
+        Kind("u8", "u1", 1, 1, ctypes.c_uint8, int),
+        Kind("u16", "u2", 2, 2, ctypes.c_uint16, int),
+        Kind("u32", "u4", 4, 4, ctypes.c_uint32, int),
+        Kind("u64", "u8", 8, 8, ctypes.c_uint64, int),
+        Kind("f16", "f2", 2, 2, ctypes.c_uint16, float),
+        Kind("f32", "f4", 4, 4, ctypes.c_float, float),
+        Kind("f64", "f8", 8, 8, ctypes.c_double, float),
+        Kind("c64", "c8", 8, 4, ctypes.c_float, complex, parts=2),
+        Kind("c128", "c16", 16, 8, ctypes.c_double, complex, parts=2),
+        Kind("bool", "b1", 1, 1, ctypes.c_bool, bool),
+        Kind("timestamp", "M8[ns]", 8, 8, ctypes.c_int64, np.datetime64),
+        Kind("utf8", "S", 1, 1, ctypes.c_char, str, sized=True),
+        Kind("utf16", "u2", 2, 2, ctypes.c_uint16, str, sized=True),
+        Kind("utf32", "U", 4, 4, ctypes.c_uint32, str, sized=True),
+        Kind("bytes", "V", 1, 1, ctypes.c_ubyte, bytes, sized=True),
+    )
+}
+
+#: The name of the kind that has no row in :data:`KINDS`: its size is that of the nested layout.
+STRUCT = "struct"
+
+BY_CODE: dict[str, Kind] = {kind.dtype: kind for kind in KINDS.values() if not kind.sized}
+
+
+def kind_of_dtype(dtype: "np.dtype[Any]") -> Kind | None:
+    """Return the kind whose items have this unstructured NumPy dtype, or None if there is none."""
+    if dtype.kind in "SUV":
+        return KINDS[{"S": "bytes", "U": "utf32", "V": "bytes"}[dtype.kind]]
+    if dtype.char in "gG":
+        return None  # C's long double has another form on every system, on Windows just that of f64
+    return BY_CODE.get(dtype.str[1:])

@@ -1,0 +1,391 @@
+"""Layout: the frozen, language-neutral description a Struct compiles to.
+
+Every consumer (NumPy dtype, ctypes, JSON document, C header, diff) reads the Layout, never the class.
+"""
+
+import json
+import keyword
+import math
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from typedshm.errors import SchemaError
+from typedshm.frozen import Immutable, frozen
+from typedshm.layout.declaration import Face
+from typedshm.layout.kinds import KINDS, STRUCT, ByteOrder, kind_of_dtype
+
+try:
+    from _blake2 import blake2b  # what hashlib hands out, without OpenSSL, which takes 3 ms to load
+except ImportError:
+    from hashlib import blake2b
+
+#: The largest struct, in bytes.
+SIZE_LIMIT = 2**40
+
+
+@frozen
+class Enumeration(Immutable):
+    """The named values of an integer field.
+
+    Attributes
+    ----------
+    name : str
+        Of the enum class.
+    flag : bool
+        True if members combine (``IntFlag``), False for ``IntEnum``.
+    members : tuple of (str, int)
+        In the order of declaration, aliases included.
+    """
+
+    __match_args__ = ("name", "flag", "members")
+    name: str
+    flag: bool
+    members: tuple[tuple[str, int], ...]
+
+
+class LayoutField(NamedTuple):
+    """One field of a :class:`Layout`.
+
+    Attributes
+    ----------
+    name : str
+        A Python identifier without a leading underscore.
+    kind : str
+        A key of :data:`typedshm.layout.kinds.KINDS`, or ``"struct"``.
+    offset, size : int
+        In bytes; ``size`` covers all items.
+    shape : tuple of int
+        Empty unless the field is an array.
+    length : int
+        Code units or bytes of one text or raw item, otherwise 0.
+    byte_order : "little" or "big"
+        ``"little"`` wherever it makes no difference: one-byte kinds and structs.
+    unit, doc : str
+        Empty if not given.
+    enum : Enumeration or None
+        The names of an integer's values.
+    struct : Layout or None
+        What one item of kind ``"struct"`` looks like.
+    face : "datetime64" or "datetime"
+        What a timestamp reads as in Python.
+    """
+
+    name: str
+    kind: str
+    offset: int
+    size: int
+    shape: tuple[int, ...] = ()
+    length: int = 0
+    byte_order: ByteOrder = "little"
+    unit: str = ""
+    doc: str = ""
+    enum: Enumeration | None = None
+    struct: "Layout | None" = None
+    face: Face = "datetime64"
+
+    @property
+    def end(self) -> int:
+        """The first byte behind the field."""
+        return self.offset + self.size
+
+    @property
+    def alignment(self) -> int:
+        """The natural alignment in bytes."""
+        return self.struct.alignment if self.struct is not None else KINDS[self.kind].alignment
+
+    @property
+    def item_dtype(self) -> "np.dtype[Any]":
+        """The NumPy dtype of one item."""
+        if self.struct is not None:
+            return self.struct.dtype
+        kind = KINDS[self.kind]
+        order = "<" if self.byte_order == "little" else ">"
+        if self.kind == "utf16":  # NumPy has no such text: its code units
+            return np.dtype((order + kind.dtype, (self.length,)))
+        return np.dtype(f"{order}{kind.dtype}{self.length}" if kind.sized else order + kind.dtype)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the field as JSON-able values; what is empty is left out."""
+        enum = None
+        if self.enum is not None:
+            enum = {"name": self.enum.name, "flag": self.enum.flag, "members": dict(self.enum.members)}
+        optional = {
+            "shape": list(self.shape),
+            "length": self.length,
+            "unit": self.unit,
+            "doc": self.doc,
+            "enum": enum,
+            "struct": self.struct.describe() if self.struct is not None else None,
+            "face": "" if self.face == "datetime64" else self.face,
+        }
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "offset": self.offset,
+            "size": self.size,
+            "byte_order": self.byte_order,
+        } | {key: value for key, value in optional.items() if value}
+
+    def __str__(self) -> str:
+        """Return the field's type and place in words, as in ``f32[4] m/s at 8``."""
+        text = f"struct of {self.struct.size} bytes" if self.struct is not None else self.kind
+        if self.length:
+            text += f"({self.length})"
+        if self.shape:
+            text += f"[{', '.join(map(str, self.shape))}]"
+        if self.unit:
+            text += f" {self.unit if self.unit.isprintable() else repr(self.unit)}"
+        if self.byte_order == "big":
+            text += " big-endian"
+        return f"{text} at {self.offset}"
+
+
+@frozen
+class Layout(Immutable):
+    """The bytes of a Struct.
+
+    Attributes
+    ----------
+    name : str
+        Of the class.
+    fields : tuple of LayoutField
+        By ascending offset; those of a base class come first.
+    size, alignment : int
+        In bytes; ``size`` includes trailing padding.
+    pack : int or None
+        The class option ``pack=``, the largest alignment any field got.
+    doc : str
+        The class's docstring.
+    id : bytes
+        The layout's identity, 16 bytes: equal for layouts whose bytes mean the same. It covers names, kinds, offsets,
+        sizes, shapes, byte order and units, nested layouts included; not docs, defaults, enum members or class names.
+
+    Raises
+    ------
+    SchemaError
+        If the description contradicts itself: overlapping fields, sizes that do not add up, unusable names.
+    """
+
+    __match_args__ = ("name", "fields", "size", "alignment", "pack", "doc")
+    name: str
+    fields: tuple[LayoutField, ...]
+    size: int
+    alignment: int
+    pack: int | None
+    doc: str
+    id: bytes
+
+    def __init__(
+        self,
+        name: str,
+        fields: tuple[LayoutField, ...],
+        size: int,
+        alignment: int,
+        pack: int | None = None,
+        doc: str = "",
+    ) -> None:
+        super().__init__(name, fields, size, alignment, pack, doc)
+        _check(self)
+        object.__setattr__(self, "id", blake2b(_MEANING.encode(_meaning(self)).encode(), digest_size=16).digest())
+
+    @cached_property
+    def dtype(self) -> "np.dtype[Any]":
+        """The NumPy structured dtype with the same offsets and size."""
+        return np.dtype(
+            {
+                "names": [field.name for field in self.fields],
+                "formats": [
+                    (field.item_dtype, field.shape) if field.shape else field.item_dtype for field in self.fields
+                ],
+                "offsets": [field.offset for field in self.fields],
+                "itemsize": self.size,
+            }
+        )
+
+    @classmethod
+    def from_dtype(cls, dtype: "np.dtype[Any]", name: str) -> "Layout":
+        """Describe a NumPy structured dtype.
+
+        ``S`` and ``V`` fields become raw bytes, ``U`` UTF-32 text, ``M8[ns]`` timestamps, subarrays arrays and nested
+        structured dtypes structs.
+
+        Raises
+        ------
+        SchemaError
+            If the dtype is not structured, its fields overlap, or a field has no portable form (objects, ``m8``,
+            other ``M8`` units, ``longdouble``).
+        """
+        if dtype.fields is None:
+            raise SchemaError(f"{name}: expected a structured dtype, found {dtype}")
+        fields = [_field_of_dtype(entry[0], entry[1], label, name) for label, entry in dtype.fields.items()]
+        fields.sort(key=lambda field: field.offset)
+        natural = max((field.alignment for field in fields), default=1)
+        aligned = dtype.itemsize % natural == 0 and all(field.offset % field.alignment == 0 for field in fields)
+        return cls(name, tuple(fields), dtype.itemsize, natural if aligned else 1, None if aligned else 1)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the whole layout as JSON-able values (see :meth:`LayoutField.describe`)."""
+        return {
+            "name": self.name,
+            "doc": self.doc,
+            "size": self.size,
+            "alignment": self.alignment,
+            "pack": self.pack,
+            "fields": [field.describe() for field in self.fields],
+        }
+
+    def diff(self, other: "Layout") -> str:
+        """Return what differs, one line a field, this layout on the left; the empty string if the ids are equal.
+
+        ``-`` marks a field that only this layout has, ``+`` one that only the other has.
+        """
+        if self.id == other.id:
+            return ""
+        lines = [f"{self.name} {self.id.hex()} | {other.name} {other.id.hex()}", *_differences(self, other, "")]
+        if self.size != other.size:
+            lines.append(f"  size: {self.size} bytes | {other.size} bytes")
+        return "\n".join(lines)
+
+    def prefix_of(self, other: "Layout") -> bool:
+        """Return True if every field stands in ``other`` unchanged and at the same offset.
+
+        Bytes of ``other`` can then be read with this layout; ``other`` may have more fields.
+        """
+        theirs = {field.name: field for field in other.fields}
+        return self.size <= other.size and all(
+            field.name in theirs and _same(field, theirs[field.name]) for field in self.fields
+        )
+
+
+# ---- building ------------------------------------------------------------------------------------------------------
+
+
+def item_size(kind: str, length: int, struct: Layout | None) -> int:
+    """Return the bytes of one item of a kind."""
+    if struct is not None:
+        return struct.size
+    return KINDS[kind].size * (length if KINDS[kind].sized else 1)
+
+
+def _field_of_dtype(dtype: "np.dtype[Any]", offset: int, label: str, owner: str) -> LayoutField:
+    where = f"{owner}.{label}"
+    item, shape = (dtype, ()) if dtype.subdtype is None else dtype.subdtype
+    if item.fields is not None:
+        struct = Layout.from_dtype(item, label)
+        return LayoutField(label, STRUCT, offset, dtype.itemsize, shape, struct=struct)
+    kind = kind_of_dtype(item)
+    if kind is None:
+        raise SchemaError(
+            f"{where}: dtype {item} has no portable form; use numbers, bool, S, U, V, M8[ns] or structured dtypes"
+        )
+    return LayoutField(
+        name=label,
+        kind=kind.name,
+        offset=offset,
+        size=dtype.itemsize,
+        shape=shape,
+        length=item.itemsize // kind.size if kind.sized else 0,
+        byte_order="big" if kind.alignment > 1 and item.str[0] == ">" else "little",
+    )
+
+
+# ---- checking ------------------------------------------------------------------------------------------------------
+
+
+def _check(layout: Layout) -> None:
+    if not layout.fields:
+        raise SchemaError(f"{layout.name}: expected at least one field, found none")
+    if layout.alignment < 1 or layout.alignment & (layout.alignment - 1):
+        raise SchemaError(f"{layout.name}: expected the alignment to be a power of two, found {layout.alignment}")
+    names: set[str] = set()
+    end = 0
+    for field in layout.fields:
+        where = f"{layout.name}.{field.name}"
+        _check_name(field.name, where)
+        if field.name in names:
+            raise SchemaError(f"{where}: the name is taken by an earlier field")
+        names.add(field.name)
+        _check_field(field, where)
+        if field.offset < end:
+            raise SchemaError(f"{where}: starts at byte {field.offset}, inside the field before, which ends at {end}")
+        end = field.end
+    if layout.size < end:
+        raise SchemaError(f"{layout.name}: expected a size of at least {end} bytes, found {layout.size}")
+    if layout.size > SIZE_LIMIT:
+        raise SchemaError(f"{layout.name}: expected a size of at most {SIZE_LIMIT} bytes, found {layout.size}")
+
+
+def _check_name(name: str, where: str) -> None:
+    if not name.isidentifier() or keyword.iskeyword(name):
+        raise SchemaError(f"{where}: expected a Python identifier as the field's name, found {name!r}")
+    if name.startswith("_"):
+        raise SchemaError(f"{where}: names that start with an underscore are reserved")
+
+
+def _check_field(field: LayoutField, where: str) -> None:
+    if (field.kind == STRUCT) != (field.struct is not None) or (field.kind != STRUCT and field.kind not in KINDS):
+        raise SchemaError(f"{where}: unknown kind {field.kind!r}, or a struct without its layout")
+    kind = KINDS.get(field.kind)
+    if (field.length > 0) != (kind is not None and kind.sized) or field.length < 0:
+        raise SchemaError(f"{where}: a length of {field.length} makes no sense for {field.kind}")
+    if any(dim < 1 for dim in field.shape):
+        raise SchemaError(f"{where}: expected dimensions of at least 1, found {field.shape}")
+    if field.kind == "utf16" and field.shape:
+        raise SchemaError(f"{where}: arrays of UTF-16 text cannot be shared; NumPy has no such dtype")
+    size = item_size(field.kind, field.length, field.struct) * math.prod(field.shape)
+    if field.size != size:
+        raise SchemaError(f"{where}: expected a size of {size} bytes, found {field.size}")
+    if field.enum is not None and (kind is None or kind.python is not int or field.shape):
+        raise SchemaError(f"{where}: only a single integer can be an enum, found {field.kind}")
+
+
+# ---- identity and difference ---------------------------------------------------------------------------------------
+
+
+_MEANING = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
+
+def _meaning(layout: Layout) -> dict[str, Any]:
+    """Describe what the bytes mean, and no more."""
+    return {"size": layout.size, "fields": [_meaning_of_field(field) for field in layout.fields]}
+
+
+def _meaning_of_field(field: LayoutField) -> dict[str, Any]:
+    means: dict[str, Any] = {
+        "name": field.name,
+        "kind": field.kind,
+        "offset": field.offset,
+        "size": field.size,
+        "byte_order": field.byte_order,
+    }
+    if field.shape:
+        means["shape"] = field.shape
+    if field.unit:
+        means["unit"] = field.unit
+    if field.struct is not None:
+        means["struct"] = _meaning(field.struct)
+    return means
+
+
+def _same(one: LayoutField, other: LayoutField) -> bool:
+    return _meaning_of_field(one) == _meaning_of_field(other)
+
+
+def _differences(one: Layout, other: Layout, prefix: str) -> Iterator[str]:
+    theirs = {field.name: field for field in other.fields}
+    for mine in one.fields:
+        name = f"{prefix}{mine.name}"
+        their = theirs.pop(mine.name, None)
+        if their is None:
+            yield f"  - {name}: {mine}"
+        elif not _same(mine, their):
+            nested = mine.struct is not None and their.struct is not None
+            if not nested or str(mine) != str(their):
+                yield f"  {name}: {mine} | {their}"
+            if mine.struct is not None and their.struct is not None:
+                yield from _differences(mine.struct, their.struct, f"{name}.")
+    for their in theirs.values():
+        yield f"  + {prefix}{their.name}: {their}"

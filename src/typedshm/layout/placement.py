@@ -1,0 +1,90 @@
+"""Placement: fields at offsets, as a C compiler would place them."""
+
+import math
+from collections.abc import Mapping
+from enum import IntFlag
+
+from typedshm.errors import SchemaError
+from typedshm.layout.declaration import Declaration
+from typedshm.layout.kinds import KINDS, STRUCT, ByteOrder
+from typedshm.layout.layout import Enumeration, Layout, LayoutField, item_size
+
+
+def lay_out(
+    name: str,
+    declared: Mapping[str, Declaration],
+    *,
+    pack: int | None = None,
+    byte_order: ByteOrder = "little",
+    base: Layout | None = None,
+    doc: str = "",
+) -> Layout:
+    """Place fields as C does and return the layout.
+
+    Parameters
+    ----------
+    name : str
+        Of the class, for messages and documents.
+    declared : mapping of str to Declaration
+        The class's own fields in order. The ``struct`` of a declaration has a ``layout``.
+    pack : int, optional
+        The largest alignment a field gets, a power of two (as ``#pragma pack``).
+    byte_order : "little" or "big"
+        Of every own field; nested structs keep theirs.
+    base : Layout, optional
+        The layout of the base class. Own fields start behind its whole size, as in ``struct {Base base; …}``.
+    doc : str
+        The class's docstring.
+
+    Raises
+    ------
+    SchemaError
+        If a pinned field overlaps what comes before, a name is reserved or taken, or there is no field.
+    """
+    if pack is not None and (pack < 1 or pack & (pack - 1)):
+        raise SchemaError(f"{name}: expected pack= to be a power of two, found {pack!r}")
+    if byte_order not in ("little", "big"):
+        raise SchemaError(f'{name}: expected byte_order= to be "little" or "big", found {byte_order!r}')
+    fields = list(base.fields) if base is not None else []
+    end = base.size if base is not None else 0
+    alignment = base.alignment if base is not None else 1
+    for label, declaration in declared.items():
+        field = _field_of_declaration(label, declaration, byte_order)
+        wanted = min(field.alignment, pack or field.alignment)
+        offset = round_up(end, wanted) if declaration.offset is None else declaration.offset
+        if offset < end:
+            before = fields[-1].name if fields else base.name if base is not None else ""
+            raise SchemaError(f"{name}.{label}: pinned to byte {offset}, but {before} before it reaches to byte {end}")
+        if offset % wanted == 0:  # a field pinned elsewhere does not ask for alignment
+            alignment = max(alignment, wanted)
+        field = field._replace(offset=offset)
+        fields.append(field)
+        end = field.end
+    return Layout(name, tuple(fields), round_up(end, alignment), alignment, pack, doc)
+
+
+def round_up(value: int, step: int) -> int:
+    """Return the smallest multiple of `step` that is not below `value`."""
+    return -(-value // step) * step
+
+
+def _field_of_declaration(name: str, declared: Declaration, byte_order: ByteOrder) -> LayoutField:
+    struct: Layout | None = declared.struct.layout if declared.kind == STRUCT else None
+    enum = None
+    if declared.enum is not None:
+        members = tuple((label, int(member)) for label, member in declared.enum.__members__.items())
+        enum = Enumeration(declared.enum.__name__, issubclass(declared.enum, IntFlag), members)
+    return LayoutField(
+        name=name,
+        kind=declared.kind,
+        offset=0,
+        size=item_size(declared.kind, declared.length, struct) * math.prod(declared.shape),
+        shape=declared.shape,
+        length=declared.length,
+        byte_order="little" if struct is not None or KINDS[declared.kind].alignment == 1 else byte_order,
+        unit=declared.unit,
+        doc=declared.doc,
+        enum=enum,
+        struct=struct,
+        face=declared.face,
+    )

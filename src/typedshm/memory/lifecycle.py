@@ -1,0 +1,112 @@
+"""Named bytes: how they come to life and when they are gone.
+
+One rule holds on every system: a named region lives while somebody has it open; the last one out takes it away, also
+if that one is killed. A region made under a ``pathlib.Path`` is the same, except that its file stays. How each system
+is brought to it, say :mod:`typedshm.memory.posix.files` and :mod:`typedshm.memory.windows.sections`.
+"""
+
+import sys
+from collections.abc import Iterator
+
+from typedshm.errors import RegionNotFound
+from typedshm.memory.attachment import Stake
+from typedshm.memory.names import Place, Scope
+from typedshm.memory.paging import Paging
+from typedshm.memory.retry import PATIENCE, persist
+from typedshm.memory.spec import Blueprint
+
+if sys.platform == "win32":
+    from typedshm.memory.windows import sections as _system
+else:
+    from typedshm.memory.posix import files as _system
+
+_PLAIN = Paging()
+
+
+def create(place: Place, blueprint: Blueprint, paging: Paging = _PLAIN) -> Stake:
+    """Make a region that does not exist.
+
+    Raises
+    ------
+    RegionExists
+        Somebody has one of that name open, or the file of a file-backed one is there.
+    RegionFull
+        There is no room for it; or this process may have no more open files.
+    RegionRefused
+        The name is taken by something that is not to be trusted or touched; or the system does not allow the `paging`.
+    """
+    _sweep_once()
+    return persist(lambda: _system.attempt(place, "create", blueprint, paging, writable=True), place, PATIENCE)
+
+
+def attach_or_create(place: Place, blueprint: Blueprint, paging: Paging = _PLAIN) -> Stake:
+    """Join a region, or make it where there is none; of several that start together one makes it."""
+    _sweep_once()
+    return persist(lambda: _system.attempt(place, "open", blueprint, paging, writable=True), place, PATIENCE)
+
+
+def attach(place: Place, *, writable: bool, timeout: float | None = 0, paging: Paging = _PLAIN) -> Stake:
+    """Join a region that exists, or wait for it.
+
+    Raises
+    ------
+    RegionNotFound
+        Nobody has it open, and `timeout` is 0.
+    Timeout
+        It did not appear within `timeout` seconds.
+    RegionCorrupt, RegionRefused
+        What is there is no region, or not to be trusted.
+    """
+
+    def attempt() -> Stake | None:
+        try:
+            return _system.attempt(place, "attach", None, paging, writable=writable)
+        except RegionNotFound:
+            if timeout == 0:
+                raise
+            return None
+
+    return persist(attempt, place, PATIENCE if timeout == 0 else timeout)
+
+
+def unlink(place: Place) -> None:
+    """Take the name away. Who has the region open keeps it; the next to ask for the name will not find it.
+
+    Raises
+    ------
+    RegionNotFound
+        There is none.
+    RegionCorrupt
+        The path is that of some other file.
+    """
+    persist(lambda: _system.try_unlink(place), place, PATIENCE)
+
+
+def existing(scope: Scope, kind: str = "region") -> Iterator[Place]:
+    """Every place of a scope and kind that has something under its name, in order of their names."""
+    return _system.existing(scope, kind)
+
+
+def state(place: Place) -> str:
+    """Say how it comes that something is at the place."""
+    return _system.state(place)
+
+
+def discard(place: Place) -> None:
+    """Take away what is at the place, whatever it is, as far as that can be done to what others have open."""
+    _system.discard(place)
+
+
+def sweep(scope: Scope = "user") -> int:
+    """Remove what killed processes left behind: named regions that nobody has open. Returns how many."""
+    return _system.sweep(scope)
+
+
+_swept = False
+
+
+def _sweep_once() -> None:
+    global _swept
+    if not _swept:
+        _swept = True
+        sweep()

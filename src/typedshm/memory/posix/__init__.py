@@ -1,0 +1,1 @@
+"""Named bytes on Linux and macOS: files with locks on single bytes."""

@@ -1,0 +1,287 @@
+"""The stake in a region that is a file: an open file description with locks on single bytes.
+
+The kernel frees them when their holder dies; :mod:`typedshm.memory.posix.files` says what they mean.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import resource
+import sys
+import threading
+import time
+import weakref
+from typing import Literal
+
+import typedshm._native as _native
+from typedshm.errors import RegionFull, RegionLost
+from typedshm.memory.attachment import LOST, Stake, lost
+from typedshm.memory.names import Place
+from typedshm.memory.paging import Paging
+
+assert sys.platform != "win32"
+
+TOO_MANY_FILES = {errno.EMFILE, errno.ENFILE}
+
+CAREFULLY = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # NONBLOCK: a FIFO under the name must not hang us
+
+no_fork = threading.RLock()
+"""Held while a descriptor is on its way from open() to its owner or from there to close(): a child forked in between
+would hold that descriptor's locks for as long as it lives, without knowing."""
+
+_stakes: "weakref.WeakSet[FileStake]" = weakref.WeakSet()
+
+
+class FileStake(Stake):
+    """A region that is a file; the descriptor's locks are the share in its life."""
+
+    _fd = -1
+
+    def __init__(
+        self,
+        place: Place,
+        held: list[int],
+        mapping: _native.Mapping,
+        paging: Paging,
+        writable: bool,
+        created: bool,
+    ) -> None:
+        """Take over the descriptor in `held`, and empty that list, so that it has one owner at any moment."""
+        (fd,) = held
+        super().__init__(place, mapping, paging, fd if writable else None, created)
+        # last: from here on the descriptor is ours
+        self._fd = held.pop()
+        _stakes.add(self)
+        _close_in_multiprocessing_children()
+
+    def __del__(self) -> None:
+        # for whom an exception left without an owner; owners have their finalizers
+        try:  # noqa: SIM105  # at the interpreter's end contextlib may be gone
+            self.close()
+        except Exception:
+            pass
+
+    @property
+    def closed(self) -> bool:
+        """See :class:`Stake`."""
+        return self._fd < 0
+
+    @property
+    def loss(self) -> str:
+        """See :class:`Stake`. The file's size tells also of what was cut off inside a page, which is no fault."""
+        with contextlib.suppress(OSError):
+            if self._fd >= 0 and os.fstat(self._fd).st_size < self.header["region_size"]:
+                return LOST
+        return super().loss
+
+    def _map_again(self, writable: bool) -> _native.Mapping:
+        return map_file(self.place, self._fd, writable=writable)
+
+    def close(self) -> bool:
+        """See :class:`Stake`."""
+        with no_fork:
+            if self._fd < 0:
+                return True
+            if self.mutex is not None and not self.mutex.detach():
+                return False
+            fd, self._fd = self._fd, -1
+            _stakes.discard(self)
+            leave(self.place, fd)
+            return True
+
+    def heir(self) -> int:
+        """Before a fork: open the file once more for the child, and take its stake in the region's life.
+
+        The parent does it, so that the region cannot come to its end while the child gets going. -1 if it fails.
+        """
+        try:
+            fd = _open_again(self.place, self._fd, os.O_RDWR if self.mutex else os.O_RDONLY)
+            _native.lock_byte(fd, _native.LIFE_BYTE, _native.BYTE_SHARED)
+        except OSError:
+            return -1
+        return fd
+
+    def inherit(self, heir: int) -> None:
+        """In the child: go on with a descriptor of its own, then drop the copy of the parent's.
+
+        Where that is impossible (too many open files, the presence table is full) the child's handle is closed; the
+        parent's is untouched.
+        """
+        inherited, self._fd = self._fd, -1
+        try:
+            if self.mutex is not None:
+                self.mutex.reattach(heir)  # which fails for -1, and then leaves the mutex detached
+            self._fd = heir
+        except OSError:
+            _close_any(heir)
+        if self._fd < 0:
+            self.orphaned = True
+            _stakes.discard(self)
+        _close_any(inherited)
+
+
+_heirs: list[tuple[FileStake, int]] = []
+_forking = False
+
+
+def _before_fork() -> None:
+    global _forking
+    _close_in_multiprocessing_children()
+    no_fork.acquire()
+    _forking = True
+    _heirs.extend((stake, stake.heir()) for stake in list(_stakes))
+
+
+def _after_fork_in_parent() -> None:
+    for _, heir in _heirs:
+        _close_any(heir)
+    _end_fork()
+
+
+def _after_fork_in_child() -> None:
+    if not _forking:  # who embeds Python has forked without asking us before: nothing was opened for us
+        _heirs.extend((stake, -1) for stake in list(_stakes))
+    for stake, heir in _heirs:
+        stake.inherit(heir)
+    _end_fork()
+
+
+def _end_fork() -> None:
+    global _forking
+    _heirs.clear()
+    if _forking:
+        _forking = False
+        no_fork.release()
+
+
+def _close_all() -> None:
+    for stake in list(_stakes):
+        stake.close()
+
+
+_watched = False
+
+
+def _close_in_multiprocessing_children() -> None:
+    """Have our handles closed at the end of a multiprocessing child, which runs multiprocessing's finalizers only.
+
+    It forgets them when it starts and then runs what was registered for after a fork, hence the detour.
+    """
+    global _watched
+    util = sys.modules.get("multiprocessing.util")
+    if _watched or util is None:
+        return
+    _watched = True
+
+    def watch(_: object) -> None:
+        util.Finalize(None, _close_all, exitpriority=-100)
+
+    util.register_after_fork(_close_all, watch)
+    watch(None)
+
+
+def _close_any(fd: int) -> None:
+    if fd >= 0:
+        os.close(fd)
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
+
+
+# ---- leaving, and opening once more ---------------------------------------------------------------------------------
+
+
+def leave(place: Place, fd: int, patience: float = 1.0) -> None:
+    """Close the descriptor; if nobody else has the named region open, take its file away."""
+    own = fd
+    try:
+        if place.stays:
+            return
+        if fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            own = _open_again(place, fd, os.O_RDWR)  # which may ask for exclusive locks,
+            os.close(fd)  # once our shared one is gone
+        deadline = time.monotonic() + patience
+        while not _native.lock_byte(own, _native.BIRTH_BYTE, _native.BYTE_EXCLUSIVE):
+            if time.monotonic() >= deadline:
+                return  # somebody is stuck in there; sweep() will find it
+            time.sleep(0.0002)
+        if _native.lock_byte(own, _native.LIFE_BYTE, _native.BYTE_EXCLUSIVE):
+            remove(place, os.fstat(own))
+    except OSError:
+        return  # not ours to remove
+    finally:
+        os.close(own)
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
+
+
+if sys.platform == "darwin":
+
+    def _way_to(fd: int) -> str:
+        # macOS's /dev/fd would duplicate the descriptor, with its locks; this is the file's path, wherever it is by now
+        return os.fsdecode(fcntl.fcntl(fd, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0"))
+
+else:
+
+    def _way_to(fd: int) -> str:
+        return f"/proc/self/fd/{fd}"  # which opens the file anew, also if it has no name any more
+
+
+def _open_again(place: Place, fd: int, flags: int) -> int:
+    """Open the file of `fd` once more, as a description of its own, also if the name now leads elsewhere."""
+    wanted = _identity(os.fstat(fd))
+    try:
+        again = os.open(place.address, flags | CAREFULLY)
+        if _identity(os.fstat(again)) == wanted:
+            return again
+        os.close(again)
+    except OSError:
+        pass  # the name is gone, or leads to something else by now
+    try:
+        again = os.open(_way_to(fd), flags | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno in TOO_MANY_FILES:
+            raise RegionFull(error.errno, f"{place} cannot be opened: {too_many_files()}") from error
+        raise RegionLost(error.errno, f"{place} was unlinked and cannot be opened again") from error
+    if _identity(os.fstat(again)) == wanted:
+        return again
+    os.close(again)
+    raise RegionLost(errno.ENOENT, f"{place} was unlinked and cannot be opened again")
+
+
+def too_many_files() -> str:
+    """Say what a process can do that, of all things, may have no more files open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    words = f"too many open files; this process may have {soft:,} (RLIMIT_NOFILE), and each open region is one"
+    if hard == resource.RLIM_INFINITY:
+        return f"{words}. resource.setrlimit() or `ulimit -n` can raise that"
+    if hard > soft:
+        return f"{words}. resource.setrlimit() or `ulimit -n` can raise that to {hard:,}"
+    return f"{words}. Root can raise that: nofile in /etc/security/limits.conf, LimitNOFILE= of a systemd service"
+
+
+def map_file(place: Place, fd: int, *, writable: bool) -> _native.Mapping:
+    """Map the whole file, through a description of its own.
+
+    A mapping keeps its description, and with that its locks, alive in every child that was forked: through the stake's
+    own it would make the dead look alive.
+    """
+    again = _open_again(place, fd, os.O_RDWR if writable else os.O_RDONLY)
+    try:
+        size = os.fstat(again).st_size
+        if size == 0:
+            raise lost(place)
+        return _native.Mapping(again, size, writable)
+    finally:
+        os.close(again)
+
+
+def remove(place: Place, status: os.stat_result) -> Literal[True] | None:
+    """Remove the name if it leads to that file; None if it does not. Hold the file's birth byte."""
+    if _identity(os.stat(place.address, follow_symlinks=False)) != _identity(status):
+        return None
+    os.unlink(place.address)
+    return True

@@ -1,0 +1,56 @@
+"""The stake in a region on Windows: handles of kernel objects, which the kernel closes when their process ends."""
+
+import os
+import sys
+
+import typedshm._native as _native
+from typedshm.memory.attachment import Stake, Writer
+from typedshm.memory.names import Place
+from typedshm.memory.paging import Paging
+
+assert sys.platform == "win32"
+
+
+class SectionStake(Stake):
+    """A region that is a section: of the paging file, or of a file.
+
+    Besides the section it keeps the one that says which instance of the region is the present one, or the file with
+    this process's locks: a descriptor, which is its own from now on.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        section: _native.Section,
+        mapping: _native.Mapping,
+        paging: Paging,
+        writer: Writer | None,
+        created: bool,
+        kept: _native.Section | int,
+    ) -> None:
+        self._kept: _native.Section | int | None = None
+        super().__init__(place, mapping, paging, writer, created)
+        self._section = section
+        self._kept = kept
+
+    @property
+    def closed(self) -> bool:
+        """See :class:`Stake`."""
+        return self._kept is None
+
+    def _map_again(self, writable: bool) -> _native.Mapping:
+        return _native.Mapping(self._section.handle, self.header["region_size"], writable)
+
+    def close(self) -> bool:
+        """See :class:`Stake`."""
+        if self.mutex is not None and not self.closed and not self.mutex.detach():
+            return False
+        kept, self._kept = self._kept, None
+        if kept is None:
+            return True  # also if another thread was faster
+        self._section.close()
+        if isinstance(kept, int):
+            os.close(kept)
+        else:
+            kept.close()
+        return True

@@ -1,0 +1,189 @@
+"""Waiting for a region in a coroutine: of asyncio, of trio, and so of anyio.
+
+Neither is imported here: whoever runs one has done it.
+"""
+
+import contextlib
+import functools
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from types import EllipsisType, ModuleType
+from typing import Any, Generic, Self, TypeVar
+from weakref import WeakKeyDictionary
+
+import typedshm._native as _native
+from typedshm import current_task
+from typedshm.errors import Closed, MisuseError
+from typedshm.region.waitset import join
+
+T = TypeVar("T")
+
+
+class _Loop(ABC):
+    """The event loop that runs this task."""
+
+    def __init__(self, module: ModuleType, task: Any) -> None:
+        self._module = module
+        self.task = task
+
+    @abstractmethod
+    async def turn(self) -> None:
+        """Let others have a turn."""
+
+    @abstractmethod
+    async def sleep(self, ring: _native.Ring[Any], number: int, seconds: float | None) -> bool:
+        """Sleep until there is something to look at in a region; False if the time is over first."""
+
+
+class _Asyncio(_Loop):
+    async def turn(self) -> None:
+        await self._module.sleep(0)
+
+    async def sleep(self, ring: _native.Ring[Any], number: int, seconds: float | None) -> bool:
+        loop = self._module.get_running_loop()
+        future = loop.create_future()
+
+        def settle(woken: bool) -> None:
+            if not future.done():
+                future.set_result(woken)
+
+        wake = functools.partial(_call, loop.call_soon_threadsafe, settle, True)
+        waitset = join(ring, number, wake)
+        if waitset is None:
+            await self.turn()
+            return True
+        woken = False
+        timer = None if seconds is None else loop.call_later(seconds, settle, False)
+        try:
+            woken = bool(await future)
+            return woken
+        finally:
+            if timer is not None:
+                timer.cancel()
+            if not woken:
+                waitset.remove(ring, wake)
+
+
+class _Trio(_Loop):
+    async def turn(self) -> None:
+        await self._module.lowlevel.checkpoint()
+
+    async def sleep(self, ring: _native.Ring[Any], number: int, seconds: float | None) -> bool:
+        trio = self._module
+        parked, woken = True, False
+
+        def settle() -> None:
+            nonlocal parked, woken
+            if parked:
+                parked, woken = False, True
+                trio.lowlevel.reschedule(self.task)
+
+        def abort(_: object) -> Any:
+            nonlocal parked
+            parked = False
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        wake = functools.partial(_call, trio.lowlevel.current_trio_token().run_sync_soon, settle)
+        waitset = join(ring, number, wake)
+        if waitset is None:
+            await self.turn()
+            return True
+        try:
+            with trio.move_on_after(float("inf") if seconds is None else seconds):
+                await trio.lowlevel.wait_task_rescheduled(abort)
+        finally:
+            if not woken:
+                waitset.remove(ring, wake)
+        return woken
+
+
+def _call(soon: Callable[..., object], *args: object) -> None:
+    """Call something in an event loop's thread; from any thread."""
+    with contextlib.suppress(RuntimeError):  # the loop has ended, and its tasks with it
+        soon(*args)
+
+
+def _running() -> _Loop:
+    if (task := current_task.of_trio()) is not None:
+        return _Trio(sys.modules["trio"], task)
+    if (task := current_task.of_asyncio()) is not None:
+        return _Asyncio(sys.modules["asyncio"], task)
+    raise MisuseError("waiting for a region takes a task of asyncio or trio; without one there is wait()")
+
+
+class AwaitedRing(_native.Ring[T], Generic[T]):
+    """What a region offers to coroutines. It is its own asynchronous iterator."""
+
+    _got: "WeakKeyDictionary[Any, int] | None" = None
+    """The newest version that each task has got."""
+
+    async def next(self, *, after: int | None = None, timeout: float | EllipsisType | None = ...) -> T:
+        """Wait in a coroutine until there is a newer version, and return the newest.
+
+        It is :meth:`wait` for asyncio, trio and anyio. Nothing is left behind when it is cancelled. The copy is made
+        in the event loop's thread; one thread of the library's own sleeps for all that wait.
+
+        Parameters
+        ----------
+        after
+            The version it has to exceed; by default the newest that this task has got through this handle by
+            next() or ``async for``. A task that is made for one call has got none: ``create_task(region.next())``,
+            and before Python 3.12 ``asyncio.wait_for(region.next(), 1)``.
+        timeout
+            Seconds to wait; None for ever, the region's default if not given.
+
+        Raises
+        ------
+        Timeout
+            There was none in time.
+        RegionLost
+            The region's memory went away.
+        Closed
+            The handle was closed, also meanwhile.
+        MisuseError
+            No task of asyncio or trio calls it.
+        """
+        loop = _running()
+        got = self._got
+        if got is None:
+            got = self.__dict__.setdefault("_got", WeakKeyDictionary())
+        since = got.get(loop.task, 0) if after is None else after
+        await self._await_in(loop, since, self.timeout if isinstance(timeout, EllipsisType) else timeout)
+        got[loop.task], value = self._read_after(None)
+        return value
+
+    async def _await_soon(self, after: int, timeout: float | None) -> None:
+        """Wait in a coroutine until there is a version above a number: _await() for coroutines."""
+        await self._await_in(_running(), after, timeout)
+
+    async def _await_in(self, loop: _Loop, after: int, timeout: float | None) -> None:
+        end = None if timeout is None or timeout == float("inf") else time.monotonic() + (timeout if timeout > 0 else 0)
+        rested = slept = over = False
+        while True:
+            number = self._newer(after, slept)
+            left = None if end is None else end - time.monotonic()
+            over = over or (left is not None and left <= 0)
+            if not rested and (over or number is None):
+                # whoever is never without work must leave some of the time to others; then, what is the newest by now
+                await loop.turn()
+            elif number is None:
+                return
+            elif over:
+                self._fail("wait timeout")
+            else:
+                over = not await loop.sleep(self, number, left)
+                slept = True
+            rested = True
+
+    def __aiter__(self) -> Self:
+        """Iterate over versions as they come: the newest each time, until the handle is closed."""
+        return self
+
+    async def __anext__(self) -> T:
+        """Return what next() returns."""
+        try:
+            return await self.next()
+        except Closed:
+            raise StopAsyncIteration from None

@@ -1,0 +1,1 @@
+"""Everything that can describe the values of a region: Structs, classes, arrays."""

@@ -1,0 +1,164 @@
+"""Pydantic models and dataclasses as schemas: the Struct with the same fields, and the way there and back."""
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any, cast, get_args, get_origin, get_type_hints
+
+from typedshm.errors import SchemaError
+from typedshm.frozen import Immutable, frozen
+from typedshm.layout.annotations import own_doc
+from typedshm.layout.markers import Doc, Shape
+from typedshm.struct.struct import Struct, StructMeta, plan_of, restore, version_of
+
+
+@frozen
+class Record(Immutable):
+    """A pydantic model or dataclass, and the Struct with the same fields."""
+
+    __match_args__ = ("source", "struct", "nested", "build")
+    source: type[Any]
+    struct: type[Struct]
+    nested: "dict[str, Record]"
+    build: Callable[[dict[str, Any]], Any]
+
+    def decode(self, value: Struct) -> Any:
+        """Return the record with a Struct's values. Arrays stay in the memory of the Struct, which is a snapshot."""
+        fields = {field.name: getattr(value, field.name) for field in self.struct.layout.fields}
+        for name, record in self.nested.items():
+            fields[name] = record.decode(fields[name])
+        return self.build(fields)
+
+    def encode(self, value: Any) -> Struct:
+        """Return a Struct with a record's values."""
+        fields = {field.name: getattr(value, field.name) for field in self.struct.layout.fields}
+        for name, record in self.nested.items():
+            if isinstance(fields[name], record.source):  # if it is not, the field says what it expected
+                fields[name] = record.encode(fields[name])
+        return self.struct(**fields)
+
+
+@frozen
+class _Declared(Immutable):
+    """A record's field: its annotation, its default if it has one, and the name the record is built by."""
+
+    __match_args__ = ("annotation", "defaults", "key")
+    annotation: Any
+    defaults: tuple[Any, ...]
+    key: str
+
+
+def _is_model(cls: type) -> bool:
+    pydantic = sys.modules.get("pydantic")  # a class can only be a model if somebody has imported it
+    return pydantic is not None and issubclass(cls, pydantic.BaseModel)
+
+
+def is_record(cls: object) -> bool:
+    """Return True for pydantic models and dataclasses."""
+    return isinstance(cls, type) and (_is_model(cls) or hasattr(cls, "__dataclass_fields__"))
+
+
+@functools.lru_cache(maxsize=4096)
+def record_of(source: Any) -> Record:
+    """Return how a pydantic model or dataclass becomes a Struct.
+
+    Raises
+    ------
+    SchemaError
+        If a field has no fixed form in memory; says which and why.
+    """
+    struct: type[Struct] | None = getattr(source, "__struct__", None)
+    if struct is not None and source is struct.model():
+        models: dict[str, Any] = {name: cls.model() for name, cls in _single_structs(struct).items()}
+        nested = {name: record_of(model) for name, model in models.items()}
+        return Record(source, struct, nested, source.model_validate)
+    if _is_model(source) or hasattr(source, "__pydantic_fields__"):
+        # pydantic is heavy, and has been imported by whoever made this class
+        from typedshm.schema.pydantic_models import fields_of
+
+        declared = {name: _Declared(*field) for name, field in fields_of(source).items()}
+    else:
+        declared = _fields_of_dataclass(source)
+    keys = {name: field.key for name, field in declared.items()}
+    make: Callable[[dict[str, Any]], Any] = source.model_validate if _is_model(source) else lambda by: source(**by)
+
+    def build(fields: dict[str, Any]) -> Any:
+        return make({keys[name]: value for name, value in fields.items()})
+
+    nested = {name: record_of(_bare(field)) for name, field in declared.items() if is_record(_bare(field))}
+    return Record(source, _generated(source, declared, nested), nested, build)
+
+
+def _single_structs(struct: type[Struct]) -> dict[str, type[Struct]]:
+    """Return the classes of a Struct's nested Structs that are not arrays."""
+    plan = plan_of(struct)
+    return {field.name: plan.structs[field.name] for field in plan.layout.fields if field.struct and not field.shape}
+
+
+def _fields_of_dataclass(source: Any) -> dict[str, _Declared]:
+    dataclasses: Any = sys.modules["dataclasses"]  # whoever made this class has imported it; many never do
+    try:
+        hints = get_type_hints(source, include_extras=True)
+    except NameError as error:
+        raise SchemaError(f"{source.__name__}: an annotation cannot be evaluated: {error}") from error
+    declared: dict[str, _Declared] = {}
+    for field in dataclasses.fields(source):
+        if not field.init:
+            raise SchemaError(f"{source.__name__}.{field.name}: has init=False, so no value could be given back to it")
+        defaults: tuple[Any, ...] = ()
+        if field.default is not dataclasses.MISSING:
+            defaults = (field.default,)
+        elif field.default_factory is not dataclasses.MISSING:
+            defaults = (field.default_factory(),)
+        declared[field.name] = _Declared(_documented(hints[field.name], field), defaults, field.name)
+    return declared
+
+
+def _documented(annotation: Any, field: Any) -> Any:
+    """Take the words of ``dataclasses.field(doc=…)``, which CPython 3.14 has brought, unless there are others."""
+    doc = getattr(field, "doc", None)
+    if doc is None or any(isinstance(item, Doc) for item in getattr(annotation, "__metadata__", ())):
+        return annotation
+    return Annotated[annotation, Doc(doc)]
+
+
+def _generated(source: type, declared: dict[str, _Declared], nested: dict[str, Record]) -> type[Struct]:
+    """Make the Struct with a record's fields. Default factories are called once, here."""
+
+    def reduce(self: Struct) -> tuple[object, ...]:
+        # by the record, since no module holds the Struct
+        return _restore, (source, bytes(cast("Any", self)), version_of(self))
+
+    doc = own_doc(source)
+    namespace: dict[str, Any] = {
+        "__module__": source.__module__,
+        "__qualname__": source.__qualname__,
+        "__doc__": None if doc.startswith(f"{source.__name__}(") else doc,  # which dataclass writes itself
+        "__annotations__": {name: _translated(field.annotation) for name, field in declared.items()},
+        "__reduce__": reduce,
+    }
+    for name, field in declared.items():
+        for default in field.defaults:
+            namespace[name] = nested[name].encode(default) if name in nested else default
+    return cast("type[Struct]", StructMeta(source.__name__, (Struct,), namespace))
+
+
+def _restore(source: type, data: bytes, version: int | None) -> Struct:
+    return restore(record_of(source).struct, data, version)
+
+
+def _bare(field: _Declared) -> Any:
+    annotation = field.annotation
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+
+
+def _translated(annotation: Any) -> Any:
+    """Put the generated Structs in the place of the records in an annotation."""
+    parts: tuple[Any, ...] = get_args(annotation) if get_origin(annotation) is Annotated else (annotation,)
+    base, *metadata = parts
+    if is_record(base):
+        base = record_of(base).struct
+    for index, item in enumerate(metadata):
+        if isinstance(item, Shape) and is_record(item.of):
+            metadata[index] = Shape(*item.dims, of=record_of(item.of).struct)
+    return Annotated[(base, *metadata)] if metadata else base

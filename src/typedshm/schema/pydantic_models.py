@@ -1,0 +1,176 @@
+"""Pydantic models and Structs: the model of a Struct, Structs as fields of models, and what a model declares.
+
+A module of its own because pydantic is heavy: it is imported when a program uses a model.
+"""
+
+import copy
+import functools
+import warnings
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, NamedTuple, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, create_model
+from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema, PydanticUndefined, core_schema
+
+from typedshm.errors import SchemaError
+from typedshm.layout.kinds import KINDS
+from typedshm.layout.layout import LayoutField
+from typedshm.layout.markers import Bytes, Doc, Scalar, Shape, Timestamp, Utf8, Utf16, Utf32
+from typedshm.struct.struct import Struct, plan_of
+
+
+class StructModel(BaseModel):
+    """Base of the models that ``SomeStruct.model()`` answers.
+
+    ``Model.model_validate(struct)`` makes one from an instance, ``typedshm.to_struct(model)`` goes back. In JSON
+    arrays are nested lists, raw bytes are base64, timestamps ISO 8601 and complex array items pairs.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", from_attributes=True, protected_namespaces=(), ser_json_inf_nan="strings", allow_inf_nan=True
+    )
+    __struct__: ClassVar[type[Struct]]
+
+
+@functools.lru_cache(maxsize=4096)
+def model_of(struct: type[Struct]) -> type[StructModel]:
+    """Return the model with the same fields, defaults and documentation; nested Structs are nested models.
+
+    Raises
+    ------
+    SchemaError
+        If pydantic keeps the name of a field to itself.
+    """
+    plan = plan_of(struct)
+    fields: dict[str, Any] = {}
+    for field in plan.layout.fields:
+        if field.name.startswith("model_") and hasattr(BaseModel, field.name):
+            raise SchemaError(f"{struct.__name__}.{field.name}: pydantic models keep this name to themselves")
+        extra: dict[str, Any] | None = {"unit": field.unit} if field.unit else None
+        default = _default_of(plan.defaults[field.name]) if field.name in plan.defaults else {}
+        annotation = _annotation_of(field, plan.structs.get(field.name), plan.enums.get(field.name))
+        fields[field.name] = (annotation, Field(description=field.doc or None, json_schema_extra=extra, **default))
+    with warnings.catch_warnings():  # a field may be called copy or json, which pydantic would rather it were not
+        warnings.filterwarnings("ignore", "Field name .* shadows an attribute", UserWarning)
+        made: type[StructModel] = create_model(
+            struct.__name__,
+            __base__=StructModel,
+            __module__=struct.__module__,
+            __doc__=plan.layout.doc or None,
+            **fields,
+        )
+    made.__struct__ = plan.plain
+    return made
+
+
+def _default_of(value: Any) -> dict[str, Any]:
+    if isinstance(value, Struct):
+        return {"default_factory": lambda: to_model(value)}
+    if isinstance(value, np.ndarray):
+        return {"default_factory": cast("NDArray[Any]", value).copy}
+    if isinstance(value, np.datetime64 | bytes):  # which pydantic cannot write into a JSON Schema as a default
+        return {"default_factory": functools.partial(copy.copy, cast("Any", value))}
+    return {"default": value}
+
+
+def _annotation_of(field: LayoutField, struct: type[Struct] | None, enum: type | None) -> Any:
+    """Return the annotation that declares a field; the inverse of :func:`typedshm.layout.declaration.parse`."""
+    if field.shape:
+        sizes = [_SIZED[field.kind](field.length)] if field.length else []
+        item: Any = np.void if struct is not None else field.item_dtype.type
+        array: Any = NDArray[item]
+        return Annotated[(array, *sizes, Shape(*field.shape, of=struct))]
+    if struct is not None:
+        return model_of(struct)
+    if field.length:
+        return Annotated[KINDS[field.kind].python, _SIZED[field.kind](field.length)]
+    if field.kind == "timestamp":
+        return Annotated[datetime if field.face == "datetime" else np.datetime64, Timestamp()]
+    if field.kind == "bool":
+        return bool
+    kind = KINDS[field.kind]
+    python: Any = enum or kind.python
+    return Annotated[python, Scalar(kind.dtype)]
+
+
+_SIZED: dict[str, Any] = {"utf8": Utf8, "utf16": Utf16, "utf32": Utf32, "bytes": Bytes}
+
+
+def to_model(value: Struct) -> StructModel:
+    """Return the model of an instance; its arrays share the instance's memory."""
+    fields: dict[str, Any] = {}
+    for field in plan_of(value).layout.fields:
+        held = getattr(value, field.name)
+        fields[field.name] = to_model(held) if isinstance(held, Struct) else held
+    return model_of(plan_of(value).plain).model_construct(None, **fields)
+
+
+def to_struct(struct: type[Struct], model: BaseModel) -> Struct:
+    """Return the instance that a model of the Struct describes."""
+    structs = plan_of(struct).structs
+    fields: dict[str, Any] = {}
+    for field in struct.layout.fields:
+        value = getattr(model, field.name)
+        fields[field.name] = to_struct(structs[field.name], value) if isinstance(value, BaseModel) else value
+    return struct(**fields)
+
+
+# ---- Structs as fields of models ----------------------------------------------------------------------------------
+
+
+def struct_schema(struct: type[Struct], handler: GetCoreSchemaHandler) -> CoreSchema:
+    """Return how pydantic validates a Struct type: from an instance, its model, or a dict of its fields."""
+    if not hasattr(struct, "_plan"):
+        raise SchemaError(f"{struct.__name__} declares no fields; use a subclass of it as the type of a model's field")
+    fields = handler.generate_schema(model_of(struct))
+
+    def validate(value: object, inner: core_schema.ValidatorFunctionWrapHandler) -> Struct:
+        return value if isinstance(value, struct) else to_struct(struct, inner(value))
+
+    def serialize(value: Struct, inner: core_schema.SerializerFunctionWrapHandler) -> object:
+        return inner(to_model(value))
+
+    return core_schema.no_info_wrap_validator_function(
+        validate,
+        fields,
+        serialization=core_schema.wrap_serializer_function_ser_schema(serialize, schema=fields),
+    )
+
+
+# ---- what a model declares ----------------------------------------------------------------------------------
+
+
+class ModelField(NamedTuple):
+    """What a model says of one field: its annotation, its default if it has one, and the name it is validated by."""
+
+    annotation: Any
+    defaults: tuple[object, ...]
+    key: str
+
+
+def fields_of(model: Any) -> dict[str, ModelField]:
+    """Return the fields of a model or pydantic dataclass by name."""
+    infos: dict[str, FieldInfo] = getattr(model, "__pydantic_fields__", None) or model.model_fields
+    return {name: _model_field(name, info) for name, info in infos.items()}
+
+
+def _model_field(name: str, info: FieldInfo) -> ModelField:
+    metadata = list(info.metadata)
+    if info.description and not any(isinstance(item, Doc) for item in metadata):
+        metadata.append(Doc(info.description))
+    annotation: Any = info.annotation
+    if metadata:
+        annotation = Annotated[(annotation, *metadata)]
+    defaults: tuple[object, ...] = ()
+    if info.default is not PydanticUndefined:
+        defaults = (info.default,)
+    elif info.default_factory is not None and not getattr(info, "default_factory_takes_validated_data", False):
+        defaults = (cast("Callable[[], object]", info.default_factory)(),)
+    alias = info.validation_alias
+    if isinstance(alias, AliasChoices):
+        alias = alias.choices[0]
+    return ModelField(annotation, defaults, alias if isinstance(alias, str) else name)

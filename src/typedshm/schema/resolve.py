@@ -1,0 +1,286 @@
+"""Everything that can be a schema: Structs, pydantic models, dataclasses and bare arrays, behind one interface.
+
+A region knows its values by a :class:`Schema` only. For a model or dataclass a Struct with the same fields is
+generated; values are converted when they go in and out, and the blocks work on the Struct itself.
+"""
+
+import ctypes
+import functools
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, Generic, NoReturn, TypeVar, cast
+
+import numpy as np
+
+import typedshm._native as _native
+from typedshm import hooks
+from typedshm.errors import FieldTypeError, FieldValueError, SchemaError, quoted
+from typedshm.layout.document import Value, dump, parse
+from typedshm.layout.layout import Layout
+from typedshm.schema.arrays import ArraySchema, NDArray
+from typedshm.schema.classes import Record, is_record, record_of
+from typedshm.struct.loading import struct_of
+from typedshm.struct.struct import Struct, initial, plan_of
+from typedshm.struct.views import leased, overlay, view_maker
+
+T = TypeVar("T")
+
+_ACCEPTED = "a Struct, a pydantic model, a dataclass, or typedshm.array(dtype, *shape)"
+
+
+class Schema(ABC, Generic[T]):
+    """How the values of a region are made of bytes and bytes of values. The C core asks for these attributes.
+
+    For ``leased``, ``viewed`` and ``defaults`` it asks when they are first needed.
+
+    Attributes
+    ----------
+    source : object
+        What the user gave, or None for a schema that came out of a region.
+    layout : Layout
+        Of the bytes.
+    struct : type or None
+        The Struct of the values; None if they are arrays.
+    leased, viewed : type, callable
+        Its leased variant; and what makes a read-only Struct at an address. Nobody asks where values are arrays.
+    decode : callable or None
+        Turns a Struct into the value users get; None if that is the Struct itself, or the array.
+    value : "struct" or "array"
+        Which of the two the bytes are.
+    """
+
+    source: Any
+    layout: Layout
+    struct: type[Struct] | None
+    decode: Callable[[Any], T] | None
+    value: Value
+
+    @abstractmethod
+    def make(self) -> Any:
+        """Return an owned Struct or array; what is in it is left over from others."""
+
+    @abstractmethod
+    def encode(self, value: Any) -> Any:
+        """Return an object whose buffer is the value's bytes. Called for what is not exactly a ``struct``."""
+
+    @abstractmethod
+    def target(self, value: Any) -> Any:
+        """Return what read_into is to fill. Called for what is not a ``struct``."""
+
+    @abstractmethod
+    def overlay(self, buffer: Any, offset: int, lease: _native.Lease | None) -> Any:
+        """Return a Struct that depends on the lease, or an array, over foreign bytes."""
+
+    @functools.cached_property
+    @abstractmethod
+    def defaults(self) -> bytes:
+        """What update() starts from in an empty region."""
+
+    def document(self) -> bytes:
+        """Return the layout document that goes into the region."""
+        return dump(self.layout, self.value)
+
+
+def schema_of(source: object) -> Schema[Any]:
+    """Return the schema that a user's class or array description stands for.
+
+    Raises
+    ------
+    SchemaError
+        If it is nothing of the sort, or one of its fields cannot be laid out.
+    """
+    given: Any = source  # which no check below narrows to something half known
+    if isinstance(source, ArraySchema):
+        return _ArrayValues(given, given.layout)
+    if not isinstance(source, type):
+        hint = ""
+        if isinstance(source, np.ndarray):
+            hint = f"; for arrays like it: array({given.dtype}, {', '.join(map(str, given.shape))})"
+        raise SchemaError(f"expected {_ACCEPTED} as the schema, found {_shown(given)}{hint}")
+    return _schema_of_class(given)
+
+
+@functools.lru_cache(maxsize=4096)
+def _schema_of_class(source: Any) -> Schema[Any]:
+    if issubclass(source, Struct):
+        if not hasattr(source, "_plan"):
+            raise SchemaError(f"{source.__name__} declares no fields")
+        return _StructValues(plan_of(source).plain, None, source)
+    if is_record(source):
+        record = record_of(source)
+        return _StructValues(record.struct, record, source)
+    hint = "; for arrays of it use typedshm.array" if issubclass(source, np.generic) else ""
+    raise SchemaError(f"expected {_ACCEPTED} as the schema, found {source.__name__}{hint}")
+
+
+def schema_from_document(text: bytes) -> Schema[Any]:
+    """Return the schema that a region's own document describes; its ``source`` is None.
+
+    Raises
+    ------
+    DocumentError
+        If the document is not valid.
+    """
+    layout, value = parse(text)
+    if value == "struct":
+        return _StructValues(struct_of(layout), None, None)
+    field = layout.fields[0]
+    return _ArrayValues(ArraySchema(field.item_dtype, field.shape), layout, described=True)
+
+
+def to_struct(value: Any) -> Any:
+    """Return the Struct with the values of a pydantic model or dataclass instance; a Struct comes back as it is.
+
+    Raises
+    ------
+    SchemaError
+        If the value's class has no layout.
+    FieldTypeError, FieldValueError, FieldOverflow
+        If a field cannot hold its value.
+    """
+    return schema_of(cast("Any", type(value))).encode(value)
+
+
+def _shown(value: object) -> str:
+    return quoted(value) + ("" if isinstance(value, type) else f" ({type(value).__name__})")
+
+
+# ---- values that are Structs ---------------------------------------------------------------------------------------
+
+
+class _StructValues(Schema[Any]):
+    """Values are Structs, or records that are converted to a Struct and back."""
+
+    value: Value = "struct"
+
+    def __init__(self, struct: type[Struct], record: "Record | None", source: type | None) -> None:
+        self.source = source
+        self.layout = struct.layout
+        self.struct = self._struct = struct
+        self.decode = record.decode if record is not None else None
+        self._record = record
+
+    @functools.cached_property
+    def leased(self) -> type[Struct]:
+        return leased(self._struct)
+
+    @functools.cached_property
+    def viewed(self) -> Callable[[int], Struct]:
+        return view_maker(self._struct)
+
+    def make(self) -> Struct:
+        # over memory that NumPy leaves unset: a large one is about to be overwritten, and zeroing it would cost as much
+        buffer = np.empty(self.layout.size, np.uint8)
+        return cast("Struct", cast("Any", type(ctypes.Structure)).from_buffer(self._struct, buffer))
+
+    def encode(self, value: Any) -> Struct:
+        if isinstance(value, Struct):
+            if type(value).layout.id == self.layout.id:
+                return value
+            raise FieldTypeError(f"{self._expected}, found a {type(value).__name__}, which has another layout")
+        if self._record is not None and isinstance(value, self._record.source):
+            return self._record.encode(value)
+        if getattr(value, "__struct__", None) is self._struct:  # an instance of its model()
+            return cast("Struct", to_struct(value))
+        raise FieldTypeError(f"{self._expected}, found {_shown(value)}")
+
+    def target(self, value: Any) -> Any:
+        hint = f"; one to fill is {self.layout.name}.zero()" if self._record is None else ""
+        raise FieldTypeError(f"read_into: expected a Struct of {self.layout.name}, found {_shown(value)}{hint}")
+
+    def overlay(self, buffer: Any, offset: int, lease: _native.Lease | None) -> Struct:
+        assert lease is not None
+        return overlay(self._struct, buffer, offset, lease)
+
+    @functools.cached_property
+    def defaults(self) -> bytes:
+        return bytes(cast("Any", initial(self._struct)))
+
+    @property
+    def _expected(self) -> str:
+        also = " or its Struct" if self._record is not None else ""
+        return f"expected a {self.layout.name}{also}"
+
+
+# ---- values that are arrays ----------------------------------------------------------------------------------------
+
+
+class _ArrayValues(Schema[Any]):
+    """Values are ndarrays."""
+
+    value: Value = "array"
+    struct = None
+    decode = None
+
+    def __init__(self, description: ArraySchema[Any], layout: Layout, *, described: bool = False) -> None:
+        self.source = None if described else description
+        self.layout = layout
+        self._dtype = description.dtype
+        self._shape = description.shape
+
+    def make(self) -> NDArray[Any]:
+        return np.empty(self._shape, self._dtype)
+
+    def encode(self, value: Any) -> NDArray[Any]:
+        if not self._fits(value):
+            self._refuse(value, "write")
+        return value if value.flags.c_contiguous else np.ascontiguousarray(value)
+
+    def target(self, value: Any) -> NDArray[Any]:
+        if not self._fits(value):
+            self._refuse(value, "read_into")
+        flags = value.flags
+        if not flags.c_contiguous or not flags.writeable:
+            found = "one that is read-only" if flags.c_contiguous else "one that is not contiguous"
+            raise FieldValueError(f"read_into: expected a writeable, C-contiguous array, found {found}")
+        return cast("NDArray[Any]", value)
+
+    def overlay(self, buffer: Any, offset: int, lease: _native.Lease | None) -> NDArray[Any]:
+        del lease  # an ndarray cannot be made to ask it
+        return np.ndarray(self._shape, self._dtype, buffer, offset)
+
+    @functools.cached_property
+    def defaults(self) -> bytes:
+        return bytes(self.layout.size)
+
+    def _fits(self, value: Any) -> bool:
+        array = cast("NDArray[Any]", value)
+        return isinstance(value, np.ndarray) and array.dtype == self._dtype and array.shape == self._shape
+
+    def _refuse(self, value: Any, verb: str) -> NoReturn:
+        expected = f"{verb}: expected an array of {self._dtype} with shape {self._shape}"  # this takes 10 us
+        if not isinstance(value, np.ndarray):
+            raise FieldTypeError(f"{expected}, found {_shown(value)}")
+        array = cast("NDArray[Any]", value)
+        if array.dtype != self._dtype:
+            raise FieldTypeError(f"{expected}, found {array.dtype}; convert it with .astype()")
+        raise FieldValueError(f"{expected}, found shape {array.shape}")
+
+
+# ---- hooks that need pydantic -- ------------------------------------------------------------------------------------
+
+
+def _model(struct: type[Struct]) -> type[Any]:
+    # pydantic is heavy, and needed by nobody who asks none of these
+    from typedshm.schema.pydantic_models import model_of
+
+    return model_of(plan_of(struct).plain)
+
+
+def _struct_schema(source: Any, handler: Any) -> Any:
+    # pydantic is heavy
+    from typedshm.schema.pydantic_models import struct_schema
+
+    return struct_schema(source, handler)
+
+
+def _annotation_schema(annotation: Any, source: Any, handler: Any) -> Any:
+    # pydantic is heavy
+    from typedshm.schema.pydantic_validation import annotation_schema
+
+    return annotation_schema(annotation, source, handler)
+
+
+hooks.model.fill(_model)
+hooks.struct_schema.fill(_struct_schema)
+hooks.annotation_schema.fill(_annotation_schema)

@@ -1,0 +1,1 @@
+"""Functions that open regions by name and list them."""

@@ -1,0 +1,227 @@
+"""Conversions that the C field descriptors leave to Python: timestamps, arrays, and values for people."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import numpy as np
+
+import typedshm._native as _native
+from typedshm.errors import FieldOverflow, FieldTypeError, FieldValueError, quoted
+from typedshm.layout.kinds import KINDS
+from typedshm.layout.layout import LayoutField
+from typedshm.struct.refusal import refuse, refuse_shape, where_of
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NOT_A_TIME = -(2**63)
+
+# NumPy's units as exact fractions of nanoseconds: (multiplier, divisor)
+_UNITS: dict[str, tuple[int, int]] = {
+    "W": (7 * 86_400 * 10**9, 1),
+    "D": (86_400 * 10**9, 1),
+    "h": (3_600 * 10**9, 1),
+    "m": (60 * 10**9, 1),
+    "s": (10**9, 1),
+    "ms": (10**6, 1),
+    "us": (10**3, 1),
+    "ns": (1, 1),
+    "ps": (1, 10**3),
+    "fs": (1, 10**6),
+    "as": (1, 10**9),
+}
+
+
+# ---- timestamps ----------------------------------------------------------------------------------------------------
+
+
+def decode_datetime64(field: _native.Field, ns: int) -> np.datetime64:
+    """Return the moment ``ns`` nanoseconds after the epoch; the least integer is NaT."""
+    del field
+    return np.datetime64(ns, "ns")
+
+
+def decode_datetime(field: _native.Field, ns: int) -> datetime:
+    """Return the moment as an aware UTC datetime, rounded down to microseconds."""
+    if ns == _NOT_A_TIME:
+        raise FieldValueError(f"{where_of(field)}: expected a moment in memory, found NaT, which no datetime can hold")
+    return _EPOCH + timedelta(microseconds=ns // 1000)
+
+
+def encode_timestamp(field: _native.Field, value: object) -> int:
+    """Return nanoseconds since the epoch, rounded down, from a datetime or np.datetime64 of any unit."""
+    if isinstance(value, datetime):
+        if value.utcoffset() is None:
+            raise FieldValueError(
+                f"{where_of(field)}: expected an aware datetime, found {value!r} without a time zone; "
+                "say which one, as in value.replace(tzinfo=timezone.utc)"
+            )
+        delta = value - _EPOCH
+        ns = ((delta.days * 86_400 + delta.seconds) * 10**6 + delta.microseconds) * 1000
+    elif isinstance(value, np.datetime64):
+        if np.isnat(cast("Any", value)):
+            return _NOT_A_TIME
+        ns = _nanoseconds(cast("Any", value))
+    else:
+        refuse(field, value, "type")
+    if not _NOT_A_TIME < ns < 2**63:
+        raise FieldOverflow(f"{where_of(field)}: {value} lies outside what a timestamp holds (years 1678 … 2262)")
+    return ns
+
+
+def _nanoseconds(value: "np.datetime64[Any]") -> int:
+    unit, step = np.datetime_data(value.dtype)
+    if unit in ("Y", "M"):
+        unit, step, value = "D", 1, value.astype("M8[D]")
+    multiplier, divisor = _UNITS[unit]
+    return int(value.astype(np.int64)) * step * multiplier // divisor
+
+
+# ---- arrays --------------------------------------------------------------------------------------------------------
+
+
+def assign_array(field: _native.Field, view: "np.ndarray[Any, Any]", value: object) -> None:
+    """Copy a value into an array field.
+
+    Parameters
+    ----------
+    field : Field
+        The descriptor.
+    view : ndarray
+        Of the field's own bytes.
+    value : array-like
+        An array of the same shape and dtype (of either byte order), or lists and tuples of the same shape whose items
+        fit as single values would.
+
+    Raises
+    ------
+    FieldTypeError, FieldValueError, FieldOverflow
+        If the dtype, the shape, or an item does not fit.
+    """
+    if isinstance(value, list | tuple):
+        array = _array_of_items(field, view, cast("Sequence[object]", value))
+    else:
+        array = np.asarray(value)
+        if array.dtype != view.dtype and array.dtype.newbyteorder("=") != view.dtype.newbyteorder("="):
+            wanted = view.dtype.newbyteorder("=") if view.dtype.fields is None else f"{field.spec.struct.name} structs"
+            found = quoted(value) if array.dtype == object else array.dtype
+            raise FieldTypeError(
+                f"{where_of(field)}: expected an array of {wanted} with shape {view.shape}, found {found}; "
+                "convert it with .astype()"
+            )
+        if array.shape != view.shape:
+            refuse_shape(field, view, array.shape)
+    np.copyto(view, array)
+
+
+def _array_of_items(
+    field: _native.Field, view: "np.ndarray[Any, Any]", value: Sequence[object]
+) -> "np.ndarray[Any, Any]":
+    if view.dtype.kind in "MSUV":
+        items = list(_flat_items(field, view, value, view.shape))
+        encode = _encode_struct if field.spec.struct is not None else _ENCODERS[field.spec.kind]
+        encoded = b"".join(encode(field, item) for item in items)
+        return np.frombuffer(encoded, view.dtype).reshape(view.shape)
+    try:
+        array = np.asarray(value)
+    except ValueError:  # lists of different lengths
+        refuse_shape(field, view, "lists of different lengths")
+    if array.shape != view.shape:
+        refuse_shape(field, view, array.shape)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _converted(field, view.dtype, array)
+
+
+def _converted(field: _native.Field, dtype: "np.dtype[Any]", array: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+    if dtype.kind in "iu" and array.dtype == object and all(isinstance(item, int) for item in array.flat):
+        refuse(field, max(array.flat, key=abs), "range")  # wider than any NumPy integer
+    accepted = {"b": "b", "i": "biu", "u": "biu", "f": "biuf", "c": "biufc"}[dtype.kind]
+    if array.dtype.kind not in accepted:
+        raise FieldTypeError(
+            f"{where_of(field)}: expected items that are {dtype.newbyteorder('=')}, "
+            f"found {array.dtype} in {quoted(array.tolist())}"
+        )
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        for item in (int(array.min()), int(array.max())):
+            if not limits.min <= item <= limits.max:
+                refuse(field, item, "range")
+    converted = array.astype(dtype)
+    if dtype.kind in "fc":
+        overflown = np.isinf(converted) & np.isfinite(array)
+        if overflown.any():
+            refuse(field, array[overflown][0].item(), "range")
+    return converted
+
+
+def _flat_items(
+    field: _native.Field, view: "np.ndarray[Any, Any]", value: object, shape: tuple[int, ...]
+) -> Iterator[object]:
+    if not shape:
+        yield value
+        return
+    if not isinstance(value, list | tuple) or len(cast("Sequence[object]", value)) != shape[0]:
+        found = f"{len(cast('Sequence[object]', value))} items" if isinstance(value, list | tuple) else quoted(value)
+        refuse_shape(field, view, f"{found} where {shape[0]} items belong")
+    for item in cast("Sequence[object]", value):
+        yield from _flat_items(field, view, item, shape[1:])
+
+
+def _encode_moment(field: _native.Field, value: object) -> bytes:
+    return encode_timestamp(field, value).to_bytes(8, cast("LayoutField", field.spec).byte_order, signed=True)
+
+
+def _encode_text(field: _native.Field, value: object) -> bytes:
+    spec = field.spec
+    if not isinstance(value, str):
+        refuse(field, value, "type")
+    if "\0" in value:
+        refuse(field, value, "nul")
+    encoding = "utf-8" if spec.kind == "utf8" else "utf-32-le" if spec.byte_order == "little" else "utf-32-be"
+    size = KINDS[spec.kind].size * spec.length
+    try:
+        encoded = value.encode(encoding)
+    except UnicodeEncodeError:
+        refuse(field, value, "encode")
+    if len(encoded) > size:
+        refuse(field, value, "length")
+    return encoded.ljust(size, b"\0")
+
+
+def _encode_raw(field: _native.Field, value: object) -> bytes:
+    if not isinstance(value, bytes):
+        refuse(field, value, "type")
+    if len(value) != field.spec.length:
+        refuse(field, value, "length")
+    return value
+
+
+def _encode_struct(field: _native.Field, value: object) -> bytes:
+    layout = getattr(type(value), "layout", None)
+    if layout is None or layout.id != field.spec.struct.id:
+        refuse(field, value, "type")
+    return bytes(cast("bytes", value))
+
+
+_ENCODERS = {"timestamp": _encode_moment, "utf8": _encode_text, "utf32": _encode_text, "bytes": _encode_raw}
+
+
+# ---- shown and compared -------------------------------------------------------------------------------------------
+
+
+def shown(instance: object, name: str) -> str:
+    """Return a field's value for people, large arrays shortened."""
+    try:
+        value = getattr(instance, name)
+    except FieldValueError:  # an unknown enum member, text that does not decode
+        return "<unreadable>"
+    if isinstance(value, np.ndarray):
+        with np.printoptions(threshold=16, edgeitems=2):
+            return " ".join(repr(cast("Any", value)).split())
+    return repr(value)
+
+
+def equal(one: Any, other: Any) -> bool:
+    """Compare two values of one field."""
+    if isinstance(one, np.ndarray):
+        return bool(np.array_equal(cast("Any", one), other))
+    return bool(one == other)

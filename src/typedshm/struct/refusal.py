@@ -1,0 +1,93 @@
+"""Refusals: the errors of values that a field cannot take, and of bytes that it cannot read."""
+
+from typing import Any, NoReturn, cast
+
+import numpy as np
+
+import typedshm._native as _native
+from typedshm.errors import FieldOverflow, FieldTypeError, FieldValueError, quoted
+from typedshm.layout.kinds import KINDS
+from typedshm.layout.layout import LayoutField
+
+
+def refuse(field: _native.Field, value: object, reason: str) -> NoReturn:
+    """Raise the error for a value that a field cannot take, or for bytes that it cannot read.
+
+    Parameters
+    ----------
+    field : Field
+        The descriptor.
+    value : object
+        What was given, or what was found in memory.
+    reason : str
+        ``type``, ``range``, ``length``, ``nul``, ``encode``, ``decode``, ``member`` or ``delete``.
+
+    Raises
+    ------
+    FieldTypeError, FieldValueError, FieldOverflow
+        One of them, always.
+    """
+    where, spec = where_of(field), field.spec
+    if reason == "delete":
+        raise FieldTypeError(f"{where}: a field cannot be deleted")
+    if reason == "range":
+        raise FieldOverflow(f"{where}: {quoted(value)} does not fit {_range(spec)}")
+    if reason == "length":
+        raise FieldValueError(f"{where}: {_length(spec, value)}")
+    if reason == "nul":
+        at = cast("str", value).index("\0")
+        raise FieldValueError(f"{where}: expected text without NUL, which would end it; found one at character {at}")
+    if reason == "encode":
+        raise FieldValueError(f"{where}: {quoted(value)} holds half a surrogate pair and cannot be encoded")
+    if reason == "decode":
+        raise FieldValueError(f"{where}: expected {spec.kind} text in memory, found {quoted(value)}")
+    if reason == "member" and spec.enum is not None:
+        names = ", ".join(f"{name}={number}" for name, number in spec.enum.members)
+        raise FieldValueError(f"{where}: {value} is no member of {spec.enum.name} ({names})")
+    raise FieldTypeError(f"{where}: expected {_expected(spec)}, found {quoted(value)} ({type(value).__name__})")
+
+
+def where_of(field: _native.Field) -> str:
+    """Return ``Class.field``, the beginning of every message."""
+    return f"{field.owner.__name__}.{field.spec.name}"
+
+
+def _expected(spec: LayoutField) -> str:
+    if spec.struct is not None:
+        return f"a {spec.struct.name}"
+    if spec.enum is not None:
+        return f"a {spec.enum.name} or its number"
+    if spec.kind == "timestamp":
+        return "an aware datetime or a np.datetime64"
+    python = KINDS[spec.kind].python
+    return {int: "an int", float: "a number", complex: "a number", bool: "a bool", str: "text (str)"}.get(
+        python, f"{spec.length} bytes"
+    )
+
+
+def _range(spec: LayoutField) -> str:
+    kind = KINDS[spec.kind]
+    if kind.python is bool:
+        return "a bool (0 or 1)"
+    if kind.python is int:
+        limits = np.iinfo(kind.dtype)
+        return f"{kind.name} ({limits.min} … {limits.max})"
+    return f"{kind.name} (largest {np.finfo(kind.dtype).max:.2g})"
+
+
+def _length(spec: LayoutField, value: object) -> str:
+    if spec.kind == "bytes":
+        return f"expected exactly {spec.length} bytes, found {memoryview(cast('bytes', value)).nbytes}"
+    kind = KINDS[spec.kind]
+    encoding = {"utf8": "utf-8", "utf16": "utf-16-le", "utf32": "utf-32-le"}[spec.kind]
+    units = len(cast("str", value).encode(encoding)) // kind.size
+    unit = "bytes" if kind.size == 1 else "code units"
+    return (
+        f"expected text of at most {spec.length} {unit} in {encoding[:6].rstrip('-')}, found {units}: {quoted(value)}"
+    )
+
+
+def refuse_shape(field: _native.Field, view: "np.ndarray[Any, Any]", found: object) -> NoReturn:
+    """Raise the error for an array of another shape than the field's."""
+    hint = "" if found else f"; to fill it with one value, use .{field.spec.name}[...] = value"
+    raise FieldValueError(f"{where_of(field)}: expected shape {view.shape}, found {found}{hint}")

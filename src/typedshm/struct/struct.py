@@ -1,0 +1,479 @@
+# ruff: noqa: N805 (StructMeta is a metaclass, which ruff cannot see: its base has a name of its own)
+"""Struct: the class a user declares, a typed overlay over bytes.
+
+An instance is a ``ctypes.Structure`` over its own bytes (a snapshot) or over somebody else's (a view that depends on a
+lease). Its fields are descriptors of the C core that follow the class's :class:`~typedshm.layout.Layout`.
+"""
+
+import copy
+import ctypes
+import sys
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from enum import IntEnum, IntFlag
+from types import MethodType
+from typing import TYPE_CHECKING, Any, TypeVar, cast, dataclass_transform
+
+import numpy as np
+
+import typedshm._native as _native
+from typedshm import hooks
+from typedshm.errors import Closed, ReadOnly, SchemaError
+from typedshm.frozen import Immutable, frozen
+from typedshm.layout.annotations import own_annotations, own_doc, resolve
+from typedshm.layout.declaration import Declaration, is_class_variable, parse
+from typedshm.layout.kinds import KINDS, ByteOrder
+from typedshm.layout.layout import Enumeration, Layout, LayoutField
+from typedshm.layout.placement import lay_out
+from typedshm.struct import conversion, refusal
+from typedshm.struct.ctypes_fields import ctypes_fields
+
+if TYPE_CHECKING:
+    # Checkers must not see the __getattr__ of ctypes.Structure, or a misspelt field would be no error to them.
+    from _ctypes import _CData as _Structure  # pyright: ignore[reportPrivateUsage]
+
+    _StructureMeta = type
+else:
+    _Structure = ctypes.Structure
+    _StructureMeta = type(ctypes.Structure)
+
+S = TypeVar("S", bound="Struct")
+F = TypeVar("F", bound=Callable[..., Any])
+
+# Methods of ctypes' metaclass, taken there because a field of a Struct may have the same name.
+_from_buffer_copy: Callable[..., Any] = cast("Any", type(ctypes.Structure)).from_buffer_copy
+
+
+@frozen
+class Plan(Immutable):
+    """What a Struct class was compiled to; its leased variant shares it."""
+
+    __match_args__ = ("plain", "layout", "structs", "enums", "defaults", "described")
+    plain: "type[Struct]"
+    layout: Layout
+    structs: "dict[str, type[Struct]]"
+    enums: dict[str, type]
+    defaults: dict[str, object]
+    described: bool  # made from a layout, so no module holds the class
+
+
+def plan_of(struct: "Struct | type[Struct] | StructMeta") -> Plan:
+    """Return what a Struct or its class was compiled to."""
+    return cast("Plan", cast("Any", struct)._plan)
+
+
+def _set_state(struct: "Struct", state: object) -> None:
+    """Set what the instance remembers: the version it was read at, or the lease it depends on."""
+    cast("Any", struct)._state = state
+
+
+class _ClassLevel:
+    """A method of the metaclass that wins over a field of the same name, as only data descriptors do."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self.__doc__ = function.__doc__
+
+    def __get__(self, cls: Any, meta: type | None = None) -> Any:
+        return self if cls is None else MethodType(self._function, cls)
+
+    def __set__(self, cls: Any, value: object) -> None:
+        raise AttributeError(f"{self._function.__name__} of a Struct class cannot be replaced")
+
+
+def _class_level(function: F) -> F:
+    return cast("F", _ClassLevel(function))
+
+
+@dataclass_transform(kw_only_default=True)
+class StructMeta(_StructureMeta):
+    """The type of Struct classes: turns annotations into a layout, a ctypes structure and C descriptors."""
+
+    def __new__(
+        mcs,
+        name: str,
+        bases: tuple[type, ...],
+        namespace: dict[str, Any],
+        *,
+        pack: int | None = None,
+        byte_order: ByteOrder | None = None,
+        layout: Layout | None = None,
+        variant: Iterable[str] | None = None,
+    ) -> "StructMeta":
+        """Make the class with a bare descriptor in the place of each field; ``__init__`` completes them."""
+        if any(isinstance(base, StructMeta) for base in bases):
+            namespace["__slots__"] = ()
+        own: Mapping[str, object]
+        if variant is not None:
+            own = dict.fromkeys(variant)
+        elif layout is not None:
+            own = dict.fromkeys(field.name for field in layout.fields)
+        else:  # now, since from Python 3.14 on they see what the body's names stand for when they are asked for
+            own = namespace["_annotations"] = own_annotations(name, namespace)
+        defaults: dict[str, object] = {}
+        for label in own:
+            if label.startswith("_"):
+                continue
+            if label in namespace:
+                defaults[label] = namespace[label]
+            namespace[label] = _native.Field.__new__(_native.Field)
+        namespace["_defaults"] = defaults
+        namespace["_ctypes"] = {}
+        return super().__new__(mcs, name, bases, namespace)
+
+    def __init__(
+        cls,
+        name: str,
+        bases: tuple[type, ...],
+        namespace: dict[str, Any],
+        *,
+        pack: int | None = None,
+        byte_order: ByteOrder | None = None,
+        layout: Layout | None = None,
+        variant: Iterable[str] | None = None,
+    ) -> None:
+        super().__init__(name, bases, namespace)
+        struct = cast("type[Struct]", cls)
+        parents = [base for base in bases if isinstance(base, StructMeta)]
+        if variant is not None:
+            pass  # a class of typedshm.struct.views, which completes these fields of its own; all else it inherits
+        elif layout is not None:
+            _compile_layout(struct, layout)
+        elif parents:
+            if len(parents) > 1:
+                found = ", ".join(parent.__name__ for parent in parents)
+                raise SchemaError(f"{name}: expected one Struct among the bases, found {found}")
+            base = cast("type[Struct]", parents[0])
+            frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
+            resolved = resolve(struct, cls.__dict__["_annotations"], _body_of(struct), frame)
+            _compile_annotations(struct, base, resolved, pack, byte_order)
+
+    def __setattr__(cls, name: str, value: object) -> None:
+        """Set a class attribute; a field keeps its place, and what ctypes wants to put there is kept aside."""
+        if isinstance(cls.__dict__.get(name), _native.Field):
+            if "_plan" in cls.__dict__:
+                raise AttributeError(f"{cls.__name__}.{name} is a field and cannot be replaced")
+            cls.__dict__["_ctypes"][name] = value
+        else:
+            super().__setattr__(name, value)
+
+    @property
+    def layout(cls) -> Layout:
+        """The frozen description of the bytes."""
+        try:
+            return plan_of(cls).layout
+        except AttributeError:
+            raise AttributeError(f"{cls.__name__} declares no fields and has no layout") from None
+
+    @layout.setter
+    def layout(cls, value: object) -> None:
+        raise AttributeError("the layout of a Struct class cannot be replaced")
+
+    @_class_level
+    def zero(cls: type[S]) -> S:  # type: ignore[misc]
+        """Return an instance whose bytes are all zero, whatever the defaults."""
+        return cls.__new__(cls)
+
+    @_class_level
+    def model(cls) -> type[Any]:
+        """Return the pydantic model with the same fields, which validates as the Struct does."""
+        return hooks.model(cls)
+
+
+class Struct(_Structure, metaclass=StructMeta):  # pyright: ignore[reportGeneralTypeIssues]
+    """Base of all declared structs.
+
+    Subclass it and annotate sized fields; construct by keyword. Class options: ``pack=1`` limits alignment,
+    ``byte_order="big"`` swaps the own fields; both hold for subclasses. Names that start with an underscore are
+    reserved; ``layout``, ``zero()`` and ``model()`` belong to the class, so fields may have those names too.
+
+    Examples
+    --------
+    >>> class Pose(Struct):
+    ...     x: f64
+    ...     y: f64 = 0.0
+    >>> Pose(x=1.0)
+    Pose(x=1.0, y=0.0)
+    """
+
+    __slots__ = ("_state",)
+
+    if TYPE_CHECKING:
+
+        def __init_subclass__(cls, *, pack: int | None = None, byte_order: ByteOrder | None = None) -> None: ...
+
+    def __repr__(self) -> str:
+        """Return ``Name(field=value, …)``; large arrays are shortened."""
+        shown = (f"{field.name}={conversion.shown(self, field.name)}" for field in plan_of(self).layout.fields)
+        return f"{plan_of(self).plain.__qualname__.rpartition('<locals>.')[2]}({', '.join(shown)})"
+
+    def __eq__(self, other: object) -> bool:
+        """Compare field by field, never padding; an instance of another class is never equal."""
+        if not isinstance(other, Struct) or plan_of(self) is not plan_of(other):
+            return NotImplemented
+        names = (field.name for field in plan_of(self).layout.fields)
+        return all(conversion.equal(getattr(self, name), getattr(other, name)) for name in names)
+
+    def __copy__(self: S) -> S:
+        """Return a snapshot with bytes of its own; it keeps the version."""
+        duplicate: S = _from_buffer_copy(plan_of(self).plain, self)
+        version = version_of(self)
+        if version is not None:
+            _set_state(duplicate, version)
+        return duplicate
+
+    def __replace__(self: S, /, **changes: Any) -> S:
+        """Return a copy with some fields changed, for ``copy.replace`` of CPython 3.13 and later."""
+        return replaced(self, changes)
+
+    def __deepcopy__(self: S, memo: dict[int, Any]) -> S:
+        """Return a snapshot; there is nothing deeper than bytes."""
+        return self.__copy__()
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        return hooks.struct_schema(source, handler)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the bytes and the class, by reference or, if made from a layout, by its description."""
+        plan = plan_of(self)
+        return restore, (plan.layout if plan.described else plan.plain, bytes(self), version_of(self))
+
+
+def replaced(struct: S, changes: Mapping[str, Any]) -> S:
+    """Return a copy with some fields changed; it no longer is the version that was read."""
+    names = {field.name for field in plan_of(struct).layout.fields}
+    for name in changes:
+        if name not in names:
+            raise TypeError(f"replace() of {type(struct).__name__}: no field is called {name!r}")
+    changed = copy.copy(struct)
+    cast("Any", changed)._state = None
+    for name, value in changes.items():
+        setattr(changed, name, value)
+    return changed
+
+
+def restore(form: "type[Struct] | Layout", data: bytes, version: int | None) -> "Struct":
+    """Make an instance out of what a pickle holds."""
+    cls = struct_from_layout(form) if isinstance(form, Layout) else form
+    if len(data) != cls.layout.size:
+        raise ValueError(
+            f"{cls.__name__} was pickled with {len(data)} bytes, here it has {cls.layout.size}: the class has changed"
+        )
+    restored: Struct = _from_buffer_copy(cls, data)
+    if version is not None:
+        _set_state(restored, version)
+    return restored
+
+
+def version_of(struct: Struct) -> int | None:
+    """Return the version a snapshot was read at, or None if it was not read from a region."""
+    state = getattr(struct, "_state", None)
+    if isinstance(state, _native.Pin):
+        return state.version
+    return state if isinstance(state, int) else None
+
+
+# ---- from annotations to a class -----------------------------------------------------------------------------------
+
+
+def _compile_annotations(
+    cls: "type[Struct]",
+    base: "type[Struct]",
+    resolved: Mapping[str, object],
+    pack: int | None,
+    byte_order: ByteOrder | None,
+) -> None:
+    inherited: Plan | None = getattr(base, "_plan", None)
+    taken = {field.name for field in inherited.layout.fields} if inherited is not None else set[str]()
+    for label in taken & cls.__dict__.keys():
+        raise SchemaError(
+            f"{cls.__name__}.{label}: {base.__name__} has a field of that name, which a subclass cannot redefine"
+        )
+    pack = getattr(base, "_pack_option", None) if pack is None else pack
+    order: ByteOrder = getattr(base, "_byte_order_option", "little") if byte_order is None else byte_order
+    structure: Any = cls
+    structure._pack_option, structure._byte_order_option = pack, order
+    declared: dict[str, Declaration] = {}
+    own_defaults: dict[str, object] = cls.__dict__["_defaults"]
+    for label, annotation in resolved.items():
+        if is_class_variable(annotation):
+            _restore_class_variable(cls, label, own_defaults)
+        else:
+            declared[label] = parse(annotation, f"{cls.__name__}.{label}", _as_struct)
+    layout = lay_out(
+        cls.__name__,
+        declared,
+        pack=pack,
+        byte_order=order,
+        base=inherited.layout if inherited is not None else None,
+        doc=own_doc(cls),
+    )
+    structs: dict[str, type[Struct]] = {
+        label: declaration.struct for label, declaration in declared.items() if declaration.struct is not None
+    }
+    enums: dict[str, type] = {label: item.enum for label, item in declared.items() if item.enum is not None}
+    if inherited is not None:
+        structs, enums = inherited.structs | structs, inherited.enums | enums
+    _install(cls, layout, base if inherited is not None else None, structs, enums, described=False)
+
+
+def _body_of(cls: "type[Struct]") -> Mapping[str, object]:
+    """Return what the names in a class's body stood for before fields took their places."""
+    plain = {name: value for name, value in vars(cls).items() if not isinstance(value, _native.Field)}
+    return {**plain, **cls.__dict__["_defaults"]}
+
+
+def _as_struct(cls: type) -> type | None:
+    return cls if isinstance(cls, StructMeta) and hasattr(cls, "_plan") else None
+
+
+def _restore_class_variable(cls: "type[Struct]", label: str, defaults: dict[str, object]) -> None:
+    """Take back the descriptor that was put in the place of a ClassVar."""
+    if label.startswith("_"):
+        return
+    delattr(cls, label)
+    if label in defaults:
+        setattr(cls, label, defaults.pop(label))
+
+
+def _install(
+    cls: "type[Struct]",
+    layout: Layout,
+    base: "type[Struct] | None",
+    structs: "dict[str, type[Struct]]",
+    enums: dict[str, type],
+    *,
+    described: bool,
+) -> None:
+    """Give a class its ctypes fields, descriptors, defaults and constructor."""
+    inherited = plan_of(base) if base is not None else None
+    own = layout.fields[len(inherited.layout.fields) if inherited is not None else 0 :]
+    members, pack = ctypes_fields(layout, own, structs, base)
+    structure: Any = cls
+    if pack is not None:
+        structure._pack_ = pack
+        if sys.version_info >= (3, 14):
+            structure._layout_ = "ms"
+    if members:
+        structure._fields_ = members
+    placed: dict[str, Any] = cls.__dict__["_ctypes"]
+    for field in own:
+        if placed[field.name].offset != field.offset:
+            raise SchemaError(f"{cls.__name__}.{field.name}: ctypes puts it at {placed[field.name].offset}: {field}")
+        codec, extra = _codec(field, structs, enums, placed)
+        bind(cls, field, codec, extra)
+    if ctypes.sizeof(cls) != layout.size:
+        raise SchemaError(f"{cls.__name__}: ctypes makes it {ctypes.sizeof(cls)} bytes, the layout {layout.size}")
+    defaults = dict(inherited.defaults) if inherited is not None else {}
+    structure._plan = Plan(cls, layout, structs, enums, defaults, described)
+    defaults.update(_saved_defaults(cls, cls.__dict__["_defaults"]))
+    if "__init__" not in cls.__dict__:
+        structure.__init__ = _constructor(cls, layout, defaults)
+
+
+def _codec(
+    field: LayoutField, structs: "Mapping[str, type[Struct]]", enums: Mapping[str, type], placed: Mapping[str, Any]
+) -> tuple[str, tuple[object, ...] | None]:
+    """Return the C codec of a field and what it needs besides."""
+    if field.shape:
+        return "array", (np.ndarray, field.shape, field.item_dtype, field.offset, conversion.assign_array)
+    if field.struct is not None:
+        return "struct", (structs[field.name], placed[field.name])
+    if field.name in enums:
+        enum = cast("Any", enums[field.name])
+        return "enum", (enum, enum._value2member_map_, KINDS[field.kind].dtype.startswith("i"))
+    if field.kind == "timestamp":
+        decode = conversion.decode_datetime if field.face == "datetime" else conversion.decode_datetime64
+        return "timestamp", (decode, conversion.encode_timestamp)
+    if field.kind == "bool":
+        return "bool", (np.bool_,)
+    return field.kind, None
+
+
+def bind(cls: "type[Struct]", field: LayoutField, codec: str, extra: tuple[object, ...] | None) -> None:
+    """Complete a field's descriptor."""
+    descriptor: _native.Field = cls.__dict__[field.name]
+    descriptor.__init__(cls, field, codec, field.offset, field.size, field.byte_order != sys.byteorder, extra)
+
+
+def _saved_defaults(cls: "type[Struct]", given: Mapping[str, object]) -> dict[str, object]:
+    """Validate defaults by setting them, and keep copies of the mutable ones."""
+    if not given:
+        return {}  # and spare a large Struct the trial's memory
+    trial = cls.__new__(cls)
+    saved: dict[str, object] = {}
+    for label, value in given.items():
+        setattr(trial, label, value)
+        held = getattr(trial, label)
+        if isinstance(held, Struct):
+            value = copy.copy(held)
+        elif isinstance(held, np.ndarray):
+            value = cast("Any", held).copy()
+            value.flags.writeable = False
+        saved[label] = value
+    return saved
+
+
+def _constructor(cls: "type[Struct]", layout: Layout, defaults: Mapping[str, object]) -> Any:
+    """Write ``__init__`` with a real signature, so that Python itself names missing and unknown arguments."""
+    names = [field.name for field in layout.fields]
+    parameters = ", ".join(f"{name}=_defaults[{name!r}]" if name in defaults else name for name in names)
+    body = "\n".join(f"    _self.{name} = {name}" for name in names)
+    namespace: dict[str, Any] = {"_defaults": defaults}
+    exec(f"def __init__(_self, /, *, {parameters}):\n{body}", namespace)
+    function = namespace["__init__"]
+    function.__qualname__ = f"{cls.__qualname__}.__init__"
+    function.__module__ = cls.__module__
+    return function
+
+
+def initial(cls: type[S]) -> S:
+    """Return an instance with its defaults, those of nested structs included, and zero in the fields without any."""
+    plan = plan_of(cls)
+    instance = cls.__new__(cls)
+    for field in plan.layout.fields:
+        if field.name in plan.defaults:
+            setattr(instance, field.name, plan.defaults[field.name])
+        elif field.struct is not None and not field.shape:
+            setattr(instance, field.name, initial(plan.structs[field.name]))
+    return instance
+
+
+# ---- from a layout to a class --------------------------------------------------------------------------------------
+
+_described: "weakref.WeakValueDictionary[Layout, type[Struct]]" = weakref.WeakValueDictionary()
+
+
+def struct_from_layout(layout: Layout, *, module: str = __name__) -> "type[Struct]":
+    """Return a class for a layout that comes without one, the same class for equal layouts while it lives.
+
+    Parameters
+    ----------
+    layout : Layout
+        Its enums become ``IntEnum`` and ``IntFlag`` classes, its nested layouts classes of this sort.
+    module : str
+        The ``__module__`` of a new class.
+    """
+    cls = _described.get(layout)
+    if cls is None:
+        namespace = {"__module__": module, "__qualname__": layout.name, "__doc__": layout.doc or None}
+        cls = cast("type[Struct]", StructMeta(layout.name, (Struct,), namespace, layout=layout))
+        _described[layout] = cls
+    return cls
+
+
+def _compile_layout(cls: "type[Struct]", layout: Layout) -> None:
+    structs = {field.name: struct_from_layout(field.struct) for field in layout.fields if field.struct is not None}
+    enums = {field.name: _enum_of(field.enum) for field in layout.fields if field.enum is not None}
+    _install(cls, layout, None, structs, enums, described=True)
+
+
+def _enum_of(enumeration: Enumeration) -> type:
+    base: Any = IntFlag if enumeration.flag else IntEnum
+    return cast("type", base(enumeration.name, list(enumeration.members)))
+
+
+_native.register_struct(Struct, Closed)
+_native.register_read_only(ReadOnly)
+_native.register_refusal(refusal.refuse)

@@ -1,0 +1,88 @@
+"""Variants of Struct classes, for instances that look into bytes of somebody else."""
+
+import ctypes
+from collections.abc import Callable
+from types import MethodType
+from typing import Any, Literal, TypeVar, cast
+
+import numpy as np
+
+import typedshm._native as _native
+from typedshm.layout.layout import LayoutField
+from typedshm.struct.struct import Struct, StructMeta, bind, plan_of
+
+S = TypeVar("S", bound=Struct)
+
+# Methods of ctypes' metaclass, taken there because a field of a Struct may have the same name.
+_from_buffer: Callable[..., Any] = cast("Any", type(ctypes.Structure)).from_buffer
+_from_address: Callable[..., Any] = cast("Any", type(ctypes.Structure)).from_address
+
+Variant = Literal["leased", "viewed"]
+"""Of a Struct class: its instances raise once their lease has ended; or are read-only, and raise after their block."""
+
+
+def leased(cls: type[S]) -> type[S]:
+    """Return the variant of a class whose instances raise once the lease in their ``_state`` has ended."""
+    return _variant(cls, "leased", _native.Leased)
+
+
+def viewed(cls: type[S]) -> type[S]:
+    """Return the variant of a class that is read-only, and whose instances depend on the pin in their ``_state``."""
+    return _variant(cls, "viewed", _native.Viewed)
+
+
+def view_maker(cls: type[S]) -> Callable[[int], S]:
+    """Return a function that makes an instance of the viewed variant at an address; the core gives it its pin."""
+    return MethodType(_from_address, viewed(cls))
+
+
+def _variant(cls: type[S], kind: Variant, mixin: type) -> type[S]:
+    plain = plan_of(cls).plain
+    variant = plain.__dict__.get(f"_{kind}")
+    if variant is None:
+        own = _own_fields(plain, kind)
+        namespace = {"__module__": plain.__module__, "__qualname__": plain.__qualname__}
+        variant = StructMeta(plain.__name__, (mixin, plain), namespace, variant=[field.name for field in own])
+        _complete(cast("type[Struct]", variant), kind, own)
+        setattr(cast("Any", plain), f"_{kind}", variant)
+    return cast("type[S]", variant)
+
+
+def _own_fields(cls: type[Struct], kind: Variant) -> list[LayoutField]:
+    """Return the fields that lead to views themselves, and so are others than those of the plain class."""
+    fields = plan_of(cls).layout.fields
+    if kind == "leased":
+        return [field for field in fields if field.struct is not None and not field.shape]
+    return [field for field in fields if field.struct is not None or field.shape]
+
+
+def _complete(cls: type[Struct], kind: Variant, own: list[LayoutField]) -> None:
+    """Let nested structs, and in read-only variants arrays, depend on the same lease or pin."""
+    for field in own:
+        if field.shape:
+            bind(cls, field, "viewed array", (np.ndarray, field.shape, field.item_dtype))
+            continue
+        nested = plan_of(cls).structs[field.name]
+        if kind == "leased":
+            bind(cls, field, "leased", (nested, MethodType(_from_buffer, leased(nested)), field.offset))
+        else:
+            bind(cls, field, "viewed struct", (nested, view_maker(nested)))
+
+
+def overlay(cls: type[S], buffer: Any, offset: int, lease: _native.Lease) -> S:
+    """Return an instance of the leased variant of ``cls`` over foreign bytes.
+
+    Parameters
+    ----------
+    cls : type
+        A Struct class.
+    buffer : object
+        A writable buffer, kept alive by the instance.
+    offset : int
+        Of the struct in the buffer, in bytes.
+    lease : Lease
+        When it ends, the instance and its nested structs raise.
+    """
+    view: S = _from_buffer(leased(cls), buffer, offset)
+    cast("Any", view)._state = lease
+    return view
