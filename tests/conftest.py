@@ -8,10 +8,9 @@ from collections.abc import Iterator, Sequence
 import pytest
 from hypothesis import HealthCheck, settings
 
-import compilers
-import marks
-from system import children, kill
-from typedshm.testing.isolation import isolated
+from helpers import compilers, marks
+from helpers.system import children, kill
+from typedshm.testing import isolated
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import marks
 import typedshm
-from loops import LOOPS, Asyncio, Loop, loop_of
-from peers import PATIENCE, Child, interrupt, interruptible, run_script, until
-from shared_types import Car, Record, record, whole
+from helpers import marks
+from helpers.loops import LOOPS, Asyncio, Loop, loop_of
+from helpers.peers import PATIENCE, Child, interrupt, interruptible, run_script, until
+from helpers.shared_types import Car, Record, record, whole
+from helpers.wire import Wire
 from typedshm import _native
 from typedshm.region import waitset
-from wire import Wire
 
 
 @pytest.fixture(params=LOOPS)

@@ -10,8 +10,8 @@ import shutil
 
 import pytest
 
-import marks
-from compilers import PROTOCOL, compile_with, copy_core, cross_gcc, objdump, replace_once, zig
+from helpers import marks
+from helpers.compilers import PROTOCOL, compile_with, copy_core, cross_gcc, objdump, replace_once, zig
 
 pytestmark = marks.compiler
 

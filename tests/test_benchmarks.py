@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import marks
-from peers import PATIENCE
+from helpers import marks
+from helpers.peers import PATIENCE
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "tests" / "benchmarks"

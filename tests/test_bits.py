@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import typedshm
-from peers import PATIENCE
-from shared_types import Record, record
+from helpers.peers import PATIENCE
+from helpers.shared_types import Record, record
 
 if sys.platform != "win32":
     pytest.skip("about programs for Windows; platform/windows32.sh runs it", allow_module_level=True)

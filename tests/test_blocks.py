@@ -11,13 +11,13 @@ import threading
 import numpy as np
 import pytest
 
-import marks
 import typedshm
-from peers import Child, quiet_fork, run_script
-from shared_types import Big, Car, Pose, Record, record, whole
-from system import is_shared_memory
+from helpers import marks
+from helpers.peers import Child, quiet_fork, run_script
+from helpers.shared_types import Big, Car, Pose, Record, record, whole
+from helpers.system import is_shared_memory
+from helpers.wire import Wire
 from typedshm.schema import resolve
-from wire import Wire
 
 
 def is_shared(array: np.ndarray) -> bool:

@@ -16,15 +16,15 @@ import weakref
 import numpy as np
 import pytest
 
-import marks
 import typedshm
-from borrowing import SCHEMAS, overwrite, pictures, versions_of
-from buffers import Buffer
-from peers import Child, until
-from shared_types import Big, Car, Pose, whole
+from helpers import marks
+from helpers.borrowing import SCHEMAS, overwrite, pictures, versions_of
+from helpers.buffers import Buffer
+from helpers.peers import Child, until
+from helpers.shared_types import Big, Car, Pose, whole
+from helpers.wire import Wire
 from typedshm import _native, u8, u32
 from typedshm.struct.views import viewed
-from wire import Wire
 
 
 @pytest.fixture(params=SCHEMAS)

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import marks
 import typedshm
-from borrowing import SCHEMAS, fail, overwrite, pictures, versions_of
-from peers import PATIENCE, Child, quiet_fork
-from wire import Presences, Wire
+from helpers import marks
+from helpers.borrowing import SCHEMAS, fail, overwrite, pictures, versions_of
+from helpers.peers import PATIENCE, Child, quiet_fork
+from helpers.wire import Presences, Wire
 
 
 @pytest.fixture(params=SCHEMAS)

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-import marks
 import typedshm
-from system import kill, wait_for_exit
+from helpers import marks
+from helpers.system import kill, wait_for_exit
 
 CAMERA = Path(__file__).parents[1] / "examples" / "camera"
 sys.path.insert(0, str(CAMERA))

@@ -5,11 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import marks
 import typedshm
+from helpers import marks
+from helpers.wire import Wire
 from typedshm import Struct, f64, regions
 from typedshm.memory.names import place
-from wire import Wire
 
 
 class Pose(Struct):

@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import marks
 import typedshm
-from peers import ALARM, PATIENCE, START_METHODS, Child, alarm, interrupt_when, stop_forkserver, until
-from shared_types import Byte, Car, Frame, Record, record, whole
+from helpers import marks
+from helpers.peers import ALARM, PATIENCE, START_METHODS, Child, alarm, interrupt_when, stop_forkserver, until
+from helpers.shared_types import Byte, Car, Frame, Record, record, whole
+from helpers.wire import WORD_WAITING, Wire
 from typedshm import _native
 from typedshm.memory import lifecycle
 from typedshm.memory.names import place
-from wire import WORD_WAITING, Wire
 
 
 def test_close_waits_for_a_write_in_another_thread():

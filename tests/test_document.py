@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import typedshm
-from make_schemas import EXAMPLES, files
+from helpers.make_schemas import EXAMPLES, files
 from typedshm import (
     Bytes,
     DocumentError,
@@ -226,7 +226,7 @@ def test_random_damage_is_refused_or_harmless(data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("path", files(), ids=lambda path: path.name)
 def test_the_files_in_schemas_are_current(path: Path) -> None:
-    assert path.read_bytes() == files()[path], "run: python tests/make_schemas.py"
+    assert path.read_bytes() == files()[path], "run: python tests/helpers/make_schemas.py"
 
 
 def test_schemas_holds_nothing_else() -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import marks
 import typedshm
-from peers import PATIENCE, Child, interrupt, until
-from shared_types import Big, Car, Record, record, whole
+from helpers import marks
+from helpers.peers import PATIENCE, Child, interrupt, until
+from helpers.shared_types import Big, Car, Record, record, whole
+from helpers.wire import WORD_WAITING, Presences, Wire
 from typedshm import array
-from wire import WORD_WAITING, Presences, Wire
 
 
 @pytest.fixture(params=[1, 2, 3, 5])

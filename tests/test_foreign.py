@@ -13,8 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 import typedshm
-from marks import not_on_windows
-from peers import Child, until
+from helpers.marks import not_on_windows
+from helpers.peers import Child, until
 from typedshm import NamedMutex, RawSection, Struct, u32, u64
 
 WINDOWS = sys.platform == "win32"

@@ -9,11 +9,11 @@ import threading
 import numpy as np
 import pytest
 
-import marks
 import typedshm
-from peers import Child, quiet_fork, until
-from shared_types import Big, Car, Record, record, whole
-from wire import Presences, Wire
+from helpers import marks
+from helpers.peers import Child, quiet_fork, until
+from helpers.shared_types import Big, Car, Record, record, whole
+from helpers.wire import Presences, Wire
 
 pytestmark = marks.fork
 

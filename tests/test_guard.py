@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-import marks
 import typedshm
-from peers import ALARM, Child
-from shared_types import Record, record
+from helpers import marks
+from helpers.peers import ALARM, Child
+from helpers.shared_types import Record, record
 from typedshm import NamedMutex, _native, current_task
 
 

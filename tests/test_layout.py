@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import marks
-from compilers import compile_with, require
+from helpers import marks
+from helpers.compilers import compile_with, require
 from typedshm.errors import SchemaError
 from typedshm.layout.layout import Enumeration, Layout, LayoutField
 from typedshm.layout.markers import (

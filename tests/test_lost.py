@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-import marks
 import typedshm
-from peers import PATIENCE, Child, quiet_fork, run_script, until
-from shared_types import Big, Car, Frame, whole
+from helpers import marks
+from helpers.peers import PATIENCE, Child, quiet_fork, run_script, until
+from helpers.shared_types import Big, Car, Frame, whole
+from helpers.wire import WORD_WAITING, Wire
 from typedshm.memory.names import place
 from typedshm.memory.spec import Blueprint
-from wire import WORD_WAITING, Wire
 
 cut_short = marks.not_on_windows("a file that is mapped cannot be cut short")
 LOST = "has lost its memory"

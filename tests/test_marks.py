@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import compilers
-import marks
+from helpers import compilers, marks
 
 ROOT = Path(__file__).parents[1]
 OPTIONS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]["ini_options"]

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import marks
 import typedshm
-from peers import Child
-from shared_types import Byte, Car, Frame, Record, record, whole
+from helpers import marks
+from helpers.peers import Child
+from helpers.shared_types import Byte, Car, Frame, Record, record, whole
+from helpers.wire import Presences
 from typedshm.memory import lifecycle
 from typedshm.memory.names import place
-from wire import Presences
 
 # ---- names ---------------------------------------------------------------------------------------------------------
 

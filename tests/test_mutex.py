@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-import marks
 import typedshm
-from peers import Child, SharedBytes, sched_yield, until
+from helpers import marks
+from helpers.peers import Child, SharedBytes, sched_yield, until
+from helpers.wire import WORD_WAITING, Wire
 from typedshm import NamedMutex
 from typedshm.memory.names import place
-from wire import WORD_WAITING, Wire
 
 
 def test_it_is_taken_and_given_back():

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-import marks
 import typedshm
-from peers import Child
-from shared_types import Frame
+from helpers import marks
+from helpers.peers import Child
+from helpers.shared_types import Frame
 from typedshm import _native
 from typedshm.memory import lifecycle, paging
 

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-import marks
 import typedshm
-from peers import Child
-from shared_types import Byte, Car, whole
+from helpers import marks
+from helpers.peers import Child
+from helpers.shared_types import Byte, Car, whole
+from helpers.wire import WORD_ACQUISITION, Wire
 from typedshm import _native
 from typedshm.layout import document_model
 from typedshm.memory import lifecycle
 from typedshm.memory.names import directory, place
-from wire import WORD_ACQUISITION, Wire
 
 pytestmark = marks.permission_bits
 

@@ -5,14 +5,14 @@ import sys
 import pytest
 
 import typedshm
-from borrowing import SCHEMAS, fail, versions_of
-from peers import Child, until
-from shared_types import Car, Record, record, whole
+from helpers.borrowing import SCHEMAS, fail, versions_of
+from helpers.peers import Child, until
+from helpers.shared_types import Car, Record, record, whole
+from helpers.wire import WORD_OWNER, Presences, Wire
 from typedshm import u32
 from typedshm.memory import lifecycle
 from typedshm.memory.names import place
 from typedshm.memory.paging import Paging
-from wire import WORD_OWNER, Presences, Wire
 
 
 @pytest.fixture(params=SCHEMAS)

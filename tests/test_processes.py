@@ -9,10 +9,10 @@ import threading
 import numpy as np
 import pytest
 
-import marks
 import typedshm
-from peers import PATIENCE, START_METHODS, Child, Gate, interrupt_when, stop_forkserver
-from shared_types import (
+from helpers import marks
+from helpers.peers import PATIENCE, START_METHODS, Child, Gate, interrupt_when, stop_forkserver
+from helpers.shared_types import (
     Big,
     Car,
     Frame,
@@ -21,8 +21,8 @@ from shared_types import (
     record,
     whole,
 )
+from helpers.wire import WORD_WAITING, Wire
 from typedshm.memory import lifecycle
-from wire import WORD_WAITING, Wire
 
 # ---- one region for all --------------------------------------------------------------------------------------------
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-import marks
 import typedshm
-from compilers import compile_with, require
-from peers import PATIENCE, until
-from shared_types import Car, Record, record, whole
-from wire import WORD_ACQUISITION, WORD_OWNER, Presences, Wire
+from helpers import marks
+from helpers.compilers import compile_with, require
+from helpers.peers import PATIENCE, until
+from helpers.shared_types import Car, Record, record, whole
+from helpers.wire import WORD_ACQUISITION, WORD_OWNER, Presences, Wire
 
 # ---- the header ----------------------------------------------------------------------------------------------------
 

@@ -18,8 +18,8 @@ import numpy as np
 import pydantic
 import pytest
 
-import marks
 import typedshm
+from helpers import marks
 from typedshm import _native
 
 Written = Callable[..., ModuleType]

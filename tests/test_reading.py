@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 import typedshm
-from peers import ALARM, PATIENCE, alarm, interrupt_when, until
-from shared_types import Car, Record, record, whole
+from helpers.peers import ALARM, PATIENCE, alarm, interrupt_when, until
+from helpers.shared_types import Car, Record, record, whole
+from helpers.wire import WORD_DIRTY, WORD_WAITING, Wire
 from typedshm import array
 from typedshm.schema import resolve
-from wire import WORD_DIRTY, WORD_WAITING, Wire
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import typedshm
-from peers import PATIENCE, interrupt, interruptible
+from helpers.peers import PATIENCE, interrupt, interruptible
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import typedshm
-from peers import run_script, until
-from shared_types import Big, Byte, Car, Frame, Record, record, whole
-from system import SEGFAULT
-from wire import Wire
+from helpers.peers import run_script, until
+from helpers.shared_types import Big, Byte, Car, Frame, Record, record, whole
+from helpers.system import SEGFAULT
+from helpers.wire import Wire
 
 # ---- empty, writing, reading ---------------------------------------------------------------------------------------
 
@@ -343,7 +343,7 @@ def test_nothing_that_outlives_its_region_crashes():
     script = """
 import gc, threading
 import numpy as np, typedshm
-from shared_types import Big, Car, whole
+from helpers.shared_types import Big, Car, whole
 
 big = typedshm.create("big", Big)
 with big.loan() as t:
@@ -397,7 +397,7 @@ for _ in range(5):
 def test_debug_mode_catches_writing_through_an_array_kept_from_a_loan(debug):
     script = """
 import typedshm
-from shared_types import Big
+from helpers.shared_types import Big
 with typedshm.create("big", Big) as region:
     for verb in (region.loan, region.update):
         with verb() as t:

@@ -7,7 +7,7 @@ import pydantic
 import pytest
 
 import typedshm
-from shared_types import Car, Other, Tick, whole
+from helpers.shared_types import Car, Other, Tick, whole
 from typedshm import f32, u8, u64
 
 

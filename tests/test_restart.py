@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 import typedshm
-from peers import PATIENCE, Child, until
-from shared_types import Big, Car, whole
-from wire import WORD_ACQUISITION, WORD_DIRTY, WORD_OWNER, WORD_WAITING, Wire
+from helpers.peers import PATIENCE, Child, until
+from helpers.shared_types import Big, Car, whole
+from helpers.wire import WORD_ACQUISITION, WORD_DIRTY, WORD_OWNER, WORD_WAITING, Wire
 
 LINES = 640 + 8 * 512
 FAR = 2**63  # ns since 1970: nobody will wake up before

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-import marks
 import typedshm
-from peers import Child, Gate
-from shared_types import Record, record, torn_records
+from helpers import marks
+from helpers.peers import Child, Gate
+from helpers.shared_types import Record, record, torn_records
+from helpers.wire import Wire
 from typedshm.memory import lifecycle
-from wire import Wire
 
 resource: Any = None if marks.WINDOWS else importlib.import_module("resource")
 

@@ -23,10 +23,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-import marks
 import typedshm
-from peers import Child
-from shared_types import Big, Record
+from helpers import marks
+from helpers.peers import Child
+from helpers.shared_types import Big, Record
 
 NAME = "region"
 CHILDREN = 1 if marks.WINDOWS else 2

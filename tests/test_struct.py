@@ -22,8 +22,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-import marks
-from buffers import Buffer
+from helpers import marks
+from helpers.buffers import Buffer
 from typedshm import _native
 from typedshm.errors import Closed, FieldOverflow, FieldTypeError, FieldValueError, SchemaError
 from typedshm.layout.kinds import KINDS

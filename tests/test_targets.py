@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-import marks
-from compilers import CORE, PACKAGE, PROTOCOL, compile_with, zig
-from wire import Header, Lines, Presence, Slot
+from helpers import marks
+from helpers.compilers import CORE, PACKAGE, PROTOCOL, compile_with, zig
+from helpers.wire import Header, Lines, Presence, Slot
 
 pytestmark = marks.compiler
 
@@ -31,7 +31,7 @@ STANDARDS = {"c11": "c", "c++11": "c++", "c++20": "c++"}
 
 
 def expected() -> Iterator[str]:
-    """What tests/wire.py says of the structures, as conditions in C."""
+    """What tests/helpers/wire.py says of the structures, as conditions in C."""
     structures: tuple[tuple[str, type[ctypes.Structure]], ...] = (
         ("tshm_header", Header),
         ("tshm_slot", Slot),

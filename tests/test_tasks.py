@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-import marks
 import typedshm
-from loops import LOOPS, Loop, loop_of
-from peers import PATIENCE, Child
-from shared_types import Car, Record, record, whole
+from helpers import marks
+from helpers.loops import LOOPS, Loop, loop_of
+from helpers.peers import PATIENCE, Child
+from helpers.shared_types import Car, Record, record, whole
+from helpers.wire import Wire
 from typedshm import NamedMutex, Region, current_task
-from wire import Wire
 
 Entering = Callable[[], AbstractContextManager[Any]]
 

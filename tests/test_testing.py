@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-import marks
 import typedshm
-from peers import Child
-from shared_types import Byte
+from helpers import marks
+from helpers.peers import Child
+from helpers.shared_types import Byte
 from typedshm.memory import lifecycle
-from typedshm.testing.isolation import isolated
+from typedshm.testing import isolated
 
 
 def test_inside_and_outside_do_not_see_each_other(namespace):

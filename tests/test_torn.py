@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import typedshm
-from peers import ALIVE, Child, SharedBytes
-from shared_types import POSITIONS, Frame, Record, frame_words, is_whole, record, record_words, torn_records
+from helpers.peers import ALIVE, Child, SharedBytes
+from helpers.shared_types import POSITIONS, Frame, Record, frame_words, is_whole, record, record_words, torn_records
 
 pytestmark = pytest.mark.parallel  # what never runs at the same moment is seldom seen torn
 

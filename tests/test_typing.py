@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import pytest
 
-import marks
+from helpers import marks
 
 FOLDER = Path(__file__).parent / "typing"
 FILES = ["user_file.py", "mistakes.py"]

@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 
 import typedshm
-from peers import PATIENCE, Child, until
-from shared_types import Pose
+from helpers.peers import PATIENCE, Child, until
+from helpers.shared_types import Pose
+from helpers.wire import WORD_WAITING, Wire, instance_of, memory_of
 from typedshm import _native
 from typedshm.memory.names import place
-from wire import WORD_WAITING, Wire, instance_of, memory_of
 
 if sys.platform != "win32":
     pytest.skip("about Windows' own mechanisms", allow_module_level=True)
 
 from ctypes import wintypes
 
-from system import NamedEvent
+from helpers.system import NamedEvent
 from typedshm.memory.windows.security import descriptor
 
 kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)

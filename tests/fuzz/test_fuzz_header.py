@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-import marks
 import typedshm
-from compilers import compile_with, copy_core, replace_once, require
-from shared_types import Car, whole
-from wire import Wire
+from helpers import marks
+from helpers.compilers import compile_with, copy_core, replace_once, require
+from helpers.shared_types import Car, whole
+from helpers.wire import Wire
 
 HERE = Path(__file__).parent
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from trials import Attempt, each_outcome, survive, verbs_of
 
-import marks
 import typedshm
-from peers import Child, SharedBytes, until
-from shared_types import Car, whole
-from wire import Lines, Wire, checksum
+from helpers import marks
+from helpers.peers import Child, SharedBytes, until
+from helpers.shared_types import Car, whole
+from helpers.wire import Lines, Wire, checksum
+from trials import Attempt, each_outcome, survive, verbs_of
 
 ROUNDS = 20 if marks.WINDOWS else 480
 AT_OPENING = {"RegionCorrupt", "RegionNotFound", "RegionLost", "LayoutMismatch", "RegionFull"}

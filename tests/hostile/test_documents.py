@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from trials import Attempt, survive
 
 import typedshm
-from shared_types import Car, whole
+from helpers.shared_types import Car, whole
+from trials import Attempt, survive
 from typedshm.layout import document
 from typedshm.layout.document import SIZE_LIMIT
 from typedshm.layout.document_model import DEPTH_LIMIT

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from trials import Attempt, each_outcome, limit_memory, survive, verbs_of
 
-import marks
 import typedshm
-from peers import Child
-from shared_types import Byte, Car, Other, whole
-from wire import Header, Wire, checksum
+from helpers import marks
+from helpers.peers import Child
+from helpers.shared_types import Byte, Car, Other, whole
+from helpers.wire import Header, Wire, checksum
+from trials import Attempt, each_outcome, limit_memory, survive, verbs_of
 
 LINES = 640 + 8 * 512
 """Where the lines end that every region has."""

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-import marks
 import typedshm
-from shared_types import Byte, Car
+from helpers import marks
+from helpers.shared_types import Byte, Car
 from typedshm.memory import lifecycle
 from typedshm.memory.names import place
 

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from trials import Attempt, each_outcome, survive, verbs_of
 
-import marks
 import typedshm
-from shared_types import Car, whole
-from wire import WORD_ACQUISITION, WORD_DIRTY, WORD_OWNER, WORD_WAITING, Wire
+from helpers import marks
+from helpers.shared_types import Car, whole
+from helpers.wire import WORD_ACQUISITION, WORD_DIRTY, WORD_OWNER, WORD_WAITING, Wire
+from trials import Attempt, each_outcome, survive, verbs_of
 
 # ---- head ----------------------------------------------------------------------------------------------------------
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-import marks
 import typedshm
-from shared_types import Byte
+from helpers import marks
+from helpers.shared_types import Byte
 from typedshm.memory import lifecycle
 from typedshm.memory.names import directory, place, places
 

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import typedshm
-from peers import Child, SharedBytes
+from helpers.peers import Child, SharedBytes
 
 _BEAT = 200  # cases between two signs of life
 _ROOM = 256 << 20  # more than any case may need

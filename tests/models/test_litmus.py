@@ -5,10 +5,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import rc11
 
-import marks
-from compilers import compile_with, require
+import rc11
+from helpers import marks
+from helpers.compilers import compile_with, require
 
 HERE = Path(__file__).parent
 PACKAGE = HERE.parents[1] / "src" / "typedshm"

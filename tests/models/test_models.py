@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import marks
+from helpers import marks
 
 HERE = Path(__file__).parent
 

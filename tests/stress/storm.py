@@ -14,11 +14,11 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 
-import marks
 import typedshm
-from peers import Child, SharedBytes, until
+from helpers import marks
+from helpers.peers import Child, SharedBytes, until
+from helpers.wire import WORD_OWNER
 from typedshm import Shape, Struct
-from wire import WORD_OWNER
 
 
 class Small(Struct):

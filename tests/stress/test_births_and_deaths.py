@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-import marks
 import typedshm
-from peers import Child, SharedBytes, quiet_fork, run_script, sched_yield, until
-from shared_types import Record, record
+from helpers import marks
+from helpers.peers import Child, SharedBytes, quiet_fork, run_script, sched_yield, until
+from helpers.shared_types import Record, record
 from typedshm.memory import lifecycle
 
 FOLDER = Path(typedshm.__file__).parent
@@ -400,7 +400,7 @@ def test_two_thousand_dead_participants_use_up_no_presence_entry() -> None:
 
 FALL_ONE_BY_ONE = """
 import os, signal, typedshm
-from shared_types import Record, record
+from helpers.shared_types import Record, record
 for _ in range(520):
     pid = os.fork()
     if pid == 0:

@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-import marks
 import typedshm
+from helpers import marks
+from helpers.wire import Wire
 from storm import EXACT, Crew, Lane, Large, Queue, Small, fill, is_true, is_whole, words_of
-from wire import Wire
 
 pytestmark = pytest.mark.parallel  # on one processor it hits but those who are waiting for it
 

@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-import marks
 import typedshm
-from peers import PATIENCE
+from helpers import marks
+from helpers.peers import PATIENCE
+from helpers.wire import WORD_OWNER, Wire
 from storm import BLIND, TELLS_SLEEPS, Crew, Lane, Large, Small, fill, is_true, words_of
-from wire import WORD_OWNER, Wire
 
 pytestmark = pytest.mark.parallel  # on one processor it hits but those who are waiting for it
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-import marks
-from compilers import CORE, compile_with, copy_core, replace_once, require
+from helpers import marks
+from helpers.compilers import CORE, compile_with, copy_core, replace_once, require
 
 pytestmark = [
     marks.compiler,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "src" / "typedshm"
-PROTOCOL = Path(__file__).parent / "platform" / "protocol.c"
+PACKAGE = Path(__file__).parents[2] / "src" / "typedshm"
+PROTOCOL = Path(__file__).parents[1] / "platform" / "protocol.c"
 
 CORE = tuple(f"{noun}.c" for noun in ("lock", "os_posix", "os_linux", "fault_posix", "watch"))
 """The part of the core that knows no Python, on Linux."""

@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-import marks
+from helpers import marks
 
 if sys.platform == "win32":
     import _winapi
@@ -246,7 +246,7 @@ def alarm(seconds: float) -> None:
 def interruptible(script: str) -> "subprocess.Popen[str]":
     """Start a Python script that :func:`interrupt` can interrupt; its complaint goes into a pipe."""
     if not FORKS:
-        script = f"import peers; peers.interrupt_at_end_of_input()\n{script}"
+        script = f"from helpers import peers; peers.interrupt_at_end_of_input()\n{script}"
     ours = {} if FORKS else {"stdin": subprocess.PIPE, "env": {**os.environ, "PYTHONPATH": python_path()}}
     return subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True, **ours)
 
@@ -295,7 +295,7 @@ def sched_yield() -> None:
 
 def python_path() -> str:
     """What has a Python find the modules of the tests."""
-    return os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    return os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
 
 
 def run_script(script: str, **environment: str) -> "subprocess.CompletedProcess[str]":

@@ -5,7 +5,7 @@ import contextlib
 import numpy as np
 
 import typedshm
-from shared_types import Big, Car, whole
+from helpers.shared_types import Big, Car, whole
 from typedshm import array
 
 SCHEMAS = {"small": Car, "large": Big}

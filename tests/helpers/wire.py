@@ -13,7 +13,7 @@ from typedshm import _native
 from typedshm.memory.names import place
 
 if sys.platform == "win32":
-    from system import NamedEvent
+    from helpers.system import NamedEvent
 
 if sys.platform == "win32":
     import msvcrt

@@ -6,7 +6,7 @@ from pathlib import Path
 from typedshm import Struct
 from typedshm.layout import document
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "examples" / "camera"))
 
 from consumer import ConsumerReport  # noqa: E402

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from peers import PATIENCE
+from helpers.peers import PATIENCE
 
 Task = Callable[[], Awaitable[Any]]
 

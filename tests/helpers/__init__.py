@@ -1,0 +1,1 @@
+"""What the tests share: other processes, structs, the bytes of a region, questions to the system, markers."""
