@@ -20,8 +20,9 @@ home=${TYPEDSHM_PYTHONS:-${XDG_CACHE_HOME:-$HOME/.cache}/typedshm-pythons}
 source "$here/debian.sh"
 
 # what is about files, examples, sizes and tools rather than about the Python that runs it
-apart=(stress hostile fuzz models sanitizers test_{barriers,benchmarks,build_backend,camera,examples,examples_arrays}.py
-    test_{kills,paging,permissions,readme,rooms,scale,state_machine,targets,torn}.py)
+apart=(examples fuzz hostile models sanitizers stress memory/test_{paging,permissions}.py
+    platform/test_{kills,targets}.py project/test_{benchmarks,build_backend,import_order,readme}.py
+    region/test_{scale,state_machine,torn}.py)
 
 all='' fresh='' versions=() arguments=()
 while (($#)); do

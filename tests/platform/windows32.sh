@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A 32-bit Windows program and a 64-bit Windows Python sharing regions: tests/test_bits.py, from a Debian machine.
+# A 32-bit Windows program and a 64-bit Windows Python sharing regions, from a Debian machine: test_word_sizes.py.
 #
 #   windows32.sh [PYTEST ARGUMENTS]
 #
@@ -63,5 +63,5 @@ debian_run "$debian" "$home:$home" "$root:/mnt/project:ro" -- \
     cp "$home/prefix/drive_c/windows/system32/bcryptprimitives.dll" "$prefix/drive_c/windows/system32"
     export PYTHONPATH="$(windows_path "$run/site");$(windows_path "$home/packages")"
     cd /mnt/project
-    windows_python -m pytest -p no:cacheprovider -rs tests/test_bits.py "$@"
+    windows_python -m pytest -p no:cacheprovider -rs tests/platform/test_word_sizes.py "$@"
 ' - "$@" 9>&-

@@ -15,9 +15,9 @@ if [[ ${1:-} == --all ]]; then
     extra='[test]' all=1 && shift
 fi
 rest=() # what is not about the C core, or is about orders, sizes and pages (mlock() does nothing here) rather than bytes
-for name in models stress fuzz hostile/test_{documents,impostors,names}.py \
-    test_{adapters,barriers,benchmarks,build_backend,camera,catalog,document,layout,paging,permissions,readme}.py \
-    test_{examples,examples_arrays,region_schemas,rooms,round_trip,scale,state_machine,targets,testing,torn,typing}.py; do
+for name in examples fuzz models project schema stress testing hostile/test_{documents,impostors,names}.py \
+    layout/test_{document,layout}.py memory/test_{paging,permissions}.py platform/test_targets.py \
+    region/test_{region_schemas,scale,state_machine,torn}.py sharing/test_catalog.py struct/test_round_trip.py; do
     [[ ! -e tests/$name ]] || rest+=("tests/$name")
 done
 
@@ -40,7 +40,8 @@ trap 'rm -rf "$reports"' EXIT
 asan=handle_sigbus=0:handle_segv=0:handle_abort=0:handle_sigfpe=0:handle_sigill=0
 asan+=:detect_leaks=0:allocator_may_return_null=1
 marks="not compiler and not spin and not node and not long" # whose programs are not built with the sanitizers
-limit=tests/test_lost.py::test_a_limit_on_private_memory_is_no_obstacle # to the sanitizer's own allocator it is one
+# to the sanitizer's own allocator it is one
+limit=tests/region/test_lost.py::test_a_limit_on_private_memory_is_no_obstacle
 status=0
 suite() {
     env LD_PRELOAD="$(gcc -print-file-name=libasan.so)" PYTHONMALLOC=malloc \

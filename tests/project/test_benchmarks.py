@@ -11,7 +11,7 @@ from typing import Any
 from helpers import marks
 from helpers.peers import PATIENCE
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "tests" / "benchmarks"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 KEYS = {"name", "peer", "ours", "theirs", "unit", "ratio", "bar", "met"}

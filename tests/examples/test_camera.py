@@ -21,7 +21,7 @@ import typedshm
 from helpers import marks
 from helpers.system import kill, wait_for_exit
 
-CAMERA = Path(__file__).parents[1] / "examples" / "camera"
+CAMERA = Path(__file__).parents[2] / "examples" / "camera"
 sys.path.insert(0, str(CAMERA))
 
 from consumer import Consumer, ConsumerReport  # noqa: E402

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-BACKEND = Path(__file__).parents[1] / "src" / "build_backend"
+BACKEND = Path(__file__).parents[2] / "src" / "build_backend"
 
 
 class Builder(types.ModuleType):

@@ -144,7 +144,7 @@ class Car(Struct):
 
 def test_columns_of_a_data_frame():
     pytest.importorskip("pandas", reason="pandas is not installed", exc_type=ImportError)
-    sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
+    sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
     try:
         from pandas_table import to_frame  # it takes pandas
     finally:

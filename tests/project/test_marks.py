@@ -9,7 +9,7 @@ import pytest
 
 from helpers import compilers, marks
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 OPTIONS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]["ini_options"]
 
 
@@ -29,14 +29,14 @@ def collected(*arguments: str) -> list[str]:
 
 
 def test_one_line_says_what_was_left_out_and_how_to_run_it() -> None:
-    said, closing = collected("tests/test_layout.py", "tests/test_lost.py")
+    said, closing = collected("tests/layout/test_layout.py", "tests/region/test_lost.py")
     assert said.startswith(
         f"left out: 1 that take {marks.TAKES_MORE['compiler']}, 3 that take {marks.TAKES_MORE['root']};"
     )
     assert "python -m pytest -m ''" in said
     assert "4 deselected" in closing
-    assert "left out" not in "".join(collected("tests/test_layout.py", "-m", ""))
-    assert "left out" not in "".join(collected("tests/test_layout.py", "-m", "compiler"))
+    assert "left out" not in "".join(collected("tests/layout/test_layout.py", "-m", ""))
+    assert "left out" not in "".join(collected("tests/layout/test_layout.py", "-m", "compiler"))
 
 
 def test_a_test_that_is_not_marked_gets_no_compiler() -> None:

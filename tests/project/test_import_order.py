@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[1] / "src" / "typedshm"
+PACKAGE = Path(__file__).parents[2] / "src" / "typedshm"
 
 # Each room with the rooms below it that its modules import: no more may be imported, and no less stands here. Between
 # `memory` and the description of values (layout, struct, schema) is a wall: they first meet in `region`.

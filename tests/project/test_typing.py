@@ -12,7 +12,7 @@ import pytest
 
 from helpers import marks
 
-FOLDER = Path(__file__).parent / "typing"
+FOLDER = Path(__file__).parents[1] / "typing"
 FILES = ["user_file.py", "mistakes.py"]
 
 Findings: TypeAlias = dict[tuple[str, int], str]

@@ -1,10 +1,10 @@
-"""What platform/kills.py shows to people, it shows here as well."""
+"""What kills.py shows to people, it shows here as well."""
 
 import subprocess
 import sys
 from pathlib import Path
 
-KILLS = Path(__file__).parent / "platform" / "kills.py"
+KILLS = Path(__file__).with_name("kills.py")
 
 
 def test_processes_killed_at_the_worst_moments_cost_what_was_promised() -> None:
