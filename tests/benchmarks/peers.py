@@ -35,7 +35,8 @@ from measurement import Measurement, Plan
 from typedshm.testing.isolation import isolated
 
 HERE = Path(__file__).parent
-README = HERE.parents[1] / "README.md"
+README = HERE / "README.md"
+FRONT_PAGE = HERE.parents[1] / "README.md"
 WORKS = {"records": records, "frames": frames, "wakes": wakes, "arrivals": arrivals, "growth": growth}
 DEATHS = "deaths"
 
@@ -91,7 +92,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--publish",
         action="store_true",
-        help="write the tables into the README, and peers.json, peers.svg and growth.svg beside this file",
+        help="write README.md, peers.json, peers.svg and growth.svg beside this file, and the front page's summary",
     )
     options = parser.parse_args(arguments)
     if options.publish and options.only:
@@ -125,18 +126,19 @@ def main(arguments: list[str] | None = None) -> int:
     if options.json:
         rows.save(every, options.json)
     if options.publish:
-        publish(measured, report.markdown(measured, dead, every, named, families(peers).get), families(peers))
+        publish(measured, families(peers))
+        report.insert(README, report.markdown(measured, dead, every, named, families(peers).get))
+        report.insert(FRONT_PAGE, report.summary(every, families(peers).get))
         rows.save(every, HERE / "peers.json")
     return 0
 
 
-def publish(measured: list[Measurement], text: str, family: dict[str, str]) -> None:
-    """Write the plots and the README's part."""
+def publish(measured: list[Measurement], family: dict[str, str]) -> None:
+    """Write the plots."""
     import plots  # matplotlib is heavy, and needed for nothing else
 
     plots.peers(measured, family.get, HERE / "peers.svg")
     plots.growth(measured, HERE / "growth.svg")
-    report.insert(README, text)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The part of the README that says how fast it is, in words and tables."""
+"""What the READMEs say of speed, in words and tables: all of it in this folder's, a summary on the front page."""
 
 import datetime
 import os
@@ -9,6 +9,15 @@ from pathlib import Path
 
 from measurement import OURS, Death, Measurement
 from rows import Row, number
+
+SUMMARISED = (
+    "read a record",
+    "write a record",
+    "1080p to 3 readers, filled in place, viewed",
+    "wake a waiting process",
+    "attach",
+)
+"""The rows of the front page."""
 
 BEGIN = "<!-- peers: written by tests/benchmarks/peers.py --publish -->"
 END = "<!-- end of peers -->"
@@ -57,12 +66,11 @@ def markdown(
     family: Family,
 ) -> str:
     """All of it."""
-    date = datetime.datetime.now(datetime.UTC).date().isoformat()
     parts = [
-        f"Taken on {date}, on {machine()}, with {', '.join(versions)}. Medians; everybody takes turns in the same run,"
-        " so that what counts is the ratio, the median over the rounds. Readers are processes of their own that sleep"
-        " until they are woken (py-lmdb and global-buffer cannot and look again and again).",
-        "![What the verbs cost beside the peers](tests/benchmarks/peers.svg)",
+        f"Taken on {today()}, on {machine()}, with {', '.join(versions)}. Medians; everybody takes turns in the same"
+        " run, so that what counts is the ratio, the median over the rounds. Readers are processes of their own that"
+        " sleep until they are woken (py-lmdb and global-buffer cannot and look again and again).",
+        "![What the verbs cost beside the peers](peers.svg)",
         "**Bars.** What typedshm may cost at most, as a share of something else's cost. `memcpy` is `numpy.copyto`,"
         " from four sources to four targets in turn as a ring does, so that neither is in the cache.",
         _bars(measurements, rows),
@@ -72,10 +80,36 @@ def markdown(
         "**Killed.** A writer gets a SIGKILL half-way through a write:",
         _deaths(deaths),
         "How costs grow with fields, bytes, readers and regions: "
-        "[growth.svg](tests/benchmarks/growth.svg). All rows, with 99th percentiles: "
-        "[peers.json](tests/benchmarks/peers.json).",
+        "[growth.svg](growth.svg). All rows, with 99th percentiles: "
+        "[peers.json](peers.json).",
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def summary(rows: Sequence[Row], family: Family) -> str:
+    """Return the front page's part: the picture, some rows beside the fastest peer of each, and every missed bar."""
+    peers = [row for row in rows if row.name in SUMMARISED and row.theirs is not None and family(row.peer) is not None]
+    fastest: dict[str, Row] = {}
+    for row in sorted(peers, key=lambda row: (SUMMARISED.index(row.name), row.theirs)):
+        fastest.setdefault(row.name, row)
+    lines = [
+        [row.name, row.peer, f"{number(row.ours)} {row.unit}", f"{number(row.theirs)} {row.unit}"]
+        for row in fastest.values()
+    ]
+    barred = [row for row in rows if row.bar is not None and row.ratio is not None]
+    missed = [f"{row.name} ({row.ratio:.3f} of {row.peer}, bar {row.bar:.3f})" for row in barred if not row.met]
+    parts = [
+        "![What the verbs cost beside other libraries](tests/benchmarks/peers.svg)",
+        f"Medians, taken on {today()}, on {machine()}. {len(barred) - len(missed)} of {len(barred)} bars are met"
+        + (f"; missed: {'; '.join(missed)}." if missed else "."),
+        _table(["work", "fastest other library", "typedshm", "theirs"], lines, 2),
+    ]
+    return "\n\n".join(parts)
+
+
+def today() -> str:
+    """Return the date as the READMEs give it."""
+    return datetime.datetime.now(datetime.UTC).date().isoformat()
 
 
 def machine() -> str:
