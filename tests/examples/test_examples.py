@@ -37,8 +37,8 @@ def test_every_example_is_run_here() -> None:
     assert tested == {path.name for path in EXAMPLES.glob("*.py")}
 
 
-def test_the_readme_has_the_command_of_each() -> None:
-    readme = (EXAMPLES.parent / "README.md").read_text(encoding="utf-8")
+def test_the_guide_has_the_command_of_each() -> None:
+    readme = (EXAMPLES / "README.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`\.venv/bin/python examples/(\w+\.py)`", readme))
     assert named == {path.name for path in EXAMPLES.glob("*.py")}
 
