@@ -1,4 +1,4 @@
-"""Every code block of the README does what the README says."""
+"""Every code block of the guides does what they say, and every link in them leads somewhere."""
 
 import re
 import subprocess
@@ -11,15 +11,25 @@ import typedshm
 from helpers.peers import PATIENCE, interrupt, interruptible
 
 ROOT = Path(__file__).parents[2]
+GUIDES = sorted(path for pattern in ("", "[!.]*/", "tests/[!._]*/") for path in ROOT.glob(f"{pattern}README.md"))
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+BLOCKS = BLOCK.findall(README)
 PYTHON = [text for language, text in BLOCKS if language == "python"]
 SHELL = [text.strip() for language, text in BLOCKS if language == "sh"]
+# the first two of README are programs for two terminals
+EXAMPLES = [
+    pytest.param(text, id=f"{guide.relative_to(ROOT).as_posix()}-{number}")
+    for guide in GUIDES
+    for number, (language, text) in enumerate(BLOCK.findall(guide.read_text(encoding="utf-8")))
+    if language == "python" and text not in PYTHON[:2]
+]
 
 
 def test_every_block_has_a_language_that_is_run_here() -> None:
     assert {language for language, _ in BLOCKS} == {"python", "sh"}
-    assert len(PYTHON) >= 4
+    assert len(PYTHON) >= 2
+    assert len(EXAMPLES) >= 10
     assert len(SHELL) == 2
 
 
@@ -40,10 +50,31 @@ def test_the_first_example_in_two_terminals() -> None:
     assert complaint.strip().endswith("KeyboardInterrupt")
 
 
-@pytest.mark.parametrize("text", PYTHON[2:], ids=range(2, len(PYTHON)))
+@pytest.mark.parametrize("text", EXAMPLES)
 def test_example(text: str) -> None:
     result = subprocess.run([sys.executable, "-W", "error", "-c", text], capture_output=True, text=True, timeout=60)
     assert result.returncode == 0, result.stderr
+
+
+def anchors(guide: Path) -> set[str]:
+    """Return the names that GitHub gives to the headings of a guide."""
+    text = BLOCK.sub("", guide.read_text(encoding="utf-8"))
+    titles = [
+        re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.+)$", text, re.M)
+    ]
+    assert len(set(titles)) == len(titles), f"{guide}: two headings have the same name"
+    return set(titles)
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(guide: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", BLOCK.sub("", guide.read_text(encoding="utf-8"))):
+        if link.startswith("https://"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = guide.parent / path if path else guide
+        assert target.exists(), f"{link}: no such file"
+        assert not anchor or anchor in anchors(target), f"{link}: no such heading"
 
 
 def test_the_two_commands() -> None:
