@@ -140,7 +140,7 @@ else:
     class KernelMutex:
         """A mutex of the system's, by its exact name; it belongs to a thread, and its owner's death frees it."""
 
-        def __init__(self, name: str, security: str, create: bool = True) -> None: ...
+        def __init__(self, name: str, security: str) -> None: ...
         def acquire(self, timeout: float | None, /) -> int:
             """Take it: 0 taken, 1 timeout, 2 closed, 4 another task of this thread has it."""
         def release(self, repaired: bool, /) -> bool:

@@ -122,16 +122,15 @@ const guard_lock kernel_mutex_lock = {acquire, release, depth};
 
 static PyObject *create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     (void)type;
-    static char *words[] = {"name", "security", "create", NULL};
+    static char *words[] = {"name", "security", NULL};
     PyObject *name, *sddl;
-    int make = 1;
     Names names;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "UU|p:KernelMutex", words, &name, &sddl, &make) ||
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "UU:KernelMutex", words, &name, &sddl) ||
         !names_from(name, sddl, &names))
         return NULL;
-    HANDLE handle = make ? CreateMutexW(&names.attributes, FALSE, names.name) : NULL;
+    HANDLE handle = CreateMutexW(&names.attributes, FALSE, names.name);
     DWORD error = GetLastError();
-    if (!handle && (!make || error == ERROR_ACCESS_DENIED)) { /* who may not do everything with it may yet take it */
+    if (!handle && error == ERROR_ACCESS_DENIED) { /* who may not do everything with it may yet take it */
         handle = OpenMutexW(SYNCHRONIZE | MUTEX_MODIFY_STATE, FALSE, names.name);
         error = handle ? ERROR_ALREADY_EXISTS : GetLastError();
     }

@@ -82,8 +82,7 @@ static int ring_init(PyObject *object, PyObject *args, PyObject *kwargs) {
         return -1;
     if (values->type)
         values->create = (ring_newfunc)PyType_GetSlot(values->type, Py_tp_new);
-    if (!self->seen.holder && seen_start(&self->seen) < 0)
-        return -1;
+    seen_start(&self->seen);
     self->pins.users = PyMem_Calloc(self->ring.slot_count, sizeof *self->pins.users);
     self->pins.kept = PyMem_Calloc(self->ring.slot_count, sizeof *self->pins.kept);
     if (!self->pins.users || !self->pins.kept) {

@@ -25,12 +25,11 @@ static size_t free_count, free_capacity;
 static uint32_t next_index;
 static uint64_t next_holder = 1;
 
-int seen_start(seen_key *key) {
+void seen_start(seen_key *key) {
     PyThread_acquire_lock(indices_lock, WAIT_LOCK);
     key->index = free_count ? free_indices[--free_count] : next_index++;
     key->holder = next_holder++;
     PyThread_release_lock(indices_lock);
-    return 0;
 }
 
 void seen_end(seen_key *key) {

@@ -9,7 +9,7 @@ typedef struct {
     uint64_t holder; /* never given to another handle */
 } seen_key;
 
-int seen_start(seen_key *key);
+void seen_start(seen_key *key);
 void seen_end(seen_key *key);
 /* Where this thread remembers; 0 at first. NULL and a Python error when out of memory. */
 uint64_t *seen_version(const seen_key *key);

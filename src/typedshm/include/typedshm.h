@@ -93,8 +93,8 @@ typedef TSHM_ATOMIC(uint32_t) tshm_atomic_u32;
 
 /* ---- the structures ----------------------------------------------------------------------- */
 
-/* What `state` may say. A creator writes the whole header and every line first, READY last. */
-enum { TSHM_ABSENT = 0, TSHM_INITIALISING = 1, TSHM_READY = 2, TSHM_RETIRED = 3 };
+/* The values of `state`; 0 before a creator begins. It writes the whole header and every line first, READY last. */
+enum { TSHM_INITIALISING = 1, TSHM_READY = 2 };
 
 typedef struct tshm_header {
     uint64_t magic;           /*   0  TSHM_MAGIC */
