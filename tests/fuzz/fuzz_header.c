@@ -95,7 +95,7 @@ static int read_value(const tshm_ring *ring, void *value, tshm_cursor *cursor) {
     return state;
 }
 
-static void write_value(const tshm_ring *ring, tshm_lock *lock, const void *value) {
+static void write_value(const tshm_ring *ring, lock_handle *lock, const void *value) {
     tshm_cursor cursor, again;
     if (!tshm_write_begin(ring, lock_alive, lock, &cursor))
         return;
@@ -128,8 +128,8 @@ static void use(const tshm_header *header, const tshm_ring *ring) {
     read_value(ring, value, &cursor);
     tshm_announce_sleep(ring, 1);
 
-    tshm_lock lock = {.lines = tshm_lines(ring), .presence_count = ring->presence_count};
-    if (lock_attach(&lock) == TSHM_LOCK_TAKEN) {
+    lock_handle lock = {.lines = tshm_lines(ring), .presence_count = ring->presence_count};
+    if (lock_attach(&lock) == LOCK_TAKEN) {
         insist(lock.entry < ring->presence_count, "an entry out of range");
         int taken = lock_try(&lock);
         for (int tries = 0; taken < 0 && tries < 8; tries++)
@@ -138,7 +138,7 @@ static void use(const tshm_header *header, const tshm_ring *ring) {
             insist(lock_owner(&lock) == (int)lock.entry, "somebody else's lock");
             for (int writes = 0; writes < 3; writes++)
                 write_value(ring, &lock, value);
-            insist(lock_release(&lock, true) == TSHM_LOCK_TAKEN, "the lock is lost");
+            insist(lock_release(&lock, true) == LOCK_TAKEN, "the lock is lost");
         }
     }
     free(value);

@@ -2,7 +2,7 @@
  *
  *     threads FILE WRITES
  *
- * Every thread is a participant of its own, with its own descriptor and its own tshm_lock, as if it were a process; the
+ * Every thread is a participant of its own, with its own descriptor and its own lock_handle, as if it were a process; the
  * mapping is one, since the sanitizer knows memory by its address. What it can prove here:
  *
  *  - Copies are of relaxed atomics, so by definition no race, whoever comes between; that they are whole is checked.
@@ -83,18 +83,18 @@ int __wrap_os_peers_alive(const os_peers *peers, uint32_t entry) {
 
 /* ---- participants ---- */
 
-static void come(tshm_lock *lock) {
+static void come(lock_handle *lock) {
     memset(lock, 0, sizeof *lock);
     lock->lines = tshm_lines(&ring);
     lock->presence_count = ring.presence_count;
     lock->peers.fd = open(path, O_RDWR | O_CLOEXEC);
-    insist(lock->peers.fd >= 0 && lock_attach(lock) == TSHM_LOCK_TAKEN, "nobody can attach");
+    insist(lock->peers.fd >= 0 && lock_attach(lock) == LOCK_TAKEN, "nobody can attach");
     for (uint32_t i = 0; i < ring.slot_count; i++) /* as Ring does: a dead predecessor's pins are not ours */
         atomic_fetch_and_explicit(&tshm_slot_of(&ring, i)->pins[lock->entry / 64], ~(1ull << lock->entry % 64),
                                   memory_order_relaxed);
 }
 
-static void go(tshm_lock *lock) {
+static void go(lock_handle *lock) {
     __tsan_release(&lifelines[lock->entry]);
     close(lock->peers.fd);
 }
@@ -134,19 +134,19 @@ static bool everybody_had_a_turn(void) {
 
 static void *writer(void *argument) {
     bool mortal = argument != NULL;
-    tshm_lock lock;
+    lock_handle lock;
     unsigned char value[VALUE];
     come(&lock);
     for (uint64_t turn = 1;; turn++) {
         int taken = lock_try(&lock);
         while (taken < 0)
             taken = lock_wait(&lock, TSHM_SLICE);
-        if (taken == TSHM_LOCK_RECOVERED)
+        if (taken == LOCK_RECOVERED)
             count(&takeovers);
         bool dies = mortal && turn % 64 == 0;
         tshm_cursor cursor;
         if (newest >= writes_wanted && everybody_had_a_turn()) {
-            insist(lock_release(&lock, true) == TSHM_LOCK_TAKEN, "the lock was lost");
+            insist(lock_release(&lock, true) == LOCK_TAKEN, "the lock was lost");
             break;
         }
         /* a pinner that moves on may leave its pin on one slot after the other just as we look: then once more */
@@ -166,7 +166,7 @@ static void *writer(void *argument) {
             count(&deaths_held);
             come(&lock);
         } else {
-            insist(lock_release(&lock, true) == TSHM_LOCK_TAKEN, "the lock was lost");
+            insist(lock_release(&lock, true) == LOCK_TAKEN, "the lock was lost");
         }
     }
     tshm_store(&finished, true, relaxed);
@@ -193,7 +193,7 @@ static void *reader(void *unused) {
 }
 
 static void *pinner(void *unused) {
-    tshm_lock lock;
+    lock_handle lock;
     come(&lock);
     for (uint64_t turn = 1; !tshm_load(&finished, relaxed); turn++) {
         tshm_cursor cursor;

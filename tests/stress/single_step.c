@@ -27,7 +27,7 @@ TSHM_STATIC_ASSERT(STRIDE >= sizeof(tshm_slot) + 8 * WORDS, "a slot holds its pa
 
 static const char *path;
 static tshm_ring ring;
-static tshm_lock lock;
+static lock_handle lock;
 
 static void fail(const char *what) {
     perror(what);
@@ -64,7 +64,7 @@ static void make_region(uint32_t slots) {
 }
 
 /* As a new process, which has nothing of its parent's. */
-static void join(tshm_lock *mine) {
+static void join(lock_handle *mine) {
     mine->lines = lines();
     mine->presence_count = PRESENCE;
     mine->peers.fd = open_file();
@@ -90,7 +90,7 @@ static bool is_value(const uint64_t *words, uint64_t version) {
 
 static uint64_t now;
 
-static void write_next(tshm_lock *mine, uint64_t version) {
+static void write_next(lock_handle *mine, uint64_t version) {
     tshm_cursor cursor;
     uint64_t words[WORDS];
     fill(words, version);
@@ -114,15 +114,15 @@ static int read_newest(uint64_t *version, uint64_t *words) {
     return tshm_read_retry(&cursor) ? TSHM_BUSY : TSHM_READABLE;
 }
 
-static void take_write_release(tshm_lock *mine, uint64_t version) {
+static void take_write_release(lock_handle *mine, uint64_t version) {
     if (lock_try(mine) < 0)
         _exit(1);
     write_next(mine, version);
-    if (lock_release(mine, true) != TSHM_LOCK_TAKEN)
+    if (lock_release(mine, true) != LOCK_TAKEN)
         _exit(1);
 }
 
-static void sleep_and_read(tshm_lock *mine) {
+static void sleep_and_read(lock_handle *mine) {
     uint64_t words[WORDS], version;
     tshm_announce_sleep(&ring, now);
     uint32_t head = (uint32_t)tshm_load(&lines()->head.version, acquire);
@@ -131,7 +131,7 @@ static void sleep_and_read(tshm_lock *mine) {
 }
 
 /* Look at a slot in place, or find that too many are pinned. */
-static void pin_and_let_go(tshm_lock *mine, int expected) {
+static void pin_and_let_go(lock_handle *mine, int expected) {
     tshm_cursor cursor;
     if (tshm_read_begin(&ring, &cursor) != TSHM_READABLE ||
         tshm_pin(&ring, &cursor, mine->entry, lock_alive, mine) != expected)
@@ -153,16 +153,16 @@ static long count_pins(uint64_t bits) {
 /* ---- the child ---- */
 
 static void child(const char *deed, uint64_t version) {
-    tshm_lock mine = {0};
+    lock_handle mine = {0};
     close(lock.peers.fd); /* through the parent's description we would be the parent */
     join(&mine);
     bool attaches = strcmp(deed, "attach") == 0 || strcmp(deed, "inherit") == 0;
-    if (!attaches && lock_attach(&mine) != TSHM_LOCK_TAKEN)
+    if (!attaches && lock_attach(&mine) != LOCK_TAKEN)
         _exit(1);
     if (ptrace(PTRACE_TRACEME, 0, 0, 0) < 0)
         _exit(CANNOT);
     raise(SIGSTOP);
-    if (attaches && (lock_attach(&mine) != TSHM_LOCK_TAKEN || lock_owner(&mine) == (int)mine.entry))
+    if (attaches && (lock_attach(&mine) != LOCK_TAKEN || lock_owner(&mine) == (int)mine.entry))
         _exit(1);
     if (strcmp(deed, "read") == 0)
         sleep_and_read(&mine);
@@ -235,9 +235,9 @@ static uint64_t outlive(uint64_t ordinal, bool by_heir) {
          slot++) /* our own, from prepare(): with an heir's it may be too many */
         atomic_fetch_and_explicit(&tshm_slot_of(&ring, slot)->pins[0], ~(1ull << lock.entry), memory_order_relaxed);
     if (by_heir) { /* as _native/mutex.c does it, whoever comes next drops what its predecessor had pinned */
-        tshm_lock heir = {0};
+        lock_handle heir = {0};
         join(&heir);
-        if (lock_attach(&heir) != TSHM_LOCK_TAKEN)
+        if (lock_attach(&heir) != LOCK_TAKEN)
             fail("lock_attach");
         take_write_release(&lock, ++ordinal); /* before the heir has done so, the pin is one of the living */
         for (uint32_t slot = 0; slot < ring.slot_count; slot++)
@@ -278,10 +278,10 @@ static uint64_t look(uint64_t ordinal, uint64_t head) {
         taken = lock_try(&lock);
     }
     bool dirty = held || (word & TSHM_WORD_DIRTY);
-    count.dirty += (taken == TSHM_LOCK_RECOVERED) != dirty;
+    count.dirty += (taken == LOCK_RECOVERED) != dirty;
     count.uncounted += tshm_load(&writer->deaths, relaxed) != deaths + held;
     write_next(&lock, ordinal + 1);
-    count.stuck += lock_release(&lock, true) != TSHM_LOCK_TAKEN;
+    count.stuck += lock_release(&lock, true) != LOCK_TAKEN;
     if (read_newest(&version, words) != TSHM_READABLE || !is_value(words, version))
         count.torn++;
     count.skipped += version != ordinal + 1;
@@ -295,7 +295,7 @@ int main(int arguments, char **argument) {
     const char *deed = argument[2];
     make_region((uint32_t)atoi(argument[3]));
     join(&lock);
-    if (lock_attach(&lock) != TSHM_LOCK_TAKEN)
+    if (lock_attach(&lock) != LOCK_TAKEN)
         fail("lock_attach");
     uint64_t ordinal = 0;
     while (ordinal < 7)

@@ -1,6 +1,6 @@
 #include "arguments.h"
 
-PyObject *argument_of(PyObject *const *args, Py_ssize_t count, PyObject *names, Py_ssize_t index, const char *name) {
+PyObject *arguments_get(PyObject *const *args, Py_ssize_t count, PyObject *names, Py_ssize_t index, const char *name) {
     if (index >= 0 && index < count)
         return args[index];
     Py_ssize_t named = names ? PyTuple_Size(names) : 0;
@@ -31,18 +31,4 @@ bool arguments_fit(const char *verb, Py_ssize_t count, Py_ssize_t most, PyObject
         }
     }
     return true;
-}
-
-int timeout_convert(PyObject *seconds, int64_t *ns) {
-    if (!seconds)
-        return 0;
-    if (seconds == Py_None) {
-        *ns = TSHM_FOREVER;
-        return 0;
-    }
-    double value = PyFloat_AsDouble(seconds);
-    if (value == -1.0 && PyErr_Occurred())
-        return -1;
-    *ns = value > 0 ? (value < 9e9 ? (int64_t)(value * 1e9) : TSHM_FOREVER) : 0;
-    return 0;
 }

@@ -7,10 +7,6 @@
 /* All keywords are among the `known` ones, and there are not too many positional ones. */
 bool arguments_fit(const char *verb, Py_ssize_t count, Py_ssize_t most, PyObject *names, const char *const *known);
 /* Keyword `name`, or positional `index` (-1: keyword only); NULL if not given. Borrowed. */
-PyObject *argument_of(PyObject *const *args, Py_ssize_t count, PyObject *names, Py_ssize_t index, const char *name);
-/* A timeout in seconds: None is for ever; negative or NaN counts as 0. NULL leaves *ns. -1 and an error: no number. */
-int timeout_convert(PyObject *seconds, int64_t *ns);
-
-#define TSHM_FOREVER INT64_MAX
+PyObject *arguments_get(PyObject *const *args, Py_ssize_t count, PyObject *names, Py_ssize_t index, const char *name);
 
 #endif

@@ -1,5 +1,12 @@
 /* Block: what update() and loan() return. A transaction: all of it is published, or nothing. */
-#include "ring.h"
+#include "block.h"
+
+#include "arguments.h"
+#include "lease.h"
+#include "reading.h"
+#include "struct.h"
+#include "timeout.h"
+#include "writing.h"
 
 static PyTypeObject *block_type;
 static PyObject *ended_words;
@@ -16,7 +23,7 @@ typedef struct {
     bool loan;
 } Block;
 
-PyObject *block_new(Ring *ring, bool loan, int64_t ns) {
+static PyObject *block_new(Ring *ring, bool loan, int64_t ns) {
     if (ring->values.type && !ring_part(ring, "leased", &ring->values.leased)) /* not later, with the lock held */
         return NULL;
     Block *self = PyObject_New(Block, block_type);
@@ -34,12 +41,12 @@ PyObject *block_new(Ring *ring, bool loan, int64_t ns) {
 /* Small values, and those of a region with one slot, are worked on beside the region: an array kept from the block
  * then never reaches a published version, and a block that raises costs nothing. */
 static bool works_in_slot(const Block *self) {
-    return self->ring->ring.slot_count > 1 && (self->loan || self->ring->size > TSHM_LARGE);
+    return self->ring->ring.slot_count > 1 && (self->loan || self->ring->size > RING_LARGE);
 }
 
 static bool preload(Block *self, void *to) {
     Ring *ring = self->ring;
-    int state = ring_newest_locked(ring, to);
+    int state = reading_newest_locked(ring, to);
     if (state != TSHM_NOTHING)
         return state >= 0;
     PyObject *defaults = PyObject_GetAttrString(ring->schema, "defaults");
@@ -78,7 +85,7 @@ static PyObject *enter_beside(Block *self) {
 static PyObject *enter_slot(Block *self) {
     Ring *ring = self->ring;
     os_watch_faults();
-    if (!ring_write_begin(ring, &self->cursor))
+    if (!writing_begin(ring, &self->cursor))
         return ring_fail(ring, "pinned");
     if (!self->loan && !preload(self, self->cursor.payload))
         return NULL;
@@ -104,7 +111,7 @@ static PyObject *block_enter(PyObject *object, PyObject *unused) {
     Ring *ring = self->ring;
     if (self->value)
         return ring_fail(ring, "entered twice");
-    if (!ring_lock_for_writing(ring, self->timeout))
+    if (!writing_lock(ring, self->timeout))
         return NULL;
     native_set(&self->lease, lease_new(ended_words));
     ring->block_open = true;
@@ -131,7 +138,7 @@ static bool publish(Block *self) {
         if (lost)
             ring_fail(ring, "gone");
         else
-            ring_publish(ring, &self->cursor);
+            writing_publish(ring, &self->cursor);
         return !lost;
     }
     Py_buffer view;
@@ -139,7 +146,7 @@ static bool publish(Block *self) {
         return false;
     bool stored = (size_t)view.len == ring->size; /* an array can be resized by force */
     if (stored)
-        stored = ring_store(ring, view.buf);
+        stored = writing_store(ring, view.buf);
     else
         ring_fail(ring, "resized");
     PyBuffer_Release(&view);
@@ -179,7 +186,7 @@ static PyObject *block_exit(PyObject *object, PyObject *const *args, Py_ssize_t 
         mutex_release(ring->mutex, true);
         return NULL;
     }
-    if (!ring_unlock(ring))
+    if (!writing_unlock(ring))
         return NULL;
     Py_INCREF(Py_False);
     return Py_False;
@@ -205,6 +212,30 @@ static void block_dealloc(PyObject *object) {
     Py_DECREF(type);
 }
 
+/* ---- the verbs ---- */
+
+static PyObject *block_of(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names, bool loan) {
+    static const char *const known[] = {"timeout", NULL};
+    Ring *self = (Ring *)object;
+    int64_t ns = self->timeout;
+    if (count || names) {
+        if (!arguments_fit(loan ? "loan" : "update", count, 0, names, known) ||
+            timeout_convert(arguments_get(args, count, names, -1, "timeout"), &ns) < 0)
+            return NULL;
+    }
+    return block_new(self, loan, ns);
+}
+
+PyObject *block_update(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names) {
+    return block_of(self, args, count, names, false);
+}
+
+PyObject *block_loan(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names) {
+    return block_of(self, args, count, names, true);
+}
+
+/* ---- the type ---- */
+
 static PyMethodDef methods[] = {
     {"__enter__", block_enter, METH_NOARGS, "Take the writers' lock and hand out the value."},
     {"__exit__", (PyCFunction)(void (*)(void))block_exit, METH_FASTCALL, "Publish, or drop if the block raised."},
@@ -221,7 +252,7 @@ static PyType_Slot slots[] = {
 static PyType_Spec spec = {"typedshm._native.Block", sizeof(Block), 0,
                            Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
 
-int block_add(PyObject *module) {
+int block_register(PyObject *module) {
     if (!ended_words &&
         !(ended_words = PyUnicode_FromString("this value belonged to an update() or loan() block, which has ended; "
                                              "use copy.copy(value) inside the block to keep one")))

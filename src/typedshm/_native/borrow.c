@@ -1,5 +1,8 @@
 /* Borrow: the block that borrow() returns. It takes no lock: any thread may enter it, and another leave it. */
+#include "borrow.h"
+
 #include "pin.h"
+#include "view.h"
 
 static PyTypeObject *borrow_type;
 
@@ -11,7 +14,7 @@ typedef struct {
     bool every;
 } Borrow;
 
-PyObject *borrow_new(Ring *ring, uint64_t after, bool every) {
+static PyObject *borrow_new(Ring *ring, uint64_t after, bool every) {
     Borrow *self = PyObject_New(Borrow, borrow_type);
     if (!self)
         return NULL;
@@ -23,6 +26,18 @@ PyObject *borrow_new(Ring *ring, uint64_t after, bool every) {
     return (PyObject *)self;
 }
 
+PyObject *borrow_newest(PyObject *object, PyObject *unused) {
+    (void)unused;
+    return borrow_new((Ring *)object, 0, false);
+}
+
+PyObject *borrow_after(PyObject *object, PyObject *after) {
+    uint64_t number = 0;
+    if (after != Py_None && (number = PyLong_AsUnsignedLongLong(after)) == (uint64_t)-1 && PyErr_Occurred())
+        return NULL;
+    return borrow_new((Ring *)object, number, after != Py_None);
+}
+
 /* A Struct remembers the pin, and raises when it has ended; an array cannot, and keeps it by a Hold. */
 static PyObject *value_of(Ring *ring, Pin *pin) {
     ring_values *values = &ring->values;
@@ -30,7 +45,7 @@ static PyObject *value_of(Ring *ring, Pin *pin) {
         PyObject *viewed = ring_part(ring, "viewed", &values->viewed);
         return viewed ? view_new(pin, viewed, pin->start) : NULL;
     }
-    PyObject *hold = hold_new(pin, NULL);
+    PyObject *hold = pin_hold(pin, NULL);
     if (!hold)
         return NULL;
     PyObject *value = PyObject_CallFunction(values->overlay, "OiO", hold, 0, Py_None);
@@ -119,7 +134,7 @@ static PyType_Slot slots[] = {
 static PyType_Spec spec = {"typedshm._native.Borrow", sizeof(Borrow), 0,
                            Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
 
-int borrow_add(PyObject *module) {
+int borrow_register(PyObject *module) {
     borrow_type = (PyTypeObject *)PyType_FromSpec(&spec);
     return borrow_type ? PyModule_AddObjectRef(module, "Borrow", (PyObject *)borrow_type) : -1;
 }

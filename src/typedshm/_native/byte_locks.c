@@ -1,5 +1,4 @@
-/* Locks on single bytes of a file, which the kernel frees when their holder dies. */
-#include "native.h"
+#include "byte_locks.h"
 
 #include "os.h"
 
@@ -38,7 +37,7 @@ static PyMethodDef functions[] = {
     {NULL, NULL, 0, NULL},
 };
 
-int byte_locks_add(PyObject *module) {
+int byte_locks_register(PyObject *module) {
     struct {
         const char *name;
         unsigned long long value;

@@ -14,26 +14,24 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-typedef struct sigaction Action;
-
 /* Who was there before us: the last one that was found in our place, and those before it. Never freed, since a handler
  * may be reading it. */
-typedef struct Predecessor {
-    Action action;
-    struct Predecessor *older;
-} Predecessor;
+struct predecessor {
+    struct sigaction action;
+    struct predecessor *older;
+};
 
-static TSHM_ATOMIC(Predecessor *) before;
+static TSHM_ATOMIC(struct predecessor *) before;
 
 /* To whom a thread is handing a signal on, from which frame. A predecessor may know us as its own, and hand the signal
  * back; a frame that is not above is of a handler that has jumped away. */
-static TSHM_ATOMIC(Predecessor *) served;
+static TSHM_ATOMIC(struct predecessor *) served;
 static TSHM_ATOMIC(uintptr_t) serving_thread;
 static TSHM_ATOMIC(uintptr_t) serving_frame;
 
 /* The action that ends the process, with the right words of the kernel. */
 static void give_up(int number, const siginfo_t *info) {
-    Action standard;
+    struct sigaction standard;
     memset(&standard, 0, sizeof standard);
     standard.sa_handler = SIG_DFL;
     sigaction(number, &standard, NULL);
@@ -45,7 +43,7 @@ static void give_up(int number, const siginfo_t *info) {
         raise(number);
 }
 
-static void serve(const Action *action, int number, siginfo_t *info, void *context) {
+static void serve(const struct sigaction *action, int number, siginfo_t *info, void *context) {
     bool simple = !(action->sa_flags & SA_SIGINFO);
     if (simple && action->sa_handler == SIG_IGN && info->si_code <= 0)
         return;
@@ -60,7 +58,7 @@ static void serve(const Action *action, int number, siginfo_t *info, void *conte
 static void hand_on(int number, siginfo_t *info, void *context) {
     uintptr_t thread = (uintptr_t)pthread_self(), frame = (uintptr_t)__builtin_frame_address(0);
     bool came_back = tshm_load(&serving_thread, relaxed) == thread && frame < tshm_load(&serving_frame, relaxed);
-    Predecessor *next = tshm_load(&before, acquire); /* with the release in os_watch_faults */
+    struct predecessor *next = tshm_load(&before, acquire); /* with the release in os_watch_faults */
     if (came_back)
         next = tshm_load(&served, relaxed)->older;
     if (!next) {
@@ -106,15 +104,15 @@ static void on_fault(int number, siginfo_t *info, void *context) {
     errno = saved;
 }
 
-static bool is_in_place(const Action *action) {
+static bool is_in_place(const struct sigaction *action) {
     return action->sa_flags & SA_SIGINFO && action->sa_sigaction == on_fault;
 }
 
 void os_watch_faults(void) {
-    Action found, ours;
+    struct sigaction found, ours;
     if (sigaction(SIGBUS, NULL, &found) == 0 && is_in_place(&found))
         return;
-    Predecessor *kept = malloc(sizeof *kept);
+    struct predecessor *kept = malloc(sizeof *kept);
     if (!kept)
         return; /* faults end the process, as they would without us */
     memset(&ours, 0, sizeof ours);

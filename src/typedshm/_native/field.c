@@ -3,7 +3,7 @@
  * A field reaches its bytes through the buffer protocol of the instance, so whatever guards the buffer (a lease that
  * ended, a read-only view) guards every field. Values are converted before the buffer is opened for writing and
  * objects are made after it was closed, so no foreign code runs in between. What is refused, and in which words, is
- * decided by one Python function, told by register_refusal(). */
+ * decided by one Python function, told by register_refusal(). How each kind is read and set is told by a codec. */
 #include "field.h"
 
 static PyObject *refusal; /* told by register_refusal() */
@@ -39,78 +39,17 @@ int field_store(Field *field, PyObject *instance, const char *from, Py_ssize_t s
     return 0;
 }
 
-/* ---- nested Structs: extra = (class, the ctypes field) or, leased, (class, from_buffer, offset) ---- */
-
-/* ctypes' own field makes an object that shares the instance's memory and keeps it alive. */
-static PyObject *struct_get(Field *field, PyObject *instance) {
-    return field->nested(PyTuple_GetItem(field->extra, 1), instance, (PyObject *)field->owner);
-}
-
-/* The nested view depends on the same lease, and asks the instance for its guarded buffer. */
-static PyObject *leased_get(Field *field, PyObject *instance) {
-    PyObject *nested = PyObject_CallFunctionObjArgs(PyTuple_GetItem(field->extra, 1), instance,
-                                                    PyTuple_GetItem(field->extra, 2), NULL);
-    if (!nested)
-        return NULL;
-    if (!struct_check(instance) || !struct_check(nested)) {
-        Py_DECREF(nested);
-        PyErr_SetString(PyExc_TypeError, "typedshm: only a Struct has a leased field");
-        return NULL;
-    }
-    PyObject *lease = struct_state(instance);
-    Py_XINCREF(lease);
-    struct_set_state(nested, lease);
-    return nested;
-}
-
-static int struct_set(Field *field, PyObject *instance, PyObject *value) {
-    PyObject *type = PyTuple_GetItem(field->extra, 0);
-    if (!PyType_Check(type) || !PyObject_TypeCheck(value, (PyTypeObject *)type))
-        return field_refuse(field, value, "type");
-    Py_buffer source;
-    if (PyObject_GetBuffer(value, &source, PyBUF_SIMPLE) < 0)
-        return -1;
-    /* a subclass with more fields would be cut off */
-    int result = source.len == field->size ? field_store(field, instance, source.buf, source.len)
-                                           : field_refuse(field, value, "type");
-    PyBuffer_Release(&source);
-    return result;
-}
-
-/* ---- arrays: extra = (numpy.ndarray, shape, dtype, offset, assign(field, view, value)) ------ */
-
-static PyObject *array_get(Field *field, PyObject *instance) {
-    PyObject *extra = field->extra;
-    return PyObject_CallFunctionObjArgs(PyTuple_GetItem(extra, 0), PyTuple_GetItem(extra, 1), PyTuple_GetItem(extra, 2),
-                                        instance, PyTuple_GetItem(extra, 3), NULL);
-}
-
-static int array_set(Field *field, PyObject *instance, PyObject *value) {
-    PyObject *view = array_get(field, instance);
-    if (!view)
-        return -1;
-    PyObject *done =
-        PyObject_CallFunctionObjArgs(PyTuple_GetItem(field->extra, 4), (PyObject *)field, view, value, NULL);
-    Py_DECREF(view);
-    Py_XDECREF(done);
-    return done ? 0 : -1;
-}
-
 /* ---- the type ------------------------------------------------------------------------------ */
 
-static const Codec own_codecs[] = {
-    {"struct", struct_get, struct_set, 0, false, 2},
-    {"leased", leased_get, struct_set, 0, false, 3},
-    {"array", array_get, array_set, 0, false, 5},
-    {"viewed struct", viewed_struct_get, viewed_set, 0, false, 2},
-    {"viewed array", viewed_array_get, viewed_set, 0, false, 3},
-    {NULL, NULL, NULL, 0, false, 0},
-};
+static const field_codec *const *codecs; /* told by field_set_codecs() */
 
-static const Codec *codec_named(const char *name) {
-    const Codec *tables[] = {number_codecs, text_codecs, own_codecs};
-    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
-        for (const Codec *codec = tables[i]; codec->name; codec++)
+void field_set_codecs(const field_codec *const *tables) {
+    codecs = tables;
+}
+
+static const field_codec *codec_named(const char *name) {
+    for (const field_codec *const *table = codecs; *table; table++)
+        for (const field_codec *codec = *table; codec->name; codec++)
             if (strcmp(codec->name, name) == 0)
                 return codec;
     PyErr_Format(PyExc_ValueError, "Field: unknown codec '%s'", name);
@@ -118,16 +57,15 @@ static const Codec *codec_named(const char *name) {
 }
 
 /* What the codecs rely on; the bytes' true length is checked at each access besides. */
-static bool plausible(const Codec *codec, Py_ssize_t offset, Py_ssize_t size, PyObject *extra) {
+static bool plausible(Field *field, const field_codec *codec, Py_ssize_t offset, Py_ssize_t size, PyObject *extra) {
     bool fits = offset >= 0 && size > 0 && offset <= PY_SSIZE_T_MAX - size;
     if (codec->width)
         fits = fits && (codec->fixed ? size == codec->width : size % codec->width == 0);
-    if (strcmp(codec->name, "enum") == 0)
-        fits = fits && (size == 1 || size == 2 || size == 4 || size == 8) && PyTuple_Check(extra) &&
-               PyTuple_Size(extra) == 3 && PyDict_Check(PyTuple_GetItem(extra, 1));
     if (codec->extra)
         fits = fits && PyTuple_Check(extra) && PyTuple_Size(extra) == codec->extra;
-    if (!fits)
+    if (codec->fits)
+        fits = fits && codec->fits(field, size, extra);
+    if (!fits && !PyErr_Occurred())
         PyErr_Format(PyExc_ValueError, "Field: offset, size or extra make no sense for codec '%s'", codec->name);
     return fits;
 }
@@ -146,24 +84,15 @@ static int field_init(PyObject *self, PyObject *args, PyObject *kwargs) {
         PyErr_SetString(PyExc_TypeError, "Field: initialised already");
         return -1;
     }
-    const Codec *codec = codec_named(name);
-    if (!codec || !plausible(codec, offset, size, extra))
+    const field_codec *codec = codec_named(name);
+    if (!codec || !plausible(field, codec, offset, size, extra))
         return -1;
-    descrgetfunc nested = NULL;
-    if (codec->get == struct_get) {
-        nested = (descrgetfunc)PyType_GetSlot(Py_TYPE(PyTuple_GetItem(extra, 1)), Py_tp_descr_get);
-        if (!nested) {
-            PyErr_SetString(PyExc_TypeError, "Field: the nested ctypes field is not a descriptor");
-            return -1;
-        }
-    }
     Py_INCREF(owner);
     Py_INCREF(spec);
     Py_INCREF(extra);
     field->owner = (PyTypeObject *)owner;
     field->spec = spec;
     field->extra = extra;
-    field->nested = nested;
     field->offset = offset;
     field->size = size;
     field->swapped = swapped;
@@ -262,10 +191,8 @@ static PyType_Spec field_spec = {"typedshm._native.Field", sizeof(Field), 0, Py_
 
 static PyObject *register_refusal(PyObject *module, PyObject *function) {
     (void)module;
-    PyObject *old = refusal;
     Py_INCREF(function);
-    refusal = function;
-    Py_XDECREF(old);
+    native_set(&refusal, function);
     Py_RETURN_NONE;
 }
 
@@ -274,7 +201,7 @@ static PyMethodDef functions[] = {
     {NULL, NULL, 0, NULL},
 };
 
-int field_add(PyObject *module) {
+int field_register(PyObject *module) {
     PyObject *type = PyType_FromSpec(&field_spec);
     if (!type)
         return -1;

@@ -6,31 +6,31 @@
 
 typedef struct Field Field;
 
-/* How one kind is read and set. `set` returns 0, or -1 with an error set. */
+/* How one kind is read and set. Tables of them end with one without a name. */
 typedef struct {
     const char *name;
     PyObject *(*get)(Field *field, PyObject *instance);
-    int (*set)(Field *field, PyObject *instance, PyObject *value);
+    int (*set)(Field *field, PyObject *instance, PyObject *value); /* 0, or -1 and an error set */
+    /* Whether size and extra are as the codec expects; it may prepare the field. NULL: nothing else to check. */
+    bool (*fits)(Field *field, Py_ssize_t size, PyObject *extra);
     Py_ssize_t width; /* bytes of one item, or of one code unit if the size may be a multiple; 0: any size */
     bool fixed;       /* the size is the width exactly */
     Py_ssize_t extra; /* how long a tuple `extra` must be; 0: not used */
-} Codec;
+} field_codec;
 
 struct Field {
     PyObject_HEAD
-    PyTypeObject *owner; /* the only class, with its subclasses, whose instances the field applies to */
-    PyObject *spec;      /* the LayoutField */
-    PyObject *extra;     /* what the codec needs besides, see each codec */
-    const Codec *codec;  /* NULL until __init__ has run */
-    descrgetfunc nested; /* tp_descr_get of the ctypes field in `extra`, codec "struct" only */
+    PyTypeObject *owner;      /* the only class, with its subclasses, whose instances the field applies to */
+    PyObject *spec;           /* the LayoutField */
+    PyObject *extra;          /* what the codec needs besides, see each codec */
+    const field_codec *codec; /* NULL until __init__ has run */
+    descrgetfunc nested;      /* tp_descr_get of the ctypes field in `extra`, codec "struct" only */
     Py_ssize_t offset, size;
     bool swapped; /* bytes are not in this machine's order */
 };
 
 /* How a field asks for bytes to read: like nobody else, so that the instance may know it is done with them at once. */
 #define FIELD_READ PyBUF_FORMAT
-
-/* ---- field.c ------------------------------------------------------------------------------ */
 
 /* Let Python raise the fitting error for a value that the field cannot take, or bytes it cannot read. Always -1. */
 int field_refuse(Field *field, PyObject *value, const char *reason);
@@ -51,15 +51,8 @@ static inline char *field_open(Field *field, PyObject *instance, int flags, Py_b
     return NULL;
 }
 
-/* ---- view.c: fields of a borrowed Struct -------------------------------------------------- */
-
-PyObject *viewed_struct_get(Field *field, PyObject *instance);
-PyObject *viewed_array_get(Field *field, PyObject *instance);
-int viewed_set(Field *field, PyObject *instance, PyObject *value);
-
-/* ---- number.c and text.c: tables that end with an entry without a name -------------------- */
-
-extern const Codec number_codecs[];
-extern const Codec text_codecs[];
+/* Where the codecs are: tables, the last one NULL. */
+void field_set_codecs(const field_codec *const *tables);
+int field_register(PyObject *module);
 
 #endif

@@ -7,12 +7,17 @@
  * mutex back at its end if nobody has called it. Others look it up too, and enter nothing by it: debuggers, inspect. So
  * an Exit has a number, and __enter__ notes that of the one that its thread has looked up last. */
 #include "guard.h"
+
 #include "mutex.h"
+#include "timeout.h"
+#ifdef _WIN32
+#include "kernel_mutex_windows.h"
+#endif
 
 typedef struct {
     PyObject_HEAD
     PyObject *mutex; /* NULL: of a handle that may not write */
-    const guard_lock *lock;
+    const guarded *lock;
     int64_t timeout;
     uint32_t entered; /* how often, and not yet left; only who has the mutex looks */
     uint64_t exit;    /* the number of the Exit by which it was entered last, or 0; likewise */
@@ -35,23 +40,23 @@ static _Thread_local struct {
     uint64_t number;
 } looked_up;
 
-static const guard_lock *lock_of(PyObject *mutex) {
+static const guarded *lock_of(PyObject *mutex) {
 #ifdef _WIN32
     if (kernel_mutex_check(mutex))
-        return &kernel_mutex_lock;
+        return &kernel_mutex_guarded;
 #endif
-    return mutex_check(mutex) ? &mutex_lock : NULL;
+    return mutex_check(mutex) ? &mutex_guarded : NULL;
 }
 
 static int guard_init(PyObject *object, PyObject *args, PyObject *kwargs) {
     Guard *self = (Guard *)object;
     static char *names[] = {"mutex", "timeout", NULL};
     PyObject *mutex, *timeout;
-    int64_t ns = TSHM_FOREVER;
+    int64_t ns = TIMEOUT_FOREVER;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO:Guard", names, &mutex, &timeout) ||
         timeout_convert(timeout, &ns) < 0)
         return -1;
-    const guard_lock *lock = lock_of(mutex);
+    const guarded *lock = lock_of(mutex);
     if (self->mutex || (mutex != Py_None && !lock)) {
         PyErr_SetString(PyExc_TypeError, "Guard() takes a Mutex, once");
         return -1;
@@ -91,10 +96,10 @@ static PyObject *guard_enter(PyObject *object, PyObject *unused) {
     uint64_t number = looked_up.guard == self ? looked_up.number : 0; /* now: waiting may run signal handlers */
     looked_up.guard = NULL;
     int result = self->lock->acquire(self->mutex, self->timeout);
-    if (result == GUARD_EXCEPTION)
+    if (result == GUARDED_EXCEPTION)
         return NULL;
-    if (result != GUARD_TAKEN)
-        return native_fail(object, guard_problem(result));
+    if (result != GUARDED_TAKEN)
+        return native_fail(object, guarded_problem(result));
     /* the first to take it also forgets whoever entered and then gave it back by hand */
     bool again = depth_of(self, PyThread_get_thread_ident()) > 1;
     self->entered = again ? self->entered + 1 : 1;
@@ -222,7 +227,7 @@ static PyType_Spec exit_spec = {"typedshm._native.Exit", sizeof(Exit), 0,
                                 Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
                                 exit_slots};
 
-int guard_add(PyObject *module) {
+int guard_register(PyObject *module) {
     guard_type = (PyTypeObject *)PyType_FromSpec(&spec);
     exit_type = (PyTypeObject *)PyType_FromSpec(&exit_spec);
     PyObject *leave = guard_type && exit_type ? (PyObject *)exit_new(NULL) : NULL;

@@ -1,7 +1,6 @@
-/* Making and checking the header of a region. */
+#include "header.h"
+
 #include "mapping.h"
-#include "typedshm.h"
-#include "os.h"
 
 static uint64_t round_up(uint64_t size, uint64_t granule) {
     return (size + granule - 1) / granule * granule;
@@ -150,7 +149,7 @@ static PyMethodDef functions[] = {
     {NULL, NULL, 0, NULL},
 };
 
-int header_add(PyObject *module) {
+int header_register(PyObject *module) {
     if (PyModule_AddIntConstant(module, "STATE_READY", TSHM_READY) < 0)
         return -1;
     return PyModule_AddFunctions(module, functions);

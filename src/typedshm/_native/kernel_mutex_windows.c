@@ -1,9 +1,9 @@
 /* KernelMutex: a mutex of the system's, by its exact name. It belongs to the thread that took it. */
-#include "handles_windows.h"
+#include "kernel_mutex_windows.h"
 
-#include "arguments.h"
-#include "guard.h"
+#include "names_windows.h"
 #include "task.h"
+#include "timeout.h"
 
 static PyTypeObject *kernel_mutex_type;
 
@@ -62,27 +62,27 @@ static int try_acquire(KernelMutex *self, DWORD slice) {
     bool kept = taken && keep(self, handle, mine, result == WAIT_ABANDONED);
     atomic_fetch_sub_explicit(&self->users, 1, memory_order_seq_cst);
     if (kept)
-        return GUARD_TAKEN;
+        return GUARDED_TAKEN;
     if (!handle || taken)
-        return GUARD_CLOSED;
+        return GUARDED_CLOSED;
     if (result != WAIT_FAILED)
-        return GUARD_TIMEOUT;
+        return GUARDED_TIMEOUT;
     PyErr_SetFromWindowsErr((int)error);
-    return GUARD_EXCEPTION;
+    return GUARDED_EXCEPTION;
 }
 
 static int take(KernelMutex *self, int64_t ns) {
     uint64_t start = os_monotonic_ns();
     for (;;) {
-        int64_t left = ns == TSHM_FOREVER ? INT64_MAX : ns - (int64_t)(os_monotonic_ns() - start);
+        int64_t left = ns == TIMEOUT_FOREVER ? INT64_MAX : ns - (int64_t)(os_monotonic_ns() - start);
         DWORD slice = left <= 0 ? 0 : left >= SIGNAL_SLICE * 1000000ll ? SIGNAL_SLICE : (DWORD)(left / 1000000 + 1);
         int result = try_acquire(self, slice);
-        if (result != GUARD_TIMEOUT)
+        if (result != GUARDED_TIMEOUT)
             return result;
         if (PyErr_CheckSignals() < 0)
-            return GUARD_EXCEPTION;
+            return GUARDED_EXCEPTION;
         if (left <= 0)
-            return GUARD_TIMEOUT;
+            return GUARDED_TIMEOUT;
     }
 }
 
@@ -91,11 +91,11 @@ static int acquire(PyObject *object, int64_t ns) {
     KernelMutex *self = (KernelMutex *)object;
     task_name task = NULL;
     if ((!is_mine(self) || self->task) && !task_running(&task))
-        return GUARD_EXCEPTION;
+        return GUARDED_EXCEPTION;
     if (is_mine(self) && self->task && self->task != task)
-        return GUARD_OTHER_TASK;
+        return GUARDED_OTHER_TASK;
     int result = take(self, ns);
-    if (result == GUARD_TAKEN && tshm_load(&self->depth, relaxed) == 1)
+    if (result == GUARDED_TAKEN && tshm_load(&self->depth, relaxed) == 1)
         self->task = task;
     return result;
 }
@@ -118,13 +118,13 @@ static uint32_t depth(PyObject *object, unsigned long thread) {
     return depth_of((KernelMutex *)object, thread);
 }
 
-const guard_lock kernel_mutex_lock = {acquire, release, depth};
+const guarded kernel_mutex_guarded = {acquire, release, depth};
 
 static PyObject *create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     (void)type;
     static char *words[] = {"name", "security", NULL};
     PyObject *name, *sddl;
-    Names names;
+    names_object names;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "UU:KernelMutex", words, &name, &sddl) ||
         !names_from(name, sddl, &names))
         return NULL;
@@ -169,7 +169,7 @@ static PyObject *acquire_method(PyObject *object, PyObject *timeout) {
     if (timeout_convert(timeout, &ns) < 0)
         return NULL;
     int result = acquire(object, ns);
-    return result == GUARD_EXCEPTION ? NULL : PyLong_FromLong(result);
+    return result == GUARDED_EXCEPTION ? NULL : PyLong_FromLong(result);
 }
 
 static PyObject *release_method(PyObject *object, PyObject *repaired) {
@@ -256,7 +256,7 @@ static PyType_Slot slots[] = {
 
 static PyType_Spec spec = {"typedshm._native.KernelMutex", sizeof(KernelMutex), 0, Py_TPFLAGS_DEFAULT, slots};
 
-int kernel_mutex_add(PyObject *module) {
+int kernel_mutex_register(PyObject *module) {
     kernel_mutex_type = (PyTypeObject *)PyType_FromSpec(&spec);
     return kernel_mutex_type ? PyModule_AddObjectRef(module, "KernelMutex", (PyObject *)kernel_mutex_type) : -1;
 }

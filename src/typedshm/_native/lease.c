@@ -1,86 +1,15 @@
 /* Leases: Structs that look into a block's bytes and raise once the block has ended. */
-#include "native.h"
+#include "lease.h"
 
-static PyTypeObject *struct_type; /* typedshm.struct.Struct, told by register_struct() */
-static PyObject *ended_error;     /* what a view raises after its block */
-static Py_ssize_t state_offset;
-static int (*structure_getbuffer)(PyObject *, Py_buffer *, int); /* ctypes' own */
+#include "struct.h"
+
 static PyTypeObject *lease_type, *leased_type;
 
-bool struct_check(PyObject *object) {
-    return struct_type != NULL && PyObject_TypeCheck(object, struct_type);
-}
-
-static PyObject **state_of(PyObject *structure) {
-    return (PyObject **)((char *)structure + state_offset);
-}
-
-PyObject *struct_state(PyObject *structure) {
-    return *state_of(structure);
-}
-
-void struct_set_state(PyObject *structure, PyObject *state) {
-    native_set(state_of(structure), state);
-}
-
-int struct_getbuffer(PyObject *structure, Py_buffer *view, int flags) {
-    return structure_getbuffer(structure, view, flags);
-}
-
-void struct_raise_ended(const char *words) {
-    PyErr_SetString(ended_error, words);
-}
-
-/* register_struct(Struct, error): learn the base class, where its one slot lies, and what an ended view raises.
- *
- * A class made by Python with a single entry in __slots__ keeps it right behind its base's
- * instance; that is checked here with a probe object, so that a CPython that lays classes out
- * otherwise fails at import and not in somebody's memory. */
-static PyObject *register_struct(PyObject *module, PyObject *args) {
-    (void)module;
-    PyObject *type, *error;
-    if (!PyArg_ParseTuple(args, "OO:register_struct", &type, &error))
-        return NULL;
-    PyObject *ctypes = PyImport_ImportModule("ctypes");
-    if (!ctypes)
-        return NULL;
-    PyObject *structure = PyObject_GetAttrString(ctypes, "Structure");
-    Py_DECREF(ctypes);
-    if (!structure)
-        return NULL;
-    PyObject *size = PyObject_GetAttrString(structure, "__basicsize__");
-    if (!size) {
-        Py_DECREF(structure);
-        return NULL;
-    }
-    Py_ssize_t offset = PyLong_AsSsize_t(size);
-    Py_DECREF(size);
-    structure_getbuffer =
-        (int (*)(PyObject *, Py_buffer *, int))PyType_GetSlot((PyTypeObject *)structure, Py_bf_getbuffer);
-
-    PyObject *probe = PyObject_CallNoArgs(type);
-    if (!probe) {
-        Py_DECREF(structure);
-        return NULL;
-    }
-    bool found = PyObject_SetAttrString(probe, "_state", type) == 0 && *(PyObject **)((char *)probe + offset) == type;
-    Py_DECREF(probe);
-    if (!found) {
-        Py_DECREF(structure);
-        if (!PyErr_Occurred())
-            PyErr_SetString(PyExc_ImportError, "typedshm: this Python lays out __slots__ in an unknown way");
-        return NULL;
-    }
-    /* registered once, for the life of the process */
-    Py_INCREF(type);
-    Py_INCREF(error);
-    struct_type = (PyTypeObject *)type;
-    ended_error = error;
-    state_offset = offset;
-    Py_RETURN_NONE;
-}
-
-/* ---- Lease -------------------------------------------------------------------------------- */
+typedef struct {
+    PyObject_HEAD
+    PyObject *words; /* the message of the error raised once the lease has ended */
+    bool ended;
+} Lease;
 
 PyObject *lease_new(PyObject *words) {
     Lease *lease = PyObject_New(Lease, lease_type);
@@ -154,11 +83,11 @@ static int leased_getbuffer(PyObject *self, Py_buffer *view, int flags) {
         return -1;
     }
     if (((Lease *)state)->ended) {
-        PyErr_SetObject(ended_error, ((Lease *)state)->words);
+        struct_raise_ended(((Lease *)state)->words);
         view->obj = NULL;
         return -1;
     }
-    return structure_getbuffer(self, view, flags);
+    return struct_getbuffer(self, view, flags);
 }
 
 static PyType_Slot leased_slots[] = {
@@ -174,17 +103,10 @@ bool lease_is_on(PyObject *value) {
     return PyObject_TypeCheck(value, leased_type);
 }
 
-static PyMethodDef functions[] = {
-    {"register_struct", register_struct, METH_VARARGS, "Tell the core the base class of all Structs."},
-    {NULL, NULL, 0, NULL},
-};
-
-int lease_add(PyObject *module) {
+int lease_register(PyObject *module) {
     lease_type = (PyTypeObject *)PyType_FromSpec(&lease_spec);
     if (!lease_type || PyModule_AddObjectRef(module, "Lease", (PyObject *)lease_type) < 0)
         return -1;
     leased_type = (PyTypeObject *)PyType_FromSpec(&leased_spec);
-    if (!leased_type || PyModule_AddObjectRef(module, "Leased", (PyObject *)leased_type) < 0)
-        return -1;
-    return PyModule_AddFunctions(module, functions);
+    return leased_type ? PyModule_AddObjectRef(module, "Leased", (PyObject *)leased_type) : -1;
 }

@@ -8,12 +8,12 @@
 static const uint64_t SLICE = 10000000; /* ns */
 
 /* The half of the word that holds owner, flags and the counter's low bits. Little-endian. */
-static void *sleeping_half(tshm_lock *lock) {
+static void *sleeping_half(lock_handle *lock) {
     return (void *)&lock->lines->writer.word;
 }
 
 int lock_alive(void *context, uint32_t entry) {
-    tshm_lock *lock = context;
+    lock_handle *lock = context;
     if (entry == lock->entry)
         return 1; /* asking through one's own descriptor says nothing (rule 2) */
     if (entry >= lock->presence_count)
@@ -22,12 +22,12 @@ int lock_alive(void *context, uint32_t entry) {
 }
 
 /* For people: how often, and when last. Once for every owner whose name was taken out of the word. */
-static void count_death(tshm_lock *lock) {
+static void count_death(lock_handle *lock) {
     atomic_fetch_add_explicit(&lock->lines->writer.deaths, 1, memory_order_relaxed);
     tshm_store(&lock->lines->writer.died_at, os_realtime_ns(), relaxed);
 }
 
-int lock_attach(tshm_lock *lock) {
+int lock_attach(lock_handle *lock) {
     lock->held = 0;
     lock->slept = false;
     uint32_t entry = 0;
@@ -37,11 +37,11 @@ int lock_attach(tshm_lock *lock) {
             break;
         if (result < 0) {
             errno = -result;
-            return TSHM_LOCK_ERROR;
+            return LOCK_ERROR;
         }
     }
     if (entry == lock->presence_count)
-        return TSHM_LOCK_FULL;
+        return LOCK_FULL;
     lock->entry = entry;
     lock->lines->presence[entry].pid = os_process_id();
 
@@ -55,25 +55,25 @@ int lock_attach(tshm_lock *lock) {
             break;
         }
     }
-    return TSHM_LOCK_TAKEN;
+    return LOCK_TAKEN;
 }
 
 /* Swap `word`, as read, for one that names me. */
-static int take(tshm_lock *lock, uint64_t word, uint64_t flags) {
+static int take(lock_handle *lock, uint64_t word, uint64_t flags) {
     if (lock->slept)
         flags |= TSHM_WORD_WAITING;                                      /* rule 8 */
     uint64_t mine = ((word & TSHM_WORD_COUNTER) + TSHM_WORD_ACQUISITION) /* rule 5 */
                     | (word & (TSHM_WORD_WAITING | TSHM_WORD_DIRTY)) | flags | (lock->entry + 1);
     /* acquire, with the release in lock_release: everything its last owner stored is visible */
     if (!tshm_exchange_if(&lock->lines->writer.word, &word, mine, acquire))
-        return TSHM_LOCK_BUSY;
+        return LOCK_BUSY;
     lock->held = mine;
     lock->slept = false;
-    return mine & TSHM_WORD_DIRTY ? TSHM_LOCK_RECOVERED : TSHM_LOCK_TAKEN;
+    return mine & TSHM_WORD_DIRTY ? LOCK_RECOVERED : LOCK_TAKEN;
 }
 
 /* Take over from an owner that is no more. */
-static int take_over(tshm_lock *lock, uint64_t word) {
+static int take_over(lock_handle *lock, uint64_t word) {
     int result = take(lock, word, TSHM_WORD_WAITING | TSHM_WORD_DIRTY);
     if (result >= 0)
         count_death(lock);
@@ -81,7 +81,7 @@ static int take_over(tshm_lock *lock, uint64_t word) {
 }
 
 /* One attempt. On BUSY, `seen` is the word of a living owner. */
-static int attempt(tshm_lock *lock, bool probe, uint64_t *seen) {
+static int attempt(lock_handle *lock, bool probe, uint64_t *seen) {
     uint64_t word = tshm_load(&lock->lines->writer.word, relaxed);
     *seen = word;
     uint32_t owner = OWNER(word);
@@ -91,10 +91,10 @@ static int attempt(tshm_lock *lock, bool probe, uint64_t *seen) {
         return take_over(lock, word); /* rule 10 */
     if (probe && !lock_alive(lock, owner - 1))
         return take_over(lock, word); /* rule 6: exactly the word read before the probe */
-    return TSHM_LOCK_BUSY;
+    return LOCK_BUSY;
 }
 
-int lock_try(tshm_lock *lock) {
+int lock_try(lock_handle *lock) {
     uint64_t seen;
     int result = attempt(lock, false, &seen);
     for (int spin = 0; result < 0 && spin < 100; spin++) { /* most holders are done in less than a microsecond */
@@ -104,7 +104,7 @@ int lock_try(tshm_lock *lock) {
     return result < 0 ? attempt(lock, true, &seen) : result;
 }
 
-int lock_wait(tshm_lock *lock, uint64_t ns) {
+int lock_wait(lock_handle *lock, uint64_t ns) {
     uint64_t seen;
     int result = attempt(lock, true, &seen);
     if (result >= 0 || OWNER(seen) == 0)
@@ -112,7 +112,7 @@ int lock_wait(tshm_lock *lock, uint64_t ns) {
     if (!(seen & TSHM_WORD_WAITING)) {
         /* relaxed: a mere flag; the futex call looks at the word again */
         if (!tshm_exchange_if(&lock->lines->writer.word, &seen, seen | TSHM_WORD_WAITING, relaxed))
-            return TSHM_LOCK_BUSY;
+            return LOCK_BUSY;
         seen |= TSHM_WORD_WAITING;
     }
     lock->slept = true; /* until the lock is taken, be it by another thread of this process after this one gave up */
@@ -120,7 +120,7 @@ int lock_wait(tshm_lock *lock, uint64_t ns) {
     return attempt(lock, true, &seen);
 }
 
-int lock_release(tshm_lock *lock, bool repaired) {
+int lock_release(lock_handle *lock, bool repaired) {
     uint64_t held = lock->held, word = held;
     lock->held = 0;
     for (int tries = 0; tries < 1000; tries++) {
@@ -129,14 +129,14 @@ int lock_release(tshm_lock *lock, bool repaired) {
         if (tshm_exchange_if(&lock->lines->writer.word, &word, freed, release)) {
             if (word & TSHM_WORD_WAITING)
                 os_word_wake_one(&lock->peers, lock->lines, sleeping_half(lock));
-            return TSHM_LOCK_TAKEN;
+            return LOCK_TAKEN;
         }
         if ((word ^ held) & ~TSHM_WORD_WAITING)
             break; /* rule 9 */
     }
-    return TSHM_LOCK_LOST;
+    return LOCK_LOST;
 }
 
-int lock_owner(const tshm_lock *lock) {
+int lock_owner(const lock_handle *lock) {
     return (int)OWNER(tshm_load(&lock->lines->writer.word, relaxed)) - 1;
 }

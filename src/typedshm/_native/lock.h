@@ -12,7 +12,7 @@
  *  9. Unlock swaps from {me, my counter} and tolerates changes of WAITING only; otherwise it stores nothing.
  * 10. A word that names me while I don't hold it, or an entry out of range, is garbage and is taken over.
  *
- * One tshm_lock is used by one thread at a time: its user provides the exclusion inside the process.
+ * One lock_handle is used by one thread at a time: its user provides the exclusion inside the process.
  */
 #ifndef TYPEDSHM_LOCK_H
 #define TYPEDSHM_LOCK_H
@@ -26,27 +26,27 @@ typedef struct {
     uint32_t entry;          /* mine */
     uint64_t held;           /* the word while I hold it, else 0 */
     bool slept;              /* in vain, since it was last taken */
-} tshm_lock;
+} lock_handle;
 
 enum {
-    TSHM_LOCK_TAKEN = 0,
-    TSHM_LOCK_RECOVERED = 1, /* taken; its last owner died holding it */
-    TSHM_LOCK_BUSY = -1,
-    TSHM_LOCK_LOST = -2, /* on unlock: somebody replaced the word */
-    TSHM_LOCK_FULL = -3, /* on attach: every presence entry is taken */
-    TSHM_LOCK_ERROR = -4 /* on attach: errno says why */
+    LOCK_TAKEN = 0,
+    LOCK_RECOVERED = 1, /* taken; its last owner died holding it */
+    LOCK_BUSY = -1,
+    LOCK_LOST = -2, /* on unlock: somebody replaced the word */
+    LOCK_FULL = -3, /* on attach: every presence entry is taken */
+    LOCK_ERROR = -4 /* on attach: errno says why */
 };
 
 /* Take a presence entry. `peers` have been opened. */
-int lock_attach(tshm_lock *lock);
+int lock_attach(lock_handle *lock);
 /* Take the lock if that needs no sleep: it is free, or its owner is dead. */
-int lock_try(tshm_lock *lock);
+int lock_try(lock_handle *lock);
 /* Sleep for at most `ns` because lock_try said BUSY, then try again. */
-int lock_wait(tshm_lock *lock, uint64_t ns);
+int lock_wait(lock_handle *lock, uint64_t ns);
 /* `repaired`: what a dead owner left behind is in order again. */
-int lock_release(tshm_lock *lock, bool repaired);
+int lock_release(lock_handle *lock, bool repaired);
 /* The owner's presence entry, or -1 when free. */
-int lock_owner(const tshm_lock *lock);
+int lock_owner(const lock_handle *lock);
 /* Is presence entry `entry` alive? Errors count as alive. For tshm_write_begin: `context` is the lock. */
 int lock_alive(void *context, uint32_t entry);
 

@@ -11,6 +11,7 @@ typedef struct {
 } Mapping;
 
 bool mapping_check(PyObject *object);
+int mapping_register(PyObject *module);
 
 /* Does the memory still hold that instance of a region? Not after it went away, nor when somebody has put something
  * else into the file. For after the work on it, if that has touched a slot: nothing before is certain. */

@@ -130,7 +130,7 @@ static PyType_Slot mapping_slots[] = {
 
 static PyType_Spec mapping_spec = {"typedshm._native.Mapping", sizeof(Mapping), 0, Py_TPFLAGS_DEFAULT, mapping_slots};
 
-int memory_add(PyObject *module) {
+int mapping_register(PyObject *module) {
     mapping_type = (PyTypeObject *)PyType_FromSpec(&mapping_spec);
     return mapping_type ? PyModule_AddObjectRef(module, "Mapping", (PyObject *)mapping_type) : -1;
 }

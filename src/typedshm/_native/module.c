@@ -1,5 +1,40 @@
 /* The extension module: one line per noun. */
-#include "native.h"
+#include "block.h"
+#include "borrow.h"
+#include "byte_locks.h"
+#include "codecs.h"
+#include "field.h"
+#include "files.h"
+#include "guard.h"
+#include "header.h"
+#include "lease.h"
+#include "mapping.h"
+#include "mutex.h"
+#include "pin.h"
+#include "ring.h"
+#include "ring_type.h"
+#include "seen.h"
+#include "struct.h"
+#include "task.h"
+#include "view.h"
+#include "waitset.h"
+#ifdef _WIN32
+#include "directory_windows.h"
+#include "kernel_mutex_windows.h"
+#include "section_windows.h"
+#include "security_windows.h"
+#endif
+
+static int (*const parts[])(PyObject *module) = {
+    struct_register,   lease_register,     field_register,      codecs_register,
+    mapping_register,  header_register,    byte_locks_register, files_register,
+#ifdef _WIN32
+    security_register, section_register,   directory_register,  kernel_mutex_register,
+#endif
+    mutex_register,    guard_register,     task_register,       seen_register,
+    ring_register,     ring_type_register, block_register,      pin_register,
+    borrow_register,   view_register,      waitset_register,
+};
 
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT,
                                         "_native",
@@ -18,10 +53,9 @@ PyMODINIT_FUNC PyInit__native(void) {
 #ifdef Py_GIL_DISABLED
     PyUnstable_Module_SetGIL(module, Py_MOD_GIL_NOT_USED);
 #endif
-    if (lease_add(module) < 0 || field_add(module) < 0 || memory_add(module) < 0 || byte_locks_add(module) < 0 ||
-        handles_add(module) < 0 || header_add(module) < 0 || mutex_add(module) < 0 || guard_add(module) < 0 ||
-        task_add(module) < 0 || seen_add(module) < 0 || ring_add(module) < 0 || block_add(module) < 0 ||
-        pin_add(module) < 0 || borrow_add(module) < 0 || view_add(module) < 0 || waitset_add(module) < 0) {
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (parts[i](module) == 0)
+            continue;
         Py_DECREF(module);
         return NULL;
     }

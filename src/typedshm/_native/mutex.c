@@ -1,5 +1,7 @@
 #include "mutex.h"
 
+#include "timeout.h"
+
 #include <errno.h>
 #ifndef EUSERS
 #define EUSERS 10068 /* Windows' headers lack it; so Python's errno module has it */
@@ -64,7 +66,7 @@ static int pass_gate(Mutex *mutex, int64_t ns) {
         return MUTEX_TAKEN;
     uint64_t start = os_monotonic_ns();
     while (!is_closed(mutex)) {
-        int64_t left = ns == TSHM_FOREVER ? SIGNAL_SLICE : ns - (int64_t)(os_monotonic_ns() - start);
+        int64_t left = ns == TIMEOUT_FOREVER ? SIGNAL_SLICE : ns - (int64_t)(os_monotonic_ns() - start);
         if (left <= 0)
             return MUTEX_TIMEOUT;
         bool passed;
@@ -90,14 +92,14 @@ static int take_word(Mutex *mutex, uint64_t ns) {
     if (result < 0)
         return MUTEX_TIMEOUT;
     if (is_closed(mutex)) { /* close() came meanwhile and waits at the gate */
-        lock_release(&mutex->lock, result != TSHM_LOCK_RECOVERED);
+        lock_release(&mutex->lock, result != LOCK_RECOVERED);
         return MUTEX_DETACHED;
     }
     if (!mapping_holds(mutex->mapping, mutex->instance)) {
         lock_release(&mutex->lock, false);
         return MUTEX_GONE;
     }
-    mutex->recovered = result == TSHM_LOCK_RECOVERED;
+    mutex->recovered = result == LOCK_RECOVERED;
     mutex->thread = PyThread_get_thread_ident();
     mutex->depth = 1;
     return MUTEX_TAKEN;
@@ -110,7 +112,7 @@ int mutex_acquire_to_read(Mutex *mutex, int64_t ns) {
     }
     if (mutex->forks != os_forks)
         return MUTEX_DETACHED; /* the parent's, and nobody has made one for us */
-    uint64_t start = ns > 0 && ns != TSHM_FOREVER ? os_monotonic_ns() : 0;
+    uint64_t start = ns > 0 && ns != TIMEOUT_FOREVER ? os_monotonic_ns() : 0;
     int64_t left = ns;
     for (;;) {
         int result = pass_gate(mutex, left);
@@ -124,7 +126,7 @@ int mutex_acquire_to_read(Mutex *mutex, int64_t ns) {
             return result;
         if (PyErr_CheckSignals() < 0)
             return MUTEX_EXCEPTION;
-        if (ns != TSHM_FOREVER && (left = start ? ns - (int64_t)(os_monotonic_ns() - start) : 0) <= 0)
+        if (ns != TIMEOUT_FOREVER && (left = start ? ns - (int64_t)(os_monotonic_ns() - start) : 0) <= 0)
             return MUTEX_TIMEOUT;
     }
 }
@@ -165,7 +167,7 @@ bool mutex_release(Mutex *mutex, bool repaired) {
         return true;
     mutex->thread = 0;
     mutex->task = NULL;
-    bool kept = lock_release(&mutex->lock, repaired) == TSHM_LOCK_TAKEN;
+    bool kept = lock_release(&mutex->lock, repaired) == LOCK_TAKEN;
     gate_open(mutex);
     return kept;
 }
@@ -182,7 +184,7 @@ static uint32_t depth_of_lock(PyObject *mutex, unsigned long thread) {
     return depth_of((Mutex *)mutex, thread);
 }
 
-const guard_lock mutex_lock = {acquire_lock, release_lock, depth_of_lock};
+const guarded mutex_guarded = {acquire_lock, release_lock, depth_of_lock};
 
 /* ---- the object ----------------------------------------------------------------------------- */
 
@@ -205,12 +207,12 @@ static int attach(Mutex *mutex, PyObject *handle) {
         return -1;
     int result = lock_attach(&mutex->lock);
     mutex->forks = os_forks;
-    if (result == TSHM_LOCK_TAKEN) {
+    if (result == LOCK_TAKEN) {
         drop_stale_pins(mutex);
         return 0;
     }
     peers_leave(&mutex->lock.peers);
-    errno = result == TSHM_LOCK_FULL ? EUSERS : errno;
+    errno = result == LOCK_FULL ? EUSERS : errno;
     PyErr_SetFromErrno(PyExc_OSError);
     return -1;
 }
@@ -394,7 +396,7 @@ static PyType_Slot slots[] = {
 
 static PyType_Spec spec = {"typedshm._native.Mutex", sizeof(Mutex), 0, Py_TPFLAGS_DEFAULT, slots};
 
-int mutex_add(PyObject *module) {
+int mutex_register(PyObject *module) {
     mutex_type = (PyTypeObject *)PyType_FromSpec(&spec);
     return mutex_type ? PyModule_AddObjectRef(module, "Mutex", (PyObject *)mutex_type) : -1;
 }

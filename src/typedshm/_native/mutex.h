@@ -2,8 +2,7 @@
 #ifndef TYPEDSHM_MUTEX_H
 #define TYPEDSHM_MUTEX_H
 
-#include "arguments.h"
-#include "guard.h"
+#include "guarded.h"
 #include "lock.h"
 #include "mapping.h"
 #include "peers.h"
@@ -12,7 +11,7 @@
 typedef struct {
     PyObject_HEAD
     Mapping *mapping;
-    tshm_lock lock;
+    lock_handle lock;
     tshm_atomic_u32 gate;       /* open, or shut by the thread that has, or is taking, the lock */
     unsigned long thread;       /* that thread, or 0 */
     task_name task;             /* that held it first, if it is to be known: see mutex_hold() */
@@ -26,12 +25,12 @@ typedef struct {
 } Mutex;
 
 enum {
-    MUTEX_TAKEN = GUARD_TAKEN,
-    MUTEX_TIMEOUT = GUARD_TIMEOUT,
-    MUTEX_DETACHED = GUARD_CLOSED,
-    MUTEX_GONE = GUARD_GONE,
-    MUTEX_OTHER_TASK = GUARD_OTHER_TASK,
-    MUTEX_EXCEPTION = GUARD_EXCEPTION
+    MUTEX_TAKEN = GUARDED_TAKEN,
+    MUTEX_TIMEOUT = GUARDED_TIMEOUT,
+    MUTEX_DETACHED = GUARDED_CLOSED,
+    MUTEX_GONE = GUARDED_GONE,
+    MUTEX_OTHER_TASK = GUARDED_OTHER_TASK,
+    MUTEX_EXCEPTION = GUARDED_EXCEPTION
 };
 
 bool mutex_check(PyObject *object);
@@ -51,5 +50,7 @@ int mutex_hold(Mutex *mutex, int64_t ns);
 int mutex_acquire_to_read(Mutex *mutex, int64_t ns);
 /* Only by the thread that has it. False: the word was replaced under us. */
 bool mutex_release(Mutex *mutex, bool repaired);
+extern const guarded mutex_guarded;
+int mutex_register(PyObject *module);
 
 #endif

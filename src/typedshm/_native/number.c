@@ -1,5 +1,5 @@
 /* Numbers, and what is stored as one: bool, enums, timestamps. */
-#include "field.h"
+#include "number.h"
 
 #include <math.h>
 
@@ -148,6 +148,11 @@ static int signed_set(Field *field, PyObject *instance, PyObject *value) {
 }
 
 /* ---- enums: extra = (the enum class, its map from value to member, signed?) ---------------- */
+
+static bool enum_fits(Field *field, Py_ssize_t size, PyObject *extra) {
+    (void)field;
+    return (size == 1 || size == 2 || size == 4 || size == 8) && PyDict_Check(PyTuple_GetItem(extra, 1));
+}
 
 /* A new reference to the member of value `number`; combinations of flags are made by the class. */
 static PyObject *enum_member(Field *field, PyObject *number) {
@@ -393,22 +398,22 @@ static int timestamp_set(Field *field, PyObject *instance, PyObject *value) {
 
 /* ---- the table ---------------------------------------------------------------------------- */
 
-const Codec number_codecs[] = {
-    {"i8", signed_get, signed_set, 1, true, 0},
-    {"i16", signed_get, signed_set, 2, true, 0},
-    {"i32", signed_get, signed_set, 4, true, 0},
-    {"i64", signed_get, signed_set, 8, true, 0},
-    {"u8", unsigned_get, unsigned_set, 1, true, 0},
-    {"u16", unsigned_get, unsigned_set, 2, true, 0},
-    {"u32", unsigned_get, unsigned_set, 4, true, 0},
-    {"u64", unsigned_get, unsigned_set, 8, true, 0},
-    {"f16", real_get, real_set, 2, true, 0},
-    {"f32", real_get, real_set, 4, true, 0},
-    {"f64", real_get, real_set, 8, true, 0},
-    {"c64", complex_get, complex_set, 8, true, 0},
-    {"c128", complex_get, complex_set, 16, true, 0},
-    {"bool", bool_get, bool_set, 1, true, 1},
-    {"timestamp", timestamp_get, timestamp_set, 8, true, 2},
-    {"enum", enum_get, enum_set, 0, false, 3},
-    {NULL, NULL, NULL, 0, false, 0},
+const field_codec number_codecs[] = {
+    {"i8", signed_get, signed_set, NULL, 1, true, 0},
+    {"i16", signed_get, signed_set, NULL, 2, true, 0},
+    {"i32", signed_get, signed_set, NULL, 4, true, 0},
+    {"i64", signed_get, signed_set, NULL, 8, true, 0},
+    {"u8", unsigned_get, unsigned_set, NULL, 1, true, 0},
+    {"u16", unsigned_get, unsigned_set, NULL, 2, true, 0},
+    {"u32", unsigned_get, unsigned_set, NULL, 4, true, 0},
+    {"u64", unsigned_get, unsigned_set, NULL, 8, true, 0},
+    {"f16", real_get, real_set, NULL, 2, true, 0},
+    {"f32", real_get, real_set, NULL, 4, true, 0},
+    {"f64", real_get, real_set, NULL, 8, true, 0},
+    {"c64", complex_get, complex_set, NULL, 8, true, 0},
+    {"c128", complex_get, complex_set, NULL, 16, true, 0},
+    {"bool", bool_get, bool_set, NULL, 1, true, 1},
+    {"timestamp", timestamp_get, timestamp_set, NULL, 8, true, 2},
+    {"enum", enum_get, enum_set, enum_fits, 0, false, 3},
+    {NULL, NULL, NULL, NULL, 0, false, 0},
 };

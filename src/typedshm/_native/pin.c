@@ -1,11 +1,15 @@
 /* Pin and Hold: who looks at a version in its slot.
  *
  * A Pin is one borrow() of one version. It is let go when its block has ended and no Hold is left: a Hold is the buffer
- * that an array looks into, so an array that outlives its block keeps the slot. The handle counts its pins of each
- * slot, since it has one bit there. */
+ * that an array looks into, so an array that outlives its block keeps the slot. */
 #include "pin.h"
 
+#include "pins.h"
+#include "reading.h"
+#include "struct.h"
+
 static PyTypeObject *pin_type, *hold_type;
+static PyObject *ended_words;
 
 typedef struct {
     PyObject_HEAD
@@ -19,99 +23,14 @@ Pin *pin_of(PyObject *state) {
     return Py_TYPE(state) == hold_type ? ((Hold *)state)->pin : Py_TYPE(state) == pin_type ? (Pin *)state : NULL;
 }
 
-/* ---- the slots that a handle has pinned ------------------------------------------------------------------------- */
-
-/* Short, and nothing inside waits. With a GIL it is always open. */
-static void gate_shut(ring_pins *pins) {
-    uint32_t open = 0;
-    while (!tshm_exchange_if(&pins->gate, &open, 1, acquire)) { /* with the release in gate_open */
-        open = 0;
-        os_relax();
-    }
-}
-
-static void gate_open(ring_pins *pins) {
-    tshm_store(&pins->gate, 0, release); /* with the acquire in gate_shut */
-}
-
-/* TSHM_READABLE: the newest version is pinned, perhaps not for the first time. */
-static int pin_slot(Ring *self, tshm_cursor *cursor, uint64_t *version) {
-    /* not present: the entry is our parent's, or at the interpreter's end perhaps somebody else's already */
-    if (!self->mutex || !mutex_is_present(self->mutex) || self->ring.slot_count < 3)
-        return TSHM_TOO_MANY;
-    ring_pins *pins = &self->pins;
-    int state = TSHM_TOO_MANY;
-    gate_shut(pins);
-    if (!pins->shut) { /* close() gives up the presence entry, and so the right to pin */
-        state = tshm_read_begin(&self->ring, cursor);
-        uint32_t *users = state == TSHM_READABLE ? &pins->users[cursor->version % self->ring.slot_count] : NULL;
-        if (users && !*users) {
-            state = tshm_pin(&self->ring, cursor, self->mutex->lock.entry, lock_alive, &self->mutex->lock);
-            pins->slots += state == TSHM_READABLE;
-        }
-        if (state == TSHM_READABLE) {
-            ++*users;
-            *version = tshm_ordinal(&self->ring, cursor);
-        }
-    }
-    gate_open(pins);
-    return state;
-}
-
-/* True: that was the last pin of a handle that was closed meanwhile, and can leave its region now. */
-static bool unpin_slot(Ring *self, const tshm_cursor *cursor) {
-    ring_pins *pins = &self->pins;
-    gate_shut(pins);
-    if (!--pins->users[cursor->version % self->ring.slot_count]) {
-        pins->slots--;
-        /* at the interpreter's end the region may have been left already, and our entry be somebody else's */
-        if (!tshm_load(&self->mutex->detached, relaxed))
-            tshm_unpin(cursor, self->mutex->lock.entry);
-    }
-    bool last = pins->shut && !pins->slots;
-    gate_open(pins);
-    return last;
-}
-
-bool pins_shut(Ring *self) {
-    gate_shut(&self->pins);
-    self->pins.shut = true;
-    bool none = !self->pins.slots;
-    gate_open(&self->pins);
-    return none;
-}
-
-bool pins_are_shut(Ring *self) {
-    gate_shut(&self->pins);
-    bool shut = self->pins.shut;
-    gate_open(&self->pins);
-    return shut;
-}
-
-void pins_reopen(Ring *self) {
-    gate_shut(&self->pins);
-    self->pins.shut = false;
-    gate_open(&self->pins);
-}
-
-static void leave(Ring *self) {
-    PyObject *type, *value, *trace;
-    PyErr_Fetch(&type, &value, &trace); /* whoever lets go of an array may be on the way out of an exception */
-    PyObject *done = PyObject_CallMethod((PyObject *)self, "_leave", NULL);
-    if (!done)
-        PyErr_WriteUnraisable((PyObject *)self);
-    Py_XDECREF(done);
-    PyErr_Restore(type, value, trace);
-}
-
 static void let_go(Pin *pin) {
     /* acquire and release, with themselves in other threads: all have looked their last before the slot is let go */
     if (atomic_fetch_sub_explicit(&pin->users, 1, memory_order_acq_rel) != 1)
         return;
     Ring *ring = pin->ring;
     pin->ring = NULL;
-    if (ring && pin->forks == os_forks && unpin_slot(ring, &pin->cursor))
-        leave(ring);
+    if (ring && pin->forks == os_forks)
+        pins_give(ring, &pin->cursor);
     Py_XDECREF((PyObject *)ring);
 }
 
@@ -149,11 +68,9 @@ static bool copy(Pin *pin, Ring *ring, uint64_t after, bool every) {
         PyErr_NoMemory();
         return false;
     }
-    if (!ring_copy(ring, pin->start, after, every, &pin->version))
+    if (!reading_copy(ring, pin->start, after, every, &pin->version))
         return false;
-    gate_shut(&ring->pins);
-    ring->pins.copies++;
-    gate_open(&ring->pins);
+    pins_count_copy(ring);
     return true;
 }
 
@@ -170,10 +87,9 @@ Pin *pin_new(Ring *ring, uint64_t after, bool every) {
     pin->ended = false;
     int state = TSHM_BUSY;
     for (int tries = 0; state == TSHM_BUSY && tries < 64; tries++)
-        state = pin_slot(ring, &pin->cursor, &pin->version);
+        state = pins_take(ring, &pin->cursor, &pin->version);
     if (state == TSHM_READABLE && every && pin->version != after + 1) { /* there may be older ones still to be got */
-        if (unpin_slot(ring, &pin->cursor))
-            leave(ring); /* close() came meanwhile, found it pinned, and left that to us */
+        pins_give(ring, &pin->cursor);
         state = TSHM_TOO_MANY;
     }
     bool done;
@@ -185,7 +101,7 @@ Pin *pin_new(Ring *ring, uint64_t after, bool every) {
         done = copy(pin, ring, after, every);
     }
     if (done)
-        done = ring_remember(ring, pin->version);
+        done = reading_remember(ring, pin->version);
     if (!done)
         Py_CLEAR(pin); /* which lets go of the slot */
     return pin;
@@ -197,8 +113,7 @@ void pin_end(Pin *pin) {
 }
 
 void pin_raise_ended(void) {
-    struct_raise_ended("this value belonged to a borrow() block, which has ended; use copy.copy(value) inside the "
-                       "block to keep one");
+    struct_raise_ended(ended_words);
 }
 
 static void pin_dealloc(PyObject *self) {
@@ -219,7 +134,7 @@ static PyObject *get_version(PyObject *self, void *unused) {
 
 /* ---- Hold ------------------------------------------------------------------------------------------------------- */
 
-PyObject *hold_new(Pin *pin, PyObject *owner) {
+PyObject *pin_hold(Pin *pin, PyObject *owner) {
     /* Without a GIL another thread may be ending the block just now. Relaxed: while there is a user, the slot is kept,
      * and with none there will be no more. */
     uint32_t users = tshm_load(&pin->users, relaxed);
@@ -256,50 +171,6 @@ static int hold_getbuffer(PyObject *self, Py_buffer *view, int flags) {
     return PyBuffer_FillInfo(view, self, pin->start, pin->size, 1, flags);
 }
 
-/* ---- fork ------------------------------------------------------------------------------------------------------- */
-
-/* Before a fork: keep what is pinned until the child has copied it, whatever other threads let go of meanwhile. */
-bool pins_keep(Ring *self) {
-    gate_shut(&self->pins);
-    for (uint32_t i = 0; i < self->ring.slot_count; i++)
-        if ((self->pins.kept[i] = self->pins.users[i] > 0))
-            self->pins.users[i]++;
-    bool any = self->pins.slots;
-    gate_open(&self->pins);
-    return any;
-}
-
-/* In the parent, when the child has done so. */
-void pins_drop(Ring *self) {
-    for (uint32_t i = 0; i < self->ring.slot_count; i++) {
-        tshm_cursor cursor = tshm_cursor_at(&self->ring, i);
-        if (self->pins.kept[i] && unpin_slot(self, &cursor))
-            leave(self);
-    }
-}
-
-/* In the child, which has none of its parent's pins: put copies in the place of the slots that its arrays look into. */
-void pins_after_fork(Ring *self) {
-    ring_pins *pins = &self->pins;
-    pins->gate = 0;                                      /* another thread may have shut it, which is not here */
-    Mapping *mapping = tshm_load(&pins->pages, relaxed); /* there are no other threads */
-    if (pins->slots && mapping) {
-        os_memory *pages = &mapping->memory;
-        pages->writable = true;
-        bool covered = os_cover(pages); /* also where they are lost: what covers them then cannot be written to */
-        for (uint32_t i = 0; covered && i < self->ring.slot_count; i++) {
-            size_t at = self->ring.slots_offset + i * self->ring.slot_stride;
-            if (pins->users[i])
-                memcpy(pages->start + at, self->ring.base + at, self->ring.slot_stride);
-        }
-        os_protect(pages);
-        tshm_store(&pins->pages, NULL, relaxed); /* who borrows next needs pages that show the region */
-        Py_DECREF((PyObject *)mapping);
-    }
-    pins->slots = 0;
-    memset(pins->users, 0, self->ring.slot_count * sizeof *pins->users);
-}
-
 /* ---- the types -------------------------------------------------------------------------------------------------- */
 
 static PyGetSetDef pin_getset[] = {
@@ -327,7 +198,11 @@ static PyType_Slot hold_slots[] = {
 static PyType_Spec hold_spec = {"typedshm._native.Hold", sizeof(Hold), 0,
                                 Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, hold_slots};
 
-int pin_add(PyObject *module) {
+int pin_register(PyObject *module) {
+    if (!ended_words &&
+        !(ended_words = PyUnicode_FromString("this value belonged to a borrow() block, which has ended; use "
+                                             "copy.copy(value) inside the block to keep one")))
+        return -1;
     pin_type = (PyTypeObject *)PyType_FromSpec(&pin_spec);
     hold_type = (PyTypeObject *)PyType_FromSpec(&hold_spec);
     if (!hold_type || !pin_type)

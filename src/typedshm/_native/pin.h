@@ -26,22 +26,9 @@ void pin_end(Pin *pin);
 void pin_raise_ended(void);
 /* The bytes of a pin as a read-only buffer, which keeps the slot. `owner` is kept alive as well; it may be NULL. NULL
  * and an error set if nobody keeps the slot any more. */
-PyObject *hold_new(Pin *pin, PyObject *owner);
-/* A read-only Struct over bytes of the pin, which it remembers: what `make` returns for their address. See view.c. */
-PyObject *view_new(Pin *pin, PyObject *make, char *start);
+PyObject *pin_hold(Pin *pin, PyObject *owner);
 /* The pin that a borrowed Struct remembers, which is a Pin or a Hold; NULL if it is none. Borrowed. */
 Pin *pin_of(PyObject *state);
-/* The handle is being closed: no more pins. False if arrays from borrow() still have some: the last of them calls
- * Region._leave(). */
-bool pins_shut(Ring *ring);
-bool pins_are_shut(Ring *ring);
-/* It is not closed after all. */
-void pins_reopen(Ring *ring);
-/* Around a fork; see there. */
-bool pins_keep(Ring *ring);
-void pins_drop(Ring *ring);
-void pins_after_fork(Ring *ring);
-
-PyObject *borrow_new(Ring *ring, uint64_t after, bool every);
+int pin_register(PyObject *module);
 
 #endif

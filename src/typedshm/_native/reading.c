@@ -1,5 +1,9 @@
-/* The verbs that read: read, read_into, wait, borrow. */
-#include "pin.h"
+#include "reading.h"
+
+#include "arguments.h"
+#include "lease.h"
+#include "struct.h"
+#include "timeout.h"
 
 static const int64_t SIGNAL_SLICE = TSHM_SLICE;       /* ns between looks at Python's signal handlers */
 static const uint64_t READ_ONLY_SLICE = 2000000;      /* ns: nobody wakes a waiter who cannot announce itself */
@@ -8,26 +12,26 @@ static const int64_t PATIENCE_LOCKED = 10000000000;   /* ns a reader waits for t
 static const int64_t PATIENCE_READ_ONLY = 1000000000; /* ns a reader without the lock goes on trying */
 
 /* Which version is wanted: the newest, or with `every` the oldest above `after` that is still there. */
-typedef struct {
+struct wanted {
     uint64_t after;
     bool every;
     bool settled; /* no writer is just looking whether a slot is pinned */
-} Wanted;
+};
 
-static const Wanted NEWEST = {0, false, false};
+static const struct wanted NEWEST = {0, false, false};
 
-typedef struct {
+struct reading {
     const Ring *ring;
     void *to;
-    Wanted wanted;
+    struct wanted wanted;
     uint64_t ordinal;
     int state;
-} Reading;
+};
 
 /* Like tshm_read_begin, for the oldest version that is wanted. What lies above head was not published yet; a slot that
  * a writer is at, or has left unfinished, is found out by tshm_read_retry. A slot that is marked odd, but pinned, may
  * be about to get its mark back: TSHM_BUSY, rather than miss what is not lost. */
-static int begin_after(const tshm_ring *ring, Wanted wanted, tshm_cursor *cursor) {
+static int begin_after(const tshm_ring *ring, struct wanted wanted, tshm_cursor *cursor) {
     /* acquire, with the release store of head in tshm_write_end: every version up to there */
     uint64_t head = tshm_load(&tshm_lines(ring)->head.version, acquire);
     uint64_t oldest = UINT64_MAX, probed = UINT64_MAX;
@@ -52,7 +56,7 @@ static int begin_after(const tshm_ring *ring, Wanted wanted, tshm_cursor *cursor
 }
 
 static inline void read_once(void *context) {
-    Reading *reading = context;
+    struct reading *reading = context;
     const Ring *self = reading->ring;
     tshm_cursor cursor;
     reading->state = reading->wanted.every ? begin_after(&self->ring, reading->wanted, &cursor)
@@ -64,18 +68,18 @@ static inline void read_once(void *context) {
     reading->state = tshm_read_retry(&cursor) ? TSHM_BUSY : TSHM_READABLE;
 }
 
-static int try_read_apart(Ring *self, void *to, Wanted wanted, uint64_t *ordinal) {
-    Reading reading = {self, to, wanted, 0, TSHM_NOTHING};
+static int try_read_apart(Ring *self, void *to, struct wanted wanted, uint64_t *ordinal) {
+    struct reading reading = {self, to, wanted, 0, TSHM_NOTHING};
     ring_work_apart(self, read_once, &reading);
     *ordinal = reading.ordinal;
     return reading.state;
 }
 
 /* One attempt to copy a version: TSHM_NOTHING, TSHM_READABLE (done) or TSHM_BUSY. */
-static int try_read(Ring *self, void *to, Wanted wanted, uint64_t *ordinal) {
-    if (self->size > TSHM_LARGE)
+static int try_read(Ring *self, void *to, struct wanted wanted, uint64_t *ordinal) {
+    if (self->size > RING_LARGE)
         return try_read_apart(self, to, wanted, ordinal);
-    Reading reading = {self, to, wanted, 0, TSHM_NOTHING}; /* of its own, so that it stays in registers */
+    struct reading reading = {self, to, wanted, 0, TSHM_NOTHING}; /* of its own, so that it stays in registers */
     read_once(&reading);
     *ordinal = reading.ordinal;
     return reading.state;
@@ -87,12 +91,12 @@ static const char *unreadable(const Ring *self) {
 }
 
 /* Writers beat every attempt: read while they are locked out. A reader does not wait for ever, whatever the default. */
-static bool read_locked(Ring *self, void *to, Wanted wanted, uint64_t *ordinal) {
+static bool read_locked(Ring *self, void *to, struct wanted wanted, uint64_t *ordinal) {
     int64_t ns = self->timeout < PATIENCE_LOCKED ? self->timeout : PATIENCE_LOCKED;
     int result = mutex_acquire_to_read(self->mutex, ns);
     if (result != MUTEX_TAKEN) {
         if (result != MUTEX_EXCEPTION)
-            ring_fail(self, guard_problem(result));
+            ring_fail(self, guarded_problem(result));
         return false;
     }
     bool brief = self->mutex->brief;
@@ -109,7 +113,7 @@ static bool read_locked(Ring *self, void *to, Wanted wanted, uint64_t *ordinal) 
 }
 
 /* Writers beat every attempt, and this handle has no lock to keep them out with: try for a while longer. */
-static bool read_patiently(Ring *self, void *to, Wanted wanted, uint64_t *ordinal) {
+static bool read_patiently(Ring *self, void *to, struct wanted wanted, uint64_t *ordinal) {
     uint64_t start = os_monotonic_ns(), before = 0;
     int64_t patience = self->timeout < PATIENCE_READ_ONLY ? self->timeout : PATIENCE_READ_ONLY;
     bool moved = false;
@@ -140,14 +144,14 @@ static bool read_patiently(Ring *self, void *to, Wanted wanted, uint64_t *ordina
     return false;
 }
 
-bool ring_remember(Ring *self, uint64_t ordinal) {
+bool reading_remember(Ring *self, uint64_t ordinal) {
     uint64_t *seen = seen_version(&self->seen);
     if (seen && *seen < ordinal)
         *seen = ordinal;
     return seen != NULL;
 }
 
-static inline bool read_version(Ring *self, void *to, Wanted wanted, uint64_t *ordinal) {
+static inline bool read_version(Ring *self, void *to, struct wanted wanted, uint64_t *ordinal) {
     int state = TSHM_BUSY;
     for (uint64_t tries = 0; state == TSHM_BUSY && tries < FUTILE_TRIES; tries++) {
         if (tries)
@@ -172,15 +176,15 @@ static inline bool read_version(Ring *self, void *to, Wanted wanted, uint64_t *o
     return true;
 }
 
-bool ring_copy(Ring *self, void *to, uint64_t after, bool every, uint64_t *ordinal) {
-    Wanted wanted = {after, every, false};
+bool reading_copy(Ring *self, void *to, uint64_t after, bool every, uint64_t *ordinal) {
+    struct wanted wanted = {after, every, false};
     return read_version(self, to, wanted, ordinal);
 }
 
 /* Fill a value's buffer, and remember that this thread has got it. */
-static inline bool fill(Ring *self, Py_buffer *view, Wanted wanted, uint64_t *ordinal) {
+static inline bool fill(Ring *self, Py_buffer *view, struct wanted wanted, uint64_t *ordinal) {
     if ((size_t)view->len >= self->size)
-        return read_version(self, view->buf, wanted, ordinal) && ring_remember(self, *ordinal);
+        return read_version(self, view->buf, wanted, ordinal) && reading_remember(self, *ordinal);
     PyErr_Format(PyExc_ValueError, "expected room for %zu bytes, found %zd", self->size, view->len);
     return false;
 }
@@ -194,8 +198,8 @@ static bool remember_version(PyObject *structure, uint64_t ordinal) {
 }
 
 /* A new value, and which version it is. */
-static inline PyObject *read_value(Ring *self, Wanted wanted, uint64_t *ordinal) {
-    PyObject *value = self->values.type && self->size <= TSHM_LARGE
+static inline PyObject *read_value(Ring *self, struct wanted wanted, uint64_t *ordinal) {
+    PyObject *value = self->values.type && self->size <= RING_LARGE
                           ? ring_new_value(self->values.create, self->values.type)
                           : PyObject_CallNoArgs(self->values.make);
     if (!value)
@@ -218,15 +222,15 @@ static inline PyObject *read_value(Ring *self, Wanted wanted, uint64_t *ordinal)
     return decoded;
 }
 
-PyObject *ring_read(PyObject *object, PyObject *unused) {
+PyObject *reading_read(PyObject *object, PyObject *unused) {
     (void)unused;
     uint64_t ordinal = 0;
     return read_value((Ring *)object, NEWEST, &ordinal);
 }
 
 /* (version, value), of the oldest version above `after`; of the newest if that is None. */
-PyObject *ring_read_after(PyObject *object, PyObject *after) {
-    Wanted wanted = {0, after != Py_None, false};
+PyObject *reading_read_after(PyObject *object, PyObject *after) {
+    struct wanted wanted = {0, after != Py_None, false};
     uint64_t ordinal = 0;
     if (wanted.every && (wanted.after = PyLong_AsUnsignedLongLong(after)) == (uint64_t)-1 && PyErr_Occurred())
         return NULL;
@@ -234,7 +238,7 @@ PyObject *ring_read_after(PyObject *object, PyObject *after) {
     return value ? Py_BuildValue("KN", (unsigned long long)ordinal, value) : NULL;
 }
 
-PyObject *ring_read_into(PyObject *object, PyObject *value) {
+PyObject *reading_read_into(PyObject *object, PyObject *value) {
     Ring *self = (Ring *)object;
     PyObject *target = value;
     bool structure = self->values.type && PyObject_TypeCheck(value, self->values.type);
@@ -275,7 +279,7 @@ static uint64_t newest_ordinal(const tshm_ring *ring, uint64_t *time) {
     return ordinal;
 }
 
-bool ring_newest(Ring *self, uint64_t *ordinal, uint64_t *time) {
+bool reading_newest(Ring *self, uint64_t *ordinal, uint64_t *time) {
     *time = 0;
     *ordinal = newest_ordinal(&self->ring, time);
     if (!mapping_holds(self->held, self->instance)) {
@@ -291,11 +295,11 @@ static int find_newer(Ring *self, uint64_t after, bool slept, uint32_t *number) 
     /* before the look at what is there; acquire, with the release store in tshm_write_end */
     *number = (uint32_t)tshm_load(&tshm_lines(&self->ring)->head.version, acquire);
     uint64_t newest, time;
-    if (!ring_newest(self, &newest, &time))
+    if (!reading_newest(self, &newest, &time))
         return -1;
     if (newest > after)
         return 1;
-    return slept && newest && !ring_look(self) ? -1 : 0; /* of an empty region ring_newest has asked already */
+    return slept && newest && !ring_look(self) ? -1 : 0; /* of an empty region reading_newest has asked already */
 }
 
 /* Sleep until there is a version above `after`; false and an error set if there is none within `ns`. */
@@ -309,7 +313,7 @@ static bool await_newer(Ring *self, uint64_t after, int64_t ns) {
             return found > 0;
         if (!self->mapping)
             break; /* while Python's code ran */
-        int64_t left = ns == TSHM_FOREVER ? SIGNAL_SLICE : ns - (int64_t)(os_monotonic_ns() - start);
+        int64_t left = ns == TIMEOUT_FOREVER ? SIGNAL_SLICE : ns - (int64_t)(os_monotonic_ns() - start);
         if (left <= 0) {
             ring_fail(self, "wait timeout");
             return false;
@@ -334,14 +338,14 @@ static bool await_newer(Ring *self, uint64_t after, int64_t ns) {
     return false;
 }
 
-PyObject *ring_wait(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names) {
+PyObject *reading_wait(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names) {
     static const char *const known[] = {"after", "timeout", NULL};
     Ring *self = (Ring *)object;
     int64_t ns = self->timeout;
     if (!arguments_fit("wait", count, 2, names, known) ||
-        timeout_convert(argument_of(args, count, names, 1, "timeout"), &ns) < 0)
+        timeout_convert(arguments_get(args, count, names, 1, "timeout"), &ns) < 0)
         return NULL;
-    PyObject *given = argument_of(args, count, names, 0, "after");
+    PyObject *given = arguments_get(args, count, names, 0, "after");
     uint64_t after;
     if (given && given != Py_None) {
         after = PyLong_AsUnsignedLongLong(given);
@@ -353,11 +357,11 @@ PyObject *ring_wait(PyObject *object, PyObject *const *args, Py_ssize_t count, P
             return NULL;
         after = *seen;
     }
-    return await_newer(self, after, ns) ? ring_read(object, NULL) : NULL;
+    return await_newer(self, after, ns) ? reading_read(object, NULL) : NULL;
 }
 
 /* wait() without the reading, for follow(). */
-PyObject *ring_await(PyObject *object, PyObject *args) {
+PyObject *reading_await(PyObject *object, PyObject *args) {
     PyObject *timeout;
     unsigned long long after;
     int64_t ns = 0;
@@ -369,7 +373,7 @@ PyObject *ring_await(PyObject *object, PyObject *args) {
 
 /* For coroutines, before they wait and again when they are called back: None if there is a version above `after`;
  * otherwise the number that head had, to wait on. */
-PyObject *ring_newer(PyObject *object, PyObject *args) {
+PyObject *reading_newer(PyObject *object, PyObject *args) {
     Ring *self = (Ring *)object;
     PyObject *given;
     int slept;
@@ -387,22 +391,7 @@ PyObject *ring_newer(PyObject *object, PyObject *args) {
     return found ? Py_NewRef(Py_None) : PyLong_FromUnsignedLong(number);
 }
 
-/* ---- looking in place ------------------------------------------------------------------------------------------- */
-
-PyObject *ring_borrow(PyObject *object, PyObject *unused) {
-    (void)unused;
-    return borrow_new((Ring *)object, 0, false);
-}
-
-/* A block on the oldest version above `after`; the newest if that is None. */
-PyObject *ring_borrow_after(PyObject *object, PyObject *after) {
-    uint64_t number = 0;
-    if (after != Py_None && (number = PyLong_AsUnsignedLongLong(after)) == (uint64_t)-1 && PyErr_Occurred())
-        return NULL;
-    return borrow_new((Ring *)object, number, after != Py_None);
-}
-
-int ring_newest_locked(Ring *self, void *to) {
+int reading_newest_locked(Ring *self, void *to) {
     uint64_t ordinal;
     int state = try_read(self, to, NEWEST, &ordinal);
     if (state < 0) /* nobody else may write now */

@@ -6,7 +6,7 @@
 #include "seen.h"
 
 /* Copies above this are done without the GIL, and update() works in the slot instead of on a copy. */
-#define TSHM_LARGE ((size_t)65536)
+#define RING_LARGE ((size_t)65536)
 
 typedef PyObject *(*ring_newfunc)(PyTypeObject *, PyObject *, PyObject *);
 
@@ -58,17 +58,6 @@ typedef struct {
 static inline PyObject *ring_fail(Ring *ring, const char *what) {
     return native_fail((PyObject *)ring, what);
 }
-/* Takes the writers' lock for a write; false and an error set if that cannot be. */
-bool ring_lock_for_writing(Ring *ring, int64_t ns);
-/* false and an error set if the lock, or all of the region, was lost meanwhile. */
-bool ring_unlock(Ring *ring);
-/* tshm_write_begin, which also waits for readers that are just taking back a pin too many, or the pins of a dead one
- * whose presence entry they have got. False: they do not. */
-bool ring_write_begin(Ring *ring, tshm_cursor *cursor);
-/* Copies a value into the next slot and publishes it; false and an error set if there is none. The lock is held. */
-bool ring_store(Ring *ring, const void *value);
-/* Publishes what stands in the slot, and wakes. The lock is held. */
-void ring_publish(Ring *ring, const tshm_cursor *cursor);
 /* Does work(context) on the region's memory without the GIL, since it takes long. */
 void ring_work_apart(Ring *ring, void (*work)(void *context), void *context);
 /* For after the work, and while the mapping is there: was it for nothing, since the region is not there any more? */
@@ -81,32 +70,6 @@ bool ring_look(Ring *ring);
 PyObject *ring_part(Ring *ring, const char *name, _Atomic(PyObject *) *place);
 /* A new instance that owns its bytes, zeroed, without a call of __init__. */
 PyObject *ring_new_value(ring_newfunc create, PyTypeObject *type);
-/* For update(): the newest value, read under the lock. 1 done, 0 region is empty, < 0 error set. */
-int ring_newest_locked(Ring *ring, void *to);
-/* The newest complete version as users count it, 0 when empty, and when it was published. Never blocks. False and an
- * error set if the region is gone. */
-bool ring_newest(Ring *ring, uint64_t *ordinal, uint64_t *time);
-
-/* Copies the newest version; `every`: the oldest above `after`. False and an error set if there is none. */
-bool ring_copy(Ring *ring, void *to, uint64_t after, bool every, uint64_t *ordinal);
-/* This thread has got a version. False and an error set when out of memory. */
-bool ring_remember(Ring *ring, uint64_t ordinal);
-
-/* The verbs, as methods. */
-PyObject *ring_read(PyObject *self, PyObject *unused);
-PyObject *ring_read_after(PyObject *self, PyObject *after);
-PyObject *ring_read_into(PyObject *self, PyObject *value);
-PyObject *ring_wait(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);
-PyObject *ring_write(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);
-PyObject *ring_update(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);
-PyObject *ring_loan(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);
-PyObject *ring_borrow(PyObject *self, PyObject *unused);
-PyObject *ring_borrow_after(PyObject *self, PyObject *after);
-PyObject *ring_await(PyObject *self, PyObject *args);
-PyObject *ring_newer(PyObject *self, PyObject *args);
-
-bool ring_check(PyObject *object);
-
-PyObject *block_new(Ring *ring, bool loan, int64_t ns);
+int ring_register(PyObject *module);
 
 #endif

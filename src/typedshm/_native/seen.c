@@ -3,20 +3,20 @@
 
 #include <stdlib.h>
 
-typedef struct {
+struct entry {
     uint64_t holder, version;
-} Entry;
+};
 
-typedef struct {
+struct table {
     size_t size;
-    Entry *entries;
-} Table;
+    struct entry *entries;
+};
 
 /* In the static block of thread-local storage, where it is reached without a call; eight bytes fit there always. */
 #if defined(__GNUC__) && !defined(_WIN32)
 __attribute__((tls_model("initial-exec")))
 #endif
-static _Thread_local Table *own_table;
+static _Thread_local struct table *own_table;
 
 /* Indices in use, guarded by `indices_lock` (free-threaded builds have no GIL to do it). */
 static PyThread_type_lock indices_lock;
@@ -48,7 +48,7 @@ void seen_end(seen_key *key) {
 }
 
 static void table_free(PyObject *capsule) {
-    Table *table = PyCapsule_GetPointer(capsule, "typedshm.seen");
+    struct table *table = PyCapsule_GetPointer(capsule, "typedshm.seen");
     if (own_table == table)
         own_table = NULL;
     free(table->entries);
@@ -56,9 +56,9 @@ static void table_free(PyObject *capsule) {
 }
 
 /* The thread's state dictionary owns the table, so that it goes when the thread does. */
-static Table *table_new(void) {
+static struct table *table_new(void) {
     PyObject *state = PyThreadState_GetDict();
-    Table *table = state ? calloc(1, sizeof *table) : NULL;
+    struct table *table = state ? calloc(1, sizeof *table) : NULL;
     if (!table) {
         PyErr_NoMemory();
         return NULL;
@@ -78,7 +78,7 @@ uint64_t *seen_version(const seen_key *key) {
         return NULL;
     if (key->index >= own_table->size) {
         size_t size = 2 * (size_t)key->index + 8;
-        Entry *grown = realloc(own_table->entries, size * sizeof *grown);
+        struct entry *grown = realloc(own_table->entries, size * sizeof *grown);
         if (!grown) {
             PyErr_NoMemory();
             return NULL;
@@ -87,7 +87,7 @@ uint64_t *seen_version(const seen_key *key) {
         own_table->entries = grown;
         own_table->size = size;
     }
-    Entry *entry = &own_table->entries[key->index];
+    struct entry *entry = &own_table->entries[key->index];
     if (entry->holder != key->holder) { /* left by an earlier handle */
         entry->holder = key->holder;
         entry->version = 0;
@@ -95,7 +95,7 @@ uint64_t *seen_version(const seen_key *key) {
     return &entry->version;
 }
 
-int seen_add(PyObject *module) {
+int seen_register(PyObject *module) {
     (void)module;
     if (!indices_lock)
         indices_lock = PyThread_allocate_lock();

@@ -13,5 +13,6 @@ void seen_start(seen_key *key);
 void seen_end(seen_key *key);
 /* Where this thread remembers; 0 at first. NULL and a Python error when out of memory. */
 uint64_t *seen_version(const seen_key *key);
+int seen_register(PyObject *module);
 
 #endif

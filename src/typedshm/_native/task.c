@@ -21,6 +21,6 @@ static PyMethodDef functions[] = {
     {NULL, NULL, 0, NULL},
 };
 
-int task_add(PyObject *module) {
+int task_register(PyObject *module) {
     return PyModule_AddFunctions(module, functions);
 }

@@ -10,5 +10,6 @@ typedef const void *task_name;
 
 /* Which one runs. False and an error set if that fails. Runs Python code, and so signal handlers. */
 bool task_running(task_name *task);
+int task_register(PyObject *module);
 
 #endif

@@ -1,5 +1,5 @@
 /* Text in its three encodings, and raw bytes. */
-#include "field.h"
+#include "text.h"
 
 /* ---- text and raw bytes -------------------------------------------------------------------- */
 
@@ -96,10 +96,10 @@ static int raw_set(Field *field, PyObject *instance, PyObject *value) {
     return result;
 }
 
-const Codec text_codecs[] = {
-    {"utf8", text_get, utf8_set, 1, false, 0},
-    {"utf16", text_get, wide_set, 2, false, 0},
-    {"utf32", text_get, wide_set, 4, false, 0},
-    {"bytes", raw_get, raw_set, 1, false, 0},
-    {NULL, NULL, NULL, 0, false, 0},
+const field_codec text_codecs[] = {
+    {"utf8", text_get, utf8_set, NULL, 1, false, 0},
+    {"utf16", text_get, wide_set, NULL, 2, false, 0},
+    {"utf32", text_get, wide_set, NULL, 4, false, 0},
+    {"bytes", raw_get, raw_set, NULL, 1, false, 0},
+    {NULL, NULL, NULL, NULL, 0, false, 0},
 };

@@ -1,6 +1,7 @@
 /* Viewed: put before a Struct among the bases, it makes the Struct read-only, for bytes that a pin keeps. */
-#include "field.h"
-#include "pin.h"
+#include "view.h"
+
+#include "struct.h"
 
 static PyObject *read_only_error; /* told by register_read_only() */
 
@@ -33,7 +34,7 @@ static int viewed_getbuffer(PyObject *self, Py_buffer *view, int flags) {
     if (flags == FIELD_READ)
         return 0;
     bool keeps_buffer = (flags & PyBUF_FORMAT) || (flags & PyBUF_ANY_CONTIGUOUS) != PyBUF_ANY_CONTIGUOUS;
-    PyObject *hold = hold_new(pin, keeps_buffer ? self : NULL);
+    PyObject *hold = pin_hold(pin, keeps_buffer ? self : NULL);
     if (!hold) {
         PyBuffer_Release(view);
         return -1;
@@ -76,19 +77,19 @@ static char *address_of(Field *field, PyObject *instance) {
     return address;
 }
 
-PyObject *viewed_struct_get(Field *field, PyObject *instance) {
+static PyObject *struct_get(Field *field, PyObject *instance) {
     char *address = address_of(field, instance);
     if (!address)
         return NULL;
     return view_new(pin_of(struct_state(instance)), PyTuple_GetItem(field->extra, 1), address);
 }
 
-PyObject *viewed_array_get(Field *field, PyObject *instance) {
+static PyObject *array_get(Field *field, PyObject *instance) {
     char *address = address_of(field, instance);
     if (!address)
         return NULL;
     Pin *pin = pin_of(struct_state(instance));
-    PyObject *hold = hold_new(pin, NULL);
+    PyObject *hold = pin_hold(pin, NULL);
     if (!hold)
         return NULL;
     PyObject *extra = field->extra;
@@ -98,12 +99,18 @@ PyObject *viewed_array_get(Field *field, PyObject *instance) {
     return array;
 }
 
-int viewed_set(Field *field, PyObject *instance, PyObject *value) {
+static int refuse(Field *field, PyObject *instance, PyObject *value) {
     (void)value;
     Py_buffer view;
     (void)field_open(field, instance, PyBUF_WRITABLE, &view); /* which raises */
     return -1;
 }
+
+const field_codec view_codecs[] = {
+    {"viewed struct", struct_get, refuse, NULL, 0, false, 2},
+    {"viewed array", array_get, refuse, NULL, 0, false, 3},
+    {NULL, NULL, NULL, NULL, 0, false, 0},
+};
 
 /* ---- the type --------------------------------------------------------------------------------------------------- */
 
@@ -129,7 +136,7 @@ static PyMethodDef functions[] = {
     {NULL, NULL, 0, NULL},
 };
 
-int view_add(PyObject *module) {
+int view_register(PyObject *module) {
     PyObject *viewed = PyType_FromSpec(&viewed_spec);
     int failed = !viewed || PyModule_AddObjectRef(module, "Viewed", viewed) < 0;
     Py_XDECREF(viewed);

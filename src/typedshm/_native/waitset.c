@@ -9,8 +9,12 @@
  *
  * `lock` guards the entries and is held for moments only: Python's code runs outside of it, so no signal handler and no
  * finalizer can find it held by its own thread. */
+#include "waitset.h"
+
 #include "heads.h"
 #include "ring.h"
+#include "ring_type.h"
+#include "timeout.h"
 
 #include <stdlib.h>
 
@@ -22,24 +26,24 @@ static const uint64_t RETRY_SLICE = 2000000;      /* ns: without memory for a sl
 static const uint64_t FORGET_SLICE = 1000000;     /* ns */
 static const uint64_t FORGET_AT_MOST = 200000000; /* ns; a sleeper that needs more has ended with its interpreter */
 
-typedef struct Waiter {
-    struct Waiter *next;
+struct waiter {
+    struct waiter *next;
     Ring *ring;
     PyObject *wake;
-} Waiter;
+};
 
-typedef struct {
+struct entry {
     Head head; /* its ring may be no more when nobody waits */
-    Waiter *waiters;
+    struct waiter *waiters;
     uint64_t kept_until; /* when nobody waits */
-} Entry;
+};
 
 typedef struct {
     PyObject_HEAD
     PyThread_type_lock lock;
     unsigned long thread; /* that keeps it, or 0 */
     bool asleep;          /* and not yet stirred */
-    Entry *entries;
+    struct entry *entries;
     size_t count, capacity;
     Heads heads;            /* the sleeper's; which they are changes under the lock only */
     tshm_atomic_u32 rounds; /* sleeps that have ended */
@@ -66,29 +70,29 @@ static void stir(Waitset *self) {
 
 /* ---- entries and waiters ---- */
 
-static Entry *find(Waitset *self, const Ring *ring) {
+static struct entry *find(Waitset *self, const Ring *ring) {
     for (size_t i = 0; i < self->count; i++)
         if (self->entries[i].head.ring == ring)
             return &self->entries[i];
     return NULL;
 }
 
-static void entry_end(Waitset *self, Entry *entry) {
+static void entry_end(Waitset *self, struct entry *entry) {
     head_let_go(&entry->head);
     *entry = self->entries[--self->count];
 }
 
-static Entry *entry_new(Waitset *self, Ring *ring, uint32_t number) {
+static struct entry *entry_new(Waitset *self, Ring *ring, uint32_t number) {
     if (self->count == self->capacity) {
         size_t capacity = 2 * self->capacity + 8;
-        Entry *grown = realloc(self->entries, capacity * sizeof *grown);
+        struct entry *grown = realloc(self->entries, capacity * sizeof *grown);
         if (!grown)
             return NULL;
         self->entries = grown;
         self->capacity = capacity;
     }
-    Entry *entry = &self->entries[self->count++];
-    *entry = (Entry){{ring, ring->held, ring->mutex, ring->instance, number}, NULL, 0};
+    struct entry *entry = &self->entries[self->count++];
+    *entry = (struct entry){{ring, ring->held, ring->mutex, ring->instance, number}, NULL, 0};
     head_keep(&entry->head);
     return entry;
 }
@@ -101,9 +105,9 @@ static bool is_full(const Waitset *self) {
 }
 
 /* Move an entry's waiters to a list. */
-static void take_waiters(Entry *entry, Waiter **list) {
+static void take_waiters(struct entry *entry, struct waiter **list) {
     while (entry->waiters) {
-        Waiter *waiter = entry->waiters;
+        struct waiter *waiter = entry->waiters;
         entry->waiters = waiter->next;
         waiter->next = *list;
         *list = waiter;
@@ -111,9 +115,9 @@ static void take_waiters(Entry *entry, Waiter **list) {
 }
 
 /* The lock is not held: what is called, or freed, may be anything. */
-static void waiters_end(Waiter *list, bool call) {
+static void waiters_end(struct waiter *list, bool call) {
     while (list) {
-        Waiter *waiter = list;
+        struct waiter *waiter = list;
         list = waiter->next;
         if (call) {
             PyObject *result = PyObject_CallNoArgs(waiter->wake);
@@ -135,18 +139,18 @@ static PyObject *waitset_add_waiter(PyObject *object, PyObject *args) {
     unsigned int number;
     if (!PyArg_ParseTuple(args, "OIO:add", &given, &number, &wake))
         return NULL;
-    if (!ring_check(given)) {
+    if (!ring_type_check(given)) {
         PyErr_SetString(PyExc_TypeError, "add() takes a Ring");
         return NULL;
     }
     Ring *ring = (Ring *)given;
-    Waiter *waiter = malloc(sizeof *waiter);
+    struct waiter *waiter = malloc(sizeof *waiter);
     if (!waiter)
         return PyErr_NoMemory();
     int result = MOVED;
     waitset_lock(self);
     if (ring->mapping && head_number(ring->held) == number) {
-        Entry *entry = find(self, ring);
+        struct entry *entry = find(self, ring);
         if (entry && entry->head.mapping != ring->held) { /* of a handle that was freed, and whose place this one has */
             entry_end(self, entry);
             entry = NULL;
@@ -158,7 +162,7 @@ static PyObject *waitset_add_waiter(PyObject *object, PyObject *args) {
         if (entry) {
             Py_INCREF((PyObject *)ring);
             Py_INCREF(wake);
-            *waiter = (Waiter){entry->waiters, ring, wake};
+            *waiter = (struct waiter){entry->waiters, ring, wake};
             entry->waiters = waiter;
             result = ADDED;
         } else if (result != FULL)
@@ -175,10 +179,10 @@ static PyObject *waitset_remove(PyObject *object, PyObject *args) {
     PyObject *ring, *wake;
     if (!PyArg_ParseTuple(args, "OO:remove", &ring, &wake))
         return NULL;
-    Waiter *found = NULL;
+    struct waiter *found = NULL;
     waitset_lock(self);
-    Entry *entry = find(self, (Ring *)ring);
-    for (Waiter **place = entry ? &entry->waiters : NULL; place && *place; place = &(*place)->next)
+    struct entry *entry = find(self, (Ring *)ring);
+    for (struct waiter **place = entry ? &entry->waiters : NULL; place && *place; place = &(*place)->next)
         if ((*place)->wake == wake) {
             found = *place;
             *place = found->next;
@@ -196,9 +200,9 @@ static PyObject *waitset_remove(PyObject *object, PyObject *args) {
  * memory keeps a region alive, close() shall be its end. */
 static PyObject *waitset_forget(PyObject *object, PyObject *ring) {
     Waitset *self = (Waitset *)object;
-    Waiter *waiters = NULL;
+    struct waiter *waiters = NULL;
     waitset_lock(self);
-    Entry *entry = find(self, (Ring *)ring);
+    struct entry *entry = find(self, (Ring *)ring);
     if (entry) {
         take_waiters(entry, &waiters);
         entry_end(self, entry);
@@ -248,10 +252,10 @@ static PyObject *waitset_awaited(PyObject *object, PyObject *unused) {
 
 /* The waiters of regions that have changed, are closed or gone; whose entries are kept for a slice, as are those of
  * whom nobody has waited for since. The lock is held. */
-static Waiter *collect(Waitset *self, uint64_t now) {
-    Waiter *due = NULL;
+static struct waiter *collect(Waitset *self, uint64_t now) {
+    struct waiter *due = NULL;
     for (size_t i = self->count; i--;) { /* backwards, since entry_end() moves the last one here */
-        Entry *entry = &self->entries[i];
+        struct entry *entry = &self->entries[i];
         uint32_t number = head_number(entry->head.mapping);
         bool gone = head_is_gone(&entry->head), moved = number != entry->head.number;
         if (entry->waiters && (gone || moved || !entry->waiters->ring->mapping)) {
@@ -305,7 +309,7 @@ static PyObject *waitset_attend(PyObject *object, PyObject *seconds) {
     bool ours = !self->thread || self->thread == me;
     for (; ours && now < end; now = os_monotonic_ns()) {
         self->thread = me;
-        Waiter *due = collect(self, now);
+        struct waiter *due = collect(self, now);
         if (due) {
             waitset_unlock(self);
             waiters_end(due, true);
@@ -339,7 +343,7 @@ static PyObject *waitset_create(PyTypeObject *type, PyObject *args, PyObject *kw
 static void waitset_dealloc(PyObject *object) {
     Waitset *self = (Waitset *)object;
     PyTypeObject *type = Py_TYPE(object);
-    Waiter *waiters = NULL;
+    struct waiter *waiters = NULL;
     while (self->count) {
         take_waiters(self->entries, &waiters);
         entry_end(self, self->entries);
@@ -397,7 +401,7 @@ static PyType_Slot slots[] = {
 
 static PyType_Spec spec = {"typedshm._native.Waitset", sizeof(Waitset), 0, Py_TPFLAGS_DEFAULT, slots};
 
-int waitset_add(PyObject *module) {
+int waitset_register(PyObject *module) {
     waitset_type = (PyTypeObject *)PyType_FromSpec(&spec);
     if (!waitset_type || PyModule_AddIntConstant(module, "WAITSET_ADDED", ADDED) < 0 ||
         PyModule_AddIntConstant(module, "WAITSET_MOVED", MOVED) < 0 ||

@@ -5,28 +5,28 @@
 
 #include <stdlib.h>
 
-typedef struct Entry {
+struct entry {
     TSHM_ATOMIC(os_memory *) memory; /* NULL: free */
     TSHM_ATOMIC(uintptr_t) start;
     TSHM_ATOMIC(uintptr_t) end; /* stored last, 0 first: nothing lies below it */
     tshm_atomic_u32 visited;    /* watch_sweep is at it, so it must not be unmapped */
     tshm_atomic_u32 faults;     /* since it was covered */
-    struct Entry *next;         /* never changes */
-} Entry;
+    struct entry *next;         /* never changes */
+};
 
-static TSHM_ATOMIC(Entry *) entries;
+static TSHM_ATOMIC(struct entry *) entries;
 
 /* Threads that were about to touch a page while it was covered come back once each. More than that is something else: a
  * write to read-only pages, which macOS reports like a loss. */
 static const uint32_t FAULTS_MAX = 10000;
 
-static bool claim(Entry *entry, os_memory *memory) {
+static bool claim(struct entry *entry, os_memory *memory) {
     os_memory *nobody = NULL;
     return tshm_exchange_if(&entry->memory, &nobody, memory, acquire); /* with the release in watch_remove */
 }
 
-static Entry *new_entry(os_memory *memory) {
-    Entry *entry = calloc(1, sizeof *entry);
+static struct entry *new_entry(os_memory *memory) {
+    struct entry *entry = calloc(1, sizeof *entry);
     if (!entry)
         return NULL;
     tshm_store(&entry->memory, memory, relaxed);
@@ -36,12 +36,12 @@ static Entry *new_entry(os_memory *memory) {
     return entry;
 }
 
-static Entry *first(void) {
+static struct entry *first(void) {
     return tshm_load(&entries, acquire);
 }
 
 bool watch_add(os_memory *memory) {
-    Entry *entry = first();
+    struct entry *entry = first();
     while (entry && !claim(entry, memory))
         entry = entry->next;
     if (!entry && !(entry = new_entry(memory)))
@@ -53,7 +53,7 @@ bool watch_add(os_memory *memory) {
 }
 
 void watch_remove(os_memory *memory) {
-    Entry *entry = first();
+    struct entry *entry = first();
     while (entry && tshm_load(&entry->memory, relaxed) != memory)
         entry = entry->next;
     if (!entry)
@@ -79,7 +79,7 @@ static bool cover(os_memory *memory, tshm_atomic_u32 *faults) {
 }
 
 bool watch_fault(uintptr_t address, bool write) {
-    for (Entry *entry = first(); entry; entry = entry->next) {
+    for (struct entry *entry = first(); entry; entry = entry->next) {
         uintptr_t end = tshm_load(&entry->end, acquire); /* with the release in watch_add */
         uintptr_t start = tshm_load(&entry->start, acquire);
         /* `end` once more: the entry may have changed hands in between, which the acquire of `start` has us see */
@@ -93,7 +93,7 @@ bool watch_fault(uintptr_t address, bool write) {
 
 bool watch_sweep(bool (*is_damaged)(const os_memory *memory)) {
     bool found = false;
-    for (Entry *entry = first(); entry; entry = entry->next) {
+    for (struct entry *entry = first(); entry; entry = entry->next) {
         atomic_fetch_add_explicit(&entry->visited, 1, memory_order_seq_cst); /* with the looks in watch_remove */
         if (tshm_load(&entry->end, seq_cst)) {
             os_memory *memory = tshm_load(&entry->memory, relaxed);
@@ -106,7 +106,7 @@ bool watch_sweep(bool (*is_damaged)(const os_memory *memory)) {
 }
 
 void watch_after_fork(void) {
-    for (Entry *entry = first(); entry; entry = entry->next) {
+    for (struct entry *entry = first(); entry; entry = entry->next) {
         tshm_store(&entry->visited, 0, relaxed);
         os_memory *memory = tshm_load(&entry->end, relaxed) ? tshm_load(&entry->memory, relaxed) : NULL;
         if (memory && tshm_load(&memory->lost, relaxed) == OS_GOING)

@@ -1,5 +1,7 @@
-/* The verbs that write: write, update, loan. */
-#include "ring.h"
+#include "writing.h"
+
+#include "arguments.h"
+#include "timeout.h"
 
 /* A reader that finds that it has pinned one slot too many takes its pin back in less than a microsecond, unless it is
  * stopped just then. */
@@ -7,7 +9,7 @@ static const uint64_t PINNED_PATIENCE = 1000000000; /* ns */
 static const uint64_t PINNED_PAUSE = 50000;         /* ns, of which some systems make 16 ms */
 static const int PINNED_TRIES = 50;                 /* at least, if it was us who were stopped meanwhile */
 
-bool ring_lock_for_writing(Ring *self, int64_t ns) {
+bool writing_lock(Ring *self, int64_t ns) {
     const char *problem = !self->mapping ? "closed" : self->refuses ? "layout" : !self->mutex ? "read-only" : NULL;
     int result = problem ? MUTEX_DETACHED : mutex_acquire(self->mutex, ns);
     if (result == MUTEX_TAKEN && !self->block_open && self->mapping)
@@ -18,13 +20,13 @@ bool ring_lock_for_writing(Ring *self, int64_t ns) {
     } else if (result == MUTEX_EXCEPTION) {
         return false;
     } else if (!problem) {
-        problem = guard_problem(result);
+        problem = guarded_problem(result);
     }
     ring_fail(self, problem);
     return false;
 }
 
-bool ring_unlock(Ring *self) {
+bool writing_unlock(Ring *self) {
     bool gone = ring_is_gone(self); /* which inside lock() nothing else tells */
     if (mutex_release(self->mutex, true) && !gone)
         return true;
@@ -33,7 +35,7 @@ bool ring_unlock(Ring *self) {
     return false;
 }
 
-void ring_publish(Ring *self, const tshm_cursor *cursor) {
+void writing_publish(Ring *self, const tshm_cursor *cursor) {
     uint64_t now = os_realtime_ns();
     tshm_write_end(&self->ring, cursor, now);
     if (tshm_must_wake(&self->ring, now))
@@ -41,7 +43,7 @@ void ring_publish(Ring *self, const tshm_cursor *cursor) {
                          (void *)&tshm_lines(&self->ring)->head.version);
 }
 
-bool ring_write_begin(Ring *self, tshm_cursor *cursor) {
+bool writing_begin(Ring *self, tshm_cursor *cursor) {
     if (tshm_write_begin(&self->ring, lock_alive, &self->mutex->lock, cursor))
         return true;
     uint32_t never = 0; /* a word to sleep on that nobody wakes */
@@ -54,35 +56,35 @@ bool ring_write_begin(Ring *self, tshm_cursor *cursor) {
     return false;
 }
 
-typedef struct {
+struct storing {
     Ring *ring;
     const void *value;
     bool pinned;
-} Storing;
+};
 
 static inline void store(void *context) {
-    Storing *storing = context;
+    struct storing *storing = context;
     Ring *self = storing->ring;
     tshm_cursor cursor;
-    storing->pinned = !ring_write_begin(self, &cursor);
+    storing->pinned = !writing_begin(self, &cursor);
     if (storing->pinned)
         return;
     tshm_copy_in(cursor.payload, storing->value, self->size);
-    ring_publish(self, &cursor);
+    writing_publish(self, &cursor);
 }
 
 static bool store_apart(Ring *self, const void *value) {
-    Storing storing = {self, value, false};
+    struct storing storing = {self, value, false};
     ring_work_apart(self, store, &storing);
     return storing.pinned;
 }
 
-bool ring_store(Ring *self, const void *value) {
+bool writing_store(Ring *self, const void *value) {
     bool pinned;
-    if (self->size > TSHM_LARGE) {
+    if (self->size > RING_LARGE) {
         pinned = store_apart(self, value);
     } else {
-        Storing storing = {self, value, false}; /* of its own, so that it stays in registers */
+        struct storing storing = {self, value, false}; /* of its own, so that it stays in registers */
         store(&storing);
         pinned = storing.pinned;
     }
@@ -91,18 +93,18 @@ bool ring_store(Ring *self, const void *value) {
     return !pinned;
 }
 
-PyObject *ring_write(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names) {
+PyObject *writing_write(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names) {
     static const char *const known[] = {"value", "timeout", NULL};
     Ring *self = (Ring *)object;
     int64_t ns = self->timeout;
     if (count != 1 || names) {
         if (!arguments_fit("write", count, 1, names, known) ||
-            timeout_convert(argument_of(args, count, names, -1, "timeout"), &ns) < 0)
+            timeout_convert(arguments_get(args, count, names, -1, "timeout"), &ns) < 0)
             return NULL;
     }
     if (!self->mapping)
         return ring_fail(self, "closed");
-    PyObject *value = argument_of(args, count, names, 0, "value");
+    PyObject *value = arguments_get(args, count, names, 0, "value");
     if (!value) {
         PyErr_SetString(PyExc_TypeError, "write() missing 1 required argument: 'value'");
         return NULL;
@@ -119,35 +121,15 @@ PyObject *ring_write(PyObject *object, PyObject *const *args, Py_ssize_t count, 
     bool done = false;
     if ((size_t)view.len != self->size) {
         PyErr_Format(PyExc_ValueError, "expected %zu bytes, found %zd", self->size, view.len);
-    } else if (ring_lock_for_writing(self, ns)) {
+    } else if (writing_lock(self, ns)) {
         self->mutex->brief = self->mutex->depth == 1; /* close() in another thread waits for us instead of refusing */
-        done = ring_store(self, view.buf);
+        done = writing_store(self, view.buf);
         self->mutex->brief = false;
-        done = ring_unlock(self) && done;
+        done = writing_unlock(self) && done;
     }
     PyBuffer_Release(&view);
     Py_DECREF(value);
     if (!done)
         return NULL;
     Py_RETURN_NONE;
-}
-
-static PyObject *block_of(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names, bool loan) {
-    static const char *const known[] = {"timeout", NULL};
-    Ring *self = (Ring *)object;
-    int64_t ns = self->timeout;
-    if (count || names) {
-        if (!arguments_fit(loan ? "loan" : "update", count, 0, names, known) ||
-            timeout_convert(argument_of(args, count, names, -1, "timeout"), &ns) < 0)
-            return NULL;
-    }
-    return block_new(self, loan, ns);
-}
-
-PyObject *ring_update(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names) {
-    return block_of(self, args, count, names, false);
-}
-
-PyObject *ring_loan(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names) {
-    return block_of(self, args, count, names, true);
 }

@@ -43,7 +43,7 @@ static void print_newest(const tshm_ring *ring) {
     putchar('\n');
 }
 
-static void raise_all(const tshm_ring *ring, tshm_lock *lock) {
+static void raise_all(const tshm_ring *ring, lock_handle *lock) {
     uint64_t words[WORDS] = {0}, now = os_realtime_ns();
     tshm_cursor cursor;
     read_newest(ring, words);
@@ -58,7 +58,7 @@ static void raise_all(const tshm_ring *ring, tshm_lock *lock) {
 }
 
 int main(int count, char **arguments) {
-    tshm_lock lock = {0};
+    lock_handle lock = {0};
     int length = MultiByteToWideChar(CP_UTF8, 0, count > 1 ? arguments[1] : "", -1, lock.peers.prefix,
                                      sizeof lock.peers.prefix / sizeof(wchar_t) - 1);
     if (!length)
@@ -80,12 +80,12 @@ int main(int count, char **arguments) {
     if (count > 2) {
         lock.lines = lines;
         lock.presence_count = ring.presence_count;
-        if (lock_attach(&lock) != TSHM_LOCK_TAKEN)
+        if (lock_attach(&lock) != LOCK_TAKEN)
             return fail("no place among those who write");
         bool dies = strcmp(arguments[2], "die") == 0;
         for (long i = dies ? 1 : strtol(arguments[2], NULL, 10); i > 0; i--) {
             int taken = lock_try(&lock);
-            while (taken == TSHM_LOCK_BUSY)
+            while (taken == LOCK_BUSY)
                 taken = lock_wait(&lock, TSHM_SLICE);
             tshm_cursor cursor;
             if (dies && tshm_write_begin(&ring, lock_alive, &lock, &cursor)) {
@@ -93,7 +93,7 @@ int main(int count, char **arguments) {
                 TerminateProcess(GetCurrentProcess(), 9);
             }
             raise_all(&ring, &lock);
-            if (lock_release(&lock, true) != TSHM_LOCK_TAKEN)
+            if (lock_release(&lock, true) != LOCK_TAKEN)
                 return fail("the lock was lost");
         }
     }

@@ -1,22 +1,8 @@
-/* What Python needs of POSIX descriptors: room on the disk, and proof of life. */
-#include "peers.h"
+/* Room for a file on the disk. */
+#include "files.h"
+#include "os.h"
 
 #include <errno.h>
-#include <limits.h>
-
-int peers_open(os_peers *peers, PyObject *handle) {
-    long fd = PyLong_AsLong(handle);
-    peers->fd = fd < 0 || fd > INT_MAX ? -1 : (int)fd;
-    return fd == -1 && PyErr_Occurred() ? -1 : 0;
-}
-
-void peers_leave(os_peers *peers) {
-    peers->fd = -1; /* its owner closes it, and with that frees the presence entry */
-}
-
-void peers_close(os_peers *peers) {
-    (void)peers;
-}
 
 static PyObject *preallocate(PyObject *module, PyObject *args) {
     (void)module;
@@ -39,6 +25,6 @@ static PyMethodDef functions[] = {
     {NULL, NULL, 0, NULL},
 };
 
-int handles_add(PyObject *module) {
+int files_register(PyObject *module) {
     return PyModule_AddFunctions(module, functions);
 }

@@ -1,11 +1,13 @@
 /* The names of sections that exist, as the kernel's object directory lists them. */
-#include "handles_windows.h"
+#include "directory_windows.h"
+
+#include "os_windows.h"
 
 #include <winternl.h>
 
-typedef struct {
+struct entry {
     UNICODE_STRING name, type;
-} Entry;
+};
 
 typedef NTSTATUS(NTAPI *open_function)(HANDLE *directory, ACCESS_MASK access, OBJECT_ATTRIBUTES *attributes);
 typedef NTSTATUS(NTAPI *query_function)(HANDLE directory, void *buffer, ULONG size, BOOLEAN one, BOOLEAN restart,
@@ -29,7 +31,7 @@ static void directory_path(wchar_t *path, bool machine) {
     wcscat(path, L"\\BaseNamedObjects");
 }
 
-static bool append_section(PyObject *list, const Entry *entry) {
+static bool append_section(PyObject *list, const struct entry *entry) {
     static const wchar_t kind[] = L"Section";
     if (entry->type.Length != sizeof kind - sizeof *kind || memcmp(entry->type.Buffer, kind, entry->type.Length) != 0)
         return true;
@@ -57,8 +59,8 @@ static PyObject *object_names(PyObject *module, PyObject *machine) {
     PyObject *list = PyList_New(0);
     ULONG context = 0, returned;
     union {
-        Entry entry;
-        unsigned char room[sizeof(Entry) + 2 * 0x10000]; /* one entry: two strings of at most 64 KiB */
+        struct entry entry;
+        unsigned char room[sizeof(struct entry) + 2 * 0x10000]; /* one entry: two strings of at most 64 KiB */
     } *buffer = PyMem_Malloc(sizeof *buffer);
     while (list && buffer && query(directory, buffer, sizeof *buffer, TRUE, context == 0, &context, &returned) >= 0)
         if (!append_section(list, &buffer->entry))
@@ -73,6 +75,6 @@ static PyMethodDef functions[] = {
     {NULL, NULL, 0, NULL},
 };
 
-int objects_add(PyObject *module) {
+int directory_register(PyObject *module) {
     return PyModule_AddFunctions(module, functions);
 }

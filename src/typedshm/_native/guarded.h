@@ -1,0 +1,34 @@
+/* What a Guard can hold: anything that is taken with a timeout and belongs to a thread. */
+#ifndef TYPEDSHM_GUARDED_H
+#define TYPEDSHM_GUARDED_H
+
+#include "native.h"
+
+enum {
+    GUARDED_TAKEN = 0,
+    GUARDED_TIMEOUT = 1,
+    GUARDED_CLOSED = 2,
+    GUARDED_GONE = 3,
+    GUARDED_OTHER_TASK = 4, /* of this thread has it, and awaits something */
+    GUARDED_EXCEPTION = -1
+};
+
+/* What to tell _fail() of a lock that was not taken, and for which no Python error is set. */
+static inline const char *guarded_problem(int result) {
+    return result == GUARDED_TIMEOUT      ? "lock timeout"
+           : result == GUARDED_GONE       ? "gone"
+           : result == GUARDED_OTHER_TASK ? "other task"
+                                          : "closed";
+}
+
+typedef struct {
+    /* EXCEPTION: a Python error is set. */
+    int (*acquire)(PyObject *lock, int64_t ns);
+    /* Only while somebody has it. `repaired`: what it guards is in order. False: it was taken from us, or is not ours
+     * to give back, as a mutex of the system's is not in another thread. */
+    bool (*release)(PyObject *lock, bool repaired);
+    /* How often the thread has it. */
+    uint32_t (*depth)(PyObject *lock, unsigned long thread);
+} guarded;
+
+#endif
