@@ -3,7 +3,7 @@
  *
  * An input is a script of 16 bytes, which stand for what the rest of the world does, and then the region without its
  * presence table, which nobody believes. The check sum is made to fit, or nothing would ever come past it. */
-#include "lock.h"
+#include "lock/lock.h"
 
 #include <sanitizer/asan_interface.h>
 #include <stdio.h>

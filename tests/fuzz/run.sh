@@ -24,7 +24,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 mkdir "$folder"/{corpus,failed}
 clang-14 -std=c11 -O1 -g -Wall -Wextra -Werror -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-    "-I$source/include" "-I$source/_native" "$here/fuzz_header.c" "$source/_native/lock.c" -o "$folder/fuzz_header"
+    "-I$source/include" "-I$source/_native" "$here/fuzz_header.c" "$source/_native/lock/lock.c" -o "$folder/fuzz_header"
 "$python" "$here/fuzz_document.py" --seconds "$each" & # beside the other
 document=$!
 trap 'kill "$document" 2>/dev/null || true; rm -rf "$folder"' EXIT

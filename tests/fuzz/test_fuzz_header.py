@@ -28,7 +28,7 @@ def fuzz(core, runs):
     """Compile the fuzzer with what stands in a folder, and let it try that many inputs, always the same."""
     clang = require("clang-14", "clang-14", "libclang-rt-14-dev")
     options = ["-std=c11", "-O1", "-g", "-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all", f"-I{core}"]
-    compile_with([clang, *options, HERE / "fuzz_header.c", core / "lock.c", "-o", core / "fuzz"])
+    compile_with([clang, *options, HERE / "fuzz_header.c", core / "lock" / "lock.c", "-o", core / "fuzz"])
     limits = [f"-runs={runs}", "-seed=1", "-timeout=10", "-max_len=4096", "-verbosity=0"]
     words = [core / "fuzz", *limits, f"-artifact_prefix={core}/"]
     return subprocess.run(words, capture_output=True, text=True, env=os.environ, timeout=600, check=False)
@@ -69,7 +69,7 @@ MUTANTS = {
         "|| copy->document_size > copy->slots_offset - copy->document_offset",
         "",
     ),
-    "an entry out of range is asked for": ("lock.c", "if (entry >= lock->presence_count)\n        return 0;", ""),
+    "an entry out of range is asked for": ("lock/lock.c", "if (entry >= lock->presence_count)\n        return 0;", ""),
     "a seq that is even": ("typedshm.h", "== 2 * version ?", "% 2 == 0 ?"),
     "a last word too many": ("typedshm.h", "if (size % 8) {\n        uint64_t", "{\n        uint64_t"),
 }

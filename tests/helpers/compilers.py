@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "src" / "typedshm"
 PROTOCOL = Path(__file__).parents[1] / "platform" / "protocol.c"
 
-CORE = tuple(f"{noun}.c" for noun in ("lock", "os_posix", "os_linux", "fault_posix", "watch"))
+CORE = ("lock/lock.c", "os/posix.c", "os/linux.c", "os/faults_posix.c", "os/faults.c")
 """The part of the core that knows no Python, on Linux."""
 
 
@@ -54,7 +54,8 @@ def objdump(machine: str, file: Path) -> str:
 
 def copy_core(folder: Path, *more: Path) -> Path:
     """Copy what the core is compiled from into a folder, and files of one's own, to be changed there."""
-    for file in (*PACKAGE.glob("_native/*.[ch]"), PACKAGE / "include" / "typedshm.h", *more):
+    shutil.copytree(PACKAGE / "_native", folder, dirs_exist_ok=True)
+    for file in (PACKAGE / "include" / "typedshm.h", *more):
         shutil.copy(file, folder)
     return folder
 

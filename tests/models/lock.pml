@@ -1,4 +1,4 @@
-/* The writers' lock of _native/lock.c: its word, its participants, and their deaths.
+/* The writers' lock of _native/lock/lock.c: its word, its participants, and their deaths.
  *
  * Every participant attaches, takes and gives back the lock ROUNDS times, and then leaves, or stays for ever without
  * taking it again. Any of them is killed before any statement, KILLS times in all, and comes to life again as a new

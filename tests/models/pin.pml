@@ -1,5 +1,5 @@
 /* Pins: tshm_write_begin, tshm_pinned and tshm_pin of typedshm.h, readers that look at a slot in place, and what
- * drop_stale_pins of _native/mutex.c does for whoever comes after a reader that was killed.
+ * drop_stale_pins of _native/lock/mutex.c does for whoever comes after a reader that was killed.
  *
  * Each of READERS readers looks at the newest version in its slot, ROUNDS times; a writer publishes VERSIONS versions.
  * Anybody is killed before any statement, KILLS times in all. A reader comes to life again as a new process, with a

@@ -1,4 +1,4 @@
-/* Sleeping and waking on Windows: os_word_wait and wake of _native/os_windows.c, with their events and bits.
+/* Sleeping and waking on Windows: os_word_wait and wake of _native/os/windows.c, with their events and bits.
  *
  * WAKERS wakers change a word, STORES times each, and wake whoever sleeps on it: all, or with -DONE one. SLEEPERS
  * sleepers wait until the word has had its last value. Sleepers are killed before any statement, KILLS times in all, and

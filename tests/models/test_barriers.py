@@ -72,10 +72,10 @@ SOURCES = {
     ),
     "waker's fence": ("typedshm.h", "tshm_fence([seq_cst]); /* with the fence in tshm_announce_sleep */", "must_wake"),
     "old seq restored": ("typedshm.h", "seq, before, [release]", "write_begin_with_pins"),
-    "word taken": ("lock.c", "&word, mine, [acquire]", "take"),
-    "word given back": ("lock.c", "freed, [release])) {\n            if (word", "lock_release"),
-    "dead owner's word loaded": ("lock.c", "writer.word, [acquire]", "lock_attach"),
-    "dead owner's word freed": ("lock.c", "freed, [release])) {\n            count_death", "lock_attach"),
+    "word taken": ("lock/lock.c", "&word, mine, [acquire]", "take"),
+    "word given back": ("lock/lock.c", "freed, [release])) {\n            if (word", "lock_release"),
+    "dead owner's word loaded": ("lock/lock.c", "writer.word, [acquire]", "lock_attach"),
+    "dead owner's word freed": ("lock/lock.c", "freed, [release])) {\n            count_death", "lock_attach"),
 }
 
 COMPILERS = {"gcc": lambda: cross_gcc("aarch64"), "zig": lambda: zig("aarch64-linux-gnu.2.28")}
@@ -92,10 +92,11 @@ def functions(compiler, core, machine="aarch64"):
     found: dict[str, list[str]] = {}
     for source, option in {
         "protocol.c": "-finline",
-        "lock.c": "-fno-inline",
+        "lock/lock.c": "-fno-inline",
     }.items():  # lock.c's are visible as they are
         compiled = core / f"{source}.o"
-        compile_with([*compiler, "-std=c11", "-O2", option, "-fno-sanitize=all", "-c", core / source, "-o", compiled])
+        options = ["-std=c11", "-O2", option, "-fno-sanitize=all", f"-I{core}"]
+        compile_with([*compiler, *options, "-c", core / source, "-o", compiled])
         name = ""
         for line in objdump(machine, compiled).splitlines():
             if start := re.match(r"[0-9a-f]+ <(\w+)\S*>:", line):  # gcc adds words about what it did to a function

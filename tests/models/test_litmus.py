@@ -15,15 +15,15 @@ PACKAGE = HERE.parents[1] / "src" / "typedshm"
 FILES = sorted(HERE.glob("litmus/*.litmus"))
 IN_C = [file for file in FILES if file.read_text().startswith("C ")]
 SOURCES = {
-    file.name: " ".join(file.read_text().split())
+    file.relative_to(PACKAGE / folder).as_posix(): " ".join(file.read_text().split())
     for folder in ("include", "_native")
-    for file in (PACKAGE / folder).glob("*.[ch]")
+    for file in (PACKAGE / folder).rglob("*.[ch]")
 }
 
 
 def quotes(file):
     """What a litmus file quotes of the C code: [(name of the source, line)]."""
-    return re.findall(r"^ \* (\w+\.[ch]): (.*)$", file.read_text(), re.MULTILINE)
+    return re.findall(r"^ \* ([\w/]+\.[ch]): (.*)$", file.read_text(), re.MULTILINE)
 
 
 def verdict(program):

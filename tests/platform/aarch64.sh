@@ -76,14 +76,14 @@ else
     mkdir "$site/typedshm-$version.dist-info"
     printf 'Metadata-Version: 2.1\nName: typedshm\nVersion: %s\n' "$version" >"$site/typedshm-$version.dist-info/METADATA"
     files=()
-    for file in "$source"/_native/*.c; do # one file per noun and system; those of other systems are not ours
+    for file in "$source"/_native/{,*/}*.c; do # one file per noun and system; those of other systems are not ours
         case $file in
-        *_macos.c | *_windows.c) ;;
+        *[_/]macos.c | *[_/]windows.c) ;;
         *) files+=("$file") ;;
         esac
     done
     "$home/host/bin/python" -m ziglang cc -target aarch64-linux-gnu.2.28 -std=c11 -O2 -Wall -Wextra -Werror \
-        -fno-sanitize=all -fvisibility=hidden -DPy_LIMITED_API=0x030B0000 "-I$source/include" -isystem "$headers" \
+        -fno-sanitize=all -fvisibility=hidden -DPy_LIMITED_API=0x030B0000 "-I$source/include" "-I$source/_native" -isystem "$headers" \
         -shared -o "$site/typedshm/_native.abi3.so" "${files[@]}"
 fi
 

@@ -24,16 +24,16 @@ fi
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 files=()
-for file in "$source"/_native/*.c; do # one file per noun and system; those of other systems are not ours
+for file in "$source"/_native/{,*/}*.c; do # one file per noun and system; those of other systems are not ours
     case $file in
-    *_linux.c | *_windows.c) ;;
+    *[_/]linux.c | *[_/]windows.c) ;;
     *) files+=("$file") ;;
     esac
 done
 
 for machine in x86_64 aarch64; do
     # 11.0 is the first macOS of Apple silicon, and what wheels for it are named after
-    options=(-target "$machine-macos.11.0" -O2 -Wall -Wextra -Werror -fno-sanitize=all "-I$source/include")
+    options=(-target "$machine-macos.11.0" -O2 -Wall -Wextra -Werror -fno-sanitize=all "-I$source/include" "-I$source/_native")
     "$home/bin/python" -m ziglang cc "${options[@]}" -std=c11 -fvisibility=hidden -DPy_LIMITED_API=0x030B0000 -isystem "$headers" -shared \
         -Wl,-undefined,dynamic_lookup -o "$folder/_native.so" "${files[@]}"
     "$home/bin/python" "$here/macos_symbols.py" "$folder/_native.so"

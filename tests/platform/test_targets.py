@@ -91,9 +91,9 @@ def test_a_structure_that_differs_is_noticed(tmp_path):
 NATIVE = PACKAGE / "_native"
 PEER = PROTOCOL.parent / "windows" / "peer.c"
 CORES = {
-    "windows-gnu": ("lock.c", "watch.c", "os_windows.c", "fault_windows.c", PEER),
+    "windows-gnu": ("lock/lock.c", "os/windows.c", "os/faults_windows.c", "os/faults.c", PEER),
     "linux-gnu": CORE,
-    "macos": ("lock.c", "watch.c", "os_macos.c", "os_posix.c", "fault_posix.c"),
+    "macos": ("lock/lock.c", "os/macos.c", "os/posix.c", "os/faults_posix.c", "os/faults.c"),
 }
 
 

@@ -47,7 +47,7 @@ for bits in 32 64; do
     machine=x86 && [[ $bits == 32 ]] || machine=x86_64
     "$home/host/bin/python" -m ziglang cc -target "$machine-windows-gnu" -std=c11 -O2 -Wall -Wextra -Werror \
         -fno-sanitize=all "-I$root/src/typedshm/include" "-I$core" -o "$run/peer$bits.exe" \
-        "$here/peer.c" "$core/lock.c" "$core/os_windows.c" "$core/watch.c" "$core/fault_windows.c"
+        "$here/peer.c" "$core/lock/lock.c" "$core"/os/{windows,faults,faults_windows}.c
 done
 
 # ---- the run: with mounts and processes of its own, which end with it ----

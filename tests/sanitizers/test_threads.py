@@ -51,7 +51,7 @@ def build(core):
         command = COMPILERS[compiler]
         require(command[0], "gcc", "clang-14", "libclang-rt-14-dev")
         program = core / "program"
-        flags = ["-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-fsanitize=thread", "-pthread"]
+        flags = ["-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-fsanitize=thread", "-pthread", f"-I{core}"]
         compile_with([*command, *flags, *(core / source for source in sources), *options, "-o", program])
         return program
 
@@ -68,10 +68,10 @@ def threads(build):
 @pytest.fixture
 def gate(build, core):
     """A function that compiles ``gate.c`` with the functions it is about, which mutex.c has among those for Python."""
-    text = (core / "mutex.c").read_text()
+    text = (core / "lock" / "mutex.c").read_text()
     functions = re.search(r"enum \{ GATE_OPEN.*?(?=static int pass_gate)", text, re.DOTALL)
     assert functions is not None
-    mutex = '#define _GNU_SOURCE\n#include "os.h"\ntypedef struct {\n    tshm_atomic_u32 gate;\n} Mutex;\n'
+    mutex = '#define _GNU_SOURCE\n#include "os/os.h"\ntypedef struct {\n    tshm_atomic_u32 gate;\n} Mutex;\n'
     (core / "gate.c").write_text(mutex + functions[0] + (core / "gate.c").read_text())
     return lambda compiler: build(compiler, "gate.c", *CORE)
 
@@ -123,13 +123,13 @@ MUTANTS = {
     ),
     "pin cleared relaxed": ("typedshm.h", "~(1ull << entry % 64), release)", "~(1ull << entry % 64), relaxed)"),
     "pins loaded relaxed": ("typedshm.h", "tshm_load(&slot->pins[i], acquire)", "tshm_load(&slot->pins[i], relaxed)"),
-    "word taken relaxed": ("lock.c", "&word, mine, acquire)", "&word, mine, relaxed)"),
+    "word taken relaxed": ("lock/lock.c", "&word, mine, acquire)", "&word, mine, relaxed)"),
     "word given back relaxed": (
-        "lock.c",
+        "lock/lock.c",
         "&word, freed, release)) {\n            if",
         "&word, freed, relaxed)) {\n            if",
     ),
-    "the living are taken for dead": ("lock.c", "if (probe && !lock_alive(lock, owner - 1))", "if (probe)"),
+    "the living are taken for dead": ("lock/lock.c", "if (probe && !lock_alive(lock, owner - 1))", "if (probe)"),
 }
 
 

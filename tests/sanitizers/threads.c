@@ -2,8 +2,8 @@
  *
  *     threads FILE WRITES
  *
- * Every thread is a participant of its own, with its own descriptor and its own lock_handle, as if it were a process; the
- * mapping is one, since the sanitizer knows memory by its address. What it can prove here:
+ * Every thread is a participant of its own, with its own descriptor and its own lock_handle, as if it were a process;
+ * the mapping is one, since the sanitizer knows memory by its address. What it can prove here:
  *
  *  - Copies are of relaxed atomics, so by definition no race, whoever comes between; that they are whole is checked.
  *    The sanitizer ignores fences (the one in tshm_read_retry that makes such copies whole, for instance), which hides
@@ -16,7 +16,7 @@
  *
  * A participant dies by closing its descriptor, whatever it holds. */
 #define _GNU_SOURCE
-#include "lock.h"
+#include "lock/lock.h"
 
 #include <fcntl.h>
 #include <pthread.h>

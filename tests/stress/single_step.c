@@ -9,7 +9,7 @@
  * be 0. Ends with 77 if processes cannot be led by single steps here.
  */
 #define _GNU_SOURCE
-#include "lock.h"
+#include "lock/lock.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -107,7 +107,7 @@ def test_a_reader(program: Path, tmp_path: Path, report: Callable[[str], None], 
     assert [counts[name] for name in ("held", "half", "complete", "published", "lost")] == [0, 0, 0, 0, 0]
 
 
-LOCK, HEADER = "lock.c", "typedshm.h"
+LOCK, HEADER = "lock/lock.c", "typedshm.h"
 
 EVEN = "tshm_store(&cursor->slot->seq, 2 * cursor->version, release); /* with the acquire load in tshm_read_begin */"
 HEAD = "tshm_store(&lines->head.version, cursor->version, release);   /* with the acquire load in tshm_read_begin */"

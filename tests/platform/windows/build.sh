@@ -29,14 +29,14 @@ mkdir -p "$folder/typedshm-$version.dist-info"
 printf 'Metadata-Version: 2.1\nName: typedshm\nVersion: %s\n' "$version" >"$folder/typedshm-$version.dist-info/METADATA"
 
 files=()
-for file in "$source"/_native/*.c; do # one file per noun and system; those of other systems are not ours
+for file in "$source"/_native/{,*/}*.c; do # one file per noun and system; those of other systems are not ours
     case $file in
-    *_linux.c | *_posix.c | *_macos.c) ;;
+    *[_/]linux.c | *[_/]posix.c | *[_/]macos.c) ;;
     *) files+=("$file") ;;
     esac
 done
 "${compile[@]}" -std=c11 -O2 -Wall -Wextra -Werror -fvisibility=hidden -DPy_LIMITED_API=0x030B0000 -shared \
-    -I"$source/include" -I"$home/python/include" -o "$folder/typedshm/_native.pyd" "${files[@]}" \
+    -I"$source/include" -I"$source/_native" -I"$home/python/include" -o "$folder/typedshm/_native.pyd" "${files[@]}" \
     "$home/python/libs/python3.lib"
 rm -f "$folder"/typedshm/*.{lib,pdb}
 echo "built with $compiler: $(du -h "$folder/typedshm/_native.pyd" | cut -f1) _native.pyd"

@@ -6,8 +6,8 @@
  *   peer SECTION die        takes the writers' lock, begins a write, and ends
  *
  * SECTION is the kernel's name of the section; those of the participants' objects begin with it. */
-#include "lock.h"
-#include "os_windows.h"
+#include "lock/lock.h"
+#include "os/windows.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,0 +1,142 @@
+#include "lock/lock.h"
+
+#include <errno.h>
+
+#define OWNER(word) ((uint32_t)((word) & TSHM_WORD_OWNER)) /* entry + 1 */
+
+/* Rule 8's slice: a waker or a woken waiter may have been killed on the way. */
+static const uint64_t SLICE = 10000000; /* ns */
+
+/* The half of the word that holds owner, flags and the counter's low bits. Little-endian. */
+static void *sleeping_half(lock_handle *lock) {
+    return (void *)&lock->lines->writer.word;
+}
+
+int lock_alive(void *context, uint32_t entry) {
+    lock_handle *lock = context;
+    if (entry == lock->entry)
+        return 1; /* asking through one's own descriptor says nothing (rule 2) */
+    if (entry >= lock->presence_count)
+        return 0;
+    return os_peers_alive(&lock->peers, entry) != 0;
+}
+
+/* For people: how often, and when last. Once for every owner whose name was taken out of the word. */
+static void count_death(lock_handle *lock) {
+    atomic_fetch_add_explicit(&lock->lines->writer.deaths, 1, memory_order_relaxed);
+    tshm_store(&lock->lines->writer.died_at, os_realtime_ns(), relaxed);
+}
+
+int lock_attach(lock_handle *lock) {
+    lock->held = 0;
+    lock->slept = false;
+    uint32_t entry = 0;
+    for (; entry < lock->presence_count; entry++) {
+        int result = os_peers_claim(&lock->peers, entry); /* rule 3 */
+        if (result == 0)
+            break;
+        if (result < 0) {
+            errno = -result;
+            return LOCK_ERROR;
+        }
+    }
+    if (entry == lock->presence_count)
+        return LOCK_FULL;
+    lock->entry = entry;
+    lock->lines->presence[entry].pid = os_process_id();
+
+    uint64_t word = tshm_load(&lock->lines->writer.word, acquire);
+    while (OWNER(word) == entry + 1) { /* rule 4 */
+        uint64_t freed = (word & TSHM_WORD_COUNTER) | TSHM_WORD_DIRTY;
+        /* release, with the acquire of the next taker: it sees what we saw of the dead owner's stores */
+        if (tshm_exchange_if(&lock->lines->writer.word, &word, freed, release)) {
+            count_death(lock);
+            os_word_wake_all(&lock->peers, lock->lines, sleeping_half(lock));
+            break;
+        }
+    }
+    return LOCK_TAKEN;
+}
+
+/* Swap `word`, as read, for one that names me. */
+static int take(lock_handle *lock, uint64_t word, uint64_t flags) {
+    if (lock->slept)
+        flags |= TSHM_WORD_WAITING;                                      /* rule 8 */
+    uint64_t mine = ((word & TSHM_WORD_COUNTER) + TSHM_WORD_ACQUISITION) /* rule 5 */
+                    | (word & (TSHM_WORD_WAITING | TSHM_WORD_DIRTY)) | flags | (lock->entry + 1);
+    /* acquire, with the release in lock_release: everything its last owner stored is visible */
+    if (!tshm_exchange_if(&lock->lines->writer.word, &word, mine, acquire))
+        return LOCK_BUSY;
+    lock->held = mine;
+    lock->slept = false;
+    return mine & TSHM_WORD_DIRTY ? LOCK_RECOVERED : LOCK_TAKEN;
+}
+
+/* Take over from an owner that is no more. */
+static int take_over(lock_handle *lock, uint64_t word) {
+    int result = take(lock, word, TSHM_WORD_WAITING | TSHM_WORD_DIRTY);
+    if (result >= 0)
+        count_death(lock);
+    return result;
+}
+
+/* One attempt. On BUSY, `seen` is the word of a living owner. */
+static int attempt(lock_handle *lock, bool probe, uint64_t *seen) {
+    uint64_t word = tshm_load(&lock->lines->writer.word, relaxed);
+    *seen = word;
+    uint32_t owner = OWNER(word);
+    if (owner == 0)
+        return take(lock, word, 0);
+    if (owner == lock->entry + 1 || owner > lock->presence_count)
+        return take_over(lock, word); /* rule 10 */
+    if (probe && !lock_alive(lock, owner - 1))
+        return take_over(lock, word); /* rule 6: exactly the word read before the probe */
+    return LOCK_BUSY;
+}
+
+int lock_try(lock_handle *lock) {
+    uint64_t seen;
+    int result = attempt(lock, false, &seen);
+    for (int spin = 0; result < 0 && spin < 100; spin++) { /* most holders are done in less than a microsecond */
+        os_relax();
+        result = attempt(lock, false, &seen);
+    }
+    return result < 0 ? attempt(lock, true, &seen) : result;
+}
+
+int lock_wait(lock_handle *lock, uint64_t ns) {
+    uint64_t seen;
+    int result = attempt(lock, true, &seen);
+    if (result >= 0 || OWNER(seen) == 0)
+        return result;
+    if (!(seen & TSHM_WORD_WAITING)) {
+        /* relaxed: a mere flag; the futex call looks at the word again */
+        if (!tshm_exchange_if(&lock->lines->writer.word, &seen, seen | TSHM_WORD_WAITING, relaxed))
+            return LOCK_BUSY;
+        seen |= TSHM_WORD_WAITING;
+    }
+    lock->slept = true; /* until the lock is taken, be it by another thread of this process after this one gave up */
+    os_word_wait(&lock->peers, lock->lines, sleeping_half(lock), (uint32_t)seen, ns < SLICE ? ns : SLICE);
+    return attempt(lock, true, &seen);
+}
+
+int lock_release(lock_handle *lock, bool repaired) {
+    uint64_t held = lock->held, word = held;
+    lock->held = 0;
+    for (int tries = 0; tries < 1000; tries++) {
+        uint64_t freed = (word & TSHM_WORD_COUNTER) | (repaired ? 0 : word & TSHM_WORD_DIRTY);
+        /* release, with the acquire in take() */
+        if (tshm_exchange_if(&lock->lines->writer.word, &word, freed, release)) {
+            if (word & TSHM_WORD_WAITING)
+                os_word_wake_one(&lock->peers, lock->lines, sleeping_half(lock));
+            return LOCK_TAKEN;
+        }
+        if ((word ^ held) & ~TSHM_WORD_WAITING)
+            break; /* rule 9 */
+    }
+    return LOCK_LOST;
+}
+
+int lock_owner(const lock_handle *lock) {
+    return (int)OWNER(tshm_load(&lock->lines->writer.word, relaxed)) - 1;
+}

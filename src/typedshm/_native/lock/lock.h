@@ -1,0 +1,53 @@
+/* The writers' lock: an owner word in shared memory, with the owner's life proved by the kernel.
+ *
+ * The rules (why each is needed was found by model checking and by killing processes):
+ *  1. The presence descriptor is private: never mapped, duplicated or passed on.
+ *  2. After fork the child attaches anew before anything else.
+ *  3. A presence entry is taken by trying to lock its byte; asking first would race.
+ *  4. Whoever takes an entry first frees the word if it still names that entry: its last holder is dead.
+ *  5. Every acquisition raises the counter; nothing resets it.
+ *  6. Take-over: read the word, probe the owner, swap exactly that word. Never reuse an old probe.
+ *  7. Take-over sets DIRTY; only an unlock after the repair clears it.
+ *  8. Who has slept acquires with WAITING set, for those who may still sleep. Sleeps are sliced.
+ *  9. Unlock swaps from {me, my counter} and tolerates changes of WAITING only; otherwise it stores nothing.
+ * 10. A word that names me while I don't hold it, or an entry out of range, is garbage and is taken over.
+ *
+ * One lock_handle is used by one thread at a time: its user provides the exclusion inside the process.
+ */
+#ifndef TYPEDSHM_LOCK_H
+#define TYPEDSHM_LOCK_H
+
+#include "os/os.h"
+
+typedef struct {
+    tshm_region *lines;
+    os_peers peers;
+    uint32_t presence_count; /* from a checked header */
+    uint32_t entry;          /* mine */
+    uint64_t held;           /* the word while I hold it, else 0 */
+    bool slept;              /* in vain, since it was last taken */
+} lock_handle;
+
+enum {
+    LOCK_TAKEN = 0,
+    LOCK_RECOVERED = 1, /* taken; its last owner died holding it */
+    LOCK_BUSY = -1,
+    LOCK_LOST = -2, /* on unlock: somebody replaced the word */
+    LOCK_FULL = -3, /* on attach: every presence entry is taken */
+    LOCK_ERROR = -4 /* on attach: errno says why */
+};
+
+/* Take a presence entry. `peers` have been opened. */
+int lock_attach(lock_handle *lock);
+/* Take the lock if that needs no sleep: it is free, or its owner is dead. */
+int lock_try(lock_handle *lock);
+/* Sleep for at most `ns` because lock_try said BUSY, then try again. */
+int lock_wait(lock_handle *lock, uint64_t ns);
+/* `repaired`: what a dead owner left behind is in order again. */
+int lock_release(lock_handle *lock, bool repaired);
+/* The owner's presence entry, or -1 when free. */
+int lock_owner(const lock_handle *lock);
+/* Is presence entry `entry` alive? Errors count as alive. For tshm_write_begin: `context` is the lock. */
+int lock_alive(void *context, uint32_t entry);
+
+#endif

@@ -1,9 +1,0 @@
-/* Fields that are Structs. */
-#ifndef TYPEDSHM_NESTED_H
-#define TYPEDSHM_NESTED_H
-
-#include "field.h"
-
-extern const field_codec nested_codecs[];
-
-#endif

@@ -1,0 +1,87 @@
+/* The operating system: what macOS has of its own. */
+#define _DARWIN_C_SOURCE
+#include "os/os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <time.h>
+#include <unistd.h>
+
+/* macOS 14.4 and later sleep and wake by address. Declared here, since older SDKs lack the header, and linked weakly,
+ * since older systems lack the functions: there they are NULL. */
+extern int os_sync_wait_on_address_with_timeout(void *address, uint64_t value, size_t size, uint32_t flags,
+                                                uint32_t clock, uint64_t ns) __attribute__((weak_import));
+extern int os_sync_wake_by_address_any(void *address, size_t size, uint32_t flags) __attribute__((weak_import));
+extern int os_sync_wake_by_address_all(void *address, size_t size, uint32_t flags) __attribute__((weak_import));
+
+enum { PRIVATE = 0, SHARED = 1 };            /* flags: sleepers of this process, or of all that map the page */
+enum { CLOCK_MACH_ABSOLUTE_TIME = 32 };      /* the only clock there is */
+static const uint64_t LONGEST_NAP = 2000000; /* ns between looks, where nobody can wake us */
+
+static void word_wait(void *word, uint32_t expected, uint64_t ns, uint32_t flags) {
+    if (ns == 0 || tshm_load((tshm_atomic_u32 *)word, relaxed) != expected)
+        return; /* 0 would be refused */
+    if (os_sync_wait_on_address_with_timeout) {
+        os_sync_wait_on_address_with_timeout(word, expected, sizeof(uint32_t), flags, CLOCK_MACH_ABSOLUTE_TIME, ns);
+        return;
+    }
+    struct timespec nap = {0, (long)(ns < LONGEST_NAP ? ns : LONGEST_NAP)};
+    nanosleep(&nap, NULL);
+}
+
+static void word_wake_one(void *word, uint32_t flags) {
+    if (os_sync_wake_by_address_any)
+        os_sync_wake_by_address_any(word, sizeof(uint32_t), flags);
+}
+
+void os_gate_wait(void *word, uint32_t expected, uint64_t ns) {
+    word_wait(word, expected, ns, PRIVATE);
+}
+
+void os_gate_wake_one(void *word) {
+    word_wake_one(word, PRIVATE);
+}
+
+void os_word_wait(os_peers *peers, tshm_region *lines, void *word, uint32_t expected, uint64_t ns) {
+    (void)peers, (void)lines;
+    word_wait(word, expected, ns, SHARED);
+}
+
+void os_word_wake_one(os_peers *peers, tshm_region *lines, void *word) {
+    (void)peers, (void)lines;
+    word_wake_one(word, SHARED);
+}
+
+void os_word_wake_all(os_peers *peers, tshm_region *lines, void *word) {
+    (void)peers, (void)lines;
+    if (os_sync_wake_by_address_all)
+        os_sync_wake_by_address_all(word, sizeof(uint32_t), SHARED);
+}
+
+/* No call sleeps on several addresses: whoever has many words looks at them again and again. */
+
+uint32_t os_words_max(void) {
+    return 0;
+}
+
+void os_words_wait(const os_word *words, uint32_t count, os_bell *bell, uint32_t rung, uint64_t ns) {
+    (void)words, (void)count;
+    os_gate_wait(&bell->rung, rung, ns);
+}
+
+int os_preallocate(int fd, uint64_t size) {
+    fstore_t store = {.fst_flags = F_ALLOCATEALL, .fst_posmode = F_PEOFPOSMODE, .fst_length = (off_t)size};
+    int result;
+    do
+        result = fcntl(fd, F_PREALLOCATE, &store);
+    while (result < 0 && errno == EINTR);
+    /* file systems that don't know the call have no holes (FAT), or can't promise anything (network) */
+    if (result < 0 && errno != ENOTSUP && errno != EINVAL)
+        return -errno;
+    return ftruncate(fd, (off_t)size) < 0 ? -errno : 0;
+}
+
+bool os_populate(const os_memory *memory, bool write) {
+    (void)memory, (void)write;
+    return false;
+}

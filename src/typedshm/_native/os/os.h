@@ -1,0 +1,125 @@
+/* What the core needs of an operating system. posix.c with linux.c or macos.c implement it, or windows.c; nothing here
+ * knows Python. */
+#ifndef TYPEDSHM_OS_H
+#define TYPEDSHM_OS_H
+
+#include "typedshm.h"
+
+#include <stdbool.h>
+
+/* ---- time ---- */
+uint64_t os_monotonic_ns(void); /* for deadlines */
+uint64_t os_realtime_ns(void);  /* since 1970, for times that other processes read */
+void os_relax(void);            /* inside a short spin */
+uint32_t os_process_id(void);
+/* Raised in every child of a fork(), whoever called it: what its parent holds is not its own. Always 0 on Windows. */
+extern uint32_t os_forks;
+
+/* ---- sleeping on a word of this process ---- */
+/* Sleep while *word == expected, at most `ns`. May return early for no reason. */
+void os_gate_wait(void *word, uint32_t expected, uint64_t ns);
+void os_gate_wake_one(void *word);
+
+/* ---- the other participants of a region, as the kernel knows them ---- */
+#ifdef _WIN32
+enum { OS_NAME_MAX = 260 }; /* characters of a kernel object's name, with the NUL */
+typedef struct {
+    wchar_t prefix[OS_NAME_MAX - 16]; /* of the names of the objects that stand for participants and sleepers */
+    void *security;                   /* their SECURITY_DESCRIPTOR, or NULL */
+    void *file;                       /* of a region in a file: presence is a lock on one of its bytes; or NULL */
+    void *presence;                   /* the object that stands for us, or NULL */
+    struct os_bed *beds;              /* events of ours that nobody sleeps on just now */
+    void *beds_lock;                  /* an SRWLOCK */
+} os_peers;
+#else
+typedef struct {
+    int fd; /* its locks are ours; never mapped, duplicated or inherited */
+} os_peers;
+#endif
+
+/* Claim presence entry `entry`, until our end. 0 = done, 1 = another has it, otherwise -errno. Never blocks. */
+int os_peers_claim(os_peers *peers, uint32_t entry);
+/* 1 = another has claimed it and lives, 0 = nobody, otherwise -errno. Our own claim does not count. */
+int os_peers_alive(const os_peers *peers, uint32_t entry);
+
+/* Sleep while *word == expected, at most `ns`. May return early for no reason. `peers` is NULL for those who may only
+ * read. `lines` is the region that the word belongs to: where the kernel cannot wake by address between processes, it
+ * also says whom to wake. */
+void os_word_wait(os_peers *peers, tshm_region *lines, void *word, uint32_t expected, uint64_t ns);
+void os_word_wake_one(os_peers *peers, tshm_region *lines, void *word);
+void os_word_wake_all(os_peers *peers, tshm_region *lines, void *word);
+
+/* ---- sleeping on many words of shared memory at once ---- */
+/* By which threads of this process wake such a sleeper. */
+typedef struct {
+    tshm_atomic_u32 rung; /* how often */
+#ifdef _WIN32
+    void *event, *timer;
+#endif
+} os_bell;
+
+typedef struct {
+    os_peers *peers; /* ours, as for os_word_wait */
+    tshm_region *lines;
+    void *word;
+    uint32_t expected;
+} os_word;
+
+/* How many words one thread can sleep on; 0 where the system has no such call. */
+uint32_t os_words_max(void);
+bool os_bell_make(os_bell *bell);
+void os_bell_free(os_bell *bell);
+void os_bell_ring(os_bell *bell);
+/* Sleep while every word is as expected and the bell has not been rung more often than `rung`, at most `ns`. May return
+ * early for no reason. No words, and the bell alone, are always possible. */
+void os_words_wait(const os_word *words, uint32_t count, os_bell *bell, uint32_t rung, uint64_t ns);
+
+/* ---- memory ---- */
+/* A mapping. What lies behind it can go away: a file is cut short, a disk fails or is full. The system would end the
+ * process at the next touch; here zeroed pages of our own take the place of the whole mapping instead, for good. Who is
+ * at work there goes on, to nobody's profit or harm, and finds out afterwards, by `lost`. The structure stays where it
+ * is while it is mapped. */
+typedef struct os_memory {
+    unsigned char *start;
+    size_t size;
+    bool writable;
+    tshm_atomic_u32 lost; /* an enum os_lost */
+} os_memory;
+
+enum os_lost { OS_THERE, OS_GOING, OS_LOST };
+
+/* `handle`: a file descriptor; on Windows a section handle. `size` 0: all of it. False, and errno or GetLastError(), on
+ * failure. */
+bool os_map(os_memory *memory, intptr_t handle, size_t size, bool writable);
+void os_unmap(os_memory *memory);
+/* From now on, writing to the mapping is a fault. False, and errno or GetLastError(), on failure. */
+bool os_protect(os_memory *memory);
+/* Have the system map every page now, for writing too if `write`, which changes no byte and may dirty all of them.
+ * False if it has no such call. Whatever else keeps it from doing so is met again, and told, at the first touch. */
+bool os_populate(const os_memory *memory, bool write);
+/* Keep the pages in memory for as long as they are mapped. False, and errno or GetLastError(), on failure. */
+bool os_lock(const os_memory *memory);
+#ifdef __linux__
+/* Move the file's pages, as far as they fill huge ones, into huge pages. False and errno on failure. */
+bool os_use_huge_pages(const os_memory *memory);
+#endif
+/* Lay zeroed pages over the mapping. For the handler of faults; false on failure. */
+bool os_cover(os_memory *memory);
+/* Have faults in mappings reported to us, also if somebody else has had himself put in our place since. */
+void os_watch_faults(void);
+
+/* ---- kernel locks on single bytes of a file, released when their owner dies ---- */
+enum os_byte_mode { OS_BYTE_FREE, OS_BYTE_SHARED, OS_BYTE_EXCLUSIVE };
+/* 0 = done, 1 = held by another, otherwise -errno. Never blocks. `handle`: a descriptor; on Windows a file handle, and
+ * there a lock that changes its mode is given back first. */
+int os_byte_lock(intptr_t handle, uint64_t byte, enum os_byte_mode mode);
+/* 1 = somebody else holds it, 0 = nobody, otherwise -errno. Our own descriptor's lock does not count (on Windows, it
+ * must have none). */
+int os_byte_held(intptr_t handle, uint64_t byte);
+
+#ifndef _WIN32
+/* Give the file `size` bytes that really exist, so that a full disk is noticed now. 0 or -errno. */
+int os_preallocate(int fd, uint64_t size);
+#endif
+
+#endif

@@ -1,0 +1,262 @@
+/* Block: what update() and loan() return. A transaction: all of it is published, or nothing. */
+#include "ring/block.h"
+
+#include "arguments.h"
+#include "struct/lease.h"
+#include "ring/reading.h"
+#include "struct/struct.h"
+#include "timeout.h"
+#include "ring/writing.h"
+
+static PyTypeObject *block_type;
+static PyObject *ended_words;
+
+typedef struct {
+    PyObject_HEAD
+    Ring *ring;
+    int64_t timeout;    /* for the lock, ns */
+    PyObject *value;    /* what the block works on; NULL before and after */
+    PyObject *lease;    /* ends with the block */
+    Mapping *mapping;   /* the one that `value` looks into, if it is in the slot */
+    tshm_cursor cursor; /* if it is in the slot */
+    uint32_t forks;     /* os_forks when the block was entered: in a child, it is the parent's */
+    bool loan;
+} Block;
+
+static PyObject *block_new(Ring *ring, bool loan, int64_t ns) {
+    if (ring->values.type && !ring_part(ring, "leased", &ring->values.leased)) /* not later, with the lock held */
+        return NULL;
+    Block *self = PyObject_New(Block, block_type);
+    if (!self)
+        return NULL;
+    Py_INCREF((PyObject *)ring);
+    self->ring = ring;
+    self->timeout = ns;
+    self->value = self->lease = NULL;
+    self->mapping = NULL;
+    self->loan = loan;
+    return (PyObject *)self;
+}
+
+/* Small values, and those of a region with one slot, are worked on beside the region: an array kept from the block
+ * then never reaches a published version, and a block that raises costs nothing. */
+static bool works_in_slot(const Block *self) {
+    return self->ring->ring.slot_count > 1 && (self->loan || self->ring->size > RING_LARGE);
+}
+
+static bool preload(Block *self, void *to) {
+    Ring *ring = self->ring;
+    int state = reading_newest_locked(ring, to);
+    if (state != TSHM_NOTHING)
+        return state >= 0;
+    PyObject *defaults = PyObject_GetAttrString(ring->schema, "defaults");
+    bool fit = defaults && (size_t)PyBytes_Size(defaults) == ring->size;
+    if (fit)
+        memcpy(to, PyBytes_AsString(defaults), ring->size);
+    else if (!PyErr_Occurred())
+        PyErr_SetString(PyExc_ValueError, "the schema's defaults are not of its size");
+    Py_XDECREF(defaults);
+    return fit;
+}
+
+static PyObject *enter_beside(Block *self) {
+    ring_values *values = &self->ring->values;
+    PyTypeObject *leased = (PyTypeObject *)tshm_load(&values->leased, relaxed); /* which block_new() looked for */
+    PyObject *value = leased ? ring_new_value((ring_newfunc)PyType_GetSlot(leased, Py_tp_new), leased)
+                             : PyObject_CallNoArgs(values->make);
+    if (!value)
+        return NULL;
+    if (leased) {
+        Py_INCREF(self->lease);
+        struct_set_state(value, self->lease);
+    }
+    Py_buffer view;
+    if (PyObject_GetBuffer(value, &view, PyBUF_WRITABLE) < 0) {
+        Py_DECREF(value);
+        return NULL;
+    }
+    bool filled = (size_t)view.len == self->ring->size && (self->loan || preload(self, view.buf));
+    PyBuffer_Release(&view);
+    if (!filled)
+        Py_CLEAR(value);
+    return value;
+}
+
+static PyObject *enter_slot(Block *self) {
+    Ring *ring = self->ring;
+    os_watch_faults();
+    if (!writing_begin(ring, &self->cursor))
+        return ring_fail(ring, "pinned");
+    if (!self->loan && !preload(self, self->cursor.payload))
+        return NULL;
+    PyObject *mapping;
+    if (ring->debug) { /* pages of its own, to be made read-only when the block ends */
+        mapping = PyObject_CallMethod((PyObject *)ring, "_debug_mapping", NULL);
+        if (!mapping || !mapping_check(mapping)) {
+            Py_XDECREF(mapping);
+            return NULL;
+        }
+    } else {
+        mapping = (PyObject *)ring->mapping;
+        Py_INCREF(mapping);
+    }
+    self->mapping = (Mapping *)mapping;
+    unsigned long long offset = (unsigned long long)(self->cursor.payload - ring->ring.base);
+    return PyObject_CallFunction(ring->values.overlay, "OKO", mapping, offset, self->lease);
+}
+
+static PyObject *block_enter(PyObject *object, PyObject *unused) {
+    (void)unused;
+    Block *self = (Block *)object;
+    Ring *ring = self->ring;
+    if (self->value)
+        return ring_fail(ring, "entered twice");
+    if (!writing_lock(ring, self->timeout))
+        return NULL;
+    native_set(&self->lease, lease_new(ended_words));
+    ring->block_open = true;
+    Py_XINCREF(self->lease);
+    native_set(&ring->lease, self->lease);
+    self->forks = os_forks;
+    if (self->lease)
+        self->value = works_in_slot(self) ? enter_slot(self) : enter_beside(self);
+    if (!self->value) {
+        Py_CLEAR(self->mapping);
+        ring->block_open = false;
+        mutex_release(ring->mutex, true);
+        return NULL;
+    }
+    Py_INCREF(self->value);
+    return self->value;
+}
+
+static bool publish(Block *self) {
+    Ring *ring = self->ring;
+    if (self->mapping) {
+        /* in debug mode the block has pages of its own, which can be lost while the region's are there */
+        bool lost = tshm_load(&self->mapping->memory.lost, relaxed) != OS_THERE;
+        if (lost)
+            ring_fail(ring, "gone");
+        else
+            writing_publish(ring, &self->cursor);
+        return !lost;
+    }
+    Py_buffer view;
+    if (PyObject_GetBuffer(self->value, &view, PyBUF_SIMPLE) < 0)
+        return false;
+    bool stored = (size_t)view.len == ring->size; /* an array can be resized by force */
+    if (stored)
+        stored = writing_store(ring, view.buf);
+    else
+        ring_fail(ring, "resized");
+    PyBuffer_Release(&view);
+    return stored;
+}
+
+static bool end(Block *self) {
+    lease_end(self->lease);
+    Py_CLEAR(self->value);
+    bool protected = true;
+    if (self->ring->debug && self->mapping && !PyErr_Occurred()) {
+        PyObject *done = PyObject_CallMethod((PyObject *)self->mapping, "protect", NULL);
+        protected = done != NULL;
+        Py_XDECREF(done);
+    }
+    Py_CLEAR(self->mapping);
+    return protected;
+}
+
+static PyObject *block_exit(PyObject *object, PyObject *const *args, Py_ssize_t count) {
+    Block *self = (Block *)object;
+    Ring *ring = self->ring;
+    if (!self->value)
+        return ring_fail(ring, "not entered");
+    if (self->forks != os_forks) { /* the child of a fork: the parent publishes, we just stop */
+        if (!end(self))
+            return NULL;
+        return count && args[0] != Py_None ? (Py_INCREF(Py_False), Py_False) : ring_fail(ring, "forked");
+    }
+    if (!mutex_is_mine(ring->mutex))
+        return ring_fail(ring, "other thread");
+    bool raised = count && args[0] != Py_None;
+    bool published = raised || publish(self);
+    bool done = end(self) && published;
+    ring->block_open = false;
+    if (!done) {
+        mutex_release(ring->mutex, true);
+        return NULL;
+    }
+    if (!writing_unlock(ring))
+        return NULL;
+    Py_INCREF(Py_False);
+    return Py_False;
+}
+
+/* A block that is thrown away while open (a generator dropped in its middle) publishes nothing, and gives the lock back
+ * also when that happens in another thread than the one that entered it. */
+static void block_dealloc(PyObject *object) {
+    Block *self = (Block *)object;
+    Ring *ring = self->ring;
+    if (self->value && self->forks == os_forks) {
+        ring->block_open = false;
+        mutex_release(ring->mutex, true);
+    }
+    if (self->lease)
+        lease_end(self->lease);
+    Py_XDECREF(self->value);
+    Py_XDECREF(self->lease);
+    Py_XDECREF((PyObject *)self->mapping);
+    PyTypeObject *type = Py_TYPE(object);
+    Py_DECREF((PyObject *)ring);
+    PyObject_Free(object);
+    Py_DECREF(type);
+}
+
+/* ---- the verbs ---- */
+
+static PyObject *block_of(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names, bool loan) {
+    static const char *const known[] = {"timeout", NULL};
+    Ring *self = (Ring *)object;
+    int64_t ns = self->timeout;
+    if (count || names) {
+        if (!arguments_fit(loan ? "loan" : "update", count, 0, names, known) ||
+            timeout_convert(arguments_get(args, count, names, -1, "timeout"), &ns) < 0)
+            return NULL;
+    }
+    return block_new(self, loan, ns);
+}
+
+PyObject *block_update(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names) {
+    return block_of(self, args, count, names, false);
+}
+
+PyObject *block_loan(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names) {
+    return block_of(self, args, count, names, true);
+}
+
+/* ---- the type ---- */
+
+static PyMethodDef methods[] = {
+    {"__enter__", block_enter, METH_NOARGS, "Take the writers' lock and hand out the value."},
+    {"__exit__", (PyCFunction)(void (*)(void))block_exit, METH_FASTCALL, "Publish, or drop if the block raised."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot slots[] = {
+    {Py_tp_doc, "A transaction on a region: published whole at its end, dropped whole if it raises."},
+    {Py_tp_dealloc, block_dealloc},
+    {Py_tp_methods, methods},
+    {0, NULL},
+};
+
+static PyType_Spec spec = {"typedshm._native.Block", sizeof(Block), 0,
+                           Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
+
+int block_register(PyObject *module) {
+    if (!ended_words &&
+        !(ended_words = PyUnicode_FromString("this value belonged to an update() or loan() block, which has ended; "
+                                             "use copy.copy(value) inside the block to keep one")))
+        return -1;
+    block_type = (PyTypeObject *)PyType_FromSpec(&spec);
+    return block_type ? PyModule_AddObjectRef(module, "Block", (PyObject *)block_type) : -1;
+}

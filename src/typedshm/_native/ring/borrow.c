@@ -1,0 +1,140 @@
+/* Borrow: the block that borrow() returns. It takes no lock: any thread may enter it, and another leave it. */
+#include "ring/borrow.h"
+
+#include "ring/pin.h"
+#include "ring/view.h"
+
+static PyTypeObject *borrow_type;
+
+typedef struct {
+    PyObject_HEAD
+    Ring *ring;
+    Pin *pin; /* NULL before the block */
+    uint64_t after;
+    bool every;
+} Borrow;
+
+static PyObject *borrow_new(Ring *ring, uint64_t after, bool every) {
+    Borrow *self = PyObject_New(Borrow, borrow_type);
+    if (!self)
+        return NULL;
+    Py_INCREF((PyObject *)ring);
+    self->ring = ring;
+    self->pin = NULL;
+    self->after = after;
+    self->every = every;
+    return (PyObject *)self;
+}
+
+PyObject *borrow_newest(PyObject *object, PyObject *unused) {
+    (void)unused;
+    return borrow_new((Ring *)object, 0, false);
+}
+
+PyObject *borrow_after(PyObject *object, PyObject *after) {
+    uint64_t number = 0;
+    if (after != Py_None && (number = PyLong_AsUnsignedLongLong(after)) == (uint64_t)-1 && PyErr_Occurred())
+        return NULL;
+    return borrow_new((Ring *)object, number, after != Py_None);
+}
+
+/* A Struct remembers the pin, and raises when it has ended; an array cannot, and keeps it by a Hold. */
+static PyObject *value_of(Ring *ring, Pin *pin) {
+    ring_values *values = &ring->values;
+    if (values->type) {
+        PyObject *viewed = ring_part(ring, "viewed", &values->viewed);
+        return viewed ? view_new(pin, viewed, pin->start) : NULL;
+    }
+    PyObject *hold = pin_hold(pin, NULL);
+    if (!hold)
+        return NULL;
+    PyObject *value = PyObject_CallFunction(values->overlay, "OiO", hold, 0, Py_None);
+    Py_DECREF(hold);
+    return value;
+}
+
+static PyObject *borrow_enter(PyObject *object, PyObject *unused) {
+    (void)unused;
+    Borrow *self = (Borrow *)object;
+    if (self->pin)
+        return ring_fail(self->ring, "borrowed twice");
+    Pin *pin = pin_new(self->ring, self->after, self->every);
+    if (!pin)
+        return NULL;
+    PyObject *value = value_of(self->ring, pin);
+    /* after the work: what has been pinned or copied may have been nothing any more */
+    if ((pin->pages && tshm_load(&pin->pages->memory.lost, relaxed) != OS_THERE) ||
+        (self->ring->mapping && ring_is_gone(self->ring)))
+        Py_CLEAR(value);
+    bool twice = value && self->pin; /* by another thread meanwhile */
+    if (twice)
+        Py_CLEAR(value);
+    if (!value) {
+        if (!PyErr_Occurred())
+            ring_fail(self->ring, twice ? "borrowed twice" : "gone");
+        Py_DECREF((PyObject *)pin);
+        return NULL;
+    }
+    self->pin = pin;
+    return value;
+}
+
+static PyObject *borrow_exit(PyObject *object, PyObject *const *args, Py_ssize_t count) {
+    (void)args, (void)count;
+    Borrow *self = (Borrow *)object;
+    if (!self->pin || tshm_load(&self->pin->ended, relaxed))
+        return ring_fail(self->ring, "not borrowed");
+    pin_end(self->pin);
+    Py_RETURN_FALSE;
+}
+
+static void borrow_dealloc(PyObject *object) {
+    PyTypeObject *type = Py_TYPE(object);
+    Borrow *self = (Borrow *)object;
+    if (self->pin)
+        pin_end(self->pin); /* thrown away while open, as by a generator that is dropped in its middle */
+    Py_XDECREF((PyObject *)self->pin);
+    Py_DECREF((PyObject *)self->ring);
+    PyObject_Free(object);
+    Py_DECREF(type);
+}
+
+static PyObject *get_version(PyObject *object, void *unused) {
+    (void)unused;
+    const Pin *pin = ((Borrow *)object)->pin;
+    return PyLong_FromUnsignedLongLong(pin ? pin->version : 0);
+}
+
+static PyObject *get_copied(PyObject *object, void *unused) {
+    (void)unused;
+    const Pin *pin = ((Borrow *)object)->pin;
+    return PyBool_FromLong(pin && !pin->pages);
+}
+
+static PyMethodDef methods[] = {
+    {"__enter__", borrow_enter, METH_NOARGS, "Pin the newest version and hand out a view of it."},
+    {"__exit__", (PyCFunction)(void (*)(void))borrow_exit, METH_FASTCALL, "Let it go, unless arrays still look at it."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef getset[] = {
+    {"version", get_version, NULL, "Which version it is; 0 before the block.", NULL},
+    {"copied", get_copied, NULL, "True if it is a private copy.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot slots[] = {
+    {Py_tp_doc, "A block that looks at one version in its slot."},
+    {Py_tp_dealloc, borrow_dealloc},
+    {Py_tp_methods, methods},
+    {Py_tp_getset, getset},
+    {0, NULL},
+};
+
+static PyType_Spec spec = {"typedshm._native.Borrow", sizeof(Borrow), 0,
+                           Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
+
+int borrow_register(PyObject *module) {
+    borrow_type = (PyTypeObject *)PyType_FromSpec(&spec);
+    return borrow_type ? PyModule_AddObjectRef(module, "Borrow", (PyObject *)borrow_type) : -1;
+}

@@ -1,0 +1,211 @@
+/* Pin and Hold: who looks at a version in its slot.
+ *
+ * A Pin is one borrow() of one version. It is let go when its block has ended and no Hold is left: a Hold is the buffer
+ * that an array looks into, so an array that outlives its block keeps the slot. */
+#include "ring/pin.h"
+
+#include "ring/pins.h"
+#include "ring/reading.h"
+#include "struct/struct.h"
+
+static PyTypeObject *pin_type, *hold_type;
+static PyObject *ended_words;
+
+typedef struct {
+    PyObject_HEAD
+    Pin *pin;
+    PyObject *owner;
+} Hold;
+
+Pin *pin_of(PyObject *state) {
+    if (!state)
+        return NULL;
+    return Py_TYPE(state) == hold_type ? ((Hold *)state)->pin : Py_TYPE(state) == pin_type ? (Pin *)state : NULL;
+}
+
+static void let_go(Pin *pin) {
+    /* acquire and release, with themselves in other threads: all have looked their last before the slot is let go */
+    if (atomic_fetch_sub_explicit(&pin->users, 1, memory_order_acq_rel) != 1)
+        return;
+    Ring *ring = pin->ring;
+    pin->ring = NULL;
+    if (ring && pin->forks == os_forks)
+        pins_give(ring, &pin->cursor);
+    Py_XDECREF((PyObject *)ring);
+}
+
+/* ---- Pin -------------------------------------------------------------------------------------------------------- */
+
+/* The region once more, in pages that nothing can write to: the same for all pins, as a fork has to know them. */
+static Mapping *pages_of(Ring *self) {
+    Mapping *there = tshm_load(&self->pins.pages, acquire); /* pairs with the exchange below: it is whole */
+    if (there)
+        return there;
+    PyObject *pages = PyObject_CallMethod((PyObject *)self, "_read_only_mapping", NULL);
+    if (!pages || !mapping_check(pages)) {
+        Py_XDECREF(pages);
+        return NULL;
+    }
+    if (tshm_exchange_if(&self->pins.pages, &there, (Mapping *)pages, release)) /* pairs with the load above */
+        return (Mapping *)pages;
+    Py_DECREF(pages); /* another thread was faster */
+    return tshm_load(&self->pins.pages, acquire);
+}
+
+static bool look_at_slot(Pin *pin, Ring *ring) {
+    Mapping *pages = pages_of(ring);
+    if (!pages)
+        return false;
+    Py_INCREF((PyObject *)pages);
+    pin->pages = pages;
+    pin->start = (char *)pages->memory.start + (pin->cursor.payload - ring->ring.base);
+    return true;
+}
+
+static bool copy(Pin *pin, Ring *ring, uint64_t after, bool every) {
+    pin->start = PyMem_Malloc(ring->size);
+    if (!pin->start) {
+        PyErr_NoMemory();
+        return false;
+    }
+    if (!reading_copy(ring, pin->start, after, every, &pin->version))
+        return false;
+    pins_count_copy(ring);
+    return true;
+}
+
+Pin *pin_new(Ring *ring, uint64_t after, bool every) {
+    Pin *pin = PyObject_New(Pin, pin_type);
+    if (!pin)
+        return NULL;
+    pin->ring = NULL;
+    pin->pages = NULL;
+    pin->start = NULL;
+    pin->size = (Py_ssize_t)ring->size;
+    pin->users = 1;
+    pin->forks = os_forks;
+    pin->ended = false;
+    int state = TSHM_BUSY;
+    for (int tries = 0; state == TSHM_BUSY && tries < 64; tries++)
+        state = pins_take(ring, &pin->cursor, &pin->version);
+    if (state == TSHM_READABLE && every && pin->version != after + 1) { /* there may be older ones still to be got */
+        pins_give(ring, &pin->cursor);
+        state = TSHM_TOO_MANY;
+    }
+    bool done;
+    if (state == TSHM_READABLE) {
+        Py_INCREF((PyObject *)ring);
+        pin->ring = ring;
+        done = look_at_slot(pin, ring);
+    } else {
+        done = copy(pin, ring, after, every);
+    }
+    if (done)
+        done = reading_remember(ring, pin->version);
+    if (!done)
+        Py_CLEAR(pin); /* which lets go of the slot */
+    return pin;
+}
+
+void pin_end(Pin *pin) {
+    if (!atomic_exchange_explicit(&pin->ended, true, memory_order_relaxed)) /* two threads may do so at once */
+        let_go(pin);
+}
+
+void pin_raise_ended(void) {
+    struct_raise_ended(ended_words);
+}
+
+static void pin_dealloc(PyObject *self) {
+    PyTypeObject *type = Py_TYPE(self);
+    Pin *pin = (Pin *)self;
+    pin_end(pin);
+    if (!pin->pages)
+        PyMem_Free(pin->start);
+    Py_XDECREF((PyObject *)pin->pages);
+    PyObject_Free(self);
+    Py_DECREF(type);
+}
+
+static PyObject *get_version(PyObject *self, void *unused) {
+    (void)unused;
+    return PyLong_FromUnsignedLongLong(((Pin *)self)->version);
+}
+
+/* ---- Hold ------------------------------------------------------------------------------------------------------- */
+
+PyObject *pin_hold(Pin *pin, PyObject *owner) {
+    /* Without a GIL another thread may be ending the block just now. Relaxed: while there is a user, the slot is kept,
+     * and with none there will be no more. */
+    uint32_t users = tshm_load(&pin->users, relaxed);
+    while (users && !tshm_exchange_if(&pin->users, &users, users + 1, relaxed))
+        ;
+    if (!users) {
+        pin_raise_ended();
+        return NULL;
+    }
+    Hold *hold = PyObject_New(Hold, hold_type);
+    if (!hold) {
+        let_go(pin);
+        return NULL;
+    }
+    Py_INCREF((PyObject *)pin);
+    hold->pin = pin;
+    Py_XINCREF(owner);
+    hold->owner = owner;
+    return (PyObject *)hold;
+}
+
+static void hold_dealloc(PyObject *self) {
+    PyTypeObject *type = Py_TYPE(self);
+    Hold *hold = (Hold *)self;
+    let_go(hold->pin);
+    Py_DECREF((PyObject *)hold->pin);
+    Py_XDECREF(hold->owner);
+    PyObject_Free(self);
+    Py_DECREF(type);
+}
+
+static int hold_getbuffer(PyObject *self, Py_buffer *view, int flags) {
+    const Pin *pin = ((Hold *)self)->pin;
+    return PyBuffer_FillInfo(view, self, pin->start, pin->size, 1, flags);
+}
+
+/* ---- the types -------------------------------------------------------------------------------------------------- */
+
+static PyGetSetDef pin_getset[] = {
+    {"version", get_version, NULL, "Which version it is.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot pin_slots[] = {
+    {Py_tp_doc, "One version, which stays as it is."},
+    {Py_tp_dealloc, pin_dealloc},
+    {Py_tp_getset, pin_getset},
+    {0, NULL},
+};
+
+static PyType_Spec pin_spec = {"typedshm._native.Pin", sizeof(Pin), 0,
+                               Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, pin_slots};
+
+static PyType_Slot hold_slots[] = {
+    {Py_tp_doc, "The bytes of a Pin, for as long as an array looks into them."},
+    {Py_tp_dealloc, hold_dealloc},
+    {Py_bf_getbuffer, hold_getbuffer},
+    {0, NULL},
+};
+
+static PyType_Spec hold_spec = {"typedshm._native.Hold", sizeof(Hold), 0,
+                                Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, hold_slots};
+
+int pin_register(PyObject *module) {
+    if (!ended_words &&
+        !(ended_words = PyUnicode_FromString("this value belonged to a borrow() block, which has ended; use "
+                                             "copy.copy(value) inside the block to keep one")))
+        return -1;
+    pin_type = (PyTypeObject *)PyType_FromSpec(&pin_spec);
+    hold_type = (PyTypeObject *)PyType_FromSpec(&hold_spec);
+    if (!hold_type || !pin_type)
+        return -1;
+    return PyModule_AddObjectRef(module, "Pin", (PyObject *)pin_type);
+}

@@ -1,0 +1,34 @@
+/* Pins: one version in its slot, kept as it is while anybody looks at it; or a private copy of it. */
+#ifndef TYPEDSHM_PIN_H
+#define TYPEDSHM_PIN_H
+
+#include "ring/ring.h"
+
+typedef struct {
+    PyObject_HEAD
+    Ring *ring;              /* NULL: the bytes are a private copy */
+    Mapping *pages;          /* the read-only ones that `start` lies in */
+    char *start;             /* of the value */
+    Py_ssize_t size;         /* of the value */
+    uint64_t version;        /* as users count it */
+    tshm_cursor cursor;      /* which slot */
+    tshm_atomic_u32 users;   /* the block, and every Hold; the slot is let go with the last */
+    uint32_t forks;          /* os_forks when it was pinned: in a child, the slot is the parent's */
+    TSHM_ATOMIC(bool) ended; /* the block is over, so that Structs raise */
+} Pin;
+
+/* Pins the newest version; a copy where that cannot be. `every`: the oldest version above `after` instead. NULL and an
+ * error set if there is none. */
+Pin *pin_new(Ring *ring, uint64_t after, bool every);
+/* The block is over. Arrays that were taken from it keep the slot. */
+void pin_end(Pin *pin);
+/* Raises what a Struct raises then. */
+void pin_raise_ended(void);
+/* The bytes of a pin as a read-only buffer, which keeps the slot. `owner` is kept alive as well; it may be NULL. NULL
+ * and an error set if nobody keeps the slot any more. */
+PyObject *pin_hold(Pin *pin, PyObject *owner);
+/* The pin that a borrowed Struct remembers, which is a Pin or a Hold; NULL if it is none. Borrowed. */
+Pin *pin_of(PyObject *state);
+int pin_register(PyObject *module);
+
+#endif

@@ -1,0 +1,400 @@
+#include "ring/reading.h"
+
+#include "arguments.h"
+#include "struct/lease.h"
+#include "struct/struct.h"
+#include "timeout.h"
+
+static const int64_t SIGNAL_SLICE = TSHM_SLICE;       /* ns between looks at Python's signal handlers */
+static const uint64_t READ_ONLY_SLICE = 2000000;      /* ns: nobody wakes a waiter who cannot announce itself */
+static const uint64_t FUTILE_TRIES = 64;              /* copies lost to writers before a reader queues up with them */
+static const int64_t PATIENCE_LOCKED = 10000000000;   /* ns a reader waits for the writers' lock at most */
+static const int64_t PATIENCE_READ_ONLY = 1000000000; /* ns a reader without the lock goes on trying */
+
+/* Which version is wanted: the newest, or with `every` the oldest above `after` that is still there. */
+struct wanted {
+    uint64_t after;
+    bool every;
+    bool settled; /* no writer is just looking whether a slot is pinned */
+};
+
+static const struct wanted NEWEST = {0, false, false};
+
+struct reading {
+    const Ring *ring;
+    void *to;
+    struct wanted wanted;
+    uint64_t ordinal;
+    int state;
+};
+
+/* Like tshm_read_begin, for the oldest version that is wanted. What lies above head was not published yet; a slot that
+ * a writer is at, or has left unfinished, is found out by tshm_read_retry. A slot that is marked odd, but pinned, may
+ * be about to get its mark back: TSHM_BUSY, rather than miss what is not lost. */
+static int begin_after(const tshm_ring *ring, struct wanted wanted, tshm_cursor *cursor) {
+    /* acquire, with the release store of head in tshm_write_end: every version up to there */
+    uint64_t head = tshm_load(&tshm_lines(ring)->head.version, acquire);
+    uint64_t oldest = UINT64_MAX, probed = UINT64_MAX;
+    for (uint32_t i = 0; i < ring->slot_count; i++) {
+        tshm_slot *slot = tshm_slot_of(ring, i);
+        uint64_t seq = tshm_load(&slot->seq, acquire); /* with the release store of the even seq in tshm_write_end */
+        if (seq & 1 && !wanted.settled) {
+            uint64_t ordinal = tshm_load(&slot->ordinal, relaxed); /* of what was there before */
+            if (ordinal > wanted.after && ordinal < probed && tshm_is_pinned(slot, NULL, NULL))
+                probed = ordinal;
+        }
+        tshm_cursor found = tshm_cursor_at(ring, seq / 2);
+        uint64_t ordinal = tshm_ordinal(ring, &found);
+        if (found.version <= head && ordinal > wanted.after && ordinal < oldest && !tshm_read_retry(&found)) {
+            oldest = ordinal;
+            *cursor = found;
+        }
+    }
+    if (oldest == UINT64_MAX)
+        return head ? TSHM_BUSY : TSHM_NOTHING;
+    return oldest < probed ? TSHM_READABLE : TSHM_BUSY;
+}
+
+static inline void read_once(void *context) {
+    struct reading *reading = context;
+    const Ring *self = reading->ring;
+    tshm_cursor cursor;
+    reading->state = reading->wanted.every ? begin_after(&self->ring, reading->wanted, &cursor)
+                                           : tshm_read_begin(&self->ring, &cursor);
+    if (reading->state != TSHM_READABLE)
+        return;
+    tshm_copy_out(reading->to, cursor.payload, self->size);
+    reading->ordinal = tshm_ordinal(&self->ring, &cursor);
+    reading->state = tshm_read_retry(&cursor) ? TSHM_BUSY : TSHM_READABLE;
+}
+
+static int try_read_apart(Ring *self, void *to, struct wanted wanted, uint64_t *ordinal) {
+    struct reading reading = {self, to, wanted, 0, TSHM_NOTHING};
+    ring_work_apart(self, read_once, &reading);
+    *ordinal = reading.ordinal;
+    return reading.state;
+}
+
+/* One attempt to copy a version: TSHM_NOTHING, TSHM_READABLE (done) or TSHM_BUSY. */
+static int try_read(Ring *self, void *to, struct wanted wanted, uint64_t *ordinal) {
+    if (self->size > RING_LARGE)
+        return try_read_apart(self, to, wanted, ordinal);
+    struct reading reading = {self, to, wanted, 0, TSHM_NOTHING}; /* of its own, so that it stays in registers */
+    read_once(&reading);
+    *ordinal = reading.ordinal;
+    return reading.state;
+}
+
+/* Why the newest version cannot be read although no writer is at work. */
+static const char *unreadable(const Ring *self) {
+    return self->ring.slot_count == 1 ? "torn" : "corrupt";
+}
+
+/* Writers beat every attempt: read while they are locked out. A reader does not wait for ever, whatever the default. */
+static bool read_locked(Ring *self, void *to, struct wanted wanted, uint64_t *ordinal) {
+    int64_t ns = self->timeout < PATIENCE_LOCKED ? self->timeout : PATIENCE_LOCKED;
+    int result = mutex_acquire_to_read(self->mutex, ns);
+    if (result != MUTEX_TAKEN) {
+        if (result != MUTEX_EXCEPTION)
+            ring_fail(self, guarded_problem(result));
+        return false;
+    }
+    bool brief = self->mutex->brief;
+    self->mutex->brief = self->mutex->depth == 1;
+    bool closed = !self->mapping; /* meanwhile, while arrays from borrow() keep the lock in working order */
+    wanted.settled = true;
+    int state = closed ? TSHM_BUSY : try_read(self, to, wanted, ordinal);
+    self->mutex->brief = brief;
+    /* nothing was repaired: a dead writer's mark stays for the next writer to report */
+    bool kept = mutex_release(self->mutex, false);
+    if (state != TSHM_READABLE)
+        ring_fail(self, closed ? "closed" : kept ? unreadable(self) : "lock lost");
+    return state == TSHM_READABLE;
+}
+
+/* Writers beat every attempt, and this handle has no lock to keep them out with: try for a while longer. */
+static bool read_patiently(Ring *self, void *to, struct wanted wanted, uint64_t *ordinal) {
+    uint64_t start = os_monotonic_ns(), before = 0;
+    int64_t patience = self->timeout < PATIENCE_READ_ONLY ? self->timeout : PATIENCE_READ_ONLY;
+    bool moved = false;
+    int state;
+    do {
+        Mapping *mapping = self->mapping;
+        if (!mapping) {
+            ring_fail(self, "closed");
+            return false;
+        }
+        Py_INCREF((PyObject *)mapping);
+        tshm_head *head = &tshm_lines(&self->ring)->head;
+        uint64_t version = tshm_load(&head->version, acquire);
+        moved = moved || (before && version != before);
+        before = version;
+        Py_BEGIN_ALLOW_THREADS
+        os_word_wait(NULL, tshm_lines(&self->ring), (void *)&head->version, (uint32_t)version, 100000);
+        Py_END_ALLOW_THREADS
+        Py_DECREF((PyObject *)mapping);
+        if (PyErr_CheckSignals() < 0)
+            return false;
+        wanted.settled = os_monotonic_ns() - start > TSHM_SLICE; /* a writer held up for so long is as good as dead */
+        state = self->mapping ? try_read(self, to, wanted, ordinal) : TSHM_BUSY;
+        if (state == TSHM_READABLE)
+            return true;
+    } while ((int64_t)(os_monotonic_ns() - start) < patience);
+    ring_fail(self, moved ? "overrun" : unreadable(self));
+    return false;
+}
+
+bool reading_remember(Ring *self, uint64_t ordinal) {
+    uint64_t *seen = seen_version(&self->seen);
+    if (seen && *seen < ordinal)
+        *seen = ordinal;
+    return seen != NULL;
+}
+
+static inline bool read_version(Ring *self, void *to, struct wanted wanted, uint64_t *ordinal) {
+    int state = TSHM_BUSY;
+    for (uint64_t tries = 0; state == TSHM_BUSY && tries < FUTILE_TRIES; tries++) {
+        if (tries)
+            os_relax();
+        if (!self->mapping) {
+            ring_fail(self, "closed");
+            return false;
+        }
+        state = try_read(self, to, wanted, ordinal);
+    }
+    if (state == TSHM_NOTHING) {
+        ring_fail(self, "empty");
+        return false;
+    }
+    if (state == TSHM_BUSY &&
+        !(self->mutex ? read_locked(self, to, wanted, ordinal) : read_patiently(self, to, wanted, ordinal)))
+        return false;
+    if (self->mapping && ring_is_gone(self)) {
+        ring_fail(self, "gone");
+        return false;
+    }
+    return true;
+}
+
+bool reading_copy(Ring *self, void *to, uint64_t after, bool every, uint64_t *ordinal) {
+    struct wanted wanted = {after, every, false};
+    return read_version(self, to, wanted, ordinal);
+}
+
+/* Fill a value's buffer, and remember that this thread has got it. */
+static inline bool fill(Ring *self, Py_buffer *view, struct wanted wanted, uint64_t *ordinal) {
+    if ((size_t)view->len >= self->size)
+        return read_version(self, view->buf, wanted, ordinal) && reading_remember(self, *ordinal);
+    PyErr_Format(PyExc_ValueError, "expected room for %zu bytes, found %zd", self->size, view->len);
+    return false;
+}
+
+static bool remember_version(PyObject *structure, uint64_t ordinal) {
+    PyObject *version = PyLong_FromUnsignedLongLong(ordinal);
+    if (!version)
+        return false;
+    struct_set_state(structure, version);
+    return true;
+}
+
+/* A new value, and which version it is. */
+static inline PyObject *read_value(Ring *self, struct wanted wanted, uint64_t *ordinal) {
+    PyObject *value = self->values.type && self->size <= RING_LARGE
+                          ? ring_new_value(self->values.create, self->values.type)
+                          : PyObject_CallNoArgs(self->values.make);
+    if (!value)
+        return NULL;
+    Py_buffer view;
+    if (PyObject_GetBuffer(value, &view, PyBUF_WRITABLE) < 0) {
+        Py_DECREF(value);
+        return NULL;
+    }
+    bool done = fill(self, &view, wanted, ordinal);
+    PyBuffer_Release(&view);
+    if (!done || (self->values.type && !remember_version(value, *ordinal))) {
+        Py_DECREF(value);
+        return NULL;
+    }
+    if (!self->values.decode)
+        return value;
+    PyObject *decoded = PyObject_CallFunctionObjArgs(self->values.decode, value, NULL);
+    Py_DECREF(value);
+    return decoded;
+}
+
+PyObject *reading_read(PyObject *object, PyObject *unused) {
+    (void)unused;
+    uint64_t ordinal = 0;
+    return read_value((Ring *)object, NEWEST, &ordinal);
+}
+
+/* (version, value), of the oldest version above `after`; of the newest if that is None. */
+PyObject *reading_read_after(PyObject *object, PyObject *after) {
+    struct wanted wanted = {0, after != Py_None, false};
+    uint64_t ordinal = 0;
+    if (wanted.every && (wanted.after = PyLong_AsUnsignedLongLong(after)) == (uint64_t)-1 && PyErr_Occurred())
+        return NULL;
+    PyObject *value = read_value((Ring *)object, wanted, &ordinal);
+    return value ? Py_BuildValue("KN", (unsigned long long)ordinal, value) : NULL;
+}
+
+PyObject *reading_read_into(PyObject *object, PyObject *value) {
+    Ring *self = (Ring *)object;
+    PyObject *target = value;
+    bool structure = self->values.type && PyObject_TypeCheck(value, self->values.type);
+    if (structure)
+        Py_INCREF(target);
+    else if (!(target = PyObject_CallFunctionObjArgs(self->values.target, value, NULL)))
+        return NULL;
+    Py_buffer view;
+    if (PyObject_GetBuffer(target, &view, PyBUF_WRITABLE) < 0) {
+        Py_DECREF(target);
+        return NULL;
+    }
+    uint64_t ordinal = 0;
+    bool done = fill(self, &view, NEWEST, &ordinal);
+    PyBuffer_Release(&view);
+    if (done && structure && !lease_is_on(value)) /* whose state is its lease */
+        done = remember_version(value, ordinal);
+    Py_DECREF(target);
+    if (!done)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+/* The newest complete version as users count it, and when it was published. 0 when empty. Never blocks: should the
+ * slot never agree with head, as only a corrupt region would have it, what stands there has to do. */
+static uint64_t newest_ordinal(const tshm_ring *ring, uint64_t *time) {
+    uint64_t ordinal = 0;
+    for (int tries = 0; tries < 1000; tries++) {
+        tshm_cursor cursor;
+        if (tshm_read_begin(ring, &cursor) == TSHM_NOTHING)
+            return 0;
+        ordinal = tshm_ordinal(ring, &cursor);
+        *time = tshm_load(&cursor.slot->time, relaxed);
+        /* with fewer than three slots the ordinal is the number itself, whatever the slot is going through */
+        if (ring->slot_count < 3 || !tshm_read_retry(&cursor))
+            break;
+    }
+    return ordinal;
+}
+
+bool reading_newest(Ring *self, uint64_t *ordinal, uint64_t *time) {
+    *time = 0;
+    *ordinal = newest_ordinal(&self->ring, time);
+    if (!mapping_holds(self->held, self->instance)) {
+        ring_fail(self, "gone");
+        return false;
+    }
+    return *ordinal || ring_look(self); /* a file cut short shows zeros where head was */
+}
+
+/* Is there a version above `after`? 1 or 0, or -1 and an error set. With 0 comes a number that head had then: whatever
+ * is published later, it changes that. */
+static int find_newer(Ring *self, uint64_t after, bool slept, uint32_t *number) {
+    /* before the look at what is there; acquire, with the release store in tshm_write_end */
+    *number = (uint32_t)tshm_load(&tshm_lines(&self->ring)->head.version, acquire);
+    uint64_t newest, time;
+    if (!reading_newest(self, &newest, &time))
+        return -1;
+    if (newest > after)
+        return 1;
+    return slept && newest && !ring_look(self) ? -1 : 0; /* of an empty region reading_newest has asked already */
+}
+
+/* Sleep until there is a version above `after`; false and an error set if there is none within `ns`. */
+static bool await_newer(Ring *self, uint64_t after, int64_t ns) {
+    uint64_t start = os_monotonic_ns();
+    for (bool slept = false; self->mapping; slept = true) {
+        void *word = (void *)&tshm_lines(&self->ring)->head.version; /* its low half: little-endian */
+        uint32_t number;
+        int found = find_newer(self, after, slept, &number);
+        if (found)
+            return found > 0;
+        if (!self->mapping)
+            break; /* while Python's code ran */
+        int64_t left = ns == TIMEOUT_FOREVER ? SIGNAL_SLICE : ns - (int64_t)(os_monotonic_ns() - start);
+        if (left <= 0) {
+            ring_fail(self, "wait timeout");
+            return false;
+        }
+        uint64_t slice = self->mutex ? TSHM_SLICE : READ_ONLY_SLICE;
+        if ((uint64_t)left < slice)
+            slice = (uint64_t)left;
+        os_peers *peers = self->mutex ? &self->mutex->lock.peers : NULL;
+        Mapping *mapping = self->held; /* a close() meanwhile must not unmap the word */
+        Py_INCREF((PyObject *)mapping);
+        Py_BEGIN_ALLOW_THREADS
+        os_watch_faults();
+        if (mapping->memory.writable)
+            tshm_announce_sleep(&self->ring, os_realtime_ns());
+        os_word_wait(peers, tshm_lines(&self->ring), word, number, slice); /* returns at once if head has moved on */
+        Py_END_ALLOW_THREADS
+        Py_DECREF((PyObject *)mapping);
+        if (PyErr_CheckSignals() < 0)
+            return false;
+    }
+    ring_fail(self, "closed");
+    return false;
+}
+
+PyObject *reading_wait(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names) {
+    static const char *const known[] = {"after", "timeout", NULL};
+    Ring *self = (Ring *)object;
+    int64_t ns = self->timeout;
+    if (!arguments_fit("wait", count, 2, names, known) ||
+        timeout_convert(arguments_get(args, count, names, 1, "timeout"), &ns) < 0)
+        return NULL;
+    PyObject *given = arguments_get(args, count, names, 0, "after");
+    uint64_t after;
+    if (given && given != Py_None) {
+        after = PyLong_AsUnsignedLongLong(given);
+        if (after == (uint64_t)-1 && PyErr_Occurred())
+            return NULL;
+    } else {
+        uint64_t *seen = seen_version(&self->seen);
+        if (!seen)
+            return NULL;
+        after = *seen;
+    }
+    return await_newer(self, after, ns) ? reading_read(object, NULL) : NULL;
+}
+
+/* wait() without the reading, for follow(). */
+PyObject *reading_await(PyObject *object, PyObject *args) {
+    PyObject *timeout;
+    unsigned long long after;
+    int64_t ns = 0;
+    if (!PyArg_ParseTuple(args, "KO:_await", &after, &timeout) || timeout_convert(timeout, &ns) < 0 ||
+        !await_newer((Ring *)object, after, ns))
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+/* For coroutines, before they wait and again when they are called back: None if there is a version above `after`;
+ * otherwise the number that head had, to wait on. */
+PyObject *reading_newer(PyObject *object, PyObject *args) {
+    Ring *self = (Ring *)object;
+    PyObject *given;
+    int slept;
+    if (!PyArg_ParseTuple(args, "Op:_newer", &given, &slept))
+        return NULL;
+    uint64_t after = PyLong_AsUnsignedLongLong(given);
+    if (after == (uint64_t)-1 && PyErr_Occurred())
+        return NULL;
+    if (!self->mapping)
+        return ring_fail(self, "closed");
+    uint32_t number;
+    int found = find_newer(self, after, slept, &number);
+    if (found < 0)
+        return NULL;
+    return found ? Py_NewRef(Py_None) : PyLong_FromUnsignedLong(number);
+}
+
+int reading_newest_locked(Ring *self, void *to) {
+    uint64_t ordinal;
+    int state = try_read(self, to, NEWEST, &ordinal);
+    if (state < 0) /* nobody else may write now */
+        ring_fail(self, unreadable(self));
+    return state;
+}

@@ -1,0 +1,42 @@
+/* Ring: what its verbs stand on. */
+#include "ring/ring.h"
+
+static PyObject *no_arguments;
+
+PyObject *ring_new_value(ring_newfunc create, PyTypeObject *type) {
+    return create(type, no_arguments, NULL);
+}
+
+void ring_work_apart(Ring *ring, void (*work)(void *context), void *context) {
+    Mapping *mapping = ring->held; /* a close() by another thread meanwhile must not unmap it */
+    Py_INCREF((PyObject *)mapping);
+    Py_BEGIN_ALLOW_THREADS
+    os_watch_faults();
+    work(context);
+    Py_END_ALLOW_THREADS
+    Py_DECREF((PyObject *)mapping);
+}
+
+bool ring_look(Ring *ring) {
+    PyObject *result = PyObject_CallMethod((PyObject *)ring, "_look", NULL);
+    Py_XDECREF(result);
+    return result != NULL;
+}
+
+PyObject *ring_part(Ring *ring, const char *name, _Atomic(PyObject *) *place) {
+    PyObject *there = tshm_load(place, acquire); /* pairs with the exchange below: it is whole */
+    if (there)
+        return there;
+    PyObject *made = PyObject_GetAttrString(ring->schema, name);
+    if (!made || tshm_exchange_if(place, &there, made, release)) /* pairs with the load above */
+        return made;
+    Py_DECREF(made); /* another thread was faster */
+    return tshm_load(place, acquire);
+}
+
+int ring_register(PyObject *module) {
+    (void)module;
+    if (!no_arguments)
+        no_arguments = PyTuple_New(0);
+    return no_arguments ? 0 : -1;
+}

@@ -1,0 +1,75 @@
+/* The Ring object: a region as its verbs see it. typedshm.region.Region is its subclass. */
+#ifndef TYPEDSHM_RING_H
+#define TYPEDSHM_RING_H
+
+#include "lock/mutex.h"
+#include "ring/position.h"
+
+/* Copies above this are done without the GIL, and update() works in the slot instead of on a copy. */
+#define RING_LARGE ((size_t)65536)
+
+typedef PyObject *(*ring_newfunc)(PyTypeObject *, PyObject *, PyObject *);
+
+/* How values of a schema are made, for the hot path: read once from a typedshm.schema.resolve.Schema. */
+typedef struct {
+    PyTypeObject *type;  /* the Struct, or NULL when values are arrays */
+    ring_newfunc create; /* its tp_new */
+    PyObject *make;      /* () -> an empty value that owns its bytes */
+    PyObject *decode;    /* (Struct) -> what read() returns, or NULL */
+    PyObject *encode;    /* (anything else given to write) -> a buffer of the right size, or raises */
+    PyObject *target;    /* (anything else given to read_into) -> a writable buffer of the right size, or raises */
+    PyObject *overlay;   /* (buffer, offset, lease) -> a value that looks into the buffer */
+    /* On their first use, since making them takes as long as all else about opening a region; see ring_part(): */
+    _Atomic(PyObject *) leased; /* the Struct's leased variant */
+    _Atomic(PyObject *) viewed; /* (address) -> a read-only Struct there */
+} ring_values;
+
+/* The slots that this handle has pinned; see pin.c. */
+typedef struct {
+    tshm_atomic_u32 gate;
+    bool shut;                    /* the handle was closed, or is about to be */
+    uint32_t slots;               /* how many */
+    uint32_t *users;              /* of each slot: how many pins */
+    bool *kept;                   /* of each slot: one of those users is a fork that is under way */
+    uint64_t copies;              /* made because there was no pin to be had */
+    TSHM_ATOMIC(Mapping *) pages; /* the region once more, read-only; NULL until somebody borrows */
+} ring_pins;
+
+typedef struct {
+    PyObject_HEAD
+    Mapping *mapping; /* NULL once closed */
+    Mapping *held;    /* the same; without a GIL kept to the end, since verbs may be at work there when close() comes */
+    Mutex *mutex;     /* NULL if this handle may not write */
+    tshm_ring ring;   /* checked */
+    uint64_t instance;
+    size_t size;  /* bytes of this handle's values; less than the payload if fields were appended since */
+    bool refuses; /* the layout is another: reading only */
+    bool debug;
+    bool block_open;  /* an update or loan of the thread that has the mutex */
+    PyObject *lease;  /* of the last block: its views end in the child of a fork */
+    int64_t timeout;  /* the default of blocking verbs, ns */
+    PyObject *schema; /* typedshm.schema.resolve.Schema */
+    ring_values values;
+    ring_pins pins;
+    seen_key seen;
+} Ring;
+
+/* Raises what Region._fail(what) says; always NULL. */
+static inline PyObject *ring_fail(Ring *ring, const char *what) {
+    return native_fail((PyObject *)ring, what);
+}
+/* Does work(context) on the region's memory without the GIL, since it takes long. */
+void ring_work_apart(Ring *ring, void (*work)(void *context), void *context);
+/* For after the work, and while the mapping is there: was it for nothing, since the region is not there any more? */
+static inline bool ring_is_gone(const Ring *ring) {
+    return !mapping_shows(ring->held, ring->instance);
+}
+/* Ask Region._look(), which asks the system, what no byte tells. False and an error set if the region is gone. */
+bool ring_look(Ring *ring);
+/* An attribute of the schema, read and kept at its first use; a borrowed reference, or NULL and an error set. */
+PyObject *ring_part(Ring *ring, const char *name, _Atomic(PyObject *) *place);
+/* A new instance that owns its bytes, zeroed, without a call of __init__. */
+PyObject *ring_new_value(ring_newfunc create, PyTypeObject *type);
+int ring_register(PyObject *module);
+
+#endif

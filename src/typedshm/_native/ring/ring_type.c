@@ -1,0 +1,361 @@
+/* The Ring object: its making, its end, and the table of its verbs. */
+#include "ring/ring_type.h"
+
+#include "ring/block.h"
+#include "ring/borrow.h"
+#include "struct/lease.h"
+#include "ring/pins.h"
+#include "ring/reading.h"
+#include "timeout.h"
+#include "ring/writing.h"
+
+static PyTypeObject *ring_type;
+
+bool ring_type_check(PyObject *object) {
+    return PyObject_TypeCheck(object, ring_type);
+}
+
+/* Takes the attribute; None counts as NULL. */
+static int take_attribute(PyObject *object, const char *name, PyObject **place) {
+    PyObject *value = PyObject_GetAttrString(object, name);
+    if (!value)
+        return -1;
+    if (value == Py_None)
+        Py_CLEAR(value);
+    native_set(place, value);
+    return 0;
+}
+
+static int ring_init(PyObject *object, PyObject *args, PyObject *kwargs) {
+    Ring *self = (Ring *)object;
+    static char *names[] = {"mapping", "instance", "mutex", "schema", "size", "refuses", "debug", NULL};
+    PyObject *mapping, *mutex, *schema;
+    Py_ssize_t size;
+    unsigned long long instance;
+    int refuses, debug;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OKOOnpp:Ring", names, &mapping, &instance, &mutex, &schema, &size,
+                                     &refuses, &debug))
+        return -1;
+    if (self->seen.holder || !mapping_check(mapping) || (mutex != Py_None && !mutex_check(mutex))) {
+        PyErr_SetString(PyExc_TypeError, "Ring() takes a Mapping and a Mutex, once");
+        return -1;
+    }
+    tshm_header header;
+    const os_memory *memory = &((Mapping *)mapping)->memory;
+    const char *problem = tshm_check(memory->start, memory->size, &header, &self->ring);
+    if (!problem && (size < 1 || (uint64_t)size > self->ring.payload_size))
+        problem = "the schema does not fit the payload";
+    if (problem) {
+        PyErr_SetString(PyExc_ValueError, problem);
+        return -1;
+    }
+    ring_values *values = &self->values;
+    if (take_attribute(schema, "make", &values->make) < 0 || take_attribute(schema, "decode", &values->decode) < 0 ||
+        take_attribute(schema, "encode", &values->encode) < 0 ||
+        take_attribute(schema, "target", &values->target) < 0 ||
+        take_attribute(schema, "overlay", &values->overlay) < 0 ||
+        take_attribute(schema, "struct", (PyObject **)&values->type) < 0)
+        return -1;
+    if (values->type)
+        values->create = (ring_newfunc)PyType_GetSlot(values->type, Py_tp_new);
+    seen_start(&self->seen);
+    self->pins.users = PyMem_Calloc(self->ring.slot_count, sizeof *self->pins.users);
+    self->pins.kept = PyMem_Calloc(self->ring.slot_count, sizeof *self->pins.kept);
+    if (!self->pins.users || !self->pins.kept) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    Py_INCREF(schema);
+    native_set(&self->schema, schema);
+    self->timeout = TIMEOUT_FOREVER;
+    self->instance = instance;
+    self->size = (size_t)size;
+    self->refuses = refuses;
+    self->debug = debug;
+    if (mutex != Py_None) {
+        Py_INCREF(mutex);
+        self->mutex = (Mutex *)mutex;
+    }
+    Py_INCREF(mapping);
+    self->mapping = self->held = (Mapping *)mapping;
+    return 0;
+}
+
+static int ring_traverse(PyObject *object, visitproc visit, void *arg) {
+    Ring *self = (Ring *)object;
+    Py_VISIT(Py_TYPE(object));
+    Py_VISIT((PyObject *)self->values.type);
+    Py_VISIT(self->values.make);
+    Py_VISIT(self->values.decode);
+    Py_VISIT(self->values.encode);
+    Py_VISIT(self->values.target);
+    Py_VISIT(self->values.overlay);
+    PyObject *parts[] = {tshm_load(&self->values.leased, relaxed), tshm_load(&self->values.viewed, relaxed)};
+    Py_VISIT(parts[0]); /* relaxed: no other thread uses what the collector looks at */
+    Py_VISIT(parts[1]);
+    Py_VISIT(self->schema);
+    return 0;
+}
+
+static void ring_dealloc(PyObject *object) {
+    Ring *self = (Ring *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    PyObject_GC_UnTrack(object);
+    if (self->seen.holder)
+        seen_end(&self->seen);
+    PyObject *held[] = {(PyObject *)self->held,
+                        (PyObject *)self->mutex,
+                        self->schema,
+                        self->lease,
+                        (PyObject *)self->values.type,
+                        tshm_load(&self->values.leased, relaxed), /* relaxed: nobody else is here any more */
+                        self->values.make,
+                        self->values.decode,
+                        self->values.encode,
+                        self->values.target,
+                        self->values.overlay,
+                        tshm_load(&self->values.viewed, relaxed),
+                        (PyObject *)tshm_load(&self->pins.pages, relaxed)};
+    PyMem_Free(self->pins.users);
+    PyMem_Free(self->pins.kept);
+    for (size_t i = 0; i < sizeof(held) / sizeof(*held); i++)
+        Py_XDECREF(held[i]);
+    ((freefunc)PyType_GetSlot(type, Py_tp_free))(object);
+    Py_DECREF(type);
+}
+
+/* Before the region is left: true if it can be. Else arrays from borrow() keep it, and the handle is as good as closed;
+ * the last of them calls _leave(). */
+static PyObject *ring_shut(PyObject *object, PyObject *unused) {
+    (void)unused;
+    Ring *self = (Ring *)object;
+    if (self->block_open || (self->mutex && mutex_is_kept(self->mutex)))
+        return ring_fail(self, "open block");
+    if (pins_shut(self))
+        Py_RETURN_TRUE;
+    self->mapping = NULL;
+    mutex_shut(self->mutex); /* there is one, or nothing could be pinned */
+    Py_RETURN_FALSE;
+}
+
+/* The region could not be left after all. */
+static PyObject *ring_reopen(PyObject *object, PyObject *unused) {
+    (void)unused;
+    pins_reopen((Ring *)object);
+    Py_RETURN_NONE;
+}
+
+/* Stop using the memory. Views of it, and verbs that are under way in other threads, keep it mapped. */
+static PyObject *ring_detach(PyObject *object, PyObject *unused) {
+    (void)unused;
+    Ring *self = (Ring *)object;
+    self->mapping = NULL;
+#ifndef Py_GIL_DISABLED
+    Py_CLEAR(self->held);
+#endif
+    Py_RETURN_NONE;
+}
+
+static PyObject *ring_forked(PyObject *object, PyObject *unused) {
+    (void)unused;
+    Ring *self = (Ring *)object;
+    if (self->block_open) /* its value looks into the slot that the parent is filling */
+        lease_end(self->lease);
+    self->block_open = false;
+    pins_after_fork(self);
+    Py_RETURN_NONE;
+}
+
+static PyObject *ring_keep_pins(PyObject *object, PyObject *unused) {
+    (void)unused;
+    return PyBool_FromLong(pins_keep((Ring *)object));
+}
+
+static PyObject *ring_drop_pins(PyObject *object, PyObject *unused) {
+    (void)unused;
+    pins_drop((Ring *)object);
+    Py_RETURN_NONE;
+}
+
+/* (slots that are pinned just now, by anybody who lives; copies that borrow() of this handle made instead) */
+static PyObject *get_pins(PyObject *object, void *unused) {
+    (void)unused;
+    Ring *self = (Ring *)object;
+    if (!self->mapping)
+        return ring_fail(self, "closed");
+    bool probes = self->mutex && !tshm_load(&self->mutex->detached, relaxed);
+    uint32_t pinned = probes ? tshm_count_pinned(&self->ring, lock_alive, &self->mutex->lock)
+                             : tshm_count_pinned(&self->ring, NULL, NULL);
+    return Py_BuildValue("IK", (unsigned int)pinned, (unsigned long long)self->pins.copies);
+}
+
+static PyObject *get_version(PyObject *object, void *unused) {
+    (void)unused;
+    Ring *self = (Ring *)object;
+    if (!self->mapping)
+        return ring_fail(self, "closed");
+    uint64_t ordinal, time;
+    return reading_newest(self, &ordinal, &time) ? PyLong_FromUnsignedLongLong(ordinal) : NULL;
+}
+
+static PyObject *get_newest(PyObject *object, void *unused) {
+    (void)unused;
+    Ring *self = (Ring *)object;
+    if (!self->mapping)
+        return ring_fail(self, "closed");
+    uint64_t ordinal, time;
+    if (!reading_newest(self, &ordinal, &time))
+        return NULL;
+    return Py_BuildValue("KK", (unsigned long long)ordinal, (unsigned long long)time);
+}
+
+static PyObject *get_closed(PyObject *object, void *unused) {
+    (void)unused;
+    Ring *self = (Ring *)object; /* shut: who waits for the lock is sent home before the memory is let go of */
+    return PyBool_FromLong(!self->mapping || pins_are_shut(self));
+}
+
+static PyObject *get_timeout(PyObject *object, void *unused) {
+    (void)unused;
+    Ring *self = (Ring *)object;
+    if (self->timeout == TIMEOUT_FOREVER)
+        Py_RETURN_NONE;
+    return PyFloat_FromDouble((double)self->timeout / 1e9);
+}
+
+static int set_timeout(PyObject *object, PyObject *value, void *unused) {
+    (void)unused;
+    if (!value) {
+        PyErr_SetString(PyExc_AttributeError, "timeout cannot be deleted");
+        return -1;
+    }
+    return timeout_convert(value, &((Ring *)object)->timeout);
+}
+
+#define FAST(function) ((PyCFunction)(void (*)(void))(function))
+
+/* What help() shows. The first line of each is the signature, as inspect reads it. */
+
+static const char read_doc[] =
+    "read($self, /)\n--\n\n"
+    "Return the newest complete version, as a copy of your own.\n\n"
+    "It never waits for writers while there are two slots or more. version_of() tells which version it is.\n\n"
+    "Raises\n------\n"
+    "Empty\n    Nothing has been written yet.\n"
+    "Overrun\n    Writers overtook every attempt for a second, and this handle cannot keep them out.\n"
+    "TornWrite\n    With slots=1: a writer died in the middle, so the value is lost until the next whole write.\n"
+    "Closed\n    The handle was closed.\n"
+    "RegionLost\n    Its memory went away: its file was cut short or overwritten, or the disk behind it failed.";
+
+static const char read_into_doc[] =
+    "read_into($self, value, /)\n--\n\n"
+    "Copy the newest complete version into a Struct or array you have; the same as read() without an allocation.\n\n"
+    "Should it fail, what stands in `value` is undefined. Raises what read() raises, and a TypeError or ValueError "
+    "for\n"
+    "a value of another type, dtype or shape.";
+
+static const char write_doc[] =
+    "write($self, value, /, *, timeout=...)\n--\n\n"
+    "Publish one whole value as the next version.\n\n"
+    "Parameters\n----------\n"
+    "value\n    A value of the region's schema; for a model or dataclass also its Struct.\n"
+    "timeout\n    Seconds to wait for other writers; None for ever, the region's default if not given.\n\n"
+    "Raises\n------\n"
+    "Timeout\n    Another writer kept the lock for too long. Nothing was published.\n"
+    "RegionLost\n    The region's memory went away, and what was written with it.\n"
+    "LayoutMismatch\n    This handle's schema is not the region's own, so that it may only read.\n"
+    "RegionRefused\n    The handle was attached with readonly=True.\n"
+    "MisuseError\n    This thread has an open update() or loan() block on the region,\n"
+    "    or another task of it holds lock() and awaits something.";
+
+static const char update_doc[] =
+    "update($self, /, *, timeout=...)\n--\n\n"
+    "Return a transaction: `with region.update() as t: t.tick += 1`.\n\n"
+    "The block works on the newest version, or on the defaults while the region is empty. Its end publishes all of it\n"
+    "as the next version; if it raises, nothing. Other writers wait meanwhile, readers do not. Afterwards `t` raises\n"
+    "Closed. Up to 64 KiB the block has a copy of its own; above, it works in the slot itself, and an array kept from\n"
+    "it then looks into shared memory. Raises what write() raises, when the block is entered.";
+
+static const char loan_doc[] =
+    "loan($self, /, *, timeout=...)\n--\n\n"
+    "Return a slot to fill from scratch: `with region.loan() as t: camera.read(t.image)`.\n\n"
+    "Nothing is copied, and whatever an older version left is inside. The end of the block publishes it; if it "
+    "raises,\n"
+    "nothing. With slots=1 the block fills a copy beside the slot. An array kept from the block looks into shared\n"
+    "memory; TYPEDSHM_DEBUG=1 makes writing to one a fault. Raises what write() raises, when the block is entered.";
+
+static const char borrow_doc[] =
+    "borrow($self, /)\n--\n\n"
+    "Return a block that looks at the newest version in its slot: `with region.borrow() as t: show(t.image)`.\n\n"
+    "Nothing is copied. `t` is read-only, by its type and by its pages, and cannot change: writers pass its slot by "
+    "until\n"
+    "the block ends. Afterwards a Struct raises Closed; an array that was taken from it stays as it is, and keeps the\n"
+    "slot for as long as it lives. All readers together can keep slots - 2 versions this way, however many look at "
+    "each.\n"
+    "Beyond that, and through a handle that may not write, the block gets a read-only copy; info().copies counts "
+    "those.\n"
+    "A loop whose variable still has the last array when it borrows the next looks at two: that takes four slots.\n"
+    "Raises what read() raises, when the block is entered.";
+
+static const char wait_doc[] =
+    "wait($self, /, after=None, timeout=...)\n--\n\n"
+    "Sleep until there is a newer version, and return the newest.\n\n"
+    "Parameters\n----------\n"
+    "after\n    The version it has to exceed; by default the newest that this thread has got through this handle.\n"
+    "timeout\n    Seconds to wait; None for ever, the region's default if not given.\n\n"
+    "Raises\n------\n"
+    "Timeout\n    There was none in time.\n"
+    "RegionLost\n    The region's memory went away.\n"
+    "Closed\n    The handle was closed, also by another thread meanwhile.";
+
+static PyMethodDef methods[] = {
+    {"read", reading_read, METH_NOARGS, read_doc},
+    {"read_into", reading_read_into, METH_O, read_into_doc},
+    {"write", FAST(writing_write), METH_FASTCALL | METH_KEYWORDS, write_doc},
+    {"update", FAST(block_update), METH_FASTCALL | METH_KEYWORDS, update_doc},
+    {"loan", FAST(block_loan), METH_FASTCALL | METH_KEYWORDS, loan_doc},
+    {"wait", FAST(reading_wait), METH_FASTCALL | METH_KEYWORDS, wait_doc},
+    {"borrow", borrow_newest, METH_NOARGS, borrow_doc},
+    {"_read_after", reading_read_after, METH_O,
+     "(version, value) of the oldest version above a number; None: the newest."},
+    {"_borrow_after", borrow_after, METH_O, "A block on the oldest version above a number; None: on the newest."},
+    {"_await", reading_await, METH_VARARGS, "Sleep until there is a version above a number, for so many seconds."},
+    {"_keep_pins", ring_keep_pins, METH_NOARGS, "Before a fork: what is pinned stays so. True if anything is."},
+    {"_drop_pins", ring_drop_pins, METH_NOARGS, "After it, in the parent: no more."},
+    {"_newer", reading_newer, METH_VARARGS, "None if there is a version above a number; otherwise what head says."},
+    {"__class_getitem__", (PyCFunction)Py_GenericAlias, METH_O | METH_CLASS, "Region[T], for annotations."},
+    {"_shut", ring_shut, METH_NOARGS, "Pin nothing more; True if nothing is pinned, so that the region can be left."},
+    {"_reopen", ring_reopen, METH_NOARGS, "After _shut(): the region could not be left, so there may be pins again."},
+    {"_detach", ring_detach, METH_NOARGS, "Stop using the memory."},
+    {"_forked", ring_forked, METH_NOARGS, "This is the child of a fork: open blocks are the parent's."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef getset[] = {
+    {"version", get_version, NULL, "The newest version's number; 0 while the region is empty.", NULL},
+    {"_newest", get_newest, NULL, "(version, when it was published in ns since 1970).", NULL},
+    {"_pins", get_pins, NULL, "(slots that are pinned, copies borrow() of this handle made instead).", NULL},
+    {"timeout", get_timeout, set_timeout, "Seconds that blocking verbs wait if not told otherwise; None is for ever.",
+     NULL},
+    {"closed", get_closed, NULL, "True once close() was called.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot slots[] = {
+    {Py_tp_doc, "A mapped region as its verbs see it."},
+    {Py_tp_new, PyType_GenericNew},
+    {Py_tp_init, ring_init},
+    {Py_tp_traverse, ring_traverse},
+    {Py_tp_dealloc, ring_dealloc},
+    {Py_tp_methods, methods},
+    {Py_tp_getset, getset},
+    {0, NULL},
+};
+
+static PyType_Spec spec = {"typedshm._native.Ring", sizeof(Ring), 0,
+                           Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots};
+
+int ring_type_register(PyObject *module) {
+    ring_type = (PyTypeObject *)PyType_FromSpec(&spec);
+    return ring_type ? PyModule_AddObjectRef(module, "Ring", (PyObject *)ring_type) : -1;
+}

@@ -1,0 +1,144 @@
+/* Viewed: put before a Struct among the bases, it makes the Struct read-only, for bytes that a pin keeps. */
+#include "ring/view.h"
+
+#include "struct/struct.h"
+
+static PyObject *read_only_error; /* told by register_read_only() */
+
+static Pin *living_pin(PyObject *self) {
+    Pin *pin = struct_check(self) ? pin_of(struct_state(self)) : NULL;
+    if (pin && !tshm_load(&pin->ended, relaxed))
+        return pin;
+    if (pin)
+        pin_raise_ended();
+    else
+        PyErr_SetString(PyExc_BufferError, "a borrowed Struct without a pin");
+    return NULL;
+}
+
+/* Three kinds of callers: our fields, which are done with the bytes at once; those who keep the buffer, and with it a
+ * Hold, as memoryview does; and numpy.ndarray(buffer=value), which keeps no buffer but this object: from then on it
+ * keeps the slot for as long as it lives. */
+static int viewed_getbuffer(PyObject *self, Py_buffer *view, int flags) {
+    view->obj = NULL;
+    Pin *pin = living_pin(self);
+    if (!pin)
+        return -1;
+    if (flags & PyBUF_WRITABLE) {
+        PyErr_SetString(read_only_error, "a borrowed value is read-only; copy.copy(value) is one to change");
+        return -1;
+    }
+    if (struct_getbuffer(self, view, flags) < 0)
+        return -1;
+    view->readonly = 1;
+    if (flags == FIELD_READ)
+        return 0;
+    bool keeps_buffer = (flags & PyBUF_FORMAT) || (flags & PyBUF_ANY_CONTIGUOUS) != PyBUF_ANY_CONTIGUOUS;
+    PyObject *hold = pin_hold(pin, keeps_buffer ? self : NULL);
+    if (!hold) {
+        PyBuffer_Release(view);
+        return -1;
+    }
+    if (keeps_buffer)
+        native_set(&view->obj, hold);
+    else
+        struct_set_state(self, hold);
+    return 0;
+}
+
+/* Nothing to do, but that there is one tells numpy.frombuffer to keep the buffer. */
+static void viewed_releasebuffer(PyObject *self, Py_buffer *view) {
+    (void)self, (void)view;
+}
+
+/* ---- fields of a viewed Struct ---------------------------------------------------------------------------------- */
+
+PyObject *view_new(Pin *pin, PyObject *make, char *start) {
+    PyObject *address = PyLong_FromVoidPtr(start);
+    PyObject *value = address ? PyObject_CallFunctionObjArgs(make, address, NULL) : NULL;
+    Py_XDECREF(address);
+    if (value && !struct_check(value)) {
+        Py_CLEAR(value);
+        PyErr_SetString(PyExc_TypeError, "typedshm: only a Struct can be a view");
+    }
+    if (value) {
+        Py_INCREF((PyObject *)pin);
+        struct_set_state(value, (PyObject *)pin);
+    }
+    return value;
+}
+
+/* Where a field's bytes are; NULL and an error set once the block has ended. */
+static char *address_of(Field *field, PyObject *instance) {
+    Py_buffer view;
+    char *address = field_open(field, instance, FIELD_READ, &view);
+    if (address)
+        PyBuffer_Release(&view);
+    return address;
+}
+
+static PyObject *struct_get(Field *field, PyObject *instance) {
+    char *address = address_of(field, instance);
+    if (!address)
+        return NULL;
+    return view_new(pin_of(struct_state(instance)), PyTuple_GetItem(field->extra, 1), address);
+}
+
+static PyObject *array_get(Field *field, PyObject *instance) {
+    char *address = address_of(field, instance);
+    if (!address)
+        return NULL;
+    Pin *pin = pin_of(struct_state(instance));
+    PyObject *hold = pin_hold(pin, NULL);
+    if (!hold)
+        return NULL;
+    PyObject *extra = field->extra;
+    PyObject *array = PyObject_CallFunction(PyTuple_GetItem(extra, 0), "OOOn", PyTuple_GetItem(extra, 1),
+                                            PyTuple_GetItem(extra, 2), hold, (Py_ssize_t)(address - pin->start));
+    Py_DECREF(hold);
+    return array;
+}
+
+static int refuse(Field *field, PyObject *instance, PyObject *value) {
+    (void)value;
+    Py_buffer view;
+    (void)field_open(field, instance, PyBUF_WRITABLE, &view); /* which raises */
+    return -1;
+}
+
+const field_codec view_codecs[] = {
+    {"viewed struct", struct_get, refuse, NULL, 0, false, 2},
+    {"viewed array", array_get, refuse, NULL, 0, false, 3},
+    {NULL, NULL, NULL, NULL, 0, false, 0},
+};
+
+/* ---- the type --------------------------------------------------------------------------------------------------- */
+
+static PyObject *register_read_only(PyObject *module, PyObject *error) {
+    (void)module;
+    Py_INCREF(error);
+    native_set(&read_only_error, error);
+    Py_RETURN_NONE;
+}
+
+static PyType_Slot viewed_slots[] = {
+    {Py_tp_doc, "Mixin for Structs that are read-only, and raise once their block has ended."},
+    {Py_bf_getbuffer, viewed_getbuffer},
+    {Py_bf_releasebuffer, viewed_releasebuffer},
+    {0, NULL},
+};
+
+static PyType_Spec viewed_spec = {"typedshm._native.Viewed", sizeof(PyObject), 0,
+                                  Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, viewed_slots};
+
+static PyMethodDef functions[] = {
+    {"register_read_only", register_read_only, METH_O, "Tell the core what writing to a borrowed value raises."},
+    {NULL, NULL, 0, NULL},
+};
+
+int view_register(PyObject *module) {
+    PyObject *viewed = PyType_FromSpec(&viewed_spec);
+    int failed = !viewed || PyModule_AddObjectRef(module, "Viewed", viewed) < 0;
+    Py_XDECREF(viewed);
+    return failed ? -1 : PyModule_AddFunctions(module, functions);
+}

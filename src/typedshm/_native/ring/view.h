@@ -1,0 +1,13 @@
+/* Viewed: Structs that look into the bytes of a pin. */
+#ifndef TYPEDSHM_VIEW_H
+#define TYPEDSHM_VIEW_H
+
+#include "struct/field.h"
+#include "ring/pin.h"
+
+/* A read-only Struct over bytes of the pin, which it remembers: what `make` returns for their address. */
+PyObject *view_new(Pin *pin, PyObject *make, char *start);
+extern const field_codec view_codecs[];
+int view_register(PyObject *module);
+
+#endif

@@ -1,0 +1,135 @@
+#include "ring/writing.h"
+
+#include "arguments.h"
+#include "timeout.h"
+
+/* A reader that finds that it has pinned one slot too many takes its pin back in less than a microsecond, unless it is
+ * stopped just then. */
+static const uint64_t PINNED_PATIENCE = 1000000000; /* ns */
+static const uint64_t PINNED_PAUSE = 50000;         /* ns, of which some systems make 16 ms */
+static const int PINNED_TRIES = 50;                 /* at least, if it was us who were stopped meanwhile */
+
+bool writing_lock(Ring *self, int64_t ns) {
+    const char *problem = !self->mapping ? "closed" : self->refuses ? "layout" : !self->mutex ? "read-only" : NULL;
+    int result = problem ? MUTEX_DETACHED : mutex_acquire(self->mutex, ns);
+    if (result == MUTEX_TAKEN && !self->block_open && self->mapping)
+        return true;
+    if (result == MUTEX_TAKEN) {
+        mutex_release(self->mutex, false);
+        problem = self->mapping ? "nested" : "closed";
+    } else if (result == MUTEX_EXCEPTION) {
+        return false;
+    } else if (!problem) {
+        problem = guarded_problem(result);
+    }
+    ring_fail(self, problem);
+    return false;
+}
+
+bool writing_unlock(Ring *self) {
+    bool gone = ring_is_gone(self); /* which inside lock() nothing else tells */
+    if (mutex_release(self->mutex, true) && !gone)
+        return true;
+    if (!PyErr_Occurred())
+        ring_fail(self, gone ? "gone" : "lock lost");
+    return false;
+}
+
+void writing_publish(Ring *self, const tshm_cursor *cursor) {
+    uint64_t now = os_realtime_ns();
+    tshm_write_end(&self->ring, cursor, now);
+    if (tshm_must_wake(&self->ring, now))
+        os_word_wake_all(&self->mutex->lock.peers, tshm_lines(&self->ring),
+                         (void *)&tshm_lines(&self->ring)->head.version);
+}
+
+bool writing_begin(Ring *self, tshm_cursor *cursor) {
+    if (tshm_write_begin(&self->ring, lock_alive, &self->mutex->lock, cursor))
+        return true;
+    uint32_t never = 0; /* a word to sleep on that nobody wakes */
+    uint64_t start = os_monotonic_ns();
+    for (int tries = 1; tries < PINNED_TRIES || os_monotonic_ns() - start < PINNED_PATIENCE; tries++) {
+        os_gate_wait(&never, 0, PINNED_PAUSE);
+        if (tshm_write_begin(&self->ring, lock_alive, &self->mutex->lock, cursor))
+            return true;
+    }
+    return false;
+}
+
+struct storing {
+    Ring *ring;
+    const void *value;
+    bool pinned;
+};
+
+static inline void store(void *context) {
+    struct storing *storing = context;
+    Ring *self = storing->ring;
+    tshm_cursor cursor;
+    storing->pinned = !writing_begin(self, &cursor);
+    if (storing->pinned)
+        return;
+    tshm_copy_in(cursor.payload, storing->value, self->size);
+    writing_publish(self, &cursor);
+}
+
+static bool store_apart(Ring *self, const void *value) {
+    struct storing storing = {self, value, false};
+    ring_work_apart(self, store, &storing);
+    return storing.pinned;
+}
+
+bool writing_store(Ring *self, const void *value) {
+    bool pinned;
+    if (self->size > RING_LARGE) {
+        pinned = store_apart(self, value);
+    } else {
+        struct storing storing = {self, value, false}; /* of its own, so that it stays in registers */
+        store(&storing);
+        pinned = storing.pinned;
+    }
+    if (pinned)
+        ring_fail(self, "pinned");
+    return !pinned;
+}
+
+PyObject *writing_write(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names) {
+    static const char *const known[] = {"value", "timeout", NULL};
+    Ring *self = (Ring *)object;
+    int64_t ns = self->timeout;
+    if (count != 1 || names) {
+        if (!arguments_fit("write", count, 1, names, known) ||
+            timeout_convert(arguments_get(args, count, names, -1, "timeout"), &ns) < 0)
+            return NULL;
+    }
+    if (!self->mapping)
+        return ring_fail(self, "closed");
+    PyObject *value = arguments_get(args, count, names, 0, "value");
+    if (!value) {
+        PyErr_SetString(PyExc_TypeError, "write() missing 1 required argument: 'value'");
+        return NULL;
+    }
+    if (Py_TYPE(value) == self->values.type)
+        Py_INCREF(value);
+    else if (!(value = PyObject_CallFunctionObjArgs(self->values.encode, value, NULL)))
+        return NULL;
+    Py_buffer view;
+    if (PyObject_GetBuffer(value, &view, PyBUF_SIMPLE) < 0) {
+        Py_DECREF(value);
+        return NULL;
+    }
+    bool done = false;
+    if ((size_t)view.len != self->size) {
+        PyErr_Format(PyExc_ValueError, "expected %zu bytes, found %zd", self->size, view.len);
+    } else if (writing_lock(self, ns)) {
+        self->mutex->brief = self->mutex->depth == 1; /* close() in another thread waits for us instead of refusing */
+        done = writing_store(self, view.buf);
+        self->mutex->brief = false;
+        done = writing_unlock(self) && done;
+    }
+    PyBuffer_Release(&view);
+    Py_DECREF(value);
+    if (!done)
+        return NULL;
+    Py_RETURN_NONE;
+}

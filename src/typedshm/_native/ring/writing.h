@@ -1,0 +1,21 @@
+/* The verb write, and what all that write stand on. */
+#ifndef TYPEDSHM_WRITING_H
+#define TYPEDSHM_WRITING_H
+
+#include "ring/ring.h"
+
+/* Takes the writers' lock for a write; false and an error set if that cannot be. */
+bool writing_lock(Ring *ring, int64_t ns);
+/* false and an error set if the lock, or all of the region, was lost meanwhile. */
+bool writing_unlock(Ring *ring);
+/* tshm_write_begin, which also waits for readers that are just taking back a pin too many, or the pins of a dead one
+ * whose presence entry they have got. False: they do not. */
+bool writing_begin(Ring *ring, tshm_cursor *cursor);
+/* Copies a value into the next slot and publishes it; false and an error set if there is none. The lock is held. */
+bool writing_store(Ring *ring, const void *value);
+/* Publishes what stands in the slot, and wakes. The lock is held. */
+void writing_publish(Ring *ring, const tshm_cursor *cursor);
+
+PyObject *writing_write(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);
+
+#endif

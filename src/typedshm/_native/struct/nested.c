@@ -1,0 +1,54 @@
+/* Structs inside of Structs: extra = (class, the ctypes field) or, leased, (class, from_buffer, offset). */
+#include "struct/nested.h"
+
+#include "struct/struct.h"
+
+static bool struct_fits(Field *field, Py_ssize_t size, PyObject *extra) {
+    (void)size;
+    field->nested = (descrgetfunc)PyType_GetSlot(Py_TYPE(PyTuple_GetItem(extra, 1)), Py_tp_descr_get);
+    if (!field->nested)
+        PyErr_SetString(PyExc_TypeError, "Field: the nested ctypes field is not a descriptor");
+    return field->nested;
+}
+
+/* ctypes' own field makes an object that shares the instance's memory and keeps it alive. */
+static PyObject *struct_get(Field *field, PyObject *instance) {
+    return field->nested(PyTuple_GetItem(field->extra, 1), instance, (PyObject *)field->owner);
+}
+
+/* The nested view depends on the same lease, and asks the instance for its guarded buffer. */
+static PyObject *leased_get(Field *field, PyObject *instance) {
+    PyObject *nested = PyObject_CallFunctionObjArgs(PyTuple_GetItem(field->extra, 1), instance,
+                                                    PyTuple_GetItem(field->extra, 2), NULL);
+    if (!nested)
+        return NULL;
+    if (!struct_check(instance) || !struct_check(nested)) {
+        Py_DECREF(nested);
+        PyErr_SetString(PyExc_TypeError, "typedshm: only a Struct has a leased field");
+        return NULL;
+    }
+    PyObject *lease = struct_state(instance);
+    Py_XINCREF(lease);
+    struct_set_state(nested, lease);
+    return nested;
+}
+
+static int struct_set(Field *field, PyObject *instance, PyObject *value) {
+    PyObject *type = PyTuple_GetItem(field->extra, 0);
+    if (!PyType_Check(type) || !PyObject_TypeCheck(value, (PyTypeObject *)type))
+        return field_refuse(field, value, "type");
+    Py_buffer source;
+    if (PyObject_GetBuffer(value, &source, PyBUF_SIMPLE) < 0)
+        return -1;
+    /* a subclass with more fields would be cut off */
+    int result = source.len == field->size ? field_store(field, instance, source.buf, source.len)
+                                           : field_refuse(field, value, "type");
+    PyBuffer_Release(&source);
+    return result;
+}
+
+const field_codec nested_codecs[] = {
+    {"struct", struct_get, struct_set, struct_fits, 0, false, 2},
+    {"leased", leased_get, struct_set, NULL, 0, false, 3},
+    {NULL, NULL, NULL, NULL, 0, false, 0},
+};

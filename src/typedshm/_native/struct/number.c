@@ -1,0 +1,419 @@
+/* Numbers, and what is stored as one: bool, enums, timestamps. */
+#include "struct/number.h"
+
+#include <math.h>
+
+/* ---- bytes in the field's order ----------------------------------------------------------- */
+
+static uint16_t swap16(uint16_t n) {
+    return (uint16_t)(n << 8 | n >> 8);
+}
+
+static uint32_t swap32(uint32_t n) {
+    return (uint32_t)swap16((uint16_t)n) << 16 | swap16((uint16_t)(n >> 16));
+}
+
+static uint64_t swap64(uint64_t n) {
+    return (uint64_t)swap32((uint32_t)n) << 32 | swap32((uint32_t)(n >> 32));
+}
+
+static uint64_t bits_at(const char *from, Py_ssize_t width, bool swapped) {
+    uint16_t two;
+    uint32_t four;
+    uint64_t eight;
+    switch (width) {
+    case 1:
+        return (uint8_t)*from;
+    case 2:
+        memcpy(&two, from, 2);
+        return swapped ? swap16(two) : two;
+    case 4:
+        memcpy(&four, from, 4);
+        return swapped ? swap32(four) : four;
+    default:
+        memcpy(&eight, from, 8);
+        return swapped ? swap64(eight) : eight;
+    }
+}
+
+static void put_bits(char *to, Py_ssize_t width, bool swapped, uint64_t bits) {
+    uint16_t two = (uint16_t)bits;
+    uint32_t four = (uint32_t)bits;
+    switch (width) {
+    case 1:
+        *to = (char)(uint8_t)bits;
+        break;
+    case 2:
+        two = swapped ? swap16(two) : two;
+        memcpy(to, &two, 2);
+        break;
+    case 4:
+        four = swapped ? swap32(four) : four;
+        memcpy(to, &four, 4);
+        break;
+    default:
+        bits = swapped ? swap64(bits) : bits;
+        memcpy(to, &bits, 8);
+    }
+}
+
+static bool fetch_bits(Field *field, PyObject *instance, uint64_t *bits) {
+    Py_buffer view;
+    const char *from = field_open(field, instance, FIELD_READ, &view);
+    if (!from)
+        return false;
+    *bits = bits_at(from, field->size, field->swapped);
+    PyBuffer_Release(&view);
+    return true;
+}
+
+static int store_bits(Field *field, PyObject *instance, uint64_t bits) {
+    Py_buffer view;
+    char *to = field_open(field, instance, PyBUF_WRITABLE, &view);
+    if (!to)
+        return -1;
+    put_bits(to, field->size, field->swapped, bits);
+    PyBuffer_Release(&view);
+    return 0;
+}
+
+/* ---- integers ----------------------------------------------------------------------------- */
+
+static int64_t sign_extended(uint64_t bits, Py_ssize_t width) {
+    uint64_t sign = (uint64_t)1 << (8 * width - 1);
+    uint64_t low = bits & (sign | (sign - 1));
+    return (int64_t)((low ^ sign) - sign);
+}
+
+static PyObject *unsigned_get(Field *field, PyObject *instance) {
+    uint64_t bits;
+    return fetch_bits(field, instance, &bits) ? PyLong_FromUnsignedLongLong(bits) : NULL;
+}
+
+static PyObject *signed_get(Field *field, PyObject *instance) {
+    uint64_t bits;
+    return fetch_bits(field, instance, &bits) ? PyLong_FromLongLong(sign_extended(bits, field->size)) : NULL;
+}
+
+/* A new reference to the int that `value` is or, by __index__, stands for. */
+static PyObject *whole_number(Field *field, PyObject *value) {
+    if (PyLong_Check(value)) {
+        Py_INCREF(value);
+        return value;
+    }
+    PyObject *number = PyIndex_Check(value) ? PyNumber_Index(value) : NULL;
+    if (!number && (!PyErr_Occurred() || PyErr_ExceptionMatches(PyExc_TypeError)))
+        field_refuse(field, value, "type");
+    return number;
+}
+
+static int unsigned_bits(Field *field, PyObject *number, PyObject *value, uint64_t *bits) {
+    *bits = PyLong_AsUnsignedLongLong(number);
+    if (*bits == UINT64_MAX && PyErr_Occurred())
+        return PyErr_ExceptionMatches(PyExc_OverflowError) ? field_refuse(field, value, "range") : -1;
+    if (field->size < 8 && *bits >> (8 * field->size))
+        return field_refuse(field, value, "range");
+    return 0;
+}
+
+static int signed_bits(Field *field, PyObject *number, PyObject *value, uint64_t *bits) {
+    int overflow;
+    long long n = PyLong_AsLongLongAndOverflow(number, &overflow);
+    if (n == -1 && !overflow && PyErr_Occurred())
+        return -1;
+    *bits = (uint64_t)n;
+    if (overflow || sign_extended(*bits, field->size) != n)
+        return field_refuse(field, value, "range");
+    return 0;
+}
+
+static int unsigned_set(Field *field, PyObject *instance, PyObject *value) {
+    PyObject *number = whole_number(field, value);
+    if (!number)
+        return -1;
+    uint64_t bits;
+    int failed = unsigned_bits(field, number, value, &bits);
+    Py_DECREF(number);
+    return failed ? -1 : store_bits(field, instance, bits);
+}
+
+static int signed_set(Field *field, PyObject *instance, PyObject *value) {
+    PyObject *number = whole_number(field, value);
+    if (!number)
+        return -1;
+    uint64_t bits;
+    int failed = signed_bits(field, number, value, &bits);
+    Py_DECREF(number);
+    return failed ? -1 : store_bits(field, instance, bits);
+}
+
+/* ---- enums: extra = (the enum class, its map from value to member, signed?) ---------------- */
+
+static bool enum_fits(Field *field, Py_ssize_t size, PyObject *extra) {
+    (void)field;
+    return (size == 1 || size == 2 || size == 4 || size == 8) && PyDict_Check(PyTuple_GetItem(extra, 1));
+}
+
+/* A new reference to the member of value `number`; combinations of flags are made by the class. */
+static PyObject *enum_member(Field *field, PyObject *number) {
+    PyObject *member = PyDict_GetItemWithError(PyTuple_GetItem(field->extra, 1), number);
+    if (member) {
+        Py_INCREF(member);
+        return member;
+    }
+    if (PyErr_Occurred())
+        return NULL;
+    member = PyObject_CallFunctionObjArgs(PyTuple_GetItem(field->extra, 0), number, NULL);
+    if (!member && PyErr_ExceptionMatches(PyExc_ValueError))
+        field_refuse(field, number, "member");
+    return member;
+}
+
+static PyObject *enum_get(Field *field, PyObject *instance) {
+    bool is_signed = PyTuple_GetItem(field->extra, 2) == Py_True;
+    PyObject *number = is_signed ? signed_get(field, instance) : unsigned_get(field, instance);
+    if (!number)
+        return NULL;
+    PyObject *member = enum_member(field, number);
+    Py_DECREF(number);
+    return member;
+}
+
+static int enum_set(Field *field, PyObject *instance, PyObject *value) {
+    PyObject *number = whole_number(field, value);
+    if (!number)
+        return -1;
+    uint64_t bits;
+    bool is_signed = PyTuple_GetItem(field->extra, 2) == Py_True;
+    int failed = is_signed ? signed_bits(field, number, value, &bits) : unsigned_bits(field, number, value, &bits);
+    PyObject *member = failed ? NULL : enum_member(field, number);
+    Py_DECREF(number);
+    if (!member)
+        return -1;
+    Py_DECREF(member);
+    return store_bits(field, instance, bits);
+}
+
+/* ---- bool: extra = (numpy.bool_,) ---------------------------------------------------------- */
+
+static PyObject *bool_get(Field *field, PyObject *instance) {
+    uint64_t bits;
+    return fetch_bits(field, instance, &bits) ? PyBool_FromLong(bits != 0) : NULL;
+}
+
+static int bool_set(Field *field, PyObject *instance, PyObject *value) {
+    if (value == Py_True || value == Py_False)
+        return store_bits(field, instance, value == Py_True);
+    int is_numpy = PyObject_IsInstance(value, PyTuple_GetItem(field->extra, 0));
+    if (is_numpy < 0)
+        return -1;
+    if (is_numpy) {
+        int truth = PyObject_IsTrue(value);
+        return truth < 0 ? -1 : store_bits(field, instance, (uint64_t)truth);
+    }
+    PyObject *number = whole_number(field, value); /* 0 and 1 are fine */
+    if (!number)
+        return -1;
+    int overflow;
+    long long n = PyLong_AsLongLongAndOverflow(number, &overflow);
+    Py_DECREF(number);
+    if (n == -1 && !overflow && PyErr_Occurred())
+        return -1;
+    if (n != 0 && n != 1)
+        return field_refuse(field, value, "range");
+    return store_bits(field, instance, (uint64_t)n);
+}
+
+/* ---- floats and complex numbers ------------------------------------------------------------ */
+
+static double half_to_double(uint16_t half) {
+    int exponent = half >> 10 & 0x1f;
+    double mantissa = half & 0x3ff;
+    double size;
+    if (exponent == 0x1f)
+        size = mantissa != 0 ? (double)NAN : (double)INFINITY;
+    else if (exponent == 0)
+        size = ldexp(mantissa, -24);
+    else
+        size = ldexp(mantissa + 1024, exponent - 25);
+    return half & 0x8000 ? -size : size;
+}
+
+/* To the nearest, ties to even, in one step: a detour over float would round twice. Too large gives infinity. */
+static uint16_t half_from_double(double value) {
+    uint64_t bits;
+    memcpy(&bits, &value, 8);
+    uint16_t sign = (uint16_t)(bits >> 48 & 0x8000);
+    int exponent = (int)(bits >> 52 & 0x7ff) - 1023;
+    uint64_t mantissa = bits & (((uint64_t)1 << 52) - 1);
+    if (exponent == 1024) /* infinity or nan */
+        return (uint16_t)(sign | 0x7c00 | (mantissa ? 0x200 : 0));
+    if (exponent > 15)
+        return (uint16_t)(sign | 0x7c00);
+    if (exponent < -25) /* below half of the smallest */
+        return sign;
+    int shift = 42;
+    uint64_t result = (uint64_t)(exponent + 14) << 10;
+    if (exponent < -14) { /* subnormal: counts of 2^-24 */
+        shift += -14 - exponent;
+        result = 0;
+    }
+    mantissa |= (uint64_t)1 << 52; /* carries into the exponent of normal numbers, hence 14 and not 15 above */
+    result += mantissa >> shift;
+    uint64_t rest = mantissa & (((uint64_t)1 << shift) - 1);
+    uint64_t tie = (uint64_t)1 << (shift - 1);
+    if (rest > tie || (rest == tie && (result & 1)))
+        result++;
+    return (uint16_t)(sign | result);
+}
+
+static double real_from_bits(uint64_t bits, Py_ssize_t width) {
+    uint32_t low = (uint32_t)bits;
+    float single;
+    double value;
+    switch (width) {
+    case 2:
+        return half_to_double((uint16_t)bits);
+    case 4:
+        memcpy(&single, &low, 4);
+        return single;
+    default:
+        memcpy(&value, &bits, 8);
+        return value;
+    }
+}
+
+/* False if a finite number became infinite. */
+static bool bits_of_real(double value, Py_ssize_t width, uint64_t *bits) {
+    uint32_t low;
+    float single;
+    switch (width) {
+    case 2:
+        *bits = half_from_double(value);
+        return (*bits & 0x7fff) != 0x7c00 || isinf(value);
+    case 4:
+        single = (float)value;
+        memcpy(&low, &single, 4);
+        *bits = low;
+        return !isinf(single) || isinf(value);
+    default:
+        memcpy(bits, &value, 8);
+        return true;
+    }
+}
+
+/* The number that `value` is or stands for; false with an error set. */
+static bool real_number(Field *field, PyObject *value, double *number) {
+    if (PyComplex_Check(value)) { /* numpy's would drop the imaginary part with a mere warning */
+        field_refuse(field, value, "type");
+        return false;
+    }
+    *number = PyFloat_AsDouble(value);
+    if (*number != -1.0 || !PyErr_Occurred())
+        return true;
+    if (PyErr_ExceptionMatches(PyExc_TypeError))
+        field_refuse(field, value, "type");
+    else if (PyErr_ExceptionMatches(PyExc_OverflowError))
+        field_refuse(field, value, "range");
+    return false;
+}
+
+static PyObject *real_get(Field *field, PyObject *instance) {
+    uint64_t bits;
+    return fetch_bits(field, instance, &bits) ? PyFloat_FromDouble(real_from_bits(bits, field->size)) : NULL;
+}
+
+static int real_set(Field *field, PyObject *instance, PyObject *value) {
+    double number;
+    uint64_t bits;
+    if (!real_number(field, value, &number))
+        return -1;
+    if (!bits_of_real(number, field->size, &bits))
+        return field_refuse(field, value, "range");
+    return store_bits(field, instance, bits);
+}
+
+static PyObject *complex_get(Field *field, PyObject *instance) {
+    Py_buffer view;
+    Py_ssize_t part = field->size / 2;
+    const char *from = field_open(field, instance, FIELD_READ, &view);
+    if (!from)
+        return NULL;
+    double real = real_from_bits(bits_at(from, part, field->swapped), part);
+    double imaginary = real_from_bits(bits_at(from + part, part, field->swapped), part);
+    PyBuffer_Release(&view);
+    return PyComplex_FromDoubles(real, imaginary);
+}
+
+static int complex_set(Field *field, PyObject *instance, PyObject *value) {
+    double real, imaginary = 0;
+    uint64_t real_bits, imaginary_bits;
+    char bytes[16];
+    Py_ssize_t part = field->size / 2;
+    PyObject *number = NULL;
+    if (!PyComplex_Check(value) && PyObject_HasAttrString(value, "__complex__")) { /* numpy.complex64 */
+        number = PyObject_CallMethod(value, "__complex__", NULL);
+        if (!number)
+            return -1;
+        value = number;
+    }
+    int result = -1;
+    if (PyComplex_Check(value)) {
+        real = PyComplex_RealAsDouble(value);
+        imaginary = PyComplex_ImagAsDouble(value);
+    } else if (!real_number(field, value, &real)) {
+        goto done;
+    }
+    if (!bits_of_real(real, part, &real_bits) || !bits_of_real(imaginary, part, &imaginary_bits)) {
+        result = field_refuse(field, value, "range");
+    } else {
+        put_bits(bytes, part, field->swapped, real_bits);
+        put_bits(bytes + part, part, field->swapped, imaginary_bits);
+        result = field_store(field, instance, bytes, field->size);
+    }
+done:
+    Py_XDECREF(number);
+    return result;
+}
+
+/* ---- timestamps: extra = (decode(field, ns), encode(field, value) -> ns) ------------------- */
+
+static PyObject *timestamp_get(Field *field, PyObject *instance) {
+    PyObject *count = signed_get(field, instance);
+    if (!count)
+        return NULL;
+    PyObject *moment = PyObject_CallFunctionObjArgs(PyTuple_GetItem(field->extra, 0), (PyObject *)field, count, NULL);
+    Py_DECREF(count);
+    return moment;
+}
+
+static int timestamp_set(Field *field, PyObject *instance, PyObject *value) {
+    PyObject *count = PyObject_CallFunctionObjArgs(PyTuple_GetItem(field->extra, 1), (PyObject *)field, value, NULL);
+    if (!count)
+        return -1;
+    int result = signed_set(field, instance, count);
+    Py_DECREF(count);
+    return result;
+}
+
+/* ---- the table ---------------------------------------------------------------------------- */
+
+const field_codec number_codecs[] = {
+    {"i8", signed_get, signed_set, NULL, 1, true, 0},
+    {"i16", signed_get, signed_set, NULL, 2, true, 0},
+    {"i32", signed_get, signed_set, NULL, 4, true, 0},
+    {"i64", signed_get, signed_set, NULL, 8, true, 0},
+    {"u8", unsigned_get, unsigned_set, NULL, 1, true, 0},
+    {"u16", unsigned_get, unsigned_set, NULL, 2, true, 0},
+    {"u32", unsigned_get, unsigned_set, NULL, 4, true, 0},
+    {"u64", unsigned_get, unsigned_set, NULL, 8, true, 0},
+    {"f16", real_get, real_set, NULL, 2, true, 0},
+    {"f32", real_get, real_set, NULL, 4, true, 0},
+    {"f64", real_get, real_set, NULL, 8, true, 0},
+    {"c64", complex_get, complex_set, NULL, 8, true, 0},
+    {"c128", complex_get, complex_set, NULL, 16, true, 0},
+    {"bool", bool_get, bool_set, NULL, 1, true, 1},
+    {"timestamp", timestamp_get, timestamp_set, NULL, 8, true, 2},
+    {"enum", enum_get, enum_set, enum_fits, 0, false, 3},
+    {NULL, NULL, NULL, NULL, 0, false, 0},
+};

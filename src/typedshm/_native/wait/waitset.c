@@ -1,0 +1,411 @@
+/* Waitset: regions on whose heads one thread sleeps, and calls back whoever waits for a newer version.
+ *
+ * A waiter has looked at the region, found nothing new and knows the number that head had then. add() takes it in only
+ * if head still has that number; so whatever is written later is noticed here, and nothing needs to be looked at twice.
+ * A call-back says "look again" and no more: what there is to see, an error included, the waiter finds out by itself.
+ *
+ * An entry outlives its waiters until the region's next version, or for a slice: then who comes back soon, as those do
+ * who await one version after the other, finds the sleeper asleep on the right number and need not stir it.
+ *
+ * `lock` guards the entries and is held for moments only: Python's code runs outside of it, so no signal handler and no
+ * finalizer can find it held by its own thread. */
+#include "wait/waitset.h"
+
+#include "wait/watched.h"
+#include "ring/ring.h"
+#include "ring/ring_type.h"
+#include "timeout.h"
+
+#include <stdlib.h>
+
+static PyTypeObject *waitset_type;
+
+enum { ADDED = 0, MOVED = 1, FULL = 2 };
+
+static const uint64_t RETRY_SLICE = 2000000;      /* ns: without memory for a sleep, looking has to do */
+static const uint64_t FORGET_SLICE = 1000000;     /* ns */
+static const uint64_t FORGET_AT_MOST = 200000000; /* ns; a sleeper that needs more has ended with its interpreter */
+
+struct waiter {
+    struct waiter *next;
+    Ring *ring;
+    PyObject *wake;
+};
+
+struct entry {
+    Head head; /* its ring may be no more when nobody waits */
+    struct waiter *waiters;
+    uint64_t kept_until; /* when nobody waits */
+};
+
+typedef struct {
+    PyObject_HEAD
+    PyThread_type_lock lock;
+    unsigned long thread; /* that keeps it, or 0 */
+    bool asleep;          /* and not yet stirred */
+    struct entry *entries;
+    size_t count, capacity;
+    Heads heads;            /* the sleeper's; which they are changes under the lock only */
+    tshm_atomic_u32 rounds; /* sleeps that have ended */
+} Waitset;
+
+static void waitset_lock(Waitset *self) {
+    if (PyThread_acquire_lock(self->lock, NOWAIT_LOCK))
+        return;
+    Py_BEGIN_ALLOW_THREADS /* only without a GIL: who has the lock may be made to stop for the collection of garbage */
+    PyThread_acquire_lock(self->lock, WAIT_LOCK);
+    Py_END_ALLOW_THREADS
+}
+
+static void waitset_unlock(Waitset *self) {
+    PyThread_release_lock(self->lock);
+}
+
+/* Have the sleeper look at the entries again. The lock is held. */
+static void stir(Waitset *self) {
+    if (self->asleep)
+        os_bell_ring(&self->heads.bell);
+    self->asleep = false;
+}
+
+/* ---- entries and waiters ---- */
+
+static struct entry *find(Waitset *self, const Ring *ring) {
+    for (size_t i = 0; i < self->count; i++)
+        if (self->entries[i].head.ring == ring)
+            return &self->entries[i];
+    return NULL;
+}
+
+static void entry_end(Waitset *self, struct entry *entry) {
+    head_let_go(&entry->head);
+    *entry = self->entries[--self->count];
+}
+
+static struct entry *entry_new(Waitset *self, Ring *ring, uint32_t number) {
+    if (self->count == self->capacity) {
+        size_t capacity = 2 * self->capacity + 8;
+        struct entry *grown = realloc(self->entries, capacity * sizeof *grown);
+        if (!grown)
+            return NULL;
+        self->entries = grown;
+        self->capacity = capacity;
+    }
+    struct entry *entry = &self->entries[self->count++];
+    *entry = (struct entry){{ring, ring->held, ring->mutex, ring->instance, number}, NULL, 0};
+    head_keep(&entry->head);
+    return entry;
+}
+
+static bool is_full(const Waitset *self) {
+    uint32_t wakeable = 0;
+    for (size_t i = 0; i < self->count; i++)
+        wakeable += head_is_wakeable(&self->entries[i].head);
+    return wakeable >= os_words_max();
+}
+
+/* Move an entry's waiters to a list. */
+static void take_waiters(struct entry *entry, struct waiter **list) {
+    while (entry->waiters) {
+        struct waiter *waiter = entry->waiters;
+        entry->waiters = waiter->next;
+        waiter->next = *list;
+        *list = waiter;
+    }
+}
+
+/* The lock is not held: what is called, or freed, may be anything. */
+static void waiters_end(struct waiter *list, bool call) {
+    while (list) {
+        struct waiter *waiter = list;
+        list = waiter->next;
+        if (call) {
+            PyObject *result = PyObject_CallNoArgs(waiter->wake);
+            if (!result)
+                PyErr_WriteUnraisable(waiter->wake);
+            Py_XDECREF(result);
+        }
+        Py_DECREF(waiter->wake);
+        Py_DECREF((PyObject *)waiter->ring);
+        free(waiter);
+    }
+}
+
+/* ---- the verbs of those who wait ---- */
+
+static PyObject *waitset_add_waiter(PyObject *object, PyObject *args) {
+    Waitset *self = (Waitset *)object;
+    PyObject *given, *wake;
+    unsigned int number;
+    if (!PyArg_ParseTuple(args, "OIO:add", &given, &number, &wake))
+        return NULL;
+    if (!ring_type_check(given)) {
+        PyErr_SetString(PyExc_TypeError, "add() takes a Ring");
+        return NULL;
+    }
+    Ring *ring = (Ring *)given;
+    struct waiter *waiter = malloc(sizeof *waiter);
+    if (!waiter)
+        return PyErr_NoMemory();
+    int result = MOVED;
+    waitset_lock(self);
+    if (ring->mapping && head_number(ring->held) == number) {
+        struct entry *entry = find(self, ring);
+        if (entry && entry->head.mapping != ring->held) { /* of a handle that was freed, and whose place this one has */
+            entry_end(self, entry);
+            entry = NULL;
+        }
+        if (!entry && ring->mutex && os_words_max() && is_full(self))
+            result = FULL;
+        else if (!entry && (entry = entry_new(self, ring, number)) != NULL)
+            stir(self);
+        if (entry) {
+            Py_INCREF((PyObject *)ring);
+            Py_INCREF(wake);
+            *waiter = (struct waiter){entry->waiters, ring, wake};
+            entry->waiters = waiter;
+            result = ADDED;
+        } else if (result != FULL)
+            result = -1;
+    }
+    waitset_unlock(self);
+    if (result != ADDED)
+        free(waiter);
+    return result < 0 ? PyErr_NoMemory() : PyLong_FromLong(result);
+}
+
+static PyObject *waitset_remove(PyObject *object, PyObject *args) {
+    Waitset *self = (Waitset *)object;
+    PyObject *ring, *wake;
+    if (!PyArg_ParseTuple(args, "OO:remove", &ring, &wake))
+        return NULL;
+    struct waiter *found = NULL;
+    waitset_lock(self);
+    struct entry *entry = find(self, (Ring *)ring);
+    for (struct waiter **place = entry ? &entry->waiters : NULL; place && *place; place = &(*place)->next)
+        if ((*place)->wake == wake) {
+            found = *place;
+            *place = found->next;
+            found->next = NULL;
+            if (!entry->waiters)
+                entry_end(self, entry); /* the sleeper lets go of the memory when its slice is over */
+            break;
+        }
+    waitset_unlock(self);
+    waiters_end(found, false);
+    Py_RETURN_NONE;
+}
+
+/* Also waits until the sleeper has let go of the handle's memory, which it may hold without an entry by now: where
+ * memory keeps a region alive, close() shall be its end. */
+static PyObject *waitset_forget(PyObject *object, PyObject *ring) {
+    Waitset *self = (Waitset *)object;
+    struct waiter *waiters = NULL;
+    waitset_lock(self);
+    struct entry *entry = find(self, (Ring *)ring);
+    if (entry) {
+        take_waiters(entry, &waiters);
+        entry_end(self, entry);
+    }
+    bool held = heads_hold_one_of(&self->heads, ring);
+    uint32_t round = tshm_load(&self->rounds, relaxed); /* raised under the lock */
+    if (held)
+        stir(self);
+    waitset_unlock(self);
+    waiters_end(waiters, true);
+    uint64_t start = os_monotonic_ns();
+    Py_BEGIN_ALLOW_THREADS
+    while (held && tshm_load(&self->rounds, relaxed) == round && os_monotonic_ns() - start < FORGET_AT_MOST)
+        os_gate_wait(&self->rounds, round, FORGET_SLICE);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
+static PyObject *waitset_awaited(PyObject *object, PyObject *unused) {
+    (void)unused;
+    Waitset *self = (Waitset *)object;
+    waitset_lock(self);
+    size_t count = self->count;
+    waitset_unlock(self);
+    Ring **rings = calloc(count + 1, sizeof *rings);
+    if (!rings)
+        return PyErr_NoMemory();
+    size_t found = 0;
+    waitset_lock(self);
+    for (size_t i = 0; i < self->count && found < count; i++)
+        if (self->entries[i].waiters) {
+            rings[found] = self->entries[i].waiters->ring;
+            Py_INCREF((PyObject *)rings[found++]);
+        }
+    waitset_unlock(self);
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; i < found; i++) {
+        if (list && PyList_Append(list, (PyObject *)rings[i]) < 0)
+            Py_CLEAR(list);
+        Py_DECREF((PyObject *)rings[i]);
+    }
+    free(rings);
+    return list;
+}
+
+/* ---- the sleeper ---- */
+
+/* The waiters of regions that have changed, are closed or gone; whose entries are kept for a slice, as are those of
+ * whom nobody has waited for since. The lock is held. */
+static struct waiter *collect(Waitset *self, uint64_t now) {
+    struct waiter *due = NULL;
+    for (size_t i = self->count; i--;) { /* backwards, since entry_end() moves the last one here */
+        struct entry *entry = &self->entries[i];
+        uint32_t number = head_number(entry->head.mapping);
+        bool gone = head_is_gone(&entry->head), moved = number != entry->head.number;
+        if (entry->waiters && (gone || moved || !entry->waiters->ring->mapping)) {
+            take_waiters(entry, &due);
+            entry->head.number = number;
+            entry->kept_until = now + TSHM_SLICE;
+        } else if (!entry->waiters && (gone || moved || now >= entry->kept_until))
+            entry_end(self, entry);
+    }
+    return due;
+}
+
+/* Hold all heads for a sleep, and say until when, which is `end` at the latest. The lock is held. */
+static uint64_t hold_all(Waitset *self, uint64_t now, uint64_t end) {
+    if (!heads_reserve(&self->heads, self->count))
+        return now + RETRY_SLICE;
+    for (int wakeable = 1; wakeable >= 0; wakeable--)
+        for (size_t i = 0; i < self->count; i++)
+            if (head_is_wakeable(&self->entries[i].head) == wakeable)
+                heads_hold(&self->heads, &self->entries[i].head);
+    for (size_t i = 0; i < self->count; i++)
+        if (!self->entries[i].waiters && self->entries[i].kept_until < end)
+            end = self->entries[i].kept_until;
+    return end;
+}
+
+/* One sleep, and what has to be done before and after. The lock is held, but not during the sleep. */
+static void sleep_once(Waitset *self, uint64_t now, uint64_t end) {
+    uint64_t until = hold_all(self, now, end);
+    uint32_t rung = tshm_load(&self->heads.bell.rung, relaxed); /* rung under the lock */
+    self->asleep = true;
+    waitset_unlock(self);
+    Py_BEGIN_ALLOW_THREADS
+    heads_sleep(&self->heads, rung, until);
+    Py_END_ALLOW_THREADS
+    waitset_lock(self);
+    self->asleep = false;
+    heads_let_go(&self->heads);
+    atomic_fetch_add_explicit(&self->rounds, 1, memory_order_relaxed);
+    os_gate_wake_one(&self->rounds);
+}
+
+static PyObject *waitset_attend(PyObject *object, PyObject *seconds) {
+    Waitset *self = (Waitset *)object;
+    int64_t ns = 0;
+    if (timeout_convert(seconds, &ns) < 0)
+        return NULL;
+    unsigned long me = PyThread_get_thread_ident();
+    uint64_t now = os_monotonic_ns(), end = now + (uint64_t)ns;
+    waitset_lock(self);
+    bool ours = !self->thread || self->thread == me;
+    for (; ours && now < end; now = os_monotonic_ns()) {
+        self->thread = me;
+        struct waiter *due = collect(self, now);
+        if (due) {
+            waitset_unlock(self);
+            waiters_end(due, true);
+            waitset_lock(self);
+        } else
+            sleep_once(self, now, end);
+    }
+    bool stays = ours && self->count;
+    if (ours && !stays)
+        self->thread = 0; /* whoever adds something from now on finds nobody, and starts a thread */
+    waitset_unlock(self);
+    return PyBool_FromLong(stays);
+}
+
+/* ---- the object ---- */
+
+static PyObject *waitset_create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+    static char *names[] = {NULL};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, ":Waitset", names))
+        return NULL;
+    Waitset *self = (Waitset *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0); /* zeroed */
+    if (!self)
+        return NULL;
+    self->lock = PyThread_allocate_lock();
+    if (self->lock && os_bell_make(&self->heads.bell))
+        return (PyObject *)self;
+    Py_DECREF((PyObject *)self);
+    return PyErr_NoMemory();
+}
+
+static void waitset_dealloc(PyObject *object) {
+    Waitset *self = (Waitset *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    struct waiter *waiters = NULL;
+    while (self->count) {
+        take_waiters(self->entries, &waiters);
+        entry_end(self, self->entries);
+    }
+    waiters_end(waiters, false);
+    heads_free(&self->heads);
+    if (self->lock)
+        PyThread_free_lock(self->lock);
+    free(self->entries);
+    ((freefunc)PyType_GetSlot(type, Py_tp_free))(object);
+    Py_DECREF(type);
+}
+
+static PyObject *get_attended(PyObject *object, void *unused) {
+    (void)unused;
+    Waitset *self = (Waitset *)object;
+    waitset_lock(self);
+    bool attended = self->thread;
+    waitset_unlock(self);
+    return PyBool_FromLong(attended);
+}
+
+static Py_ssize_t waitset_length(PyObject *object) {
+    Waitset *self = (Waitset *)object;
+    waitset_lock(self);
+    Py_ssize_t count = (Py_ssize_t)self->count;
+    waitset_unlock(self);
+    return count;
+}
+
+static PyMethodDef methods[] = {
+    {"add", waitset_add_waiter, METH_VARARGS, "Call `wake` once, from another thread, when head has not that number."},
+    {"remove", waitset_remove, METH_VARARGS, "Do not call `wake` any more."},
+    {"forget", waitset_forget, METH_O, "Call everybody who waits for the ring, and let go of its memory."},
+    {"awaited", waitset_awaited, METH_NOARGS, "The rings that somebody waits for."},
+    {"attend", waitset_attend, METH_O,
+     "Sleep, and call who is due, for so many seconds; False: nobody waits any more."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef getset[] = {
+    {"attended", get_attended, NULL, "True while a thread sleeps here.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot slots[] = {
+    {Py_tp_doc, "Regions on whose heads one thread sleeps."},
+    {Py_tp_new, waitset_create},
+    {Py_tp_dealloc, waitset_dealloc},
+    {Py_tp_methods, methods},
+    {Py_tp_getset, getset},
+    {Py_sq_length, waitset_length},
+    {0, NULL},
+};
+
+static PyType_Spec spec = {"typedshm._native.Waitset", sizeof(Waitset), 0, Py_TPFLAGS_DEFAULT, slots};
+
+int waitset_register(PyObject *module) {
+    waitset_type = (PyTypeObject *)PyType_FromSpec(&spec);
+    if (!waitset_type || PyModule_AddIntConstant(module, "WAITSET_ADDED", ADDED) < 0 ||
+        PyModule_AddIntConstant(module, "WAITSET_MOVED", MOVED) < 0 ||
+        PyModule_AddIntConstant(module, "WAITSET_FULL", FULL) < 0)
+        return -1;
+    return PyModule_AddObjectRef(module, "Waitset", (PyObject *)waitset_type);
+}
