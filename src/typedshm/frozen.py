@@ -3,10 +3,10 @@
 from typing import Any, TypeVar, dataclass_transform
 
 C = TypeVar("C")
-S = TypeVar("S", bound="Immutable")
+S = TypeVar("S", bound="Frozen")
 
 
-class Immutable:
+class Frozen:
     """Base of what is equal to all that say the same, and keeps saying it.
 
     As frozen dataclasses and named tuples are, but every ``import typedshm`` would pay for each of those, a millisecond
@@ -38,7 +38,7 @@ class Immutable:
         raise AttributeError(f"{self!r} is immutable: {name} cannot be deleted")
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Immutable) and type(self) is type(other) and self._said == other._said
+        return isinstance(other, Frozen) and type(self) is type(other) and self._said == other._said
 
     def __hash__(self) -> int:
         return hash((type(self), self._said))
@@ -56,5 +56,5 @@ class Immutable:
 
 @dataclass_transform(frozen_default=True)
 def frozen(cls: type[C]) -> type[C]:
-    """Have type checkers know an :class:`Immutable` by its attributes: how it is made, and that they cannot be set."""
+    """Have type checkers know an :class:`Frozen` by its attributes: how it is made, and that they cannot be set."""
     return cls

@@ -9,11 +9,11 @@ from typing import NoReturn, Protocol
 import typedshm._native as _native
 from typedshm.errors import Closed, LockLost, MisuseError, RegionLost, RegionRefused
 from typedshm.memory import lifecycle
-from typedshm.memory.attachment import Stake
-from typedshm.memory.names import Scope, place
-from typedshm.memory.spec import Blueprint
+from typedshm.memory.attachment import Attachment
+from typedshm.memory.names import Scope, locate
+from typedshm.memory.spec import RegionSpec
 
-_BLUEPRINT = Blueprint(slots=1, payload_size=8, layout_id=bytes(16), document=b"")
+_SPEC = RegionSpec(slots=1, payload_size=8, layout_id=bytes(16), document=b"")
 
 
 class _Lock(Protocol):
@@ -83,15 +83,15 @@ class NamedMutex(_native.Guard):
         self._name = name
         self._scope: Scope = scope
         self._word: _native.Mutex | None = None
-        self._memory: Stake | None = None
+        self._memory: Attachment | None = None
         if exact:
             self._mutex, leave = _exact(name)
         else:
-            stake = lifecycle.attach_or_create(place(name, scope, mode, kind="mutex"), _BLUEPRINT)
-            assert stake.mutex is not None
-            self._mutex, leave = stake.mutex, stake.close
-            self._word = stake.mutex
-            self._memory = stake
+            attachment = lifecycle.attach_or_create(locate(name, scope, mode, kind="mutex"), _SPEC)
+            assert attachment.mutex is not None
+            self._mutex, leave = attachment.mutex, attachment.close
+            self._word = attachment.mutex
+            self._memory = attachment
         super().__init__(self._mutex, None)
         self._leave = leave
         self._finalizer = weakref.finalize(self, leave)

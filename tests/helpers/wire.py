@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from typedshm import _native
-from typedshm.memory.names import place
+from typedshm.memory.names import locate
 
 if sys.platform == "win32":
     from helpers.system import NamedEvent
@@ -96,8 +96,8 @@ def memory_of(name: str | Path, kind: str = "region") -> memoryview:
             section = _native.Section("", file=msvcrt.get_osfhandle(file.fileno()))
             return memoryview(_native.Mapping(section.handle, name.stat().st_size, True))
     if sys.platform == "win32":
-        return section_of(instance_of(place(name, kind=kind).address))
-    with Path(place(name, kind=kind).address).open("r+b") as file:
+        return section_of(instance_of(locate(name, kind=kind).address))
+    with Path(locate(name, kind=kind).address).open("r+b") as file:
         return memoryview(mmap.mmap(file.fileno(), 0))
 
 
@@ -119,11 +119,11 @@ class Presences:
         self._fd = -1
         self._events: dict[int, Any] = {}
         if sys.platform == "win32":
-            prefix = instance_of(place(name).address)
+            prefix = instance_of(locate(name).address)
             self._events = {entry: NamedEvent(f"{prefix}!p{entry}") for entry in entries}
             assert all(event.created for event in self._events.values())
         else:
-            self._fd = os.open(place(name).address, os.O_RDWR | os.O_CLOEXEC)
+            self._fd = os.open(locate(name).address, os.O_RDWR | os.O_CLOEXEC)
             for entry in entries:
                 assert _native.lock_byte(self._fd, _native.PRESENCE_BYTE + entry, _native.BYTE_EXCLUSIVE)
 

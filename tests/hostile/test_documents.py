@@ -16,8 +16,8 @@ from typedshm.layout import document
 from typedshm.layout.document import SIZE_LIMIT
 from typedshm.layout.document_model import DEPTH_LIMIT
 from typedshm.memory import lifecycle
-from typedshm.memory.names import place
-from typedshm.memory.spec import Blueprint
+from typedshm.memory.names import locate
+from typedshm.memory.spec import RegionSpec
 
 # ---- how to write them ---------------------------------------------------------------------------------------------
 
@@ -158,7 +158,7 @@ def test_the_documents_are_as_large_as_they_may_be() -> None:
 
 def region_with(path: Path, text: bytes, payload_size: int = 1) -> Path:
     """A region in a file whose document is this one."""
-    lifecycle.create(place(path), Blueprint(3, payload_size, bytes(16), text)).close()
+    lifecycle.create(locate(path), RegionSpec(3, payload_size, bytes(16), text)).close()
     return path
 
 
@@ -219,7 +219,7 @@ def test_what_a_document_says_is_escaped_in_messages(tmp_path, name):
 def test_what_a_layout_says_is_escaped_where_it_is_compared(tmp_path):
     layout, _ = document.parse(document_of(struct(field(kind="u8", unit=LOUD))))
     path = tmp_path / "car"
-    lifecycle.create(place(path), Blueprint(3, layout.size, layout.id, document.dump(layout))).close()
+    lifecycle.create(locate(path), RegionSpec(3, layout.size, layout.id, document.dump(layout))).close()
     with pytest.raises(typedshm.LayoutMismatch) as caught:
         typedshm.attach(path, Car)
     assert all(line.isprintable() for line in str(caught.value).split("\n"))
@@ -236,7 +236,7 @@ def test_a_large_document_that_is_not_the_regions(tmp_path):
 def test_a_large_document_that_is_the_regions(tmp_path, name):
     layout, _ = document.parse(LARGE[name])
     path = tmp_path / "region"
-    lifecycle.create(place(path), Blueprint(2, layout.size, layout.id, LARGE[name])).close()
+    lifecycle.create(locate(path), RegionSpec(2, layout.size, layout.id, LARGE[name])).close()
     with typedshm.attach(path) as region, region.loan():
         pass
     with typedshm.attach(path, readonly=True) as region:

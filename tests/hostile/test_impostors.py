@@ -13,7 +13,7 @@ import typedshm
 from helpers import marks
 from helpers.shared_types import Byte, Car
 from typedshm.memory import lifecycle
-from typedshm.memory.names import place
+from typedshm.memory.names import locate
 
 # ---- what is planted -----------------------------------------------------------------------------------------------
 
@@ -174,7 +174,7 @@ def openers(name: "str | Path") -> list[Callable[[], Any]]:
 @marks.region_files
 @pytest.mark.parametrize("plant", kinds(NO_FILES | FILES))
 def test_squatted_names_are_refused_and_left_as_they_are(planted, plant):
-    path = planted(plant, Path(place("car").address))
+    path = planted(plant, Path(locate("car").address))
     before = looks(path)
     for verb in openers("car"):
         with pytest.raises(typedshm.RegionRefused, match=(NO_FILES | FILES)[plant]):
@@ -188,7 +188,7 @@ def test_squatted_names_are_refused_and_left_as_they_are(planted, plant):
 @marks.region_files
 @pytest.mark.parametrize("plant", kinds(NO_FILES | FILES))
 def test_squatted_mutexes_are_refused_and_left_as_they_are(planted, plant):
-    path = planted(plant, Path(place("guard", kind="mutex").address))
+    path = planted(plant, Path(locate("guard", kind="mutex").address))
     before = looks(path)
     with pytest.raises(typedshm.RegionRefused, match=(NO_FILES | FILES)[plant]):
         typedshm.NamedMutex("guard")
@@ -220,7 +220,7 @@ def test_a_path_is_its_users_choice_whoever_else_has_the_file(planted, tmp_path,
 @marks.region_files
 @pytest.mark.parametrize("plant", kinds(NO_FILES | FILES))
 def test_to_unlink_a_squatted_name_takes_away_the_name_alone(planted, plant):
-    path = planted(plant, Path(place("car").address))
+    path = planted(plant, Path(locate("car").address))
     if path.is_dir():
         with pytest.raises(typedshm.RegionRefused, match="cannot be removed"):
             typedshm.unlink("car")
@@ -264,7 +264,7 @@ def test_devices_are_refused(name):
 
 @marks.region_files
 def test_a_sweep_leaves_what_is_no_file_alone():
-    path = Path(place("pipe").address)
+    path = Path(locate("pipe").address)
     os.mkfifo(path, 0o600)
     try:
         assert lifecycle.sweep() == 0
@@ -312,7 +312,7 @@ def test_a_file_of_ours_under_a_regions_name_that_nobody_has_open_is_made_anew(c
     """It can only be the rest of a region, whatever became of it."""
     with typedshm.create("warm-up", Byte):
         pass
-    path = Path(place("car").address)
+    path = Path(locate("car").address)
     path.write_bytes(content)
     path.chmod(0o600)
     with pytest.raises(typedshm.RegionNotFound, match="nobody has it open"):

@@ -13,7 +13,7 @@ import typedshm
 from helpers import marks
 from helpers.shared_types import Byte
 from typedshm.memory import lifecycle
-from typedshm.memory.names import directory, place, places
+from typedshm.memory.names import directory, locate, locations
 
 LONG = 160 if marks.WINDOWS else 180  # the names of kernel objects are shorter than those of files
 
@@ -60,7 +60,7 @@ def test_any_text_names_a_region(name):
         assert other.name == name
         assert [entry.name for entry in typedshm.regions()] == [name]
         if not marks.WINDOWS:
-            where = Path(place(name).address)
+            where = Path(locate(name).address)
             assert where.parent == Path(directory("user"))
             assert where.stat().st_ino == os.fstat(region._memory._fd).st_ino
 
@@ -139,25 +139,25 @@ def test_what_is_no_name_is_a_type_error(name):
 def test_no_name_leads_elsewhere(name):
     """Whatever it is, it stands under one name in one folder, from which it is read back."""
     try:
-        where = place(name)
+        where = locate(name)
     except typedshm.NameRefused:
         assert not 0 < len(name) <= 10 or not name.isprintable()
         return
-    folder = place("x").address[:-1]
+    folder = locate("x").address[:-1]
     written = where.address.removeprefix(folder)
     assert where.address == folder + written
     assert written.isascii()
     assert written.isprintable()
     assert not set(written) & set("/\\\0:+! ")
     file = where.address[len(directory("user")) :] if not marks.WINDOWS else where.address.split("\\")[1]
-    assert [found.name for found in places([file], "user", "region")] == ([name] if "+" not in written else [])
+    assert [found.name for found in locations([file], "user", "region")] == ([name] if "+" not in written else [])
 
 
 @marks.region_files
 def test_what_is_written_in_another_way_is_not_ours():
     """A file called as nobody of us would write it must not pass for the region that it reads like."""
     with typedshm.create("a/b", Byte) as region:
-        real = Path(place("a/b").address)
+        real = Path(locate("a/b").address)
         for written in ("a%2fb", b"a/b".hex(), "%61%2Fb"):
             (real.with_name(real.name.replace("a%2Fb", written))).touch(0o600)
         try:

@@ -16,7 +16,7 @@ from helpers.peers import Child
 from helpers.shared_types import Byte, Car, Frame, Record, record, whole
 from helpers.wire import Presences
 from typedshm.memory import lifecycle
-from typedshm.memory.names import place
+from typedshm.memory.names import locate
 
 # ---- names ---------------------------------------------------------------------------------------------------------
 
@@ -47,7 +47,7 @@ def test_a_region_takes_slots_times_payload_and_64_kib_and_its_document(schema, 
         assert region.info().size <= slots * schema.layout.size + 65536 + document
         if marks.WINDOWS:
             return  # where the kernel keeps room for all of a section, or refuses to make it
-        status = Path(place("region").address).stat()
+        status = Path(locate("region").address).stat()
         assert status.st_size == region.info().size
         assert status.st_blocks * 512 >= status.st_size, "all of it exists, so that no write can run out of room"
         assert max(status.st_size, status.st_blocks * 512) <= slots * schema.layout.size + 65536 + document
@@ -142,7 +142,7 @@ def leave_by_kill():
         with typedshm.attach("record", Record) as region:
             assert region.read() == record(7)
         child.kill()
-    assert marks.WINDOWS or Path(place("record").address).exists()
+    assert marks.WINDOWS or Path(locate("record").address).exists()
     return instance
 
 
@@ -164,8 +164,8 @@ def test_a_sweep_removes_what_killed_processes_left():
         region.write(record(1))
         assert lifecycle.sweep() == 2
         assert lifecycle.sweep() == 0
-        assert not Path(place("record").address).exists()
-        assert not Path(place("guard", kind="mutex").address).exists()
+        assert not Path(locate("record").address).exists()
+        assert not Path(locate("guard", kind="mutex").address).exists()
         with typedshm.attach("living", Record) as other:
             assert other.read() == record(1)
 

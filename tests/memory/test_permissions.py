@@ -17,7 +17,7 @@ from helpers.wire import WORD_ACQUISITION, Wire
 from typedshm import _native
 from typedshm.layout import document_model
 from typedshm.memory import lifecycle
-from typedshm.memory.names import directory, place
+from typedshm.memory.names import directory, locate
 
 pytestmark = marks.permission_bits
 
@@ -29,7 +29,7 @@ ALICE, BOB, FRIENDS = 54321, 54322, 54300
 
 
 def mode_of(name: "str | Path", scope: Any = "user") -> int:
-    return stat.S_IMODE(Path(place(name, scope).address).stat().st_mode)
+    return stat.S_IMODE(Path(locate(name, scope).address).stat().st_mode)
 
 
 # ---- modes ---------------------------------------------------------------------------------------------------------
@@ -64,7 +64,7 @@ def test_modes_and_scopes_whatever_the_umask_says(tmp_path):
         assert mode_of(tmp_path / "shared") == 0o666
     for guard, scope, mode in (("guard", "user", 0o600), ("guard", "machine", 0o666)):
         with typedshm.NamedMutex(guard, scope=scope):
-            assert stat.S_IMODE(Path(place(guard, scope, kind="mutex").address).stat().st_mode) == mode
+            assert stat.S_IMODE(Path(locate(guard, scope, kind="mutex").address).stat().st_mode) == mode
 
 
 @pytest.mark.parametrize("mode", [0o622, 0o602, 0o660, 0o666])
@@ -157,17 +157,17 @@ def touch_everything(pipe: Any, path: Path) -> None:
         "truncate": lambda: os.truncate(path, 0),
         "unlink": lambda: os.unlink(path),
         "rename": lambda: os.rename(path, path.with_name("taken")),
-        "replace": lambda: os.replace(place("mine").address, path),
+        "replace": lambda: os.replace(locate("mine").address, path),
         "chmod": lambda: os.chmod(path, 0o666),
         "utime": lambda: os.utime(path, (0, 0)),
     }
-    Path(place("mine").address).touch()
+    Path(locate("mine").address).touch()
     try:
         refused(tries, PermissionError)
         if not stat.S_IMODE(path.stat().st_mode) & 0o044:
             refused({"open to read": lambda: os.open(path, os.O_RDONLY)}, PermissionError)
     finally:
-        Path(place("mine").address).unlink()
+        Path(locate("mine").address).unlink()
 
 
 @marks.root
@@ -176,7 +176,7 @@ def test_what_is_the_users_is_nobody_elses(owner, stranger):
     """The name alone is another one for everybody, and the file behind it is closed to them too."""
     with user(owner, hold_privately) as holding:
         holding.expect("made")
-        path = Path(directory("user")) / Path(place("car").address).name.replace(f"-u{os.geteuid()}-", f"-u{owner}-")
+        path = Path(directory("user")) / Path(locate("car").address).name.replace(f"-u{os.geteuid()}-", f"-u{owner}-")
         assert path.stat().st_uid == owner
         with user(stranger, touch_everything, path):
             pass
@@ -210,7 +210,7 @@ def be_refused_the_path(pipe: Any, path: Path) -> None:
 def test_a_read_only_user_reads_and_waits_and_does_no_more(owner, stranger):
     with user(owner, hold_for_all, 0o644) as holding:
         holding.expect("made")
-        path = Path(place("car", "machine").address)
+        path = Path(locate("car", "machine").address)
         with user(stranger, read_and_wait) as reading:
             reading.expect("read")
             holding.send(2)
@@ -272,7 +272,7 @@ def test_a_group_writes_together_and_others_do_not():
 
 def hold_for_the_group(pipe: Any) -> None:
     with typedshm.create("car", Car, scope="machine", mode=0o660) as car:
-        os.chown(place("car", "machine").address, -1, FRIENDS)  # which is the system's way to say who the group is
+        os.chown(locate("car", "machine").address, -1, FRIENDS)  # which is the system's way to say who the group is
         car.write(whole(1))
         pipe.send("made")
         pipe.recv()
@@ -292,8 +292,8 @@ def squat(pipe: Any, path: Path, mode: int) -> None:
     """Stand under another user's name, with a file that looks like a region."""
     with typedshm.create("car", Car) as car:
         car.write(whole(666))
-        os.link(place("car").address, path)
-        Path(place("car").address).unlink()
+        os.link(locate("car").address, path)
+        Path(locate("car").address).unlink()
         os.chmod(path, mode)
         pipe.send("squatted")
         pipe.recv()
@@ -305,7 +305,7 @@ def squat(pipe: Any, path: Path, mode: int) -> None:
 @pytest.mark.parametrize(("squatter", "victim"), [(ALICE, BOB), (ALICE, 0), (0, ALICE)])
 def test_a_squatted_name_is_refused(squatter, victim, mode):
     """Also if the file looks perfect, and may be read or written by the victim."""
-    path = Path(directory("user")) / Path(place("car").address).name.replace(f"-u{os.geteuid()}-", f"-u{victim}-")
+    path = Path(directory("user")) / Path(locate("car").address).name.replace(f"-u{os.geteuid()}-", f"-u{victim}-")
     with user(squatter, squat, path, mode) as squatting:
         squatting.expect("squatted")
         with user(victim, be_refused_by_a_squatter):
@@ -364,11 +364,11 @@ def fake_life(pipe: Any, path: Path, bytes_held: list[int]) -> None:
 @marks.root
 def test_a_reader_can_fake_the_life_of_a_dead_owner_and_so_cost_time():
     """The limit of the method: whoever may read may hold a byte. Writers get a Timeout then, readers notice nothing."""
-    with typedshm.create("car", Car, scope="machine") as car, Wire(Path(place("car", "machine").address)) as wire:
+    with typedshm.create("car", Car, scope="machine") as car, Wire(Path(locate("car", "machine").address)) as wire:
         car.write(whole(1))
         dead = 100
         wire.lines.word = dead + 1 | WORD_ACQUISITION
-        with user(ALICE, fake_life, Path(place("car", "machine").address), [_native.PRESENCE_BYTE + dead]) as faker:
+        with user(ALICE, fake_life, Path(locate("car", "machine").address), [_native.PRESENCE_BYTE + dead]) as faker:
             faker.expect("held")
             with pytest.raises(typedshm.Timeout):
                 car.write(whole(2), timeout=0.05)
@@ -382,7 +382,7 @@ def test_a_reader_can_fake_the_life_of_a_dead_owner_and_so_cost_time():
 def test_a_reader_can_keep_others_from_joining_for_as_long_as_they_have_patience():
     with typedshm.create("car", Car, scope="machine") as car:
         car.write(whole(1))
-        with user(ALICE, fake_life, Path(place("car", "machine").address), [_native.BIRTH_BYTE]) as faker:
+        with user(ALICE, fake_life, Path(locate("car", "machine").address), [_native.BIRTH_BYTE]) as faker:
             faker.expect("held")
             with pytest.raises(typedshm.Timeout):
                 typedshm.attach("car", Car, scope="machine", timeout=0.05)
@@ -419,7 +419,7 @@ def stay_as_reader(pipe: Any) -> None:
 @marks.root
 def test_who_may_not_read_can_fake_nothing():
     with typedshm.create("car", Car) as car:
-        with user(ALICE, be_unable_to_open, Path(place("car").address)):
+        with user(ALICE, be_unable_to_open, Path(locate("car").address)):
             pass
         car.write(whole(1), timeout=0)
 

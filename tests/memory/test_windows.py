@@ -13,7 +13,7 @@ from helpers.peers import PATIENCE, Child, until
 from helpers.shared_types import Pose
 from helpers.wire import WORD_WAITING, Wire, instance_of, memory_of
 from typedshm import _native
-from typedshm.memory.names import place
+from typedshm.memory.names import locate
 
 if sys.platform != "win32":
     pytest.skip("about Windows' own mechanisms", allow_module_level=True)
@@ -66,25 +66,25 @@ def test_a_disk_that_fails_under_an_array_of_a_block(tmp_path: Path) -> None:
 
 def test_the_objects_are_the_owners_alone() -> None:
     user = _native.current_user()
-    assert descriptor(place("r").mode) == f"O:{user}D:P(A;;GA;;;{user})(A;;GA;;;SY)"
-    machine = place("r", "machine")
+    assert descriptor(locate("r").mode) == f"O:{user}D:P(A;;GA;;;{user})(A;;GA;;;SY)"
+    machine = locate("r", "machine")
     assert descriptor(machine.mode).endswith("(A;;GR;;;WD)")
     assert "WD" not in descriptor(machine.mode, synchronisation=True)
-    everybody = place("r", "machine", 0o666)
+    everybody = locate("r", "machine", 0o666)
     assert descriptor(everybody.mode).endswith("(A;;GRGW;;;WD)")
     assert descriptor(everybody.mode, synchronisation=True).endswith("(A;;GA;;;WD)")
     with typedshm.create("r", Pose):
-        assert _native.Section(place("r").address).owner == user
+        assert _native.Section(locate("r").address).owner == user
 
 
 def test_names_live_in_the_session_or_in_the_machine() -> None:
-    assert place("a b").address.startswith("Local\\typedshm-u")
-    assert place("a b", "machine").address.startswith("Global\\typedshm-machine-region-")
-    assert place("a b").address.endswith("a%20b")
+    assert locate("a b").address.startswith("Local\\typedshm-u")
+    assert locate("a b", "machine").address.startswith("Global\\typedshm-machine-region-")
+    assert locate("a b").address.endswith("a%20b")
 
 
 def test_an_object_of_another_kind_under_the_name_is_refused() -> None:
-    event = NamedEvent(place("r").address)
+    event = NamedEvent(locate("r").address)
     with pytest.raises(typedshm.RegionRefused, match="another kind"):
         typedshm.create("r", Pose)
     event.close()
@@ -127,7 +127,7 @@ def test_every_sleeper_has_an_event_of_its_own() -> None:
 
 def test_a_write_wakes_every_sleeper_by_its_event() -> None:
     with typedshm.create("r", Pose) as region, Wire("r") as wire:
-        events = {number: NamedEvent(f"{instance_of(place('r').address)}!w{number}") for number in (3, 64, 511)}
+        events = {number: NamedEvent(f"{instance_of(locate('r').address)}!w{number}") for number in (3, 64, 511)}
         for number in events:
             wire.lines.waiting_sleepers[number // 64] |= 1 << number % 64
         wire.lines.waiting_until = 2**63  # somebody sleeps
@@ -139,7 +139,7 @@ def test_a_write_wakes_every_sleeper_by_its_event() -> None:
 
 def test_giving_the_lock_back_wakes_one_sleeper() -> None:
     with typedshm.create("r", Pose) as region, Wire("r") as wire:
-        events = {number: NamedEvent(f"{instance_of(place('r').address)}!w{number}") for number in (3, 64)}
+        events = {number: NamedEvent(f"{instance_of(locate('r').address)}!w{number}") for number in (3, 64)}
         for number in events:
             wire.lines.writer_sleepers[number // 64] |= 1 << number % 64
         with region.lock():
@@ -252,7 +252,7 @@ def test_names_of_a_files_objects_come_from_numbers_that_do_not_change_between_p
 
 
 def test_the_largest_name_works() -> None:
-    longest = 215 - (len(place("x").address) - len("Local\\x"))
+    longest = 215 - (len(locate("x").address) - len("Local\\x"))
     name = "n" * longest
     with typedshm.create(name, Pose) as region, typedshm.attach(name, Pose) as other:
         region.write(Pose.zero())

@@ -13,7 +13,7 @@ from helpers import marks
 from helpers.peers import Child, SharedBytes, sched_yield, until
 from helpers.wire import WORD_WAITING, Wire
 from typedshm import NamedMutex
-from typedshm.memory.names import place
+from typedshm.memory.names import locate
 
 
 def test_it_is_taken_and_given_back():
@@ -250,7 +250,7 @@ def test_when_all_have_died_it_starts_anew():
     with Child(take_and_stay) as child:
         child.expect("taken")
         child.kill()
-    assert marks.WINDOWS or Path(place("guard", kind="mutex").address).exists(), "what is left behind"
+    assert marks.WINDOWS or Path(locate("guard", kind="mutex").address).exists(), "what is left behind"
     with NamedMutex("guard") as mutex:
         assert not mutex.recovered
     mutex.close()

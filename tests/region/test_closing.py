@@ -18,7 +18,7 @@ from helpers.shared_types import Byte, Car, Frame, Record, record, whole
 from helpers.wire import WORD_WAITING, Wire
 from typedshm import _native
 from typedshm.memory import lifecycle
-from typedshm.memory.names import place
+from typedshm.memory.names import locate
 
 
 def test_close_waits_for_a_write_in_another_thread():
@@ -199,7 +199,7 @@ def test_an_opening_that_was_interrupted_leaves_nothing(monkeypatch):
             with pytest.raises(KeyboardInterrupt):
                 typedshm.attach("byte", Byte)
         assert len(region.info().participants) == 1
-        held = lifecycle.attach(place("byte"), writable=True)
+        held = lifecycle.attach(locate("byte"), writable=True)
         assert len(region.info().participants) == 2
         del held  # as an exception does that comes before a Region is made of it
         assert len(region.info().participants) == 1
@@ -216,7 +216,7 @@ def test_a_descriptor_whose_opening_is_interrupted_is_closed_once(monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(typedshm.memory.posix.attachment, "_close_in_multiprocessing_children", interrupt)
             with pytest.raises(KeyboardInterrupt) as caught:
-                lifecycle.attach(place("byte"), writable=True)
+                lifecycle.attach(locate("byte"), writable=True)
         with open(os.devnull) as file:  # takes the lowest number that is free
             del caught  # and with it whatever the traceback kept alive
             gc.collect()
@@ -227,9 +227,9 @@ def test_a_descriptor_whose_opening_is_interrupted_is_closed_once(monkeypatch):
 @marks.byte_locks
 def test_unlink_does_not_step_into_a_joining_or_leaving(monkeypatch):
     """Who makes, joins or leaves holds the birth byte, and so can be sure of what stands under the name."""
-    monkeypatch.setattr(typedshm.memory.lifecycle, "PATIENCE", 0.01)
+    monkeypatch.setattr(typedshm.memory.lifecycle, "OPEN_TIMEOUT", 0.01)
     with typedshm.create("byte", Byte):
-        path = Path(place("byte").address)
+        path = Path(locate("byte").address)
         fd = os.open(path, os.O_RDWR)
         assert _native.lock_byte(fd, _native.BIRTH_BYTE, _native.BYTE_EXCLUSIVE)
         with pytest.raises(typedshm.Timeout):

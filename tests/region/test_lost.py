@@ -21,8 +21,8 @@ from helpers import marks
 from helpers.peers import PATIENCE, Child, quiet_fork, run_script, until
 from helpers.shared_types import Big, Car, Frame, whole
 from helpers.wire import WORD_WAITING, Wire
-from typedshm.memory.names import place
-from typedshm.memory.spec import Blueprint
+from typedshm.memory.names import locate
+from typedshm.memory.spec import RegionSpec
 
 cut_short = marks.not_on_windows("a file that is mapped cannot be cut short")
 LOST = "has lost its memory"
@@ -39,7 +39,7 @@ def name(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str | Path]
     yield chosen
     gc.collect()
     if not marks.WINDOWS:
-        Path(place(chosen).address).unlink(missing_ok=True)  # cut short, it is nothing that anybody would sweep away
+        Path(locate(chosen).address).unlink(missing_ok=True)  # cut short, it is nothing that anybody would sweep away
 
 
 def inside(block: Any) -> None:
@@ -75,7 +75,7 @@ def test_every_verb_says_that_the_memory_is_gone(name, verb, schema):
     value = value_of(schema)
     with typedshm.create(name, schema) as region, typedshm.attach(name, schema, readonly=True) as reader:
         region.write(value)
-        os.truncate(place(name).address, 0)
+        os.truncate(locate(name).address, 0)
         handles = (region, reader) if verb not in ("write", "update", "loan", "lock") else (region,)
         for handle in handles:
             for _ in range(2):
@@ -93,7 +93,7 @@ def test_a_part_that_is_cut_off_is_missed_when_it_is_touched(name, verb):
     with typedshm.create(name, Frame) as region:
         for _ in range(3):
             region.write(value)
-        os.truncate(place(name).address, 8192)
+        os.truncate(locate(name).address, 8192)
         assert region.version == 3, "what is there can be read"
         with pytest.raises(typedshm.RegionLost, match=LOST):
             thrice(VERBS[verb], region, value)
@@ -110,7 +110,7 @@ def test_a_block_whose_memory_goes_away_ends_in_an_error_and_its_arrays_live_on(
         block = getattr(region, verb)()
         t = block.__enter__()
         array = np.frombuffer(t, np.uint8)
-        os.truncate(place(name).address, 0)
+        os.truncate(locate(name).address, 0)
         array[:] = 9
         assert (array == 9).all(), "it is memory like any other"
         with pytest.raises(typedshm.RegionLost, match=LOST):
@@ -127,7 +127,7 @@ def test_a_write_inside_a_lock_that_lost_its_memory_fails_at_once(name, verb):
     with typedshm.create(name, Car) as region:
         lock = region.lock()
         lock.__enter__()
-        os.truncate(place(name).address, 0)
+        os.truncate(locate(name).address, 0)
         for _ in range(2):
             with pytest.raises(typedshm.RegionLost, match=LOST):
                 VERBS[verb](region, whole(1))
@@ -142,7 +142,7 @@ def test_overlays_of_lost_memory_show_zeros_and_the_next_verb_says_why(name):
             t.image[:] = 5
             kept = t.image
         assert (kept == 5).all()
-        os.truncate(place(name).address, 0)
+        os.truncate(locate(name).address, 0)
         assert not kept.any()
         with pytest.raises(typedshm.RegionLost, match=LOST):
             region.read()
@@ -187,7 +187,7 @@ def test_a_block_that_is_overwritten_is_an_error(name):
 def test_a_deleted_region_goes_on_for_those_who_have_it(name):
     with typedshm.create(name, Car) as region, typedshm.attach(name, Car) as other:
         region.write(whole(1))
-        Path(place(name).address).unlink()
+        Path(locate(name).address).unlink()
         other.write(whole(2))
         assert region.wait(timeout=0) == whole(2)
         with pytest.raises(typedshm.RegionNotFound):
@@ -200,7 +200,7 @@ def test_a_cut_anywhere_is_told_from_an_empty_or_broken_region(name, length):
     """Up to its page's end the system shows zeros for what was cut off: no fault tells of them."""
     with typedshm.create(name, Car) as region:
         region.write(whole(1))
-        os.truncate(place(name).address, length)
+        os.truncate(locate(name).address, length)
         for verb in (region.read, lambda: region.wait(timeout=0), lambda: region.wait(after=1, timeout=None)):
             with pytest.raises(typedshm.RegionLost, match=LOST):
                 verb()
@@ -213,18 +213,18 @@ def test_a_cut_anywhere_is_told_from_an_empty_or_broken_region(name, length):
 @cut_short
 @pytest.mark.parametrize("length", [0, 100, 4096])
 def test_a_region_that_is_cut_while_it_is_made(name, length, monkeypatch):
-    build = Blueprint.build
+    build = RegionSpec.build
 
     def cut(*args: Any) -> None:
-        os.truncate(place(name).address, length)
+        os.truncate(locate(name).address, length)
         build(*args)
 
-    monkeypatch.setattr(Blueprint, "build", cut)
+    monkeypatch.setattr(RegionSpec, "build", cut)
     with pytest.raises((typedshm.RegionLost, typedshm.RegionCorrupt)):
         typedshm.create(name, Car).write(whole(1))
     monkeypatch.undo()
     gc.collect()
-    Path(place(name).address).unlink(missing_ok=True)
+    Path(locate(name).address).unlink(missing_ok=True)
     with typedshm.create(name, Car) as region:
         region.write(whole(1))
 
@@ -271,7 +271,7 @@ def use_without_a_handler(pipe: Any, verb: str, path: str) -> None:
 @cut_short
 @pytest.mark.parametrize("verb", ["wait", "loan"])
 def test_the_handler_is_put_back_when_somebody_has_replaced_it(verb: str) -> None:
-    path = place("region").address
+    path = locate("region").address
     with typedshm.create("region", Big) as region, Wire("region") as wire:
         region.write(Big.zero())
         with Child(use_without_a_handler, verb, path) as child:
@@ -303,7 +303,7 @@ def test_a_waiter_notices(name, readonly):
         if not readonly:
             with Wire(name) as wire:
                 until(lambda: wire.lines.waiting_until)
-        os.truncate(place(name).address, 0)
+        os.truncate(locate(name).address, 0)
         thread.join(PATIENCE)
         assert len(caught) == 1
 
@@ -325,7 +325,7 @@ def test_who_waits_for_the_lock_notices(name):
         thread.start()
         with Wire(name) as wire:
             until(lambda: wire.lines.word & WORD_WAITING)
-        os.truncate(place(name).address, 0)
+        os.truncate(locate(name).address, 0)
         thread.join(PATIENCE)
         assert len(caught) == 1
         with pytest.raises(typedshm.RegionLost, match=LOST):
@@ -335,7 +335,7 @@ def test_who_waits_for_the_lock_notices(name):
 @cut_short
 @pytest.mark.parametrize("length", [0, 200, 4096])
 def test_a_mutex_that_is_lost_guards_nothing_and_says_so(length):
-    path = Path(place("guard", kind="mutex").address)
+    path = Path(locate("guard", kind="mutex").address)
     with contextlib.closing(typedshm.NamedMutex("guard")) as mutex:
         assert mutex.acquire()
         os.truncate(path, length)
@@ -375,7 +375,7 @@ def what_a_child_finds(pipe: Any, region: Any) -> str:
 def test_the_child_of_a_fork_knows_that_the_memory_is_gone(name):
     with typedshm.create(name, Car) as region, typedshm.create("sound", Car) as sound:
         sound.write(whole(1))
-        os.truncate(place(name).address, 0)
+        os.truncate(locate(name).address, 0)
         with pytest.raises(typedshm.RegionLost):
             region.read()
         with Child(what_a_child_finds, region) as child:
@@ -416,12 +416,12 @@ def test_many_threads_race_the_cutting():
             start = region.version
             until(lambda region=region, start=start: region.version > start + seed.randrange(50))
             size = region.info().size
-            os.truncate(place("region").address, seed.choice([0, 4096, size // 2]))
+            os.truncate(locate("region").address, seed.choice([0, 4096, size // 2]))
             for thread in threads:
                 thread.join(PATIENCE)
             assert set(ends) == {typedshm.RegionLost}
             assert len(ends) == len(threads)
-        Path(place("region").address).unlink(missing_ok=True)
+        Path(locate("region").address).unlink(missing_ok=True)
 
 
 # ---- room that is not there ----------------------------------------------------------------------------------------
@@ -659,7 +659,7 @@ def test_a_fault_in_the_child_of_a_fork():
         region.write(Frame.zero())
         pid = quiet_fork()
         if pid == 0:
-            os.truncate(place("region").address, 0)
+            os.truncate(locate("region").address, 0)
             try:
                 region.read()
             except typedshm.RegionLost:
@@ -668,4 +668,4 @@ def test_a_fault_in_the_child_of_a_fork():
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
         with pytest.raises(typedshm.RegionLost):
             region.read()
-        Path(place("region").address).unlink(missing_ok=True)
+        Path(locate("region").address).unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from helpers.shared_types import Car, Record, record, whole
 from helpers.wire import WORD_OWNER, Presences, Wire
 from typedshm import u32
 from typedshm.memory import lifecycle
-from typedshm.memory.names import place
+from typedshm.memory.names import locate
 from typedshm.memory.paging import Paging
 
 
@@ -123,13 +123,13 @@ def test_what_the_dead_had_pinned_is_free_the_moment_their_entry_is_taken():
         entry = region._memory.mutex.entry + 1  # the next to be had
         for n in (1, 2):
             wire.slot(n).pins[0] = 1 << entry
-        stake = lifecycle.attach(place("record"), writable=True, timeout=0, paging=Paging())
+        attachment = lifecycle.attach(locate("record"), writable=True, timeout=0, paging=Paging())
         try:  # somebody who is not done with attaching: no schema yet, no Region
-            assert stake.mutex.entry == entry
+            assert attachment.mutex.entry == entry
             region.write(record(4))
             assert not any(any(wire.slot(n).pins) for n in range(3))
         finally:
-            stake.close()
+            attachment.close()
 
 
 def test_a_block_that_got_nothing_is_no_copy():

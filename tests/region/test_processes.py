@@ -35,8 +35,8 @@ def start_together(pipe, gate, verb):
     except typedshm.RegionExists:
         pipe.send(None)
         return
-    stake = region._memory
-    pipe.send((stake.created, stake.header["instance"]))
+    attachment = region._memory
+    pipe.send((attachment.created, attachment.header["instance"]))
     pipe.recv()
     region.close()
 
@@ -352,7 +352,7 @@ def test_ctrl_c_ends_waiting_for_another_thread():
 
 
 def test_ctrl_c_ends_waiting_for_a_region():
-    watcher = interrupt_when(inside("persist", "retry.py"))
+    watcher = interrupt_when(inside("retry", "retry.py"))
     with pytest.raises(KeyboardInterrupt):
         typedshm.attach("nowhere", Record, timeout=None)
     watcher.join()

@@ -92,7 +92,7 @@ def open_until_refused(pipe, readonly):
         first.write(record(2))
         everything.close()
         with typedshm.create("again", Record):
-            left = [place.name for place in lifecycle.existing("user")]
+            left = [location.name for location in lifecycle.existing("user")]
     return count, limit, told, listed, left
 
 

@@ -9,7 +9,7 @@ import typedshm
 from helpers import marks
 from helpers.wire import Wire
 from typedshm import Struct, f64, regions
-from typedshm.memory.names import place
+from typedshm.memory.names import locate
 
 
 class Pose(Struct):
@@ -65,7 +65,7 @@ def test_another_process_is_named_and_what_it_leaves_when_killed_is_removed() ->
         assert entry.participants == (child.pid,)
         child.kill()
         child.wait()
-    file = None if marks.WINDOWS else Path(place("car").address)  # there a region ends with its last handle
+    file = None if marks.WINDOWS else Path(locate("car").address)  # there a region ends with its last handle
     assert file is None or file.exists()
     assert regions() == []
     assert file is None or not file.exists()
@@ -83,7 +83,7 @@ def test_a_corrupt_region_is_listed_with_its_problem() -> None:
 
 @marks.region_files
 def test_what_is_no_region_is_listed_with_its_problem() -> None:
-    squatter = Path(place("squatter").address)
+    squatter = Path(locate("squatter").address)
     squatter.mkdir()
     try:
         (entry,) = regions()

@@ -49,7 +49,7 @@ def test_what_is_left_open_is_an_error_and_removed():
     with pytest.raises(AssertionError, match=r"region 'byte' of scope 'user', still open") as caught:
         leave(keep)
     assert "dropped" not in str(caught.value)
-    assert marks.WINDOWS or not Path(region._memory.place.address).exists()  # there close() is what removes it
+    assert marks.WINDOWS or not Path(region._memory.location.address).exists()  # there close() is what removes it
     region.close()
 
 
@@ -78,5 +78,5 @@ def test_an_error_inside_is_not_hidden():
     with pytest.raises(KeyError) as caught:
         leave(fail)
     region = caught.value.args[0]
-    assert marks.WINDOWS or not Path(region._memory.place.address).exists()
+    assert marks.WINDOWS or not Path(region._memory.location.address).exists()
     region.close()

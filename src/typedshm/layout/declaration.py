@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, ForwardRef, Literal, TypeAlias, Uni
 import numpy as np
 
 from typedshm.errors import SchemaError
-from typedshm.frozen import Immutable, frozen
+from typedshm.frozen import Frozen, frozen
 from typedshm.layout.kinds import KINDS, STRUCT, Kind, kind_of_dtype
 from typedshm.layout.markers import Bytes, Counted, Doc, Offset, Scalar, Shape, Timestamp, Unit, Utf8, Utf16, Utf32
 
@@ -24,7 +24,7 @@ _INTEGERS = "i8, i16, i32, i64, u8, u16, u32, u64"
 
 
 @frozen
-class Declaration(Immutable):
+class Declaration(Frozen):
     """What one annotation says.
 
     Attributes

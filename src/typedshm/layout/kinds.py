@@ -5,13 +5,13 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from typedshm.frozen import Immutable, frozen
+from typedshm.frozen import Frozen, frozen
 
 ByteOrder: TypeAlias = Literal["little", "big"]
 
 
 @frozen
-class Kind(Immutable):
+class Kind(Frozen):
     """One row of :data:`KINDS`: how one item of a kind lies in memory.
 
     Attributes

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from typedshm.errors import SchemaError
-from typedshm.frozen import Immutable, frozen
+from typedshm.frozen import Frozen, frozen
 from typedshm.layout.declaration import Face
 from typedshm.layout.kinds import KINDS, STRUCT, ByteOrder, kind_of_dtype
 
@@ -27,7 +27,7 @@ SIZE_LIMIT = 2**40
 
 
 @frozen
-class Enumeration(Immutable):
+class Enumeration(Frozen):
     """The named values of an integer field.
 
     Attributes
@@ -144,7 +144,7 @@ class LayoutField(NamedTuple):
 
 
 @frozen
-class Layout(Immutable):
+class Layout(Frozen):
     """The bytes of a Struct.
 
     Attributes

@@ -11,7 +11,7 @@ from typing import Annotated, Any, cast
 
 from typedshm import hooks
 from typedshm.errors import SchemaError
-from typedshm.frozen import Immutable
+from typedshm.frozen import Frozen
 from typedshm.layout.kinds import BY_CODE, Kind
 
 
@@ -25,7 +25,7 @@ def _text(where: str, value: object) -> None:
         raise SchemaError(f"{where}: expected text, found {value!r}")
 
 
-class _Value(Immutable):
+class _Value(Frozen):
     """Base of the metadata that gives a value its size; pydantic validates what is annotated with it."""
 
     __slots__ = ()
@@ -133,7 +133,7 @@ def _shape(dims: tuple[int, ...], of: type | None) -> Shape:
     return Shape(*dims, of=of)
 
 
-class Timestamp(Immutable):
+class Timestamp(Frozen):
     """A moment: a 64-bit count of nanoseconds since 1970-01-01 UTC, so from the year 1678 to 2262.
 
     ``Annotated[np.datetime64, Timestamp()]`` reads as ``np.datetime64`` in nanoseconds,
@@ -151,7 +151,7 @@ class Timestamp(Immutable):
         return hooks.annotation_schema(cls(), source, handler)
 
 
-class Unit(Immutable):
+class Unit(Frozen):
     """The physical unit of a number, such as ``"m/s"``. It is part of the layout's identity."""
 
     __slots__ = ("text",)
@@ -163,7 +163,7 @@ class Unit(Immutable):
         super().__init__(text)
 
 
-class Doc(Immutable):
+class Doc(Frozen):
     """What the field means, for people. It is not part of the layout's identity."""
 
     __slots__ = ("text",)
@@ -175,7 +175,7 @@ class Doc(Immutable):
         super().__init__(text)
 
 
-class Offset(Immutable):
+class Offset(Frozen):
     """Pins the field to byte ``n`` of the struct, for layouts that other programs defined."""
 
     __slots__ = ("n",)

@@ -5,23 +5,23 @@ import errno
 
 import typedshm._native as _native
 from typedshm.errors import RegionCorrupt, RegionFull, RegionLost
-from typedshm.memory.names import Place
+from typedshm.memory.names import Location
 from typedshm.memory.paging import Paging
 
 LOST = "has lost its memory: its file was cut short, or the disk behind it failed or is full"
 OVERWRITTEN = "is gone: its file holds something else now"
 
 
-def lost(place: Place) -> RegionLost:
+def lost(location: Location) -> RegionLost:
     """Make the error of a region whose memory went away while it was opened."""
-    return RegionLost(errno.EIO, f"{place} {LOST}")
+    return RegionLost(errno.EIO, f"{location} {LOST}")
 
 
 Writer = int | tuple[str, str, int]
 """What proves a participant's life: a descriptor; on Windows a prefix of objects' names, their security, a file."""
 
 
-class Stake(abc.ABC):
+class Attachment(abc.ABC):
     """An open region: its bytes, and this process's share in its life.
 
     Made by the functions of :mod:`typedshm.memory`.
@@ -44,12 +44,12 @@ class Stake(abc.ABC):
         True if this is the child of a fork, which could not get a stake of its own.
     """
 
-    orphaned = False
+    lost_in_fork = False
 
     def __init__(
-        self, place: Place, mapping: _native.Mapping, paging: Paging, writer: Writer | None, created: bool
+        self, location: Location, mapping: _native.Mapping, paging: Paging, writer: Writer | None, created: bool
     ) -> None:
-        self.place = place
+        self.location = location
         self.mapping = mapping
         self.paging = paging
         self.created = created
@@ -57,8 +57,8 @@ class Stake(abc.ABC):
             self.header = _native.read_header(mapping)
         except ValueError as error:
             if mapping.lost:
-                raise lost(place) from None
-            raise RegionCorrupt(f"{place}: its header is not to be trusted: {error}") from None
+                raise lost(location) from None
+            raise RegionCorrupt(f"{location}: its header is not to be trusted: {error}") from None
         self.mutex: _native.Mutex | None = None
         if writer is None:
             return
@@ -70,7 +70,7 @@ class Stake(abc.ABC):
                 raise
             raise RegionFull(
                 errno.EUSERS,
-                f"{place}: all {count} places for participants that may write are taken; "
+                f"{location}: all {count} places for participants that may write are taken; "
                 "attach with readonly=True, which needs none",
             ) from error
 

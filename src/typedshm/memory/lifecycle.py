@@ -9,11 +9,11 @@ import sys
 from collections.abc import Iterator
 
 from typedshm.errors import RegionNotFound
-from typedshm.memory.attachment import Stake
-from typedshm.memory.names import Place, Scope
+from typedshm.memory.attachment import Attachment
+from typedshm.memory.names import Location, Scope
 from typedshm.memory.paging import Paging
-from typedshm.memory.retry import PATIENCE, persist
-from typedshm.memory.spec import Blueprint
+from typedshm.memory.retry import OPEN_TIMEOUT, retry
+from typedshm.memory.spec import RegionSpec
 
 if sys.platform == "win32":
     from typedshm.memory.windows import sections as _system
@@ -23,7 +23,7 @@ else:
 _PLAIN = Paging()
 
 
-def create(place: Place, blueprint: Blueprint, paging: Paging = _PLAIN) -> Stake:
+def create(location: Location, spec: RegionSpec, paging: Paging = _PLAIN) -> Attachment:
     """Make a region that does not exist.
 
     Raises
@@ -36,16 +36,16 @@ def create(place: Place, blueprint: Blueprint, paging: Paging = _PLAIN) -> Stake
         The name is taken by something that is not to be trusted or touched; or the system does not allow the `paging`.
     """
     _sweep_once()
-    return persist(lambda: _system.attempt(place, "create", blueprint, paging, writable=True), place, PATIENCE)
+    return retry(lambda: _system.attempt(location, "create", spec, paging, writable=True), location, OPEN_TIMEOUT)
 
 
-def attach_or_create(place: Place, blueprint: Blueprint, paging: Paging = _PLAIN) -> Stake:
+def attach_or_create(location: Location, spec: RegionSpec, paging: Paging = _PLAIN) -> Attachment:
     """Join a region, or make it where there is none; of several that start together one makes it."""
     _sweep_once()
-    return persist(lambda: _system.attempt(place, "open", blueprint, paging, writable=True), place, PATIENCE)
+    return retry(lambda: _system.attempt(location, "open", spec, paging, writable=True), location, OPEN_TIMEOUT)
 
 
-def attach(place: Place, *, writable: bool, timeout: float | None = 0, paging: Paging = _PLAIN) -> Stake:
+def attach(location: Location, *, writable: bool, timeout: float | None = 0, paging: Paging = _PLAIN) -> Attachment:
     """Join a region that exists, or wait for it.
 
     Raises
@@ -58,18 +58,18 @@ def attach(place: Place, *, writable: bool, timeout: float | None = 0, paging: P
         What is there is no region, or not to be trusted.
     """
 
-    def attempt() -> Stake | None:
+    def attempt() -> Attachment | None:
         try:
-            return _system.attempt(place, "attach", None, paging, writable=writable)
+            return _system.attempt(location, "attach", None, paging, writable=writable)
         except RegionNotFound:
             if timeout == 0:
                 raise
             return None
 
-    return persist(attempt, place, PATIENCE if timeout == 0 else timeout)
+    return retry(attempt, location, OPEN_TIMEOUT if timeout == 0 else timeout)
 
 
-def unlink(place: Place) -> None:
+def unlink(location: Location) -> None:
     """Take the name away. Who has the region open keeps it; the next to ask for the name will not find it.
 
     Raises
@@ -79,22 +79,22 @@ def unlink(place: Place) -> None:
     RegionCorrupt
         The path is that of some other file.
     """
-    persist(lambda: _system.try_unlink(place), place, PATIENCE)
+    retry(lambda: _system.try_unlink(location), location, OPEN_TIMEOUT)
 
 
-def existing(scope: Scope, kind: str = "region") -> Iterator[Place]:
+def existing(scope: Scope, kind: str = "region") -> Iterator[Location]:
     """Every place of a scope and kind that has something under its name, in order of their names."""
     return _system.existing(scope, kind)
 
 
-def state(place: Place) -> str:
+def state(location: Location) -> str:
     """Say how it comes that something is at the place."""
-    return _system.state(place)
+    return _system.state(location)
 
 
-def discard(place: Place) -> None:
+def discard(location: Location) -> None:
     """Take away what is at the place, whatever it is, as far as that can be done to what others have open."""
-    _system.discard(place)
+    _system.discard(location)
 
 
 def sweep(scope: Scope = "user") -> int:

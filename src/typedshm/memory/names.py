@@ -8,7 +8,7 @@ from typing import Literal
 
 import typedshm._native as _native
 from typedshm.errors import NameRefused, quoted
-from typedshm.frozen import Immutable, frozen
+from typedshm.frozen import Frozen, frozen
 
 Scope = Literal["user", "machine"]
 Name = str | os.PathLike[str]
@@ -39,7 +39,7 @@ else:
 
 
 @frozen
-class Place(Immutable):
+class Location(Frozen):
     """Where a region's bytes are kept.
 
     Attributes
@@ -61,7 +61,7 @@ class Place(Immutable):
     mode: int
 
     @property
-    def stays(self) -> bool:
+    def persistent(self) -> bool:
         """True for a file-backed region, which outlives its processes."""
         return not isinstance(self.name, str)
 
@@ -94,7 +94,7 @@ def _prefix(scope: Scope, kind: str) -> str:
     return f"typedshm-{whose}-{kind}-" + (f"{_quote(namespace)}+" if namespace else "")
 
 
-def place(name: Name, scope: Scope = "user", mode: int | None = None, *, kind: str = "region") -> Place:
+def locate(name: Name, scope: Scope = "user", mode: int | None = None, *, kind: str = "region") -> Location:
     """Find the place of a name.
 
     Raises
@@ -111,7 +111,7 @@ def place(name: Name, scope: Scope = "user", mode: int | None = None, *, kind: s
     if scope == "user" and mode & 0o022:
         raise ValueError(f"mode {mode:#o} lets other users write; that takes scope='machine'")
     if isinstance(name, os.PathLike):
-        return Place(name, scope, _file_path(os.fspath(name)), mode)
+        return Location(name, scope, _file_path(os.fspath(name)), mode)
     if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"a region's name is a str or a pathlib.Path, found {type(name).__name__}")
     try:
@@ -123,7 +123,7 @@ def place(name: Name, scope: Scope = "user", mode: int | None = None, *, kind: s
         raise NameRefused(
             f"name {quoted(name)}: expected 1 to {_LONGEST} bytes once written as the system wants it, found {found}"
         )
-    return Place(name, scope, _root(scope) + written, mode)
+    return Location(name, scope, _root(scope) + written, mode)
 
 
 def _file_path(path: str) -> str:
@@ -145,14 +145,14 @@ def _file_path(path: str) -> str:
     return text
 
 
-def places(written: Iterable[str], scope: Scope, kind: str) -> Iterator[Place]:
+def locations(written: Iterable[str], scope: Scope, kind: str) -> Iterator[Location]:
     """Those among the names of files or objects that are a region's or mutex's of this scope and kind, in order."""
     prefix = _prefix(scope, kind)
     for name in sorted(written):
         rest = name.removeprefix(prefix)
         # who writes a name in another way than place() does is not us
         if rest != name and "+" not in rest and "!" not in rest and _quote(_unquote(rest)) == rest:
-            yield Place(_unquote(rest), scope, _root(scope) + name, 0o600)
+            yield Location(_unquote(rest), scope, _root(scope) + name, 0o600)
 
 
 def directory(scope: Scope) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 import typedshm._native as _native
 from typedshm.errors import RegionFull, RegionRefused
-from typedshm.frozen import Immutable, frozen
-from typedshm.memory.names import Place
+from typedshm.frozen import Frozen, frozen
+from typedshm.memory.names import Location
 
 PREFAULT_LIMIT = 128 * 2**20
 """Bytes up to which a region's pages are mapped when it is opened, unless one says otherwise.
@@ -20,7 +20,7 @@ for each MiB that is made, 0.13 ms for each that exists).
 
 
 @frozen
-class Paging(Immutable):
+class Paging(Frozen):
     """How the pages of a region's memory are to be had.
 
     Attributes
@@ -39,7 +39,7 @@ class Paging(Immutable):
     locked: bool = False
     huge: bool = False
 
-    def settle(self, place: Place, mapping: _native.Mapping, *, fresh: bool) -> None:
+    def apply(self, location: Location, mapping: _native.Mapping, *, fresh: bool) -> None:
         """Bring the pages of a mapping where they are to be; those of a `fresh` region are nobody else's yet.
 
         Raises
@@ -50,13 +50,13 @@ class Paging(Immutable):
             There are no huge pages to be had.
         """
         if self.huge and fresh:
-            _use_huge_pages(place, mapping)
+            _use_huge_pages(location, mapping)
         if self.locked:
             try:
                 mapping.lock()  # which maps them, too
             except OSError as error:
                 size = len(memoryview(mapping))
-                raise RegionRefused(error.errno, f"{place} cannot be locked in memory: {_limit(size)}") from error
+                raise RegionRefused(error.errno, f"{location} cannot be locked in memory: {_limit(size)}") from error
         else:
             self.populate(mapping, write=fresh)
 
@@ -79,11 +79,11 @@ if sys.platform == "linux":
         with open(path, encoding="utf-8") as file:
             return file.read()
 
-    def _use_huge_pages(place: Place, mapping: _native.Mapping) -> None:
+    def _use_huge_pages(location: Location, mapping: _native.Mapping) -> None:
         try:
             smallest = int(_read(_PAGES + "hpage_pmd_size"))
         except OSError as error:
-            raise RegionRefused(errno.ENOTSUP, f"{place}: this kernel has no transparent huge pages") from error
+            raise RegionRefused(errno.ENOTSUP, f"{location}: this kernel has no transparent huge pages") from error
         if len(memoryview(mapping)) < smallest:
             return
         try:
@@ -91,8 +91,8 @@ if sys.platform == "linux":
         except OSError as error:
             if error.errno in (errno.ENOMEM, errno.EAGAIN, errno.EBUSY):
                 words = "there are none free just now (writing 1 to /proc/sys/vm/compact_memory may make some)"
-                raise RegionFull(error.errno, f"{place} gets no huge pages: {words}") from error
-            raise RegionRefused(error.errno, f"{place} gets no huge pages: {_reason(place.folder)}") from error
+                raise RegionFull(error.errno, f"{location} gets no huge pages: {words}") from error
+            raise RegionRefused(error.errno, f"{location} gets no huge pages: {_reason(location.folder)}") from error
 
     def _reason(folder: str) -> str:
         """Say why a file in that folder has none, as far as the system tells."""
@@ -126,10 +126,10 @@ if sys.platform == "linux":
 
 else:
 
-    def _use_huge_pages(place: Place, mapping: _native.Mapping) -> None:
+    def _use_huge_pages(location: Location, mapping: _native.Mapping) -> None:
         del mapping
         words = "this system has none for memory that processes share; leave out huge_pages=True"
-        raise RegionRefused(errno.ENOTSUP, f"{place} gets no huge pages: {words}")
+        raise RegionRefused(errno.ENOTSUP, f"{location} gets no huge pages: {words}")
 
 
 if sys.platform == "win32":

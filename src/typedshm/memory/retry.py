@@ -6,16 +6,16 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from typedshm.errors import Timeout
-from typedshm.memory.names import Place
+from typedshm.memory.names import Location
 
 R = TypeVar("R")
 
 
-PATIENCE = 10.0
+OPEN_TIMEOUT = 10.0
 """Seconds to wait for another process that is just making, joining or leaving the region."""
 
 
-def persist(attempt: Callable[[], R | None], place: Place, patience: float | None) -> R:
+def retry(attempt: Callable[[], R | None], location: Location, patience: float | None) -> R:
     """Repeat an attempt that returns None while others are in the way.
 
     Raises
@@ -30,6 +30,6 @@ def persist(attempt: Callable[[], R | None], place: Place, patience: float | Non
         if result is not None:
             return result
         if deadline is not None and time.monotonic() >= deadline:
-            raise Timeout(errno.ETIMEDOUT, f"{place}: not to be had within {patience:g} s")
+            raise Timeout(errno.ETIMEDOUT, f"{location}: not to be had within {patience:g} s")
         time.sleep(pause)
         pause = min(2 * pause, 0.01)

@@ -5,7 +5,7 @@ from typing import Literal
 
 import typedshm._native as _native
 from typedshm.errors import RegionCorrupt
-from typedshm.memory.names import Place
+from typedshm.memory.names import Location
 
 Intent = Literal["create", "attach", "open"]
 """Make a region, join one, or either."""
@@ -15,7 +15,7 @@ _STATE = slice(248, 252)  # of a header
 _READY = _native.STATE_READY.to_bytes(4, "little")
 
 
-class Blueprint:
+class RegionSpec:
     """What a new region is to be: number of slots, bytes of a value, identity and document of its layout.
 
     Attributes
@@ -48,7 +48,7 @@ def new_instance() -> int:
     return int.from_bytes(os.urandom(8), "little") or 1
 
 
-def is_complete(place: Place, mapping: _native.Mapping) -> bool:
+def is_complete(location: Location, mapping: _native.Mapping) -> bool:
     """Tell whether somebody has finished making the region.
 
     Raises
@@ -62,14 +62,14 @@ def is_complete(place: Place, mapping: _native.Mapping) -> bool:
         if _native.region_state(mapping) == _native.STATE_READY:
             return True
     except ValueError:  # too short for the lines that every region has
-        if place.stays and start == MAGIC and bytes(memory[_STATE]) == _READY:
-            raise RegionCorrupt(f"{place}: the file was cut off after {len(memory):,} bytes") from None
-    if place.stays:
-        insist_on_magic(place, start)
+        if location.persistent and start == MAGIC and bytes(memory[_STATE]) == _READY:
+            raise RegionCorrupt(f"{location}: the file was cut off after {len(memory):,} bytes") from None
+    if location.persistent:
+        check_magic(location, start)
     return False
 
 
-def insist_on_magic(place: Place, start: bytes) -> None:
+def check_magic(location: Location, start: bytes) -> None:
     """Refuse a file that does not begin as a region does."""
     if start != MAGIC:
-        raise RegionCorrupt(f"{place}: the file holds something else than a region; it was left as it is")
+        raise RegionCorrupt(f"{location}: the file holds something else than a region; it was left as it is")

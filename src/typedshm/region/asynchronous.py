@@ -45,17 +45,17 @@ class _Asyncio(_Loop):
         loop = self._module.get_running_loop()
         future = loop.create_future()
 
-        def settle(woken: bool) -> None:
+        def apply(woken: bool) -> None:
             if not future.done():
                 future.set_result(woken)
 
-        wake = functools.partial(_call, loop.call_soon_threadsafe, settle, True)
+        wake = functools.partial(_call, loop.call_soon_threadsafe, apply, True)
         waitset = join(ring, number, wake)
         if waitset is None:
             await self.turn()
             return True
         woken = False
-        timer = None if seconds is None else loop.call_later(seconds, settle, False)
+        timer = None if seconds is None else loop.call_later(seconds, apply, False)
         try:
             woken = bool(await future)
             return woken
@@ -74,7 +74,7 @@ class _Trio(_Loop):
         trio = self._module
         parked, woken = True, False
 
-        def settle() -> None:
+        def apply() -> None:
             nonlocal parked, woken
             if parked:
                 parked, woken = False, True
@@ -85,7 +85,7 @@ class _Trio(_Loop):
             parked = False
             return trio.lowlevel.Abort.SUCCEEDED
 
-        wake = functools.partial(_call, trio.lowlevel.current_trio_token().run_sync_soon, settle)
+        wake = functools.partial(_call, trio.lowlevel.current_trio_token().run_sync_soon, apply)
         waitset = join(ring, number, wake)
         if waitset is None:
             await self.turn()

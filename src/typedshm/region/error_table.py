@@ -15,7 +15,7 @@ from typedshm.errors import (
     TornWrite,
 )
 
-FAILURES: dict[str, tuple[type[Exception], str]] = {
+ERRORS: dict[str, tuple[type[Exception], str]] = {
     "closed": (Closed, "is closed"),
     "empty": (Empty, "is empty: nothing has been written yet"),
     "overrun": (Overrun, "is written faster than this read-only handle can copy it; more slots help"),
@@ -49,5 +49,7 @@ FAILURES: dict[str, tuple[type[Exception], str]] = {
 }
 
 
-TOLD_BY_MEMORY = {"gone", "empty", "overrun", "torn", "corrupt", "wait timeout", "lock timeout", "lock lost", "pinned"}
-"""What is told of a region that is not there any more, and is not the truth."""
+REPLACED_BY_LOSS = {
+    *("gone", "empty", "overrun", "torn", "corrupt", "wait timeout", "lock timeout", "lock lost", "pinned"),
+}
+"""Failures that follow from the loss of a region, which is reported in their place."""

@@ -12,9 +12,9 @@ from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
 import typedshm._native as _native
 from typedshm.errors import LayoutMismatch, RegionLost
 from typedshm.layout.layout import Layout
-from typedshm.memory.attachment import Stake
+from typedshm.memory.attachment import Attachment
 from typedshm.memory.names import Name, Scope
-from typedshm.region.error_table import FAILURES, TOLD_BY_MEMORY
+from typedshm.region.error_table import ERRORS, REPLACED_BY_LOSS
 from typedshm.region.following import Followable
 from typedshm.region.waitset import forget
 from typedshm.schema.resolve import Schema
@@ -96,20 +96,20 @@ class Region(Followable[T], Generic[T]):
     :mod:`typedshm.region.asynchronous`.
     """
 
-    def __init__(self, stake: Stake, schema: Schema[T], refusal: str | None = None) -> None:
+    def __init__(self, attachment: Attachment, schema: Schema[T], refusal: str | None = None) -> None:
         super().__init__(
-            mapping=stake.mapping,
-            instance=stake.header["instance"],
-            mutex=stake.mutex,
+            mapping=attachment.mapping,
+            instance=attachment.header["instance"],
+            mutex=attachment.mutex,
             schema=schema,
             size=schema.layout.size,
             refuses=refusal is not None,
             debug=_DEBUG,
         )
-        self._memory = stake
+        self._memory = attachment
         self._schema = schema
         self._refusal = refusal
-        self._finalizer = weakref.finalize(self, stake.close)
+        self._finalizer = weakref.finalize(self, attachment.close)
         _regions.add(self)
 
     # ---- what it is ----
@@ -117,7 +117,7 @@ class Region(Followable[T], Generic[T]):
     @property
     def name(self) -> Name:
         """The name it was opened by."""
-        return self._memory.place.name
+        return self._memory.location.name
 
     @property
     def layout(self) -> Layout:
@@ -139,7 +139,7 @@ class Region(Followable[T], Generic[T]):
         deaths, died = mutex.deaths if mutex else (0, 0)
         return RegionInfo(
             name=self.name,
-            scope=self._memory.place.scope,
+            scope=self._memory.location.scope,
             layout=self._schema.layout,
             version=version,
             published=_utc(published) if version else None,
@@ -238,10 +238,10 @@ class Region(Followable[T], Generic[T]):
         name = f"region {str(self.name)!r}"
         if what == "layout":
             raise LayoutMismatch(f"{name} can be read with this schema, but not written:\n{self._refusal}")
-        kind, words = FAILURES[what]
-        if what == "closed" and self._memory.orphaned:
+        kind, words = ERRORS[what]
+        if what == "closed" and self._memory.lost_in_fork:
             kind, words = RegionLost, "could not be opened again in this child of a fork"
-        elif what in TOLD_BY_MEMORY and (loss := self._memory.loss):
+        elif what in REPLACED_BY_LOSS and (loss := self._memory.loss):
             kind, words = RegionLost, loss
         raise kind(f"{name} {words}")
 

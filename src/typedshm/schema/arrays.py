@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeAlias, TypeVar, cast, overload
 import numpy as np
 
 from typedshm.errors import SchemaError
-from typedshm.frozen import Immutable, frozen
+from typedshm.frozen import Frozen, frozen
 from typedshm.layout.kinds import STRUCT
 from typedshm.layout.layout import Layout, LayoutField
 from typedshm.struct.struct import Struct, StructMeta
@@ -19,7 +19,7 @@ NDArray: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[A]]
 
 
 @frozen
-class ArraySchema(Immutable, Generic[A]):
+class ArraySchema(Frozen, Generic[A]):
     """The schema of a region whose values are bare arrays; made by :func:`array`.
 
     Attributes

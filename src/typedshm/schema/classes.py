@@ -6,20 +6,20 @@ from collections.abc import Callable
 from typing import Annotated, Any, cast, get_args, get_origin, get_type_hints
 
 from typedshm.errors import SchemaError
-from typedshm.frozen import Immutable, frozen
+from typedshm.frozen import Frozen, frozen
 from typedshm.layout.annotations import own_doc
 from typedshm.layout.markers import Doc, Shape
 from typedshm.struct.struct import Struct, StructMeta, plan_of, restore, version_of
 
 
 @frozen
-class Record(Immutable):
+class ClassSchema(Frozen):
     """A pydantic model or dataclass, and the Struct with the same fields."""
 
     __match_args__ = ("source", "struct", "nested", "build")
     source: type[Any]
     struct: type[Struct]
-    nested: "dict[str, Record]"
+    nested: "dict[str, ClassSchema]"
     build: Callable[[dict[str, Any]], Any]
 
     def decode(self, value: Struct) -> Any:
@@ -39,7 +39,7 @@ class Record(Immutable):
 
 
 @frozen
-class _Declared(Immutable):
+class _Declared(Frozen):
     """A record's field: its annotation, its default if it has one, and the name the record is built by."""
 
     __match_args__ = ("annotation", "defaults", "key")
@@ -53,13 +53,13 @@ def _is_model(cls: type) -> bool:
     return pydantic is not None and issubclass(cls, pydantic.BaseModel)
 
 
-def is_record(cls: object) -> bool:
+def is_schema_class(cls: object) -> bool:
     """Return True for pydantic models and dataclasses."""
     return isinstance(cls, type) and (_is_model(cls) or hasattr(cls, "__dataclass_fields__"))
 
 
 @functools.lru_cache(maxsize=4096)
-def record_of(source: Any) -> Record:
+def class_schema(source: Any) -> ClassSchema:
     """Return how a pydantic model or dataclass becomes a Struct.
 
     Raises
@@ -70,8 +70,8 @@ def record_of(source: Any) -> Record:
     struct: type[Struct] | None = getattr(source, "__struct__", None)
     if struct is not None and source is struct.model():
         models: dict[str, Any] = {name: cls.model() for name, cls in _single_structs(struct).items()}
-        nested = {name: record_of(model) for name, model in models.items()}
-        return Record(source, struct, nested, source.model_validate)
+        nested = {name: class_schema(model) for name, model in models.items()}
+        return ClassSchema(source, struct, nested, source.model_validate)
     if _is_model(source) or hasattr(source, "__pydantic_fields__"):
         # pydantic is heavy, and has been imported by whoever made this class
         from typedshm.schema.pydantic_models import fields_of
@@ -85,8 +85,8 @@ def record_of(source: Any) -> Record:
     def build(fields: dict[str, Any]) -> Any:
         return make({keys[name]: value for name, value in fields.items()})
 
-    nested = {name: record_of(_bare(field)) for name, field in declared.items() if is_record(_bare(field))}
-    return Record(source, _generated(source, declared, nested), nested, build)
+    nested = {name: class_schema(_bare(field)) for name, field in declared.items() if is_schema_class(_bare(field))}
+    return ClassSchema(source, _generated(source, declared, nested), nested, build)
 
 
 def _single_structs(struct: type[Struct]) -> dict[str, type[Struct]]:
@@ -122,7 +122,7 @@ def _documented(annotation: Any, field: Any) -> Any:
     return Annotated[annotation, Doc(doc)]
 
 
-def _generated(source: type, declared: dict[str, _Declared], nested: dict[str, Record]) -> type[Struct]:
+def _generated(source: type, declared: dict[str, _Declared], nested: dict[str, ClassSchema]) -> type[Struct]:
     """Make the Struct with a record's fields. Default factories are called once, here."""
 
     def reduce(self: Struct) -> tuple[object, ...]:
@@ -144,7 +144,7 @@ def _generated(source: type, declared: dict[str, _Declared], nested: dict[str, R
 
 
 def _restore(source: type, data: bytes, version: int | None) -> Struct:
-    return restore(record_of(source).struct, data, version)
+    return restore(class_schema(source).struct, data, version)
 
 
 def _bare(field: _Declared) -> Any:
@@ -156,9 +156,9 @@ def _translated(annotation: Any) -> Any:
     """Put the generated Structs in the place of the records in an annotation."""
     parts: tuple[Any, ...] = get_args(annotation) if get_origin(annotation) is Annotated else (annotation,)
     base, *metadata = parts
-    if is_record(base):
-        base = record_of(base).struct
+    if is_schema_class(base):
+        base = class_schema(base).struct
     for index, item in enumerate(metadata):
-        if isinstance(item, Shape) and is_record(item.of):
-            metadata[index] = Shape(*item.dims, of=record_of(item.of).struct)
+        if isinstance(item, Shape) and is_schema_class(item.of):
+            metadata[index] = Shape(*item.dims, of=class_schema(item.of).struct)
     return Annotated[(base, *metadata)] if metadata else base

@@ -18,7 +18,7 @@ from typedshm.errors import FieldTypeError, FieldValueError, SchemaError, quoted
 from typedshm.layout.document import Value, dump, parse
 from typedshm.layout.layout import Layout
 from typedshm.schema.arrays import ArraySchema, NDArray
-from typedshm.schema.classes import Record, is_record, record_of
+from typedshm.schema.classes import ClassSchema, class_schema, is_schema_class
 from typedshm.struct.loading import struct_of
 from typedshm.struct.struct import Struct, initial, plan_of
 from typedshm.struct.views import leased, overlay, view_maker
@@ -106,8 +106,8 @@ def _schema_of_class(source: Any) -> Schema[Any]:
         if not hasattr(source, "_plan"):
             raise SchemaError(f"{source.__name__} declares no fields")
         return _StructValues(plan_of(source).plain, None, source)
-    if is_record(source):
-        record = record_of(source)
+    if is_schema_class(source):
+        record = class_schema(source)
         return _StructValues(record.struct, record, source)
     hint = "; for arrays of it use typedshm.array" if issubclass(source, np.generic) else ""
     raise SchemaError(f"expected {_ACCEPTED} as the schema, found {source.__name__}{hint}")
@@ -153,12 +153,12 @@ class _StructValues(Schema[Any]):
 
     value: Value = "struct"
 
-    def __init__(self, struct: type[Struct], record: "Record | None", source: type | None) -> None:
+    def __init__(self, struct: type[Struct], record: "ClassSchema | None", source: type | None) -> None:
         self.source = source
         self.layout = struct.layout
         self.struct = self._struct = struct
         self.decode = record.decode if record is not None else None
-        self._record = record
+        self._class_schema = record
 
     @functools.cached_property
     def leased(self) -> type[Struct]:
@@ -178,14 +178,14 @@ class _StructValues(Schema[Any]):
             if type(value).layout.id == self.layout.id:
                 return value
             raise FieldTypeError(f"{self._expected}, found a {type(value).__name__}, which has another layout")
-        if self._record is not None and isinstance(value, self._record.source):
-            return self._record.encode(value)
+        if self._class_schema is not None and isinstance(value, self._class_schema.source):
+            return self._class_schema.encode(value)
         if getattr(value, "__struct__", None) is self._struct:  # an instance of its model()
             return cast("Struct", to_struct(value))
         raise FieldTypeError(f"{self._expected}, found {_shown(value)}")
 
     def target(self, value: Any) -> Any:
-        hint = f"; one to fill is {self.layout.name}.zero()" if self._record is None else ""
+        hint = f"; one to fill is {self.layout.name}.zero()" if self._class_schema is None else ""
         raise FieldTypeError(f"read_into: expected a Struct of {self.layout.name}, found {_shown(value)}{hint}")
 
     def overlay(self, buffer: Any, offset: int, lease: _native.Lease | None) -> Struct:
@@ -198,7 +198,7 @@ class _StructValues(Schema[Any]):
 
     @property
     def _expected(self) -> str:
-        also = " or its Struct" if self._record is not None else ""
+        also = " or its Struct" if self._class_schema is not None else ""
         return f"expected a {self.layout.name}{also}"
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from typedshm.errors import RegionFull, RegionNotFound, RegionRefused, TypedshmError
 from typedshm.memory import lifecycle
-from typedshm.memory.names import Name, Place, Scope
+from typedshm.memory.names import Location, Name, Scope
 from typedshm.region.region import Region
 from typedshm.sharing.opening import attach
 
@@ -51,24 +51,24 @@ def regions(scope: Scope = "user") -> list[RegionEntry]:
         ``"user"`` for this user's, ``"machine"`` for those shared by all users.
     """
     lifecycle.sweep(scope)
-    entries = (_entry(place) for place in lifecycle.existing(scope))
+    entries = (_entry(location) for location in lifecycle.existing(scope))
     return [entry for entry in entries if entry is not None]
 
 
-def _entry(place: Place) -> RegionEntry | None:
+def _entry(location: Location) -> RegionEntry | None:
     try:
-        with _joined(place) as region:
+        with _attached(location) as region:
             info = region.info()
     except RegionNotFound:
         return None  # it came to its end meanwhile
     except TypedshmError as error:
-        return RegionEntry(place.name, place.scope, problem=str(error))
+        return RegionEntry(location.name, location.scope, problem=str(error))
     others = list(info.participants)
     if os.getpid() in others:
         others.remove(os.getpid())  # the handle we looked through
     return RegionEntry(
-        place.name,
-        place.scope,
+        location.name,
+        location.scope,
         layout=info.layout.name,
         version=info.version,
         slots=info.slots,
@@ -78,8 +78,8 @@ def _entry(place: Place) -> RegionEntry | None:
     )
 
 
-def _joined(place: Place) -> Region[object]:
+def _attached(location: Location) -> Region[object]:
     try:
-        return attach(place.name, scope=place.scope, prefault=False)
+        return attach(location.name, scope=location.scope, prefault=False)
     except (RegionRefused, RegionFull):  # no right to write, or no room for one more writer
-        return attach(place.name, scope=place.scope, readonly=True, prefault=False)
+        return attach(location.name, scope=location.scope, readonly=True, prefault=False)

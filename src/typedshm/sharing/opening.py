@@ -7,10 +7,10 @@ import numpy as np
 
 from typedshm.errors import Closed, DocumentError, LayoutMismatch, RegionCorrupt, RegionLost
 from typedshm.memory import lifecycle
-from typedshm.memory.attachment import Stake
-from typedshm.memory.names import Name, Place, Scope, place
+from typedshm.memory.attachment import Attachment
+from typedshm.memory.names import Location, Name, Scope, locate
 from typedshm.memory.paging import Paging
-from typedshm.memory.spec import Blueprint
+from typedshm.memory.spec import RegionSpec
 from typedshm.region.region import Region
 from typedshm.schema.arrays import ArraySchema, NDArray, array
 from typedshm.schema.resolve import Schema, schema_from_document, schema_of
@@ -21,40 +21,40 @@ A = TypeVar("A", bound=np.generic)
 _SLOTS = 3
 
 
-def _blueprint(schema: Schema[Any], slots: int) -> Blueprint:
+def _spec(schema: Schema[Any], slots: int) -> RegionSpec:
     if not 1 <= slots <= 1024:
         raise ValueError(f"slots: expected 1 to 1024, found {slots}")
-    return Blueprint(slots, schema.layout.size, schema.layout.id, schema.document())
+    return RegionSpec(slots, schema.layout.size, schema.layout.id, schema.document())
 
 
-def _region(stake: Stake, schema: Schema[Any] | None) -> Region[Any]:
+def _region(attachment: Attachment, schema: Schema[Any] | None) -> Region[Any]:
     """Put a schema over an open region, if it fits."""
     try:
-        header = stake.header
+        header = attachment.header
         refusal = None
         if schema is None or header["layout_id"] != schema.layout.id:
             try:
                 own = schema_from_document(header["document"])
             except DocumentError as error:
-                raise RegionCorrupt(f"{stake.place}: {error}") from error
+                raise RegionCorrupt(f"{attachment.location}: {error}") from error
             if own.layout.id != header["layout_id"] or own.layout.size != header["payload_size"]:
-                raise RegionCorrupt(f"{stake.place}: its layout document does not belong to it")
+                raise RegionCorrupt(f"{attachment.location}: its layout document does not belong to it")
             if schema is None:
                 schema = own
             else:
                 refusal = schema.layout.diff(own.layout)
                 if not schema.layout.prefix_of(own.layout) or schema.layout.size > header["payload_size"]:
-                    raise LayoutMismatch(f"{stake.place} has another layout (asked for | found):\n{refusal}")
+                    raise LayoutMismatch(f"{attachment.location} has another layout (asked for | found):\n{refusal}")
         elif schema.layout.size != header["payload_size"]:
-            raise RegionCorrupt(f"{stake.place}: its payload is not of the size its layout says")
+            raise RegionCorrupt(f"{attachment.location}: its payload is not of the size its layout says")
         try:
-            return Region(stake, schema, refusal)
+            return Region(attachment, schema, refusal)
         except ValueError as error:  # the core looks at the header once more
-            if loss := stake.loss:
-                raise RegionLost(f"{stake.place} {loss}") from None
-            raise RegionCorrupt(f"{stake.place}: its header changed while it was opened: {error}") from None
+            if loss := attachment.loss:
+                raise RegionLost(f"{attachment.location} {loss}") from None
+            raise RegionCorrupt(f"{attachment.location}: its header changed while it was opened: {error}") from None
     except BaseException:
-        stake.close()
+        attachment.close()
         raise
 
 
@@ -133,7 +133,7 @@ def create(
     """
     resolved = schema_of(schema)
     paging = Paging(prefault, lock_memory, huge_pages)
-    return _region(lifecycle.create(place(name, scope, mode), _blueprint(resolved, slots), paging), resolved)
+    return _region(lifecycle.create(locate(name, scope, mode), _spec(resolved, slots), paging), resolved)
 
 
 @overload
@@ -206,12 +206,12 @@ def attach(
     RegionRefused, RegionCorrupt
         What is there may not be opened, or is not to be trusted.
     """
-    return _attach(place(name, scope), schema, timeout, readonly, Paging(prefault, lock_memory))
+    return _attach(locate(name, scope), schema, timeout, readonly, Paging(prefault, lock_memory))
 
 
-def _attach(place: Place, schema: Any, timeout: float | None, readonly: bool, paging: Paging) -> Region[Any]:
+def _attach(location: Location, schema: Any, timeout: float | None, readonly: bool, paging: Paging) -> Region[Any]:
     resolved = None if schema is None else schema_of(schema)
-    return _region(lifecycle.attach(place, writable=not readonly, timeout=timeout, paging=paging), resolved)
+    return _region(lifecycle.attach(location, writable=not readonly, timeout=timeout, paging=paging), resolved)
 
 
 @overload
@@ -256,7 +256,7 @@ def open(
     """
     resolved = schema_of(schema)
     paging = Paging(prefault, lock_memory, huge_pages)
-    return _region(lifecycle.attach_or_create(place(name, scope, mode), _blueprint(resolved, slots), paging), resolved)
+    return _region(lifecycle.attach_or_create(locate(name, scope, mode), _spec(resolved, slots), paging), resolved)
 
 
 def share(
@@ -296,16 +296,16 @@ def unlink(name: Name, *, scope: Scope = "user") -> None:
     RegionNotFound
         There is none of that name.
     """
-    lifecycle.unlink(place(name, scope))
+    lifecycle.unlink(locate(name, scope))
 
 
 def _reopen(
-    place: Place, schema: Any, instance: int, readonly: bool, timeout: float | None, paging: Paging
+    location: Location, schema: Any, instance: int, readonly: bool, timeout: float | None, paging: Paging
 ) -> Region[Any]:
-    region = _attach(place, schema, 0, readonly, paging)
+    region = _attach(location, schema, 0, readonly, paging)
     if region._memory.header["instance"] != instance:  # pyright: ignore[reportPrivateUsage]
         region.close()
-        raise RegionLost(f"{place} is gone: another of that name has taken its place")
+        raise RegionLost(f"{location} is gone: another of that name has taken its place")
     region.timeout = timeout
     return region
 
@@ -313,9 +313,9 @@ def _reopen(
 def _reduce(region: Region[Any]) -> tuple[Any, ...]:
     if region.closed:
         raise Closed(f"region {str(region.name)!r} is closed and cannot be handed to another process")
-    stake, schema = region._memory, region._schema  # pyright: ignore[reportPrivateUsage]
-    instance, readonly = stake.header["instance"], stake.mutex is None
-    return _reopen, (stake.place, schema.source, instance, readonly, region.timeout, stake.paging)
+    attachment, schema = region._memory, region._schema  # pyright: ignore[reportPrivateUsage]
+    instance, readonly = attachment.header["instance"], attachment.mutex is None
+    return _reopen, (attachment.location, schema.source, instance, readonly, region.timeout, attachment.paging)
 
 
 copyreg.pickle(Region, _reduce)

@@ -19,7 +19,7 @@ import numpy as np
 import typedshm._native as _native
 from typedshm import hooks
 from typedshm.errors import Closed, ReadOnly, SchemaError
-from typedshm.frozen import Immutable, frozen
+from typedshm.frozen import Frozen, frozen
 from typedshm.layout.annotations import own_annotations, own_doc, resolve
 from typedshm.layout.declaration import Declaration, is_class_variable, parse
 from typedshm.layout.kinds import KINDS, ByteOrder
@@ -45,7 +45,7 @@ _from_buffer_copy: Callable[..., Any] = cast("Any", type(ctypes.Structure)).from
 
 
 @frozen
-class Plan(Immutable):
+class Plan(Frozen):
     """What a Struct class was compiled to; its leased variant shares it."""
 
     __match_args__ = ("plain", "layout", "structs", "enums", "defaults", "described")

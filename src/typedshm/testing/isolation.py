@@ -15,7 +15,7 @@ import secrets
 from collections.abc import Generator, Iterator
 
 from typedshm.memory import lifecycle
-from typedshm.memory.names import Place, Scope
+from typedshm.memory.names import Location, Scope
 
 _VARIABLE = "TYPEDSHM_NAMESPACE"
 
@@ -60,12 +60,12 @@ def _clear() -> Iterator[str]:
     """Remove what the namespace still holds; tells what it was."""
     if _left():
         gc.collect()  # handles that were dropped without close()
-    for kind, place in _left():
-        yield f"  {kind} {str(place.name)!r} of scope {place.scope!r}, {lifecycle.state(place)}"
-        lifecycle.discard(place)
+    for kind, location in _left():
+        yield f"  {kind} {str(location.name)!r} of scope {location.scope!r}, {lifecycle.state(location)}"
+        lifecycle.discard(location)
 
 
-def _left() -> list[tuple[str, Place]]:
+def _left() -> list[tuple[str, Location]]:
     scopes: tuple[Scope, Scope] = ("user", "machine")
     kinds = [(scope, kind) for scope in scopes for kind in ("region", "mutex")]
-    return [(kind, place) for scope, kind in kinds for place in lifecycle.existing(scope, kind)]
+    return [(kind, location) for scope, kind in kinds for location in lifecycle.existing(scope, kind)]

@@ -16,8 +16,8 @@ from typing import Literal
 
 import typedshm._native as _native
 from typedshm.errors import RegionFull, RegionLost
-from typedshm.memory.attachment import LOST, Stake, lost
-from typedshm.memory.names import Place
+from typedshm.memory.attachment import LOST, Attachment, lost
+from typedshm.memory.names import Location
 from typedshm.memory.paging import Paging
 
 assert sys.platform != "win32"
@@ -30,17 +30,17 @@ no_fork = threading.RLock()
 """Held while a descriptor is on its way from open() to its owner or from there to close(): a child forked in between
 would hold that descriptor's locks for as long as it lives, without knowing."""
 
-_stakes: "weakref.WeakSet[FileStake]" = weakref.WeakSet()
+_attachments: "weakref.WeakSet[FileAttachment]" = weakref.WeakSet()
 
 
-class FileStake(Stake):
+class FileAttachment(Attachment):
     """A region that is a file; the descriptor's locks are the share in its life."""
 
     _fd = -1
 
     def __init__(
         self,
-        place: Place,
+        location: Location,
         held: list[int],
         mapping: _native.Mapping,
         paging: Paging,
@@ -49,10 +49,10 @@ class FileStake(Stake):
     ) -> None:
         """Take over the descriptor in `held`, and empty that list, so that it has one owner at any moment."""
         (fd,) = held
-        super().__init__(place, mapping, paging, fd if writable else None, created)
+        super().__init__(location, mapping, paging, fd if writable else None, created)
         # last: from here on the descriptor is ours
         self._fd = held.pop()
-        _stakes.add(self)
+        _attachments.add(self)
         _close_in_multiprocessing_children()
 
     def __del__(self) -> None:
@@ -64,45 +64,45 @@ class FileStake(Stake):
 
     @property
     def closed(self) -> bool:
-        """See :class:`Stake`."""
+        """See :class:`Attachment`."""
         return self._fd < 0
 
     @property
     def loss(self) -> str:
-        """See :class:`Stake`. The file's size tells also of what was cut off inside a page, which is no fault."""
+        """See :class:`Attachment`. The file's size tells also of what was cut off inside a page, which is no fault."""
         with contextlib.suppress(OSError):
             if self._fd >= 0 and os.fstat(self._fd).st_size < self.header["region_size"]:
                 return LOST
         return super().loss
 
     def _map_again(self, writable: bool) -> _native.Mapping:
-        return map_file(self.place, self._fd, writable=writable)
+        return map_file(self.location, self._fd, writable=writable)
 
     def close(self) -> bool:
-        """See :class:`Stake`."""
+        """See :class:`Attachment`."""
         with no_fork:
             if self._fd < 0:
                 return True
             if self.mutex is not None and not self.mutex.detach():
                 return False
             fd, self._fd = self._fd, -1
-            _stakes.discard(self)
-            leave(self.place, fd)
+            _attachments.discard(self)
+            leave(self.location, fd)
             return True
 
-    def heir(self) -> int:
+    def for_child(self) -> int:
         """Before a fork: open the file once more for the child, and take its stake in the region's life.
 
         The parent does it, so that the region cannot come to its end while the child gets going. -1 if it fails.
         """
         try:
-            fd = _open_again(self.place, self._fd, os.O_RDWR if self.mutex else os.O_RDONLY)
+            fd = _open_again(self.location, self._fd, os.O_RDWR if self.mutex else os.O_RDONLY)
             _native.lock_byte(fd, _native.LIFE_BYTE, _native.BYTE_SHARED)
         except OSError:
             return -1
         return fd
 
-    def inherit(self, heir: int) -> None:
+    def adopt(self, for_child: int) -> None:
         """In the child: go on with a descriptor of its own, then drop the copy of the parent's.
 
         Where that is impossible (too many open files, the presence table is full) the child's handle is closed; the
@@ -111,17 +111,17 @@ class FileStake(Stake):
         inherited, self._fd = self._fd, -1
         try:
             if self.mutex is not None:
-                self.mutex.reattach(heir)  # which fails for -1, and then leaves the mutex detached
-            self._fd = heir
+                self.mutex.reattach(for_child)  # which fails for -1, and then leaves the mutex detached
+            self._fd = for_child
         except OSError:
-            _close_any(heir)
+            _close_any(for_child)
         if self._fd < 0:
-            self.orphaned = True
-            _stakes.discard(self)
+            self.lost_in_fork = True
+            _attachments.discard(self)
         _close_any(inherited)
 
 
-_heirs: list[tuple[FileStake, int]] = []
+_for_children: list[tuple[FileAttachment, int]] = []
 _forking = False
 
 
@@ -130,34 +130,34 @@ def _before_fork() -> None:
     _close_in_multiprocessing_children()
     no_fork.acquire()
     _forking = True
-    _heirs.extend((stake, stake.heir()) for stake in list(_stakes))
+    _for_children.extend((attachment, attachment.for_child()) for attachment in list(_attachments))
 
 
 def _after_fork_in_parent() -> None:
-    for _, heir in _heirs:
-        _close_any(heir)
+    for _, for_child in _for_children:
+        _close_any(for_child)
     _end_fork()
 
 
 def _after_fork_in_child() -> None:
     if not _forking:  # who embeds Python has forked without asking us before: nothing was opened for us
-        _heirs.extend((stake, -1) for stake in list(_stakes))
-    for stake, heir in _heirs:
-        stake.inherit(heir)
+        _for_children.extend((attachment, -1) for attachment in list(_attachments))
+    for attachment, for_child in _for_children:
+        attachment.adopt(for_child)
     _end_fork()
 
 
 def _end_fork() -> None:
     global _forking
-    _heirs.clear()
+    _for_children.clear()
     if _forking:
         _forking = False
         no_fork.release()
 
 
 def _close_all() -> None:
-    for stake in list(_stakes):
-        stake.close()
+    for attachment in list(_attachments):
+        attachment.close()
 
 
 _watched = False
@@ -192,14 +192,14 @@ os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, 
 # ---- leaving, and opening once more ---------------------------------------------------------------------------------
 
 
-def leave(place: Place, fd: int, patience: float = 1.0) -> None:
+def leave(location: Location, fd: int, patience: float = 1.0) -> None:
     """Close the descriptor; if nobody else has the named region open, take its file away."""
     own = fd
     try:
-        if place.stays:
+        if location.persistent:
             return
         if fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
-            own = _open_again(place, fd, os.O_RDWR)  # which may ask for exclusive locks,
+            own = _open_again(location, fd, os.O_RDWR)  # which may ask for exclusive locks,
             os.close(fd)  # once our shared one is gone
         deadline = time.monotonic() + patience
         while not _native.lock_byte(own, _native.BIRTH_BYTE, _native.BYTE_EXCLUSIVE):
@@ -207,7 +207,7 @@ def leave(place: Place, fd: int, patience: float = 1.0) -> None:
                 return  # somebody is stuck in there; sweep() will find it
             time.sleep(0.0002)
         if _native.lock_byte(own, _native.LIFE_BYTE, _native.BYTE_EXCLUSIVE):
-            remove(place, os.fstat(own))
+            remove(location, os.fstat(own))
     except OSError:
         return  # not ours to remove
     finally:
@@ -230,11 +230,11 @@ else:
         return f"/proc/self/fd/{fd}"  # which opens the file anew, also if it has no name any more
 
 
-def _open_again(place: Place, fd: int, flags: int) -> int:
+def _open_again(location: Location, fd: int, flags: int) -> int:
     """Open the file of `fd` once more, as a description of its own, also if the name now leads elsewhere."""
     wanted = _identity(os.fstat(fd))
     try:
-        again = os.open(place.address, flags | CAREFULLY)
+        again = os.open(location.address, flags | CAREFULLY)
         if _identity(os.fstat(again)) == wanted:
             return again
         os.close(again)
@@ -244,12 +244,12 @@ def _open_again(place: Place, fd: int, flags: int) -> int:
         again = os.open(_way_to(fd), flags | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         if error.errno in TOO_MANY_FILES:
-            raise RegionFull(error.errno, f"{place} cannot be opened: {too_many_files()}") from error
-        raise RegionLost(error.errno, f"{place} was unlinked and cannot be opened again") from error
+            raise RegionFull(error.errno, f"{location} cannot be opened: {too_many_files()}") from error
+        raise RegionLost(error.errno, f"{location} was unlinked and cannot be opened again") from error
     if _identity(os.fstat(again)) == wanted:
         return again
     os.close(again)
-    raise RegionLost(errno.ENOENT, f"{place} was unlinked and cannot be opened again")
+    raise RegionLost(errno.ENOENT, f"{location} was unlinked and cannot be opened again")
 
 
 def too_many_files() -> str:
@@ -263,25 +263,25 @@ def too_many_files() -> str:
     return f"{words}. Root can raise that: nofile in /etc/security/limits.conf, LimitNOFILE= of a systemd service"
 
 
-def map_file(place: Place, fd: int, *, writable: bool) -> _native.Mapping:
+def map_file(location: Location, fd: int, *, writable: bool) -> _native.Mapping:
     """Map the whole file, through a description of its own.
 
     A mapping keeps its description, and with that its locks, alive in every child that was forked: through the stake's
     own it would make the dead look alive.
     """
-    again = _open_again(place, fd, os.O_RDWR if writable else os.O_RDONLY)
+    again = _open_again(location, fd, os.O_RDWR if writable else os.O_RDONLY)
     try:
         size = os.fstat(again).st_size
         if size == 0:
-            raise lost(place)
+            raise lost(location)
         return _native.Mapping(again, size, writable)
     finally:
         os.close(again)
 
 
-def remove(place: Place, status: os.stat_result) -> Literal[True] | None:
+def remove(location: Location, status: os.stat_result) -> Literal[True] | None:
     """Remove the name if it leads to that file; None if it does not. Hold the file's birth byte."""
-    if _identity(os.stat(place.address, follow_symlinks=False)) != _identity(status):
+    if _identity(os.stat(location.address, follow_symlinks=False)) != _identity(status):
         return None
-    os.unlink(place.address)
+    os.unlink(location.address)
     return True

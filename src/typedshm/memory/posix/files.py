@@ -27,9 +27,9 @@ from typedshm.errors import (
     RegionRefused,
     TypedshmError,
 )
-from typedshm.memory.names import Place, Scope, directory, places
+from typedshm.memory.names import Location, Scope, directory, locations
 from typedshm.memory.paging import Paging
-from typedshm.memory.spec import MAGIC, Blueprint, Intent, insist_on_magic, is_complete, new_instance
+from typedshm.memory.spec import MAGIC, Intent, RegionSpec, check_magic, is_complete, new_instance
 
 assert sys.platform != "win32"
 
@@ -37,7 +37,7 @@ from typedshm.memory.attachment import lost  # noqa: E402
 from typedshm.memory.posix.attachment import (  # noqa: E402
     CAREFULLY,
     TOO_MANY_FILES,
-    FileStake,
+    FileAttachment,
     leave,
     map_file,
     no_fork,
@@ -47,67 +47,67 @@ from typedshm.memory.posix.attachment import (  # noqa: E402
 
 
 def attempt(
-    place: Place, intent: Intent, blueprint: Blueprint | None, paging: Paging, *, writable: bool
-) -> FileStake | None:
+    location: Location, intent: Intent, spec: RegionSpec | None, paging: Paging, *, writable: bool
+) -> FileAttachment | None:
     """Join the region or, with a blueprint, make it; None while others are in the way.
 
     For what it raises see :mod:`typedshm.memory`.
     """
     with no_fork:
-        return _attempt(place, intent, blueprint, paging, writable)
+        return _attempt(location, intent, spec, paging, writable)
 
 
-def try_unlink(place: Place) -> Literal[True] | None:
+def try_unlink(location: Location) -> Literal[True] | None:
     """Take the name away; None while others are in the way."""
     try:
         with no_fork:
-            return _try_unlink(place)
+            return _try_unlink(location)
     except FileNotFoundError:
-        raise RegionNotFound(errno.ENOENT, f"{place} does not exist") from None
+        raise RegionNotFound(errno.ENOENT, f"{location} does not exist") from None
     except TypedshmError:
         raise
     except OSError as error:
-        raise RegionRefused(error.errno, f"{place} cannot be removed: {error.strerror}") from error
+        raise RegionRefused(error.errno, f"{location} cannot be removed: {error.strerror}") from error
 
 
-def _try_unlink(place: Place) -> Literal[True] | None:
+def _try_unlink(location: Location) -> Literal[True] | None:
     try:
-        fd = os.open(place.address, os.O_RDONLY | CAREFULLY)
+        fd = os.open(location.address, os.O_RDONLY | CAREFULLY)
     except FileNotFoundError:
         raise
     except OSError:
-        if place.stays:
+        if location.persistent:
             raise
-        os.unlink(place.address)  # a link, a file we may not read: nothing that anybody could have open as a region
+        os.unlink(location.address)  # a link, a file we may not read: nothing that anybody could have open as a region
         return True
     try:
         status = os.fstat(fd)
-        if place.stays:
-            insist_on_magic(place, os.read(fd, len(MAGIC)))
+        if location.persistent:
+            check_magic(location, os.read(fd, len(MAGIC)))
         # Everyone who removes a file holds its birth byte and looks again whether the name still leads to it: what has
         # been made under the name meanwhile is not theirs to remove.
         if stat.S_ISREG(status.st_mode) and not _native.lock_byte(fd, _native.BIRTH_BYTE, _native.BYTE_SHARED):
             return None
-        return remove(place, status)
+        return remove(location, status)
     finally:
         os.close(fd)
 
 
-def existing(scope: Scope, kind: str = "region") -> Iterator[Place]:
+def existing(scope: Scope, kind: str = "region") -> Iterator[Location]:
     """Every place of a scope and kind that has a file, in order of their names."""
     folder = directory(scope)
     try:
-        return places(os.listdir(folder) if os.path.isdir(folder) else [], scope, kind)  # which some containers lack
+        return locations(os.listdir(folder) if os.path.isdir(folder) else [], scope, kind)  # which some containers lack
     except OSError as error:
         if error.errno in TOO_MANY_FILES:
             raise RegionFull(error.errno, f"{folder} cannot be listed: {too_many_files()}") from error
         raise
 
 
-def state(place: Place) -> str:
+def state(location: Location) -> str:
     """Say how it comes that something is at the place."""
     try:
-        fd = os.open(place.address, os.O_RDONLY | CAREFULLY)
+        fd = os.open(location.address, os.O_RDONLY | CAREFULLY)
     except OSError as error:
         return f"which cannot be opened: {error.strerror}"
     try:
@@ -119,10 +119,10 @@ def state(place: Place) -> str:
     return "left behind by a process that was killed" if free else "still open: close() was not called"
 
 
-def discard(place: Place) -> None:
+def discard(location: Location) -> None:
     """Take away what is at the place, whatever it is."""
     with contextlib.suppress(OSError):
-        os.unlink(place.address)
+        os.unlink(location.address)
 
 
 def sweep(scope: Scope = "user") -> int:
@@ -142,9 +142,9 @@ def sweep(scope: Scope = "user") -> int:
 
 
 def _attempt(
-    place: Place, intent: Intent, blueprint: Blueprint | None, paging: Paging, writable: bool
-) -> FileStake | None:
-    fd, fresh = _open_file(place, intent, writable)
+    location: Location, intent: Intent, spec: RegionSpec | None, paging: Paging, writable: bool
+) -> FileAttachment | None:
+    fd, fresh = _open_file(location, intent, writable)
     if fd < 0:
         return None
     held = [fd]
@@ -156,114 +156,116 @@ def _attempt(
                 return None
         except OSError as error:
             if fresh:
-                os.unlink(place.address)
+                os.unlink(location.address)
             words = "the file system has no locks of open files on single bytes, as network ones may not"
-            raise RegionRefused(error.errno, f"{place} cannot be kept in {place.folder}: {words}") from error
+            raise RegionRefused(error.errno, f"{location} cannot be kept in {location.folder}: {words}") from error
         status = os.fstat(fd)
         if status.st_nlink == 0:
             return None  # somebody took it away between our open and our lock
-        _trust(place, status)
+        _trust(location, status)
         alone = (
             _native.lock_byte(fd, _native.LIFE_BYTE, _native.BYTE_EXCLUSIVE)
             if writable
             else _native.byte_is_free(fd, _native.LIFE_BYTE)
         )
-        mapping = None if status.st_size == 0 else _map(place, fd, status.st_size, writable)
-        complete = mapping is not None and is_complete(place, mapping)
-        if complete and (place.stays or not alone):
+        mapping = None if status.st_size == 0 else _map(location, fd, status.st_size, writable)
+        complete = mapping is not None and is_complete(location, mapping)
+        if complete and (location.persistent or not alone):
             if intent == "create":
-                raise RegionExists(errno.EEXIST, f"{place} exists already; attach() joins it, open() does either")
+                raise RegionExists(errno.EEXIST, f"{location} exists already; attach() joins it, open() does either")
         elif not alone:
-            raise RegionCorrupt(f"{place}: somebody has it open, but it was never completed")
-        elif intent == "attach" or blueprint is None:
-            raise RegionNotFound(errno.ENOENT, f"{place} does not exist: nobody has it open")
+            raise RegionCorrupt(f"{location}: somebody has it open, but it was never completed")
+        elif intent == "attach" or spec is None:
+            raise RegionNotFound(errno.ENOENT, f"{location} does not exist: nobody has it open")
         elif mapping is not None:
             # left over by the killed; not made anew in place, since somebody may still look at an array of it
             try:
-                remove(place, status)
+                remove(location, status)
             except PermissionError as error:
                 words = f"user {status.st_uid}, who left it behind, has to remove it"
-                raise RegionRefused(error.errno, f"{place} cannot be made anew: {words}") from error
+                raise RegionRefused(error.errno, f"{location} cannot be made anew: {words}") from error
             return None
         else:
-            mapping = _make(place, fd, fresh, blueprint, paging)
+            mapping = _make(location, fd, fresh, spec, paging)
         assert mapping is not None
         if complete:
-            paging.settle(place, mapping, fresh=False)
+            paging.apply(location, mapping, fresh=False)
         if writable and alone and complete:
             _native.reset_waiting(mapping)
         _native.lock_byte(fd, _native.LIFE_BYTE, _native.BYTE_SHARED)
-        stake = FileStake(place, held, mapping, paging, writable, created=not complete)
+        attachment = FileAttachment(location, held, mapping, paging, writable, created=not complete)
         _native.lock_byte(fd, _native.BIRTH_BYTE, _native.BYTE_FREE)
-        return stake
+        return attachment
     finally:
         for left in held:  # which no stake has taken over
             os.close(left)
 
 
-def _map(place: Place, fd: int, size: int, writable: bool) -> _native.Mapping:
+def _map(location: Location, fd: int, size: int, writable: bool) -> _native.Mapping:
     try:
-        return map_file(place, fd, writable=writable)
+        return map_file(location, fd, writable=writable)
     except OSError as error:
         if error.errno != errno.ENOMEM:
             raise
-        raise RegionFull(error.errno, f"{place} has {size:,} bytes, which this process has no room to map") from error
+        raise RegionFull(
+            error.errno, f"{location} has {size:,} bytes, which this process has no room to map"
+        ) from error
 
 
-def _open_file(place: Place, intent: str, writable: bool) -> tuple[int, bool]:
+def _open_file(location: Location, intent: str, writable: bool) -> tuple[int, bool]:
     """Open or create the file, and tell which; -1 if it came or went while we tried."""
     flags = (os.O_RDWR if writable else os.O_RDONLY) | CAREFULLY
     try:
-        return os.open(place.address, flags), False
+        return os.open(location.address, flags), False
     except FileNotFoundError:
         if intent == "attach":
-            raise RegionNotFound(errno.ENOENT, f"{place} does not exist") from None
+            raise RegionNotFound(errno.ENOENT, f"{location} does not exist") from None
     except OSError as error:
-        raise _refused(place, error, writable) from error
+        raise _refused(location, error, writable) from error
     try:
-        fd = os.open(place.address, flags | os.O_CREAT | os.O_EXCL, place.mode)
+        fd = os.open(location.address, flags | os.O_CREAT | os.O_EXCL, location.mode)
     except FileExistsError:
         return -1, False
     except OSError as error:
-        raise _refused(place, error, writable) from error
+        raise _refused(location, error, writable) from error
     try:
-        os.fchmod(fd, place.mode)  # whatever the umask says
+        os.fchmod(fd, location.mode)  # whatever the umask says
     except OSError as error:
         os.close(fd)
-        os.unlink(place.address)
-        raise _refused(place, error, writable) from error
+        os.unlink(location.address)
+        raise _refused(location, error, writable) from error
     return fd, True
 
 
-def _refused(place: Place, error: OSError, writable: bool) -> OSError:
+def _refused(location: Location, error: OSError, writable: bool) -> OSError:
     if error.errno in TOO_MANY_FILES:
-        return RegionFull(error.errno, f"{place} cannot be opened: {too_many_files()}")
+        return RegionFull(error.errno, f"{location} cannot be opened: {too_many_files()}")
     if error.errno == errno.ENOENT:
-        return RegionNotFound(error.errno, f"{place}: no such directory as {place.folder!r}")
+        return RegionNotFound(error.errno, f"{location}: no such directory as {location.folder!r}")
     words = {
         errno.ELOOP: "a symbolic link stands under that name",
         errno.EISDIR: "a directory stands under that name",
         errno.EACCES: "not permitted" + ("; readonly=True may be" if writable else ""),
     }.get(error.errno or 0, error.strerror)
-    return RegionRefused(error.errno, f"{place} cannot be opened: {words}")
+    return RegionRefused(error.errno, f"{location} cannot be opened: {words}")
 
 
-def _trust(place: Place, status: os.stat_result) -> None:
+def _trust(location: Location, status: os.stat_result) -> None:
     problem = None
     if not stat.S_ISREG(status.st_mode):
         problem = "it is not a regular file"
-    elif not place.stays and status.st_nlink != 1:
+    elif not location.persistent and status.st_nlink != 1:
         problem = "its file has a second name"
-    elif not place.stays and place.scope == "user" and status.st_uid != os.geteuid():
+    elif not location.persistent and location.scope == "user" and status.st_uid != os.geteuid():
         problem = f"it belongs to user {status.st_uid}"
-    elif not place.stays and place.scope == "user" and status.st_mode & 0o022:
+    elif not location.persistent and location.scope == "user" and status.st_mode & 0o022:
         problem = "others may write to it"
     if problem:
-        raise RegionRefused(errno.EPERM, f"{place} is not to be trusted: {problem}")
+        raise RegionRefused(errno.EPERM, f"{location} is not to be trusted: {problem}")
 
 
-def _make(place: Place, fd: int, fresh: bool, blueprint: Blueprint, paging: Paging) -> _native.Mapping:
-    size = blueprint.region_size
+def _make(location: Location, fd: int, fresh: bool, spec: RegionSpec, paging: Paging) -> _native.Mapping:
+    size = spec.region_size
     try:
         try:
             os.pwrite(fd, MAGIC, 0)  # first, so that a half-made file can be told from somebody's data
@@ -275,23 +277,23 @@ def _make(place: Place, fd: int, fresh: bool, blueprint: Blueprint, paging: Pagi
             size = -(-size // page) * page
             paging = paging.replaced(huge=False)
         _native.preallocate(fd, size)
-        mapping = map_file(place, fd, writable=True)
-        paging.settle(place, mapping, fresh=True)
-        blueprint.build(mapping, new_instance())
+        mapping = map_file(location, fd, writable=True)
+        paging.apply(location, mapping, fresh=True)
+        spec.build(mapping, new_instance())
         if mapping.lost:
-            raise lost(place)
+            raise lost(location)
         return mapping
     except (OSError, ValueError) as error:
-        free = os.statvfs(place.folder)
-        if fresh or not place.stays:
-            remove(place, os.fstat(fd))
+        free = os.statvfs(location.folder)
+        if fresh or not location.persistent:
+            remove(location, os.fstat(fd))
         else:
             os.ftruncate(fd, 0)  # it was there before us, empty
         if isinstance(error, TypedshmError):
             raise
         if isinstance(error, ValueError):  # somebody cut it short meanwhile
-            raise lost(place) from error
+            raise lost(location) from error
         raise RegionFull(
             error.errno,
-            f"{place} needs {size:,} bytes, but {place.folder} has {free.f_bavail * free.f_frsize:,} free",
+            f"{location} needs {size:,} bytes, but {location.folder} has {free.f_bavail * free.f_frsize:,} free",
         ) from error

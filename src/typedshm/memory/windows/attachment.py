@@ -4,14 +4,14 @@ import os
 import sys
 
 import typedshm._native as _native
-from typedshm.memory.attachment import Stake, Writer
-from typedshm.memory.names import Place
+from typedshm.memory.attachment import Attachment, Writer
+from typedshm.memory.names import Location
 from typedshm.memory.paging import Paging
 
 assert sys.platform == "win32"
 
 
-class SectionStake(Stake):
+class SectionAttachment(Attachment):
     """A region that is a section: of the paging file, or of a file.
 
     Besides the section it keeps the one that says which instance of the region is the present one, or the file with
@@ -20,7 +20,7 @@ class SectionStake(Stake):
 
     def __init__(
         self,
-        place: Place,
+        location: Location,
         section: _native.Section,
         mapping: _native.Mapping,
         paging: Paging,
@@ -29,20 +29,20 @@ class SectionStake(Stake):
         kept: _native.Section | int,
     ) -> None:
         self._kept: _native.Section | int | None = None
-        super().__init__(place, mapping, paging, writer, created)
+        super().__init__(location, mapping, paging, writer, created)
         self._section = section
         self._kept = kept
 
     @property
     def closed(self) -> bool:
-        """See :class:`Stake`."""
+        """See :class:`Attachment`."""
         return self._kept is None
 
     def _map_again(self, writable: bool) -> _native.Mapping:
         return _native.Mapping(self._section.handle, self.header["region_size"], writable)
 
     def close(self) -> bool:
-        """See :class:`Stake`."""
+        """See :class:`Attachment`."""
         if self.mutex is not None and not self.closed and not self.mutex.detach():
             return False
         kept, self._kept = self._kept, None

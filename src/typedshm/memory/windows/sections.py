@@ -38,15 +38,15 @@ from typedshm.errors import (
     Timeout,
     TypedshmError,
 )
-from typedshm.memory.names import Place, Scope, places
+from typedshm.memory.names import Location, Scope, locations
 from typedshm.memory.paging import Paging
-from typedshm.memory.retry import PATIENCE
-from typedshm.memory.spec import MAGIC, Blueprint, Intent, insist_on_magic, is_complete, new_instance
+from typedshm.memory.retry import OPEN_TIMEOUT
+from typedshm.memory.spec import MAGIC, Intent, RegionSpec, check_magic, is_complete, new_instance
 
 assert sys.platform == "win32"
 
-from typedshm.memory.windows.attachment import SectionStake  # noqa: E402
-from typedshm.memory.windows.security import descriptor, insist_on_owner  # noqa: E402
+from typedshm.memory.windows.attachment import SectionAttachment  # noqa: E402
+from typedshm.memory.windows.security import check_owner, descriptor  # noqa: E402
 
 _ENTRY_SIZE = 4096
 _NO_ROOM = {8, 14, 112, 1455}  # not enough memory, out of memory, disk full, commitment limit
@@ -58,37 +58,37 @@ _INSTANCE = slice(72, 80)  # in a region's header
 
 
 def attempt(
-    place: Place, intent: Intent, blueprint: Blueprint | None, paging: Paging, *, writable: bool
-) -> SectionStake | None:
+    location: Location, intent: Intent, spec: RegionSpec | None, paging: Paging, *, writable: bool
+) -> SectionAttachment | None:
     """Join the region or, with a blueprint, make it; None while others are in the way.
 
     For what it raises see :mod:`typedshm.memory`.
     """
-    with _told(place, intent, blueprint.region_size if blueprint else 0):
-        if place.stays:
-            return _attempt_file(place, intent, blueprint, paging, writable)
-        if blueprint is None:
-            return _join(place, paging, writable)
-        with _Birth(place):
-            entry = _Entry.make(place)
-            stake = _join_present(place, entry, paging, writable=True)
-            if stake is None:
-                return _make(place, entry, blueprint, paging)
+    with _told(location, intent, spec.region_size if spec else 0):
+        if location.persistent:
+            return _attempt_file(location, intent, spec, paging, writable)
+        if spec is None:
+            return _join(location, paging, writable)
+        with _Birth(location):
+            entry = _Entry.make(location)
+            attachment = _join_present(location, entry, paging, writable=True)
+            if attachment is None:
+                return _make(location, entry, spec, paging)
             if intent == "create":
-                stake.close()
-                raise _exists(place)
-            return stake
+                attachment.close()
+                raise _exists(location)
+            return attachment
 
 
-def try_unlink(place: Place) -> Literal[True] | None:
+def try_unlink(location: Location) -> Literal[True] | None:
     """Take the name away; None while others are in the way."""
-    with _told(place, "unlink"):
-        if place.stays:
-            return _try_unlink_file(place)
-        with _Birth(place):
-            entry = _Entry.find(place, writable=True)
-            if _data_section(place, entry, writable=False) is None:
-                raise _not_found(place)
+    with _told(location, "unlink"):
+        if location.persistent:
+            return _try_unlink_file(location)
+        with _Birth(location):
+            entry = _Entry.find(location, writable=True)
+            if _data_section(location, entry, writable=False) is None:
+                raise _not_found(location)
             entry.instance = 0
             return True
 
@@ -99,24 +99,24 @@ def sweep(scope: Scope = "user") -> int:
     return 0
 
 
-def existing(scope: Scope, kind: str = "region") -> Iterator[Place]:
+def existing(scope: Scope, kind: str = "region") -> Iterator[Location]:
     """Every region or mutex of a scope that somebody has open, in order of their names."""
-    for place in places(_native.object_names(scope == "machine"), scope, kind):
+    for location in locations(_native.object_names(scope == "machine"), scope, kind):
         with contextlib.suppress(OSError):
-            if _data_section(place, _Entry.find(place, writable=False), writable=False) is not None:
-                yield place
+            if _data_section(location, _Entry.find(location, writable=False), writable=False) is not None:
+                yield location
 
 
-def state(place: Place) -> str:
+def state(location: Location) -> str:
     """Say how it comes that something is at the place."""
-    del place
+    del location
     return "still open: close() was not called"
 
 
-def discard(place: Place) -> None:
+def discard(location: Location) -> None:
     """Take away what is at the place, as far as that can be done to what others have open."""
     with contextlib.suppress(OSError):
-        try_unlink(place)
+        try_unlink(location)
 
 
 # ---- the objects of a named region ---------------------------------------------------------------------------------
@@ -130,20 +130,20 @@ class _Entry:
     mapping: _native.Mapping
 
     @classmethod
-    def make(cls, place: Place) -> "_Entry":
-        section = _native.Section(place.address, _ENTRY_SIZE, descriptor(place.mode))
-        entry = cls._trusted(place, section, writable=True)
+    def make(cls, location: Location) -> "_Entry":
+        section = _native.Section(location.address, _ENTRY_SIZE, descriptor(location.mode))
+        entry = cls._trusted(location, section, writable=True)
         if section.created:
-            memoryview(entry.mapping)[8:12].cast("I")[0] = place.mode
+            memoryview(entry.mapping)[8:12].cast("I")[0] = location.mode
         return entry
 
     @classmethod
-    def find(cls, place: Place, *, writable: bool) -> "_Entry":
-        return cls._trusted(place, _native.Section(place.address, writable=writable), writable=writable)
+    def find(cls, location: Location, *, writable: bool) -> "_Entry":
+        return cls._trusted(location, _native.Section(location.address, writable=writable), writable=writable)
 
     @classmethod
-    def _trusted(cls, place: Place, section: _native.Section, *, writable: bool) -> "_Entry":
-        insist_on_owner(place, section)
+    def _trusted(cls, location: Location, section: _native.Section, *, writable: bool) -> "_Entry":
+        check_owner(location, section)
         return cls(section, _native.Mapping(section.handle, 0, writable))
 
     @property
@@ -159,55 +159,55 @@ class _Entry:
         return int(memoryview(self.mapping)[8:12].cast("I")[0])
 
 
-def _data_name(place: Place, instance: int) -> str:
-    return f"{place.address}!{instance:016x}"
+def _data_name(location: Location, instance: int) -> str:
+    return f"{location.address}!{instance:016x}"
 
 
-def _data_section(place: Place, entry: _Entry, *, writable: bool) -> _native.Section | None:
+def _data_section(location: Location, entry: _Entry, *, writable: bool) -> _native.Section | None:
     """Open the present instance; None if there is none."""
     while (instance := entry.instance) != 0:
         try:
-            section = _native.Section(_data_name(place, instance), writable=writable)
+            section = _native.Section(_data_name(location, instance), writable=writable)
         except FileNotFoundError:
             if entry.instance == instance:
                 return None  # everybody has left it, or been killed
             continue  # a new one has come, perhaps while we read the number, which 32-bit processes do by halves
-        insist_on_owner(place, section)
+        check_owner(location, section)
         return section
     return None
 
 
-def _join_present(place: Place, entry: _Entry, paging: Paging, *, writable: bool) -> SectionStake | None:
-    section = _data_section(place, entry, writable=writable)
+def _join_present(location: Location, entry: _Entry, paging: Paging, *, writable: bool) -> SectionAttachment | None:
+    section = _data_section(location, entry, writable=writable)
     if section is None:
         return None
     mapping = _native.Mapping(section.handle, 0, writable)
-    if not is_complete(place, mapping):
-        raise RegionCorrupt(f"{place}: somebody has it open, but it was never completed")
-    paging.settle(place, mapping, fresh=False)
-    return _stake(place, entry, section, mapping, paging, writable=writable, created=False)
+    if not is_complete(location, mapping):
+        raise RegionCorrupt(f"{location}: somebody has it open, but it was never completed")
+    paging.apply(location, mapping, fresh=False)
+    return _attachment(location, entry, section, mapping, paging, writable=writable, created=False)
 
 
-def _join(place: Place, paging: Paging, writable: bool) -> SectionStake:
-    stake = _join_present(place, _Entry.find(place, writable=False), paging, writable=writable)
-    if stake is None:
-        raise _not_found(place)
-    return stake
+def _join(location: Location, paging: Paging, writable: bool) -> SectionAttachment:
+    attachment = _join_present(location, _Entry.find(location, writable=False), paging, writable=writable)
+    if attachment is None:
+        raise _not_found(location)
+    return attachment
 
 
-def _make(place: Place, entry: _Entry, blueprint: Blueprint, paging: Paging) -> SectionStake:
+def _make(location: Location, entry: _Entry, spec: RegionSpec, paging: Paging) -> SectionAttachment:
     instance = new_instance()
-    section = _native.Section(_data_name(place, instance), blueprint.region_size, descriptor(entry.mode))
-    mapping = _native.Mapping(section.handle, blueprint.region_size, True)
-    paging.settle(place, mapping, fresh=True)
-    blueprint.build(mapping, instance)
-    stake = _stake(place, entry, section, mapping, paging, writable=True, created=True)
+    section = _native.Section(_data_name(location, instance), spec.region_size, descriptor(entry.mode))
+    mapping = _native.Mapping(section.handle, spec.region_size, True)
+    paging.apply(location, mapping, fresh=True)
+    spec.build(mapping, instance)
+    attachment = _attachment(location, entry, section, mapping, paging, writable=True, created=True)
     entry.instance = instance  # last: from here on others can join
-    return stake
+    return attachment
 
 
-def _stake(
-    place: Place,
+def _attachment(
+    location: Location,
     entry: _Entry,
     section: _native.Section,
     mapping: _native.Mapping,
@@ -215,23 +215,23 @@ def _stake(
     *,
     writable: bool,
     created: bool,
-) -> SectionStake:
+) -> SectionAttachment:
     instance = int.from_bytes(memoryview(mapping)[_INSTANCE], "little")
-    writer = (_data_name(place, instance), descriptor(entry.mode, synchronisation=True), 0) if writable else None
-    return SectionStake(place, section, mapping, paging, writer, created, entry.section)
+    writer = (_data_name(location, instance), descriptor(entry.mode, synchronisation=True), 0) if writable else None
+    return SectionAttachment(location, section, mapping, paging, writer, created, entry.section)
 
 
 class _Birth(_native.Guard):
     """Keep others from making or unlinking the region meanwhile."""
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
-        mode = 0o666 if place.scope == "machine" else 0o600  # who may open the region is decided by its own rights
-        mutex = _native.KernelMutex(f"{place.address}!birth", descriptor(mode, synchronisation=True))
-        super().__init__(mutex, PATIENCE)
+    def __init__(self, location: Location) -> None:
+        self._place = location
+        mode = 0o666 if location.scope == "machine" else 0o600  # who may open the region is decided by its own rights
+        mutex = _native.KernelMutex(f"{location.address}!birth", descriptor(mode, synchronisation=True))
+        super().__init__(mutex, OPEN_TIMEOUT)
 
     def _fail(self, what: str) -> NoReturn:
-        words = f"{self._place}: somebody else has been making it for {PATIENCE:g} s ({what})"
+        words = f"{self._place}: somebody else has been making it for {OPEN_TIMEOUT:g} s ({what})"
         raise Timeout(errno.ETIMEDOUT, words)
 
 
@@ -239,10 +239,10 @@ class _Birth(_native.Guard):
 
 
 def _attempt_file(
-    place: Place, intent: str, blueprint: Blueprint | None, paging: Paging, writable: bool
-) -> SectionStake | None:
+    location: Location, intent: str, spec: RegionSpec | None, paging: Paging, writable: bool
+) -> SectionAttachment | None:
     """Open the file and join or make the region in it; None if others are in the way."""
-    fd, fresh = _open_file(place, intent, writable)
+    fd, fresh = _open_file(location, intent, writable)
     if fd < 0:
         return None
     held = [fd]
@@ -250,57 +250,57 @@ def _attempt_file(
         handle = msvcrt.get_osfhandle(fd)
         if not _native.lock_byte(handle, _native.BIRTH_BYTE, _EXCLUSIVE if writable else _SHARED):
             return None
-        if not _is_at(place, handle):
+        if not _is_at(location, handle):
             return None  # somebody took it away between our open and our lock
         alone = writable and _native.lock_byte(handle, _native.LIFE_BYTE, _EXCLUSIVE)
         mapped = _map(fd, writable)
-        complete = mapped is not None and is_complete(place, mapped[1])
+        complete = mapped is not None and is_complete(location, mapped[1])
         if complete:
             if intent == "create":
-                raise _exists(place)
-        elif intent == "attach" or blueprint is None:
-            raise _not_found(place)
+                raise _exists(location)
+        elif intent == "attach" or spec is None:
+            raise _not_found(location)
         elif not alone:
-            raise RegionCorrupt(f"{place}: somebody has it open, but it was never completed")
+            raise RegionCorrupt(f"{location}: somebody has it open, but it was never completed")
         elif mapped is not None:  # left half made by the killed
             del mapped
-            _remove_file(place)
+            _remove_file(location)
             return None
         else:
-            mapped = _fill(place, fd, fresh, blueprint, paging)
+            mapped = _fill(location, fd, fresh, spec, paging)
         assert mapped is not None
         section, mapping = mapped
         if complete:
-            paging.settle(place, mapping, fresh=False)
+            paging.apply(location, mapping, fresh=False)
         if alone and complete:
             _native.reset_waiting(mapping)
         _native.lock_byte(handle, _native.LIFE_BYTE, _SHARED)
         writer = None
         if writable:
             events = "Global\\typedshm-file-{:x}-{:x}".format(*_native.file_identity(handle))
-            writer = events, descriptor(place.mode, synchronisation=True), handle
-        stake = SectionStake(place, section, mapping, paging, writer, not complete, fd)
+            writer = events, descriptor(location.mode, synchronisation=True), handle
+        attachment = SectionAttachment(location, section, mapping, paging, writer, not complete, fd)
         held.clear()
         _native.lock_byte(handle, _native.BIRTH_BYTE, _native.BYTE_FREE)
-        return stake
+        return attachment
     finally:
         for left in held:  # which no stake has taken over
             os.close(left)
 
 
-def _open_file(place: Place, intent: str, writable: bool) -> tuple[int, bool]:
+def _open_file(location: Location, intent: str, writable: bool) -> tuple[int, bool]:
     """Open or create the file, and tell which; returns a descriptor, -1 if the file came while we tried."""
     fresh = False
     try:
-        handle = _native.open_file(place.address, writable, False, "")
+        handle = _native.open_file(location.address, writable, False, "")
     except FileNotFoundError as error:
         if error.winerror == _NO_DIRECTORY:
-            words = f"{place}: no such directory as {place.folder!r}"
+            words = f"{location}: no such directory as {location.folder!r}"
             raise RegionNotFound(errno.ENOENT, words) from None
         if intent not in ("create", "open"):
-            raise _not_found(place) from None
+            raise _not_found(location) from None
         try:
-            handle = _native.open_file(place.address, True, True, descriptor(place.mode))
+            handle = _native.open_file(location.address, True, True, descriptor(location.mode))
         except FileExistsError:
             return -1, False
         fresh = True
@@ -310,14 +310,14 @@ def _open_file(place: Place, intent: str, writable: bool) -> tuple[int, bool]:
         return fd, fresh
     os.close(fd)
     if stat.S_ISREG(status.st_mode):
-        raise RegionRefused(errno.ELOOP, f"{place} cannot be opened: a symbolic link stands under that name")
-    raise RegionRefused(errno.EPERM, f"{place} is not to be trusted: it is not a regular file")
+        raise RegionRefused(errno.ELOOP, f"{location} cannot be opened: a symbolic link stands under that name")
+    raise RegionRefused(errno.EPERM, f"{location} is not to be trusted: it is not a regular file")
 
 
-def _is_at(place: Place, handle: int) -> bool:
+def _is_at(location: Location, handle: int) -> bool:
     """Tell whether the path still leads to the file."""
     try:
-        fd, _ = _open_file(place, "look", False)
+        fd, _ = _open_file(location, "look", False)
     except OSError:
         return False
     same = _native.file_identity(msvcrt.get_osfhandle(fd)) == _native.file_identity(handle)
@@ -335,57 +335,57 @@ def _map(fd: int, writable: bool) -> tuple[_native.Section, _native.Mapping] | N
 
 
 def _fill(
-    place: Place, fd: int, fresh: bool, blueprint: Blueprint, paging: Paging
+    location: Location, fd: int, fresh: bool, spec: RegionSpec, paging: Paging
 ) -> tuple[_native.Section, _native.Mapping]:
-    size = blueprint.region_size
-    _delete_removed(place)
+    size = spec.region_size
+    _delete_removed(location)
     section = mapping = None
     try:
         os.write(fd, MAGIC)  # first, so that a half-made file can be told from somebody's data
         section = _native.Section("", size, file=msvcrt.get_osfhandle(fd))
         mapping = _native.Mapping(section.handle, size, True)
-        paging.settle(place, mapping, fresh=True)
+        paging.apply(location, mapping, fresh=True)
     except OSError:
         del section, mapping  # what is mapped can neither be deleted nor cut short
         if fresh:
-            _remove_file(place)
+            _remove_file(location)
         else:
             os.ftruncate(fd, 0)  # it was there before us, empty
         raise
-    blueprint.build(mapping, new_instance())
+    spec.build(mapping, new_instance())
     return section, mapping
 
 
-def _try_unlink_file(place: Place) -> Literal[True] | None:
-    fd, _ = _open_file(place, "unlink", False)
+def _try_unlink_file(location: Location) -> Literal[True] | None:
+    fd, _ = _open_file(location, "unlink", False)
     try:
         handle = msvcrt.get_osfhandle(fd)
-        insist_on_magic(place, os.read(fd, len(MAGIC)))
+        check_magic(location, os.read(fd, len(MAGIC)))
         # as on POSIX systems: what has been made under the name meanwhile is not ours to remove
-        if not _native.lock_byte(handle, _native.BIRTH_BYTE, _SHARED) or not _is_at(place, handle):
+        if not _native.lock_byte(handle, _native.BIRTH_BYTE, _SHARED) or not _is_at(location, handle):
             return None
-        _remove_file(place)
+        _remove_file(location)
         return True
     finally:
         os.close(fd)
 
 
-def _remove_file(place: Place) -> None:
+def _remove_file(location: Location) -> None:
     """Remove a file that others may have mapped: its name at once, its bytes when they can be.
 
     Windows gives a mapped file another name, but does not delete it; whoever removes or makes a file of the name next
     tries again.
     """
-    os.rename(place.address, f"{place.address}.removed-{os.urandom(6).hex()}")
-    _delete_removed(place)
+    os.rename(location.address, f"{location.address}.removed-{os.urandom(6).hex()}")
+    _delete_removed(location)
 
 
-def _delete_removed(place: Place) -> None:
-    ours = re.compile(re.escape(os.path.basename(place.address)) + r"\.removed-[0-9a-f]{12}")
+def _delete_removed(location: Location) -> None:
+    ours = re.compile(re.escape(os.path.basename(location.address)) + r"\.removed-[0-9a-f]{12}")
     with contextlib.suppress(OSError):
-        for name in os.listdir(place.folder):
+        for name in os.listdir(location.folder):
             if ours.fullmatch(name):
-                path = os.path.join(place.folder, name)
+                path = os.path.join(location.folder, name)
                 with contextlib.suppress(OSError):
                     with open(path, "rb") as file:
                         start = file.read(len(MAGIC))
@@ -396,39 +396,41 @@ def _delete_removed(place: Place) -> None:
 # ---- errors --------------------------------------------------------------------------------------------------------
 
 
-def _not_found(place: Place) -> RegionNotFound:
-    return RegionNotFound(errno.ENOENT, f"{place} does not exist" + ("" if place.stays else ": nobody has it open"))
+def _not_found(location: Location) -> RegionNotFound:
+    return RegionNotFound(
+        errno.ENOENT, f"{location} does not exist" + ("" if location.persistent else ": nobody has it open")
+    )
 
 
-def _exists(place: Place) -> RegionExists:
-    return RegionExists(errno.EEXIST, f"{place} exists already; attach() joins it, open() does either")
+def _exists(location: Location) -> RegionExists:
+    return RegionExists(errno.EEXIST, f"{location} exists already; attach() joins it, open() does either")
 
 
 @contextlib.contextmanager
-def _told(place: Place, intent: str, size: int = 0) -> Generator[None, None, None]:
+def _told(location: Location, intent: str, size: int = 0) -> Generator[None, None, None]:
     """Turn the system's errors into ours, which say what was asked of which region."""
     try:
         yield
     except TypedshmError:
         raise
     except FileNotFoundError as error:
-        raise _not_found(place) from error
+        raise _not_found(location) from error
     except OSError as error:
         if error.winerror in _NO_ROOM or error.errno == errno.ENOMEM:
-            where = f"the disk of {place.folder!r} is" if place.stays else "memory and paging file are"
-            raise RegionFull(error.errno, f"{place} needs {size:,} bytes, but {where} full") from error
+            where = f"the disk of {location.folder!r} is" if location.persistent else "memory and paging file are"
+            raise RegionFull(error.errno, f"{location} needs {size:,} bytes, but {where} full") from error
         words = error.strerror
         if error.winerror == _OTHER_KIND:
             words = "an object of another kind has that name"
-        elif error.winerror == _DENIED and place.stays and os.path.isdir(place.address):
+        elif error.winerror == _DENIED and location.persistent and os.path.isdir(location.address):
             words = "a directory stands under that name"
         elif error.winerror == _DENIED:
             words = "not permitted"
             if intent == "attach":
                 words += "; readonly=True may be"
-            elif place.scope == "machine" and not place.stays:
+            elif location.scope == "machine" and not location.persistent:
                 words += (
                     "; to make regions for the whole machine takes the right to create global objects "
                     "(SeCreateGlobalPrivilege), which services and administrators have"
                 )
-        raise RegionRefused(error.errno, f"{place} cannot be opened: {words}") from error
+        raise RegionRefused(error.errno, f"{location} cannot be opened: {words}") from error

@@ -4,7 +4,7 @@ import sys
 
 import typedshm._native as _native
 from typedshm.errors import RegionRefused
-from typedshm.memory.names import Place
+from typedshm.memory.names import Location
 
 assert sys.platform == "win32"
 
@@ -26,7 +26,7 @@ def descriptor(mode: int, *, synchronisation: bool = False) -> str:
     return f"O:{user}D:P{''.join(allowed)}"
 
 
-def insist_on_owner(place: Place, section: _native.Section) -> None:
+def check_owner(location: Location, section: _native.Section) -> None:
     """Refuse a section of scope "user" that another user has made under our name.
 
     Raises
@@ -34,5 +34,5 @@ def insist_on_owner(place: Place, section: _native.Section) -> None:
     RegionRefused
         It is another's.
     """
-    if place.scope == "user" and section.owner != _native.current_user():
-        raise RegionRefused(1, f"{place} is not to be trusted: it belongs to user {section.owner}")
+    if location.scope == "user" and section.owner != _native.current_user():
+        raise RegionRefused(1, f"{location} is not to be trusted: it belongs to user {section.owner}")
