@@ -1,11 +1,11 @@
 /* The codecs of all kinds of fields. */
 #include "codecs.h"
 
+#include "ring/view.h"
 #include "struct/array.h"
 #include "struct/nested.h"
 #include "struct/number.h"
 #include "struct/text.h"
-#include "ring/view.h"
 
 static const field_codec *const tables[] = {number_codecs, text_codecs, nested_codecs, array_codecs, view_codecs, NULL};
 

@@ -1,22 +1,22 @@
 /* The extension module: one line per noun. */
+#include "codecs.h"
+#include "lock/guard.h"
+#include "lock/mutex.h"
+#include "lock/task.h"
+#include "memory/byte_locks.h"
+#include "memory/files.h"
+#include "memory/header.h"
+#include "memory/mapping.h"
 #include "ring/block.h"
 #include "ring/borrow.h"
-#include "memory/byte_locks.h"
-#include "codecs.h"
-#include "struct/field.h"
-#include "memory/files.h"
-#include "lock/guard.h"
-#include "memory/header.h"
-#include "struct/lease.h"
-#include "memory/mapping.h"
-#include "lock/mutex.h"
 #include "ring/pin.h"
+#include "ring/position.h"
 #include "ring/ring.h"
 #include "ring/ring_type.h"
-#include "ring/position.h"
-#include "struct/struct.h"
-#include "lock/task.h"
 #include "ring/view.h"
+#include "struct/field.h"
+#include "struct/lease.h"
+#include "struct/struct.h"
 #include "wait/waitset.h"
 #ifdef _WIN32
 #include "memory/directory_windows.h"
@@ -31,7 +31,7 @@ static int (*const parts[])(PyObject *module) = {
 #ifdef _WIN32
     security_register, section_register,   directory_register,  kernel_mutex_register,
 #endif
-    mutex_register,    guard_register,     task_register,       seen_register,
+    mutex_register,    guard_register,     task_register,       position_register,
     ring_register,     ring_type_register, block_register,      pin_register,
     borrow_register,   view_register,      waitset_register,
 };

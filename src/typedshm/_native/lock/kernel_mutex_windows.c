@@ -1,8 +1,8 @@
 /* KernelMutex: a mutex of the system's, by its exact name. It belongs to the thread that took it. */
 #include "lock/kernel_mutex_windows.h"
 
-#include "memory/names_windows.h"
 #include "lock/task.h"
+#include "memory/names_windows.h"
 #include "timeout.h"
 
 static PyTypeObject *kernel_mutex_type;

@@ -80,10 +80,10 @@ static int take_over(lock_handle *lock, uint64_t word) {
     return result;
 }
 
-/* One attempt. On BUSY, `seen` is the word of a living owner. */
-static int attempt(lock_handle *lock, bool probe, uint64_t *seen) {
+/* One attempt. On BUSY, `observed` is the word of a living owner. */
+static int attempt(lock_handle *lock, bool probe, uint64_t *observed) {
     uint64_t word = tshm_load(&lock->lines->writer.word, relaxed);
-    *seen = word;
+    *observed = word;
     uint32_t owner = OWNER(word);
     if (owner == 0)
         return take(lock, word, 0);
@@ -95,29 +95,29 @@ static int attempt(lock_handle *lock, bool probe, uint64_t *seen) {
 }
 
 int lock_try(lock_handle *lock) {
-    uint64_t seen;
-    int result = attempt(lock, false, &seen);
+    uint64_t observed;
+    int result = attempt(lock, false, &observed);
     for (int spin = 0; result < 0 && spin < 100; spin++) { /* most holders are done in less than a microsecond */
         os_relax();
-        result = attempt(lock, false, &seen);
+        result = attempt(lock, false, &observed);
     }
-    return result < 0 ? attempt(lock, true, &seen) : result;
+    return result < 0 ? attempt(lock, true, &observed) : result;
 }
 
 int lock_wait(lock_handle *lock, uint64_t ns) {
-    uint64_t seen;
-    int result = attempt(lock, true, &seen);
-    if (result >= 0 || OWNER(seen) == 0)
+    uint64_t observed;
+    int result = attempt(lock, true, &observed);
+    if (result >= 0 || OWNER(observed) == 0)
         return result;
-    if (!(seen & TSHM_WORD_WAITING)) {
+    if (!(observed & TSHM_WORD_WAITING)) {
         /* relaxed: a mere flag; the futex call looks at the word again */
-        if (!tshm_exchange_if(&lock->lines->writer.word, &seen, seen | TSHM_WORD_WAITING, relaxed))
+        if (!tshm_exchange_if(&lock->lines->writer.word, &observed, observed | TSHM_WORD_WAITING, relaxed))
             return LOCK_BUSY;
-        seen |= TSHM_WORD_WAITING;
+        observed |= TSHM_WORD_WAITING;
     }
     lock->slept = true; /* until the lock is taken, be it by another thread of this process after this one gave up */
-    os_word_wait(&lock->peers, lock->lines, sleeping_half(lock), (uint32_t)seen, ns < SLICE ? ns : SLICE);
-    return attempt(lock, true, &seen);
+    os_word_wait(&lock->peers, lock->lines, sleeping_half(lock), (uint32_t)observed, ns < SLICE ? ns : SLICE);
+    return attempt(lock, true, &observed);
 }
 
 int lock_release(lock_handle *lock, bool repaired) {

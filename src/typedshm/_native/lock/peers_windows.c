@@ -1,6 +1,7 @@
 /* Participants on Windows: named objects, or locks on bytes of a file. */
-#include "memory/names_windows.h"
 #include "lock/peers.h"
+
+#include "memory/names_windows.h"
 
 int peers_open(os_peers *peers, PyObject *handle) {
     PyObject *prefix, *sddl;

@@ -1,5 +1,6 @@
 /* Room for a file on the disk. */
 #include "memory/files.h"
+
 #include "os/os.h"
 
 #include <errno.h>

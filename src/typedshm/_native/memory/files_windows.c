@@ -1,5 +1,6 @@
 /* Files that can be renamed and deleted while they are open. */
 #include "memory/files.h"
+
 #include "memory/names_windows.h"
 
 /* os.open() would keep others from renaming and deleting the file. */

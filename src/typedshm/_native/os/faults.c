@@ -9,7 +9,7 @@ struct entry {
     TSHM_ATOMIC(os_memory *) memory; /* NULL: free */
     TSHM_ATOMIC(uintptr_t) start;
     TSHM_ATOMIC(uintptr_t) end; /* stored last, 0 first: nothing lies below it */
-    tshm_atomic_u32 visited;    /* watch_sweep is at it, so it must not be unmapped */
+    tshm_atomic_u32 visited;    /* faults_sweep is at it, so it must not be unmapped */
     tshm_atomic_u32 faults;     /* since it was covered */
     struct entry *next;         /* never changes */
 };
@@ -22,7 +22,7 @@ static const uint32_t FAULTS_MAX = 10000;
 
 static bool claim(struct entry *entry, os_memory *memory) {
     os_memory *nobody = NULL;
-    return tshm_exchange_if(&entry->memory, &nobody, memory, acquire); /* with the release in watch_remove */
+    return tshm_exchange_if(&entry->memory, &nobody, memory, acquire); /* with the release in faults_remove */
 }
 
 static struct entry *new_entry(os_memory *memory) {
@@ -40,7 +40,7 @@ static struct entry *first(void) {
     return tshm_load(&entries, acquire);
 }
 
-bool watch_add(os_memory *memory) {
+bool faults_add(os_memory *memory) {
     struct entry *entry = first();
     while (entry && !claim(entry, memory))
         entry = entry->next;
@@ -48,17 +48,17 @@ bool watch_add(os_memory *memory) {
         return false;
     tshm_store(&entry->faults, 0, relaxed);
     tshm_store(&entry->start, (uintptr_t)memory->start, relaxed);
-    tshm_store(&entry->end, (uintptr_t)memory->start + memory->size, release); /* with the acquire in watch_fault */
+    tshm_store(&entry->end, (uintptr_t)memory->start + memory->size, release); /* with the acquire in faults_at */
     return true;
 }
 
-void watch_remove(os_memory *memory) {
+void faults_remove(os_memory *memory) {
     struct entry *entry = first();
     while (entry && tshm_load(&entry->memory, relaxed) != memory)
         entry = entry->next;
     if (!entry)
         return;
-    tshm_store(&entry->end, 0, seq_cst); /* with the look at `end` in watch_sweep: it sees this, or we see its visit */
+    tshm_store(&entry->end, 0, seq_cst); /* with the look at `end` in faults_sweep: it sees this, or we see its visit */
     while (tshm_load(&entry->visited, seq_cst))
         os_relax();
     tshm_store(&entry->memory, NULL, release); /* with the acquire in claim() */
@@ -78,9 +78,9 @@ static bool cover(os_memory *memory, tshm_atomic_u32 *faults) {
     return atomic_fetch_add_explicit(faults, there == OS_LOST, memory_order_relaxed) < FAULTS_MAX;
 }
 
-bool watch_fault(uintptr_t address, bool write) {
+bool faults_at(uintptr_t address, bool write) {
     for (struct entry *entry = first(); entry; entry = entry->next) {
-        uintptr_t end = tshm_load(&entry->end, acquire); /* with the release in watch_add */
+        uintptr_t end = tshm_load(&entry->end, acquire); /* with the release in faults_add */
         uintptr_t start = tshm_load(&entry->start, acquire);
         /* `end` once more: the entry may have changed hands in between, which the acquire of `start` has us see */
         if (address >= end || address < start || tshm_load(&entry->end, relaxed) != end)
@@ -91,10 +91,10 @@ bool watch_fault(uintptr_t address, bool write) {
     return false;
 }
 
-bool watch_sweep(bool (*is_damaged)(const os_memory *memory)) {
+bool faults_sweep(bool (*is_damaged)(const os_memory *memory)) {
     bool found = false;
     for (struct entry *entry = first(); entry; entry = entry->next) {
-        atomic_fetch_add_explicit(&entry->visited, 1, memory_order_seq_cst); /* with the looks in watch_remove */
+        atomic_fetch_add_explicit(&entry->visited, 1, memory_order_seq_cst); /* with the looks in faults_remove */
         if (tshm_load(&entry->end, seq_cst)) {
             os_memory *memory = tshm_load(&entry->memory, relaxed);
             if (tshm_load(&memory->lost, relaxed) == OS_THERE && is_damaged(memory))
@@ -105,7 +105,7 @@ bool watch_sweep(bool (*is_damaged)(const os_memory *memory)) {
     return found;
 }
 
-void watch_after_fork(void) {
+void faults_after_fork(void) {
     for (struct entry *entry = first(); entry; entry = entry->next) {
         tshm_store(&entry->visited, 0, relaxed);
         os_memory *memory = tshm_load(&entry->end, relaxed) ? tshm_load(&entry->memory, relaxed) : NULL;

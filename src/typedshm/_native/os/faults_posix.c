@@ -58,7 +58,7 @@ static void serve(const struct sigaction *action, int number, siginfo_t *info, v
 static void hand_on(int number, siginfo_t *info, void *context) {
     uintptr_t thread = (uintptr_t)pthread_self(), frame = (uintptr_t)__builtin_frame_address(0);
     bool came_back = tshm_load(&serving_thread, relaxed) == thread && frame < tshm_load(&serving_frame, relaxed);
-    struct predecessor *next = tshm_load(&before, acquire); /* with the release in os_watch_faults */
+    struct predecessor *next = tshm_load(&before, acquire); /* with the release in faults_watch */
     if (came_back)
         next = tshm_load(&served, relaxed)->older;
     if (!next) {
@@ -87,7 +87,7 @@ static bool is_damaged(const os_memory *memory) {
 /* Python's faulthandler, when it was put in our place, reports a fault and then raises the signal once more for whoever
  * was there before it, without the address. */
 static bool was_ours(const siginfo_t *info) {
-    return info->si_code == SI_TKILL && info->si_pid == getpid() && watch_sweep(is_damaged);
+    return info->si_code == SI_TKILL && info->si_pid == getpid() && faults_sweep(is_damaged);
 }
 #else
 static bool was_ours(const siginfo_t *info) {
@@ -98,7 +98,7 @@ static bool was_ours(const siginfo_t *info) {
 
 static void on_fault(int number, siginfo_t *info, void *context) {
     int saved = errno;
-    bool ours = info->si_code > 0 ? watch_fault((uintptr_t)info->si_addr, false) : was_ours(info);
+    bool ours = info->si_code > 0 ? faults_at((uintptr_t)info->si_addr, false) : was_ours(info);
     if (!ours)
         hand_on(number, info, context);
     errno = saved;
@@ -108,7 +108,7 @@ static bool is_in_place(const struct sigaction *action) {
     return action->sa_flags & SA_SIGINFO && action->sa_sigaction == on_fault;
 }
 
-void os_watch_faults(void) {
+void faults_watch(void) {
     struct sigaction found, ours;
     if (sigaction(SIGBUS, NULL, &found) == 0 && is_in_place(&found))
         return;

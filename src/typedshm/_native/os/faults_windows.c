@@ -2,8 +2,9 @@
  *
  * A handler that is asked before all others covers the mapping and has the instruction done again. Frame-based handlers
  * would see the core's own copies only, and faulthandler would print a report first. */
-#include "os/windows.h"
 #include "os/faults.h"
+
+#include "os/windows.h"
 
 static LONG CALLBACK on_exception(EXCEPTION_POINTERS *pointers) {
     const EXCEPTION_RECORD *record = pointers->ExceptionRecord;
@@ -13,8 +14,7 @@ static LONG CALLBACK on_exception(EXCEPTION_POINTERS *pointers) {
     if (!fault || record->NumberParameters < 2)
         return EXCEPTION_CONTINUE_SEARCH;
     bool write = record->ExceptionInformation[0] == 1 && record->ExceptionCode == EXCEPTION_ACCESS_VIOLATION;
-    return watch_fault(record->ExceptionInformation[1], write) ? EXCEPTION_CONTINUE_EXECUTION
-                                                               : EXCEPTION_CONTINUE_SEARCH;
+    return faults_at(record->ExceptionInformation[1], write) ? EXCEPTION_CONTINUE_EXECUTION : EXCEPTION_CONTINUE_SEARCH;
 }
 
 static BOOL CALLBACK install(PINIT_ONCE once, void *parameter, void **context) {
@@ -22,7 +22,7 @@ static BOOL CALLBACK install(PINIT_ONCE once, void *parameter, void **context) {
     return AddVectoredExceptionHandler(1, on_exception) != NULL;
 }
 
-void os_watch_faults(void) {
+void faults_watch(void) {
     static INIT_ONCE installed = INIT_ONCE_STATIC_INIT;
     InitOnceExecuteOnce(&installed, install, NULL, NULL);
 }

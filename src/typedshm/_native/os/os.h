@@ -105,8 +105,6 @@ bool os_use_huge_pages(const os_memory *memory);
 #endif
 /* Lay zeroed pages over the mapping. For the handler of faults; false on failure. */
 bool os_cover(os_memory *memory);
-/* Have faults in mappings reported to us, also if somebody else has had himself put in our place since. */
-void os_watch_faults(void);
 
 /* ---- kernel locks on single bytes of a file, released when their owner dies ---- */
 enum os_byte_mode { OS_BYTE_FREE, OS_BYTE_SHARED, OS_BYTE_EXCLUSIVE };

@@ -3,6 +3,7 @@
 #define _DARWIN_C_SOURCE
 #define _FILE_OFFSET_BITS 64 /* the bytes that stand for things lie behind 2^40, also for 32-bit processes */
 #include "os/os.h"
+
 #include "os/faults.h"
 
 #include <errno.h>
@@ -107,7 +108,7 @@ uint32_t os_forks;
 
 static void after_fork(void) {
     os_forks++;
-    watch_after_fork();
+    faults_after_fork();
 }
 
 static void count_forks(void) {
@@ -134,17 +135,17 @@ bool os_map(os_memory *memory, intptr_t handle, size_t size, bool writable) {
     if (start == MAP_FAILED)
         return false;
     memory->start = start;
-    if (!watch_add(memory)) {
+    if (!faults_add(memory)) {
         munmap(start, size);
         errno = ENOMEM;
         return false;
     }
-    os_watch_faults();
+    faults_watch();
     return true;
 }
 
 void os_unmap(os_memory *memory) {
-    watch_remove(memory);
+    faults_remove(memory);
     munmap(memory->start, memory->size);
 }
 

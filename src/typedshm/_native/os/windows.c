@@ -9,6 +9,7 @@
  * WaitOnAddress works inside a process only. Between processes every sleeper has an event (see tshm_sleepers), since
  * an event shared by several sleepers loses wake-ups or wakes the wrong one. */
 #include "os/windows.h"
+
 #include "os/faults.h"
 
 #include <errno.h>
@@ -374,17 +375,17 @@ bool os_map(os_memory *memory, intptr_t handle, size_t size, bool writable) {
     tshm_store(&memory->lost, OS_THERE, relaxed);
     if (!map(memory, (HANDLE)handle, size))
         return false;
-    if (!watch_add(memory)) {
+    if (!faults_add(memory)) {
         UnmapViewOfFile(memory->start);
         SetLastError(ERROR_NOT_ENOUGH_MEMORY);
         return false;
     }
-    os_watch_faults();
+    faults_watch();
     return true;
 }
 
 void os_unmap(os_memory *memory) {
-    watch_remove(memory);
+    faults_remove(memory);
     if (tshm_load(&memory->lost, acquire) == OS_LOST) /* with the release of whoever covered it */
         VirtualFree(memory->start, 0, MEM_RELEASE);
     else

@@ -2,11 +2,12 @@
 #include "ring/block.h"
 
 #include "arguments.h"
-#include "struct/lease.h"
+#include "os/faults.h"
 #include "ring/reading.h"
+#include "ring/writing.h"
+#include "struct/lease.h"
 #include "struct/struct.h"
 #include "timeout.h"
-#include "ring/writing.h"
 
 static PyTypeObject *block_type;
 static PyObject *ended_words;
@@ -84,7 +85,7 @@ static PyObject *enter_beside(Block *self) {
 
 static PyObject *enter_slot(Block *self) {
     Ring *ring = self->ring;
-    os_watch_faults();
+    faults_watch();
     if (!writing_begin(ring, &self->cursor))
         return ring_fail(ring, "pinned");
     if (!self->loan && !preload(self, self->cursor.payload))

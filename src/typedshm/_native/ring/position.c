@@ -25,14 +25,14 @@ static size_t free_count, free_capacity;
 static uint32_t next_index;
 static uint64_t next_holder = 1;
 
-void seen_start(seen_key *key) {
+void position_start(position_key *key) {
     PyThread_acquire_lock(indices_lock, WAIT_LOCK);
     key->index = free_count ? free_indices[--free_count] : next_index++;
     key->holder = next_holder++;
     PyThread_release_lock(indices_lock);
 }
 
-void seen_end(seen_key *key) {
+void position_end(position_key *key) {
     PyThread_acquire_lock(indices_lock, WAIT_LOCK);
     if (free_count == free_capacity) {
         size_t capacity = free_capacity ? 2 * free_capacity : 64;
@@ -48,7 +48,7 @@ void seen_end(seen_key *key) {
 }
 
 static void table_free(PyObject *capsule) {
-    struct table *table = PyCapsule_GetPointer(capsule, "typedshm.seen");
+    struct table *table = PyCapsule_GetPointer(capsule, "typedshm.position");
     if (own_table == table)
         own_table = NULL;
     free(table->entries);
@@ -63,17 +63,17 @@ static struct table *table_new(void) {
         PyErr_NoMemory();
         return NULL;
     }
-    PyObject *capsule = PyCapsule_New(table, "typedshm.seen", table_free);
+    PyObject *capsule = PyCapsule_New(table, "typedshm.position", table_free);
     if (!capsule) {
         free(table);
         return NULL;
     }
-    int failed = PyDict_SetItemString(state, "typedshm.seen", capsule);
+    int failed = PyDict_SetItemString(state, "typedshm.position", capsule);
     Py_DECREF(capsule);
     return failed ? NULL : table;
 }
 
-uint64_t *seen_version(const seen_key *key) {
+uint64_t *position_version(const position_key *key) {
     if (!own_table && !(own_table = table_new()))
         return NULL;
     if (key->index >= own_table->size) {
@@ -95,7 +95,7 @@ uint64_t *seen_version(const seen_key *key) {
     return &entry->version;
 }
 
-int seen_register(PyObject *module) {
+int position_register(PyObject *module) {
     (void)module;
     if (!indices_lock)
         indices_lock = PyThread_allocate_lock();

@@ -1,6 +1,7 @@
 #include "ring/reading.h"
 
 #include "arguments.h"
+#include "os/faults.h"
 #include "struct/lease.h"
 #include "struct/struct.h"
 #include "timeout.h"
@@ -145,10 +146,10 @@ static bool read_patiently(Ring *self, void *to, struct wanted wanted, uint64_t 
 }
 
 bool reading_remember(Ring *self, uint64_t ordinal) {
-    uint64_t *seen = seen_version(&self->seen);
-    if (seen && *seen < ordinal)
-        *seen = ordinal;
-    return seen != NULL;
+    uint64_t *position = position_version(&self->position);
+    if (position && *position < ordinal)
+        *position = ordinal;
+    return position != NULL;
 }
 
 static inline bool read_version(Ring *self, void *to, struct wanted wanted, uint64_t *ordinal) {
@@ -325,7 +326,7 @@ static bool await_newer(Ring *self, uint64_t after, int64_t ns) {
         Mapping *mapping = self->held; /* a close() meanwhile must not unmap the word */
         Py_INCREF((PyObject *)mapping);
         Py_BEGIN_ALLOW_THREADS
-        os_watch_faults();
+        faults_watch();
         if (mapping->memory.writable)
             tshm_announce_sleep(&self->ring, os_realtime_ns());
         os_word_wait(peers, tshm_lines(&self->ring), word, number, slice); /* returns at once if head has moved on */
@@ -352,10 +353,10 @@ PyObject *reading_wait(PyObject *object, PyObject *const *args, Py_ssize_t count
         if (after == (uint64_t)-1 && PyErr_Occurred())
             return NULL;
     } else {
-        uint64_t *seen = seen_version(&self->seen);
-        if (!seen)
+        uint64_t *position = position_version(&self->position);
+        if (!position)
             return NULL;
-        after = *seen;
+        after = *position;
     }
     return await_newer(self, after, ns) ? reading_read(object, NULL) : NULL;
 }

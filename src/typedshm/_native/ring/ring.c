@@ -1,6 +1,8 @@
 /* Ring: what its verbs stand on. */
 #include "ring/ring.h"
 
+#include "os/faults.h"
+
 static PyObject *no_arguments;
 
 PyObject *ring_new_value(ring_newfunc create, PyTypeObject *type) {
@@ -11,7 +13,7 @@ void ring_work_apart(Ring *ring, void (*work)(void *context), void *context) {
     Mapping *mapping = ring->held; /* a close() by another thread meanwhile must not unmap it */
     Py_INCREF((PyObject *)mapping);
     Py_BEGIN_ALLOW_THREADS
-    os_watch_faults();
+    faults_watch();
     work(context);
     Py_END_ALLOW_THREADS
     Py_DECREF((PyObject *)mapping);

@@ -51,7 +51,7 @@ typedef struct {
     PyObject *schema; /* typedshm.schema.resolve.Schema */
     ring_values values;
     ring_pins pins;
-    seen_key seen;
+    position_key position;
 } Ring;
 
 /* Raises what Region._fail(what) says; always NULL. */

@@ -3,11 +3,11 @@
 
 #include "ring/block.h"
 #include "ring/borrow.h"
-#include "struct/lease.h"
 #include "ring/pins.h"
 #include "ring/reading.h"
-#include "timeout.h"
 #include "ring/writing.h"
+#include "struct/lease.h"
+#include "timeout.h"
 
 static PyTypeObject *ring_type;
 
@@ -36,7 +36,7 @@ static int ring_init(PyObject *object, PyObject *args, PyObject *kwargs) {
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OKOOnpp:Ring", names, &mapping, &instance, &mutex, &schema, &size,
                                      &refuses, &debug))
         return -1;
-    if (self->seen.holder || !mapping_check(mapping) || (mutex != Py_None && !mutex_check(mutex))) {
+    if (self->position.holder || !mapping_check(mapping) || (mutex != Py_None && !mutex_check(mutex))) {
         PyErr_SetString(PyExc_TypeError, "Ring() takes a Mapping and a Mutex, once");
         return -1;
     }
@@ -58,7 +58,7 @@ static int ring_init(PyObject *object, PyObject *args, PyObject *kwargs) {
         return -1;
     if (values->type)
         values->create = (ring_newfunc)PyType_GetSlot(values->type, Py_tp_new);
-    seen_start(&self->seen);
+    position_start(&self->position);
     self->pins.users = PyMem_Calloc(self->ring.slot_count, sizeof *self->pins.users);
     self->pins.kept = PyMem_Calloc(self->ring.slot_count, sizeof *self->pins.kept);
     if (!self->pins.users || !self->pins.kept) {
@@ -101,8 +101,8 @@ static void ring_dealloc(PyObject *object) {
     Ring *self = (Ring *)object;
     PyTypeObject *type = Py_TYPE(object);
     PyObject_GC_UnTrack(object);
-    if (self->seen.holder)
-        seen_end(&self->seen);
+    if (self->position.holder)
+        position_end(&self->position);
     PyObject *held[] = {(PyObject *)self->held,
                         (PyObject *)self->mutex,
                         self->schema,

@@ -11,10 +11,10 @@
  * finalizer can find it held by its own thread. */
 #include "wait/waitset.h"
 
-#include "wait/watched.h"
 #include "ring/ring.h"
 #include "ring/ring_type.h"
 #include "timeout.h"
+#include "wait/watched.h"
 
 #include <stdlib.h>
 
@@ -33,7 +33,7 @@ struct waiter {
 };
 
 struct entry {
-    Head head; /* its ring may be no more when nobody waits */
+    watched_region watched; /* its ring may have been freed when nobody waits */
     struct waiter *waiters;
     uint64_t kept_until; /* when nobody waits */
 };
@@ -45,7 +45,7 @@ typedef struct {
     bool asleep;          /* and not yet stirred */
     struct entry *entries;
     size_t count, capacity;
-    Heads heads;            /* the sleeper's; which they are changes under the lock only */
+    watched_set watched;    /* the sleeper's; which they are changes under the lock only */
     tshm_atomic_u32 rounds; /* sleeps that have ended */
 } Waitset;
 
@@ -64,7 +64,7 @@ static void waitset_unlock(Waitset *self) {
 /* Have the sleeper look at the entries again. The lock is held. */
 static void stir(Waitset *self) {
     if (self->asleep)
-        os_bell_ring(&self->heads.bell);
+        os_bell_ring(&self->watched.bell);
     self->asleep = false;
 }
 
@@ -72,13 +72,13 @@ static void stir(Waitset *self) {
 
 static struct entry *find(Waitset *self, const Ring *ring) {
     for (size_t i = 0; i < self->count; i++)
-        if (self->entries[i].head.ring == ring)
+        if (self->entries[i].watched.ring == ring)
             return &self->entries[i];
     return NULL;
 }
 
 static void entry_end(Waitset *self, struct entry *entry) {
-    head_let_go(&entry->head);
+    watched_release(&entry->watched);
     *entry = self->entries[--self->count];
 }
 
@@ -93,14 +93,14 @@ static struct entry *entry_new(Waitset *self, Ring *ring, uint32_t number) {
     }
     struct entry *entry = &self->entries[self->count++];
     *entry = (struct entry){{ring, ring->held, ring->mutex, ring->instance, number}, NULL, 0};
-    head_keep(&entry->head);
+    watched_keep(&entry->watched);
     return entry;
 }
 
 static bool is_full(const Waitset *self) {
     uint32_t wakeable = 0;
     for (size_t i = 0; i < self->count; i++)
-        wakeable += head_is_wakeable(&self->entries[i].head);
+        wakeable += watched_is_wakeable(&self->entries[i].watched);
     return wakeable >= os_words_max();
 }
 
@@ -149,9 +149,10 @@ static PyObject *waitset_add_waiter(PyObject *object, PyObject *args) {
         return PyErr_NoMemory();
     int result = MOVED;
     waitset_lock(self);
-    if (ring->mapping && head_number(ring->held) == number) {
+    if (ring->mapping && watched_number(ring->held) == number) {
         struct entry *entry = find(self, ring);
-        if (entry && entry->head.mapping != ring->held) { /* of a handle that was freed, and whose place this one has */
+        if (entry &&
+            entry->watched.mapping != ring->held) { /* of a handle that was freed, and whose place this one has */
             entry_end(self, entry);
             entry = NULL;
         }
@@ -207,7 +208,7 @@ static PyObject *waitset_forget(PyObject *object, PyObject *ring) {
         take_waiters(entry, &waiters);
         entry_end(self, entry);
     }
-    bool held = heads_hold_one_of(&self->heads, ring);
+    bool held = watched_contains(&self->watched, ring);
     uint32_t round = tshm_load(&self->rounds, relaxed); /* raised under the lock */
     if (held)
         stir(self);
@@ -256,11 +257,11 @@ static struct waiter *collect(Waitset *self, uint64_t now) {
     struct waiter *due = NULL;
     for (size_t i = self->count; i--;) { /* backwards, since entry_end() moves the last one here */
         struct entry *entry = &self->entries[i];
-        uint32_t number = head_number(entry->head.mapping);
-        bool gone = head_is_gone(&entry->head), moved = number != entry->head.number;
+        uint32_t number = watched_number(entry->watched.mapping);
+        bool gone = watched_is_gone(&entry->watched), moved = number != entry->watched.number;
         if (entry->waiters && (gone || moved || !entry->waiters->ring->mapping)) {
             take_waiters(entry, &due);
-            entry->head.number = number;
+            entry->watched.number = number;
             entry->kept_until = now + TSHM_SLICE;
         } else if (!entry->waiters && (gone || moved || now >= entry->kept_until))
             entry_end(self, entry);
@@ -268,14 +269,14 @@ static struct waiter *collect(Waitset *self, uint64_t now) {
     return due;
 }
 
-/* Hold all heads for a sleep, and say until when, which is `end` at the latest. The lock is held. */
-static uint64_t hold_all(Waitset *self, uint64_t now, uint64_t end) {
-    if (!heads_reserve(&self->heads, self->count))
+/* Watch all regions for a sleep; returns when it has to end, which is `end` at the latest. The lock is held. */
+static uint64_t watch_all(Waitset *self, uint64_t now, uint64_t end) {
+    if (!watched_reserve(&self->watched, self->count))
         return now + RETRY_SLICE;
     for (int wakeable = 1; wakeable >= 0; wakeable--)
         for (size_t i = 0; i < self->count; i++)
-            if (head_is_wakeable(&self->entries[i].head) == wakeable)
-                heads_hold(&self->heads, &self->entries[i].head);
+            if (watched_is_wakeable(&self->entries[i].watched) == wakeable)
+                watched_add(&self->watched, &self->entries[i].watched);
     for (size_t i = 0; i < self->count; i++)
         if (!self->entries[i].waiters && self->entries[i].kept_until < end)
             end = self->entries[i].kept_until;
@@ -284,16 +285,16 @@ static uint64_t hold_all(Waitset *self, uint64_t now, uint64_t end) {
 
 /* One sleep, and what has to be done before and after. The lock is held, but not during the sleep. */
 static void sleep_once(Waitset *self, uint64_t now, uint64_t end) {
-    uint64_t until = hold_all(self, now, end);
-    uint32_t rung = tshm_load(&self->heads.bell.rung, relaxed); /* rung under the lock */
+    uint64_t until = watch_all(self, now, end);
+    uint32_t rung = tshm_load(&self->watched.bell.rung, relaxed); /* rung under the lock */
     self->asleep = true;
     waitset_unlock(self);
     Py_BEGIN_ALLOW_THREADS
-    heads_sleep(&self->heads, rung, until);
+    watched_sleep(&self->watched, rung, until);
     Py_END_ALLOW_THREADS
     waitset_lock(self);
     self->asleep = false;
-    heads_let_go(&self->heads);
+    watched_clear(&self->watched);
     atomic_fetch_add_explicit(&self->rounds, 1, memory_order_relaxed);
     os_gate_wake_one(&self->rounds);
 }
@@ -334,7 +335,7 @@ static PyObject *waitset_create(PyTypeObject *type, PyObject *args, PyObject *kw
     if (!self)
         return NULL;
     self->lock = PyThread_allocate_lock();
-    if (self->lock && os_bell_make(&self->heads.bell))
+    if (self->lock && os_bell_make(&self->watched.bell))
         return (PyObject *)self;
     Py_DECREF((PyObject *)self);
     return PyErr_NoMemory();
@@ -349,7 +350,7 @@ static void waitset_dealloc(PyObject *object) {
         entry_end(self, self->entries);
     }
     waiters_end(waiters, false);
-    heads_free(&self->heads);
+    watched_free(&self->watched);
     if (self->lock)
         PyThread_free_lock(self->lock);
     free(self->entries);

@@ -1,6 +1,8 @@
 /* Sleeping on the heads of many regions, as wait() sleeps on one: announced, and a slice at a time. */
 #include "wait/watched.h"
 
+#include "os/faults.h"
+
 #include <stdlib.h>
 
 static const uint64_t POLL_SLICE = 2000000; /* ns: nobody wakes those who cannot announce themselves */
@@ -9,96 +11,96 @@ static void *word_of(const Mapping *mapping) {
     return &((tshm_region *)mapping->memory.start)->head.version; /* its low half: little-endian */
 }
 
-uint32_t head_number(const Mapping *mapping) {
+uint32_t watched_number(const Mapping *mapping) {
     /* acquire, with the release store in tshm_write_end */
     return tshm_load((tshm_atomic_u32 *)word_of(mapping), acquire);
 }
 
-bool head_is_gone(const Head *head) {
-    return !mapping_holds(head->mapping, head->instance);
+bool watched_is_gone(const watched_region *region) {
+    return !mapping_holds(region->mapping, region->instance);
 }
 
-bool head_is_wakeable(const Head *head) {
-    return head->mutex && os_words_max();
+bool watched_is_wakeable(const watched_region *region) {
+    return region->mutex && os_words_max();
 }
 
-void head_keep(const Head *head) {
-    Py_INCREF((PyObject *)head->mapping);
-    Py_XINCREF((PyObject *)head->mutex);
+void watched_keep(const watched_region *region) {
+    Py_INCREF((PyObject *)region->mapping);
+    Py_XINCREF((PyObject *)region->mutex);
 }
 
-void head_let_go(const Head *head) {
-    Py_DECREF((PyObject *)head->mapping);
-    Py_XDECREF((PyObject *)head->mutex);
+void watched_release(const watched_region *region) {
+    Py_DECREF((PyObject *)region->mapping);
+    Py_XDECREF((PyObject *)region->mutex);
 }
 
-bool heads_reserve(Heads *heads, size_t count) {
-    if (count <= heads->room)
+bool watched_reserve(watched_set *set, size_t count) {
+    if (count <= set->room)
         return true;
-    os_word *words = realloc(heads->words, 2 * count * sizeof *words);
-    heads->words = words ? words : heads->words;
-    Head *all = words ? realloc(heads->heads, 2 * count * sizeof *all) : NULL;
-    heads->heads = all ? all : heads->heads;
-    if (all)
-        heads->room = (uint32_t)(2 * count);
-    return all;
+    os_word *words = realloc(set->words, 2 * count * sizeof *words);
+    set->words = words ? words : set->words;
+    watched_region *regions = words ? realloc(set->regions, 2 * count * sizeof *regions) : NULL;
+    set->regions = regions ? regions : set->regions;
+    if (regions)
+        set->room = (uint32_t)(2 * count);
+    return regions;
 }
 
-void heads_hold(Heads *heads, const Head *head) {
-    os_peers *peers = head->mutex ? &head->mutex->lock.peers : NULL;
-    tshm_region *lines = (tshm_region *)head->mapping->memory.start;
-    heads->words[heads->count] = (os_word){peers, lines, word_of(head->mapping), head->number};
-    heads->heads[heads->count++] = *head;
-    heads->wakeable += head_is_wakeable(head);
-    head_keep(head);
+void watched_add(watched_set *set, const watched_region *region) {
+    os_peers *peers = region->mutex ? &region->mutex->lock.peers : NULL;
+    tshm_region *lines = (tshm_region *)region->mapping->memory.start;
+    set->words[set->count] = (os_word){peers, lines, word_of(region->mapping), region->number};
+    set->regions[set->count++] = *region;
+    set->wakeable += watched_is_wakeable(region);
+    watched_keep(region);
 }
 
-bool heads_hold_one_of(const Heads *heads, const void *ring) {
-    for (uint32_t i = 0; i < heads->count; i++)
-        if (heads->heads[i].ring == ring)
+bool watched_contains(const watched_set *set, const void *ring) {
+    for (uint32_t i = 0; i < set->count; i++)
+        if (set->regions[i].ring == ring)
             return true;
     return false;
 }
 
-void heads_let_go(Heads *heads) {
-    while (heads->count)
-        head_let_go(&heads->heads[--heads->count]);
-    heads->wakeable = 0;
+void watched_clear(watched_set *set) {
+    while (set->count)
+        watched_release(&set->regions[--set->count]);
+    set->wakeable = 0;
 }
 
-void heads_free(Heads *heads) {
-    heads_let_go(heads);
-    os_bell_free(&heads->bell);
-    free(heads->words);
-    free(heads->heads);
+void watched_free(watched_set *set) {
+    watched_clear(set);
+    os_bell_free(&set->bell);
+    free(set->words);
+    free(set->regions);
 }
 
-static bool one_has_changed(const Heads *heads) {
-    for (uint32_t i = 0; i < heads->count; i++) {
-        const Head *head = &heads->heads[i];
-        if (head_number(head->mapping) != head->number || head_is_gone(head))
+static bool one_has_changed(const watched_set *set) {
+    for (uint32_t i = 0; i < set->count; i++) {
+        const watched_region *region = &set->regions[i];
+        if (watched_number(region->mapping) != region->number || watched_is_gone(region))
             return true;
     }
     return false;
 }
 
-static void announce(const Heads *heads) {
+static void announce(const watched_set *set) {
     uint64_t now = os_realtime_ns();
-    for (uint32_t i = 0; i < heads->wakeable; i++) {
-        tshm_ring ring = {.base = heads->heads[i].mapping->memory.start};
+    for (uint32_t i = 0; i < set->wakeable; i++) {
+        tshm_ring ring = {.base = set->regions[i].mapping->memory.start};
         tshm_announce_sleep(&ring, now);
     }
 }
 
-void heads_sleep(Heads *heads, uint32_t rung, uint64_t until) {
-    uint64_t most = heads->wakeable < heads->count ? POLL_SLICE : TSHM_SLICE;
+void watched_sleep(watched_set *set, uint32_t rung, uint64_t until) {
+    uint64_t most = set->wakeable < set->count ? POLL_SLICE : TSHM_SLICE;
     for (uint64_t now = os_monotonic_ns(); now < until; now = os_monotonic_ns()) {
-        uint64_t slice = heads->count && until - now > most ? most : until - now;
-        os_watch_faults();
-        announce(heads);
+        uint64_t slice = set->count && until - now > most ? most : until - now;
+        faults_watch();
+        announce(set);
         /* returns at once if a head has moved on */
-        os_words_wait(heads->words, heads->wakeable, &heads->bell, rung, slice);
-        if (tshm_load(&heads->bell.rung, relaxed) != rung || one_has_changed(heads))
+        os_words_wait(set->words, set->wakeable, &set->bell, rung, slice);
+        if (tshm_load(&set->bell.rung, relaxed) != rung || one_has_changed(set))
             return;
     }
 }

@@ -1,47 +1,47 @@
-/* The heads of many regions, held by one thread for as long as a sleep on all of them lasts. */
-#ifndef TYPEDSHM_HEADS_H
-#define TYPEDSHM_HEADS_H
+/* Regions that one thread watches: it sleeps on the heads of all of them, and keeps their memory meanwhile. */
+#ifndef TYPEDSHM_WATCHED_H
+#define TYPEDSHM_WATCHED_H
 
 #include "lock/mutex.h"
 
-/* The head of one region, as who waits for it has seen it. */
+/* One region, and the number that its head had when it was last looked at. */
 typedef struct {
-    const void *ring; /* whose it is; only to be compared, for it may be no more */
+    const void *ring; /* only to be compared: it may have been freed */
     Mapping *mapping;
     Mutex *mutex; /* NULL: nobody can wake us */
     uint64_t instance;
-    uint32_t number; /* that it had when it was last looked at: its low half */
-} Head;
+    uint32_t number; /* the low half of head */
+} watched_region;
 
-/* The number that a region's head has now, which its sleepers sleep on. */
-uint32_t head_number(const Mapping *mapping);
-/* Is the region's memory, or what is in it, another's by now? */
-bool head_is_gone(const Head *head);
-/* Can somebody wake us when it moves on? Else it has to be looked at again and again. */
-bool head_is_wakeable(const Head *head);
-void head_keep(const Head *head);
+/* The number that a region's head has now: the word that sleepers sleep on. */
+uint32_t watched_number(const Mapping *mapping);
+/* Has the region's memory been lost, or replaced by another region's? */
+bool watched_is_gone(const watched_region *region);
+/* Can a writer wake us? If not, the region has to be polled. */
+bool watched_is_wakeable(const watched_region *region);
+void watched_keep(const watched_region *region);
 /* Runs no Python code. */
-void head_let_go(const Head *head);
+void watched_release(const watched_region *region);
 
 typedef struct {
     os_bell bell;
-    os_word *words; /* of the heads, in their order */
-    Head *heads;
+    os_word *words; /* of the regions, in their order */
+    watched_region *regions;
     uint32_t count;
     uint32_t wakeable; /* how many of them, the first ones */
     uint32_t room;
-} Heads;
+} watched_set;
 
-/* Room for so many; false if there is no memory left. */
-bool heads_reserve(Heads *heads, size_t count);
-/* Hold one more, for which there is room; those that are wakeable first. */
-void heads_hold(Heads *heads, const Head *head);
-bool heads_hold_one_of(const Heads *heads, const void *ring);
-/* Let go of all. Runs no Python code. */
-void heads_let_go(Heads *heads);
-void heads_free(Heads *heads);
-/* Sleep until one has another number or is gone; until the bell has been rung more often than `rung`; or until a time
- * of os_monotonic_ns. Needs no Python. */
-void heads_sleep(Heads *heads, uint32_t rung, uint64_t until);
+/* Make room for so many; false if there is no memory left. */
+bool watched_reserve(watched_set *set, size_t count);
+/* Add one, for which there is room; those that are wakeable first. */
+void watched_add(watched_set *set, const watched_region *region);
+bool watched_contains(const watched_set *set, const void *ring);
+/* Release all. Runs no Python code. */
+void watched_clear(watched_set *set);
+void watched_free(watched_set *set);
+/* Sleep until a head has moved on or a region is gone; until the bell has been rung more often than `rung`; or until a
+ * time of os_monotonic_ns. Needs no Python. */
+void watched_sleep(watched_set *set, uint32_t rung, uint64_t until);
 
 #endif
