@@ -90,7 +90,7 @@ static int read_value(const tshm_ring *ring, void *value, tshm_cursor *cursor) {
     if (state != TSHM_READABLE)
         return state;
     tshm_copy_out(value, cursor->payload, ring->payload_size);
-    tshm_ordinal(ring, cursor);
+    tshm_version(ring, cursor);
     insist(!tshm_read_retry(cursor), "a slot changed by nobody");
     return state;
 }
@@ -104,7 +104,7 @@ static void write_value(const tshm_ring *ring, lock_handle *lock, const void *va
     tshm_must_wake(ring, 1);
     void *back = malloc(ring->payload_size);
     int state = read_value(ring, back, &again);
-    insist(cursor.version == 0 || (state == TSHM_READABLE && again.version == cursor.version),
+    insist(cursor.sequence == 0 || (state == TSHM_READABLE && again.sequence == cursor.sequence),
            "what was written is lost");
     insist(state != TSHM_READABLE || memcmp(back, value, ring->payload_size) == 0, "what was written is torn");
     free(back);
@@ -117,7 +117,7 @@ static void use(const tshm_header *header, const tshm_ring *ring) {
     if (header->document_size)
         seen ^= memory[header->document_offset] ^ memory[header->document_offset + header->document_size - 1];
     for (uint32_t i = 0; i < ring->slot_count; i++)
-        seen ^= tshm_slot_of(ring, i)->seq ^ tshm_cursor_at(ring, i).payload[ring->payload_size - 1];
+        seen ^= tshm_slot_of(ring, i)->mark ^ tshm_cursor_at(ring, i).payload[ring->payload_size - 1];
 
     seen_by_somebody = seen;
 

@@ -70,7 +70,7 @@ MUTANTS = {
         "",
     ),
     "an entry out of range is asked for": ("lock/lock.c", "if (entry >= lock->presence_count)\n        return 0;", ""),
-    "a seq that is even": ("typedshm.h", "== 2 * version ?", "% 2 == 0 ?"),
+    "a mark that is even": ("typedshm.h", "== 2 * sequence ?", "% 2 == 0 ?"),
     "a last word too many": ("typedshm.h", "if (size % 8) {\n        uint64_t", "{\n        uint64_t"),
 }
 

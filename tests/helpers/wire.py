@@ -67,8 +67,8 @@ class Lines(ctypes.LittleEndianStructure):
 
 class Slot(ctypes.LittleEndianStructure):
     _fields_ = (
-        ("seq", ctypes.c_uint64),
-        ("ordinal", ctypes.c_uint64),
+        ("mark", ctypes.c_uint64),
+        ("version", ctypes.c_uint64),
         ("time", ctypes.c_uint64),
         ("reserved", ctypes.c_uint64 * 5),
         ("pins", ctypes.c_uint64 * 8),

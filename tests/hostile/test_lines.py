@@ -38,14 +38,14 @@ def test_a_garbage_head_costs_the_value_and_no_more(head, slots):
         assert car.read() == whole(2)
 
 
-@pytest.mark.parametrize("seq", [0, 1, 3, 4, 7, 2**63, 2**64 - 1])
+@pytest.mark.parametrize("mark", [0, 1, 3, 4, 7, 2**63, 2**64 - 1])
 @pytest.mark.parametrize("slots", [1, 2, 3])
-def test_a_garbage_seq_costs_the_value_until_the_next_write(seq, slots):
+def test_a_garbage_mark_costs_the_value_until_the_next_write(mark, slots):
     with typedshm.create("car", Car, slots=slots) as car, typedshm.attach("car", Car, readonly=True) as reader:
         car.write(whole(1))
         reader.timeout = 0.01
         with Wire("car") as wire:
-            wire.slot(1).seq = seq
+            wire.slot(1).mark = mark
             for verb in (car.read, reader.read):
                 with pytest.raises(typedshm.TornWrite if slots == 1 else typedshm.RegionCorrupt):
                     verb()
@@ -160,7 +160,7 @@ WORDS: dict[str, Callable[[Wire, int], None]] = {
     **{
         f"{word} of version {n}": lambda wire, value, n=n, word=word: setattr(wire.slot(n), word, value)  # type: ignore[misc]
         for n in (4, 5)
-        for word in ("seq", "ordinal", "time")
+        for word in ("mark", "version", "time")
     },
     "pins of version 4": lambda wire, value: _set_pins(wire.slot(4), value),
     "pins of version 5": lambda wire, value: _set_pins(wire.slot(5), value),

@@ -60,7 +60,7 @@ def before_head(car: Any, wire: Wire) -> Iterator[None]:
     """The value is whole in its slot, and head does not say so yet: the next writer does it over."""
     with contextlib.suppress(KeyError), car.loan() as t:
         t.tick = 666
-        wire.slot(wire.lines.head + 1).seq = 2 * (wire.lines.head + 1)
+        wire.slot(wire.lines.head + 1).mark = 2 * (wire.lines.head + 1)
         yield
         raise KeyError
 
@@ -169,9 +169,9 @@ def test_with_one_slot_a_half_written_value_is_lost_until_the_next(tmp_path):
         with in_an_update(car, wire):
             shutil.copyfile(path, tmp_path / "in the block")
         with car.lock():
-            wire.slot(2).seq = 2 * 2 + 1
+            wire.slot(2).mark = 2 * 2 + 1
             shutil.copyfile(path, tmp_path / "in the copy")
-            wire.slot(1).seq = 2 * 1
+            wire.slot(1).mark = 2 * 1
     with typedshm.attach(tmp_path / "in the block", Car) as car:
         assert car.read() == whole(5)
     with typedshm.attach(tmp_path / "in the copy", Car) as car:
@@ -335,6 +335,6 @@ def test_the_moments_are_what_they_say(tmp_path):
             owned = moment not in (at_rest, waited_for, pinned, crowded)
             assert bool(lines.word & WORD_OWNER) == owned
             assert lines.word >= WORD_ACQUISITION
-            assert (wire.slot(lines.head + 1).seq % 2 == 1) == (moment in (half_way_in_a_write, all_at_once))
+            assert (wire.slot(lines.head + 1).mark % 2 == 1) == (moment in (half_way_in_a_write, all_at_once))
             assert lines.head == 5
             del lines

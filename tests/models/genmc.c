@@ -39,8 +39,8 @@ static void write_one(uint64_t says, int stop) {
     tshm_store(&payload[1], says, relaxed);
     if (stop == 3)
         return;
-    if (cursor.version < WRITES + 2)
-        published[cursor.version] = says;
+    if (cursor.sequence < WRITES + 2)
+        published[cursor.sequence] = says;
     tshm_write_end(&ring, &cursor, 1);
 }
 
@@ -67,7 +67,7 @@ static void *reader(void *unused) {
 #endif
     if (whole) {
         assert(first == second);
-        assert(cursor.version >= WRITES + 2 || first == published[cursor.version]);
+        assert(cursor.sequence >= WRITES + 2 || first == published[cursor.sequence]);
     }
     return unused;
 }

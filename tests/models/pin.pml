@@ -40,7 +40,7 @@
 #define LOOKED_AT(slot) (looking[1] == slot + 1 || looking[READERS] == slot + 1) /* by one or two readers */
 
 byte head = 1;             /* version 1 is there */
-byte seq[SLOTS], pins[SLOTS];
+byte mark[SLOTS], pins[SLOTS];
 byte presence[ENTRIES];    /* the kernel's: which reader holds this entry */
 bool killed[READERS + 1];  /* the writer is 0 */
 
@@ -64,28 +64,28 @@ inline count_pinned() {
 }
 
 active proctype Writer() {
-    byte version, before, slot, word, i, count;
+    byte sequence, before, slot, word, i, count;
     bool pinned, alive, done;
     bool once_dead[ENTRIES];
-    d_step { seq[1] = 2 };
+    d_step { mark[1] = 2 };
 begin: {
     do
     :: count < VERSIONS ->
         /* ---- tshm_write_begin ---- */
-        version = head + 1;
+        sequence = head + 1;
         do
-        :: version > head + 2 * SLOTS ->  /* every slot is pinned */
+        :: sequence > head + 2 * SLOTS ->  /* every slot is pinned */
 #if SLOTS < READERS + 2
             (!PINNED((head + 1) % SLOTS) || !PINNED((head + 2) % SLOTS)); /* tries again; here: when there is a use */
-            version = head + 1
+            sequence = head + 1
 #else
             assert(false)
 #endif
-        :: version % SLOTS == head % SLOTS -> version++
+        :: sequence % SLOTS == head % SLOTS -> sequence++
         :: else ->
-            slot = version % SLOTS;
-            before = seq[slot];
-            seq[slot] = 2 * version + 1;
+            slot = sequence % SLOTS;
+            before = mark[slot];
+            mark[slot] = 2 * sequence + 1;
             /* ---- tshm_pinned ---- */
             pinned = false;
             word = pins[slot];
@@ -119,8 +119,8 @@ begin: {
             if
             :: !pinned -> break
             :: else ->
-                if :: before <= 2 * head -> seq[slot] = before :: else fi;
-                version++
+                if :: before <= 2 * head -> mark[slot] = before :: else fi;
+                sequence++
             fi
         od;
         /* ---- the payload ---- */
@@ -132,23 +132,23 @@ begin: {
         };
         filling = 0;
         /* ---- tshm_write_end ---- */
-        seq[slot] = 2 * version;
+        mark[slot] = 2 * sequence;
         skip;
-        d_step { head = version; version = 0; before = 0; slot = 0; pinned = false; count++ }
+        d_step { head = sequence; sequence = 0; before = 0; slot = 0; pinned = false; count++ }
     :: else -> break
     od
 } unless {
     killed[0] ->
     d_step {
         killed[0] = false; filling = 0;
-        version = 0; before = 0; slot = 0; word = 0; i = 0; pinned = false; alive = false; done = false
+        sequence = 0; before = 0; slot = 0; word = 0; i = 0; pinned = false; alive = false; done = false
     };
     goto begin
 }
 }
 
 active [READERS] proctype Reader() {
-    byte entry, version, i, rounds, slot, pinned, id = _pid;
+    byte entry, sequence, i, rounds, slot, pinned, id = _pid;
     bool present;
 born: {
     /* ---- os_peers_claim: any free one may be had, not only the first, which may not be free yet ---- */
@@ -173,14 +173,14 @@ born: {
         count_pinned();
         if :: pinned -> pinned++ :: else fi; /* and its own, of another slot */
 #endif
-        version = head;
+        sequence = head;
         /* ---- tshm_pin ---- */
-        pins[version % SLOTS] = pins[version % SLOTS] | BIT(entry);
+        pins[sequence % SLOTS] = pins[sequence % SLOTS] | BIT(entry);
         if
 #ifdef NO_RECHECK
         :: true ->
 #else
-        :: head == version ->
+        :: head == sequence ->
 #endif
 #ifndef NO_LIMIT
 #ifndef COUNT_BEFORE
@@ -191,25 +191,25 @@ born: {
             :: pinned + 2 > SLOTS ->
                 rounds++; /* too many: it copies */
 #ifdef NO_TAKE_BACK
-                d_step { pinned = 0; version = 0 };
+                d_step { pinned = 0; sequence = 0 };
                 goto end_idle
 #endif
             :: else ->
                 d_step {
-                    looking[id] = version % SLOTS + 1; pinned = 0;
+                    looking[id] = sequence % SLOTS + 1; pinned = 0;
                     do :: slot < SLOTS -> if :: LOOKED_AT(slot) -> pinned++ :: else fi; slot++ :: else -> break od;
                     assert(pinned + 2 <= SLOTS);
                     pinned = 0; slot = 0
                 };
                 assert(filling != looking[id]);
                 if :: true :: goto end_looking fi;
-                assert(pins[version % SLOTS] & BIT(entry));
+                assert(pins[sequence % SLOTS] & BIT(entry));
                 d_step { looking[id] = 0; rounds++ }
             fi
         :: else /* a writer has just taken it; begin again */
         fi;
         d_step {
-            pinned = 0; pins[version % SLOTS] = pins[version % SLOTS] & ~BIT(entry); version = 0 }
+            pinned = 0; pins[sequence % SLOTS] = pins[sequence % SLOTS] & ~BIT(entry); sequence = 0 }
     :: rounds == ROUNDS -> break
     :: goto end_idle /* alive, with its entry, and not interested */
     od;
@@ -221,7 +221,7 @@ end_idle:
     false
 } unless {
     killed[id] ->
-    d_step { killed[id] = false; looking[id] = 0; version = 0; i = 0; slot = 0; pinned = 0 };
+    d_step { killed[id] = false; looking[id] = 0; sequence = 0; i = 0; slot = 0; pinned = 0 };
     d_step { /* the kernel notices later */
         if :: present -> presence[entry] = 0; present = false :: else fi;
         entry = 0

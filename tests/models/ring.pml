@@ -12,8 +12,8 @@
  * than a slice; and then the end of its slice wakes it.
  *
  * Time goes by in TICKS steps, of which SLICE make a slice. Each of these is a mistake and must fail:
- *   ANY_EVEN (accepts any even seq)  NO_RETRY (no second look at seq)  NO_ODD (seq not marked while writing)
- *   IN_PLACE (writes over the newest version)  HEAD_FIRST (stores head before seq)
+ *   ANY_EVEN (accepts any even mark)  NO_RETRY (no second look at mark)  NO_ODD (mark not odd while writing)
+ *   IN_PLACE (writes over the newest version)  HEAD_FIRST (stores head before mark)
  *   WAKE_EARLY (looks for sleepers before it stores head)  NO_COMPARE (goes to sleep whatever head is by then)
  *   SHORT (announces one slice instead of two)  NO_SLICE (sleeps until woken)
  */
@@ -39,12 +39,12 @@
 #define ANNOUNCED (2 * SLICE)
 #endif
 #ifdef IN_PLACE
-#define SLOT(version) 0
+#define SLOT(sequence) 0
 #else
-#define SLOT(version) ((version) % SLOTS)
+#define SLOT(sequence) ((sequence) % SLOTS)
 #endif
 
-typedef Slot { byte seq; byte first; byte second } /* the payload is first and second */
+typedef Slot { byte mark; byte first; byte second } /* the payload is first and second */
 
 byte head;
 byte until; /* waiting.until */
@@ -66,7 +66,7 @@ inline wake_all() {
 
 inline store_head() {
     d_step {
-        head = version; author[version] = attempts; waking = true;
+        head = sequence; author[sequence] = attempts; waking = true;
         i = 1;
         do
         :: i <= READERS -> due[i] = asleep[i] && clock < bedtime[i] + SLICE; i++
@@ -83,26 +83,26 @@ inline check_sleepers() { /* when they have been woken */
         :: i <= READERS -> assert(excused || !(asleep[i] && due[i])); due[i] = false; i++
         :: else -> break
         od;
-        i = 0; now = 0; version = 0; waking = false
+        i = 0; now = 0; sequence = 0; waking = false
     }
 }
 
 #define NEWEST slot[SLOT(head)]
 
 active proctype Writer() {
-    byte version, now, i;
+    byte sequence, now, i;
 begin: {
     do
     :: head < VERSIONS ->
         /* ---- tshm_write_begin ---- */
-        version = head + 1;
+        sequence = head + 1;
         attempts++;
 #ifndef NO_ODD
-        slot[SLOT(version)].seq = 2 * version + 1;
+        slot[SLOT(sequence)].mark = 2 * sequence + 1;
 #endif
         /* ---- the payload ---- */
-        slot[SLOT(version)].first = attempts;
-        slot[SLOT(version)].second = attempts;
+        slot[SLOT(sequence)].first = attempts;
+        slot[SLOT(sequence)].second = attempts;
         /* ---- tshm_write_end, with the time taken before ---- */
         now = clock;
 #ifdef WAKE_EARLY
@@ -111,7 +111,7 @@ begin: {
 #ifdef HEAD_FIRST
         store_head();
 #endif
-        slot[SLOT(version)].seq = 2 * version;
+        slot[SLOT(sequence)].mark = 2 * sequence;
 #ifndef HEAD_FIRST
         store_head();
 #endif
@@ -125,21 +125,21 @@ begin: {
 } unless {
     killed ->
     d_step {
-        killed = false; i = 0; version = 0; now = 0;
+        killed = false; i = 0; sequence = 0; now = 0;
         if :: waking -> excused = true; waking = false :: else fi;
         assert(SLOTS == 1 || head == 0 ||
-               (NEWEST.seq == 2 * head && NEWEST.first == author[head] && NEWEST.second == author[head]))
+               (NEWEST.mark == 2 * head && NEWEST.first == author[head] && NEWEST.second == author[head]))
     };
     goto begin
 }
     skip; /* spin does not jump into a d_step */
     d_step {
-        assert(NEWEST.seq == 2 * VERSIONS && NEWEST.first == author[VERSIONS] && NEWEST.second == author[VERSIONS])
+        assert(NEWEST.mark == 2 * VERSIONS && NEWEST.first == author[VERSIONS] && NEWEST.second == author[VERSIONS])
     }
 }
 
 active [READERS] proctype Reader() {
-    byte last, number, seq, first, second, since, id = _pid; /* the writer is 0 */
+    byte last, number, mark, first, second, since, id = _pid; /* the writer is 0 */
     do
     :: last < VERSIONS ->
         number = head; /* wait(): the word to sleep on */
@@ -147,12 +147,12 @@ active [READERS] proctype Reader() {
         if
         :: head > last ->
             number = head;
-            seq = slot[SLOT(number)].seq;
+            mark = slot[SLOT(number)].mark;
             if
 #ifdef ANY_EVEN
-            :: seq % 2 == 0 && seq != 0 ->
+            :: mark % 2 == 0 && mark != 0 ->
 #else
-            :: seq == 2 * number ->
+            :: mark == 2 * number ->
 #endif
                 first = slot[SLOT(number)].first;
                 second = slot[SLOT(number)].second;
@@ -161,18 +161,18 @@ active [READERS] proctype Reader() {
 #ifdef NO_RETRY
                 :: true ->
 #else
-                :: slot[SLOT(number)].seq == seq ->
+                :: slot[SLOT(number)].mark == mark ->
 #endif
                     d_step {
-                        assert(first == second && first == author[seq / 2]);
-                        assert(seq / 2 > last);
-                        last = seq / 2
+                        assert(first == second && first == author[mark / 2]);
+                        assert(mark / 2 > last);
+                        last = mark / 2
                     }
                 :: else
                 fi
             :: else /* BUSY */
             fi;
-            d_step { seq = 0; first = 0; second = 0; number = 0 }
+            d_step { mark = 0; first = 0; second = 0; number = 0 }
         :: else ->
             /* ---- tshm_announce_sleep: the time, then the store ---- */
             since = clock;

@@ -28,16 +28,16 @@ SWAP_RELEASE = r"stlxr\s|casa?l\s|.*__aarch64_cas8_(acq_)?rel$"
 
 # In each function, these instructions in this order.
 ORDERS = (
-    ("read_begin", LOAD_ACQUIRE, LOAD_ACQUIRE),  # head, seq
-    ("read_retry", LOAD_BARRIER, LOAD),  # seq, after all of the payload
+    ("read_begin", LOAD_ACQUIRE, LOAD_ACQUIRE),  # head, mark
+    ("read_retry", LOAD_BARRIER, LOAD),  # mark, after all of the payload
     ("pin", SET, BARRIER, LOAD),  # the pin, before head and the others' pins
     ("pin", CLEAR_RELEASE),  # the pin taken back
     ("unpin", CLEAR_RELEASE),  # the pin, after all of the payload
     ("pinned", LOAD_ACQUIRE),  # the pin word
-    ("write_begin_without_pins", STORE, BARRIER),  # the odd seq, before any of the payload
-    ("write_begin_with_pins", STORE, BARRIER, LOAD_ACQUIRE),  # the odd seq, before the pin words
-    ("write_begin_with_pins", STORE_RELEASE),  # the old seq again
-    ("write_end", STORE_RELEASE, STORE_RELEASE),  # the even seq, head
+    ("write_begin_without_pins", STORE, BARRIER),  # the odd mark, before any of the payload
+    ("write_begin_with_pins", STORE, BARRIER, LOAD_ACQUIRE),  # the odd mark, before the pin words
+    ("write_begin_with_pins", STORE_RELEASE),  # the old mark again
+    ("write_end", STORE_RELEASE, STORE_RELEASE),  # the even mark, head
     ("announce_sleep", STORE, BARRIER),
     ("must_wake", BARRIER, LOAD),
     ("lock_attach", LOAD_ACQUIRE, SWAP_RELEASE),  # the word a dead owner left, freed
@@ -47,31 +47,31 @@ ORDERS = (
 
 # Where each of them is asked for: file, text with the order in brackets, functions that show it.
 SOURCES = {
-    "head loaded": ("typedshm.h", "head.version, [acquire]", "read_begin"),
-    "seq loaded": ("typedshm.h", "slot->seq, [acquire]) == 2 * version", "read_begin"),
-    "fence before seq is looked at again": ("typedshm.h", "tshm_fence([acquire]);", "read_retry"),
+    "head loaded": ("typedshm.h", "head.sequence, [acquire]", "read_begin"),
+    "mark loaded": ("typedshm.h", "slot->mark, [acquire]) == 2 * sequence", "read_begin"),
+    "fence before mark is looked at again": ("typedshm.h", "tshm_fence([acquire]);", "read_retry"),
     "fence behind the pin": (
         "typedshm.h",
-        "tshm_fence([seq_cst]);\n    /* Not seq, which",
+        "tshm_fence([seq_cst]);\n    /* Not mark, which",
         "pin",
     ),
     "pin cleared": ("typedshm.h", "~(1ull << entry % 64), [release]", "pin unpin"),
     "pin word loaded": ("typedshm.h", "slot->pins[i], [acquire]", "pinned write_begin_with_pins"),
-    "fence behind the odd seq": ("typedshm.h", "tshm_fence([release]);", "write_begin_without_pins"),
+    "fence behind the odd mark": ("typedshm.h", "tshm_fence([release]);", "write_begin_without_pins"),
     "fence before the pins": (
         "typedshm.h",
         "tshm_fence([seq_cst]);\n        if (!tshm_pinned",
         "write_begin_with_pins",
     ),
-    "even seq stored": ("typedshm.h", "2 * cursor->version, [release]", "write_end"),
-    "head stored": ("typedshm.h", "head.version, cursor->version, [release]", "write_end"),
+    "even mark stored": ("typedshm.h", "2 * cursor->sequence, [release]", "write_end"),
+    "head stored": ("typedshm.h", "head.sequence, cursor->sequence, [release]", "write_end"),
     "sleeper's fence": (
         "typedshm.h",
         "tshm_fence([seq_cst]); /* with the fence in tshm_must_wake */",
         "announce_sleep",
     ),
     "waker's fence": ("typedshm.h", "tshm_fence([seq_cst]); /* with the fence in tshm_announce_sleep */", "must_wake"),
-    "old seq restored": ("typedshm.h", "seq, before, [release]", "write_begin_with_pins"),
+    "old mark restored": ("typedshm.h", "mark, before, [release]", "write_begin_with_pins"),
     "word taken": ("lock/lock.c", "&word, mine, [acquire]", "take"),
     "word given back": ("lock/lock.c", "freed, [release])) {\n            if (word", "lock_release"),
     "dead owner's word loaded": ("lock/lock.c", "writer.word, [acquire]", "lock_attach"),

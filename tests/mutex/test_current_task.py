@@ -209,7 +209,7 @@ def test_a_reader_that_takes_the_lock_is_not_refused(loop):
     """With one slot, a value that seems to be in the making is looked at under the lock."""
     with typedshm.create("record", Record, slots=1) as region, Wire("record") as wire:
         region.write(record(1))
-        wire.slot(1).seq = 1
+        wire.slot(1).mark = 1
 
         def look():
             with pytest.raises(typedshm.TornWrite):

@@ -21,8 +21,8 @@ int read_retry(const tshm_cursor *cursor) {
     return tshm_read_retry(cursor);
 }
 
-uint64_t ordinal(const tshm_ring *ring, const tshm_cursor *cursor) {
-    return tshm_ordinal(ring, cursor);
+uint64_t version(const tshm_ring *ring, const tshm_cursor *cursor) {
+    return tshm_version(ring, cursor);
 }
 
 int pin(const tshm_ring *ring, const tshm_cursor *cursor, uint32_t entry, tshm_alive alive, void *context) {

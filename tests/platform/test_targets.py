@@ -43,7 +43,7 @@ def expected() -> Iterator[str]:
             yield f"offsetof({name}, {field}) == {getattr(structure, field).offset}"
     yield f"sizeof(tshm_region) == {ctypes.sizeof(Lines)}"
     for path, offset in {
-        "head.version": Lines.head.offset,
+        "head.sequence": Lines.head.offset,
         "waiting.until": Lines.waiting_until.offset,
         "waiting.sleepers": Lines.waiting_until.offset + 8,
         "writer.word": Lines.word.offset,

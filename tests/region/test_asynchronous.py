@@ -734,7 +734,7 @@ def test_a_wake_up_that_never_comes_is_made_up_for(loop, readonly):
         async def write():
             await loop.until(awaited)
             slot = wire.slot(2)
-            slot.ordinal, slot.seq = 2, 4
+            slot.version, slot.mark = 2, 4
             wire.lines.head = 2
             del slot
 

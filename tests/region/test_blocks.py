@@ -365,7 +365,7 @@ def test_defaults_that_are_none(schema, monkeypatch):
 def test_an_update_of_what_cannot_be_read_is_refused_and_a_loan_replaces_it(schema, slots):
     with typedshm.create("region", schema, slots=slots) as region, Wire("region") as wire:
         region.write(schema.zero())
-        wire.slot(1).seq = 3
+        wire.slot(1).mark = 3
         refuses(region, typedshm.TornWrite if slots == 1 else typedshm.RegionCorrupt)
         assert region.version == 2
         assert region.read().tick == 0

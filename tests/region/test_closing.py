@@ -118,12 +118,12 @@ def test_who_waits_to_read_is_told_of_a_close_while_an_array_keeps_the_region():
         reader = threading.Thread(target=read)
         with handle.borrow() as t, region.lock():
             kept = np.frombuffer(t, np.uint8)
-            wire.slot(1).seq += 1  # as if writers beat every attempt, so that the reader queues up with them
+            wire.slot(1).mark += 1  # as if writers beat every attempt, so that the reader queues up with them
             reader.start()
             until(lambda: wire.lines.word & WORD_WAITING)
             handle.close()
         reader.join()
-        wire.slot(1).seq -= 1
+        wire.slot(1).mark -= 1
         assert seen == [typedshm.Closed]
         del kept, t
 

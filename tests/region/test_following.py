@@ -147,11 +147,11 @@ def test_it_leaves_when_the_handle_is_closed_while_it_queues_up_with_writers():
         thread = threading.Thread(target=follow)
         let_go, handle._detach = handle._detach, detach
         with region.lock():
-            wire.slot(1).seq += 1
+            wire.slot(1).mark += 1
             thread.start()
             until(lambda: wire.lines.word & WORD_WAITING)
             handle.close()
-        wire.slot(1).seq -= 1
+        wire.slot(1).mark -= 1
         assert left
 
 
@@ -276,10 +276,10 @@ def test_a_pinned_slot_that_a_writer_just_looks_at_is_not_lost():
         thread = threading.Thread(target=lambda: got.append(next(follower)))
         with region.borrow(), region.lock():
             write(region, 2, 3, 4)
-            wire.slot(1).seq = 2 * 5 + 1  # the writer's next choice, before it has seen the pin
+            wire.slot(1).mark = 2 * 5 + 1  # the writer's next choice, before it has seen the pin
             thread.start()
             until(lambda: got or wire.lines.word & WORD_WAITING)
-            wire.slot(1).seq = 2 * 1
+            wire.slot(1).mark = 2 * 1
         thread.join()
         assert (got, follower.dropped) == ([record(1)], 0)
 
@@ -294,7 +294,7 @@ def test_a_writer_that_died_while_it_looked_keeps_nobody_from_the_rest(readonly)
         write(region, 1)
         with region.borrow():
             write(region, 2, 3, 4)
-            wire.slot(1).seq = 2 * 5 + 1
+            wire.slot(1).mark = 2 * 5 + 1
             follower = reader.follow(every=True, start=1)
             assert [next(follower).a for _ in range(3)] == [2, 3, 4]
         assert follower.dropped == 1
@@ -328,7 +328,7 @@ def test_a_slot_that_is_only_pinned_is_read_without_the_lock(locked):
 
 def test_a_slot_that_is_only_written_to_is_lost(locked):
     wire, reader = locked
-    wire.slot(1).seq = 2 * 7 + 1
+    wire.slot(1).mark = 2 * 7 + 1
     follower = reader.follow(every=True, start=1)
     assert (next(follower), follower.dropped) == (record(2), 1)
 
@@ -336,7 +336,7 @@ def test_a_slot_that_is_only_written_to_is_lost(locked):
 def test_a_slot_that_a_writer_looks_at_concerns_those_only_who_want_it(locked):
     wire, reader = locked
     pin(wire.slot(1))
-    wire.slot(1).seq = 2 * 7 + 1
+    wire.slot(1).mark = 2 * 7 + 1
     follower = reader.follow(every=True, start=2)
     assert (next(follower), follower.dropped) == (record(2), 0)
 
@@ -345,7 +345,7 @@ def test_of_slots_that_are_looked_at_the_oldest_counts(locked):
     wire, reader = locked
     for n in (1, 3):  # where a writer is, and where one died
         pin(wire.slot(n))
-        wire.slot(n).seq = 2 * (n + 6) + 1
+        wire.slot(n).mark = 2 * (n + 6) + 1
     with pytest.raises(typedshm.Timeout):
         next(reader.follow(every=True, start=1))
 
@@ -353,7 +353,7 @@ def test_of_slots_that_are_looked_at_the_oldest_counts(locked):
 def test_what_a_killed_writer_did_not_publish_is_no_version():
     with typedshm.create("record", Record, slots=4) as region, Wire("record") as wire:
         write(region, 1, 2)
-        wire.slot(3).ordinal, wire.slot(3).seq = 3, 6  # complete, but head was not stored any more
+        wire.slot(3).version, wire.slot(3).mark = 3, 6  # complete, but head was not stored any more
         follower = region.follow(every=True, start="oldest", timeout=0)
         assert [next(follower).a for _ in range(2)] == [1, 2]
         with pytest.raises(typedshm.Timeout):
@@ -365,20 +365,20 @@ def test_what_a_killed_writer_did_not_publish_is_no_version():
 def test_the_mark_of_what_was_not_published_is_not_restored():
     with typedshm.create("record", Record, slots=4) as region, Wire("record") as wire:
         write(region, 1, 2)
-        wire.slot(3).ordinal, wire.slot(3).seq = 3, 6
+        wire.slot(3).version, wire.slot(3).mark = 3, 6
         with typedshm.attach("record", Record) as other:
             entry = other._memory.mutex.entry
             wire.slot(3).pins[0] = 1 << entry  # of a reader that was late, and is about to take it back
             write(region, 3)
             wire.slot(3).pins[0] = 0
-        assert (wire.lines.head, wire.slot(3).seq & 1) == (4, 1)
+        assert (wire.lines.head, wire.slot(3).mark & 1) == (4, 1)
         assert [t.a for _, t in zip(range(3), region.follow(every=True, start="oldest"), strict=False)] == [1, 2, 3]
 
 
 def test_the_only_slot_filled_by_a_writer_that_was_killed_before_head_is_no_version():
     with typedshm.create("record", Record, slots=1) as region, Wire("record") as wire:
         write(region, 1)
-        wire.slot(0).seq = 4  # version 2 is complete, but head was not stored any more
+        wire.slot(0).mark = 4  # version 2 is complete, but head was not stored any more
         with pytest.raises(typedshm.TornWrite):
             next(region.follow(every=True, start=1))
         with pytest.raises(typedshm.TornWrite):
@@ -388,7 +388,7 @@ def test_the_only_slot_filled_by_a_writer_that_was_killed_before_head_is_no_vers
 def test_a_slot_that_says_nonsense_is_passed_by():
     with typedshm.create("record", Record, slots=4) as region, Wire("record") as wire:
         write(region, *range(1, 10))
-        wire.slot(6).seq = 2 * 3  # which would lie in another slot
+        wire.slot(6).mark = 2 * 3  # which would lie in another slot
         follower = region.follow(every=True, start="oldest")
         assert [next(follower).a for _ in range(3)] == [7, 8, 9]
 

@@ -39,7 +39,7 @@ def test_the_header_of_a_new_region(region_file):
         wire.sign()
         assert header.check == before
         slot = wire.slot(1)
-        assert (wire.lines.head, slot.seq, slot.ordinal) == (1, 2, 1)
+        assert (wire.lines.head, slot.mark, slot.version) == (1, 2, 1)
         assert slot.time > header.created
         assert (wire.lines.word & WORD_OWNER, wire.lines.word // WORD_ACQUISITION) == (0, 1)
     with typedshm.attach(region_file, Car) as car:
@@ -69,10 +69,10 @@ def test_a_slot_left_odd_is_written_anew():
         for n in range(1, 4):
             region.write(record(n))
         with Wire("record") as wire:
-            wire.slot(4).seq = 9
+            wire.slot(4).mark = 9
             assert region.read() == record(3)
             region.write(record(4))
-            assert (wire.slot(4).seq, wire.lines.head) == (8, 4)
+            assert (wire.slot(4).mark, wire.lines.head) == (8, 4)
         assert region.read() == record(4)
 
 
@@ -107,8 +107,8 @@ def test_a_living_readers_slot_is_passed_by(pinned):
         region.write(record(n))
         value = region.read()
         assert (value, typedshm.version_of(value), region.version) == (record(n), n, n), "no number is left out"
-    assert [wire.slot(n).seq for n in (2, 3)] == [4, 6]
-    assert [wire.slot(n).ordinal for n in (2, 3)] == [2, 3]
+    assert [wire.slot(n).mark for n in (2, 3)] == [4, 6]
+    assert [wire.slot(n).version for n in (2, 3)] == [2, 3]
 
 
 def test_a_dead_readers_pin_is_cleared(pinned):
@@ -116,7 +116,7 @@ def test_a_dead_readers_pin_is_cleared(pinned):
     pin(wire.slot(5), DEAD)
     pin(wire.slot(5), LIVING + 1)
     region.write(record(5))
-    assert (wire.lines.head, wire.slot(5).seq) == (5, 10)
+    assert (wire.lines.head, wire.slot(5).mark) == (5, 10)
     assert not any(wire.slot(5).pins)
 
 
@@ -177,7 +177,7 @@ def test_a_wake_up_that_never_comes_is_made_up_for(readonly):
             if not readonly:
                 until(lambda: wire.lines.waiting_until)
             slot = wire.slot(2)
-            slot.ordinal, slot.seq = 2, 4
+            slot.version, slot.mark = 2, 4
             wire.lines.head = 2
         thread.join()
         assert got == [0]
@@ -245,7 +245,7 @@ int main(int count, char **arguments) {
         tshm_write_end(&ring, &cursor, header.created);
         return 0;
     }
-    uint64_t ordinal;
+    uint64_t version;
     for (;;) {
         int found = tshm_read_begin(&ring, &cursor);
         if (found == TSHM_NOTHING) {
@@ -255,11 +255,11 @@ int main(int count, char **arguments) {
         if (found != TSHM_READABLE)
             continue;
         tshm_copy_out(words, cursor.payload, sizeof words);
-        ordinal = tshm_ordinal(&ring, &cursor);
+        version = tshm_version(&ring, &cursor);
         if (!tshm_read_retry(&cursor))
             break;
     }
-    printf("version %llu:", (unsigned long long)ordinal);
+    printf("version %llu:", (unsigned long long)version);
     for (int i = 0; i < 10; i++)
         printf(" %llu", (unsigned long long)words[i]);
     putchar('\n');

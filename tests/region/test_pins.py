@@ -170,10 +170,10 @@ def test_who_is_closing_pins_nothing_more():
 def test_a_newest_version_that_never_gets_whole_is_no_endless_search():
     with typedshm.create("car", Car, slots=4) as car, Wire("car") as wire:
         car.write(whole(1))
-        wire.slot(1).seq = 3
+        wire.slot(1).mark = 3
         with pytest.raises(typedshm.RegionCorrupt):
             car.borrow().__enter__()
-        wire.slot(1).seq = 2
+        wire.slot(1).mark = 2
 
 
 def test_the_region_is_mapped_once_more_for_all_borrows(region, monkeypatch):

@@ -20,7 +20,7 @@ def busy():
     with typedshm.create("record", Record, slots=4) as region, Wire("record") as wire:
         for n in (1, 2):
             region.write(record(n))
-        wire.slot(2).seq = 5
+        wire.slot(2).mark = 5
         yield region, wire
 
 
@@ -63,15 +63,15 @@ def test_ctrl_c_ends_a_readers_waiting_for_the_lock(busy):
 
 def test_a_handle_that_is_closed_while_its_reader_waits_for_the_lock(busy):
     region, wire = busy
-    wire.slot(2).seq = 4
+    wire.slot(2).mark = 4
     with region.borrow() as t:
         kept = np.frombuffer(t, np.uint64)  # so the region is not left, and the lock is to be had in the end
-        wire.slot(2).seq = 5
+        wire.slot(2).mark = 5
         with typedshm.attach("record") as other, other.lock():
             thread, caught = read_in_thread(region)
             until(lambda: wire.lines.word & WORD_WAITING)
             region.close()
-            wire.slot(2).seq = 4
+            wire.slot(2).mark = 4
         thread.join()
         assert [type(error) for error in caught] == [typedshm.Closed]
         assert kept[0] == 2
@@ -151,7 +151,7 @@ def test_a_signal_handler_may_close_the_handle_that_is_read(busy):
 
         def close():
             reader.close()
-            wire.slot(2).seq = 4
+            wire.slot(2).mark = 4
 
         with pytest.raises(typedshm.Closed):
             with_alarm(close, reader.read)

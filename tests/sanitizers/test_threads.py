@@ -27,7 +27,7 @@ COMPILERS = {
 # hundreds of runs, where clang's reports each in one of the first.
 UNSEEN = {
     "gcc": (
-        "head and seq stored relaxed",
+        "head and mark stored relaxed",
         "pins are ignored",
         "no look at head with the pin",
         "pin cleared relaxed",
@@ -105,11 +105,11 @@ MUTANTS = {
         "if (1) {\n        tshm_copy_large",
     ),
     "copies out by memcpy": ("typedshm.h", "if (size > TSHM_WORDWISE) {\n        memcpy", "if (1) {\n        memcpy"),
-    "head and seq stored relaxed": (
+    "head and mark stored relaxed": (
         "typedshm.h",
-        "2 * cursor->version, release); /* with the acquire load in tshm_read_begin */\n"
-        "    tshm_store(&lines->head.version, cursor->version, release)",
-        "2 * cursor->version, relaxed);\n    tshm_store(&lines->head.version, cursor->version, relaxed)",
+        "2 * cursor->sequence, release); /* with the acquire load in tshm_read_begin */\n"
+        "    tshm_store(&lines->head.sequence, cursor->sequence, release)",
+        "2 * cursor->sequence, relaxed);\n    tshm_store(&lines->head.sequence, cursor->sequence, relaxed)",
     ),
     "pins are ignored": (
         "typedshm.h",
@@ -118,7 +118,7 @@ MUTANTS = {
     ),
     "no look at head with the pin": (
         "typedshm.h",
-        "relaxed) != cursor->version)\n        state = TSHM_BUSY;",
+        "relaxed) != cursor->sequence)\n        state = TSHM_BUSY;",
         "relaxed) == UINT64_MAX)\n        state = TSHM_BUSY;",
     ),
     "pin cleared relaxed": ("typedshm.h", "~(1ull << entry % 64), release)", "~(1ull << entry % 64), relaxed)"),

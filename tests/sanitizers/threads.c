@@ -9,7 +9,7 @@
  *    The sanitizer ignores fences (the one in tshm_read_retry that makes such copies whole, for instance), which hides
  *    nothing and reports nothing wrong as nothing plain depends on them alone. That they are there is
  * test_barriers.py's concern, that they suffice the models'.
- *  - A pinned slot is read in place by plain loads, as NumPy would. These race unless head and seq are stored with
+ *  - A pinned slot is read in place by plain loads, as NumPy would. These race unless head and mark are stored with
  *    release and loaded with acquire, and unless a writer sees the pin, or its removal with acquire.
  *  - Plain variables that only holders of the lock touch: they race unless the lock's word excludes and orders, also
  *    when it is taken over from the dead.
@@ -101,20 +101,20 @@ static void go(lock_handle *lock) {
 
 /* ---- values: every word tells the version it belongs to ---- */
 
-static uint64_t word_of(uint64_t ordinal, size_t i) {
-    return ordinal * 0x9e3779b97f4a7c15ull + i;
+static uint64_t word_of(uint64_t version, size_t i) {
+    return version * 0x9e3779b97f4a7c15ull + i;
 }
 
-static void fill(unsigned char *value, uint64_t ordinal) {
+static void fill(unsigned char *value, uint64_t version) {
     for (size_t i = 0; i <= VALUE / 8; i++) {
-        uint64_t word = word_of(ordinal, i);
+        uint64_t word = word_of(version, i);
         memcpy(value + 8 * i, &word, i < VALUE / 8 ? 8 : VALUE % 8);
     }
 }
 
-static void check(const unsigned char *value, uint64_t ordinal) {
+static void check(const unsigned char *value, uint64_t version) {
     unsigned char expected[VALUE];
-    fill(expected, ordinal);
+    fill(expected, version);
     for (size_t at = 0; at < VALUE; at += 8) { /* plain loads of whole words: the sanitizer remembers four of each */
         uint64_t found = 0, wanted = 0;
         memcpy(&found, value + at, VALUE - at < 8 ? VALUE - at : 8);
@@ -158,7 +158,7 @@ static void *writer(void *argument) {
                 tshm_write_end(&ring, &cursor, now);
                 newest++;
                 if (!dies && tshm_must_wake(&ring, now))
-                    os_word_wake_all(&lock.peers, lock.lines, (void *)&lock.lines->head.version);
+                    os_word_wake_all(&lock.peers, lock.lines, (void *)&lock.lines->head.sequence);
             }
         }
         if (dies) {
@@ -182,11 +182,11 @@ static void *reader(void *unused) {
         if (tshm_read_begin(&ring, &cursor) != TSHM_READABLE)
             continue;
         tshm_copy_out(value, cursor.payload, VALUE);
-        uint64_t ordinal = tshm_ordinal(&ring, &cursor);
+        uint64_t version = tshm_version(&ring, &cursor);
         if (tshm_read_retry(&cursor))
             continue;
-        insist(ordinal >= last, "a version older than the one before");
-        check(value, last = ordinal);
+        insist(version >= last, "a version older than the one before");
+        check(value, last = version);
         count(&read_count);
     }
     return unused;
@@ -214,7 +214,7 @@ static void *pinner(void *unused) {
         }
         if (turn % 32 == 16)
             sched_yield();
-        check(cursor.payload, tshm_ordinal(&ring, &cursor));
+        check(cursor.payload, tshm_version(&ring, &cursor));
         count(&pinned_count);
         tshm_unpin(&cursor, lock.entry);
     }
@@ -226,14 +226,14 @@ static void *waiter(void *unused) {
     tshm_head *head = &tshm_lines(&ring)->head;
     uint64_t seen = 0;
     while (!tshm_load(&finished, relaxed)) {
-        uint64_t version = tshm_load(&head->version, acquire);
-        if (version == seen) {
+        uint64_t sequence = tshm_load(&head->sequence, acquire);
+        if (sequence == seen) {
             tshm_announce_sleep(&ring, os_realtime_ns());
-            os_word_wait(NULL, tshm_lines(&ring), (void *)&head->version, (uint32_t)version, TSHM_SLICE);
+            os_word_wait(NULL, tshm_lines(&ring), (void *)&head->sequence, (uint32_t)sequence, TSHM_SLICE);
             continue;
         }
-        insist(version > seen, "head went back");
-        seen = version;
+        insist(sequence > seen, "head went back");
+        seen = sequence;
         count(&woken_count);
     }
     return unused;
@@ -286,7 +286,7 @@ int main(int given, char **arguments) {
 
     tshm_cursor cursor = {0};
     insist(tshm_read_begin(&ring, &cursor) == TSHM_READABLE, "the last version is not readable");
-    insist(tshm_ordinal(&ring, &cursor) == newest, "versions are missing");
+    insist(tshm_version(&ring, &cursor) == newest, "versions are missing");
     uint64_t counted = tshm_load(&tshm_lines(&ring)->writer.deaths, relaxed);
     insist(takeovers == deaths_held, "a death that the next owner was not told of");
     insist(counted && counted <= deaths_held, "deaths went uncounted"); /* one who dies before the repair is no other */

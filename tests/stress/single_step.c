@@ -101,7 +101,7 @@ static void write_next(lock_handle *mine, uint64_t version) {
     tshm_copy_in(cursor.payload, words, sizeof words);
     tshm_write_end(&ring, &cursor, now);
     if (tshm_must_wake(&ring, now))
-        os_word_wake_all(&mine->peers, lines(), (void *)&lines()->head.version);
+        os_word_wake_all(&mine->peers, lines(), (void *)&lines()->head.sequence);
 }
 
 static int read_newest(uint64_t *version, uint64_t *words) {
@@ -110,7 +110,7 @@ static int read_newest(uint64_t *version, uint64_t *words) {
     if (state != TSHM_READABLE)
         return state;
     tshm_copy_out(words, cursor.payload, 8 * WORDS);
-    *version = tshm_ordinal(&ring, &cursor);
+    *version = tshm_version(&ring, &cursor);
     return tshm_read_retry(&cursor) ? TSHM_BUSY : TSHM_READABLE;
 }
 
@@ -125,8 +125,8 @@ static void take_write_release(lock_handle *mine, uint64_t version) {
 static void sleep_and_read(lock_handle *mine) {
     uint64_t words[WORDS], version;
     tshm_announce_sleep(&ring, now);
-    uint32_t head = (uint32_t)tshm_load(&lines()->head.version, acquire);
-    os_word_wait(&mine->peers, lines(), (void *)&lines()->head.version, head, 1000);
+    uint32_t head = (uint32_t)tshm_load(&lines()->head.sequence, acquire);
+    os_word_wait(&mine->peers, lines(), (void *)&lines()->head.sequence, head, 1000);
     read_newest(&version, words);
 }
 
@@ -138,7 +138,7 @@ static void pin_and_let_go(lock_handle *mine, int expected) {
         _exit(1);
     if (expected != TSHM_READABLE)
         return;
-    if (!is_value((const uint64_t *)(const void *)cursor.payload, tshm_ordinal(&ring, &cursor)))
+    if (!is_value((const uint64_t *)(const void *)cursor.payload, tshm_version(&ring, &cursor)))
         _exit(1);
     tshm_unpin(&cursor, mine->entry);
 }
@@ -230,7 +230,7 @@ static void prepare(const char *deed, uint64_t next) {
 }
 
 /* A reader has died, perhaps with a pin, and the next version is written: let its pin be found. */
-static uint64_t outlive(uint64_t ordinal, bool by_heir) {
+static uint64_t outlive(uint64_t newest, bool by_heir) {
     for (uint32_t slot = 0; slot < ring.slot_count;
          slot++) /* our own, from prepare(): with an heir's it may be too many */
         atomic_fetch_and_explicit(&tshm_slot_of(&ring, slot)->pins[0], ~(1ull << lock.entry), memory_order_relaxed);
@@ -239,36 +239,36 @@ static uint64_t outlive(uint64_t ordinal, bool by_heir) {
         join(&heir);
         if (lock_attach(&heir) != LOCK_TAKEN)
             fail("lock_attach");
-        take_write_release(&lock, ++ordinal); /* before the heir has done so, the pin is one of the living */
+        take_write_release(&lock, ++newest); /* before the heir has done so, the pin is one of the living */
         for (uint32_t slot = 0; slot < ring.slot_count; slot++)
             atomic_fetch_and_explicit(&tshm_slot_of(&ring, slot)->pins[0], ~(1ull << heir.entry), memory_order_relaxed);
         close(heir.peers.fd);
     } else {
         for (uint32_t slot = 0; slot < ring.slot_count; slot++)
-            take_write_release(&lock, ++ordinal);
+            take_write_release(&lock, ++newest);
     }
     count.left += count_pins(~(1ull << lock.entry));
-    return ordinal;
+    return newest;
 }
 
-/* After it: what stands there, and how it goes on. `ordinal` is that of the newest version before it. */
-static uint64_t look(uint64_t ordinal, uint64_t head) {
+/* After it: what stands there, and how it goes on. `newest` is the newest version before it. */
+static uint64_t look(uint64_t newest, uint64_t head) {
     tshm_writer *writer = &lines()->writer;
     uint64_t word = tshm_load(&writer->word, relaxed), deaths = tshm_load(&writer->deaths, relaxed);
     uint64_t words[WORDS], version = 0;
     bool held = (word & TSHM_WORD_OWNER) != 0;
-    bool published = tshm_load(&lines()->head.version, relaxed) != head;
-    uint64_t seq = tshm_load(&tshm_slot_of(&ring, head + 1)->seq, relaxed);
+    bool published = tshm_load(&lines()->head.sequence, relaxed) != head;
+    uint64_t mark = tshm_load(&tshm_slot_of(&ring, head + 1)->mark, relaxed);
     count.held += held;
     count.published += published;
-    count.half += seq == 2 * head + 3;
-    count.complete += !published && seq == 2 * head + 2;
+    count.half += mark == 2 * head + 3;
+    count.complete += !published && mark == 2 * head + 2;
 
-    ordinal += published;
+    newest += published;
     int state = read_newest(&version, words);
     if (state != TSHM_READABLE)
         count.lost++;
-    else if (version != ordinal || !is_value(words, version))
+    else if (version != newest || !is_value(words, version))
         count.torn++;
 
     int taken = lock_try(&lock);
@@ -280,11 +280,11 @@ static uint64_t look(uint64_t ordinal, uint64_t head) {
     bool dirty = held || (word & TSHM_WORD_DIRTY);
     count.dirty += (taken == LOCK_RECOVERED) != dirty;
     count.uncounted += tshm_load(&writer->deaths, relaxed) != deaths + held;
-    write_next(&lock, ordinal + 1);
+    write_next(&lock, newest + 1);
     count.stuck += lock_release(&lock, true) != LOCK_TAKEN;
     if (read_newest(&version, words) != TSHM_READABLE || !is_value(words, version))
         count.torn++;
-    count.skipped += version != ordinal + 1;
+    count.skipped += version != newest + 1;
     return version;
 }
 
@@ -297,33 +297,33 @@ int main(int arguments, char **argument) {
     join(&lock);
     if (lock_attach(&lock) != LOCK_TAKEN)
         fail("lock_attach");
-    uint64_t ordinal = 0;
-    while (ordinal < 7)
-        take_write_release(&lock, ++ordinal);
+    uint64_t newest = 0;
+    while (newest < 7)
+        take_write_release(&lock, ++newest);
 
     bool done = false;
     long steps = 0;
     for (; !done && !hopeless(); steps++) {
         if (steps == STEPS_MAX)
             return CANNOT; /* loads and stores in pairs, which a step in between tears apart, as on older ARM */
-        uint64_t head = tshm_load(&lines()->head.version, relaxed);
+        uint64_t head = tshm_load(&lines()->head.sequence, relaxed);
         now = os_realtime_ns();
         prepare(deed, head + 1);
         pid_t pid = fork();
         if (pid < 0)
             fail("fork");
         if (pid == 0)
-            child(deed, ordinal + 1);
+            child(deed, newest + 1);
         done = kill_after(pid, steps);
         long pinned = count_pins(~(1ull << lock.entry));
-        ordinal = look(ordinal, head);
+        newest = look(newest, head);
         if (strcmp(deed, "pin") == 0 || strcmp(deed, "refused") == 0) {
             count.pinned += pinned;
-            ordinal = outlive(ordinal, steps % 2);
+            newest = outlive(newest, steps % 2);
         }
     }
     for (uint32_t slot = 0; slot < ring.slot_count; slot++) /* all slots once over: no pin of the dead stays */
-        take_write_release(&lock, ++ordinal);
+        take_write_release(&lock, ++newest);
     for (uint32_t slot = 0; slot < ring.slot_count; slot++)
         count.left += tshm_load(&tshm_slot_of(&ring, slot)->pins[0], relaxed) != 0;
     for (uint32_t entry = 0; entry < PRESENCE; entry++)

@@ -357,14 +357,14 @@ def test_borrow_storm(
         info = region.info()
         assert (info.pinned, info.participants) == (0, (os.getpid(),))
         newest = region.version
-        numbers = [wire.slot(n).seq for n in range(slots)]
+        numbers = [wire.slot(n).mark for n in range(slots)]
         for version in range(newest + 1, newest + 1 + 2 * slots):
             fill(words_of(value), version)
             region.write(value, timeout=0)
             with region.borrow() as t:
                 assert (typedshm.version_of(t), t) == (version, value)
         assert region.info().copies == 0, "there was always a pin to be had"
-        assert all(before < wire.slot(n).seq and not wire.slot(n).seq & 1 for n, before in enumerate(numbers))
+        assert all(before < wire.slot(n).mark and not wire.slot(n).mark & 1 for n, before in enumerate(numbers))
         assert not any(any(wire.slot(n).pins) for n in range(slots))
 
 

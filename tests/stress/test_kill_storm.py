@@ -216,7 +216,7 @@ class Storm:
         self.figures.writers_killed += number < self.WRITERS
         self.figures.struck += strike
         self.figures.mid_write += strike or (number < self.WRITERS and (held or lines.deaths > deaths))
-        self.figures.half_filled += held and any(self._wire.slot(n).seq & 1 for n in range(self._slots))
+        self.figures.half_filled += held and any(self._wire.slot(n).mark & 1 for n in range(self._slots))
         row.stay = row.staying = 0
         version = self._region.version
         self._crew.start(number)
@@ -249,7 +249,7 @@ class Storm:
                 print(
                     f"waiting after the death of lane {number}: {lines.word=:#x} {lines.head=} {lines.deaths=}", end=" "
                 )
-                print([self._wire.slot(n).seq for n in range(self._slots)], self._region.info())
+                print([self._wire.slot(n).mark for n in range(self._slots)], self._region.info())
                 print(*(self._crew.state(lane) for lane in range(len(self.TASKS))), sep="\n")
             assert waited < PATIENCE, "no further version"
         if waited > 0.1:

@@ -9,7 +9,7 @@
  * A REGION holds the newest versions of one value of a fixed size, the payload:
  *
  *     0     header      256 bytes, written once, before `state` says ready
- *     256   head        which version is the newest
+ *     256   head        the sequence number of the newest version
  *     384   waiting     until when somebody may be asleep on `head`
  *     512   writer      the writers' lock word, and what is known of dead owners
  *     640   presence    one entry for each participant that may write
@@ -20,22 +20,22 @@
  * process id that anybody relies on. Words that several processes store to lie on 128-byte lines of
  * their own (two cache lines: neighbours are prefetched in pairs).
  *
- * THE RING. Version v lives in slot v % slot_count. `slot.seq` is 2v + 1 while v is being written and
- * 2v once it is complete; `head` is the newest complete version, 0 when there is none. A writer,
- * alone because it holds the lock, marks the slot odd, fills it, marks it even and stores `head`
- * last. A reader loads `head`, insists that the slot's seq EQUALS 2 * head, copies, and looks again.
- * To accept any even seq would be wrong: it may belong to a write whose author died before `head`
- * and which the next writer will do over.
+ * THE RING. Every version has a sequence number; the one with number s lies in slot s % slot_count.
+ * `slot.mark` is 2s + 1 while it is being written and 2s once it is complete; `head` is the number of
+ * the newest complete version, 0 when there is none. A writer, alone because it holds the lock, marks
+ * the slot odd, fills it, marks it even and stores `head` last. A reader loads `head`, requires that
+ * the slot's mark EQUALS 2 * head, copies, and looks again. To accept any even mark would be wrong: it
+ * may belong to a write whose author died before storing `head`, and which the next writer repeats.
  *
  * A killed writer needs no repair: the next one starts again at head + 1. With one slot that slot
  * was the only copy, so the value is lost until the next whole write; with two or more, nothing is.
  *
  * PINS. A reader that wants to look at a slot in place sets its bit in the slot's pin words, then
  * makes sure that the slot still holds `head`. A writer marks its slot odd, then looks for pins, and
- * if there are any restores the mark and passes on to the next number. So numbers may skip; what
- * users see as the version is the slot's `ordinal`, which never does. At most slot_count - 2 slots
- * may be pinned, by however many readers, so that a writer always finds one: a reader that makes it
- * more takes its pin back, and copies.
+ * if there are any restores the mark and goes on to the next number. So sequence numbers may skip; the
+ * number that users see, the slot's `version`, never does. At most slot_count - 2 slots may be pinned,
+ * by however many readers, so that a writer always finds one: a reader that exceeds that takes its pin
+ * back, and copies.
  *
  * THE WRITERS' LOCK is a word that names its owner by presence entry; whether that owner lives is
  * asked of the kernel. See TSHM_WORD_* below.
@@ -120,7 +120,7 @@ typedef struct tshm_header {
 } tshm_header;
 
 typedef struct tshm_head {
-    tshm_atomic_u64 version; /* the newest; its low half is the word that waiters sleep on */
+    tshm_atomic_u64 sequence; /* of the newest version; its low half is the word that waiters sleep on */
     uint8_t reserved[120];
 } tshm_head;
 
@@ -154,8 +154,8 @@ typedef struct tshm_presence {
 } tshm_presence;
 
 typedef struct tshm_slot {
-    tshm_atomic_u64 seq;                  /*  0  2v + 1 while v is written, 2v when complete */
-    tshm_atomic_u64 ordinal;              /*  8  the version as users count it */
+    tshm_atomic_u64 mark;                 /*  0  2s + 1 while sequence number s is written, 2s when complete */
+    tshm_atomic_u64 version;              /*  8  the number that users see */
     tshm_atomic_u64 time;                 /* 16  of publication, ns since 1970 */
     uint64_t reserved[5];                 /* 24 */
     tshm_atomic_u64 pins[TSHM_PIN_WORDS]; /* 64  a bit for each presence entry */
@@ -363,23 +363,23 @@ static inline tshm_region *tshm_lines(const tshm_ring *ring) {
     return (tshm_region *)ring->base;
 }
 
-static inline tshm_slot *tshm_slot_of(const tshm_ring *ring, uint64_t version) {
-    return (tshm_slot *)(ring->base + ring->slots_offset + version % ring->slot_count * ring->slot_stride);
+static inline tshm_slot *tshm_slot_of(const tshm_ring *ring, uint64_t sequence) {
+    return (tshm_slot *)(ring->base + ring->slots_offset + sequence % ring->slot_count * ring->slot_stride);
 }
 
 /* One version in its slot, as a reader or the writer sees it. */
 typedef struct tshm_cursor {
-    uint64_t version; /* the ring's number */
+    uint64_t sequence;
     tshm_slot *slot;
     unsigned char *payload;
 } tshm_cursor;
 
 enum { TSHM_NOTHING = 0, TSHM_READABLE = 1, TSHM_BUSY = -1 };
 
-static inline tshm_cursor tshm_cursor_at(const tshm_ring *ring, uint64_t version) {
+static inline tshm_cursor tshm_cursor_at(const tshm_ring *ring, uint64_t sequence) {
     tshm_cursor cursor;
-    cursor.version = version;
-    cursor.slot = tshm_slot_of(ring, version);
+    cursor.sequence = sequence;
+    cursor.slot = tshm_slot_of(ring, sequence);
     cursor.payload = (unsigned char *)cursor.slot + sizeof(tshm_slot);
     return cursor;
 }
@@ -387,25 +387,25 @@ static inline tshm_cursor tshm_cursor_at(const tshm_ring *ring, uint64_t version
 /* Find the newest version. TSHM_BUSY: a writer has just taken its slot; begin again. */
 static inline int tshm_read_begin(const tshm_ring *ring, tshm_cursor *cursor) {
     /* acquire, with the release store of head in tshm_write_end */
-    uint64_t version = tshm_load(&tshm_lines(ring)->head.version, acquire);
-    if (version == 0)
+    uint64_t sequence = tshm_load(&tshm_lines(ring)->head.sequence, acquire);
+    if (sequence == 0)
         return TSHM_NOTHING;
-    *cursor = tshm_cursor_at(ring, version);
-    /* acquire, with the release store of the even seq in tshm_write_end: the payload it completed */
-    return tshm_load(&cursor->slot->seq, acquire) == 2 * version ? TSHM_READABLE : TSHM_BUSY;
+    *cursor = tshm_cursor_at(ring, sequence);
+    /* acquire, with the release store of the even mark in tshm_write_end: the payload it completed */
+    return tshm_load(&cursor->slot->mark, acquire) == 2 * sequence ? TSHM_READABLE : TSHM_BUSY;
 }
 
 /* True if a writer came by since tshm_read_begin, so that what was copied may be torn. */
 static inline int tshm_read_retry(const tshm_cursor *cursor) {
-    /* acquire fence, with the fence in tshm_write_begin: whoever saw a byte of the next write sees its odd seq */
+    /* acquire fence, with the fence in tshm_write_begin: whoever saw a byte of the next write sees its odd mark */
     tshm_fence(acquire);
-    return tshm_load(&cursor->slot->seq, relaxed) != 2 * cursor->version;
+    return tshm_load(&cursor->slot->mark, relaxed) != 2 * cursor->sequence;
 }
 
-/* The version as users count it. Call between tshm_read_begin and tshm_read_retry. With fewer than
- * three slots there are no pins, so no number is ever passed by and the two counts are one. */
-static inline uint64_t tshm_ordinal(const tshm_ring *ring, const tshm_cursor *cursor) {
-    return ring->slot_count < 3 ? cursor->version : tshm_load(&cursor->slot->ordinal, relaxed);
+/* The version, as users count it. Call between tshm_read_begin and tshm_read_retry. With fewer than
+ * three slots there are no pins, so no number is ever skipped and the two are equal. */
+static inline uint64_t tshm_version(const tshm_ring *ring, const tshm_cursor *cursor) {
+    return ring->slot_count < 3 ? cursor->sequence : tshm_load(&cursor->slot->version, relaxed);
 }
 
 /* ---- looking in place ----------------------------------------------------------------------- */
@@ -449,10 +449,10 @@ static inline int tshm_pin(const tshm_ring *ring, const tshm_cursor *cursor, uin
     /* Two pairs. With the fence in tshm_write_begin: either the writer sees the pin, or we see what it had published
      * before, a newer head. With itself in another reader: of two who pin, one sees the other's pin. */
     tshm_fence(seq_cst);
-    /* Not seq, which says the same most of the time: it may have been restored by a writer who took our pin for that of
-     * our predecessor in the presence entry, which died. No writer looks for pins at the newest version. */
+    /* Not mark, which says the same most of the time: it may have been restored by a writer who took our pin for that
+     * of our predecessor in the presence entry, which died. No writer looks for pins at the newest version. */
     int state = TSHM_READABLE;
-    if (tshm_load(&tshm_lines(ring)->head.version, relaxed) != cursor->version)
+    if (tshm_load(&tshm_lines(ring)->head.sequence, relaxed) != cursor->sequence)
         state = TSHM_BUSY;
     else if (/* whoever lives is asked of the kernel only if it matters */
              tshm_count_pinned(ring, NULL, NULL) + 2 > ring->slot_count &&
@@ -491,20 +491,20 @@ static inline int tshm_pinned(tshm_slot *slot, tshm_alive alive, void *context) 
  * nothing: a slot left odd is no reader's and the next writer's first choice. */
 static inline int tshm_write_begin(const tshm_ring *ring, tshm_alive alive, void *context, tshm_cursor *cursor) {
     /* relaxed: only holders of the lock store head, and the lock ordered us behind them */
-    uint64_t head = tshm_load(&tshm_lines(ring)->head.version, relaxed);
+    uint64_t head = tshm_load(&tshm_lines(ring)->head.sequence, relaxed);
     for (uint32_t ahead = 1; ahead <= 2 * ring->slot_count; ahead++) { /* counts, as a garbage head may wrap around */
-        uint64_t version = head + ahead;
-        if (ring->slot_count > 1 && version % ring->slot_count == head % ring->slot_count)
+        uint64_t sequence = head + ahead;
+        if (ring->slot_count > 1 && sequence % ring->slot_count == head % ring->slot_count)
             continue; /* the newest version itself: never touched while it is the newest */
-        *cursor = tshm_cursor_at(ring, version);
-        uint64_t before = tshm_load(&cursor->slot->seq, relaxed);
-        tshm_store(&cursor->slot->seq, 2 * version + 1, relaxed);
+        *cursor = tshm_cursor_at(ring, sequence);
+        uint64_t before = tshm_load(&cursor->slot->mark, relaxed);
+        tshm_store(&cursor->slot->mark, 2 * sequence + 1, relaxed);
         /* Two pairs. As a release fence, with the acquire fence in tshm_read_retry: no payload store is seen before
-         * the odd seq. Sequentially consistent, with the fence between a reader's pin and its look at head, in
+         * the odd mark. Sequentially consistent, with the fence between a reader's pin and its look at head, in
          * tshm_pin: either it sees that head has moved on from this slot, or we see its pin. Without pins (fewer than
          * three slots) release is enough. */
         if (ring->slot_count < 3) {
-            tshm_streaming_fence(); /* streaming stores to come must not overtake the odd seq either */
+            tshm_streaming_fence(); /* streaming stores to come must not overtake the odd mark either */
             tshm_fence(release);
             return 1;
         }
@@ -512,7 +512,7 @@ static inline int tshm_write_begin(const tshm_ring *ring, tshm_alive alive, void
         if (!tshm_pinned(cursor->slot, alive, context))
             return 1;
         if (before <= 2 * head) /* else it is what a killed writer left before `head`, and nobody's */
-            tshm_store(&cursor->slot->seq, before, release); /* for the reader who pinned it */
+            tshm_store(&cursor->slot->mark, before, release); /* for the reader who pinned it */
     }
     return 0;
 }
@@ -520,16 +520,16 @@ static inline int tshm_write_begin(const tshm_ring *ring, tshm_alive alive, void
 /* Publish what was written into cursor->payload. `now` is in ns since 1970. */
 static inline void tshm_write_end(const tshm_ring *ring, const tshm_cursor *cursor, uint64_t now) {
     tshm_region *lines = tshm_lines(ring);
-    uint64_t ordinal = cursor->version;
+    uint64_t version = cursor->sequence;
     if (ring->slot_count >= 3) {
-        uint64_t head = tshm_load(&lines->head.version, relaxed); /* ours, as in tshm_write_begin */
-        ordinal = head ? tshm_load(&tshm_slot_of(ring, head)->ordinal, relaxed) + 1 : 1;
+        uint64_t head = tshm_load(&lines->head.sequence, relaxed); /* ours, as in tshm_write_begin */
+        version = head ? tshm_load(&tshm_slot_of(ring, head)->version, relaxed) + 1 : 1;
     }
-    tshm_store(&cursor->slot->ordinal, ordinal, relaxed);
+    tshm_store(&cursor->slot->version, version, relaxed);
     tshm_store(&cursor->slot->time, now, relaxed);
     tshm_streaming_fence(); /* whoever filled the slot may have used streaming stores */
-    tshm_store(&cursor->slot->seq, 2 * cursor->version, release); /* with the acquire load in tshm_read_begin */
-    tshm_store(&lines->head.version, cursor->version, release);   /* with the acquire load in tshm_read_begin */
+    tshm_store(&cursor->slot->mark, 2 * cursor->sequence, release); /* with the acquire load in tshm_read_begin */
+    tshm_store(&lines->head.sequence, cursor->sequence, release);   /* with the acquire load in tshm_read_begin */
 }
 
 /* ---- waiting -------------------------------------------------------------------------------- */

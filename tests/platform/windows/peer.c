@@ -29,9 +29,9 @@ static uint64_t read_newest(const tshm_ring *ring, uint64_t words[WORDS]) {
         if (found != TSHM_READABLE)
             continue;
         tshm_copy_out(words, cursor.payload, WORDS * sizeof *words);
-        uint64_t ordinal = tshm_ordinal(ring, &cursor);
+        uint64_t version = tshm_version(ring, &cursor);
         if (!tshm_read_retry(&cursor))
-            return ordinal;
+            return version;
     }
 }
 
@@ -54,7 +54,7 @@ static void raise_all(const tshm_ring *ring, lock_handle *lock) {
     tshm_copy_in(cursor.payload, words, sizeof words);
     tshm_write_end(ring, &cursor, now);
     if (tshm_must_wake(ring, now))
-        os_word_wake_all(&lock->peers, tshm_lines(ring), &tshm_lines(ring)->head.version);
+        os_word_wake_all(&lock->peers, tshm_lines(ring), &tshm_lines(ring)->head.sequence);
 }
 
 int main(int count, char **arguments) {

@@ -181,7 +181,7 @@ struct os_bed {
 };
 
 static tshm_sleepers *sleepers_of(tshm_region *lines, const void *word) {
-    return word == (const void *)&lines->head.version ? &lines->waiting.sleepers : &lines->writer.sleepers;
+    return word == (const void *)&lines->head.sequence ? &lines->waiting.sleepers : &lines->writer.sleepers;
 }
 
 static void clear_bit(tshm_sleepers *sleepers, uint32_t number) {

@@ -22,14 +22,14 @@ int pins_take(Ring *self, tshm_cursor *cursor, uint64_t *version) {
     gate_shut(pins);
     if (!pins->shut) { /* close() gives up the presence entry, and so the right to pin */
         state = tshm_read_begin(&self->ring, cursor);
-        uint32_t *users = state == TSHM_READABLE ? &pins->users[cursor->version % self->ring.slot_count] : NULL;
+        uint32_t *users = state == TSHM_READABLE ? &pins->users[cursor->sequence % self->ring.slot_count] : NULL;
         if (users && !*users) {
             state = tshm_pin(&self->ring, cursor, self->mutex->lock.entry, lock_alive, &self->mutex->lock);
             pins->slots += state == TSHM_READABLE;
         }
         if (state == TSHM_READABLE) {
             ++*users;
-            *version = tshm_ordinal(&self->ring, cursor);
+            *version = tshm_version(&self->ring, cursor);
         }
     }
     gate_open(pins);
@@ -49,7 +49,7 @@ static void leave(Ring *self) {
 void pins_give(Ring *self, const tshm_cursor *cursor) {
     ring_pins *pins = &self->pins;
     gate_shut(pins);
-    if (!--pins->users[cursor->version % self->ring.slot_count]) {
+    if (!--pins->users[cursor->sequence % self->ring.slot_count]) {
         pins->slots--;
         /* at the interpreter's end the region may have been left already, and our entry be somebody else's */
         if (!tshm_load(&self->mutex->detached, relaxed))

@@ -25,7 +25,7 @@ struct reading {
     const Ring *ring;
     void *to;
     struct wanted wanted;
-    uint64_t ordinal;
+    uint64_t version;
     int state;
 };
 
@@ -34,20 +34,20 @@ struct reading {
  * be about to get its mark back: TSHM_BUSY, rather than miss what is not lost. */
 static int begin_after(const tshm_ring *ring, struct wanted wanted, tshm_cursor *cursor) {
     /* acquire, with the release store of head in tshm_write_end: every version up to there */
-    uint64_t head = tshm_load(&tshm_lines(ring)->head.version, acquire);
+    uint64_t head = tshm_load(&tshm_lines(ring)->head.sequence, acquire);
     uint64_t oldest = UINT64_MAX, probed = UINT64_MAX;
     for (uint32_t i = 0; i < ring->slot_count; i++) {
         tshm_slot *slot = tshm_slot_of(ring, i);
-        uint64_t seq = tshm_load(&slot->seq, acquire); /* with the release store of the even seq in tshm_write_end */
-        if (seq & 1 && !wanted.settled) {
-            uint64_t ordinal = tshm_load(&slot->ordinal, relaxed); /* of what was there before */
-            if (ordinal > wanted.after && ordinal < probed && tshm_is_pinned(slot, NULL, NULL))
-                probed = ordinal;
+        uint64_t mark = tshm_load(&slot->mark, acquire); /* with the release store of the even mark in tshm_write_end */
+        if (mark & 1 && !wanted.settled) {
+            uint64_t version = tshm_load(&slot->version, relaxed); /* of what was there before */
+            if (version > wanted.after && version < probed && tshm_is_pinned(slot, NULL, NULL))
+                probed = version;
         }
-        tshm_cursor found = tshm_cursor_at(ring, seq / 2);
-        uint64_t ordinal = tshm_ordinal(ring, &found);
-        if (found.version <= head && ordinal > wanted.after && ordinal < oldest && !tshm_read_retry(&found)) {
-            oldest = ordinal;
+        tshm_cursor found = tshm_cursor_at(ring, mark / 2);
+        uint64_t version = tshm_version(ring, &found);
+        if (found.sequence <= head && version > wanted.after && version < oldest && !tshm_read_retry(&found)) {
+            oldest = version;
             *cursor = found;
         }
     }
@@ -65,24 +65,24 @@ static inline void read_once(void *context) {
     if (reading->state != TSHM_READABLE)
         return;
     tshm_copy_out(reading->to, cursor.payload, self->size);
-    reading->ordinal = tshm_ordinal(&self->ring, &cursor);
+    reading->version = tshm_version(&self->ring, &cursor);
     reading->state = tshm_read_retry(&cursor) ? TSHM_BUSY : TSHM_READABLE;
 }
 
-static int try_read_apart(Ring *self, void *to, struct wanted wanted, uint64_t *ordinal) {
+static int try_read_apart(Ring *self, void *to, struct wanted wanted, uint64_t *version) {
     struct reading reading = {self, to, wanted, 0, TSHM_NOTHING};
     ring_work_apart(self, read_once, &reading);
-    *ordinal = reading.ordinal;
+    *version = reading.version;
     return reading.state;
 }
 
 /* One attempt to copy a version: TSHM_NOTHING, TSHM_READABLE (done) or TSHM_BUSY. */
-static int try_read(Ring *self, void *to, struct wanted wanted, uint64_t *ordinal) {
+static int try_read(Ring *self, void *to, struct wanted wanted, uint64_t *version) {
     if (self->size > RING_LARGE)
-        return try_read_apart(self, to, wanted, ordinal);
+        return try_read_apart(self, to, wanted, version);
     struct reading reading = {self, to, wanted, 0, TSHM_NOTHING}; /* of its own, so that it stays in registers */
     read_once(&reading);
-    *ordinal = reading.ordinal;
+    *version = reading.version;
     return reading.state;
 }
 
@@ -92,7 +92,7 @@ static const char *unreadable(const Ring *self) {
 }
 
 /* Writers beat every attempt: read while they are locked out. A reader does not wait for ever, whatever the default. */
-static bool read_locked(Ring *self, void *to, struct wanted wanted, uint64_t *ordinal) {
+static bool read_locked(Ring *self, void *to, struct wanted wanted, uint64_t *version) {
     int64_t ns = self->timeout < PATIENCE_LOCKED ? self->timeout : PATIENCE_LOCKED;
     int result = mutex_acquire_to_read(self->mutex, ns);
     if (result != MUTEX_TAKEN) {
@@ -104,7 +104,7 @@ static bool read_locked(Ring *self, void *to, struct wanted wanted, uint64_t *or
     self->mutex->brief = self->mutex->depth == 1;
     bool closed = !self->mapping; /* meanwhile, while arrays from borrow() keep the lock in working order */
     wanted.settled = true;
-    int state = closed ? TSHM_BUSY : try_read(self, to, wanted, ordinal);
+    int state = closed ? TSHM_BUSY : try_read(self, to, wanted, version);
     self->mutex->brief = brief;
     /* nothing was repaired: a dead writer's mark stays for the next writer to report */
     bool kept = mutex_release(self->mutex, false);
@@ -114,7 +114,7 @@ static bool read_locked(Ring *self, void *to, struct wanted wanted, uint64_t *or
 }
 
 /* Writers beat every attempt, and this handle has no lock to keep them out with: try for a while longer. */
-static bool read_patiently(Ring *self, void *to, struct wanted wanted, uint64_t *ordinal) {
+static bool read_patiently(Ring *self, void *to, struct wanted wanted, uint64_t *version) {
     uint64_t start = os_monotonic_ns(), before = 0;
     int64_t patience = self->timeout < PATIENCE_READ_ONLY ? self->timeout : PATIENCE_READ_ONLY;
     bool moved = false;
@@ -127,17 +127,17 @@ static bool read_patiently(Ring *self, void *to, struct wanted wanted, uint64_t 
         }
         Py_INCREF((PyObject *)mapping);
         tshm_head *head = &tshm_lines(&self->ring)->head;
-        uint64_t version = tshm_load(&head->version, acquire);
-        moved = moved || (before && version != before);
-        before = version;
+        uint64_t sequence = tshm_load(&head->sequence, acquire);
+        moved = moved || (before && sequence != before);
+        before = sequence;
         Py_BEGIN_ALLOW_THREADS
-        os_word_wait(NULL, tshm_lines(&self->ring), (void *)&head->version, (uint32_t)version, 100000);
+        os_word_wait(NULL, tshm_lines(&self->ring), (void *)&head->sequence, (uint32_t)sequence, 100000);
         Py_END_ALLOW_THREADS
         Py_DECREF((PyObject *)mapping);
         if (PyErr_CheckSignals() < 0)
             return false;
         wanted.settled = os_monotonic_ns() - start > TSHM_SLICE; /* a writer held up for so long is as good as dead */
-        state = self->mapping ? try_read(self, to, wanted, ordinal) : TSHM_BUSY;
+        state = self->mapping ? try_read(self, to, wanted, version) : TSHM_BUSY;
         if (state == TSHM_READABLE)
             return true;
     } while ((int64_t)(os_monotonic_ns() - start) < patience);
@@ -145,14 +145,14 @@ static bool read_patiently(Ring *self, void *to, struct wanted wanted, uint64_t 
     return false;
 }
 
-bool reading_remember(Ring *self, uint64_t ordinal) {
+bool reading_remember(Ring *self, uint64_t version) {
     uint64_t *position = position_version(&self->position);
-    if (position && *position < ordinal)
-        *position = ordinal;
+    if (position && *position < version)
+        *position = version;
     return position != NULL;
 }
 
-static inline bool read_version(Ring *self, void *to, struct wanted wanted, uint64_t *ordinal) {
+static inline bool read_version(Ring *self, void *to, struct wanted wanted, uint64_t *version) {
     int state = TSHM_BUSY;
     for (uint64_t tries = 0; state == TSHM_BUSY && tries < FUTILE_TRIES; tries++) {
         if (tries)
@@ -161,14 +161,14 @@ static inline bool read_version(Ring *self, void *to, struct wanted wanted, uint
             ring_fail(self, "closed");
             return false;
         }
-        state = try_read(self, to, wanted, ordinal);
+        state = try_read(self, to, wanted, version);
     }
     if (state == TSHM_NOTHING) {
         ring_fail(self, "empty");
         return false;
     }
     if (state == TSHM_BUSY &&
-        !(self->mutex ? read_locked(self, to, wanted, ordinal) : read_patiently(self, to, wanted, ordinal)))
+        !(self->mutex ? read_locked(self, to, wanted, version) : read_patiently(self, to, wanted, version)))
         return false;
     if (self->mapping && ring_is_gone(self)) {
         ring_fail(self, "gone");
@@ -177,29 +177,29 @@ static inline bool read_version(Ring *self, void *to, struct wanted wanted, uint
     return true;
 }
 
-bool reading_copy(Ring *self, void *to, uint64_t after, bool every, uint64_t *ordinal) {
+bool reading_copy(Ring *self, void *to, uint64_t after, bool every, uint64_t *version) {
     struct wanted wanted = {after, every, false};
-    return read_version(self, to, wanted, ordinal);
+    return read_version(self, to, wanted, version);
 }
 
 /* Fill a value's buffer, and remember that this thread has got it. */
-static inline bool fill(Ring *self, Py_buffer *view, struct wanted wanted, uint64_t *ordinal) {
+static inline bool fill(Ring *self, Py_buffer *view, struct wanted wanted, uint64_t *version) {
     if ((size_t)view->len >= self->size)
-        return read_version(self, view->buf, wanted, ordinal) && reading_remember(self, *ordinal);
+        return read_version(self, view->buf, wanted, version) && reading_remember(self, *version);
     PyErr_Format(PyExc_ValueError, "expected room for %zu bytes, found %zd", self->size, view->len);
     return false;
 }
 
-static bool remember_version(PyObject *structure, uint64_t ordinal) {
-    PyObject *version = PyLong_FromUnsignedLongLong(ordinal);
-    if (!version)
+static bool remember_version(PyObject *structure, uint64_t version) {
+    PyObject *number = PyLong_FromUnsignedLongLong(version);
+    if (!number)
         return false;
-    struct_set_state(structure, version);
+    struct_set_state(structure, number);
     return true;
 }
 
 /* A new value, and which version it is. */
-static inline PyObject *read_value(Ring *self, struct wanted wanted, uint64_t *ordinal) {
+static inline PyObject *read_value(Ring *self, struct wanted wanted, uint64_t *version) {
     PyObject *value = self->values.type && self->size <= RING_LARGE
                           ? ring_new_value(self->values.create, self->values.type)
                           : PyObject_CallNoArgs(self->values.make);
@@ -210,9 +210,9 @@ static inline PyObject *read_value(Ring *self, struct wanted wanted, uint64_t *o
         Py_DECREF(value);
         return NULL;
     }
-    bool done = fill(self, &view, wanted, ordinal);
+    bool done = fill(self, &view, wanted, version);
     PyBuffer_Release(&view);
-    if (!done || (self->values.type && !remember_version(value, *ordinal))) {
+    if (!done || (self->values.type && !remember_version(value, *version))) {
         Py_DECREF(value);
         return NULL;
     }
@@ -225,18 +225,18 @@ static inline PyObject *read_value(Ring *self, struct wanted wanted, uint64_t *o
 
 PyObject *reading_read(PyObject *object, PyObject *unused) {
     (void)unused;
-    uint64_t ordinal = 0;
-    return read_value((Ring *)object, NEWEST, &ordinal);
+    uint64_t version = 0;
+    return read_value((Ring *)object, NEWEST, &version);
 }
 
 /* (version, value), of the oldest version above `after`; of the newest if that is None. */
 PyObject *reading_read_after(PyObject *object, PyObject *after) {
     struct wanted wanted = {0, after != Py_None, false};
-    uint64_t ordinal = 0;
+    uint64_t version = 0;
     if (wanted.every && (wanted.after = PyLong_AsUnsignedLongLong(after)) == (uint64_t)-1 && PyErr_Occurred())
         return NULL;
-    PyObject *value = read_value((Ring *)object, wanted, &ordinal);
-    return value ? Py_BuildValue("KN", (unsigned long long)ordinal, value) : NULL;
+    PyObject *value = read_value((Ring *)object, wanted, &version);
+    return value ? Py_BuildValue("KN", (unsigned long long)version, value) : NULL;
 }
 
 PyObject *reading_read_into(PyObject *object, PyObject *value) {
@@ -252,11 +252,11 @@ PyObject *reading_read_into(PyObject *object, PyObject *value) {
         Py_DECREF(target);
         return NULL;
     }
-    uint64_t ordinal = 0;
-    bool done = fill(self, &view, NEWEST, &ordinal);
+    uint64_t version = 0;
+    bool done = fill(self, &view, NEWEST, &version);
     PyBuffer_Release(&view);
     if (done && structure && !lease_is_on(value)) /* whose state is its lease */
-        done = remember_version(value, ordinal);
+        done = remember_version(value, version);
     Py_DECREF(target);
     if (!done)
         return NULL;
@@ -265,36 +265,36 @@ PyObject *reading_read_into(PyObject *object, PyObject *value) {
 
 /* The newest complete version as users count it, and when it was published. 0 when empty. Never blocks: should the
  * slot never agree with head, as only a corrupt region would have it, what stands there has to do. */
-static uint64_t newest_ordinal(const tshm_ring *ring, uint64_t *time) {
-    uint64_t ordinal = 0;
+static uint64_t newest_version(const tshm_ring *ring, uint64_t *time) {
+    uint64_t version = 0;
     for (int tries = 0; tries < 1000; tries++) {
         tshm_cursor cursor;
         if (tshm_read_begin(ring, &cursor) == TSHM_NOTHING)
             return 0;
-        ordinal = tshm_ordinal(ring, &cursor);
+        version = tshm_version(ring, &cursor);
         *time = tshm_load(&cursor.slot->time, relaxed);
-        /* with fewer than three slots the ordinal is the number itself, whatever the slot is going through */
+        /* with fewer than three slots the version is the sequence number itself, whatever the slot is going through */
         if (ring->slot_count < 3 || !tshm_read_retry(&cursor))
             break;
     }
-    return ordinal;
+    return version;
 }
 
-bool reading_newest(Ring *self, uint64_t *ordinal, uint64_t *time) {
+bool reading_newest(Ring *self, uint64_t *version, uint64_t *time) {
     *time = 0;
-    *ordinal = newest_ordinal(&self->ring, time);
+    *version = newest_version(&self->ring, time);
     if (!mapping_holds(self->held, self->instance)) {
         ring_fail(self, "gone");
         return false;
     }
-    return *ordinal || ring_look(self); /* a file cut short shows zeros where head was */
+    return *version || ring_look(self); /* a file cut short shows zeros where head was */
 }
 
 /* Is there a version above `after`? 1 or 0, or -1 and an error set. With 0 comes a number that head had then: whatever
  * is published later, it changes that. */
 static int find_newer(Ring *self, uint64_t after, bool slept, uint32_t *number) {
     /* before the look at what is there; acquire, with the release store in tshm_write_end */
-    *number = (uint32_t)tshm_load(&tshm_lines(&self->ring)->head.version, acquire);
+    *number = (uint32_t)tshm_load(&tshm_lines(&self->ring)->head.sequence, acquire);
     uint64_t newest, time;
     if (!reading_newest(self, &newest, &time))
         return -1;
@@ -307,7 +307,7 @@ static int find_newer(Ring *self, uint64_t after, bool slept, uint32_t *number) 
 static bool await_newer(Ring *self, uint64_t after, int64_t ns) {
     uint64_t start = os_monotonic_ns();
     for (bool slept = false; self->mapping; slept = true) {
-        void *word = (void *)&tshm_lines(&self->ring)->head.version; /* its low half: little-endian */
+        void *word = (void *)&tshm_lines(&self->ring)->head.sequence; /* its low half: little-endian */
         uint32_t number;
         int found = find_newer(self, after, slept, &number);
         if (found)
@@ -393,8 +393,8 @@ PyObject *reading_newer(PyObject *object, PyObject *args) {
 }
 
 int reading_newest_locked(Ring *self, void *to) {
-    uint64_t ordinal;
-    int state = try_read(self, to, NEWEST, &ordinal);
+    uint64_t version;
+    int state = try_read(self, to, NEWEST, &version);
     if (state < 0) /* nobody else may write now */
         ring_fail(self, unreadable(self));
     return state;

@@ -5,14 +5,14 @@
 #include "ring/ring.h"
 
 /* Copies the newest version; `every`: the oldest above `after`. False and an error set if there is none. */
-bool reading_copy(Ring *ring, void *to, uint64_t after, bool every, uint64_t *ordinal);
+bool reading_copy(Ring *ring, void *to, uint64_t after, bool every, uint64_t *version);
 /* For update(): the newest value, read under the lock. 1 done, 0 region is empty, < 0 error set. */
 int reading_newest_locked(Ring *ring, void *to);
 /* The newest complete version as users count it, 0 when empty, and when it was published. Never blocks. False and an
  * error set if the region is gone. */
-bool reading_newest(Ring *ring, uint64_t *ordinal, uint64_t *time);
+bool reading_newest(Ring *ring, uint64_t *version, uint64_t *time);
 /* This thread has got a version. False and an error set when out of memory. */
-bool reading_remember(Ring *ring, uint64_t ordinal);
+bool reading_remember(Ring *ring, uint64_t version);
 
 /* The verbs, as methods. */
 PyObject *reading_read(PyObject *self, PyObject *unused);

@@ -194,8 +194,8 @@ static PyObject *get_version(PyObject *object, void *unused) {
     Ring *self = (Ring *)object;
     if (!self->mapping)
         return ring_fail(self, "closed");
-    uint64_t ordinal, time;
-    return reading_newest(self, &ordinal, &time) ? PyLong_FromUnsignedLongLong(ordinal) : NULL;
+    uint64_t version, time;
+    return reading_newest(self, &version, &time) ? PyLong_FromUnsignedLongLong(version) : NULL;
 }
 
 static PyObject *get_newest(PyObject *object, void *unused) {
@@ -203,10 +203,10 @@ static PyObject *get_newest(PyObject *object, void *unused) {
     Ring *self = (Ring *)object;
     if (!self->mapping)
         return ring_fail(self, "closed");
-    uint64_t ordinal, time;
-    if (!reading_newest(self, &ordinal, &time))
+    uint64_t version, time;
+    if (!reading_newest(self, &version, &time))
         return NULL;
-    return Py_BuildValue("KK", (unsigned long long)ordinal, (unsigned long long)time);
+    return Py_BuildValue("KK", (unsigned long long)version, (unsigned long long)time);
 }
 
 static PyObject *get_closed(PyObject *object, void *unused) {

@@ -40,7 +40,7 @@ void writing_publish(Ring *self, const tshm_cursor *cursor) {
     tshm_write_end(&self->ring, cursor, now);
     if (tshm_must_wake(&self->ring, now))
         os_word_wake_all(&self->mutex->lock.peers, tshm_lines(&self->ring),
-                         (void *)&tshm_lines(&self->ring)->head.version);
+                         (void *)&tshm_lines(&self->ring)->head.sequence);
 }
 
 bool writing_begin(Ring *self, tshm_cursor *cursor) {

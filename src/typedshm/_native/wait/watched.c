@@ -8,7 +8,7 @@
 static const uint64_t POLL_SLICE = 2000000; /* ns: nobody wakes those who cannot announce themselves */
 
 static void *word_of(const Mapping *mapping) {
-    return &((tshm_region *)mapping->memory.start)->head.version; /* its low half: little-endian */
+    return &((tshm_region *)mapping->memory.start)->head.sequence; /* its low half: little-endian */
 }
 
 uint32_t watched_number(const Mapping *mapping) {
