@@ -298,14 +298,6 @@ def test_a_file_that_is_no_region_is_refused_and_untouched(tmp_path, content):
     assert looks(path) == before
 
 
-def test_an_empty_file_becomes_a_region(tmp_path):
-    (tmp_path / "car").touch()
-    with pytest.raises(typedshm.RegionNotFound):
-        typedshm.attach(tmp_path / "car", Car)
-    with typedshm.create(tmp_path / "car", Car) as car:
-        assert car.version == 0
-
-
 @marks.region_files
 @pytest.mark.parametrize("content", [b"", b"hello", b"x" * 10_000], ids=["empty", "short", "long"])
 def test_a_file_of_ours_under_a_regions_name_that_nobody_has_open_is_made_anew(content):

@@ -245,7 +245,7 @@ def test_after_everybody_was_killed_in_the_middle(tmp_path):
         assert (car.version, car.info().deaths) == (6, 1)
 
 
-# ---- cut off, or half made ------------------------------------------------------------------------------------------
+# ---- cut off --------------------------------------------------------------------------------------------------------
 
 
 def test_a_truncated_copy_is_refused_at_every_length(tmp_path):
@@ -299,30 +299,6 @@ def test_blocks_that_never_reached_the_disk_are_zeros(tmp_path, missing):
                 car.read()
         car.write(whole(6))
         assert car.read() == whole(6)
-
-
-HALF_MADE = {
-    "only the magic number": lambda content: content[:8],
-    "room, but no header": lambda content: content[:8] + bytes(len(content) - 8),
-    "a header that is not ready": lambda content: content[:248] + b"\1\0\0\0" + content[252:],
-    "a header without its state": lambda content: content[:248] + b"\0\0\0\0" + content[252:],
-}
-
-
-@pytest.mark.parametrize("verb", ["create", "open"])
-@pytest.mark.parametrize("case", HALF_MADE)
-def test_a_region_that_was_just_being_made_is_made_anew(tmp_path, case, verb):
-    path = copy_at(at_rest, tmp_path)
-    path.write_bytes(HALF_MADE[case](path.read_bytes()))
-    for readonly in (False, True):
-        with pytest.raises(typedshm.RegionNotFound):
-            typedshm.attach(path, Car, readonly=readonly)
-    assert path.exists(), "who only looks takes nothing away"
-    with getattr(typedshm, verb)(path, Car) as car:
-        assert car.version == 0
-        car.write(whole(1), timeout=0)
-    with typedshm.attach(path) as car:
-        assert car.read().tick == 1
 
 
 def test_the_moments_are_what_they_say(tmp_path):

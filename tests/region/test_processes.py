@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import pickle
 import sys
 import threading
 
@@ -11,7 +10,7 @@ import pytest
 
 import typedshm
 from helpers import marks
-from helpers.peers import PATIENCE, START_METHODS, Child, Gate, interrupt_when, stop_forkserver
+from helpers.peers import PATIENCE, START_METHODS, Child, interrupt_when, stop_forkserver
 from helpers.shared_types import (
     Big,
     Car,
@@ -22,56 +21,8 @@ from helpers.shared_types import (
     whole,
 )
 from helpers.wire import WORD_WAITING, Wire
-from typedshm.memory import lifecycle
 
 # ---- one region for all --------------------------------------------------------------------------------------------
-
-
-def start_together(pipe, gate, verb):
-    """Run a verb when everybody is there."""
-    gate.wait()
-    try:
-        region = getattr(typedshm, verb)("race", Record)
-    except typedshm.RegionExists:
-        pipe.send(None)
-        return
-    attachment = region._memory
-    pipe.send((attachment.created, attachment.header["instance"]))
-    pipe.recv()
-    region.close()
-
-
-@pytest.mark.parametrize("verb", ["open", "create"])
-def test_a_region_raced_for_by_twenty_processes_is_made_once(verb):
-    for _ in range(1 if marks.WINDOWS else 3):  # processes are slow to start there
-        gate = Gate()
-        children = [Child(start_together, gate, verb) for _ in range(20)]
-        gate.open()
-        answers = {child.pid: child.receive() for child in children}
-        found = [answer for answer in answers.values() if answer]
-        assert sum(created for created, _ in found) == 1
-        assert len({instance for _, instance in found}) == 1
-        assert len(found) == (20 if verb == "open" else 1)
-        for child in children:
-            if answers[child.pid]:
-                child.send()
-            child.join()
-        with pytest.raises(typedshm.RegionNotFound):
-            typedshm.attach("race", Record)
-
-
-def open_and_close(pipe, lane):
-    for n in range(150):
-        with typedshm.open("door", Record) as region, region.lock(timeout=60):
-            region.write(record(1000 * lane + n))
-            assert region.read() == record(1000 * lane + n)
-
-
-def test_opening_and_closing_all_the_time():
-    children = [Child(open_and_close, lane) for lane in range(4)]
-    for child in children:
-        child.join()
-    assert list(lifecycle.existing("user")) == []
 
 
 def attach_with(pipe, schema):
@@ -140,15 +91,6 @@ def test_a_region_goes_through_a_pool():
             pool.close()
             pool.join()
         assert (region.read().a, region.version, max(versions)) == (300, 301, 301)
-
-
-def test_a_handle_whose_region_is_gone_says_so():
-    with typedshm.create("car", Car) as car:
-        handle = pickle.dumps(car)
-    with pytest.raises(typedshm.RegionNotFound):
-        pickle.loads(handle)
-    with typedshm.create("car", Car), pytest.raises(typedshm.RegionLost, match="another of that name"):
-        pickle.loads(handle)
 
 
 # ---- death ---------------------------------------------------------------------------------------------------------

@@ -219,51 +219,6 @@ def test_the_regions_default_timeout():
 # ---- opening and closing -------------------------------------------------------------------------------------------
 
 
-def test_create_attach_open():
-    with pytest.raises(typedshm.RegionNotFound, match=r"'car' does not exist") as absent:
-        typedshm.attach("car", Car)
-    assert isinstance(absent.value, FileNotFoundError)
-    with typedshm.create("car", Car) as car:
-        car.write(whole(1))
-        with pytest.raises(typedshm.RegionExists, match=r"'car' exists already") as exists:
-            typedshm.create("car", Car)
-        assert isinstance(exists.value, FileExistsError)
-        with typedshm.open("car", Car) as joined:
-            assert joined.read() == whole(1)
-    with typedshm.open("car", Car) as made:
-        assert made.version == 0, "the region went with its last participant"
-
-
-def test_the_last_one_out_takes_the_region_away():
-    first = typedshm.create("car", Car)
-    first.write(whole(1))
-    second = typedshm.attach("car", Car)
-    first.close()
-    third = typedshm.attach("car", Car, readonly=True)
-    second.close()
-    assert third.read() == whole(1)
-    third.close()
-    with pytest.raises(typedshm.RegionNotFound):
-        typedshm.attach("car", Car)
-
-
-def test_attach_waits_for_the_region():
-    with pytest.raises(typedshm.Timeout, match=r"'car'.* within 0.01 s"):
-        typedshm.attach("car", Car, timeout=0.01)
-    got: list[Car] = []
-
-    def wait():
-        with typedshm.attach("car", Car, timeout=30) as car:
-            got.append(car.wait(timeout=30))
-
-    thread = threading.Thread(target=wait)
-    thread.start()
-    with typedshm.create("car", Car) as car:
-        car.write(whole(1))
-        thread.join()
-    assert got == [whole(1)]
-
-
 def test_a_closed_handle_says_so():
     with typedshm.create("car", Car) as car:
         car.write(whole(1))
@@ -286,48 +241,6 @@ def test_a_closed_handle_says_so():
             verb()
     assert value == whole(1)
     assert "closed" in repr(car)
-
-
-def test_a_dropped_handle_leaves_the_region():
-    car = typedshm.create("car", Car)
-    del car
-    gc.collect()
-    with pytest.raises(typedshm.RegionNotFound):
-        typedshm.attach("car", Car)
-
-
-def test_unlink_takes_the_name_and_leaves_the_region_to_its_users():
-    with typedshm.create("car", Car) as car, typedshm.attach("car", Car) as other:
-        typedshm.unlink("car")
-        with pytest.raises(typedshm.RegionNotFound):
-            typedshm.attach("car", Car)
-        with pytest.raises(typedshm.RegionNotFound):
-            typedshm.unlink("car")
-        car.write(whole(1))
-        assert other.read() == whole(1)
-        with typedshm.create("car", Car) as new:
-            assert new.version == 0
-            with pytest.raises(typedshm.RegionLost):  # a handle is this region, not whoever has its name
-                pickle.loads(pickle.dumps(car))
-
-
-def test_readonly_handles():
-    with typedshm.create("car", Car) as car, typedshm.attach("car", Car, readonly=True) as reader:
-        assert reader.readonly
-        assert not car.readonly
-        with pytest.raises(typedshm.Empty):
-            reader.read()
-        car.write(whole(1))
-        assert reader.wait(timeout=0) == whole(1)
-        for verb in (lambda: reader.write(whole(2)), reader.update().__enter__, reader.loan().__enter__):
-            with pytest.raises(typedshm.RegionRefused, match="readonly=True") as caught:
-                verb()
-            assert isinstance(caught.value, PermissionError)
-        with pytest.raises(typedshm.RegionRefused), reader.lock():
-            pass
-        assert reader.info().participants == ()
-        assert memoryview(reader._memory.mapping).readonly
-        assert pickle.loads(pickle.dumps(reader)).readonly
 
 
 def test_regions_lists_the_living():

@@ -4,7 +4,6 @@ import contextlib
 import ctypes
 import itertools
 import os
-import pickle
 import random
 import signal
 import sys
@@ -322,57 +321,6 @@ def test_storm_of_opening_and_closing(name: Name, kills: int, report: Callable[[
         assert len(instances) == 1, "a region in a file stays the same one"
     typedshm.regions()
     make_an_end(name)
-
-
-# ---- the successor is another --------------------------------------------------------------------------------------
-
-
-def make_and_stay(pipe: Any) -> None:
-    region = typedshm.create("region", Record)
-    region.write(record(1))
-    pipe.send((instance_of(region), pickle.dumps(region)))
-    pipe.recv()
-
-
-def join_and_stay(pipe: Any, handle: bytes) -> None:
-    region = pickle.loads(handle)
-    pipe.send(region.read() == record(1))
-    pipe.recv()
-
-
-@pytest.mark.parametrize("verb", [typedshm.create, typedshm.open])
-def test_after_the_death_of_all_a_name_means_another_region(verb: Callable[..., Any]) -> None:
-    """A handle from before says so, and never shows the new one's data."""
-    with Child(make_and_stay) as maker:
-        instance, handle = maker.receive()
-        with Child(join_and_stay, handle) as other:
-            other.expect(True)
-            maker.kill()
-            with pickle.loads(handle) as still:
-                assert (instance_of(still), still.read()) == (instance, record(1)), "somebody lives"
-            other.kill()
-    with pytest.raises(typedshm.RegionNotFound):
-        pickle.loads(handle)
-    with verb("region", Record) as region:
-        assert instance_of(region) != instance
-        assert region.version == 0
-        region.write(record(2))
-        with pytest.raises(typedshm.RegionLost, match="another of that name"):
-            pickle.loads(handle)
-
-
-@marks.region_files  # on Windows a name lives as long as what it names
-def test_after_an_unlink_a_name_means_another_region() -> None:
-    """Who has the old one open keeps it; what it hands on does not become the new one."""
-    with typedshm.create("region", Record) as old:
-        old.write(record(1))
-        typedshm.unlink("region")
-        with typedshm.create("region", Record) as new:
-            new.write(record(2))
-            assert (old.read(), new.read()) == (record(1), record(2))
-            with pytest.raises(typedshm.RegionLost, match="another of that name"):
-                pickle.loads(pickle.dumps(old))
-    make_an_end("region")
 
 
 # ---- presence entries ----------------------------------------------------------------------------------------------

@@ -1,0 +1,5 @@
+"""The assertions of conformance.py explain themselves like those of a test module."""
+
+import pytest
+
+pytest.register_assert_rewrite("conformance")
