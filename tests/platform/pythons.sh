@@ -39,6 +39,9 @@ done
 if [[ -n $all ]]; then
     arguments=(--kills 1000 "${arguments[@]}")
 elif ((${#arguments[@]} == 0)); then
+    for name in "${apart[@]}"; do
+        [[ -e $root/tests/$name ]] || { echo "pythons.sh: there is no tests/$name" >&2 && exit 2; }
+    done
     arguments=("${apart[@]/#/--ignore=tests/}")
 fi
 arguments=(-m "not compiler and not spin and not node and not long" "${arguments[@]}") # it is root's Debian, and bare

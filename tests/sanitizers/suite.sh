@@ -18,7 +18,8 @@ rest=() # what is not about the C core, or is about orders, sizes and pages (mlo
 for name in examples fuzz models project schema stress testing hostile/test_{documents,impostors,names}.py \
     layout/test_{document,layout}.py memory/test_{paging,permissions}.py platform/test_targets.py \
     region/test_{region_schemas,scale,state_machine,torn}.py sharing/test_catalog.py struct/test_round_trip.py; do
-    [[ ! -e tests/$name ]] || rest+=("tests/$name")
+    [[ -e tests/$name ]] || { echo "suite.sh: there is no tests/$name" >&2 && exit 2; }
+    rest+=("tests/$name")
 done
 
 python=$home/venv/bin/python
