@@ -7,7 +7,6 @@ A back end's own test module describes it as a :class:`Backend` and derives its 
 import gc
 import importlib
 import pickle
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import typedshm
 from helpers import marks
 from helpers.peers import Child, Gate
 from helpers.shared_types import Byte, Car, Frame, Record, record, whole
+from helpers.threads import InThread
 from helpers.wire import Presences, Wire
 from typedshm import _native
 
@@ -140,18 +140,15 @@ class Memory:
     def test_attach_waits_for_the_region(self, name: Name) -> None:
         with pytest.raises(typedshm.Timeout, match=r"region.* within 0.01 s"):
             typedshm.attach(name, Car, timeout=0.01)
-        got: list[Car] = []
 
-        def wait() -> None:
+        def wait() -> Car:
             with typedshm.attach(name, Car, timeout=30) as car:
-                got.append(car.wait(timeout=30))
+                return car.wait(timeout=30)
 
-        thread = threading.Thread(target=wait)
-        thread.start()
+        waiting = InThread(wait)
         with typedshm.create(name, Car) as car:
             car.write(whole(1))
-            thread.join()
-        assert got == [whole(1)]
+            assert waiting.result() == whole(1)
 
     @pytest.mark.parametrize("verb", ["open", "create"])
     def test_a_region_raced_for_by_twenty_processes_is_made_once(self, name: Name, verb: str) -> None:
@@ -172,17 +169,8 @@ class Memory:
 
     def test_threads_that_open_it_together_make_one(self, name: Name) -> None:
         for _ in range(10):
-            regions: list[typedshm.Region[Car]] = []
-
-            def join(regions: list[typedshm.Region[Car]] = regions) -> None:
-                regions.append(typedshm.open(name, Car))
-
-            threads = [threading.Thread(target=join) for _ in range(4)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-            assert len(regions) == 4
+            calls = [InThread(typedshm.open, name, Car) for _ in range(4)]
+            regions = [call.result() for call in calls]
             assert len({instance_of(region) for region in regions}) == 1
             for region in regions:
                 region.close()

@@ -6,7 +6,6 @@ A copy of the file is just that: the same bytes, of which the kernel knows nothi
 import contextlib
 import os
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import pytest
 import typedshm
 from helpers.peers import PATIENCE, Child, until
 from helpers.shared_types import Big, Car, whole
+from helpers.threads import InThread
 from helpers.wire import WORD_ACQUISITION, WORD_DIRTY, WORD_OWNER, WORD_WAITING, Wire
 
 LINES = 640 + 8 * 512
@@ -205,15 +205,12 @@ def test_a_waiting_reader_of_before_is_nobody_to_wake(tmp_path):
     """But those of now are woken as ever."""
     path = copy_at(all_at_once, tmp_path)
     with typedshm.attach(path, Car) as car, typedshm.attach(path, Car) as other:
-        got: list[int] = []
-        thread = threading.Thread(target=lambda: got.append(other.wait(after=5, timeout=PATIENCE).tick))
         with Wire(path) as wire:
             assert wire.lines.waiting_until == 0
-            thread.start()
+            waiting = InThread(other.wait, after=5, timeout=PATIENCE)
             until(lambda: wire.lines.waiting_until)
         car.write(whole(6), timeout=0)
-        thread.join()
-        assert got == [6]
+        assert waiting.result().tick == 6
 
 
 def test_copies_of_one_region_are_two(tmp_path):

@@ -11,6 +11,7 @@ import pytest
 import typedshm
 from helpers import marks
 from helpers.peers import Child, SharedBytes, sched_yield, until
+from helpers.threads import InThread
 from helpers.wire import WORD_WAITING, Wire
 from typedshm import NamedMutex
 from typedshm.memory.names import locate
@@ -57,21 +58,12 @@ def test_it_is_not_closed_while_it_is_held():
 def test_a_waiting_thread_is_sent_home_by_close():
     owner, waiter = NamedMutex("guard"), NamedMutex("guard")
     owner.acquire()
-    caught: list[BaseException] = []
-
-    def wait():
-        try:
-            waiter.acquire()
-        except typedshm.Closed as error:
-            caught.append(error)
-
-    thread = threading.Thread(target=wait)
-    thread.start()
+    waiting = InThread(waiter.acquire)
     with Wire("guard", "mutex") as wire:
         until(lambda: wire.lines.word & WORD_WAITING)
     waiter.close()
-    thread.join()
-    assert len(caught) == 1
+    with pytest.raises(typedshm.Closed):
+        waiting.result()
     owner.release()
     owner.close()
 
@@ -213,19 +205,16 @@ def test_a_waiter_gets_it_when_the_owner_dies():
     with Child(take_and_stay) as child:
         mutex = NamedMutex("guard")
         child.expect("taken")
-        taken: list[bool] = []
 
         def wait():
-            taken.append(mutex.acquire(timeout=60) and mutex.recovered)
-            mutex.release()
+            with mutex:
+                return mutex.recovered
 
-        thread = threading.Thread(target=wait)
-        thread.start()
+        waiting = InThread(wait)
         with Wire("guard", "mutex") as wire:
             until(lambda: wire.lines.word & WORD_WAITING)
         child.kill()
-        thread.join()
-    assert taken == [True]
+        assert waiting.result()
     mutex.close()
 
 

@@ -16,6 +16,7 @@ from helpers import marks
 from helpers.peers import Child, quiet_fork, run_script
 from helpers.shared_types import Big, Car, Pose, Record, record, whole
 from helpers.system import is_shared_memory
+from helpers.threads import InThread
 from helpers.wire import Wire
 from typedshm.schema import resolve
 
@@ -167,18 +168,8 @@ def test_a_block_is_ended_by_the_thread_that_entered_it(verb):
         block = getattr(car, verb)()
         value = block.__enter__()
         value.tick = 5
-        caught: list[BaseException] = []
-
-        def end():
-            try:
-                block.__exit__(None, None, None)
-            except typedshm.MisuseError as error:
-                caught.append(error)
-
-        thread = threading.Thread(target=end)
-        thread.start()
-        thread.join()
-        assert "ended by the thread that entered it" in str(caught[0])
+        with pytest.raises(typedshm.MisuseError, match="ended by the thread that entered it"):
+            InThread(block.__exit__, None, None, None).result()
         assert car.version == 0
         block.__exit__(None, None, None)
         assert car.read().tick == 5

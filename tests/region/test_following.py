@@ -10,6 +10,7 @@ import typedshm
 from helpers import marks
 from helpers.peers import PATIENCE, Child, interrupt, until
 from helpers.shared_types import Big, Car, Record, record, whole
+from helpers.threads import InThread
 from helpers.wire import WORD_WAITING, Presences, Wire
 from typedshm import array
 
@@ -272,16 +273,14 @@ def test_a_pinned_slot_that_a_writer_just_looks_at_is_not_lost():
         Wire("record") as wire,
     ):
         write(region, 1)
-        follower, got = reader.follow(every=True, start=1), []
-        thread = threading.Thread(target=lambda: got.append(next(follower)))
+        follower = reader.follow(every=True, start=1)
         with region.borrow(), region.lock():
             write(region, 2, 3, 4)
             wire.slot(1).mark = 2 * 5 + 1  # the writer's next choice, before it has seen the pin
-            thread.start()
-            until(lambda: got or wire.lines.word & WORD_WAITING)
+            following = InThread(next, follower)
+            until(lambda: not following.is_alive() or wire.lines.word & WORD_WAITING)
             wire.slot(1).mark = 2 * 1
-        thread.join()
-        assert (got, follower.dropped) == ([record(1)], 0)
+        assert (following.result(), follower.dropped) == (record(1), 0)
 
 
 @pytest.mark.parametrize("readonly", [False, True])

@@ -1,7 +1,6 @@
 """The bytes: what a new header says, how slots and pins are used, and peers in C and C++. Hostile ones: hostile/."""
 
 import subprocess
-import threading
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from helpers import marks
 from helpers.compilers import compile_with, require
 from helpers.peers import PATIENCE, until
 from helpers.shared_types import Car, Record, record, whole
+from helpers.threads import InThread
 from helpers.wire import WORD_ACQUISITION, WORD_OWNER, Presences, Wire
 
 # ---- the header ----------------------------------------------------------------------------------------------------
@@ -170,17 +170,14 @@ def test_a_wake_up_that_never_comes_is_made_up_for(readonly):
     with typedshm.create("record", Record) as region, typedshm.attach("record", Record, readonly=readonly) as reader:
         region.write(record(1))
         reader.read()
-        got: list[int] = []
-        thread = threading.Thread(target=lambda: got.append(reader.wait(after=1, timeout=PATIENCE).a))
-        thread.start()
+        waiting = InThread(reader.wait, after=1, timeout=PATIENCE)
         with Wire("record") as wire:
             if not readonly:
                 until(lambda: wire.lines.waiting_until)
             slot = wire.slot(2)
             slot.version, slot.mark = 2, 4
             wire.lines.head = 2
-        thread.join()
-        assert got == [0]
+        assert waiting.result().a == 0
 
 
 # ---- peers in C and C++ --------------------------------------------------------------------------------------------

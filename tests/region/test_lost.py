@@ -20,6 +20,7 @@ import typedshm
 from helpers import marks
 from helpers.peers import PATIENCE, Child, quiet_fork, run_script, until
 from helpers.shared_types import Big, Car, Frame, whole
+from helpers.threads import InThread
 from helpers.wire import WORD_WAITING, Wire
 from typedshm.memory.names import locate
 from typedshm.memory.spec import RegionSpec
@@ -290,22 +291,13 @@ def test_the_handler_is_put_back_when_somebody_has_replaced_it(verb: str) -> Non
 def test_a_waiter_notices(name, readonly):
     with typedshm.create(name, Car) as region, typedshm.attach(name, Car, readonly=readonly) as waiter:
         region.write(whole(1))
-        caught: list[BaseException] = []
-
-        def wait() -> None:
-            try:
-                waiter.wait(after=1, timeout=None)
-            except typedshm.RegionLost as error:
-                caught.append(error)
-
-        thread = threading.Thread(target=wait)
-        thread.start()
+        waiting = InThread(waiter.wait, after=1, timeout=None)
         if not readonly:
             with Wire(name) as wire:
                 until(lambda: wire.lines.waiting_until)
         os.truncate(locate(name).address, 0)
-        thread.join(PATIENCE)
-        assert len(caught) == 1
+        with pytest.raises(typedshm.RegionLost):
+            waiting.result()
 
 
 @cut_short
@@ -313,21 +305,12 @@ def test_who_waits_for_the_lock_notices(name):
     with typedshm.create(name, Car) as region, typedshm.attach(name, Car) as other:
         lock = other.lock()
         lock.__enter__()
-        caught: list[BaseException] = []
-
-        def write() -> None:
-            try:
-                region.write(whole(1), timeout=None)
-            except typedshm.RegionLost as error:
-                caught.append(error)
-
-        thread = threading.Thread(target=write)
-        thread.start()
+        writing = InThread(region.write, whole(1), timeout=None)
         with Wire(name) as wire:
             until(lambda: wire.lines.word & WORD_WAITING)
         os.truncate(locate(name).address, 0)
-        thread.join(PATIENCE)
-        assert len(caught) == 1
+        with pytest.raises(typedshm.RegionLost):
+            writing.result()
         with pytest.raises(typedshm.RegionLost, match=LOST):
             lock.__exit__(None, None, None)
 
@@ -526,13 +509,13 @@ def test_faulthandler_may_come_before_or_after(mode, touch, size):
 import faulthandler, os
 {before}
 import numpy as np, typedshm
-from typedshm.memory.names import place
+from typedshm.memory.names import locate
 region = typedshm.create("region", typedshm.array("u1", {size}))
 value = np.zeros({size}, "u1")
 with region.loan() as kept:
     kept[:] = 3
 {after}
-path = place("region").address
+path = locate("region").address
 os.truncate(path, 0)
 try:
     {TOUCH[touch]}
@@ -541,12 +524,12 @@ except typedshm.RegionLost as error:
 os.unlink(path)
 with typedshm.create("next", typedshm.array("u1", 8)) as following:  # and once more, now that we are in front
     following.write(np.ones(8, "u1"))
-    os.truncate(place("next").address, 0)
+    os.truncate(locate("next").address, 0)
     try:
         following.read()
     except typedshm.RegionLost:
         print("lost again")
-    os.unlink(place("next").address)
+    os.unlink(locate("next").address)
 """)
     assert (done.returncode, done.stdout.split("\n")[:2]) == (0, ["lost", "lost again"]), done.stderr
     if mode != "after us":

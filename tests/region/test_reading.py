@@ -1,7 +1,6 @@
 """read() where the newest version is not to be had at once: by waiting for the lock, or by trying on."""
 
 import signal
-import threading
 
 import numpy as np
 import pytest
@@ -9,6 +8,7 @@ import pytest
 import typedshm
 from helpers.peers import ALARM, PATIENCE, alarm, interrupt_when, until
 from helpers.shared_types import Car, Record, record, whole
+from helpers.threads import InThread
 from helpers.wire import WORD_DIRTY, WORD_WAITING, Wire
 from typedshm import array
 from typedshm.schema import resolve
@@ -22,21 +22,6 @@ def busy():
             region.write(record(n))
         wire.slot(2).mark = 5
         yield region, wire
-
-
-def read_in_thread(region):
-    """Begin to read; returns the thread, and where its error will be."""
-    caught = []
-
-    def read():
-        try:
-            region.read()
-        except typedshm.TypedshmError as error:
-            caught.append(error)
-
-    thread = threading.Thread(target=read)
-    thread.start()
-    return thread, caught
 
 
 # ---- with the lock -------------------------------------------------------------------------------------------------
@@ -68,12 +53,12 @@ def test_a_handle_that_is_closed_while_its_reader_waits_for_the_lock(busy):
         kept = np.frombuffer(t, np.uint64)  # so the region is not left, and the lock is to be had in the end
         wire.slot(2).mark = 5
         with typedshm.attach("record") as other, other.lock():
-            thread, caught = read_in_thread(region)
+            reading = InThread(region.read)
             until(lambda: wire.lines.word & WORD_WAITING)
             region.close()
             wire.slot(2).mark = 4
-        thread.join()
-        assert [type(error) for error in caught] == [typedshm.Closed]
+        with pytest.raises(typedshm.Closed):
+            reading.result()
         assert kept[0] == 2
 
 
@@ -95,19 +80,8 @@ def test_close_is_refused_under_a_lock_also_when_a_reader_has_had_it_before(busy
     region, _ = busy
     with pytest.raises(typedshm.RegionCorrupt):
         region.read()
-    caught = []
-
-    def shut():
-        try:
-            region._shut()  # as close() does before it waits for anything
-        except typedshm.MisuseError as error:
-            caught.append(error)
-
-    with region.lock():
-        thread = threading.Thread(target=shut)
-        thread.start()
-        thread.join()
-    assert len(caught) == 1
+    with region.lock(), pytest.raises(typedshm.MisuseError):
+        InThread(region._shut).result()  # as close() does before it waits for anything
 
 
 # ---- without -------------------------------------------------------------------------------------------------------

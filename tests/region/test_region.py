@@ -13,6 +13,7 @@ import typedshm
 from helpers.peers import run_script, until
 from helpers.shared_types import Big, Byte, Car, Frame, Record, record, whole
 from helpers.system import SEGFAULT
+from helpers.threads import InThread
 from helpers.wire import Wire
 
 # ---- empty, writing, reading ---------------------------------------------------------------------------------------
@@ -169,31 +170,19 @@ def test_a_new_handle_does_not_inherit_what_an_old_one_got():
 @pytest.mark.parametrize("readonly", [False, True])
 def test_a_waiter_gets_the_next_version(readonly):
     with typedshm.create("car", Car) as car, typedshm.attach("car", Car, readonly=readonly) as reader:
-        got: list[Car] = []
-        thread = threading.Thread(target=lambda: got.append(reader.wait(timeout=30)))
-        thread.start()
+        waiting = InThread(reader.wait, timeout=30)
         car.write(whole(1))
-        thread.join()
-        assert got == [whole(1)]
+        assert waiting.result() == whole(1)
 
 
 def test_closing_ends_a_wait_in_another_thread():
     car = typedshm.create("car", Car)
-    caught: list[BaseException] = []
-
-    def wait():
-        try:
-            car.wait()
-        except typedshm.Closed as error:
-            caught.append(error)
-
-    thread = threading.Thread(target=wait)
-    thread.start()
+    waiting = InThread(car.wait)
     with Wire("car") as wire:
         until(lambda: wire.lines.waiting_until)
     car.close()
-    thread.join()
-    assert len(caught) == 1
+    with pytest.raises(typedshm.Closed):
+        waiting.result()
 
 
 def test_the_regions_default_timeout():
