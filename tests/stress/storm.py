@@ -4,9 +4,10 @@ Every value proves that it is whole, and says its version where its writer knew 
 memory that it shares with the test, so it outlives the process.
 """
 
+import contextlib
 import ctypes
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 import typedshm
 from helpers import marks
 from helpers.peers import Child, SharedBytes, until
-from helpers.wire import WORD_OWNER
+from helpers.wire import WORD_OWNER, Wire
 from typedshm import Shape, Struct
 
 
@@ -59,6 +60,17 @@ def is_true(words: "NDArray[np.uint64]", version: int) -> bool:
     """True if it is whole, and the value of that version."""
     number = int(words[0])
     return is_whole(words) and (number == version or number >= BLIND)
+
+
+@contextlib.contextmanager
+def storm_region(schema: type[Any], slots: int, where: str, folder: Path) -> Iterator[tuple[Any, Wire, Any]]:
+    """A region with its first value, "named" or in a file; its bytes; and a value of its kind."""
+    value: Any = schema.zero()
+    fill(words_of(value), 1)
+    name: str | Path = "storm" if where == "named" else folder / "storm"
+    with typedshm.create(name, schema, slots=slots) as region, Wire(name) as wire:
+        region.write(value)
+        yield region, wire, value
 
 
 # ---- what is counted -----------------------------------------------------------------------------------------------

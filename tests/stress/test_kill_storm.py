@@ -20,7 +20,7 @@ import typedshm
 from helpers import marks
 from helpers.peers import PATIENCE
 from helpers.wire import WORD_OWNER, Wire
-from storm import BLIND, TELLS_SLEEPS, Crew, Lane, Large, Small, fill, is_true, words_of
+from storm import BLIND, TELLS_SLEEPS, Crew, Lane, Large, Small, fill, is_true, storm_region, words_of
 
 pytestmark = pytest.mark.parallel  # on one processor it hits but those who are waiting for it
 
@@ -179,9 +179,9 @@ class Storm:
     TASKS = ((write_for_ever,), (write_for_ever,), (read_for_ever, False), (read_for_ever, True))
     WRITERS = 2
 
-    def __init__(self, region: Any, wire: Wire, name: str | Path, schema: type[Any], slots: int) -> None:
+    def __init__(self, region: Any, wire: Wire, schema: type[Any], slots: int) -> None:
         self._region, self._wire, self._slots = region, wire, slots
-        self._crew = Crew(name, schema, slots, self.TASKS, ROW)
+        self._crew = Crew(region.name, schema, slots, self.TASKS, ROW)
         self._chance = random.Random()
         self.figures = Figures()
 
@@ -274,12 +274,8 @@ def total() -> Figures:
 def test_kill_storm(
     slots: int, schema: type[Any], where: str, kills: int, tmp_path: Path, total: Figures, report: Callable[[str], None]
 ) -> None:
-    name: str | Path = "storm" if where == "named" else tmp_path / "storm"
-    value: Any = schema.zero()
-    fill(words_of(value), 1)
-    with typedshm.create(name, schema, slots=slots) as region, Wire(name) as wire:
-        region.write(value)
-        storm = Storm(region, wire, name, schema, slots)
+    with storm_region(schema, slots, where, tmp_path) as (region, wire, value):
+        storm = Storm(region, wire, schema, slots)
         storm.run(-(-kills // len(CASES)))
         figures = storm.figures
         total.add(figures)
