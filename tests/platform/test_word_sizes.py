@@ -26,11 +26,11 @@ class Peer:
     """The program, for one of the two kinds of processes."""
 
     def __init__(self, bits: int, region: "typedshm.Region[Record]") -> None:
-        place, header = region._memory.place, region._memory.header
+        location, header = region._memory.location, region._memory.header
         self._bits = bits
         self._command = [
             str(Path(os.environ["TYPEDSHM_PEERS"]) / f"peer{bits}.exe"),
-            f"{place.address}!{header['instance']:016x}",
+            f"{location.address}!{header['instance']:016x}",
         ]
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":

@@ -369,7 +369,7 @@ def test_who_borrows_at_the_end_pins_nothing_in_anybody_elses_name():
 
 @marks.region_files
 def test_memory_that_goes_away(region):
-    path = Path(region._memory.place.address)
+    path = Path(region._memory.location.address)
     with region.borrow() as t:
         array = np.frombuffer(t, np.uint8)
         os.truncate(path, 0)
@@ -382,7 +382,7 @@ def test_memory_that_goes_away(region):
 @marks.region_files
 def test_a_value_whose_pages_alone_are_lost():
     with pictures(slots=4) as region:
-        path = Path(region._memory.place.address)
+        path = Path(region._memory.location.address)
         with Wire("pictures") as wire:
             payload = wire.header.slots_offset + wire.header.slot_stride + 128
         with region.borrow() as picture:
@@ -398,7 +398,7 @@ def test_a_value_whose_pages_alone_are_lost():
 @marks.region_files
 def test_a_child_is_forked_when_the_memory_has_gone_away():
     with pictures() as region:
-        path = Path(region._memory.place.address)
+        path = Path(region._memory.location.address)
         with region.borrow() as picture:
             os.truncate(path, 0)
             assert not picture.any()

@@ -195,7 +195,7 @@ def test_a_lost_region_is_an_error(region):
     write(region, 1)
     follower = region.follow(borrow=True)
     next(follower)
-    path = Path(region._memory.place.address)
+    path = Path(region._memory.location.address)
     path.write_bytes(b"")
     with pytest.raises(typedshm.RegionLost):
         next(follower)
