@@ -202,9 +202,15 @@ def reset_waiting(mapping: Mapping, /) -> None:
 def register_running_task(running: Callable[[], object], /) -> None:
     """Tell the core who knows the task that runs in this thread; None where there is none."""
 
+MUTEX_TAKEN: Final[int]
+MUTEX_TIMEOUT: Final[int]
+MUTEX_CLOSED: Final[int]
+MUTEX_GONE: Final[int]
+MUTEX_OTHER_TASK: Final[int]
+
 @final
-class Mutex:
-    """The writers' lock of a mapped region, for all threads of this process; re-enters.
+class WritersLock:
+    """The writers' lock of a mapped region, for all threads and handles of this process.
 
     ``handle``: a descriptor that nobody maps; on Windows the prefix of the names of a region's objects, their security
     descriptor in SDDL ("": the default), and the handle of a file or 0.
@@ -213,29 +219,45 @@ class Mutex:
     def __init__(
         self, mapping: Mapping, handle: int | tuple[str, str, int], presence_count: int, instance: int
     ) -> None: ...
-    def acquire(self, timeout: float | None, /) -> int:
-        """Take it: 0 taken, 1 timeout, 2 detached, 3 gone, 4 another task of this thread has it."""
-    def release(self, repaired: bool, /) -> bool:
-        """Give it back; False if somebody had replaced the word. RuntimeError if this thread does not hold it."""
     def reattach(self, handle: int | tuple[str, str, int], /) -> None:
         """In the child of a fork: take a presence entry of its own."""
     def detach(self) -> bool:
         """The descriptor is about to be closed: end everybody's waiting. False, and nothing done, if it is held."""
     @property
-    def mine(self) -> bool: ...
-    @property
-    def recovered(self) -> bool: ...
-    @property
-    def entry(self) -> int: ...
+    def entry(self) -> int:
+        """This process's presence entry."""
     @property
     def owner(self) -> tuple[int, int] | None:
         """(presence entry, pid) of the living owner."""
     @property
-    def participants(self) -> list[tuple[int, int]]:
-        """(presence entry, pid) of everyone alive who may write."""
+    def participants(self) -> list[tuple[int, int, bool]]:
+        """(presence entry, pid, whether it has written) of every living process that may write."""
     @property
     def deaths(self) -> tuple[int, int]:
         """(How many owners died holding it, when last in ns since 1970)."""
+
+@final
+class Mutex:
+    """The way of one handle to the writers' lock of its process; re-enters."""
+
+    def __init__(self, lock: WritersLock) -> None: ...
+    def acquire(self, timeout: float | None, /) -> int:
+        """Take it: MUTEX_TAKEN, or why not."""
+    def release(self, repaired: bool, /) -> bool:
+        """Give it back; False if somebody had replaced the word. RuntimeError if this thread does not hold it."""
+    def close(self) -> bool:
+        """Send the waiters of this handle home, and wait for its verbs in other threads.
+
+        False, and nothing done, if a block or guard that was entered through it is open.
+        """
+    def reopen(self) -> None:
+        """Undo close(): the handle could not be closed after all."""
+    @property
+    def mine(self) -> bool:
+        """True if this thread holds it through this handle."""
+    @property
+    def recovered(self) -> bool:
+        """True if the last taking through this handle found a dead owner."""
 
 class Guard:
     """A mutex as a context manager; a subclass says in ``_fail`` what goes wrong."""
@@ -247,6 +269,22 @@ class Guard:
     ) -> Literal[False]: ...
 
 # ---- ring: the verbs of a region ----
+
+@final
+class Slots:
+    """The slots of a region that one process uses in place: those that readers have pinned, and that of a block."""
+
+    def __init__(self, lock: WritersLock) -> None: ...
+    def open(self) -> None:
+        """Allow pins: a handle has come."""
+    def shut(self) -> bool:
+        """Pin nothing more: the last handle goes. True if nothing is pinned."""
+    def keep(self) -> bool:
+        """Before a fork: keep what is pinned until the child has copied it. True if anything is."""
+    def drop(self) -> None:
+        """In the parent, when the child has done so."""
+    def copy(self) -> None:
+        """In the child, which has none of its parent's pins: copy what its arrays look into, and end an open block."""
 
 class Block(Generic[_T]):
     """A transaction on a region: published whole at its end, dropped whole if it raises."""
@@ -280,6 +318,7 @@ class Ring(Generic[_T]):
         mapping: Mapping,
         instance: int,
         mutex: Mutex | None,
+        slots: Slots | None,
         schema: object,
         size: int,
         refuses: bool,
@@ -308,18 +347,9 @@ class Ring(Generic[_T]):
         """(version, value) of the oldest version above a number; None: the newest."""
     def _borrow_after(self, after: int | None, /) -> Borrow[_T]:
         """A block on the oldest version above a number; None: on the newest."""
-    def _keep_pins(self) -> bool:
-        """Before a fork: what is pinned stays so. True if anything is."""
-    def _drop_pins(self) -> None:
-        """After it, in the parent: no more."""
-    def _shut(self) -> bool:
-        """Pin nothing more; True if nothing is pinned, so that the region can be left."""
-    def _reopen(self) -> None:
-        """Pin things again: after _shut() the region could not be left."""
     def _newer(self, after: int, slept: bool, /) -> int | None:
         """None if there is a version above `after`; otherwise the number to give to Waitset.add()."""
     def _detach(self) -> None: ...
-    def _forked(self) -> None: ...
     # a subclass has to have these
     def _look(self) -> None: ...
     def _fail(self, what: str) -> NoReturn: ...

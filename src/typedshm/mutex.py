@@ -2,16 +2,19 @@
 
 import errno
 import sys
-import weakref
 from collections.abc import Callable
 from typing import NoReturn, Protocol
 
 import typedshm._native as _native
+from typedshm import current_task
 from typedshm.errors import Closed, LockLost, MisuseError, RegionLost, RegionRefused
 from typedshm.memory import lifecycle
-from typedshm.memory.attachment import Attachment
+from typedshm.memory.attachment import Handle
 from typedshm.memory.names import Scope, locate
 from typedshm.memory.spec import RegionSpec
+
+# Named here, since the core asks it for the running task: a mutex belongs to a task as well as to a thread.
+_RUNNING_TASK = current_task.running
 
 _SPEC = RegionSpec(slots=1, payload_size=8, layout_id=bytes(16), document=b"")
 
@@ -82,19 +85,16 @@ class NamedMutex(_native.Guard):
             mode = 0o666
         self._name = name
         self._scope: Scope = scope
-        self._word: _native.Mutex | None = None
-        self._memory: Attachment | None = None
+        self._handle: Handle | None = None
         if exact:
-            self._mutex, leave = _exact(name)
+            self._mutex, self._close = _exact(name)
         else:
-            attachment = lifecycle.attach_or_create(locate(name, scope, mode, kind="mutex"), _SPEC)
-            assert attachment.mutex is not None
-            self._mutex, leave = attachment.mutex, attachment.close
-            self._word = attachment.mutex
-            self._memory = attachment
+            handle = lifecycle.attach_or_create(locate(name, scope, mode, kind="mutex"), _SPEC)
+            assert handle.mutex is not None
+            self._mutex, self._close = handle.mutex, handle.close
+            self._handle = handle
+        self._closed = False
         super().__init__(self._mutex, None)
-        self._leave = leave
-        self._finalizer = weakref.finalize(self, leave)
 
     @property
     def name(self) -> str:
@@ -124,13 +124,13 @@ class NamedMutex(_native.Guard):
             Its memory went away.
         """
         status = self._mutex.acquire(timeout)
-        if status == 2:
+        if status == _native.MUTEX_CLOSED:
             self._fail("closed")
-        if status == 4:
+        if status == _native.MUTEX_OTHER_TASK:
             self._fail("other task")
-        if status != 0 and self._memory is not None and self._memory.loss:
+        if status != _native.MUTEX_TAKEN and self._loss:
             self._fail("gone")
-        return status == 0
+        return status == _native.MUTEX_TAKEN
 
     def release(self, *, repaired: bool = True) -> None:
         """Give it back.
@@ -154,7 +154,7 @@ class NamedMutex(_native.Guard):
 
     @property
     def held(self) -> bool:
-        """True if this thread holds it."""
+        """True if this thread holds it through this object."""
         return self._mutex.mine
 
     @property
@@ -165,8 +165,13 @@ class NamedMutex(_native.Guard):
     @property
     def owner(self) -> int | None:
         """The process id of the living owner, as it wrote it down; None while nobody has the mutex."""
-        owner = None if self._word is None else self._word.owner
+        lock = None if self._handle is None else self._handle.attachment.lock
+        owner = None if lock is None else lock.owner
         return None if owner is None else owner[1]
+
+    @property
+    def _loss(self) -> str:
+        return "" if self._handle is None else self._handle.attachment.loss
 
     def close(self) -> None:
         """Leave it; the last one takes it away.
@@ -174,11 +179,11 @@ class NamedMutex(_native.Guard):
         Raises
         ------
         MisuseError
-            A thread of this process holds it.
+            A thread of this process holds it through this object.
         """
-        if not self._leave():
+        if not self._close():
             raise MisuseError(f"mutex {self._name!r} is held; release it before close()")
-        self._finalizer.detach()
+        self._closed = True
 
     def _fail(self, what: str) -> NoReturn:
         if what == "closed":
@@ -190,18 +195,16 @@ class NamedMutex(_native.Guard):
             )
         if what == "not held":
             raise MisuseError(f"mutex {self._name!r} is released by a thread that does not hold it")
-        if self._memory is not None and (loss := self._memory.loss):
+        if loss := self._loss:
             raise RegionLost(f"mutex {self._name!r} {loss}")
         raise LockLost(f"mutex {self._name!r} was overwritten while it was held")
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _reopen, (self._name, self._scope, self._word is None)
+        return _reopen, (self._name, self._scope, self._handle is None)
 
     def __repr__(self) -> str:
         owner = self.owner
-        state = (
-            "closed" if not self._finalizer.alive else f"owner {owner}" if owner else "held" if self.held else "free"
-        )
+        state = "closed" if self._closed else f"owner {owner}" if owner else "held" if self.held else "free"
         return f"<NamedMutex {self._name!r} {state}>"
 
 

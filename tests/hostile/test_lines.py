@@ -15,6 +15,7 @@ from helpers import marks
 from helpers.shared_types import Car, whole
 from helpers.wire import WORD_ACQUISITION, WORD_DIRTY, WORD_OWNER, WORD_WAITING, Wire
 from trials import Attempt, each_outcome, survive, verbs_of
+from typedshm.testing.inspection import attachment_of
 
 # ---- head ----------------------------------------------------------------------------------------------------------
 
@@ -67,7 +68,7 @@ GARBAGE = {
 def test_garbage_in_the_locks_word_is_taken_over(case):
     with typedshm.create("car", Car) as car:
         with Wire("car") as wire:
-            wire.lines.word = GARBAGE.get(case, car._memory.mutex.entry + 1)
+            wire.lines.word = GARBAGE.get(case, attachment_of(car).lock.entry + 1)
             before = wire.lines.word
             car.write(whole(1), timeout=0)
             assert wire.lines.word & WORD_OWNER == 0
@@ -80,7 +81,7 @@ def test_a_word_that_names_a_living_bystander_costs_the_time_one_gives_it():
     """The one lie that nobody can see through: the timeout ends it, and reading does not depend on it."""
     with typedshm.create("car", Car) as car, typedshm.attach("car", Car) as bystander, Wire("car") as wire:
         car.write(whole(1))
-        wire.lines.word = bystander._memory.mutex.entry + 1
+        wire.lines.word = attachment_of(bystander).lock.entry + 1
         for timeout in (0, 0.05):
             with pytest.raises(typedshm.Timeout):
                 car.write(whole(2), timeout=timeout)

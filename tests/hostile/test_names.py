@@ -14,6 +14,7 @@ from helpers import marks
 from helpers.shared_types import Byte
 from typedshm.memory import lifecycle
 from typedshm.memory.names import directory, locate, locations
+from typedshm.testing.inspection import attachment_of
 
 LONG = 160 if marks.WINDOWS else 180  # the names of kernel objects are shorter than those of files
 
@@ -62,7 +63,7 @@ def test_any_text_names_a_region(name):
         if not marks.WINDOWS:
             where = Path(locate(name).address)
             assert where.parent == Path(directory("user"))
-            assert where.stat().st_ino == os.fstat(region._memory._fd).st_ino
+            assert where.stat().st_ino == os.fstat(attachment_of(region)._fd).st_ino
 
 
 def test_any_text_names_a_mutex():

@@ -21,6 +21,7 @@ from helpers.shared_types import Byte, Car, Frame, Record, record, whole
 from helpers.threads import InThread
 from helpers.wire import Presences, Wire
 from typedshm import _native
+from typedshm.testing.inspection import attachment_of
 
 Name = str | Path
 
@@ -41,7 +42,7 @@ class Backend:
 
 def instance_of(region: "typedshm.Region[Any]") -> int:
     """The number that distinguishes a region from another of its name."""
-    return int(region._memory.header["instance"])
+    return int(attachment_of(region).header["instance"])
 
 
 def create_and_stay(pipe: Any, name: Name) -> None:
@@ -67,7 +68,7 @@ def race(pipe: Any, gate: Gate, verb: str, name: Name) -> None:
     except typedshm.RegionExists:
         pipe.send(None)
         return
-    pipe.send((region._memory.created, instance_of(region)))
+    pipe.send((attachment_of(region).created, instance_of(region)))
     pipe.recv()
     region.close()
 
@@ -219,7 +220,7 @@ class Memory:
             with pytest.raises(typedshm.RegionRefused), reader.lock():
                 pass
             assert reader.info().participants == ()
-            assert memoryview(reader._memory.mapping).readonly
+            assert memoryview(attachment_of(reader).mapping).readonly
             assert pickle.loads(pickle.dumps(reader)).readonly
 
     # size
@@ -363,7 +364,7 @@ class NamedMemory(Memory):
             region = typedshm.attach(name, Record)
             with region.update() as t:
                 t.a = 8
-            view = memoryview(region._memory.mapping)
+            view = memoryview(attachment_of(region).mapping)
             child.kill()
         region.close()
         before = bytes(view)
@@ -374,7 +375,7 @@ class NamedMemory(Memory):
     def test_a_participant_more_than_there_is_room_for(self, name: Name) -> None:
         with typedshm.create(name, Car) as car:
             car.write(whole(1))
-            with Presences(name, set(range(512)) - {car._memory.mutex.entry}):
+            with Presences(name, set(range(512)) - {attachment_of(car).lock.entry}):
                 with pytest.raises(typedshm.RegionFull, match=r"all 512 places .* readonly=True"):
                     typedshm.attach(name, Car)
                 with typedshm.attach(name, Car, readonly=True) as reader:

@@ -22,6 +22,7 @@ from helpers.peers import Child
 from helpers.shared_types import Frame
 from typedshm import _native
 from typedshm.memory import lifecycle, paging
+from typedshm.testing.inspection import attachment_of
 
 resource: Any = None if marks.WINDOWS else importlib.import_module("resource")
 
@@ -86,10 +87,10 @@ def test_reading_through_a_new_mapping_meets_mapped_pages():
                 faults = pages_touched_first(reader.read_into, scratch)
                 assert faults < 0.01 if wanted is None else faults > 0.02
                 assert scratch.image[0, 0, 0] == 3
-        again = memoryview(region._memory.remap(writable=False))
+        again = memoryview(attachment_of(region).remap(writable=False))
         assert again.readonly
         assert pages_touched_first(lambda: again[::PAGESIZE].tobytes()) < 0.01
-        assert not memoryview(region._memory.remap()).readonly
+        assert not memoryview(attachment_of(region).remap()).readonly
 
 
 @faults_counted
@@ -118,10 +119,10 @@ def test_a_file_cut_short_meanwhile_ends_nobody(tmp_path):
 def test_populating_changes_nothing():
     with typedshm.create("frames", Frame, prefault=False) as region:
         region.write(frame(7))
-        before = bytes(memoryview(region._memory.mapping))
+        before = bytes(memoryview(attachment_of(region).mapping))
         for write in (False, True):
-            region._memory.mapping.populate(write)
-        assert bytes(memoryview(region._memory.mapping)) == before
+            attachment_of(region).mapping.populate(write)
+        assert bytes(memoryview(attachment_of(region).mapping)) == before
 
 
 # ---- locked --------------------------------------------------------------------------------------------------------
@@ -156,16 +157,16 @@ def test_locked_memory_is_as_any_other():
     with typedshm.create("frames", Frame, lock_memory=True) as region:
         region.write(frame(1))
         with pickle.loads(pickle.dumps(region)) as other:
-            assert other._memory.paging.locked
+            assert attachment_of(other).paging.locked
             assert other.read() == frame(1)
 
 
 def test_a_pickled_handle_keeps_its_options(tmp_path):
     with typedshm.create(tmp_path / "frames", Frame, prefault=False) as region:
         with pickle.loads(pickle.dumps(region)) as other:
-            assert other._memory.paging == paging.Paging(prefault=False)
+            assert attachment_of(other).paging == paging.Paging(prefault=False)
         with typedshm.attach(tmp_path / "frames", prefault=True) as other:
-            assert pickle.loads(pickle.dumps(other))._memory.paging == paging.Paging(prefault=True)
+            assert attachment_of(pickle.loads(pickle.dumps(other))).paging == paging.Paging(prefault=True)
 
 
 def lock_beyond_the_limit(pipe, folder):

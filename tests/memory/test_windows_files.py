@@ -11,6 +11,7 @@ import typedshm
 from conformance import Backend, FileMemory
 from helpers.shared_types import Pose
 from typedshm import _native
+from typedshm.testing.inspection import attachment_of
 
 if sys.platform != "win32":
     pytest.skip("about Windows' own mechanisms", allow_module_level=True)
@@ -40,7 +41,7 @@ def test_a_disk_that_fails_costs_the_region_not_the_process(tmp_path: Path, size
     with typedshm.create(tmp_path / "r.shm", schema) as region:
         for _ in range(3):
             region.write(value)
-        protect(region._memory.mapping, NO_ACCESS)
+        protect(attachment_of(region).mapping, NO_ACCESS)
         copy = np.zeros(size)
         verbs = (region.read, lambda: region.read_into(copy), lambda: region.write(value), lambda: region.version)
         for verb in (*verbs, region.info, region.lock().__enter__):
@@ -54,7 +55,7 @@ def test_a_disk_that_fails_under_an_array_of_a_block(tmp_path: Path) -> None:
     with typedshm.create(tmp_path / "r.shm", typedshm.array("f8", 40000)) as region:
         block = region.loan()
         array = block.__enter__()
-        protect(region._memory.mapping, NO_ACCESS)
+        protect(attachment_of(region).mapping, NO_ACCESS)
         array[:] = 7
         assert (array == 7).all()
         with pytest.raises(typedshm.RegionLost, match="disk behind it failed"):
@@ -76,7 +77,7 @@ def test_a_file_that_comes_while_we_would_make_it_is_joined(tmp_path: Path, monk
         monkeypatch.setattr(_native, "open_file", open_file)
         with typedshm.open(path, Pose) as second:
             assert missed
-            assert second._memory.header["instance"] == first._memory.header["instance"]
+            assert attachment_of(second).header["instance"] == attachment_of(first).header["instance"]
 
 
 def test_files_of_others_are_left_alone(tmp_path: Path) -> None:

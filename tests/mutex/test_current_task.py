@@ -94,7 +94,7 @@ def test_another_task_is_refused_the_lock_and_the_verbs_that_write(loop, region)
         region.write(record(3))
     with region.update(timeout=0) as t:
         t.a = 4
-    assert (region.version, region.read().a, region.info().writer) == (3, 4, None)
+    assert (region.version, region.read().a, region.info().lock_holder) == (3, 4, None)
 
 
 @pytest.mark.parametrize("by_verb", [False, True])

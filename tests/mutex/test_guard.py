@@ -19,6 +19,7 @@ from helpers import marks
 from helpers.peers import ALARM, Child
 from helpers.shared_types import Record, record
 from typedshm import NamedMutex, _native, current_task
+from typedshm.testing.inspection import handle_of
 
 
 class _InterruptionError(Exception):
@@ -241,10 +242,10 @@ def test_a_guard_that_was_entered_by_hand_and_thrown_away_gives_back() -> None:
         guard = region.lock()
         guard.__enter__()
         guard.__enter__()
-        assert region._memory.mutex.mine
+        assert handle_of(region).mutex.mine
         del guard
         gc.collect()
-        assert not region._memory.mutex.mine
+        assert not handle_of(region).mutex.mine
 
 
 @pytest.mark.parametrize("kind", ["lock", "mutex"])

@@ -13,6 +13,7 @@ import pytest
 import typedshm
 from helpers.peers import PATIENCE
 from helpers.shared_types import Record, record
+from typedshm.testing.inspection import attachment_of, handle_of
 
 if sys.platform != "win32":
     pytest.skip("about programs for Windows; platform/windows32.sh runs it", allow_module_level=True)
@@ -26,7 +27,7 @@ class Peer:
     """The program, for one of the two kinds of processes."""
 
     def __init__(self, bits: int, region: "typedshm.Region[Record]") -> None:
-        location, header = region._memory.location, region._memory.header
+        location, header = handle_of(region).location, attachment_of(region).header
         self._bits = bits
         self._command = [
             str(Path(os.environ["TYPEDSHM_PEERS"]) / f"peer{bits}.exe"),

@@ -21,6 +21,7 @@ from helpers.shared_types import Car, Record, record, whole
 from helpers.wire import Wire
 from typedshm import _native
 from typedshm.region import waitset
+from typedshm.testing.inspection import attachment_of
 
 
 @pytest.fixture(params=LOOPS)
@@ -577,7 +578,7 @@ def test_after_a_close_no_sleeper_looks_at_the_memory(cancelled):
     async def main():
         for _ in range(20):
             car = typedshm.create("car", Car)
-            before = sys.getrefcount(car._memory.mapping)
+            before = sys.getrefcount(attachment_of(car).mapping)
             task = asyncio.create_task(car.next())
             await Asyncio().until(awaited)
             await asyncio.sleep(0.001)  # so that the sleeper has fallen asleep, more often than not
@@ -586,7 +587,7 @@ def test_after_a_close_no_sleeper_looks_at_the_memory(cancelled):
                 with pytest.raises(asyncio.CancelledError):
                     await task
             car.close()
-            left = sys.getrefcount(car._memory.mapping)  # not within the assert, which would hold it too
+            left = sys.getrefcount(attachment_of(car).mapping)  # not within the assert, which would hold it too
             assert left == before - (not marks.FREE_THREADED)  # where the handle itself keeps it to its own end
             with pytest.raises(typedshm.RegionNotFound):
                 typedshm.attach("car", Car)

@@ -19,6 +19,7 @@ from helpers.system import is_shared_memory
 from helpers.threads import InThread
 from helpers.wire import Wire
 from typedshm.schema import resolve
+from typedshm.testing.inspection import attachment_of, handle_of
 
 
 def is_shared(array: np.ndarray) -> bool:
@@ -376,7 +377,7 @@ def test_a_block_whose_value_cannot_be_made(monkeypatch):
 def test_pages_of_a_block_in_debug_mode(monkeypatch):
     monkeypatch.setattr(typedshm.region.region, "_DEBUG", True)
     with typedshm.create("region", Big, slots=2) as region:
-        pages = region._memory.remap()
+        pages = attachment_of(region).remap()
         monkeypatch.setattr(region, "_debug_mapping", lambda: pages, raising=False)
         before = sys.getrefcount(pages)
         with region.loan() as t:
@@ -394,7 +395,7 @@ def test_pages_of_a_block_in_debug_mode(monkeypatch):
         t.tick = 1  # beside the region: no pages
     monkeypatch.setattr(resolve._StructValues, "overlay", fail)
     with typedshm.create("region", Big, slots=2) as region:
-        pages = region._memory.remap()
+        pages = attachment_of(region).remap()
         monkeypatch.setattr(region, "_debug_mapping", lambda: pages, raising=False)
         before = sys.getrefcount(pages)
         block = region.update()
@@ -468,7 +469,7 @@ def child_drops_its_parents_block(pipe, car, blocks):
     pipe.recv()
     with car.lock():
         blocks.clear()
-        return car._memory.mutex.mine
+        return handle_of(car).mutex.mine
 
 
 @marks.fork
@@ -526,7 +527,7 @@ def enter_and_leave(region):
 @pytest.mark.parametrize("slots", [1, 2])
 def test_blocks_leak_nothing(schema, slots):
     with typedshm.create("region", schema, slots=slots) as region:
-        watched = [region, region._memory.mapping, region._memory.mutex, region._schema.defaults]
+        watched = [region, attachment_of(region).mapping, attachment_of(region).lock, region._schema.defaults]
         watched += [region._schema.leased] if region._schema.struct else []
         enter_and_leave(region)
         gc.collect()

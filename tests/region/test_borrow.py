@@ -25,6 +25,7 @@ from helpers.shared_types import Big, Car, Pose, whole
 from helpers.wire import Wire
 from typedshm import _native, u8, u32
 from typedshm.struct.views import viewed
+from typedshm.testing.inspection import attachment_of
 
 
 @pytest.fixture(params=SCHEMAS)
@@ -268,7 +269,7 @@ def hold_everything(region):
 @pytest.mark.parametrize("slots", [2, 4])
 def test_borrowing_leaks_nothing(slots, monkeypatch):
     with typedshm.create("car", Car, slots=slots) as car:
-        pages = car._memory.remap(writable=False)
+        pages = attachment_of(car).remap(writable=False)
         monkeypatch.setattr(car, "_read_only_mapping", lambda: pages, raising=False)
         car.write(whole(1))
         hold_everything(car)

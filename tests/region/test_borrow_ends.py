@@ -17,6 +17,7 @@ from helpers import marks
 from helpers.borrowing import SCHEMAS, fail, overwrite, pictures, versions_of
 from helpers.peers import PATIENCE, Child, quiet_fork
 from helpers.wire import Presences, Wire
+from typedshm.testing.inspection import attachment_of, handle_of
 
 
 @pytest.fixture(params=SCHEMAS)
@@ -108,7 +109,7 @@ def child_lets_go(pipe, region, block):
     with region.borrow():
         seen = region.info().pinned, region.info().copies
     region.close()
-    return *seen, region._memory.closed
+    return *seen, attachment_of(region).closed
 
 
 @marks.fork
@@ -140,7 +141,7 @@ def test_what_the_child_of_a_fork_keeps_is_read_only_too(region):
 @marks.fork
 @pytest.mark.parametrize("fork", ["for lack of room", "unknown to Python"])
 def test_the_child_of_a_fork_pins_nothing_in_its_parents_name(region, fork):
-    full = set(range(512)) - {region._memory.mutex.entry} if fork == "for lack of room" else ()
+    full = set(range(512)) - {attachment_of(region).lock.entry} if fork == "for lack of room" else ()
     with Presences("region", full), Wire("region") as wire:
         pid = quiet_fork() if full else ctypes.CDLL(None).fork()
         if pid == 0:
@@ -157,7 +158,7 @@ def test_the_child_of_a_fork_pins_nothing_in_its_parents_name(region, fork):
 
 @marks.fork
 def test_the_child_of_a_fork_lets_go_of_the_pages_that_show_the_region(region, monkeypatch):
-    pages = region._memory.remap(writable=False)
+    pages = attachment_of(region).remap(writable=False)
     monkeypatch.setattr(region, "_read_only_mapping", lambda: pages)
     with region.borrow():
         before = sys.getrefcount(pages)
@@ -174,7 +175,7 @@ def test_a_fork_in_the_middle_of_a_borrow(region, monkeypatch):
         if pid == 0:
             os._exit(0)
         assert os.waitpid(pid, 0)[1] == 0
-        return region._memory.remap(writable=False)
+        return attachment_of(region).remap(writable=False)
 
     monkeypatch.setattr(region, "_read_only_mapping", map_again)
     with region.borrow() as t:
@@ -192,7 +193,7 @@ def test_what_is_let_go_during_a_fork_is_kept_for_the_child_and_then_leaves():
         assert (other.info().pinned, len(other.info().participants)) == (1, 2)
         region._drop_pins()
         assert (other.info().pinned, len(other.info().participants)) == (0, 1)
-        assert region._memory.closed
+        assert attachment_of(region).closed
 
 
 @marks.fork
@@ -271,7 +272,7 @@ def test_the_child_of_a_fork_does_not_keep_what_its_parent_has_closed():
 
 def test_after_a_close_that_came_too_early_there_are_pins_as_before(region, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(region._memory, "close", lambda: False)  # another thread has taken the lock at this moment
+        patch.setattr(attachment_of(region), "close", lambda: False)  # another thread has taken the lock at this moment
         with pytest.raises(typedshm.MisuseError, match="still in use"):
             region.close()
     with region.borrow():
@@ -342,10 +343,10 @@ def test_an_array_that_is_left_at_the_end_lets_go_of_nobody_elses_pin():
     with typedshm.attach("pictures") as other:
         with region.borrow() as picture:
             pass
-        entry = region._memory.mutex.entry
+        entry = attachment_of(region).lock.entry
         region._finalizer()  # as at the interpreter's end, where arrays may come later
         with typedshm.attach("pictures") as heir, heir.borrow() as mine:
-            assert heir._memory.mutex.entry == entry
+            assert attachment_of(heir).lock.entry == entry
             del picture
             assert other.info().pinned == 1
             assert (mine == 1).all()
@@ -358,10 +359,10 @@ def test_who_borrows_at_the_end_pins_nothing_in_anybody_elses_name():
         with region.borrow() as picture:
             pass
         del picture
-        entry = region._memory.mutex.entry
+        entry = attachment_of(region).lock.entry
         region._finalizer()  # as at the interpreter's end, where __del__ methods may come later
         with typedshm.attach("pictures") as heir:
-            assert heir._memory.mutex.entry == entry
+            assert attachment_of(heir).lock.entry == entry
             with region.borrow() as picture:
                 assert (picture == 1).all()
                 assert other.info().pinned == 0
@@ -369,7 +370,7 @@ def test_who_borrows_at_the_end_pins_nothing_in_anybody_elses_name():
 
 @marks.region_files
 def test_memory_that_goes_away(region):
-    path = Path(region._memory.location.address)
+    path = Path(handle_of(region).location.address)
     with region.borrow() as t:
         array = np.frombuffer(t, np.uint8)
         os.truncate(path, 0)
@@ -382,7 +383,7 @@ def test_memory_that_goes_away(region):
 @marks.region_files
 def test_a_value_whose_pages_alone_are_lost():
     with pictures(slots=4) as region:
-        path = Path(region._memory.location.address)
+        path = Path(handle_of(region).location.address)
         with Wire("pictures") as wire:
             payload = wire.header.slots_offset + wire.header.slot_stride + 128
         with region.borrow() as picture:
@@ -398,7 +399,7 @@ def test_a_value_whose_pages_alone_are_lost():
 @marks.region_files
 def test_a_child_is_forked_when_the_memory_has_gone_away():
     with pictures() as region:
-        path = Path(region._memory.location.address)
+        path = Path(handle_of(region).location.address)
         with region.borrow() as picture:
             os.truncate(path, 0)
             assert not picture.any()

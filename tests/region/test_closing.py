@@ -19,6 +19,7 @@ from helpers.wire import WORD_WAITING, Wire
 from typedshm import _native
 from typedshm.memory import lifecycle
 from typedshm.memory.names import locate
+from typedshm.testing.inspection import handle_of
 
 
 def test_close_waits_for_a_write_in_another_thread():
@@ -259,7 +260,7 @@ def test_no_exception_out_of_a_signal_handler_leaves_the_lock_held(name):
     try:
         with typedshm.create("record", Record) as region, typedshm.NamedMutex("guard") as mutex:
             mutex.release()
-            held = {"mutex": lambda: mutex.held}.get(name, lambda: region._memory.mutex.mine)
+            held = {"mutex": lambda: mutex.held}.get(name, lambda: handle_of(region).mutex.mine)
             enter = {"mutex": lambda: mutex}.get(name) or getattr(region, name)
             for _ in range(200 if marks.WINDOWS else 1000):  # an alarm takes 15 ms and more there
                 struck.clear()

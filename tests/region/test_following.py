@@ -13,6 +13,7 @@ from helpers.shared_types import Big, Car, Record, record, whole
 from helpers.threads import InThread
 from helpers.wire import WORD_WAITING, Presences, Wire
 from typedshm import array
+from typedshm.testing.inspection import attachment_of, handle_of
 
 
 @pytest.fixture(params=[1, 2, 3, 5])
@@ -195,7 +196,7 @@ def test_a_lost_region_is_an_error(region):
     write(region, 1)
     follower = region.follow(borrow=True)
     next(follower)
-    path = Path(region._memory.location.address)
+    path = Path(handle_of(region).location.address)
     path.write_bytes(b"")
     with pytest.raises(typedshm.RegionLost):
         next(follower)
@@ -366,7 +367,7 @@ def test_the_mark_of_what_was_not_published_is_not_restored():
         write(region, 1, 2)
         wire.slot(3).version, wire.slot(3).mark = 3, 6
         with typedshm.attach("record", Record) as other:
-            entry = other._memory.mutex.entry
+            entry = attachment_of(other).lock.entry
             wire.slot(3).pins[0] = 1 << entry  # of a reader that was late, and is about to take it back
             write(region, 3)
             wire.slot(3).pins[0] = 0

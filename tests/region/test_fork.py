@@ -15,15 +15,16 @@ from helpers.peers import Child, quiet_fork, until
 from helpers.shared_types import Big, Car, Record, record, whole
 from helpers.threads import InThread
 from helpers.wire import Presences, Wire
+from typedshm.testing.inspection import attachment_of
 
 pytestmark = marks.fork
 
 
 def use_inherited(pipe, region):
     assert region.read() == record(1)
-    entries = region._memory.mutex.participants
+    entries = attachment_of(region).lock.participants
     region.write(record(2), timeout=60)
-    pipe.send((region._memory.mutex.entry, dict(entries)))
+    pipe.send((attachment_of(region).lock.entry, dict(entries)))
     pipe.recv()
     region.close()
 
@@ -31,12 +32,12 @@ def use_inherited(pipe, region):
 def test_the_child_takes_a_presence_entry_of_its_own():
     with typedshm.create("record", Record) as region:
         region.write(record(1))
-        own = region._memory.mutex.entry
+        own = attachment_of(region).lock.entry
         with Child(use_inherited, region) as child:
             entry, participants = child.receive()
             assert entry != own
             assert participants == {own: os.getpid(), entry: child.pid}
-            assert region._memory.mutex.entry == own
+            assert attachment_of(region).lock.entry == own
             assert sorted(region.info().participants) == sorted([os.getpid(), child.pid])
             assert region.read() == record(2)
             child.send()
@@ -234,7 +235,7 @@ def die_in_a_lock_with_a_child_left(pipe):
 
 def stay(pipe, region):
     with region:
-        pipe.send(region._memory.mutex.entry)
+        pipe.send(attachment_of(region).lock.entry)
         try:
             pipe.recv()
         except EOFError:  # the parent is dead
@@ -244,7 +245,7 @@ def stay(pipe, region):
 def test_a_child_does_not_make_its_killed_parent_look_alive():
     with Child(die_in_a_lock_with_a_child_left) as child, typedshm.create("record", Record) as region:
         grandchild, _ = child.receive()
-        assert region.info().writer == child.pid
+        assert region.info().lock_holder == child.pid
         child.kill()
         region.write(record(1), timeout=60)
         assert (region.read(), region.info().deaths) == (record(1), 1)
@@ -287,7 +288,7 @@ def without_an_entry(pipe, region):
 def test_a_child_that_finds_no_room_says_so():
     with typedshm.create("record", Record) as region:
         region.write(record(1))
-        with Presences("record", set(range(512)) - {region._memory.mutex.entry}):
+        with Presences("record", set(range(512)) - {attachment_of(region).lock.entry}):
             words = Child(without_an_entry, region).join()
         assert len(words) == 3
         assert all("could not be opened again in this child of a fork" in text for text in words)

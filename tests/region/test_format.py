@@ -12,6 +12,7 @@ from helpers.peers import PATIENCE, until
 from helpers.shared_types import Car, Record, record, whole
 from helpers.threads import InThread
 from helpers.wire import WORD_ACQUISITION, WORD_OWNER, Presences, Wire
+from typedshm.testing.inspection import attachment_of
 
 # ---- the header ----------------------------------------------------------------------------------------------------
 
@@ -151,12 +152,12 @@ def test_when_everything_is_pinned_a_write_says_so(pinned):
 
 def test_a_newcomer_drops_the_pins_of_who_had_its_presence_entry(pinned):
     region, wire, _ = pinned
-    entry = region._memory.mutex.entry + 1
+    entry = attachment_of(region).lock.entry + 1
     for n in range(1, 5):
         pin(wire.slot(n), entry)
         pin(wire.slot(n), LIVING)
     with typedshm.attach("record", Record) as newcomer:
-        assert newcomer._memory.mutex.entry == entry
+        assert attachment_of(newcomer).lock.entry == entry
         assert not any(is_pinned(wire.slot(n), entry) for n in range(1, 5))
         assert all(is_pinned(wire.slot(n), LIVING) for n in range(1, 5)), "and nobody else's"
 

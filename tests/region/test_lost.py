@@ -239,7 +239,7 @@ def test_a_block_in_debug_mode_loses_its_own_pages(when, length):
 import os, numpy as np, typedshm
 region = typedshm.create("region", typedshm.array("u1", 100_000), slots=2)
 region.write(np.ones(100_000, "u1"))
-path = region._memory.location.address
+path = handle_of(region).location.address
 {f"os.truncate(path, {length})" if when == "before" else ""}
 try:
     with region.loan() as t:
@@ -474,7 +474,7 @@ for region in regions:
     region.write(value)
 before = resource.getrlimit(resource.RLIMIT_DATA)
 for region in regions:  # the first without a limit: what the interpreter takes for an error it has afterwards
-    os.truncate(region._memory.location.address, 0)
+    os.truncate(handle_of(region).location.address, 0)
     try:
         region.read_into(value)
     except typedshm.RegionLost:
@@ -561,7 +561,7 @@ def test_other_faults_still_end_the_process(event, watched):
     enable = "import faulthandler; faulthandler.enable()" if watched else ""
     done = run_script(
         f"{enable}\n{OPEN}\nprint('there', flush=True)\n"
-        f"os.unlink(region._memory.location.address)\n{event}\nprint('alive')"
+        f"os.unlink(handle_of(region).location.address)\n{event}\nprint('alive')"
     )
     assert (done.returncode, done.stdout) == (-signal.SIGBUS, "there\n")
     assert ("Fatal Python error: Bus error" in done.stderr) is watched
@@ -579,7 +579,7 @@ def test_a_handler_of_the_programs_own_is_served(order):
 {SENT}
 with typedshm.attach("region") as second:  # puts us in front again
     {SENT}
-    os.truncate(region._memory.location.address, 0)
+    os.truncate(handle_of(region).location.address, 0)
     for handle in (region, second):
         try:
             handle.read()
@@ -599,7 +599,7 @@ def test_an_ignored_signal_stays_ignored():
     assert (done.returncode, done.stdout) == (0, "alive\n")
     done = run_script(
         f"import signal; signal.signal(signal.SIGBUS, signal.SIG_IGN)\n{OPEN}\n"
-        f"os.unlink(region._memory.location.address)\n{FOREIGN_FAULT}"
+        f"os.unlink(handle_of(region).location.address)\n{FOREIGN_FAULT}"
     )
     assert done.returncode == -signal.SIGBUS, "a fault cannot be ignored"
 
@@ -627,7 +627,7 @@ def hand_back(number, info, context):
 new = Action(handler=ctypes.cast(hand_back, ctypes.c_void_p), flags=4 | 0x40000000)
 assert libc.sigaction(signal.SIGBUS, ctypes.byref(new), ctypes.byref(old)) == 0
 typedshm.attach("region").close()
-os.unlink(region._memory.location.address)
+os.unlink(handle_of(region).location.address)
 {SENT}
 """)
     if first:

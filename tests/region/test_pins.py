@@ -13,6 +13,7 @@ from typedshm import u32
 from typedshm.memory import lifecycle
 from typedshm.memory.names import locate
 from typedshm.memory.paging import Paging
+from typedshm.testing.inspection import attachment_of
 
 
 @pytest.fixture(params=SCHEMAS)
@@ -120,7 +121,7 @@ def test_what_the_dead_had_pinned_is_free_the_moment_their_entry_is_taken():
     with typedshm.create("record", Record) as region, Wire("record") as wire:
         for n in (1, 2, 3):
             region.write(record(n))
-        entry = region._memory.mutex.entry + 1  # the next to be had
+        entry = attachment_of(region).lock.entry + 1  # the next to be had
         for n in (1, 2):
             wire.slot(n).pins[0] = 1 << entry
         attachment = lifecycle.attach(locate("record"), writable=True, timeout=0, paging=Paging())
@@ -178,7 +179,9 @@ def test_a_newest_version_that_never_gets_whole_is_no_endless_search():
 
 def test_the_region_is_mapped_once_more_for_all_borrows(region, monkeypatch):
     made = []
-    monkeypatch.setattr(region, "_read_only_mapping", lambda: made.append(1) or region._memory.remap(writable=False))
+    monkeypatch.setattr(
+        region, "_read_only_mapping", lambda: made.append(1) or attachment_of(region).remap(writable=False)
+    )
     for _ in range(3):
         with region.borrow():
             pass

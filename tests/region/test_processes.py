@@ -116,11 +116,11 @@ def test_a_writer_killed_inside_a_block_costs_nothing(verb, schema, slots):
         for deaths in (1, 2):
             with Child(stay_inside, verb, schema) as child:
                 child.expect("inside")
-                assert region.info().writer == child.pid
+                assert region.info().lock_holder == child.pid
                 with pytest.raises(typedshm.Timeout):
                     region.write(value, timeout=0)
                 child.kill()
-            assert region.info().writer is None
+            assert region.info().lock_holder is None
             assert (region.version, region.read()) == (2 * deaths - 1, value)
             with region.update(timeout=60) as t:
                 assert t.tick == value.tick

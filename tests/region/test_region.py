@@ -121,7 +121,7 @@ def test_info_tells_the_state():
         assert info.published is not None
         assert info.created <= before
         with car.lock():
-            assert car.info().writer == os.getpid()
+            assert car.info().lock_holder == os.getpid()
         assert "'car'" in repr(car)
         assert "version 1" in repr(car)
 

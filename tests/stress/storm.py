@@ -20,6 +20,7 @@ from helpers import marks
 from helpers.peers import Child, SharedBytes, until
 from helpers.wire import WORD_OWNER, Wire
 from typedshm import Shape, Struct
+from typedshm.testing.inspection import attachment_of
 
 
 class Small(Struct):
@@ -101,7 +102,7 @@ class Lane:
         """The region, and this lane's counts."""
         region = typedshm.attach(self.name, self.schema, readonly=readonly)
         row = self.row()
-        row.entry = WORD_OWNER if readonly else region._memory.mutex.entry + 1
+        row.entry = WORD_OWNER if readonly else attachment_of(region).lock.entry + 1
         return region, row
 
 

@@ -21,6 +21,7 @@ from helpers import marks
 from helpers.peers import Child, SharedBytes, quiet_fork, run_script, sched_yield, until
 from helpers.shared_types import Record, record
 from typedshm.memory import lifecycle
+from typedshm.testing.inspection import attachment_of
 
 FOLDER = Path(typedshm.__file__).parent
 MODULES = ("mutex.py", "region/region.py", "sharing/catalog.py")
@@ -38,7 +39,7 @@ def name(request: pytest.FixtureRequest, tmp_path: Path) -> Name:
 
 def instance_of(region: Any) -> int:
     """What tells a region from another of the same name."""
-    return int(region._memory.header["instance"])
+    return int(attachment_of(region).header["instance"])
 
 
 def places_of(name: Name, thorough: bool) -> Iterator[int]:

@@ -11,6 +11,7 @@ from helpers.peers import Child
 from helpers.shared_types import Byte
 from typedshm.memory import lifecycle
 from typedshm.testing import isolated
+from typedshm.testing.inspection import handle_of
 
 
 def test_inside_and_outside_do_not_see_each_other(namespace):
@@ -49,7 +50,7 @@ def test_what_is_left_open_is_an_error_and_removed():
     with pytest.raises(AssertionError, match=r"region 'byte' of scope 'user', still open") as caught:
         leave(keep)
     assert "dropped" not in str(caught.value)
-    assert marks.WINDOWS or not Path(region._memory.location.address).exists()  # there close() is what removes it
+    assert marks.WINDOWS or not Path(handle_of(region).location.address).exists()  # there close() is what removes it
     region.close()
 
 
@@ -78,5 +79,5 @@ def test_an_error_inside_is_not_hidden():
     with pytest.raises(KeyError) as caught:
         leave(fail)
     region = caught.value.args[0]
-    assert marks.WINDOWS or not Path(region._memory.location.address).exists()
+    assert marks.WINDOWS or not Path(handle_of(region).location.address).exists()
     region.close()

@@ -2,6 +2,7 @@
 #include "codecs.h"
 #include "lock/guard.h"
 #include "lock/mutex.h"
+#include "lock/writers_lock.h"
 #include "lock/task.h"
 #include "memory/byte_locks.h"
 #include "memory/files.h"
@@ -13,6 +14,7 @@
 #include "ring/position.h"
 #include "ring/ring.h"
 #include "ring/ring_type.h"
+#include "ring/slots.h"
 #include "ring/view.h"
 #include "struct/field.h"
 #include "struct/lease.h"
@@ -26,14 +28,14 @@
 #endif
 
 static int (*const parts[])(PyObject *module) = {
-    struct_register,   lease_register,     field_register,      codecs_register,
-    mapping_register,  header_register,    byte_locks_register, files_register,
+    struct_register,       lease_register,      field_register,     codecs_register,       mapping_register,
+    header_register,       byte_locks_register, files_register,
 #ifdef _WIN32
-    security_register, section_register,   directory_register,  kernel_mutex_register,
+    security_register,     section_register,    directory_register, kernel_mutex_register,
 #endif
-    mutex_register,    guard_register,     task_register,       position_register,
-    ring_register,     ring_type_register, block_register,      pin_register,
-    borrow_register,   view_register,      waitset_register,
+    writers_lock_register, mutex_register,      guard_register,     task_register,         position_register,
+    slots_register,        ring_register,       ring_type_register, block_register,        pin_register,
+    borrow_register,       view_register,       waitset_register,
 };
 
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT,

@@ -149,9 +149,11 @@ typedef struct tshm_writer {
 } tshm_writer;
 
 typedef struct tshm_presence {
-    uint32_t pid; /* for people to read; nobody acts on it */
-    uint32_t reserved;
+    uint32_t pid;   /* for people to read; nobody acts on it */
+    uint32_t flags; /* likewise: TSHM_WROTE; who takes the entry sets it to 0 */
 } tshm_presence;
+
+#define TSHM_WROTE 1u /* it has published a version */
 
 typedef struct tshm_slot {
     tshm_atomic_u64 mark;                 /*  0  2s + 1 while sequence number s is written, 2s when complete */

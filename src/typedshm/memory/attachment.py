@@ -1,7 +1,12 @@
-"""Stake: one process's share in the life of a region, from its opening to its end."""
+"""Attachment: what one process holds while it has a region open, shared by all its handles."""
 
 import abc
+import atexit
+import contextlib
 import errno
+import threading
+import weakref
+from collections.abc import Generator, Hashable
 
 import typedshm._native as _native
 from typedshm.errors import RegionCorrupt, RegionFull, RegionLost
@@ -10,6 +15,17 @@ from typedshm.memory.paging import Paging
 
 LOST = "has lost its memory: its file was cut short, or the disk behind it failed or is full"
 OVERWRITTEN = "is gone: its file holds something else now"
+
+changes = threading.RLock()
+"""Held while an attachment is made, shared or closed, so that a handle never joins one that is being closed.
+
+A fork waits for it too: a child forked while a descriptor is on its way from open() to its owner, or from there to
+close(), would hold that descriptor's locks for as long as it lives, without knowing.
+"""
+
+_apart = False
+_open: "weakref.WeakSet[Attachment]" = weakref.WeakSet()
+_current: "weakref.WeakValueDictionary[Hashable, Attachment]" = weakref.WeakValueDictionary()
 
 
 def lost(location: Location) -> RegionLost:
@@ -24,59 +40,72 @@ Writer = int | tuple[str, str, int]
 class Attachment(abc.ABC):
     """An open region: its bytes, and this process's share in its life.
 
-    Made by the functions of :mod:`typedshm.memory`.
+    There is one for each region instance and process, and one more for handles that may only read.
 
     Attributes
     ----------
-    place
-        Where it is.
+    location
+        Of the handle that made it.
     mapping
         The bytes; they stay mapped for those who still look at them, also after :meth:`close`.
     paging
-        How its pages are to be had.
+        How its pages are kept; what one handle asks for holds for all.
     header
         The header as checked when the region was opened.
-    mutex
-        The writers' lock, or None where the region was opened for reading only.
-    created
-        True if this handle made the region.
-    orphaned
-        True if this is the child of a fork, which could not get a stake of its own.
+    lock
+        The writers' lock as this process holds it, or None where the region was opened for reading only.
+    slots
+        The slots that this process uses in place; None together with `lock`.
+    lost_in_fork
+        True if this is the child of a fork, which could not get an attachment of its own.
     """
 
     lost_in_fork = False
 
-    def __init__(
-        self, location: Location, mapping: _native.Mapping, paging: Paging, writer: Writer | None, created: bool
-    ) -> None:
+    def __init__(self, location: Location, mapping: _native.Mapping, paging: Paging, writer: Writer | None) -> None:
         self.location = location
         self.mapping = mapping
         self.paging = paging
-        self.created = created
+        self._handles: set[int] = set()  # their ids; of a handle that was dropped, its __del__ takes it out
         try:
             self.header = _native.read_header(mapping)
         except ValueError as error:
             if mapping.lost:
                 raise lost(location) from None
             raise RegionCorrupt(f"{location}: its header is not to be trusted: {error}") from None
-        self.mutex: _native.Mutex | None = None
+        self.lock: _native.WritersLock | None = None
+        self.slots: _native.Slots | None = None
         if writer is None:
             return
         count = self.header["presence_count"]
         try:
-            self.mutex = _native.Mutex(mapping, writer, count, self.header["instance"])
+            self.lock = _native.WritersLock(mapping, writer, count, self.header["instance"])
         except OSError as error:
             if error.errno != errno.EUSERS:
                 raise
             raise RegionFull(
                 errno.EUSERS,
-                f"{location}: all {count} places for participants that may write are taken; "
+                f"{location}: all {count} places for processes that may write are taken; "
                 "attach with readonly=True, which needs none",
             ) from error
+        self.slots = _native.Slots(self.lock)
+
+    def __del__(self) -> None:
+        # for one that an exception left without a handle
+        try:  # noqa: SIM105  # at the interpreter's end contextlib may be gone
+            self.close()
+        except Exception:
+            pass
+
+    def register(self, key: Hashable) -> None:
+        """Let :func:`find` find it from now on, unless there is one of that key."""
+        _open.add(self)
+        if _usable(key) is None:
+            _current[key] = self
 
     @property
     def loss(self) -> str:
-        """What has become of the region, if it is not there any more; empty while it is."""
+        """What became of the region, if its memory was lost; empty while it is there."""
         if self.mapping.lost:
             return LOST
         return "" if _native.region_is(self.mapping, self.header["instance"]) else OVERWRITTEN
@@ -97,15 +126,167 @@ class Attachment(abc.ABC):
             self.paging.populate(mapping)
         return mapping
 
+    def repage(self, paging: Paging) -> None:
+        """Give the pages what one more handle asks for; nothing is taken back.
+
+        Raises
+        ------
+        RegionRefused
+            The system does not allow it.
+        """
+        wanted = self.paging.joined(paging)
+        if wanted != self.paging:
+            wanted.apply(self.location, self.mapping, fresh=False)
+            self.paging = wanted
+
     @abc.abstractmethod
     def _map_again(self, writable: bool) -> _native.Mapping: ...
 
-    @abc.abstractmethod
+    # ---- handles ----
+
+    @property
+    def handles(self) -> int:
+        """How many handles share it."""
+        return len(self._handles)
+
+    def has(self, handle: "Handle") -> bool:
+        """Return True while the handle shares it."""
+        return not self.closed and id(handle) in self._handles
+
+    def join(self, handle: "Handle") -> None:
+        """Share it with one more handle."""
+        self._handles.add(id(handle))
+        if self.slots is not None:
+            self.slots.open()
+
+    def drop(self, handle: "Handle") -> bool:
+        """Share it with one handle less, and close it with the last; False, and nothing done, if that is refused."""
+        self._handles.discard(id(handle))
+        if self._handles or self.close():
+            return True
+        self._handles.add(id(handle))
+        return False
+
+    def close_unused(self) -> None:
+        """Close it if only pins have kept it open, and the last is gone."""
+        with changes:
+            if not self._handles:
+                self.close()
+
     def close(self) -> bool:
-        """Leave the region; who leaves a named region last takes it away. Does nothing the second time.
+        """Leave the region; the last process to leave a named region takes it away. Does nothing the second time.
+
+        While arrays of borrow() still look into it, it stays open; :meth:`close_unused` closes it then.
 
         Returns
         -------
         bool
             False, and nothing done, if a thread of this process holds the writers' lock.
         """
+        with changes:
+            if self.closed:
+                return True
+            return True if self.slots is not None and not self.slots.shut() else self.end()
+
+    def end(self) -> bool:
+        """Close it also while arrays look into it; they no longer keep their versions."""
+        with changes:
+            if self.closed:
+                return True
+            if self.lock is not None and not self.lock.detach():
+                return False
+            self._leave()
+            return True
+
+    @abc.abstractmethod
+    def _leave(self) -> None:
+        """Give the system back what the attachment holds."""
+
+
+class Handle:
+    """The share of one Region or NamedMutex in an attachment.
+
+    Attributes
+    ----------
+    attachment
+        What it shares with the other handles of this process.
+    location
+        By which it was opened.
+    mutex
+        Its way to the writers' lock, or None where it was opened for reading only.
+    created
+        True if this handle made the region.
+    """
+
+    __slots__ = ("attachment", "created", "location", "mutex")
+
+    def __init__(self, attachment: Attachment, location: Location, *, created: bool) -> None:
+        self.attachment = attachment
+        self.location = location
+        self.mutex = None if attachment.lock is None else _native.Mutex(attachment.lock)
+        self.created = created
+        attachment.join(self)
+
+    def __del__(self) -> None:
+        try:  # noqa: SIM105  # at the interpreter's end contextlib may be gone
+            self.close()
+        except Exception:
+            pass
+
+    @property
+    def closed(self) -> bool:
+        """True once it was closed, or its process has left the region."""
+        return not self.attachment.has(self)
+
+    def close(self) -> bool:
+        """End it; the last one closes the attachment. Does nothing the second time.
+
+        Returns
+        -------
+        bool
+            False, and nothing done, if a thread holds the writers' lock through it.
+        """
+        if self.mutex is not None and not self.mutex.close():
+            return False
+        with changes:
+            if not self.attachment.has(self) or self.attachment.drop(self):
+                return True
+        if self.mutex is not None:
+            self.mutex.reopen()
+        return False
+
+
+def _usable(key: Hashable) -> Attachment | None:
+    attachment = _current.get(key)
+    return None if attachment is None or attachment.closed or attachment.loss else attachment
+
+
+def find(key: Hashable) -> Attachment | None:
+    """Return the open attachment with that key whose memory is still there. Hold :data:`changes`."""
+    return None if _apart else _usable(key)
+
+
+@contextlib.contextmanager
+def apart() -> Generator[None, None, None]:
+    """Give each opening within an attachment of its own, so that tests can play several processes in one."""
+    global _apart
+    with changes:
+        before, _apart = _apart, True
+        try:
+            yield
+        finally:
+            _apart = before
+
+
+def attachments() -> "list[Attachment]":
+    """Return all that are open."""
+    return [attachment for attachment in list(_open) if not attachment.closed]
+
+
+def close_all() -> None:
+    """Leave every region, as at the end of the process: also those that arrays still look into."""
+    for attachment in attachments():
+        attachment.end()
+
+
+atexit.register(close_all)

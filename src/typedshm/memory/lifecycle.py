@@ -9,11 +9,11 @@ import sys
 from collections.abc import Iterator
 
 from typedshm.errors import RegionNotFound
-from typedshm.memory.attachment import Attachment
+from typedshm.memory.attachment import Handle, changes
 from typedshm.memory.names import Location, Scope
 from typedshm.memory.paging import Paging
 from typedshm.memory.retry import OPEN_TIMEOUT, retry
-from typedshm.memory.spec import RegionSpec
+from typedshm.memory.spec import Intent, RegionSpec
 
 if sys.platform == "win32":
     from typedshm.memory.windows import sections as _system
@@ -23,50 +23,66 @@ else:
 _PLAIN = Paging()
 
 
-def create(location: Location, spec: RegionSpec, paging: Paging = _PLAIN) -> Attachment:
+def create(location: Location, spec: RegionSpec, paging: Paging = _PLAIN) -> Handle:
     """Make a region that does not exist.
 
     Raises
     ------
     RegionExists
-        Somebody has one of that name open, or the file of a file-backed one is there.
+        A process has one of that name open, or the file of a file-backed one is there.
     RegionFull
         There is no room for it; or this process may have no more open files.
     RegionRefused
         The name is taken by something that is not to be trusted or touched; or the system does not allow the `paging`.
     """
     _sweep_once()
-    return retry(lambda: _system.attempt(location, "create", spec, paging, writable=True), location, OPEN_TIMEOUT)
+    return retry(lambda: _attempt(location, "create", spec, paging, writable=True), location, OPEN_TIMEOUT)
 
 
-def attach_or_create(location: Location, spec: RegionSpec, paging: Paging = _PLAIN) -> Attachment:
+def attach_or_create(location: Location, spec: RegionSpec, paging: Paging = _PLAIN) -> Handle:
     """Join a region, or make it where there is none; of several that start together one makes it."""
     _sweep_once()
-    return retry(lambda: _system.attempt(location, "open", spec, paging, writable=True), location, OPEN_TIMEOUT)
+    return retry(lambda: _attempt(location, "open", spec, paging, writable=True), location, OPEN_TIMEOUT)
 
 
-def attach(location: Location, *, writable: bool, timeout: float | None = 0, paging: Paging = _PLAIN) -> Attachment:
+def attach(location: Location, *, writable: bool, timeout: float | None = 0, paging: Paging = _PLAIN) -> Handle:
     """Join a region that exists, or wait for it.
 
     Raises
     ------
     RegionNotFound
-        Nobody has it open, and `timeout` is 0.
+        No process has it open, and `timeout` is 0.
     Timeout
         It did not appear within `timeout` seconds.
     RegionCorrupt, RegionRefused
-        What is there is no region, or not to be trusted.
+        What has the name is no region, or not to be trusted.
     """
 
-    def attempt() -> Attachment | None:
+    def attempt() -> Handle | None:
         try:
-            return _system.attempt(location, "attach", None, paging, writable=writable)
+            return _attempt(location, "attach", None, paging, writable=writable)
         except RegionNotFound:
             if timeout == 0:
                 raise
             return None
 
     return retry(attempt, location, OPEN_TIMEOUT if timeout == 0 else timeout)
+
+
+def _attempt(
+    location: Location, intent: Intent, spec: RegionSpec | None, paging: Paging, *, writable: bool
+) -> Handle | None:
+    """Share the attachment of this process, or make one; None while others are in the way."""
+    with changes:
+        attachment = None if intent == "create" else _system.shared(location, writable)
+        if attachment is not None:
+            attachment.repage(paging)
+            return Handle(attachment, location, created=False)
+        made = _system.attempt(location, intent, spec, paging, writable=writable)
+        if made is None:
+            return None
+        attachment, created = made
+        return Handle(attachment, location, created=created)
 
 
 def unlink(location: Location) -> None:

@@ -39,6 +39,13 @@ class Paging(Frozen):
     locked: bool = False
     huge: bool = False
 
+    def joined(self, other: "Paging") -> "Paging":
+        """Return what two handles of one mapping ask for together; huge pages are decided when a region is made."""
+        degree = (False, None, True).index
+        return self.replaced(
+            prefault=max(self.prefault, other.prefault, key=degree), locked=self.locked or other.locked
+        )
+
     def apply(self, location: Location, mapping: _native.Mapping, *, fresh: bool) -> None:
         """Bring the pages of a mapping where they are to be; those of a `fresh` region are nobody else's yet.
 

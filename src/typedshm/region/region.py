@@ -1,18 +1,17 @@
 """Region: the verbs by which processes share a typed value."""
 
-import atexit  # noqa: F401  # pyright: ignore[reportUnusedImport]  # see below
 import os
-import sys
 import threading
-import weakref
 from datetime import UTC, datetime, timedelta
 from types import EllipsisType, TracebackType
-from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 import typedshm._native as _native
 from typedshm.errors import LayoutMismatch, RegionLost
+from typedshm.frozen import Frozen, frozen
 from typedshm.layout.layout import Layout
-from typedshm.memory.attachment import Attachment
+from typedshm.memory import fork
+from typedshm.memory.attachment import Attachment, Handle, attachments
 from typedshm.memory.names import Name, Scope
 from typedshm.region.error_table import ERRORS, REPLACED_BY_LOSS
 from typedshm.region.following import Followable
@@ -21,17 +20,17 @@ from typedshm.schema.resolve import Schema
 
 T = TypeVar("T")
 
-# atexit: weakref.finalize would import it at its first use, so in the middle of an attach().
 _DEBUG = os.environ.get("TYPEDSHM_DEBUG", "") not in ("", "0")
 
 
-class RegionInfo(NamedTuple):
-    """What there is to know of a region at one moment.
+@frozen
+class RegionInfo(Frozen):
+    """A snapshot of a region's state.
 
     Attributes
     ----------
     name, scope
-        By which it is opened.
+        By which it was opened.
     layout
         Of its values.
     version
@@ -42,18 +41,24 @@ class RegionInfo(NamedTuple):
         When the region was made, in UTC.
     slots, payload_size, size
         How many versions are kept, bytes of one value, bytes of the whole region.
-    writer
-        Process id of whoever is writing just now, as it wrote it down; None if nobody is.
-    participants
-        Process ids of those who have it open for writing, one for each handle.
+    lock_holder
+        Process id of the holder of the writers' lock, as it wrote it down; None while it is free.
+    writers
+        Process ids of the attachments that have written. A process has one attachment, however many handles it has.
+    readers
+        Process ids of the other attachments with the right to write. Read-only ones are not counted.
     deaths, last_death
         How many writers were found to have died in the middle of a write, and when the last was found.
     pinned
-        How many versions are kept by borrow() just now, anybody's; at most ``slots - 2``.
+        How many versions are kept by borrow() just now, by any process; at most ``slots - 2``.
     copies
-        How many blocks of this handle's borrow() got a copy, since no pin was to be had.
+        How many blocks of this handle's borrow() got a copy, since no pin was free.
     """
 
+    __match_args__ = (
+        *("name", "scope", "layout", "version", "published", "created", "slots", "payload_size", "size"),
+        *("lock_holder", "writers", "readers", "deaths", "last_death", "pinned", "copies"),
+    )
     name: Name
     scope: Scope
     layout: Layout
@@ -63,8 +68,9 @@ class RegionInfo(NamedTuple):
     slots: int
     payload_size: int
     size: int
-    writer: int | None
-    participants: tuple[int, ...]
+    lock_holder: int | None
+    writers: tuple[int, ...]
+    readers: tuple[int, ...]
     deaths: int
     last_death: datetime | None
     pinned: int
@@ -82,9 +88,6 @@ class _Lock(_native.Guard):
         self._region._fail(what)  # pyright: ignore[reportPrivateUsage]
 
 
-_regions: "weakref.WeakSet[Region[Any]]" = weakref.WeakSet()
-
-
 class Region(Followable[T], Generic[T]):
     """A named piece of shared memory that holds the newest versions of one typed value.
 
@@ -96,28 +99,29 @@ class Region(Followable[T], Generic[T]):
     :mod:`typedshm.region.asynchronous`.
     """
 
-    def __init__(self, attachment: Attachment, schema: Schema[T], refusal: str | None = None) -> None:
+    def __init__(self, handle: Handle, schema: Schema[T], refusal: str | None = None) -> None:
+        attachment = handle.attachment
         super().__init__(
             mapping=attachment.mapping,
             instance=attachment.header["instance"],
-            mutex=attachment.mutex,
+            mutex=handle.mutex,
+            slots=attachment.slots,
             schema=schema,
             size=schema.layout.size,
             refuses=refusal is not None,
             debug=_DEBUG,
         )
-        self._memory = attachment
+        self._handle = handle
+        self._attachment = attachment
         self._schema = schema
         self._refusal = refusal
-        self._finalizer = weakref.finalize(self, attachment.close)
-        _regions.add(self)
 
     # ---- what it is ----
 
     @property
     def name(self) -> Name:
         """The name it was opened by."""
-        return self._memory.location.name
+        return self._handle.location.name
 
     @property
     def layout(self) -> Layout:
@@ -127,19 +131,19 @@ class Region(Followable[T], Generic[T]):
     @property
     def readonly(self) -> bool:
         """True if this handle cannot write."""
-        return self._memory.mutex is None or self._refusal is not None
+        return self._handle.mutex is None or self._refusal is not None
 
     def info(self) -> RegionInfo:
-        """Report the region's state: version, times, participants, deaths."""
+        """Report the region's state: version, times, the processes that use it, deaths."""
         version, published = self._newest
         pinned, copies = self._pins
-        header = self._memory.header
-        mutex = self._memory.mutex
-        owner = mutex.owner if mutex else None
-        deaths, died = mutex.deaths if mutex else (0, 0)
+        header, lock = self._attachment.header, self._attachment.lock
+        owner = lock.owner if lock else None
+        participants = lock.participants if lock else []
+        deaths, died = lock.deaths if lock else (0, 0)
         return RegionInfo(
             name=self.name,
-            scope=self._memory.location.scope,
+            scope=self._handle.location.scope,
             layout=self._schema.layout,
             version=version,
             published=_utc(published) if version else None,
@@ -147,8 +151,9 @@ class Region(Followable[T], Generic[T]):
             slots=header["slots"],
             payload_size=header["payload_size"],
             size=header["region_size"],
-            writer=owner[1] if owner else None,
-            participants=tuple(pid for _, pid in mutex.participants) if mutex else (),
+            lock_holder=owner[1] if owner else None,
+            writers=tuple(pid for _, pid, has_written in participants if has_written),
+            readers=tuple(pid for _, pid, has_written in participants if not has_written),
             deaths=deaths,
             last_death=_utc(died) if died else None,
             pinned=pinned,
@@ -158,7 +163,7 @@ class Region(Followable[T], Generic[T]):
     def __repr__(self) -> str:
         if self.closed:
             state = "closed"
-        elif self._memory.loss:
+        elif self._attachment.loss:
             state = "lost"
         else:
             state = f"version {self.version}" + (", read-only" if self.readonly else "")
@@ -186,23 +191,22 @@ class Region(Followable[T], Generic[T]):
         """
         if self.closed:
             self._fail("closed")
-        return _Lock(self, self._memory.mutex, self.timeout if isinstance(timeout, EllipsisType) else timeout)
+        return _Lock(self, self._handle.mutex, self.timeout if isinstance(timeout, EllipsisType) else timeout)
 
     def close(self) -> None:
         """Leave the region. Values, arrays and blocks that outlive it stay valid; every verb raises :class:`Closed`.
 
-        While there are arrays from :meth:`borrow`, their slots stay pinned, and the region is alive as long as they.
+        Other handles of the region in this process are not affected. While there are arrays from :meth:`borrow`, their
+        slots stay pinned, and the process keeps the region.
 
         Raises
         ------
         MisuseError
-            An update() or loan() block or the lock is still held by a thread of this process.
+            A thread still holds an update() or loan() block or the lock of this handle.
         """
-        if self._memory.closed and self.closed:
-            return
-        if self._shut() and not self._leave():  # another thread has begun something meanwhile
-            self._reopen()
+        if not self._handle.close():
             self._fail("open block")
+        self._detach()
         forget(self)
 
     def __enter__(self) -> "Region[T]":
@@ -215,23 +219,19 @@ class Region(Followable[T], Generic[T]):
 
     # ---- called by the C core ----
 
-    def _leave(self) -> bool:
-        if not self._memory.close():
-            return False
-        self._finalizer.detach()
-        self._detach()
-        return True
+    def _unpinned(self) -> None:
+        self._attachment.close_unused()
 
     def _read_only_mapping(self) -> _native.Mapping:
         self._look()
-        return self._memory.remap(writable=False)
+        return self._attachment.remap(writable=False)
 
     def _debug_mapping(self) -> _native.Mapping:
         self._look()
-        return self._memory.remap()
+        return self._attachment.remap()
 
     def _look(self) -> None:
-        if self._memory.loss:
+        if self._attachment.loss:
             self._fail("gone")
 
     def _fail(self, what: str) -> NoReturn:
@@ -239,9 +239,9 @@ class Region(Followable[T], Generic[T]):
         if what == "layout":
             raise LayoutMismatch(f"{name} can be read with this schema, but not written:\n{self._refusal}")
         kind, words = ERRORS[what]
-        if what == "closed" and self._memory.lost_in_fork:
+        if what == "closed" and self._attachment.lost_in_fork:
             kind, words = RegionLost, "could not be opened again in this child of a fork"
-        elif what in REPLACED_BY_LOSS and (loss := self._memory.loss):
+        elif what in REPLACED_BY_LOSS and (loss := self._attachment.loss):
             kind, words = RegionLost, loss
         raise kind(f"{name} {words}")
 
@@ -251,16 +251,20 @@ class Region(Followable[T], Generic[T]):
 
 _fork_lock = threading.RLock()
 _forking = False
-_keepers: "list[Region[Any]]" = []
+_kept: list[_native.Slots] = []
 _copied: list[int] = []  # a pipe that the child closes
+
+
+def _slots() -> "list[tuple[Attachment, _native.Slots]]":
+    return [(attachment, attachment.slots) for attachment in attachments() if attachment.slots is not None]
 
 
 def _before_fork() -> None:
     global _forking
     _fork_lock.acquire()
     _forking = True
-    _keepers.extend(region for region in list(_regions) if region._keep_pins())  # pyright: ignore[reportPrivateUsage]
-    if _keepers:
+    _kept.extend(slots for _, slots in _slots() if slots.keep())
+    if _kept:
         _copied.extend(os.pipe())
 
 
@@ -276,18 +280,19 @@ def _after_fork_in_parent() -> None:
             except BaseException as error:  # a signal's handler raises it; the child is not done for that
                 interruption = error
         os.close(reading)
-    for region in _keepers:
-        region._drop_pins()  # pyright: ignore[reportPrivateUsage]
+    for slots in _kept:
+        slots.drop()
+    for attachment in attachments():
+        attachment.close_unused()
     _end_fork()
     if interruption is not None:
         raise interruption
 
 
 def _after_fork_in_child() -> None:
-    for region in list(_regions):
-        region._forked()  # pyright: ignore[reportPrivateUsage]
-        if region.closed:  # it was kept for the parent's arrays only; ours look at copies
-            region._leave()  # pyright: ignore[reportPrivateUsage]
+    for attachment, slots in _slots():
+        slots.copy()
+        attachment.close_unused()  # it was open for the parent's arrays only
     for end in _copied:
         os.close(end)
     _end_fork()
@@ -295,15 +300,14 @@ def _after_fork_in_child() -> None:
 
 def _end_fork() -> None:
     global _forking
-    _keepers.clear()
+    _kept.clear()
     _copied.clear()
-    if _forking:  # who embeds Python may have forked without asking us before
+    if _forking:  # a program that embeds Python may have forked without calling the hooks before
         _forking = False
         _fork_lock.release()
 
 
-if sys.platform != "win32":
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
+fork.add_hooks("slots", before=_before_fork, in_parent=_after_fork_in_parent, in_child=_after_fork_in_child)
 
 
 def _utc(ns: int) -> datetime:

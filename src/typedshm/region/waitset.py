@@ -6,13 +6,13 @@ nobody could tell it; and every two milliseconds if a handle is read-only, or th
 """
 
 import contextlib
-import os
 import sys
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import typedshm._native as _native
+from typedshm.memory import fork
 
 LINGER = 1.0
 """Seconds that a thread stays when nobody waits; also how often it asks of every region whether it is still there."""
@@ -86,5 +86,4 @@ def _after_fork() -> None:
     _waitsets.clear()
 
 
-if sys.platform != "win32":
-    os.register_at_fork(after_in_child=_after_fork)
+fork.add_hooks("waitsets", in_child=_after_fork)

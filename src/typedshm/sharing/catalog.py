@@ -23,8 +23,8 @@ class RegionEntry(NamedTuple):
         The newest one's number; 0 while the region is empty.
     slots, payload_size, size
         How many versions are kept, bytes of one value, bytes of the whole region.
-    participants
-        Process ids of those who have it open for writing, one for each handle. Empty if this process may only read.
+    writers, readers
+        Process ids of those that have written, and of the others that may. Empty if this process may only read.
     problem
         Why nothing more than the name is known; empty if all is well.
     """
@@ -36,7 +36,8 @@ class RegionEntry(NamedTuple):
     slots: int = 0
     payload_size: int = 0
     size: int = 0
-    participants: tuple[int, ...] = ()
+    writers: tuple[int, ...] = ()
+    readers: tuple[int, ...] = ()
     problem: str = ""
 
 
@@ -59,13 +60,14 @@ def _entry(location: Location) -> RegionEntry | None:
     try:
         with _attached(location) as region:
             info = region.info()
+            alone = region._attachment.handles == 1  # pyright: ignore[reportPrivateUsage]
     except RegionNotFound:
         return None  # it came to its end meanwhile
     except TypedshmError as error:
         return RegionEntry(location.name, location.scope, problem=str(error))
-    others = list(info.participants)
-    if os.getpid() in others:
-        others.remove(os.getpid())  # the handle we looked through
+    readers = list(info.readers)
+    if alone and os.getpid() in readers:
+        readers.remove(os.getpid())  # the handle by which it was looked at
     return RegionEntry(
         location.name,
         location.scope,
@@ -74,7 +76,8 @@ def _entry(location: Location) -> RegionEntry | None:
         slots=info.slots,
         payload_size=info.payload_size,
         size=info.size,
-        participants=tuple(others),
+        writers=info.writers,
+        readers=tuple(readers),
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from typedshm.errors import Closed, DocumentError, LayoutMismatch, RegionCorrupt, RegionLost
 from typedshm.memory import lifecycle
-from typedshm.memory.attachment import Attachment
+from typedshm.memory.attachment import Handle
 from typedshm.memory.names import Location, Name, Scope, locate
 from typedshm.memory.paging import Paging
 from typedshm.memory.spec import RegionSpec
@@ -27,34 +27,34 @@ def _spec(schema: Schema[Any], slots: int) -> RegionSpec:
     return RegionSpec(slots, schema.layout.size, schema.layout.id, schema.document())
 
 
-def _region(attachment: Attachment, schema: Schema[Any] | None) -> Region[Any]:
+def _region(handle: Handle, schema: Schema[Any] | None) -> Region[Any]:
     """Put a schema over an open region, if it fits."""
     try:
-        header = attachment.header
+        header = handle.attachment.header
         refusal = None
         if schema is None or header["layout_id"] != schema.layout.id:
             try:
                 own = schema_from_document(header["document"])
             except DocumentError as error:
-                raise RegionCorrupt(f"{attachment.location}: {error}") from error
+                raise RegionCorrupt(f"{handle.location}: {error}") from error
             if own.layout.id != header["layout_id"] or own.layout.size != header["payload_size"]:
-                raise RegionCorrupt(f"{attachment.location}: its layout document does not belong to it")
+                raise RegionCorrupt(f"{handle.location}: its layout document does not belong to it")
             if schema is None:
                 schema = own
             else:
                 refusal = schema.layout.diff(own.layout)
                 if not schema.layout.prefix_of(own.layout) or schema.layout.size > header["payload_size"]:
-                    raise LayoutMismatch(f"{attachment.location} has another layout (asked for | found):\n{refusal}")
+                    raise LayoutMismatch(f"{handle.location} has another layout (asked for | found):\n{refusal}")
         elif schema.layout.size != header["payload_size"]:
-            raise RegionCorrupt(f"{attachment.location}: its payload is not of the size its layout says")
+            raise RegionCorrupt(f"{handle.location}: its payload is not of the size its layout says")
         try:
-            return Region(attachment, schema, refusal)
+            return Region(handle, schema, refusal)
         except ValueError as error:  # the core looks at the header once more
-            if loss := attachment.loss:
-                raise RegionLost(f"{attachment.location} {loss}") from None
-            raise RegionCorrupt(f"{attachment.location}: its header changed while it was opened: {error}") from None
+            if loss := handle.attachment.loss:
+                raise RegionLost(f"{handle.location} {loss}") from None
+            raise RegionCorrupt(f"{handle.location}: its header changed while it was opened: {error}") from None
     except BaseException:
-        attachment.close()
+        handle.close()
         raise
 
 
@@ -303,7 +303,7 @@ def _reopen(
     location: Location, schema: Any, instance: int, readonly: bool, timeout: float | None, paging: Paging
 ) -> Region[Any]:
     region = _attach(location, schema, 0, readonly, paging)
-    if region._memory.header["instance"] != instance:  # pyright: ignore[reportPrivateUsage]
+    if region._attachment.header["instance"] != instance:  # pyright: ignore[reportPrivateUsage]
         region.close()
         raise RegionLost(f"{location} is gone: another of that name has taken its place")
     region.timeout = timeout
@@ -313,9 +313,10 @@ def _reopen(
 def _reduce(region: Region[Any]) -> tuple[Any, ...]:
     if region.closed:
         raise Closed(f"region {str(region.name)!r} is closed and cannot be handed to another process")
-    attachment, schema = region._memory, region._schema  # pyright: ignore[reportPrivateUsage]
-    instance, readonly = attachment.header["instance"], attachment.mutex is None
-    return _reopen, (attachment.location, schema.source, instance, readonly, region.timeout, attachment.paging)
+    handle, schema = region._handle, region._schema  # pyright: ignore[reportPrivateUsage]
+    attachment = handle.attachment
+    instance, readonly = attachment.header["instance"], handle.mutex is None
+    return _reopen, (handle.location, schema.source, instance, readonly, region.timeout, attachment.paging)
 
 
 copyreg.pickle(Region, _reduce)

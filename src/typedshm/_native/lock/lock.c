@@ -44,6 +44,7 @@ int lock_attach(lock_handle *lock) {
         return LOCK_FULL;
     lock->entry = entry;
     lock->lines->presence[entry].pid = os_process_id();
+    lock->lines->presence[entry].flags = 0;
 
     uint64_t word = tshm_load(&lock->lines->writer.word, acquire);
     while (OWNER(word) == entry + 1) { /* rule 4 */

@@ -2,263 +2,169 @@
 
 #include "timeout.h"
 
-#include <errno.h>
-#ifndef EUSERS
-#define EUSERS 10068 /* Windows' headers lack it; so Python's errno module has it */
-#endif
-
 static PyTypeObject *mutex_type;
 
-static const int64_t SIGNAL_SLICE = 50000000; /* ns between looks at Python's signal handlers */
+static const uint64_t CLOSE_PAUSE = 50000; /* ns between looks whether verbs in other threads have ended */
 
 bool mutex_check(PyObject *object) {
     return PyObject_TypeCheck(object, mutex_type);
 }
 
-static uint32_t depth_of(const Mutex *mutex, unsigned long thread) {
-    return mutex->thread == thread && mutex->forks == os_forks ? mutex->depth : 0;
+/* With a GIL nobody else is at the counts. Without one, who counts and who closes must not miss each other. */
+static void count_up(tshm_atomic_u32 *counter) {
+#ifdef Py_GIL_DISABLED
+    atomic_fetch_add_explicit(counter, 1, memory_order_seq_cst); /* with the load in close_mutex() */
+#else
+    tshm_store(counter, tshm_load(counter, relaxed) + 1, relaxed);
+#endif
+}
+
+static void count_down(tshm_atomic_u32 *counter) {
+#ifdef Py_GIL_DISABLED
+    atomic_fetch_sub_explicit(counter, 1, memory_order_release); /* with the load in close_mutex() */
+#else
+    tshm_store(counter, tshm_load(counter, relaxed) - 1, relaxed);
+#endif
+}
+
+/* In the child of a fork the counts are its parent's. */
+static void renew(Mutex *mutex) {
+    if (mutex->forks == os_forks)
+        return;
+    mutex->forks = os_forks;
+    tshm_store(&mutex->holds, 0, relaxed); /* relaxed: a child begins with one thread */
+    tshm_store(&mutex->verbs, 0, relaxed);
+}
+
+static uint32_t holds_of(const Mutex *mutex, unsigned long thread) {
+    bool ours = mutex->forks == os_forks && writers_lock_depth(mutex->lock, thread);
+    return ours ? tshm_load(&mutex->holds, relaxed) : 0;
 }
 
 bool mutex_is_mine(const Mutex *mutex) {
-    return depth_of(mutex, PyThread_get_thread_ident()) > 0;
+    return holds_of(mutex, PyThread_get_thread_ident()) > 0;
 }
 
-bool mutex_is_present(const Mutex *mutex) {
-    return mutex->forks == os_forks && !tshm_load(&mutex->detached, relaxed);
+static bool is_closing(const Mutex *mutex) {
+    return tshm_load(&mutex->closing, seq_cst); /* with the exchange in close_mutex(): one of the two sees the other */
 }
 
-bool mutex_is_kept(const Mutex *mutex) {
-    return mutex->depth && (!mutex->brief || mutex_is_mine(mutex));
+static int acquire(Mutex *mutex, int64_t ns) {
+    WritersLock *lock = mutex->lock;
+    int result = writers_lock_acquire(lock, &mutex->closing, ns);
+    if (result == WRITERS_LOCK_TAKEN && lock->depth == 1)
+        mutex->recovered = lock->recovered;
+    return result;
 }
 
-void mutex_shut(Mutex *mutex) {
-    tshm_store(&mutex->shut, true, relaxed);
+static bool notes_task(const WritersLock *lock) {
+    return writers_lock_is_mine(lock) && lock->task;
 }
 
-static bool is_closed(const Mutex *mutex) {
-    return tshm_load(&mutex->shut, relaxed) || tshm_load(&mutex->detached, relaxed);
+/* Is it held by another task of this thread? EXCEPTION if that cannot be told; else TAKEN. */
+static int check_task(const WritersLock *lock) {
+    task_name task;
+    if (!notes_task(lock))
+        return WRITERS_LOCK_TAKEN;
+    if (!task_running(&task))
+        return WRITERS_LOCK_EXCEPTION;
+    /* still: the question may have run a signal handler */
+    return notes_task(lock) && lock->task != task ? WRITERS_LOCK_OTHER_TASK : WRITERS_LOCK_TAKEN;
 }
 
-/* The word of shared memory knows processes; between our own threads a gate decides first. */
-enum { GATE_OPEN, GATE_SHUT, GATE_AWAITED };
-
-static bool gate_try(Mutex *mutex) {
-    uint32_t open = GATE_OPEN;
-    return tshm_exchange_if(&mutex->gate, &open, GATE_SHUT, acquire); /* with the release in gate_open */
-}
-
-/* Sleep until the gate may be open. Without the GIL. True if it was, and is now ours. */
-static bool gate_wait(Mutex *mutex, uint64_t ns) {
-    if (atomic_exchange_explicit(&mutex->gate, GATE_AWAITED, memory_order_acquire) == GATE_OPEN)
-        return true;
-    os_gate_wait(&mutex->gate, GATE_AWAITED, ns);
-    return atomic_exchange_explicit(&mutex->gate, GATE_AWAITED, memory_order_acquire) == GATE_OPEN;
-}
-
-static void gate_open(Mutex *mutex) {
-    /* release, with the acquire of the next thread: it sees depth, thread and the lock as we left them */
-    if (atomic_exchange_explicit(&mutex->gate, GATE_OPEN, memory_order_release) == GATE_AWAITED)
-        os_gate_wake_one(&mutex->gate);
-}
-
-static int pass_gate(Mutex *mutex, int64_t ns) {
-    if (gate_try(mutex))
-        return MUTEX_TAKEN;
-    uint64_t start = os_monotonic_ns();
-    while (!is_closed(mutex)) {
-        int64_t left = ns == TIMEOUT_FOREVER ? SIGNAL_SLICE : ns - (int64_t)(os_monotonic_ns() - start);
-        if (left <= 0)
-            return MUTEX_TIMEOUT;
-        bool passed;
-        Py_BEGIN_ALLOW_THREADS
-        passed = gate_wait(mutex, (uint64_t)(left < SIGNAL_SLICE ? left : SIGNAL_SLICE));
-        Py_END_ALLOW_THREADS
-        if (passed)
-            return MUTEX_TAKEN;
-        if (PyErr_CheckSignals() < 0)
-            return MUTEX_EXCEPTION;
-    }
-    return MUTEX_DETACHED;
-}
-
-/* With the gate passed. TIMEOUT also when there is time left, so that the caller can look at the signals. */
-static int take_word(Mutex *mutex, uint64_t ns) {
-    int result = lock_try(&mutex->lock);
-    if (result < 0 && ns > 0) {
-        Py_BEGIN_ALLOW_THREADS
-        result = lock_wait(&mutex->lock, ns);
-        Py_END_ALLOW_THREADS
-    }
-    if (result < 0)
-        return MUTEX_TIMEOUT;
-    if (is_closed(mutex)) { /* close() came meanwhile and waits at the gate */
-        lock_release(&mutex->lock, result != LOCK_RECOVERED);
-        return MUTEX_DETACHED;
-    }
-    if (!mapping_holds(mutex->mapping, mutex->instance)) {
-        lock_release(&mutex->lock, false);
-        return MUTEX_GONE;
-    }
-    mutex->recovered = result == LOCK_RECOVERED;
-    mutex->thread = PyThread_get_thread_ident();
-    mutex->depth = 1;
-    return MUTEX_TAKEN;
+/* With the lock taken: count it, unless the handle is being closed. Counted first, with the opposite order in
+ * close_mutex(): so either close() sees the count, or we see that it has come. */
+static int count(Mutex *mutex, tshm_atomic_u32 *counter) {
+    renew(mutex);
+    count_up(counter);
+    if (!is_closing(mutex))
+        return WRITERS_LOCK_TAKEN;
+    count_down(counter);
+    writers_lock_release(mutex->lock, !mutex->lock->recovered);
+    return WRITERS_LOCK_CLOSED;
 }
 
 int mutex_acquire_to_read(Mutex *mutex, int64_t ns) {
-    if (mutex_is_mine(mutex)) {
-        mutex->depth++;
-        return MUTEX_TAKEN;
-    }
-    if (mutex->forks != os_forks)
-        return MUTEX_DETACHED; /* the parent's, and nobody has made one for us */
-    uint64_t start = ns > 0 && ns != TIMEOUT_FOREVER ? os_monotonic_ns() : 0;
-    int64_t left = ns;
-    for (;;) {
-        int result = pass_gate(mutex, left);
-        if (result != MUTEX_TAKEN)
-            return result;
-        result = is_closed(mutex) ? MUTEX_DETACHED : take_word(mutex, (uint64_t)left);
-        if (result == MUTEX_TAKEN)
-            return result;
-        gate_open(mutex); /* before any signal handler: it may write, or close us */
-        if (result != MUTEX_TIMEOUT)
-            return result;
-        if (PyErr_CheckSignals() < 0)
-            return MUTEX_EXCEPTION;
-        if (ns != TIMEOUT_FOREVER && (left = start ? ns - (int64_t)(os_monotonic_ns() - start) : 0) <= 0)
-            return MUTEX_TIMEOUT;
-    }
-}
-
-static bool notes_task(const Mutex *mutex) {
-    return mutex_is_mine(mutex) && mutex->task;
+    int result = acquire(mutex, ns);
+    return result == WRITERS_LOCK_TAKEN ? count(mutex, &mutex->verbs) : result;
 }
 
 int mutex_acquire(Mutex *mutex, int64_t ns) {
-    task_name task;
-    if (notes_task(mutex)) {
-        if (!task_running(&task))
-            return MUTEX_EXCEPTION;
-        if (notes_task(mutex) && mutex->task != task) /* still: the question may have run a signal handler */
-            return MUTEX_OTHER_TASK;
-    }
-    return mutex_acquire_to_read(mutex, ns);
+    int result = check_task(mutex->lock);
+    return result == WRITERS_LOCK_TAKEN ? mutex_acquire_to_read(mutex, ns) : result;
+}
+
+bool mutex_release(Mutex *mutex, bool repaired) {
+    count_down(&mutex->verbs);
+    return writers_lock_release(mutex->lock, repaired);
 }
 
 /* The task is asked for before the lock is taken: asking runs Python code, and so signal handlers, one of which could
  * raise with the lock held and the block not entered. */
-int mutex_hold(Mutex *mutex, int64_t ns) {
-    if (mutex_is_mine(mutex))
-        return mutex_acquire(mutex, ns);
-    task_name task;
-    if (!task_running(&task))
-        return MUTEX_EXCEPTION;
-    int result = mutex_acquire_to_read(mutex, ns);
-    if (result == MUTEX_TAKEN && mutex->depth == 1)
-        mutex->task = task;
+int mutex_hold(Mutex *mutex, bool noting, int64_t ns) {
+    WritersLock *lock = mutex->lock;
+    task_name task = NULL;
+    bool first = !writers_lock_is_mine(lock);
+    int result = first ? WRITERS_LOCK_TAKEN : check_task(lock);
+    if (first && noting && !task_running(&task))
+        return WRITERS_LOCK_EXCEPTION;
+    if (result == WRITERS_LOCK_TAKEN)
+        result = acquire(mutex, ns);
+    if (result == WRITERS_LOCK_TAKEN)
+        result = count(mutex, &mutex->holds);
+    if (result == WRITERS_LOCK_TAKEN && lock->depth == 1 && noting)
+        lock->task = task;
     return result;
 }
 
-bool mutex_release(Mutex *mutex, bool repaired) {
-    if (!mutex->depth || mutex->forks != os_forks)
-        return false; /* somebody gave it back twice, or it is the parent's */
-    if (--mutex->depth)
-        return true;
-    mutex->thread = 0;
-    mutex->task = NULL;
-    bool kept = lock_release(&mutex->lock, repaired) == LOCK_TAKEN;
-    gate_open(mutex);
-    return kept;
+bool mutex_give_back(Mutex *mutex, bool repaired) {
+    if (mutex->forks != os_forks || !mutex->lock->depth || !tshm_load(&mutex->holds, relaxed))
+        return false; /* it is a parent's, or given back twice */
+    count_down(&mutex->holds);
+    return writers_lock_release(mutex->lock, repaired);
 }
 
-static int acquire_lock(PyObject *mutex, int64_t ns) {
-    return mutex_hold((Mutex *)mutex, ns);
+static int guarded_acquire(PyObject *mutex, int64_t ns) {
+    return mutex_hold((Mutex *)mutex, true, ns);
 }
 
-static bool release_lock(PyObject *mutex, bool repaired) {
-    return mutex_release((Mutex *)mutex, repaired);
+static bool guarded_release(PyObject *mutex, bool repaired) {
+    return mutex_give_back((Mutex *)mutex, repaired);
 }
 
-static uint32_t depth_of_lock(PyObject *mutex, unsigned long thread) {
-    return depth_of((Mutex *)mutex, thread);
+static uint32_t guarded_depth(PyObject *mutex, unsigned long thread) {
+    return holds_of((Mutex *)mutex, thread);
 }
 
-const guarded mutex_guarded = {acquire_lock, release_lock, depth_of_lock};
+const guarded mutex_guarded = {guarded_acquire, guarded_release, guarded_depth};
 
 /* ---- the object ----------------------------------------------------------------------------- */
 
-/* Whoever had our presence entry before us may have died with pins. They are not ours, but from here on they count as a
- * living reader's: a writer that goes by now may find no slot. So at once, before any schema is looked at. */
-static void drop_stale_pins(const Mutex *mutex) {
-    const os_memory *memory = &mutex->mapping->memory;
-    uint32_t entry = mutex->lock.entry;
-    tshm_header header;
-    tshm_ring ring;
-    if (tshm_check(memory->start, memory->size, &header, &ring) || ring.slot_count < 3)
-        return;                                    /* whoever wants to pin something will be told what is wrong */
-    for (uint32_t i = 0; i < ring.slot_count; i++) /* relaxed: nothing was read under them */
-        atomic_fetch_and_explicit(&tshm_slot_of(&ring, i)->pins[entry / 64], ~(1ull << entry % 64),
-                                  memory_order_relaxed);
-}
-
-static int attach(Mutex *mutex, PyObject *handle) {
-    if (peers_open(&mutex->lock.peers, handle) < 0)
-        return -1;
-    int result = lock_attach(&mutex->lock);
-    mutex->forks = os_forks;
-    if (result == LOCK_TAKEN) {
-        drop_stale_pins(mutex);
-        return 0;
-    }
-    peers_leave(&mutex->lock.peers);
-    errno = result == LOCK_FULL ? EUSERS : errno;
-    PyErr_SetFromErrno(PyExc_OSError);
-    return -1;
-}
-
 static PyObject *mutex_create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     (void)type;
-    static char *names[] = {"mapping", "handle", "presence_count", "instance", NULL};
-    PyObject *mapping, *handle;
-    unsigned int presence_count;
-    unsigned long long instance;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOIK:Mutex", names, &mapping, &handle, &presence_count, &instance))
+    static char *names[] = {"lock", NULL};
+    PyObject *lock;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O:Mutex", names, &lock))
         return NULL;
-    if (!mapping_check(mapping) || !((Mapping *)mapping)->memory.writable ||
-        ((Mapping *)mapping)->memory.size < sizeof(tshm_region) || presence_count < 1 ||
-        presence_count > TSHM_PRESENCE_MAX) {
-        PyErr_SetString(PyExc_ValueError, "a mutex needs a writable mapping of at least the header lines");
+    if (!writers_lock_check(lock)) {
+        PyErr_SetString(PyExc_TypeError, "Mutex() takes a WritersLock");
         return NULL;
     }
     Mutex *mutex = PyObject_New(Mutex, mutex_type);
     if (!mutex)
         return NULL;
-    Py_INCREF(mapping);
-    mutex->mapping = (Mapping *)mapping;
-    memset(&mutex->lock, 0, sizeof mutex->lock);
-    mutex->lock.lines = (tshm_region *)mutex->mapping->memory.start;
-    mutex->lock.presence_count = presence_count;
-    mutex->instance = instance;
-    mutex->thread = 0;
-    mutex->task = NULL;
-    mutex->depth = 0;
-    mutex->brief = false;
+    Py_INCREF(lock);
+    mutex->lock = (WritersLock *)lock;
+    mutex->forks = os_forks;
+    mutex->holds = mutex->verbs = 0;
     mutex->recovered = false;
-    mutex->shut = mutex->detached = false;
-    mutex->gate = GATE_OPEN;
-    if (attach(mutex, handle) < 0) {
-        Py_DECREF((PyObject *)mutex);
-        return NULL;
-    }
+    mutex->closing = false;
     return (PyObject *)mutex;
 }
 
 static void mutex_dealloc(PyObject *self) {
     PyTypeObject *type = Py_TYPE(self);
-    Mutex *mutex = (Mutex *)self;
-    peers_close(&mutex->lock.peers);
-    Py_XDECREF((PyObject *)mutex->mapping);
+    Py_DECREF((PyObject *)((Mutex *)self)->lock);
     PyObject_Free(self);
     Py_DECREF(type);
 }
@@ -267,8 +173,8 @@ static PyObject *mutex_acquire_method(PyObject *self, PyObject *timeout) {
     int64_t ns;
     if (timeout_convert(timeout, &ns) < 0)
         return NULL;
-    int result = mutex_hold((Mutex *)self, ns);
-    if (result == MUTEX_EXCEPTION)
+    int result = mutex_hold((Mutex *)self, true, ns);
+    if (result == WRITERS_LOCK_EXCEPTION)
         return NULL;
     return PyLong_FromLong(result);
 }
@@ -280,39 +186,32 @@ static PyObject *mutex_release_method(PyObject *self, PyObject *repaired) {
         return NULL;
     }
     int in_order = PyObject_IsTrue(repaired);
-    return in_order < 0 ? NULL : PyBool_FromLong(mutex_release(mutex, in_order));
+    return in_order < 0 ? NULL : PyBool_FromLong(mutex_give_back(mutex, in_order));
 }
 
-/* The child of a fork has its parent's memory and none of its rights (rule 2). */
-static PyObject *mutex_reattach(PyObject *self, PyObject *handle) {
-    Mutex *mutex = (Mutex *)self;
-    mutex->gate = GATE_OPEN; /* it may have been shut by a thread that is not here */
-    mutex->thread = 0;
-    mutex->task = NULL;
-    mutex->depth = 0;
-    mutex->brief = false;
-    mutex->detached = true; /* without an entry of our own we must not touch the word */
-    if (attach(mutex, handle) < 0)
-        return NULL;
-    mutex->detached = false;
-    Py_RETURN_NONE;
-}
-
-/* A thread that probes through the descriptor while it is closed, and perhaps opened again as something else, could
- * take a living owner for dead. So: send the waiters home first, and wait until they are gone. */
-static PyObject *mutex_detach(PyObject *self, PyObject *unused) {
+/* Refused while blocks or guards are open; verbs that are at work in other threads are waited for. */
+static PyObject *close_mutex(PyObject *self, PyObject *unused) {
     (void)unused;
     Mutex *mutex = (Mutex *)self;
-    if (mutex_is_kept(mutex))
+    renew(mutex);
+    bool before = atomic_exchange_explicit(&mutex->closing, true, memory_order_seq_cst); /* see is_closing() */
+    bool within = tshm_load(&mutex->verbs, seq_cst) && writers_lock_is_mine(mutex->lock);
+    if (within || tshm_load(&mutex->holds, seq_cst)) {
+        tshm_store(&mutex->closing, before, relaxed);
         Py_RETURN_FALSE;
-    tshm_store(&mutex->detached, true, relaxed);
+    }
+    uint32_t never = 0; /* a word to sleep on that nobody wakes */
     Py_BEGIN_ALLOW_THREADS
-    while (!gate_try(mutex) && !gate_wait(mutex, (uint64_t)SIGNAL_SLICE))
-        ;
+    while (tshm_load(&mutex->verbs, acquire)) /* with the release in count_down() */
+        os_gate_wait(&never, 0, CLOSE_PAUSE);
     Py_END_ALLOW_THREADS
-    peers_leave(&mutex->lock.peers);
-    gate_open(mutex);
     Py_RETURN_TRUE;
+}
+
+static PyObject *reopen_mutex(PyObject *self, PyObject *unused) {
+    (void)unused;
+    tshm_store(&((Mutex *)self)->closing, false, relaxed);
+    Py_RETURN_NONE;
 }
 
 static PyObject *get_mine(PyObject *self, void *unused) {
@@ -325,68 +224,22 @@ static PyObject *get_recovered(PyObject *self, void *unused) {
     return PyBool_FromLong(((Mutex *)self)->recovered);
 }
 
-static PyObject *get_entry(PyObject *self, void *unused) {
-    (void)unused;
-    return PyLong_FromUnsignedLong(((Mutex *)self)->lock.entry);
-}
-
-/* (entry, pid) of the living owner, or None. */
-static PyObject *get_owner(PyObject *self, void *unused) {
-    (void)unused;
-    Mutex *mutex = (Mutex *)self;
-    int owner = lock_owner(&mutex->lock);
-    if (owner < 0 || (uint32_t)owner >= mutex->lock.presence_count)
-        Py_RETURN_NONE;
-    bool alive = tshm_load(&mutex->detached, relaxed) || lock_alive(&mutex->lock, (uint32_t)owner);
-    if (!alive)
-        Py_RETURN_NONE;
-    return Py_BuildValue("iI", owner, (unsigned int)mutex->lock.lines->presence[owner].pid);
-}
-
-/* [(entry, pid), …] of those who are alive and may write. */
-static PyObject *get_participants(PyObject *self, void *unused) {
-    (void)unused;
-    Mutex *mutex = (Mutex *)self;
-    PyObject *list = PyList_New(0);
-    for (uint32_t entry = 0; list && !mutex->detached && entry < mutex->lock.presence_count; entry++) {
-        if (!mutex->lock.lines->presence[entry].pid || !lock_alive(&mutex->lock, entry))
-            continue;
-        PyObject *pair = Py_BuildValue("II", entry, (unsigned int)mutex->lock.lines->presence[entry].pid);
-        if (!pair || PyList_Append(list, pair) < 0)
-            Py_CLEAR(list);
-        Py_XDECREF(pair);
-    }
-    return list;
-}
-
-static PyObject *get_deaths(PyObject *self, void *unused) {
-    (void)unused;
-    tshm_writer *shared = &((Mutex *)self)->lock.lines->writer;
-    return Py_BuildValue("KK", (unsigned long long)tshm_load(&shared->deaths, relaxed),
-                         (unsigned long long)tshm_load(&shared->died_at, relaxed));
-}
-
 static PyMethodDef methods[] = {
-    {"acquire", mutex_acquire_method, METH_O,
-     "Take it: 0 taken, 1 timeout, 2 detached, 3 gone, 4 another task has it."},
+    {"acquire", mutex_acquire_method, METH_O, "Take it: MUTEX_TAKEN, or why not."},
     {"release", mutex_release_method, METH_O, "Give it back; False if somebody had replaced the word."},
-    {"reattach", mutex_reattach, METH_O, "In the child of a fork: take a presence entry of its own."},
-    {"detach", mutex_detach, METH_NOARGS, "The descriptor is about to be closed."},
+    {"close", close_mutex, METH_NOARGS, "Send the waiters of this handle home; False if a block or guard is open."},
+    {"reopen", reopen_mutex, METH_NOARGS, "The handle could not be closed after all."},
     {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef getset[] = {
-    {"mine", get_mine, NULL, "True if this thread holds it.", NULL},
-    {"recovered", get_recovered, NULL, "True if the last taking found an owner that had died.", NULL},
-    {"entry", get_entry, NULL, "This handle's presence entry.", NULL},
-    {"owner", get_owner, NULL, "(entry, pid) of the living owner, or None.", NULL},
-    {"participants", get_participants, NULL, "[(entry, pid)] of everyone alive who may write.", NULL},
-    {"deaths", get_deaths, NULL, "(how many owners died holding it, when last in ns since 1970).", NULL},
+    {"mine", get_mine, NULL, "True if this thread holds it through this handle.", NULL},
+    {"recovered", get_recovered, NULL, "True if the last taking through this handle found a dead owner.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyType_Slot slots[] = {
-    {Py_tp_doc, "The writers' lock of a mapped region, for all threads of this process."},
+    {Py_tp_doc, "The way of one handle to the writers' lock of its process."},
     {Py_tp_new, mutex_create},
     {Py_tp_dealloc, mutex_dealloc},
     {Py_tp_methods, methods},
@@ -398,5 +251,11 @@ static PyType_Spec spec = {"typedshm._native.Mutex", sizeof(Mutex), 0, Py_TPFLAG
 
 int mutex_register(PyObject *module) {
     mutex_type = (PyTypeObject *)PyType_FromSpec(&spec);
-    return mutex_type ? PyModule_AddObjectRef(module, "Mutex", (PyObject *)mutex_type) : -1;
+    if (!mutex_type || PyModule_AddIntConstant(module, "MUTEX_TAKEN", WRITERS_LOCK_TAKEN) < 0 ||
+        PyModule_AddIntConstant(module, "MUTEX_TIMEOUT", WRITERS_LOCK_TIMEOUT) < 0 ||
+        PyModule_AddIntConstant(module, "MUTEX_CLOSED", WRITERS_LOCK_CLOSED) < 0 ||
+        PyModule_AddIntConstant(module, "MUTEX_GONE", WRITERS_LOCK_GONE) < 0 ||
+        PyModule_AddIntConstant(module, "MUTEX_OTHER_TASK", WRITERS_LOCK_OTHER_TASK) < 0)
+        return -1;
+    return PyModule_AddObjectRef(module, "Mutex", (PyObject *)mutex_type);
 }

@@ -112,19 +112,17 @@ static PyObject *block_enter(PyObject *object, PyObject *unused) {
     Ring *ring = self->ring;
     if (self->value)
         return ring_fail(ring, "entered twice");
-    if (!writing_lock(ring, self->timeout))
+    if (!writing_lock(ring, true, self->timeout))
         return NULL;
     native_set(&self->lease, lease_new(ended_words));
-    ring->block_open = true;
-    Py_XINCREF(self->lease);
-    native_set(&ring->lease, self->lease);
+    slots_set_block(ring->slots, self->lease);
     self->forks = os_forks;
     if (self->lease)
         self->value = works_in_slot(self) ? enter_slot(self) : enter_beside(self);
     if (!self->value) {
         Py_CLEAR(self->mapping);
-        ring->block_open = false;
-        mutex_release(ring->mutex, true);
+        slots_set_block(ring->slots, NULL);
+        mutex_give_back(ring->mutex, true);
         return NULL;
     }
     Py_INCREF(self->value);
@@ -182,12 +180,12 @@ static PyObject *block_exit(PyObject *object, PyObject *const *args, Py_ssize_t 
     bool raised = count && args[0] != Py_None;
     bool published = raised || publish(self);
     bool done = end(self) && published;
-    ring->block_open = false;
+    slots_set_block(ring->slots, NULL);
     if (!done) {
-        mutex_release(ring->mutex, true);
+        mutex_give_back(ring->mutex, true);
         return NULL;
     }
-    if (!writing_unlock(ring))
+    if (!writing_unlock(ring, true))
         return NULL;
     Py_INCREF(Py_False);
     return Py_False;
@@ -199,8 +197,8 @@ static void block_dealloc(PyObject *object) {
     Block *self = (Block *)object;
     Ring *ring = self->ring;
     if (self->value && self->forks == os_forks) {
-        ring->block_open = false;
-        mutex_release(ring->mutex, true);
+        slots_set_block(ring->slots, NULL);
+        mutex_give_back(ring->mutex, true);
     }
     if (self->lease)
         lease_end(self->lease);

@@ -4,7 +4,6 @@
  * that an array looks into, so an array that outlives its block keeps the slot. */
 #include "ring/pin.h"
 
-#include "ring/pins.h"
 #include "ring/reading.h"
 #include "struct/struct.h"
 
@@ -23,6 +22,19 @@ Pin *pin_of(PyObject *state) {
     return Py_TYPE(state) == hold_type ? ((Hold *)state)->pin : Py_TYPE(state) == pin_type ? (Pin *)state : NULL;
 }
 
+/* The last handle may have been closed meanwhile, and have left the rest to us. */
+static void unpin(Ring *ring, const tshm_cursor *cursor) {
+    if (!slots_unpin(ring->slots, cursor))
+        return;
+    PyObject *type, *value, *trace;
+    PyErr_Fetch(&type, &value, &trace); /* whoever lets go of an array may be on the way out of an exception */
+    PyObject *done = PyObject_CallMethod((PyObject *)ring, "_unpinned", NULL);
+    if (!done)
+        PyErr_WriteUnraisable((PyObject *)ring);
+    Py_XDECREF(done);
+    PyErr_Restore(type, value, trace);
+}
+
 static void let_go(Pin *pin) {
     /* acquire and release, with themselves in other threads: all have looked their last before the slot is let go */
     if (atomic_fetch_sub_explicit(&pin->users, 1, memory_order_acq_rel) != 1)
@@ -30,7 +42,7 @@ static void let_go(Pin *pin) {
     Ring *ring = pin->ring;
     pin->ring = NULL;
     if (ring && pin->forks == os_forks)
-        pins_give(ring, &pin->cursor);
+        unpin(ring, &pin->cursor);
     Py_XDECREF((PyObject *)ring);
 }
 
@@ -38,7 +50,7 @@ static void let_go(Pin *pin) {
 
 /* The region once more, in pages that nothing can write to: the same for all pins, as a fork has to know them. */
 static Mapping *pages_of(Ring *self) {
-    Mapping *there = tshm_load(&self->pins.pages, acquire); /* pairs with the exchange below: it is whole */
+    Mapping *there = tshm_load(&self->slots->pages, acquire); /* pairs with the exchange below: it is whole */
     if (there)
         return there;
     PyObject *pages = PyObject_CallMethod((PyObject *)self, "_read_only_mapping", NULL);
@@ -46,10 +58,10 @@ static Mapping *pages_of(Ring *self) {
         Py_XDECREF(pages);
         return NULL;
     }
-    if (tshm_exchange_if(&self->pins.pages, &there, (Mapping *)pages, release)) /* pairs with the load above */
+    if (tshm_exchange_if(&self->slots->pages, &there, (Mapping *)pages, release)) /* pairs with the load above */
         return (Mapping *)pages;
     Py_DECREF(pages); /* another thread was faster */
-    return tshm_load(&self->pins.pages, acquire);
+    return tshm_load(&self->slots->pages, acquire);
 }
 
 static bool look_at_slot(Pin *pin, Ring *ring) {
@@ -70,7 +82,7 @@ static bool copy(Pin *pin, Ring *ring, uint64_t after, bool every) {
     }
     if (!reading_copy(ring, pin->start, after, every, &pin->version))
         return false;
-    pins_count_copy(ring);
+    atomic_fetch_add_explicit(&ring->copies, 1, memory_order_relaxed);
     return true;
 }
 
@@ -85,11 +97,11 @@ Pin *pin_new(Ring *ring, uint64_t after, bool every) {
     pin->users = 1;
     pin->forks = os_forks;
     pin->ended = false;
-    int state = TSHM_BUSY;
+    int state = ring->slots && ring->mapping ? TSHM_BUSY : TSHM_TOO_MANY; /* closed: the copy will say so */
     for (int tries = 0; state == TSHM_BUSY && tries < 64; tries++)
-        state = pins_take(ring, &pin->cursor, &pin->version);
+        state = slots_pin(ring->slots, &pin->cursor, &pin->version);
     if (state == TSHM_READABLE && every && pin->version != after + 1) { /* there may be older ones still to be got */
-        pins_give(ring, &pin->cursor);
+        unpin(ring, &pin->cursor);
         state = TSHM_TOO_MANY;
     }
     bool done;

@@ -95,17 +95,18 @@ static const char *unreadable(const Ring *self) {
 static bool read_locked(Ring *self, void *to, struct wanted wanted, uint64_t *version) {
     int64_t ns = self->timeout < PATIENCE_LOCKED ? self->timeout : PATIENCE_LOCKED;
     int result = mutex_acquire_to_read(self->mutex, ns);
-    if (result != MUTEX_TAKEN) {
-        if (result != MUTEX_EXCEPTION)
+    if (result != WRITERS_LOCK_TAKEN) {
+        if (result != WRITERS_LOCK_EXCEPTION)
             ring_fail(self, guarded_problem(result));
         return false;
     }
-    bool brief = self->mutex->brief;
-    self->mutex->brief = self->mutex->depth == 1;
-    bool closed = !self->mapping; /* meanwhile, while arrays from borrow() keep the lock in working order */
+    WritersLock *lock = self->mutex->lock;
+    bool brief = lock->brief;
+    lock->brief = lock->depth == 1;
+    bool closed = !self->mapping; /* meanwhile, while other handles keep the lock in working order */
     wanted.settled = true;
     int state = closed ? TSHM_BUSY : try_read(self, to, wanted, version);
-    self->mutex->brief = brief;
+    lock->brief = brief;
     /* nothing was repaired: a dead writer's mark stays for the next writer to report */
     bool kept = mutex_release(self->mutex, false);
     if (state != TSHM_READABLE)
@@ -322,7 +323,7 @@ static bool await_newer(Ring *self, uint64_t after, int64_t ns) {
         uint64_t slice = self->mutex ? TSHM_SLICE : READ_ONLY_SLICE;
         if ((uint64_t)left < slice)
             slice = (uint64_t)left;
-        os_peers *peers = self->mutex ? &self->mutex->lock.peers : NULL;
+        os_peers *peers = self->mutex ? &self->mutex->lock->lock.peers : NULL;
         Mapping *mapping = self->held; /* a close() meanwhile must not unmap the word */
         Py_INCREF((PyObject *)mapping);
         Py_BEGIN_ALLOW_THREADS

@@ -4,6 +4,7 @@
 
 #include "lock/mutex.h"
 #include "ring/position.h"
+#include "ring/slots.h"
 
 /* Copies above this are done without the GIL, and update() works in the slot instead of on a copy. */
 #define RING_LARGE ((size_t)65536)
@@ -24,33 +25,21 @@ typedef struct {
     _Atomic(PyObject *) viewed; /* (address) -> a read-only Struct there */
 } ring_values;
 
-/* The slots that this handle has pinned; see pin.c. */
-typedef struct {
-    tshm_atomic_u32 gate;
-    bool shut;                    /* the handle was closed, or is about to be */
-    uint32_t slots;               /* how many */
-    uint32_t *users;              /* of each slot: how many pins */
-    bool *kept;                   /* of each slot: one of those users is a fork that is under way */
-    uint64_t copies;              /* made because there was no pin to be had */
-    TSHM_ATOMIC(Mapping *) pages; /* the region once more, read-only; NULL until somebody borrows */
-} ring_pins;
-
 typedef struct {
     PyObject_HEAD
     Mapping *mapping; /* NULL once closed */
     Mapping *held;    /* the same; without a GIL kept to the end, since verbs may be at work there when close() comes */
     Mutex *mutex;     /* NULL if this handle may not write */
+    Slots *slots;     /* NULL together with it */
     tshm_ring ring;   /* checked */
     uint64_t instance;
     size_t size;  /* bytes of this handle's values; less than the payload if fields were appended since */
     bool refuses; /* the layout is another: reading only */
     bool debug;
-    bool block_open;  /* an update or loan of the thread that has the mutex */
-    PyObject *lease;  /* of the last block: its views end in the child of a fork */
-    int64_t timeout;  /* the default of blocking verbs, ns */
-    PyObject *schema; /* typedshm.schema.resolve.Schema */
+    tshm_atomic_u64 copies; /* that borrow() made because no pin was free */
+    int64_t timeout;        /* the default of blocking verbs, ns */
+    PyObject *schema;       /* typedshm.schema.resolve.Schema */
     ring_values values;
-    ring_pins pins;
     position_key position;
 } Ring;
 
@@ -62,7 +51,7 @@ static inline PyObject *ring_fail(Ring *ring, const char *what) {
 void ring_work_apart(Ring *ring, void (*work)(void *context), void *context);
 /* For after the work, and while the mapping is there: was it for nothing, since the region is not there any more? */
 static inline bool ring_is_gone(const Ring *ring) {
-    return !mapping_shows(ring->held, ring->instance);
+    return ring->held && !mapping_shows(ring->held, ring->instance); /* else it was closed meanwhile */
 }
 /* Ask Region._look(), which asks the system, what no byte tells. False and an error set if the region is gone. */
 bool ring_look(Ring *ring);

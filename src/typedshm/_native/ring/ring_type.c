@@ -3,7 +3,6 @@
 
 #include "ring/block.h"
 #include "ring/borrow.h"
-#include "ring/pins.h"
 #include "ring/reading.h"
 #include "ring/writing.h"
 #include "struct/lease.h"
@@ -28,16 +27,17 @@ static int take_attribute(PyObject *object, const char *name, PyObject **place) 
 
 static int ring_init(PyObject *object, PyObject *args, PyObject *kwargs) {
     Ring *self = (Ring *)object;
-    static char *names[] = {"mapping", "instance", "mutex", "schema", "size", "refuses", "debug", NULL};
-    PyObject *mapping, *mutex, *schema;
+    static char *names[] = {"mapping", "instance", "mutex", "slots", "schema", "size", "refuses", "debug", NULL};
+    PyObject *mapping, *mutex, *slots, *schema;
     Py_ssize_t size;
     unsigned long long instance;
     int refuses, debug;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OKOOnpp:Ring", names, &mapping, &instance, &mutex, &schema, &size,
-                                     &refuses, &debug))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OKOOOnpp:Ring", names, &mapping, &instance, &mutex, &slots, &schema,
+                                     &size, &refuses, &debug))
         return -1;
-    if (self->position.holder || !mapping_check(mapping) || (mutex != Py_None && !mutex_check(mutex))) {
-        PyErr_SetString(PyExc_TypeError, "Ring() takes a Mapping and a Mutex, once");
+    if (self->position.holder || !mapping_check(mapping) || (mutex != Py_None && !mutex_check(mutex)) ||
+        (mutex == Py_None ? slots != Py_None : !slots_check(slots))) {
+        PyErr_SetString(PyExc_TypeError, "Ring() takes a Mapping, and a Mutex with its Slots, once");
         return -1;
     }
     tshm_header header;
@@ -59,12 +59,6 @@ static int ring_init(PyObject *object, PyObject *args, PyObject *kwargs) {
     if (values->type)
         values->create = (ring_newfunc)PyType_GetSlot(values->type, Py_tp_new);
     position_start(&self->position);
-    self->pins.users = PyMem_Calloc(self->ring.slot_count, sizeof *self->pins.users);
-    self->pins.kept = PyMem_Calloc(self->ring.slot_count, sizeof *self->pins.kept);
-    if (!self->pins.users || !self->pins.kept) {
-        PyErr_NoMemory();
-        return -1;
-    }
     Py_INCREF(schema);
     native_set(&self->schema, schema);
     self->timeout = TIMEOUT_FOREVER;
@@ -75,6 +69,8 @@ static int ring_init(PyObject *object, PyObject *args, PyObject *kwargs) {
     if (mutex != Py_None) {
         Py_INCREF(mutex);
         self->mutex = (Mutex *)mutex;
+        Py_INCREF(slots);
+        self->slots = (Slots *)slots;
     }
     Py_INCREF(mapping);
     self->mapping = self->held = (Mapping *)mapping;
@@ -105,8 +101,8 @@ static void ring_dealloc(PyObject *object) {
         position_end(&self->position);
     PyObject *held[] = {(PyObject *)self->held,
                         (PyObject *)self->mutex,
+                        (PyObject *)self->slots,
                         self->schema,
-                        self->lease,
                         (PyObject *)self->values.type,
                         tshm_load(&self->values.leased, relaxed), /* relaxed: nobody else is here any more */
                         self->values.make,
@@ -114,35 +110,11 @@ static void ring_dealloc(PyObject *object) {
                         self->values.encode,
                         self->values.target,
                         self->values.overlay,
-                        tshm_load(&self->values.viewed, relaxed),
-                        (PyObject *)tshm_load(&self->pins.pages, relaxed)};
-    PyMem_Free(self->pins.users);
-    PyMem_Free(self->pins.kept);
+                        tshm_load(&self->values.viewed, relaxed)};
     for (size_t i = 0; i < sizeof(held) / sizeof(*held); i++)
         Py_XDECREF(held[i]);
     ((freefunc)PyType_GetSlot(type, Py_tp_free))(object);
     Py_DECREF(type);
-}
-
-/* Before the region is left: true if it can be. Else arrays from borrow() keep it, and the handle is as good as closed;
- * the last of them calls _leave(). */
-static PyObject *ring_shut(PyObject *object, PyObject *unused) {
-    (void)unused;
-    Ring *self = (Ring *)object;
-    if (self->block_open || (self->mutex && mutex_is_kept(self->mutex)))
-        return ring_fail(self, "open block");
-    if (pins_shut(self))
-        Py_RETURN_TRUE;
-    self->mapping = NULL;
-    mutex_shut(self->mutex); /* there is one, or nothing could be pinned */
-    Py_RETURN_FALSE;
-}
-
-/* The region could not be left after all. */
-static PyObject *ring_reopen(PyObject *object, PyObject *unused) {
-    (void)unused;
-    pins_reopen((Ring *)object);
-    Py_RETURN_NONE;
 }
 
 /* Stop using the memory. Views of it, and verbs that are under way in other threads, keep it mapped. */
@@ -156,37 +128,14 @@ static PyObject *ring_detach(PyObject *object, PyObject *unused) {
     Py_RETURN_NONE;
 }
 
-static PyObject *ring_forked(PyObject *object, PyObject *unused) {
-    (void)unused;
-    Ring *self = (Ring *)object;
-    if (self->block_open) /* its value looks into the slot that the parent is filling */
-        lease_end(self->lease);
-    self->block_open = false;
-    pins_after_fork(self);
-    Py_RETURN_NONE;
-}
-
-static PyObject *ring_keep_pins(PyObject *object, PyObject *unused) {
-    (void)unused;
-    return PyBool_FromLong(pins_keep((Ring *)object));
-}
-
-static PyObject *ring_drop_pins(PyObject *object, PyObject *unused) {
-    (void)unused;
-    pins_drop((Ring *)object);
-    Py_RETURN_NONE;
-}
-
 /* (slots that are pinned just now, by anybody who lives; copies that borrow() of this handle made instead) */
 static PyObject *get_pins(PyObject *object, void *unused) {
     (void)unused;
     Ring *self = (Ring *)object;
     if (!self->mapping)
         return ring_fail(self, "closed");
-    bool probes = self->mutex && !tshm_load(&self->mutex->detached, relaxed);
-    uint32_t pinned = probes ? tshm_count_pinned(&self->ring, lock_alive, &self->mutex->lock)
-                             : tshm_count_pinned(&self->ring, NULL, NULL);
-    return Py_BuildValue("IK", (unsigned int)pinned, (unsigned long long)self->pins.copies);
+    uint32_t pinned = self->slots ? slots_count_pinned(self->slots) : tshm_count_pinned(&self->ring, NULL, NULL);
+    return Py_BuildValue("IK", (unsigned int)pinned, (unsigned long long)tshm_load(&self->copies, relaxed));
 }
 
 static PyObject *get_version(PyObject *object, void *unused) {
@@ -211,8 +160,8 @@ static PyObject *get_newest(PyObject *object, void *unused) {
 
 static PyObject *get_closed(PyObject *object, void *unused) {
     (void)unused;
-    Ring *self = (Ring *)object; /* shut: who waits for the lock is sent home before the memory is let go of */
-    return PyBool_FromLong(!self->mapping || pins_are_shut(self));
+    Ring *self = (Ring *)object; /* closing: who waits for the lock is sent home before the memory is let go of */
+    return PyBool_FromLong(!self->mapping || (self->mutex && tshm_load(&self->mutex->closing, relaxed)));
 }
 
 static PyObject *get_timeout(PyObject *object, void *unused) {
@@ -320,14 +269,9 @@ static PyMethodDef methods[] = {
      "(version, value) of the oldest version above a number; None: the newest."},
     {"_borrow_after", borrow_after, METH_O, "A block on the oldest version above a number; None: on the newest."},
     {"_await", reading_await, METH_VARARGS, "Sleep until there is a version above a number, for so many seconds."},
-    {"_keep_pins", ring_keep_pins, METH_NOARGS, "Before a fork: what is pinned stays so. True if anything is."},
-    {"_drop_pins", ring_drop_pins, METH_NOARGS, "After it, in the parent: no more."},
     {"_newer", reading_newer, METH_VARARGS, "None if there is a version above a number; otherwise what head says."},
     {"__class_getitem__", (PyCFunction)Py_GenericAlias, METH_O | METH_CLASS, "Region[T], for annotations."},
-    {"_shut", ring_shut, METH_NOARGS, "Pin nothing more; True if nothing is pinned, so that the region can be left."},
-    {"_reopen", ring_reopen, METH_NOARGS, "After _shut(): the region could not be left, so there may be pins again."},
     {"_detach", ring_detach, METH_NOARGS, "Stop using the memory."},
-    {"_forked", ring_forked, METH_NOARGS, "This is the child of a fork: open blocks are the parent's."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -9,15 +9,17 @@ static const uint64_t PINNED_PATIENCE = 1000000000; /* ns */
 static const uint64_t PINNED_PAUSE = 50000;         /* ns, of which some systems make 16 ms */
 static const int PINNED_TRIES = 50;                 /* at least, if it was us who were stopped meanwhile */
 
-bool writing_lock(Ring *self, int64_t ns) {
+bool writing_lock(Ring *self, bool block, int64_t ns) {
     const char *problem = !self->mapping ? "closed" : self->refuses ? "layout" : !self->mutex ? "read-only" : NULL;
-    int result = problem ? MUTEX_DETACHED : mutex_acquire(self->mutex, ns);
-    if (result == MUTEX_TAKEN && !self->block_open && self->mapping)
+    int result = problem ? WRITERS_LOCK_CLOSED
+                 : block ? mutex_hold(self->mutex, false, ns)
+                         : mutex_acquire(self->mutex, ns);
+    if (result == WRITERS_LOCK_TAKEN && !self->slots->lease && self->mapping)
         return true;
-    if (result == MUTEX_TAKEN) {
-        mutex_release(self->mutex, false);
+    if (result == WRITERS_LOCK_TAKEN) {
         problem = self->mapping ? "nested" : "closed";
-    } else if (result == MUTEX_EXCEPTION) {
+        (block ? mutex_give_back : mutex_release)(self->mutex, false);
+    } else if (result == WRITERS_LOCK_EXCEPTION) {
         return false;
     } else if (!problem) {
         problem = guarded_problem(result);
@@ -26,9 +28,9 @@ bool writing_lock(Ring *self, int64_t ns) {
     return false;
 }
 
-bool writing_unlock(Ring *self) {
+bool writing_unlock(Ring *self, bool block) {
     bool gone = ring_is_gone(self); /* which inside lock() nothing else tells */
-    if (mutex_release(self->mutex, true) && !gone)
+    if ((block ? mutex_give_back : mutex_release)(self->mutex, true) && !gone)
         return true;
     if (!PyErr_Occurred())
         ring_fail(self, gone ? "gone" : "lock lost");
@@ -38,19 +40,20 @@ bool writing_unlock(Ring *self) {
 void writing_publish(Ring *self, const tshm_cursor *cursor) {
     uint64_t now = os_realtime_ns();
     tshm_write_end(&self->ring, cursor, now);
+    writers_lock_note_write(self->mutex->lock);
     if (tshm_must_wake(&self->ring, now))
-        os_word_wake_all(&self->mutex->lock.peers, tshm_lines(&self->ring),
+        os_word_wake_all(&self->mutex->lock->lock.peers, tshm_lines(&self->ring),
                          (void *)&tshm_lines(&self->ring)->head.sequence);
 }
 
 bool writing_begin(Ring *self, tshm_cursor *cursor) {
-    if (tshm_write_begin(&self->ring, lock_alive, &self->mutex->lock, cursor))
+    if (tshm_write_begin(&self->ring, lock_alive, &self->mutex->lock->lock, cursor))
         return true;
     uint32_t never = 0; /* a word to sleep on that nobody wakes */
     uint64_t start = os_monotonic_ns();
     for (int tries = 1; tries < PINNED_TRIES || os_monotonic_ns() - start < PINNED_PATIENCE; tries++) {
         os_gate_wait(&never, 0, PINNED_PAUSE);
-        if (tshm_write_begin(&self->ring, lock_alive, &self->mutex->lock, cursor))
+        if (tshm_write_begin(&self->ring, lock_alive, &self->mutex->lock->lock, cursor))
             return true;
     }
     return false;
@@ -121,11 +124,12 @@ PyObject *writing_write(PyObject *object, PyObject *const *args, Py_ssize_t coun
     bool done = false;
     if ((size_t)view.len != self->size) {
         PyErr_Format(PyExc_ValueError, "expected %zu bytes, found %zd", self->size, view.len);
-    } else if (writing_lock(self, ns)) {
-        self->mutex->brief = self->mutex->depth == 1; /* close() in another thread waits for us instead of refusing */
+    } else if (writing_lock(self, false, ns)) {
+        WritersLock *lock = self->mutex->lock;
+        lock->brief = lock->depth == 1; /* close() in another thread waits for us instead of refusing */
         done = writing_store(self, view.buf);
-        self->mutex->brief = false;
-        done = writing_unlock(self) && done;
+        lock->brief = false;
+        done = writing_unlock(self, false) && done;
     }
     PyBuffer_Release(&view);
     Py_DECREF(value);

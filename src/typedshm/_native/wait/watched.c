@@ -47,7 +47,7 @@ bool watched_reserve(watched_set *set, size_t count) {
 }
 
 void watched_add(watched_set *set, const watched_region *region) {
-    os_peers *peers = region->mutex ? &region->mutex->lock.peers : NULL;
+    os_peers *peers = region->mutex ? &region->mutex->lock->lock.peers : NULL;
     tshm_region *lines = (tshm_region *)region->mapping->memory.start;
     set->words[set->count] = (os_word){peers, lines, word_of(region->mapping), region->number};
     set->regions[set->count++] = *region;

@@ -1,4 +1,4 @@
-"""The stake in a region that is a file: an open file description with locks on single bytes.
+"""The attachment to a region that is a file: an open file description with locks on single bytes.
 
 The kernel frees them when their holder dies; :mod:`typedshm.memory.posix.files` says what they mean.
 """
@@ -9,14 +9,14 @@ import fcntl
 import os
 import resource
 import sys
-import threading
 import time
-import weakref
+from collections.abc import Hashable
 from typing import Literal
 
 import typedshm._native as _native
 from typedshm.errors import RegionFull, RegionLost
-from typedshm.memory.attachment import LOST, Attachment, lost
+from typedshm.memory import fork
+from typedshm.memory.attachment import LOST, Attachment, attachments, changes, close_all, lost
 from typedshm.memory.names import Location
 from typedshm.memory.paging import Paging
 
@@ -26,12 +26,6 @@ TOO_MANY_FILES = {errno.EMFILE, errno.ENFILE}
 
 CAREFULLY = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # NONBLOCK: a FIFO under the name must not hang us
 
-no_fork = threading.RLock()
-"""Held while a descriptor is on its way from open() to its owner or from there to close(): a child forked in between
-would hold that descriptor's locks for as long as it lives, without knowing."""
-
-_attachments: "weakref.WeakSet[FileAttachment]" = weakref.WeakSet()
-
 
 class FileAttachment(Attachment):
     """A region that is a file; the descriptor's locks are the share in its life."""
@@ -39,28 +33,15 @@ class FileAttachment(Attachment):
     _fd = -1
 
     def __init__(
-        self,
-        location: Location,
-        held: list[int],
-        mapping: _native.Mapping,
-        paging: Paging,
-        writable: bool,
-        created: bool,
+        self, location: Location, held: list[int], mapping: _native.Mapping, paging: Paging, writable: bool
     ) -> None:
         """Take over the descriptor in `held`, and empty that list, so that it has one owner at any moment."""
         (fd,) = held
-        super().__init__(location, mapping, paging, fd if writable else None, created)
+        super().__init__(location, mapping, paging, fd if writable else None)
         # last: from here on the descriptor is ours
         self._fd = held.pop()
-        _attachments.add(self)
+        self.register(key_of(os.fstat(fd), writable))
         _close_in_multiprocessing_children()
-
-    def __del__(self) -> None:
-        # for whom an exception left without an owner; owners have their finalizers
-        try:  # noqa: SIM105  # at the interpreter's end contextlib may be gone
-            self.close()
-        except Exception:
-            pass
 
     @property
     def closed(self) -> bool:
@@ -78,72 +59,74 @@ class FileAttachment(Attachment):
     def _map_again(self, writable: bool) -> _native.Mapping:
         return map_file(self.location, self._fd, writable=writable)
 
-    def close(self) -> bool:
-        """See :class:`Attachment`."""
-        with no_fork:
-            if self._fd < 0:
-                return True
-            if self.mutex is not None and not self.mutex.detach():
-                return False
-            fd, self._fd = self._fd, -1
-            _attachments.discard(self)
-            leave(self.location, fd)
-            return True
+    def _leave(self) -> None:
+        fd, self._fd = self._fd, -1
+        leave(self.location, fd)
 
-    def for_child(self) -> int:
-        """Before a fork: open the file once more for the child, and take its stake in the region's life.
+    def open_for_child(self) -> int:
+        """Before a fork: open the file once more for the child, and take its share in the region's life.
 
         The parent does it, so that the region cannot come to its end while the child gets going. -1 if it fails.
         """
         try:
-            fd = _open_again(self.location, self._fd, os.O_RDWR if self.mutex else os.O_RDONLY)
+            fd = _open_again(self.location, self._fd, os.O_RDWR if self.lock else os.O_RDONLY)
             _native.lock_byte(fd, _native.LIFE_BYTE, _native.BYTE_SHARED)
         except OSError:
             return -1
         return fd
 
-    def adopt(self, for_child: int) -> None:
+    def adopt(self, fd: int) -> None:
         """In the child: go on with a descriptor of its own, then drop the copy of the parent's.
 
-        Where that is impossible (too many open files, the presence table is full) the child's handle is closed; the
-        parent's is untouched.
+        Where that is impossible (too many open files, the presence table is full) the child's handles are closed; the
+        parent's are untouched.
         """
         inherited, self._fd = self._fd, -1
         try:
-            if self.mutex is not None:
-                self.mutex.reattach(for_child)  # which fails for -1, and then leaves the mutex detached
-            self._fd = for_child
+            if self.lock is not None:
+                self.lock.reattach(fd)  # which fails for -1, and then leaves the lock detached
+            self._fd = fd
         except OSError:
-            _close_any(for_child)
+            _close_any(fd)
         if self._fd < 0:
             self.lost_in_fork = True
-            _attachments.discard(self)
         _close_any(inherited)
 
+
+def key_of(status: os.stat_result, writable: bool) -> Hashable:
+    """Return what an attachment is found by: a file's number cannot be used again while its descriptor is open."""
+    return status.st_dev, status.st_ino, writable
+
+
+# ---- fork ----------------------------------------------------------------------------------------------------------
 
 _for_children: list[tuple[FileAttachment, int]] = []
 _forking = False
 
 
+def _files() -> list[FileAttachment]:
+    return [attachment for attachment in attachments() if isinstance(attachment, FileAttachment)]
+
+
 def _before_fork() -> None:
     global _forking
     _close_in_multiprocessing_children()
-    no_fork.acquire()
+    changes.acquire()
     _forking = True
-    _for_children.extend((attachment, attachment.for_child()) for attachment in list(_attachments))
+    _for_children.extend((attachment, attachment.open_for_child()) for attachment in _files())
 
 
 def _after_fork_in_parent() -> None:
-    for _, for_child in _for_children:
-        _close_any(for_child)
+    for _, fd in _for_children:
+        _close_any(fd)
     _end_fork()
 
 
 def _after_fork_in_child() -> None:
-    if not _forking:  # who embeds Python has forked without asking us before: nothing was opened for us
-        _for_children.extend((attachment, -1) for attachment in list(_attachments))
-    for attachment, for_child in _for_children:
-        attachment.adopt(for_child)
+    if not _forking:  # a program that embeds Python has forked without calling the hooks before: nothing was opened
+        _for_children.extend((attachment, -1) for attachment in _files())
+    for attachment, fd in _for_children:
+        attachment.adopt(fd)
     _end_fork()
 
 
@@ -152,19 +135,16 @@ def _end_fork() -> None:
     _for_children.clear()
     if _forking:
         _forking = False
-        no_fork.release()
+        changes.release()
 
 
-def _close_all() -> None:
-    for attachment in list(_attachments):
-        attachment.close()
-
+fork.add_hooks("attachments", before=_before_fork, in_parent=_after_fork_in_parent, in_child=_after_fork_in_child)
 
 _watched = False
 
 
 def _close_in_multiprocessing_children() -> None:
-    """Have our handles closed at the end of a multiprocessing child, which runs multiprocessing's finalizers only.
+    """Have all attachments closed at the end of a multiprocessing child, which runs multiprocessing's finalizers only.
 
     It forgets them when it starts and then runs what was registered for after a fork, hence the detour.
     """
@@ -175,18 +155,15 @@ def _close_in_multiprocessing_children() -> None:
     _watched = True
 
     def watch(_: object) -> None:
-        util.Finalize(None, _close_all, exitpriority=-100)
+        util.Finalize(None, close_all, exitpriority=-100)
 
-    util.register_after_fork(_close_all, watch)
+    util.register_after_fork(close_all, watch)
     watch(None)
 
 
 def _close_any(fd: int) -> None:
     if fd >= 0:
         os.close(fd)
-
-
-os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
 
 
 # ---- leaving, and opening once more ---------------------------------------------------------------------------------

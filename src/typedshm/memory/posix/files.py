@@ -33,34 +33,110 @@ from typedshm.memory.spec import MAGIC, Intent, RegionSpec, check_magic, is_comp
 
 assert sys.platform != "win32"
 
-from typedshm.memory.attachment import lost  # noqa: E402
+from typedshm.memory.attachment import Attachment, changes, find, lost  # noqa: E402
 from typedshm.memory.posix.attachment import (  # noqa: E402
     CAREFULLY,
     TOO_MANY_FILES,
     FileAttachment,
+    key_of,
     leave,
     map_file,
-    no_fork,
     remove,
     too_many_files,
 )
 
 
+def shared(location: Location, writable: bool) -> Attachment | None:
+    """Return the attachment that this process has to the region already. Hold :data:`changes`.
+
+    Raises
+    ------
+    RegionRefused
+        Its file is not to be trusted any more.
+    """
+    try:
+        status = os.stat(location.address, follow_symlinks=False)
+    except OSError:
+        return None
+    attachment = find(key_of(status, writable))
+    if attachment is not None:
+        _trust(location, status)
+    return attachment
+
+
 def attempt(
     location: Location, intent: Intent, spec: RegionSpec | None, paging: Paging, *, writable: bool
-) -> FileAttachment | None:
-    """Join the region or, with a blueprint, make it; None while others are in the way.
+) -> tuple[Attachment, bool] | None:
+    """Join the region or, with a spec, make it; None while others are in the way. Hold :data:`changes`.
 
-    For what it raises see :mod:`typedshm.memory`.
+    For what it raises see :mod:`typedshm.memory.lifecycle`.
+
+    Returns
+    -------
+    Attachment, bool
+        The second is True if the region was made.
     """
-    with no_fork:
-        return _attempt(location, intent, spec, paging, writable)
+    fd, fresh = _open_file(location, intent, writable)
+    if fd < 0:
+        return None
+    held = [fd]
+    try:
+        # a read-only descriptor can take shared locks only; that still keeps makers and leavers away
+        mode = _native.BYTE_EXCLUSIVE if writable else _native.BYTE_SHARED
+        try:
+            if not _native.lock_byte(fd, _native.BIRTH_BYTE, mode):
+                return None
+        except OSError as error:
+            if fresh:
+                os.unlink(location.address)
+            words = "the file system has no locks of open files on single bytes, as network ones may not"
+            raise RegionRefused(error.errno, f"{location} cannot be kept in {location.folder}: {words}") from error
+        status = os.fstat(fd)
+        if status.st_nlink == 0:
+            return None  # somebody took it away between our open and our lock
+        _trust(location, status)
+        alone = (
+            _native.lock_byte(fd, _native.LIFE_BYTE, _native.BYTE_EXCLUSIVE)
+            if writable
+            else _native.byte_is_free(fd, _native.LIFE_BYTE)
+        )
+        mapping = None if status.st_size == 0 else _map(location, fd, status.st_size, writable)
+        complete = mapping is not None and is_complete(location, mapping)
+        if complete and (location.persistent or not alone):
+            if intent == "create":
+                raise RegionExists(errno.EEXIST, f"{location} exists already; attach() joins it, open() does either")
+        elif not alone:
+            raise RegionCorrupt(f"{location}: somebody has it open, but it was never completed")
+        elif intent == "attach" or spec is None:
+            raise RegionNotFound(errno.ENOENT, f"{location} does not exist: nobody has it open")
+        elif mapping is not None:
+            # left over by the killed; not made anew in place, since somebody may still look at an array of it
+            try:
+                remove(location, status)
+            except PermissionError as error:
+                words = f"user {status.st_uid}, who left it behind, has to remove it"
+                raise RegionRefused(error.errno, f"{location} cannot be made anew: {words}") from error
+            return None
+        else:
+            mapping = _make(location, fd, fresh, spec, paging)
+        assert mapping is not None
+        if complete:
+            paging.apply(location, mapping, fresh=False)
+        if writable and alone and complete:
+            _native.reset_waiting(mapping)
+        _native.lock_byte(fd, _native.LIFE_BYTE, _native.BYTE_SHARED)
+        attachment = FileAttachment(location, held, mapping, paging, writable)
+        _native.lock_byte(fd, _native.BIRTH_BYTE, _native.BYTE_FREE)
+        return attachment, not complete
+    finally:
+        for left in held:  # which no stake has taken over
+            os.close(left)
 
 
 def try_unlink(location: Location) -> Literal[True] | None:
     """Take the name away; None while others are in the way."""
     try:
-        with no_fork:
+        with changes:
             return _try_unlink(location)
     except FileNotFoundError:
         raise RegionNotFound(errno.ENOENT, f"{location} does not exist") from None
@@ -130,7 +206,7 @@ def sweep(scope: Scope = "user") -> int:
     removed = 0
     for kind in ("region", "mutex"):
         for left in existing(scope, kind):
-            with contextlib.suppress(OSError), no_fork:
+            with contextlib.suppress(OSError), changes:
                 fd = os.open(left.address, os.O_RDWR | CAREFULLY)
                 status = os.fstat(fd)
                 if not stat.S_ISREG(status.st_mode):  # nothing of ours
@@ -139,66 +215,6 @@ def sweep(scope: Scope = "user") -> int:
                 leave(left, fd, patience=0)
                 removed += status.st_nlink > 0 and not os.path.exists(left.address)
     return removed
-
-
-def _attempt(
-    location: Location, intent: Intent, spec: RegionSpec | None, paging: Paging, writable: bool
-) -> FileAttachment | None:
-    fd, fresh = _open_file(location, intent, writable)
-    if fd < 0:
-        return None
-    held = [fd]
-    try:
-        # a read-only descriptor can take shared locks only; that still keeps makers and leavers away
-        mode = _native.BYTE_EXCLUSIVE if writable else _native.BYTE_SHARED
-        try:
-            if not _native.lock_byte(fd, _native.BIRTH_BYTE, mode):
-                return None
-        except OSError as error:
-            if fresh:
-                os.unlink(location.address)
-            words = "the file system has no locks of open files on single bytes, as network ones may not"
-            raise RegionRefused(error.errno, f"{location} cannot be kept in {location.folder}: {words}") from error
-        status = os.fstat(fd)
-        if status.st_nlink == 0:
-            return None  # somebody took it away between our open and our lock
-        _trust(location, status)
-        alone = (
-            _native.lock_byte(fd, _native.LIFE_BYTE, _native.BYTE_EXCLUSIVE)
-            if writable
-            else _native.byte_is_free(fd, _native.LIFE_BYTE)
-        )
-        mapping = None if status.st_size == 0 else _map(location, fd, status.st_size, writable)
-        complete = mapping is not None and is_complete(location, mapping)
-        if complete and (location.persistent or not alone):
-            if intent == "create":
-                raise RegionExists(errno.EEXIST, f"{location} exists already; attach() joins it, open() does either")
-        elif not alone:
-            raise RegionCorrupt(f"{location}: somebody has it open, but it was never completed")
-        elif intent == "attach" or spec is None:
-            raise RegionNotFound(errno.ENOENT, f"{location} does not exist: nobody has it open")
-        elif mapping is not None:
-            # left over by the killed; not made anew in place, since somebody may still look at an array of it
-            try:
-                remove(location, status)
-            except PermissionError as error:
-                words = f"user {status.st_uid}, who left it behind, has to remove it"
-                raise RegionRefused(error.errno, f"{location} cannot be made anew: {words}") from error
-            return None
-        else:
-            mapping = _make(location, fd, fresh, spec, paging)
-        assert mapping is not None
-        if complete:
-            paging.apply(location, mapping, fresh=False)
-        if writable and alone and complete:
-            _native.reset_waiting(mapping)
-        _native.lock_byte(fd, _native.LIFE_BYTE, _native.BYTE_SHARED)
-        attachment = FileAttachment(location, held, mapping, paging, writable, created=not complete)
-        _native.lock_byte(fd, _native.BIRTH_BYTE, _native.BYTE_FREE)
-        return attachment
-    finally:
-        for left in held:  # which no stake has taken over
-            os.close(left)
 
 
 def _map(location: Location, fd: int, size: int, writable: bool) -> _native.Mapping:

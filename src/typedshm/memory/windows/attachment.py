@@ -1,4 +1,4 @@
-"""The stake in a region on Windows: handles of kernel objects, which the kernel closes when their process ends."""
+"""The attachment to a region on Windows: handles of kernel objects, which the kernel closes when their process ends."""
 
 import os
 import sys
@@ -18,6 +18,8 @@ class SectionAttachment(Attachment):
     this process's locks: a descriptor, which is its own from now on.
     """
 
+    _kept: _native.Section | int | None = None
+
     def __init__(
         self,
         location: Location,
@@ -25,11 +27,9 @@ class SectionAttachment(Attachment):
         mapping: _native.Mapping,
         paging: Paging,
         writer: Writer | None,
-        created: bool,
         kept: _native.Section | int,
     ) -> None:
-        self._kept: _native.Section | int | None = None
-        super().__init__(location, mapping, paging, writer, created)
+        super().__init__(location, mapping, paging, writer)
         self._section = section
         self._kept = kept
 
@@ -41,16 +41,10 @@ class SectionAttachment(Attachment):
     def _map_again(self, writable: bool) -> _native.Mapping:
         return _native.Mapping(self._section.handle, self.header["region_size"], writable)
 
-    def close(self) -> bool:
-        """See :class:`Attachment`."""
-        if self.mutex is not None and not self.closed and not self.mutex.detach():
-            return False
+    def _leave(self) -> None:
         kept, self._kept = self._kept, None
-        if kept is None:
-            return True  # also if another thread was faster
         self._section.close()
         if isinstance(kept, int):
             os.close(kept)
-        else:
+        elif kept is not None:
             kept.close()
-        return True

@@ -24,7 +24,7 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Literal, NoReturn
 
@@ -45,6 +45,7 @@ from typedshm.memory.spec import MAGIC, Intent, RegionSpec, check_magic, is_comp
 
 assert sys.platform == "win32"
 
+from typedshm.memory.attachment import Attachment, find  # noqa: E402
 from typedshm.memory.windows.attachment import SectionAttachment  # noqa: E402
 from typedshm.memory.windows.security import check_owner, descriptor  # noqa: E402
 
@@ -57,27 +58,45 @@ _EXCLUSIVE, _SHARED = _native.BYTE_EXCLUSIVE, _native.BYTE_SHARED
 _INSTANCE = slice(72, 80)  # in a region's header
 
 
+def shared(location: Location, writable: bool) -> Attachment | None:
+    """Return the attachment that this process has to the region already. Hold :data:`changes`."""
+    with contextlib.suppress(OSError):
+        if location.persistent:
+            fd, _ = _open_file(location, "look", False)
+            try:
+                return find(_key_of_file(msvcrt.get_osfhandle(fd), writable))
+            finally:
+                os.close(fd)
+        if instance := _Entry.find(location, writable=False).instance:
+            return find((location.address, instance, writable))
+    return None
+
+
 def attempt(
     location: Location, intent: Intent, spec: RegionSpec | None, paging: Paging, *, writable: bool
-) -> SectionAttachment | None:
-    """Join the region or, with a blueprint, make it; None while others are in the way.
+) -> tuple[Attachment, bool] | None:
+    """Join the region or, with a spec, make it; None while others are in the way. Hold :data:`changes`.
 
-    For what it raises see :mod:`typedshm.memory`.
+    For what it raises see :mod:`typedshm.memory.lifecycle`.
+
+    Returns
+    -------
+    Attachment, bool
+        The second is True if the region was made.
     """
     with _told(location, intent, spec.region_size if spec else 0):
         if location.persistent:
             return _attempt_file(location, intent, spec, paging, writable)
         if spec is None:
-            return _join(location, paging, writable)
+            return _join(location, paging, writable), False
         with _Birth(location):
             entry = _Entry.make(location)
+            if intent == "create" and _data_section(location, entry, writable=False) is not None:
+                raise _exists(location)
             attachment = _join_present(location, entry, paging, writable=True)
             if attachment is None:
-                return _make(location, entry, spec, paging)
-            if intent == "create":
-                attachment.close()
-                raise _exists(location)
-            return attachment
+                return _make(location, entry, spec, paging), True
+            return attachment, False
 
 
 def try_unlink(location: Location) -> Literal[True] | None:
@@ -185,7 +204,7 @@ def _join_present(location: Location, entry: _Entry, paging: Paging, *, writable
     if not is_complete(location, mapping):
         raise RegionCorrupt(f"{location}: somebody has it open, but it was never completed")
     paging.apply(location, mapping, fresh=False)
-    return _attachment(location, entry, section, mapping, paging, writable=writable, created=False)
+    return _attachment(location, entry, section, mapping, paging, writable=writable)
 
 
 def _join(location: Location, paging: Paging, writable: bool) -> SectionAttachment:
@@ -201,7 +220,7 @@ def _make(location: Location, entry: _Entry, spec: RegionSpec, paging: Paging) -
     mapping = _native.Mapping(section.handle, spec.region_size, True)
     paging.apply(location, mapping, fresh=True)
     spec.build(mapping, instance)
-    attachment = _attachment(location, entry, section, mapping, paging, writable=True, created=True)
+    attachment = _attachment(location, entry, section, mapping, paging, writable=True)
     entry.instance = instance  # last: from here on others can join
     return attachment
 
@@ -214,11 +233,12 @@ def _attachment(
     paging: Paging,
     *,
     writable: bool,
-    created: bool,
 ) -> SectionAttachment:
     instance = int.from_bytes(memoryview(mapping)[_INSTANCE], "little")
     writer = (_data_name(location, instance), descriptor(entry.mode, synchronisation=True), 0) if writable else None
-    return SectionAttachment(location, section, mapping, paging, writer, created, entry.section)
+    attachment = SectionAttachment(location, section, mapping, paging, writer, entry.section)
+    attachment.register((location.address, instance, writable))
+    return attachment
 
 
 class _Birth(_native.Guard):
@@ -240,7 +260,7 @@ class _Birth(_native.Guard):
 
 def _attempt_file(
     location: Location, intent: str, spec: RegionSpec | None, paging: Paging, writable: bool
-) -> SectionAttachment | None:
+) -> tuple[Attachment, bool] | None:
     """Open the file and join or make the region in it; None if others are in the way."""
     fd, fresh = _open_file(location, intent, writable)
     if fd < 0:
@@ -279,13 +299,19 @@ def _attempt_file(
         if writable:
             events = "Global\\typedshm-file-{:x}-{:x}".format(*_native.file_identity(handle))
             writer = events, descriptor(location.mode, synchronisation=True), handle
-        attachment = SectionAttachment(location, section, mapping, paging, writer, not complete, fd)
+        attachment = SectionAttachment(location, section, mapping, paging, writer, fd)
+        attachment.register(_key_of_file(handle, writable))
         held.clear()
         _native.lock_byte(handle, _native.BIRTH_BYTE, _native.BYTE_FREE)
-        return attachment
+        return attachment, not complete
     finally:
         for left in held:  # which no stake has taken over
             os.close(left)
+
+
+def _key_of_file(handle: int, writable: bool) -> Hashable:
+    """Return what an attachment is found by: a file's index cannot be used again while it is open."""
+    return *_native.file_identity(handle), writable
 
 
 def _open_file(location: Location, intent: str, writable: bool) -> tuple[int, bool]:

@@ -1,0 +1,322 @@
+#include "lock/writers_lock.h"
+
+#include "timeout.h"
+
+#include <errno.h>
+#ifndef EUSERS
+#define EUSERS 10068 /* Windows' headers lack it; so Python's errno module has it */
+#endif
+
+static PyTypeObject *writers_lock_type;
+
+static const int64_t SIGNAL_SLICE = 50000000; /* ns between looks at Python's signal handlers */
+
+bool writers_lock_check(PyObject *object) {
+    return PyObject_TypeCheck(object, writers_lock_type);
+}
+
+uint32_t writers_lock_depth(const WritersLock *lock, unsigned long thread) {
+    return lock->thread == thread && lock->forks == os_forks ? lock->depth : 0;
+}
+
+bool writers_lock_is_mine(const WritersLock *lock) {
+    return writers_lock_depth(lock, PyThread_get_thread_ident()) > 0;
+}
+
+bool writers_lock_is_present(const WritersLock *lock) {
+    return lock->forks == os_forks && !tshm_load(&lock->detached, relaxed);
+}
+
+static bool is_closed(const WritersLock *lock, const TSHM_ATOMIC(bool) * closing) {
+    return tshm_load(closing, relaxed) || tshm_load(&lock->detached, relaxed);
+}
+
+/* The word of shared memory knows processes; between our own threads a gate decides first. */
+enum { GATE_OPEN, GATE_SHUT, GATE_AWAITED };
+
+static bool gate_try(WritersLock *lock) {
+    uint32_t open = GATE_OPEN;
+    return tshm_exchange_if(&lock->gate, &open, GATE_SHUT, acquire); /* with the release in gate_open */
+}
+
+/* Sleep until the gate may be open. Without the GIL. True if it was, and is now ours. */
+static bool gate_wait(WritersLock *lock, uint64_t ns) {
+    if (atomic_exchange_explicit(&lock->gate, GATE_AWAITED, memory_order_acquire) == GATE_OPEN)
+        return true;
+    os_gate_wait(&lock->gate, GATE_AWAITED, ns);
+    return atomic_exchange_explicit(&lock->gate, GATE_AWAITED, memory_order_acquire) == GATE_OPEN;
+}
+
+static void gate_open(WritersLock *lock) {
+    /* release, with the acquire of the next thread: it sees depth, thread and the lock as we left them */
+    if (atomic_exchange_explicit(&lock->gate, GATE_OPEN, memory_order_release) == GATE_AWAITED)
+        os_gate_wake_one(&lock->gate);
+}
+
+static int pass_gate(WritersLock *lock, const TSHM_ATOMIC(bool) * closing, int64_t ns) {
+    if (gate_try(lock))
+        return WRITERS_LOCK_TAKEN;
+    uint64_t start = os_monotonic_ns();
+    while (!is_closed(lock, closing)) {
+        int64_t left = ns == TIMEOUT_FOREVER ? SIGNAL_SLICE : ns - (int64_t)(os_monotonic_ns() - start);
+        if (left <= 0)
+            return WRITERS_LOCK_TIMEOUT;
+        bool passed;
+        Py_BEGIN_ALLOW_THREADS
+        passed = gate_wait(lock, (uint64_t)(left < SIGNAL_SLICE ? left : SIGNAL_SLICE));
+        Py_END_ALLOW_THREADS
+        if (passed)
+            return WRITERS_LOCK_TAKEN;
+        if (PyErr_CheckSignals() < 0)
+            return WRITERS_LOCK_EXCEPTION;
+    }
+    return WRITERS_LOCK_CLOSED;
+}
+
+/* With the gate passed. TIMEOUT also when there is time left, so that the caller can look at the signals. */
+static int take_word(WritersLock *lock, const TSHM_ATOMIC(bool) * closing, uint64_t ns) {
+    int result = lock_try(&lock->lock);
+    if (result < 0 && ns > 0) {
+        Py_BEGIN_ALLOW_THREADS
+        result = lock_wait(&lock->lock, ns);
+        Py_END_ALLOW_THREADS
+    }
+    if (result < 0)
+        return WRITERS_LOCK_TIMEOUT;
+    if (is_closed(lock, closing)) { /* close() came meanwhile and waits at the gate */
+        lock_release(&lock->lock, result != LOCK_RECOVERED);
+        return WRITERS_LOCK_CLOSED;
+    }
+    if (!mapping_holds(lock->mapping, lock->instance)) {
+        lock_release(&lock->lock, false);
+        return WRITERS_LOCK_GONE;
+    }
+    lock->recovered = result == LOCK_RECOVERED;
+    lock->thread = PyThread_get_thread_ident();
+    lock->depth = 1;
+    return WRITERS_LOCK_TAKEN;
+}
+
+int writers_lock_acquire(WritersLock *lock, const TSHM_ATOMIC(bool) * closing, int64_t ns) {
+    if (writers_lock_is_mine(lock)) {
+        lock->depth++;
+        return WRITERS_LOCK_TAKEN;
+    }
+    if (lock->forks != os_forks)
+        return WRITERS_LOCK_CLOSED; /* the parent's, and nobody has made one for us */
+    uint64_t start = ns > 0 && ns != TIMEOUT_FOREVER ? os_monotonic_ns() : 0;
+    int64_t left = ns;
+    for (;;) {
+        int result = pass_gate(lock, closing, left);
+        if (result != WRITERS_LOCK_TAKEN)
+            return result;
+        result = is_closed(lock, closing) ? WRITERS_LOCK_CLOSED : take_word(lock, closing, (uint64_t)left);
+        if (result == WRITERS_LOCK_TAKEN)
+            return result;
+        gate_open(lock); /* before any signal handler: it may write, or close us */
+        if (result != WRITERS_LOCK_TIMEOUT)
+            return result;
+        if (PyErr_CheckSignals() < 0)
+            return WRITERS_LOCK_EXCEPTION;
+        if (ns != TIMEOUT_FOREVER && (left = start ? ns - (int64_t)(os_monotonic_ns() - start) : 0) <= 0)
+            return WRITERS_LOCK_TIMEOUT;
+    }
+}
+
+bool writers_lock_release(WritersLock *lock, bool repaired) {
+    if (!lock->depth || lock->forks != os_forks)
+        return false; /* given back twice, or it is the parent's */
+    if (--lock->depth)
+        return true;
+    lock->thread = 0;
+    lock->task = NULL;
+    bool kept = lock_release(&lock->lock, repaired) == LOCK_TAKEN;
+    gate_open(lock);
+    return kept;
+}
+
+/* ---- the object ----------------------------------------------------------------------------- */
+
+/* Whoever had our presence entry before us may have died with pins. They are not ours, but from here on they count as a
+ * living reader's: a writer that goes by now may find no slot. So at once, before any schema is looked at. */
+static void drop_stale_pins(const WritersLock *lock) {
+    const os_memory *memory = &lock->mapping->memory;
+    uint32_t entry = lock->lock.entry;
+    tshm_header header;
+    tshm_ring ring;
+    if (tshm_check(memory->start, memory->size, &header, &ring) || ring.slot_count < 3)
+        return;                                    /* whoever wants to pin something will be told what is wrong */
+    for (uint32_t i = 0; i < ring.slot_count; i++) /* relaxed: nothing was read under them */
+        atomic_fetch_and_explicit(&tshm_slot_of(&ring, i)->pins[entry / 64], ~(1ull << entry % 64),
+                                  memory_order_relaxed);
+}
+
+static int attach(WritersLock *lock, PyObject *handle) {
+    if (peers_open(&lock->lock.peers, handle) < 0)
+        return -1;
+    int result = lock_attach(&lock->lock);
+    lock->forks = os_forks;
+    if (result == LOCK_TAKEN) {
+        lock->wrote = false;
+        drop_stale_pins(lock);
+        return 0;
+    }
+    peers_leave(&lock->lock.peers);
+    errno = result == LOCK_FULL ? EUSERS : errno;
+    PyErr_SetFromErrno(PyExc_OSError);
+    return -1;
+}
+
+static PyObject *writers_lock_create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+    (void)type;
+    static char *names[] = {"mapping", "handle", "presence_count", "instance", NULL};
+    PyObject *mapping, *handle;
+    unsigned int presence_count;
+    unsigned long long instance;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOIK:WritersLock", names, &mapping, &handle, &presence_count,
+                                     &instance))
+        return NULL;
+    if (!mapping_check(mapping) || !((Mapping *)mapping)->memory.writable ||
+        ((Mapping *)mapping)->memory.size < sizeof(tshm_region) || presence_count < 1 ||
+        presence_count > TSHM_PRESENCE_MAX) {
+        PyErr_SetString(PyExc_ValueError, "WritersLock() takes a writable mapping of at least the header lines");
+        return NULL;
+    }
+    WritersLock *lock = PyObject_New(WritersLock, writers_lock_type);
+    if (!lock)
+        return NULL;
+    Py_INCREF(mapping);
+    lock->mapping = (Mapping *)mapping;
+    memset(&lock->lock, 0, sizeof lock->lock);
+    lock->lock.lines = (tshm_region *)lock->mapping->memory.start;
+    lock->lock.presence_count = presence_count;
+    lock->instance = instance;
+    lock->thread = 0;
+    lock->task = NULL;
+    lock->depth = 0;
+    lock->brief = false;
+    lock->recovered = false;
+    lock->wrote = false;
+    lock->detached = false;
+    lock->gate = GATE_OPEN;
+    if (attach(lock, handle) < 0) {
+        Py_DECREF((PyObject *)lock);
+        return NULL;
+    }
+    return (PyObject *)lock;
+}
+
+static void writers_lock_dealloc(PyObject *self) {
+    PyTypeObject *type = Py_TYPE(self);
+    WritersLock *lock = (WritersLock *)self;
+    peers_close(&lock->lock.peers);
+    Py_XDECREF((PyObject *)lock->mapping);
+    PyObject_Free(self);
+    Py_DECREF(type);
+}
+
+/* The child of a fork has its parent's memory and none of its rights (rule 2). */
+static PyObject *writers_lock_reattach(PyObject *self, PyObject *handle) {
+    WritersLock *lock = (WritersLock *)self;
+    lock->gate = GATE_OPEN; /* it may have been shut by a thread that is not here */
+    lock->thread = 0;
+    lock->task = NULL;
+    lock->depth = 0;
+    lock->brief = false;
+    lock->detached = true; /* without an entry of our own we must not touch the word */
+    if (attach(lock, handle) < 0)
+        return NULL;
+    lock->detached = false;
+    Py_RETURN_NONE;
+}
+
+/* A thread that probes through the descriptor while it is closed, and perhaps opened again as something else, could
+ * take a living owner for dead. So: send the waiters home first, and wait until they are gone. */
+static PyObject *writers_lock_detach(PyObject *self, PyObject *unused) {
+    (void)unused;
+    WritersLock *lock = (WritersLock *)self;
+    if (lock->depth && (!lock->brief || writers_lock_is_mine(lock)))
+        Py_RETURN_FALSE;
+    tshm_store(&lock->detached, true, relaxed);
+    Py_BEGIN_ALLOW_THREADS
+    while (!gate_try(lock) && !gate_wait(lock, (uint64_t)SIGNAL_SLICE))
+        ;
+    Py_END_ALLOW_THREADS
+    peers_leave(&lock->lock.peers);
+    gate_open(lock);
+    Py_RETURN_TRUE;
+}
+
+static PyObject *get_entry(PyObject *self, void *unused) {
+    (void)unused;
+    return PyLong_FromUnsignedLong(((WritersLock *)self)->lock.entry);
+}
+
+/* (entry, pid) of the living owner, or None. */
+static PyObject *get_owner(PyObject *self, void *unused) {
+    (void)unused;
+    WritersLock *lock = (WritersLock *)self;
+    int owner = lock_owner(&lock->lock);
+    if (owner < 0 || (uint32_t)owner >= lock->lock.presence_count)
+        Py_RETURN_NONE;
+    bool alive = tshm_load(&lock->detached, relaxed) || lock_alive(&lock->lock, (uint32_t)owner);
+    if (!alive)
+        Py_RETURN_NONE;
+    return Py_BuildValue("iI", owner, (unsigned int)lock->lock.lines->presence[owner].pid);
+}
+
+/* [(entry, pid, whether it has written), …] of the living. */
+static PyObject *get_participants(PyObject *self, void *unused) {
+    (void)unused;
+    WritersLock *lock = (WritersLock *)self;
+    PyObject *list = PyList_New(0);
+    for (uint32_t entry = 0; list && !lock->detached && entry < lock->lock.presence_count; entry++) {
+        if (!lock->lock.lines->presence[entry].pid || !lock_alive(&lock->lock, entry))
+            continue;
+        const tshm_presence *presence = &lock->lock.lines->presence[entry];
+        PyObject *participant =
+            Py_BuildValue("IIO", entry, (unsigned int)presence->pid, presence->flags & TSHM_WROTE ? Py_True : Py_False);
+        if (!participant || PyList_Append(list, participant) < 0)
+            Py_CLEAR(list);
+        Py_XDECREF(participant);
+    }
+    return list;
+}
+
+static PyObject *get_deaths(PyObject *self, void *unused) {
+    (void)unused;
+    tshm_writer *shared = &((WritersLock *)self)->lock.lines->writer;
+    return Py_BuildValue("KK", (unsigned long long)tshm_load(&shared->deaths, relaxed),
+                         (unsigned long long)tshm_load(&shared->died_at, relaxed));
+}
+
+static PyMethodDef methods[] = {
+    {"reattach", writers_lock_reattach, METH_O, "In the child of a fork: take a presence entry of its own."},
+    {"detach", writers_lock_detach, METH_NOARGS, "The descriptor is about to be closed."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef getset[] = {
+    {"entry", get_entry, NULL, "This process's presence entry.", NULL},
+    {"owner", get_owner, NULL, "(entry, pid) of the living owner, or None.", NULL},
+    {"participants", get_participants, NULL,
+     "[(entry, pid, whether it has written)] of every living process that may write.", NULL},
+    {"deaths", get_deaths, NULL, "(how many owners died holding it, when last in ns since 1970).", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot slots[] = {
+    {Py_tp_doc, "The writers' lock of a mapped region, for all threads and handles of this process."},
+    {Py_tp_new, writers_lock_create},
+    {Py_tp_dealloc, writers_lock_dealloc},
+    {Py_tp_methods, methods},
+    {Py_tp_getset, getset},
+    {0, NULL},
+};
+
+static PyType_Spec spec = {"typedshm._native.WritersLock", sizeof(WritersLock), 0, Py_TPFLAGS_DEFAULT, slots};
+
+int writers_lock_register(PyObject *module) {
+    writers_lock_type = (PyTypeObject *)PyType_FromSpec(&spec);
+    return writers_lock_type ? PyModule_AddObjectRef(module, "WritersLock", (PyObject *)writers_lock_type) : -1;
+}

@@ -1,0 +1,56 @@
+/* The WritersLock object: the lock of lock.h as one process holds it, for all of its threads and handles. */
+#ifndef TYPEDSHM_WRITERS_LOCK_H
+#define TYPEDSHM_WRITERS_LOCK_H
+
+#include "lock/guarded.h"
+#include "lock/lock.h"
+#include "lock/peers.h"
+#include "lock/task.h"
+#include "memory/mapping.h"
+
+typedef struct {
+    PyObject_HEAD
+    Mapping *mapping;
+    lock_handle lock;
+    tshm_atomic_u32 gate;       /* open, or shut by the thread that has, or is taking, the lock */
+    unsigned long thread;       /* that thread, or 0 */
+    task_name task;             /* that held it first, if it is to be known: see mutex_hold() */
+    uint64_t instance;          /* of the region that the lock belongs to */
+    uint32_t forks;             /* when it took its presence entry */
+    uint32_t depth;             /* how often that thread has taken it */
+    bool brief;                 /* taken by a verb that gives it back by itself: detach() may wait for that */
+    bool recovered;             /* the last taking found a dead owner */
+    bool wrote;                 /* this process has published something, and its presence entry says so */
+    TSHM_ATOMIC(bool) detached; /* waiters go home, and soon the descriptor is no more */
+} WritersLock;
+
+enum {
+    WRITERS_LOCK_TAKEN = GUARDED_TAKEN,
+    WRITERS_LOCK_TIMEOUT = GUARDED_TIMEOUT,
+    WRITERS_LOCK_CLOSED = GUARDED_CLOSED,
+    WRITERS_LOCK_GONE = GUARDED_GONE,
+    WRITERS_LOCK_OTHER_TASK = GUARDED_OTHER_TASK,
+    WRITERS_LOCK_EXCEPTION = GUARDED_EXCEPTION
+};
+
+bool writers_lock_check(PyObject *object);
+/* How often a thread has it, by whatever handle. */
+uint32_t writers_lock_depth(const WritersLock *lock, unsigned long thread);
+bool writers_lock_is_mine(const WritersLock *lock);
+/* Is its presence entry this process's? Not after detach(), nor in the child of a fork that has got none of its own. */
+bool writers_lock_is_present(const WritersLock *lock);
+/* Re-enters for the thread that has it. `ns`: how long to wait at most. `closing`: set when the handle that wants it is
+ * being closed. EXCEPTION: a Python error is set. */
+int writers_lock_acquire(WritersLock *lock, const TSHM_ATOMIC(bool) * closing, int64_t ns);
+/* Only by the thread that has it. False: the word was replaced under us. */
+bool writers_lock_release(WritersLock *lock, bool repaired);
+/* Its presence entry says that this process has written. By the thread that has the lock. */
+static inline void writers_lock_note_write(WritersLock *lock) {
+    if (lock->wrote)
+        return;
+    lock->wrote = true;
+    lock->lock.lines->presence[lock->lock.entry].flags = TSHM_WROTE;
+}
+int writers_lock_register(PyObject *module);
+
+#endif
