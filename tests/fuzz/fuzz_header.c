@@ -45,17 +45,17 @@ int os_peers_alive(const os_peers *peers, uint32_t entry) {
     return next() % 2;
 }
 
-void os_word_wait(os_peers *peers, tshm_region *lines, void *word, uint32_t expected, uint64_t ns) {
+void os_word_wait(os_peers *peers, tshm_control *control, void *word, uint32_t expected, uint64_t ns) {
     (void)peers, (void)word, (void)expected, (void)ns;
-    tshm_store(&lines->writer.word, (uint64_t)next() << next() % 56, relaxed); /* somebody scribbles over it */
+    tshm_store(&control->writer.word, (uint64_t)next() << next() % 56, relaxed); /* somebody scribbles over it */
 }
 
-void os_word_wake_one(os_peers *peers, tshm_region *lines, void *word) {
-    (void)peers, (void)lines, (void)word;
+void os_word_wake_one(os_peers *peers, tshm_control *control, void *word) {
+    (void)peers, (void)control, (void)word;
 }
 
-void os_word_wake_all(os_peers *peers, tshm_region *lines, void *word) {
-    (void)peers, (void)lines, (void)word;
+void os_word_wake_all(os_peers *peers, tshm_control *control, void *word) {
+    (void)peers, (void)control, (void)word;
 }
 
 uint64_t os_realtime_ns(void) {
@@ -79,9 +79,9 @@ static void check_geometry(const tshm_header *header, const tshm_ring *ring, uin
     insist(ring->payload_size >= 1, "no payload");
     insist(ring->slots_offset % TSHM_LINE == 0 && ring->slot_stride % TSHM_LINE == 0, "slots that do not begin lines");
     insist((wide)ring->payload_size + sizeof(tshm_slot) <= ring->slot_stride, "a payload beyond its slot");
-    insist(ring->slots_offset >= sizeof(tshm_region), "slots over the lines before them");
+    insist(ring->slots_offset >= sizeof(tshm_control), "slots over the control block");
     insist(ring->slots_offset + (wide)ring->slot_count * ring->slot_stride <= size, "slots beyond the memory");
-    insist(header->document_offset >= sizeof(tshm_region) && header->document_size <= TSHM_DOCUMENT_MAX, "document");
+    insist(header->document_offset >= sizeof(tshm_control) && header->document_size <= TSHM_DOCUMENT_MAX, "document");
     insist((wide)header->document_offset + header->document_size <= ring->slots_offset, "document over the slots");
 }
 
@@ -128,7 +128,7 @@ static void use(const tshm_header *header, const tshm_ring *ring) {
     read_value(ring, value, &cursor);
     tshm_announce_sleep(ring, 1);
 
-    lock_handle lock = {.lines = tshm_lines(ring), .presence_count = ring->presence_count};
+    lock_handle lock = {.control = tshm_control_of(ring), .presence_count = ring->presence_count};
     if (lock_attach(&lock) == LOCK_TAKEN) {
         insist(lock.entry < ring->presence_count, "an entry out of range");
         int taken = lock_try(&lock);
@@ -175,7 +175,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     memset(memory, 0, there);
     size_t before = size < BEFORE ? size : BEFORE;
     lay(0, there, data, before);
-    lay(sizeof(tshm_region), there, data + before, size - before); /* the presence table is not in the input */
+    lay(sizeof(tshm_control), there, data + before, size - before); /* the presence table is not in the input */
     tshm_header header;
     if (there >= sizeof header) {
         memcpy((void *)&header, memory, sizeof header);
@@ -186,7 +186,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
     tshm_ring ring;
     /* were there more memory than can be had here, the limits of the format would still hold */
-    if (there >= sizeof(tshm_region) && !tshm_check(memory, UINT64_MAX, &header, &ring))
+    if (there >= sizeof(tshm_control) && !tshm_check(memory, UINT64_MAX, &header, &ring))
         check_geometry(&header, &ring, TSHM_SIZE_MAX);
     const char *problem = tshm_check(memory, there, &header, &ring);
     if (problem)
@@ -210,7 +210,7 @@ static uint64_t boundary(const uint8_t *region, unsigned seed) {
                                       1,
                                       TSHM_LINE,
                                       640,
-                                      sizeof(tshm_region),
+                                      sizeof(tshm_control),
                                       TSHM_PRESENCE_MAX,
                                       TSHM_SLOTS_MAX,
                                       1 << 16,
@@ -235,9 +235,9 @@ static size_t begin(uint8_t *data) {
     header.presence_count = 8;
     header.payload_size = 203;
     header.slot_stride = 384;
-    header.document_offset = sizeof(tshm_region);
+    header.document_offset = sizeof(tshm_control);
     header.document_size = 100;
-    header.slots_offset = sizeof(tshm_region) + TSHM_LINE;
+    header.slots_offset = sizeof(tshm_control) + TSHM_LINE;
     header.region_size = header.slots_offset + 3 * header.slot_stride;
     memset(data, 0, SCRIPT + BEFORE);
     data[0] = 1;

@@ -45,7 +45,7 @@ def test_a_short_round_finds_nothing_and_gets_deep(core, thorough):
 # File, what stands there, what it is replaced by. That slots_offset lies behind the lines follows from where the
 # document has to lie, and that an owner out of range is dead is said twice: to leave out one of two changes nothing.
 MUTANTS = {
-    "memory too short": ("typedshm.h", "size < sizeof(tshm_region)", "0"),
+    "memory too short": ("typedshm.h", "size < sizeof(tshm_control)", "0"),
     "size beyond the format": ("typedshm.h", "|| copy->region_size > TSHM_SIZE_MAX", ""),
     "document beyond the format": ("typedshm.h", "copy->document_size > TSHM_DOCUMENT_MAX ||", ""),
     "instance": ("typedshm.h", "copy->instance == 0", "0"),
@@ -63,7 +63,7 @@ MUTANTS = {
         "copy->slot_count * copy->slot_stride > copy->region_size - copy->slots_offset",
         "0",
     ),
-    "document over the lines": ("typedshm.h", "copy->document_offset < sizeof(tshm_region) ||", ""),
+    "document over the lines": ("typedshm.h", "copy->document_offset < sizeof(tshm_control) ||", ""),
     "document over the slots": (
         "typedshm.h",
         "|| copy->document_size > copy->slots_offset - copy->document_offset",
@@ -99,7 +99,7 @@ def test_a_head_about_to_wrap_around_ends_the_search_for_a_slot(head):
     """With every slot pinned, also by ourselves, a write once went on looking for one for ever."""
     with typedshm.create("car", Car, slots=4) as car, Wire("car") as wire:
         car.write(whole(1))
-        wire.lines.head = head
+        wire.control.head = head
         for version in range(4):
             wire.slot(version).pins[:] = [2**64 - 1] * 8
         with pytest.raises(typedshm.RegionFull):

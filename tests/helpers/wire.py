@@ -48,7 +48,7 @@ class Presence(ctypes.LittleEndianStructure):
     _fields_ = (("pid", ctypes.c_uint32), ("reserved", ctypes.c_uint32))
 
 
-class Lines(ctypes.LittleEndianStructure):
+class Control(ctypes.LittleEndianStructure):
     _fields_ = (
         ("header", Header),
         ("head", ctypes.c_uint64),
@@ -151,11 +151,11 @@ class Wire:
 
     def __init__(self, name: str | Path, kind: str = "region") -> None:
         self.memory = memory_of(name, kind)
-        self.lines = Lines.from_buffer(self.memory)
+        self.control = Control.from_buffer(self.memory)
 
     @property
     def header(self) -> Header:
-        return self.lines.header
+        return self.control.header
 
     def slot(self, version: int) -> Slot:
         """The slot of a version."""
@@ -173,4 +173,4 @@ class Wire:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        del self.lines, self.memory  # the mapping ends with the last view of it
+        del self.control, self.memory  # the mapping ends with the last view of it

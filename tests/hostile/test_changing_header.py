@@ -12,7 +12,7 @@ import typedshm
 from helpers import marks
 from helpers.peers import Child, SharedBytes, until
 from helpers.shared_types import Car, whole
-from helpers.wire import Lines, Wire, checksum
+from helpers.wire import Control, Wire, checksum
 from trials import Attempt, each_outcome, survive, verbs_of
 
 ROUNDS = 20 if marks.WINDOWS else 480
@@ -85,7 +85,7 @@ def other_document(wire: Wire) -> Iterator[None]:
 
 def wild_lines(wire: Wire) -> Iterator[None]:
     """Head, lock, waiting, presence and the slots' lines say anything."""
-    start, end = Lines.head.offset, Lines.presence.offset + Lines.presence.size
+    start, end = Control.head.offset, Control.presence.offset + Control.presence.size
     good = bytes(wire.memory)
     slots = wire.header.slots_offset
     while True:

@@ -26,14 +26,14 @@ def test_a_garbage_head_costs_the_value_and_no_more(head, slots):
     with typedshm.create("car", Car, slots=slots) as car, typedshm.attach("car", Car, readonly=True) as reader:
         car.write(whole(1))
         with Wire("car") as wire:
-            wire.lines.head = head
+            wire.control.head = head
             expected = typedshm.TornWrite if slots == 1 else typedshm.RegionCorrupt
             reader.timeout = 0.01
             for verb in (car.read, car.update().__enter__, reader.read):
                 with pytest.raises(expected):
                     verb()
             assert isinstance(car.version, int)
-            wire.lines.head = 1
+            wire.control.head = 1
         assert car.read() == whole(1)
         car.write(whole(2), timeout=0)
         assert car.read() == whole(2)
@@ -68,12 +68,12 @@ GARBAGE = {
 def test_garbage_in_the_locks_word_is_taken_over(case):
     with typedshm.create("car", Car) as car:
         with Wire("car") as wire:
-            wire.lines.word = GARBAGE.get(case, attachment_of(car).lock.entry + 1)
-            before = wire.lines.word
+            wire.control.word = GARBAGE.get(case, attachment_of(car).lock.entry + 1)
+            before = wire.control.word
             car.write(whole(1), timeout=0)
-            assert wire.lines.word & WORD_OWNER == 0
-            assert not wire.lines.word & WORD_DIRTY
-            assert wire.lines.word // WORD_ACQUISITION == (before // WORD_ACQUISITION + 1) % 2**50
+            assert wire.control.word & WORD_OWNER == 0
+            assert not wire.control.word & WORD_DIRTY
+            assert wire.control.word // WORD_ACQUISITION == (before // WORD_ACQUISITION + 1) % 2**50
         assert car.read() == whole(1)
 
 
@@ -81,7 +81,7 @@ def test_a_word_that_names_a_living_bystander_costs_the_time_one_gives_it():
     """The one lie that nobody can see through: the timeout ends it, and reading does not depend on it."""
     with typedshm.create("car", Car) as car, typedshm.attach("car", Car) as bystander, Wire("car") as wire:
         car.write(whole(1))
-        wire.lines.word = attachment_of(bystander).lock.entry + 1
+        wire.control.word = attachment_of(bystander).lock.entry + 1
         for timeout in (0, 0.05):
             with pytest.raises(typedshm.Timeout):
                 car.write(whole(2), timeout=timeout)
@@ -96,10 +96,10 @@ def test_a_lock_overwritten_while_it_is_held_is_reported():
         with Wire("car") as wire:
             lock = car.lock()
             lock.__enter__()
-            wire.lines.word = 100 | 55 * WORD_ACQUISITION
+            wire.control.word = 100 | 55 * WORD_ACQUISITION
             with pytest.raises(typedshm.LockLost):
                 lock.__exit__(None, None, None)
-            assert wire.lines.word == 100 | 55 * WORD_ACQUISITION, "nothing is stored over it"
+            assert wire.control.word == 100 | 55 * WORD_ACQUISITION, "nothing is stored over it"
         car.write(whole(1), timeout=0)
         assert car.read() == whole(1)
 
@@ -107,7 +107,7 @@ def test_a_lock_overwritten_while_it_is_held_is_reported():
 @pytest.mark.parametrize("word", [0, 100 | WORD_ACQUISITION, 2**64 - 1])
 def test_a_named_mutex_is_taken_over_from_garbage(word):
     with typedshm.NamedMutex("guard") as mutex, Wire("guard", "mutex") as wire:
-        wire.lines.word = word
+        wire.control.word = word
         with pytest.raises(typedshm.LockLost):
             mutex.release()
         assert mutex.acquire(timeout=0)
@@ -144,19 +144,19 @@ def _set_pins(slot: Any, value: int) -> None:
 
 
 def _set_presences(wire: Wire, value: int) -> None:
-    for presence in wire.lines.presence:
+    for presence in wire.control.presence:
         presence.pid, presence.reserved = value % 2**32, value >> 32
 
 
 WORDS: dict[str, Callable[[Wire, int], None]] = {
-    "head": lambda wire, value: setattr(wire.lines, "head", value),
-    "waiting until": lambda wire, value: setattr(wire.lines, "waiting_until", value),
-    "sleepers on head": lambda wire, value: wire.lines.waiting_sleepers.__setitem__(slice(None), [value] * 8),
-    "lock": lambda wire, value: setattr(wire.lines, "word", value),
-    "lock, waited for and dirty": lambda wire, value: setattr(wire.lines, "word", value & ~0x3000 | 0x3000),
-    "deaths": lambda wire, value: setattr(wire.lines, "deaths", value),
-    "died at": lambda wire, value: setattr(wire.lines, "died_at", value),
-    "sleepers on the lock": lambda wire, value: wire.lines.writer_sleepers.__setitem__(slice(None), [value] * 8),
+    "head": lambda wire, value: setattr(wire.control, "head", value),
+    "waiting until": lambda wire, value: setattr(wire.control, "waiting_until", value),
+    "sleepers on head": lambda wire, value: wire.control.waiting_sleepers.__setitem__(slice(None), [value] * 8),
+    "lock": lambda wire, value: setattr(wire.control, "word", value),
+    "lock, waited for and dirty": lambda wire, value: setattr(wire.control, "word", value & ~0x3000 | 0x3000),
+    "deaths": lambda wire, value: setattr(wire.control, "deaths", value),
+    "died at": lambda wire, value: setattr(wire.control, "died_at", value),
+    "sleepers on the lock": lambda wire, value: wire.control.writer_sleepers.__setitem__(slice(None), [value] * 8),
     "presences": _set_presences,
     **{
         f"{word} of version {n}": lambda wire, value, n=n, word=word: setattr(wire.slot(n), word, value)  # type: ignore[misc]

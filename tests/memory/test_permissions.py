@@ -367,7 +367,7 @@ def test_a_reader_can_fake_the_life_of_a_dead_owner_and_so_cost_time():
     with typedshm.create("car", Car, scope="machine") as car, Wire(Path(locate("car", "machine").address)) as wire:
         car.write(whole(1))
         dead = 100
-        wire.lines.word = dead + 1 | WORD_ACQUISITION
+        wire.control.word = dead + 1 | WORD_ACQUISITION
         with user(ALICE, fake_life, Path(locate("car", "machine").address), [_native.PRESENCE_BYTE + dead]) as faker:
             faker.expect("held")
             with pytest.raises(typedshm.Timeout):

@@ -33,7 +33,7 @@ def at_rest(car: Any, wire: Wire) -> Iterator[None]:
 def held(car: Any, wire: Wire) -> Iterator[None]:
     """A writer holds the lock, and others wait for it."""
     with car.lock():
-        wire.lines.word |= WORD_WAITING
+        wire.control.word |= WORD_WAITING
         yield
 
 
@@ -60,7 +60,7 @@ def before_head(car: Any, wire: Wire) -> Iterator[None]:
     """The value is whole in its slot, and head does not say so yet: the next writer does it over."""
     with contextlib.suppress(KeyError), car.loan() as t:
         t.tick = 666
-        wire.slot(wire.lines.head + 1).mark = 2 * (wire.lines.head + 1)
+        wire.slot(wire.control.head + 1).mark = 2 * (wire.control.head + 1)
         yield
         raise KeyError
 
@@ -69,17 +69,17 @@ def before_head(car: Any, wire: Wire) -> Iterator[None]:
 def taken_over(car: Any, wire: Wire) -> Iterator[None]:
     """The last owner had died already, and the one who found it was repairing."""
     with car.lock():
-        wire.lines.word |= WORD_DIRTY
-        wire.lines.deaths += 1
+        wire.control.word |= WORD_DIRTY
+        wire.control.deaths += 1
         yield
-        wire.lines.word &= ~WORD_DIRTY
+        wire.control.word &= ~WORD_DIRTY
 
 
 @contextlib.contextmanager
 def waited_for(car: Any, wire: Wire) -> Iterator[None]:
     """A reader sleeps, and has announced itself for years."""
-    wire.lines.waiting_until = FAR
-    wire.lines.waiting_sleepers[:] = wire.lines.writer_sleepers[:] = [2**64 - 1] * 8
+    wire.control.waiting_until = FAR
+    wire.control.waiting_sleepers[:] = wire.control.writer_sleepers[:] = [2**64 - 1] * 8
     yield
 
 
@@ -96,7 +96,7 @@ def pinned(car: Any, wire: Wire) -> Iterator[None]:
 @contextlib.contextmanager
 def crowded(car: Any, wire: Wire) -> Iterator[None]:
     """Every place in the table of participants is taken."""
-    for n, presence in enumerate(wire.lines.presence):
+    for n, presence in enumerate(wire.control.presence):
         presence.pid = n + 1
     yield
 
@@ -104,7 +104,7 @@ def crowded(car: Any, wire: Wire) -> Iterator[None]:
 @contextlib.contextmanager
 def all_at_once(car: Any, wire: Wire) -> Iterator[None]:
     with half_way_in_a_write(car, wire), pinned(car, wire), crowded(car, wire), waited_for(car, wire):
-        wire.lines.word |= WORD_WAITING
+        wire.control.word |= WORD_WAITING
         yield
 
 
@@ -154,8 +154,8 @@ def test_the_last_version_is_there_and_nothing_waits_for_the_dead(tmp_path, mome
         dead = 2 if moment is taken_over else int(moment not in (at_rest, waited_for, pinned, crowded))
         assert car.info().deaths == dead
     with Wire(path) as wire:
-        assert wire.lines.word & (WORD_OWNER | WORD_DIRTY | WORD_WAITING) == 0
-        assert wire.lines.waiting_until < FAR
+        assert wire.control.word & (WORD_OWNER | WORD_DIRTY | WORD_WAITING) == 0
+        assert wire.control.waiting_until < FAR
         assert not any(any(wire.slot(n).pins) for n in range(slots)) or slots < 3
     with pytest.raises(typedshm.RegionExists):
         typedshm.create(path, Car)
@@ -206,9 +206,9 @@ def test_a_waiting_reader_of_before_is_nobody_to_wake(tmp_path):
     path = copy_at(all_at_once, tmp_path)
     with typedshm.attach(path, Car) as car, typedshm.attach(path, Car) as other:
         with Wire(path) as wire:
-            assert wire.lines.waiting_until == 0
+            assert wire.control.waiting_until == 0
             waiting = InThread(other.wait, after=5, timeout=PATIENCE)
-            until(lambda: wire.lines.waiting_until)
+            until(lambda: wire.control.waiting_until)
         car.write(whole(6), timeout=0)
         assert waiting.result().tick == 6
 
@@ -304,10 +304,10 @@ def test_the_moments_are_what_they_say(tmp_path):
         folder = tmp_path / moment.__name__
         folder.mkdir()
         with Wire(copy_at(moment, folder)) as wire:
-            lines = wire.lines
+            control = wire.control
             owned = moment not in (at_rest, waited_for, pinned, crowded)
-            assert bool(lines.word & WORD_OWNER) == owned
-            assert lines.word >= WORD_ACQUISITION
-            assert (wire.slot(lines.head + 1).mark % 2 == 1) == (moment in (half_way_in_a_write, all_at_once))
-            assert lines.head == 5
-            del lines
+            assert bool(control.word & WORD_OWNER) == owned
+            assert control.word >= WORD_ACQUISITION
+            assert (wire.slot(control.head + 1).mark % 2 == 1) == (moment in (half_way_in_a_write, all_at_once))
+            assert control.head == 5
+            del control

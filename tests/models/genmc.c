@@ -17,7 +17,7 @@
 #endif
 
 static struct {
-    tshm_region lines;
+    tshm_control control;
     struct {
         tshm_slot slot;
         tshm_atomic_u64 payload[2];

@@ -60,7 +60,7 @@ def test_a_waiting_thread_is_sent_home_by_close():
     owner.acquire()
     waiting = InThread(waiter.acquire)
     with Wire("guard", "mutex") as wire:
-        until(lambda: wire.lines.word & WORD_WAITING)
+        until(lambda: wire.control.word & WORD_WAITING)
     waiter.close()
     with pytest.raises(typedshm.Closed):
         waiting.result()
@@ -212,7 +212,7 @@ def test_a_waiter_gets_it_when_the_owner_dies():
 
         waiting = InThread(wait)
         with Wire("guard", "mutex") as wire:
-            until(lambda: wire.lines.word & WORD_WAITING)
+            until(lambda: wire.control.word & WORD_WAITING)
         child.kill()
         assert waiting.result()
     mutex.close()

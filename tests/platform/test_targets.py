@@ -9,7 +9,7 @@ import pytest
 
 from helpers import marks
 from helpers.compilers import CORE, PACKAGE, PROTOCOL, compile_with, zig
-from helpers.wire import Header, Lines, Presence, Slot
+from helpers.wire import Header, Control, Presence, Slot
 
 pytestmark = marks.compiler
 
@@ -41,18 +41,18 @@ def expected() -> Iterator[str]:
         yield f"sizeof({name}) == {ctypes.sizeof(structure)}"
         for field, *_ in structure._fields_:
             yield f"offsetof({name}, {field}) == {getattr(structure, field).offset}"
-    yield f"sizeof(tshm_region) == {ctypes.sizeof(Lines)}"
+    yield f"sizeof(tshm_control) == {ctypes.sizeof(Control)}"
     for path, offset in {
-        "head.sequence": Lines.head.offset,
-        "waiting.until": Lines.waiting_until.offset,
-        "waiting.sleepers": Lines.waiting_until.offset + 8,
-        "writer.word": Lines.word.offset,
-        "writer.deaths": Lines.deaths.offset,
-        "writer.died_at": Lines.died_at.offset,
-        "writer.sleepers": Lines.died_at.offset + 8,
-        "presence": Lines.presence.offset,
+        "head.sequence": Control.head.offset,
+        "waiting.until": Control.waiting_until.offset,
+        "waiting.sleepers": Control.waiting_until.offset + 8,
+        "writer.word": Control.word.offset,
+        "writer.deaths": Control.deaths.offset,
+        "writer.died_at": Control.died_at.offset,
+        "writer.sleepers": Control.died_at.offset + 8,
+        "presence": Control.presence.offset,
     }.items():
-        yield f"offsetof(tshm_region, {path}) == {offset}"
+        yield f"offsetof(tshm_control, {path}) == {offset}"
     for bits in (32, 64):  # whole in one instruction, so that processes of different kinds can share them
         yield f"sizeof(tshm_atomic_u{bits}) == {bits // 8}"
         yield f"alignof(tshm_atomic_u{bits}) == {bits // 8}"

@@ -736,7 +736,7 @@ def test_a_wake_up_that_never_comes_is_made_up_for(loop, readonly):
             await loop.until(awaited)
             slot = wire.slot(2)
             slot.version, slot.mark = 2, 4
-            wire.lines.head = 2
+            wire.control.head = 2
             del slot
 
         await loop.together(wait, write)

@@ -71,7 +71,7 @@ def test_close_sends_home_who_waits_for_the_lock_and_for_a_version():
         ]
         for thread in threads:
             thread.start()
-        until(lambda: wire.lines.word & WORD_WAITING and wire.lines.waiting_until)
+        until(lambda: wire.control.word & WORD_WAITING and wire.control.waiting_until)
         handle.close()
         for thread in threads:
             thread.join(PATIENCE)
@@ -97,7 +97,7 @@ def test_close_sends_home_who_waits_for_the_lock_while_an_array_keeps_the_region
         waiter = threading.Thread(target=outlast)
         with region.lock():
             waiter.start()
-            until(lambda: wire.lines.word & WORD_WAITING)
+            until(lambda: wire.control.word & WORD_WAITING)
             handle.close()
             waiter.join(PATIENCE)
             assert seen == ["closed"]
@@ -121,7 +121,7 @@ def test_who_waits_to_read_is_told_of_a_close_while_an_array_keeps_the_region():
             kept = np.frombuffer(t, np.uint8)
             wire.slot(1).mark += 1  # as if writers beat every attempt, so that the reader queues up with them
             reader.start()
-            until(lambda: wire.lines.word & WORD_WAITING)
+            until(lambda: wire.control.word & WORD_WAITING)
             handle.close()
         reader.join()
         wire.slot(1).mark -= 1
@@ -147,7 +147,7 @@ def test_a_signal_handler_may_use_the_region_whose_lock_is_awaited(verb):
 
         before = signal.signal(signal.SIGINT, handler)
         try:
-            thread = interrupt_when(lambda: wire.lines.word & WORD_WAITING)
+            thread = interrupt_when(lambda: wire.control.word & WORD_WAITING)
             if verb == "close":
                 with pytest.raises(typedshm.Closed):
                     handle.write(record(1), timeout=PATIENCE)

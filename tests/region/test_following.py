@@ -151,7 +151,7 @@ def test_it_leaves_when_the_handle_is_closed_while_it_queues_up_with_writers():
         with region.lock():
             wire.slot(1).mark += 1
             thread.start()
-            until(lambda: wire.lines.word & WORD_WAITING)
+            until(lambda: wire.control.word & WORD_WAITING)
             handle.close()
         wire.slot(1).mark -= 1
         assert left
@@ -162,7 +162,7 @@ def test_one_thread_at_a_time_follows_it(region):
     turned_away = []
 
     def follow_too():
-        until(lambda: wire.lines.waiting_until)
+        until(lambda: wire.control.waiting_until)
         try:
             next(follower)
         except typedshm.MisuseError as error:
@@ -279,7 +279,7 @@ def test_a_pinned_slot_that_a_writer_just_looks_at_is_not_lost():
             write(region, 2, 3, 4)
             wire.slot(1).mark = 2 * 5 + 1  # the writer's next choice, before it has seen the pin
             following = InThread(next, follower)
-            until(lambda: not following.is_alive() or wire.lines.word & WORD_WAITING)
+            until(lambda: not following.is_alive() or wire.control.word & WORD_WAITING)
             wire.slot(1).mark = 2 * 1
         assert (following.result(), follower.dropped) == (record(1), 0)
 
@@ -371,7 +371,7 @@ def test_the_mark_of_what_was_not_published_is_not_restored():
             wire.slot(3).pins[0] = 1 << entry  # of a reader that was late, and is about to take it back
             write(region, 3)
             wire.slot(3).pins[0] = 0
-        assert (wire.lines.head, wire.slot(3).mark & 1) == (4, 1)
+        assert (wire.control.head, wire.slot(3).mark & 1) == (4, 1)
         assert [t.a for _, t in zip(range(3), region.follow(every=True, start="oldest"), strict=False)] == [1, 2, 3]
 
 

@@ -40,9 +40,9 @@ def test_the_header_of_a_new_region(region_file):
         wire.sign()
         assert header.check == before
         slot = wire.slot(1)
-        assert (wire.lines.head, slot.mark, slot.version) == (1, 2, 1)
+        assert (wire.control.head, slot.mark, slot.version) == (1, 2, 1)
         assert slot.time > header.created
-        assert (wire.lines.word & WORD_OWNER, wire.lines.word // WORD_ACQUISITION) == (0, 1)
+        assert (wire.control.word & WORD_OWNER, wire.control.word // WORD_ACQUISITION) == (0, 1)
     with typedshm.attach(region_file, Car) as car:
         assert car.read() == whole(5)
 
@@ -56,10 +56,10 @@ def test_a_complete_slot_ahead_of_head_is_not_read():
         for n in range(1, 5):
             region.write(record(n))
         with Wire("record") as wire:
-            wire.lines.head = 2  # its slot holds version 4
+            wire.control.head = 2  # its slot holds version 4
             with pytest.raises(typedshm.RegionCorrupt):
                 region.read()
-            wire.lines.head = 3
+            wire.control.head = 3
             assert region.read() == record(3)
         region.write(record(40))
         assert (region.version, region.read()) == (4, record(40))
@@ -73,7 +73,7 @@ def test_a_slot_left_odd_is_written_anew():
             wire.slot(4).mark = 9
             assert region.read() == record(3)
             region.write(record(4))
-            assert (wire.slot(4).mark, wire.lines.head) == (8, 4)
+            assert (wire.slot(4).mark, wire.control.head) == (8, 4)
         assert region.read() == record(4)
 
 
@@ -117,7 +117,7 @@ def test_a_dead_readers_pin_is_cleared(pinned):
     pin(wire.slot(5), DEAD)
     pin(wire.slot(5), LIVING + 1)
     region.write(record(5))
-    assert (wire.lines.head, wire.slot(5).mark) == (5, 10)
+    assert (wire.control.head, wire.slot(5).mark) == (5, 10)
     assert not any(wire.slot(5).pins)
 
 
@@ -126,13 +126,13 @@ def test_a_dead_readers_pin_beside_a_living_ones(pinned):
     pin(wire.slot(5), DEAD)
     pin(wire.slot(5), LIVING)
     region.write(record(5))
-    assert (wire.lines.head, region.version) == (6, 5)
+    assert (wire.control.head, region.version) == (6, 5)
     assert (is_pinned(wire.slot(5), DEAD), is_pinned(wire.slot(5), LIVING)) == (False, True)
     presences.free(LIVING)
     for n in range(6, 9):
         region.write(record(n))
     assert not any(wire.slot(5).pins)
-    assert (wire.lines.head, region.version, region.read()) == (9, 8, record(8))
+    assert (wire.control.head, region.version, region.read()) == (9, 8, record(8))
 
 
 def test_when_everything_is_pinned_a_write_says_so(pinned):
@@ -174,10 +174,10 @@ def test_a_wake_up_that_never_comes_is_made_up_for(readonly):
         waiting = InThread(reader.wait, after=1, timeout=PATIENCE)
         with Wire("record") as wire:
             if not readonly:
-                until(lambda: wire.lines.waiting_until)
+                until(lambda: wire.control.waiting_until)
             slot = wire.slot(2)
             slot.version, slot.mark = 2, 4
-            wire.lines.head = 2
+            wire.control.head = 2
         assert waiting.result().a == 0
 
 

@@ -278,7 +278,7 @@ def test_the_handler_is_put_back_when_somebody_has_replaced_it(verb: str) -> Non
         with Child(use_without_a_handler, verb, path) as child:
             child.expect("ready")
             if verb == "wait":
-                until(lambda: wire.lines.waiting_until)
+                until(lambda: wire.control.waiting_until)
                 os.truncate(path, 0)
     Path(path).unlink(missing_ok=True)
 
@@ -294,7 +294,7 @@ def test_a_waiter_notices(name, readonly):
         waiting = InThread(waiter.wait, after=1, timeout=None)
         if not readonly:
             with Wire(name) as wire:
-                until(lambda: wire.lines.waiting_until)
+                until(lambda: wire.control.waiting_until)
         os.truncate(locate(name).address, 0)
         with pytest.raises(typedshm.RegionLost):
             waiting.result()
@@ -307,7 +307,7 @@ def test_who_waits_for_the_lock_notices(name):
         lock.__enter__()
         writing = InThread(region.write, whole(1), timeout=None)
         with Wire(name) as wire:
-            until(lambda: wire.lines.word & WORD_WAITING)
+            until(lambda: wire.control.word & WORD_WAITING)
         os.truncate(locate(name).address, 0)
         with pytest.raises(typedshm.RegionLost):
             writing.result()

@@ -144,7 +144,7 @@ def take_back(pipe):
     """Another process, since a write of a record keeps the GIL while it waits."""
     with Wire("record") as wire:
         pipe.send("looking")
-        until(lambda: wire.lines.word & WORD_OWNER)  # the writer has the lock, and finds everything pinned
+        until(lambda: wire.control.word & WORD_OWNER)  # the writer has the lock, and finds everything pinned
         wire.slot(1).pins[7] = 0
 
 

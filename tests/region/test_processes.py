@@ -233,7 +233,7 @@ def inside(function, file):
 @pytest.mark.parametrize("timeout", [PATIENCE, None])
 def test_ctrl_c_ends_a_wait(timeout):
     with typedshm.create("record", Record) as region, Wire("record") as wire:
-        thread = interrupt_when(lambda: wire.lines.waiting_until)
+        thread = interrupt_when(lambda: wire.control.waiting_until)
         with pytest.raises(KeyboardInterrupt):
             region.wait(timeout=timeout)
         thread.join()
@@ -245,7 +245,7 @@ def test_ctrl_c_ends_a_wait(timeout):
 def test_ctrl_c_ends_waiting_for_the_lock(verb):
     with typedshm.create("record", Record) as region, typedshm.attach("record", Record) as other:
         with other.lock(), Wire("record") as wire:
-            thread = interrupt_when(lambda: wire.lines.word & WORD_WAITING)
+            thread = interrupt_when(lambda: wire.control.word & WORD_WAITING)
             with pytest.raises(KeyboardInterrupt):
                 region.write(record(1)) if verb == "write" else getattr(region, verb)().__enter__()
             thread.join()
@@ -259,11 +259,11 @@ def test_who_has_slept_in_vain_wakes_others_when_it_gets_the_lock_at_last():
         with other.lock(), pytest.raises(typedshm.Timeout):
             region.write(record(1), timeout=0.05)
         with Wire("record") as wire:
-            assert not wire.lines.word & WORD_WAITING
+            assert not wire.control.word & WORD_WAITING
             with region.lock(timeout=0):
-                assert wire.lines.word & WORD_WAITING
+                assert wire.control.word & WORD_WAITING
             with region.lock(timeout=0):
-                assert not wire.lines.word & WORD_WAITING
+                assert not wire.control.word & WORD_WAITING
 
 
 def test_ctrl_c_ends_waiting_for_another_thread():

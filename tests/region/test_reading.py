@@ -40,7 +40,7 @@ def test_ctrl_c_ends_a_readers_waiting_for_the_lock(busy):
     region, wire = busy
 
     with typedshm.attach("record") as other, other.lock():
-        thread = interrupt_when(lambda: wire.lines.word & WORD_WAITING)
+        thread = interrupt_when(lambda: wire.control.word & WORD_WAITING)
         with pytest.raises(KeyboardInterrupt):
             region.read()
         thread.join()
@@ -54,7 +54,7 @@ def test_a_handle_that_is_closed_while_its_reader_waits_for_the_lock(busy):
         wire.slot(2).mark = 5
         with typedshm.attach("record") as other, other.lock():
             reading = InThread(region.read)
-            until(lambda: wire.lines.word & WORD_WAITING)
+            until(lambda: wire.control.word & WORD_WAITING)
             region.close()
             wire.slot(2).mark = 4
         with pytest.raises(typedshm.Closed):
@@ -66,13 +66,13 @@ def test_a_reader_repairs_nothing_and_leaves_the_word_as_it_was(busy):
     region, wire = busy
     with pytest.raises(typedshm.RegionCorrupt):
         region.read()
-    assert not wire.lines.word & WORD_DIRTY
-    wire.lines.word |= WORD_DIRTY  # its owner died, and the next writer is to know
+    assert not wire.control.word & WORD_DIRTY
+    wire.control.word |= WORD_DIRTY  # its owner died, and the next writer is to know
     with pytest.raises(typedshm.RegionCorrupt):
         region.read()
-    assert wire.lines.word & WORD_DIRTY
+    assert wire.control.word & WORD_DIRTY
     region.write(record(3))
-    assert not wire.lines.word & WORD_DIRTY
+    assert not wire.control.word & WORD_DIRTY
     assert region.read() == record(3)
 
 
@@ -106,7 +106,7 @@ def test_a_handle_that_may_not_write_tells_a_broken_region_from_a_busy_one(busy)
             reader.read()
 
         def move_on():
-            wire.lines.head += 1
+            wire.control.head += 1
 
         def is_overrun():
             try:

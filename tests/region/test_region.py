@@ -179,7 +179,7 @@ def test_closing_ends_a_wait_in_another_thread():
     car = typedshm.create("car", Car)
     waiting = InThread(car.wait)
     with Wire("car") as wire:
-        until(lambda: wire.lines.waiting_until)
+        until(lambda: wire.control.waiting_until)
     car.close()
     with pytest.raises(typedshm.Closed):
         waiting.result()

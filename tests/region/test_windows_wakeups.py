@@ -32,7 +32,7 @@ def waiter(pipe, count):
 
 def sleepers() -> int:
     with Wire("r") as wire:
-        return sum(bits.bit_count() for bits in wire.lines.waiting_sleepers)
+        return sum(bits.bit_count() for bits in wire.control.waiting_sleepers)
 
 
 def test_every_sleeper_has_an_event_of_its_own() -> None:
@@ -49,8 +49,8 @@ def test_a_write_wakes_every_sleeper_by_its_event() -> None:
     with typedshm.create("r", Pose) as region, Wire("r") as wire:
         events = {number: NamedEvent(f"{instance_of(locate('r').address)}!w{number}") for number in (3, 64, 511)}
         for number in events:
-            wire.lines.waiting_sleepers[number // 64] |= 1 << number % 64
-        wire.lines.waiting_until = 2**63  # somebody sleeps
+            wire.control.waiting_sleepers[number // 64] |= 1 << number % 64
+        wire.control.waiting_until = 2**63  # somebody sleeps
         region.write(Pose.zero())
         for event in events.values():
             assert event.is_set()
@@ -61,9 +61,9 @@ def test_giving_the_lock_back_wakes_one_sleeper() -> None:
     with typedshm.create("r", Pose) as region, Wire("r") as wire:
         events = {number: NamedEvent(f"{instance_of(locate('r').address)}!w{number}") for number in (3, 64)}
         for number in events:
-            wire.lines.writer_sleepers[number // 64] |= 1 << number % 64
+            wire.control.writer_sleepers[number // 64] |= 1 << number % 64
         with region.lock():
-            wire.lines.word |= WORD_WAITING
+            wire.control.word |= WORD_WAITING
         woken = [event.is_set() for event in events.values()]
         assert sum(woken) == 1
         for event in events.values():
@@ -83,10 +83,10 @@ def test_a_dead_sleepers_bit_is_cleared_by_the_next_wake_up() -> None:
 def test_a_new_sleeper_does_not_inherit_what_a_dead_one_waited_for() -> None:
     with typedshm.create("r", Pose) as region, Wire("r") as wire:
         region.write(Pose.zero())
-        wire.lines.writer_sleepers[0] = 1  # as one that died waiting for the lock leaves it
+        wire.control.writer_sleepers[0] = 1  # as one that died waiting for the lock leaves it
         thread = threading.Thread(target=region.wait, kwargs={"after": 1, "timeout": PATIENCE})
         thread.start()
-        until(lambda: wire.lines.waiting_sleepers[0])
-        assert wire.lines.writer_sleepers[0] == 0
+        until(lambda: wire.control.waiting_sleepers[0])
+        assert wire.control.writer_sleepers[0] == 0
         region.write(Pose.zero())
         thread.join()

@@ -108,8 +108,8 @@ MUTANTS = {
     "head and mark stored relaxed": (
         "typedshm.h",
         "2 * cursor->sequence, release); /* with the acquire load in tshm_read_begin */\n"
-        "    tshm_store(&lines->head.sequence, cursor->sequence, release)",
-        "2 * cursor->sequence, relaxed);\n    tshm_store(&lines->head.sequence, cursor->sequence, relaxed)",
+        "    tshm_store(&control->head.sequence, cursor->sequence, release)",
+        "2 * cursor->sequence, relaxed);\n    tshm_store(&control->head.sequence, cursor->sequence, relaxed)",
     ),
     "pins are ignored": (
         "typedshm.h",

@@ -85,7 +85,7 @@ int __wrap_os_peers_alive(const os_peers *peers, uint32_t entry) {
 
 static void come(lock_handle *lock) {
     memset(lock, 0, sizeof *lock);
-    lock->lines = tshm_lines(&ring);
+    lock->control = tshm_control_of(&ring);
     lock->presence_count = ring.presence_count;
     lock->peers.fd = open(path, O_RDWR | O_CLOEXEC);
     insist(lock->peers.fd >= 0 && lock_attach(lock) == LOCK_TAKEN, "nobody can attach");
@@ -158,7 +158,7 @@ static void *writer(void *argument) {
                 tshm_write_end(&ring, &cursor, now);
                 newest++;
                 if (!dies && tshm_must_wake(&ring, now))
-                    os_word_wake_all(&lock.peers, lock.lines, (void *)&lock.lines->head.sequence);
+                    os_word_wake_all(&lock.peers, lock.control, (void *)&lock.control->head.sequence);
             }
         }
         if (dies) {
@@ -223,13 +223,13 @@ static void *pinner(void *unused) {
 }
 
 static void *waiter(void *unused) {
-    tshm_head *head = &tshm_lines(&ring)->head;
+    tshm_head *head = &tshm_control_of(&ring)->head;
     uint64_t seen = 0;
     while (!tshm_load(&finished, relaxed)) {
         uint64_t sequence = tshm_load(&head->sequence, acquire);
         if (sequence == seen) {
             tshm_announce_sleep(&ring, os_realtime_ns());
-            os_word_wait(NULL, tshm_lines(&ring), (void *)&head->sequence, (uint32_t)sequence, TSHM_SLICE);
+            os_word_wait(NULL, tshm_control_of(&ring), (void *)&head->sequence, (uint32_t)sequence, TSHM_SLICE);
             continue;
         }
         insist(sequence > seen, "head went back");
@@ -247,7 +247,7 @@ static void make_region(void) {
     header.magic = TSHM_MAGIC;
     header.format = TSHM_FORMAT;
     header.header_size = sizeof header;
-    header.document_offset = header.slots_offset = (sizeof(tshm_region) + TSHM_LINE - 1) / TSHM_LINE * TSHM_LINE;
+    header.document_offset = header.slots_offset = (sizeof(tshm_control) + TSHM_LINE - 1) / TSHM_LINE * TSHM_LINE;
     header.slot_stride = STRIDE;
     header.payload_size = VALUE;
     header.slot_count = SLOTS;
@@ -287,7 +287,7 @@ int main(int given, char **arguments) {
     tshm_cursor cursor = {0};
     insist(tshm_read_begin(&ring, &cursor) == TSHM_READABLE, "the last version is not readable");
     insist(tshm_version(&ring, &cursor) == newest, "versions are missing");
-    uint64_t counted = tshm_load(&tshm_lines(&ring)->writer.deaths, relaxed);
+    uint64_t counted = tshm_load(&tshm_control_of(&ring)->writer.deaths, relaxed);
     insist(takeovers == deaths_held, "a death that the next owner was not told of");
     insist(counted && counted <= deaths_held, "deaths went uncounted"); /* one who dies before the repair is no other */
     printf("%llu writes, %llu deaths with the lock, %llu with a pin, %llu take-overs; %llu reads, %llu in place, %llu "

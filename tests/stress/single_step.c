@@ -34,8 +34,8 @@ static void fail(const char *what) {
     exit(1);
 }
 
-static tshm_region *lines(void) {
-    return tshm_lines(&ring);
+static tshm_control *control(void) {
+    return tshm_control_of(&ring);
 }
 
 /* ---- a region, as far as lock and ring need one ---- */
@@ -48,7 +48,7 @@ static int open_file(void) {
 }
 
 static void make_region(uint32_t slots) {
-    size_t size = sizeof(tshm_region) + slots * STRIDE;
+    size_t size = sizeof(tshm_control) + slots * STRIDE;
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
         fail("the region's file");
@@ -56,7 +56,7 @@ static void make_region(uint32_t slots) {
     close(fd);
     if (ring.base == MAP_FAILED)
         fail("mmap");
-    ring.slots_offset = sizeof(tshm_region);
+    ring.slots_offset = sizeof(tshm_control);
     ring.slot_stride = STRIDE;
     ring.payload_size = 8 * WORDS;
     ring.slot_count = slots;
@@ -65,7 +65,7 @@ static void make_region(uint32_t slots) {
 
 /* As a new process, which has nothing of its parent's. */
 static void join(lock_handle *mine) {
-    mine->lines = lines();
+    mine->control = control();
     mine->presence_count = PRESENCE;
     mine->peers.fd = open_file();
 }
@@ -101,7 +101,7 @@ static void write_next(lock_handle *mine, uint64_t version) {
     tshm_copy_in(cursor.payload, words, sizeof words);
     tshm_write_end(&ring, &cursor, now);
     if (tshm_must_wake(&ring, now))
-        os_word_wake_all(&mine->peers, lines(), (void *)&lines()->head.sequence);
+        os_word_wake_all(&mine->peers, control(), (void *)&control()->head.sequence);
 }
 
 static int read_newest(uint64_t *version, uint64_t *words) {
@@ -125,8 +125,8 @@ static void take_write_release(lock_handle *mine, uint64_t version) {
 static void sleep_and_read(lock_handle *mine) {
     uint64_t words[WORDS], version;
     tshm_announce_sleep(&ring, now);
-    uint32_t head = (uint32_t)tshm_load(&lines()->head.sequence, acquire);
-    os_word_wait(&mine->peers, lines(), (void *)&lines()->head.sequence, head, 1000);
+    uint32_t head = (uint32_t)tshm_load(&control()->head.sequence, acquire);
+    os_word_wait(&mine->peers, control(), (void *)&control()->head.sequence, head, 1000);
     read_newest(&version, words);
 }
 
@@ -216,9 +216,9 @@ static bool hopeless(void) {
 
 /* Before a death: things as a busy region has them. */
 static void prepare(const char *deed, uint64_t next) {
-    tshm_writer *writer = &lines()->writer;
+    tshm_writer *writer = &control()->writer;
     /* somebody may sleep on head, and on the lock, so that wake-ups are part of a write */
-    tshm_store(&lines()->waiting.until, UINT64_MAX, relaxed);
+    tshm_store(&control()->waiting.until, UINT64_MAX, relaxed);
     atomic_fetch_or_explicit(&writer->word, TSHM_WORD_WAITING, memory_order_relaxed);
     if (ring.slot_count >= 3 && strcmp(deed, "write") == 0) /* a dead reader's pin, where the write wants to go */
         tshm_store(&tshm_slot_of(&ring, next)->pins[0], 1ull << (PRESENCE - 1), relaxed);
@@ -253,11 +253,11 @@ static uint64_t outlive(uint64_t newest, bool by_heir) {
 
 /* After it: what stands there, and how it goes on. `newest` is the newest version before it. */
 static uint64_t look(uint64_t newest, uint64_t head) {
-    tshm_writer *writer = &lines()->writer;
+    tshm_writer *writer = &control()->writer;
     uint64_t word = tshm_load(&writer->word, relaxed), deaths = tshm_load(&writer->deaths, relaxed);
     uint64_t words[WORDS], version = 0;
     bool held = (word & TSHM_WORD_OWNER) != 0;
-    bool published = tshm_load(&lines()->head.sequence, relaxed) != head;
+    bool published = tshm_load(&control()->head.sequence, relaxed) != head;
     uint64_t mark = tshm_load(&tshm_slot_of(&ring, head + 1)->mark, relaxed);
     count.held += held;
     count.published += published;
@@ -306,7 +306,7 @@ int main(int arguments, char **argument) {
     for (; !done && !hopeless(); steps++) {
         if (steps == STEPS_MAX)
             return CANNOT; /* loads and stores in pairs, which a step in between tears apart, as on older ARM */
-        uint64_t head = tshm_load(&lines()->head.sequence, relaxed);
+        uint64_t head = tshm_load(&control()->head.sequence, relaxed);
         now = os_realtime_ns();
         prepare(deed, head + 1);
         pid_t pid = fork();

@@ -207,7 +207,7 @@ class Storm:
             self._crew.until(lambda: row.staying)
         else:
             time.sleep(self._chance.uniform(0, 0.003))  # no matter how long: where it is by then is for chance to say
-        lines = self._wire.lines
+        lines = self._wire.control
         deaths = lines.deaths
         self._crew.kill(number)
         # its lock may have been taken over before we came to look; then it has been counted
@@ -245,7 +245,7 @@ class Storm:
             looked = now
             self._crew.complain()
             if before <= 1.0 < waited:
-                lines = self._wire.lines
+                lines = self._wire.control
                 print(
                     f"waiting after the death of lane {number}: {lines.word=:#x} {lines.head=} {lines.deaths=}", end=" "
                 )

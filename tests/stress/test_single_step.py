@@ -110,7 +110,7 @@ def test_a_reader(program: Path, tmp_path: Path, report: Callable[[str], None], 
 LOCK, HEADER = "lock/lock.c", "typedshm.h"
 
 EVEN = "tshm_store(&cursor->slot->mark, 2 * cursor->sequence, release); /* with the acquire load in tshm_read_begin */"
-HEAD = "tshm_store(&lines->head.sequence, cursor->sequence, release);   /* with the acquire load in tshm_read_begin */"
+HEAD = "tshm_store(&control->head.sequence, cursor->sequence, release); /* with the acquire load in tshm_read_begin */"
 MARK = "tshm_store(&cursor->slot->mark, 2 * sequence + 1, relaxed);"
 
 MUTANTS: dict[str, tuple[str, int, str, list[tuple[str, str, str]]]] = {

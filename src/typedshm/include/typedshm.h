@@ -93,7 +93,7 @@ typedef TSHM_ATOMIC(uint32_t) tshm_atomic_u32;
 
 /* ---- the structures ----------------------------------------------------------------------- */
 
-/* The values of `state`; 0 before a creator begins. It writes the whole header and every line first, READY last. */
+/* The values of `state`; 0 before a creator begins. It writes the whole control block first, READY last. */
 enum { TSHM_INITIALISING = 1, TSHM_READY = 2 };
 
 typedef struct tshm_header {
@@ -163,21 +163,21 @@ typedef struct tshm_slot {
     tshm_atomic_u64 pins[TSHM_PIN_WORDS]; /* 64  a bit for each presence entry */
 } tshm_slot;
 
-/* The lines before the document, in order. */
-typedef struct tshm_region {
+/* The control block: all that lies before the document, in order. */
+typedef struct tshm_control {
     tshm_header header;
     tshm_head head;
     tshm_waiting waiting;
     tshm_writer writer;
     tshm_presence presence[TSHM_PRESENCE_MAX];
-} tshm_region;
+} tshm_control;
 
 TSHM_STATIC_ASSERT(sizeof(tshm_header) == 256 && offsetof(tshm_header, check) == 240, "header");
 TSHM_STATIC_ASSERT(offsetof(tshm_header, layout_id) == 56 && offsetof(tshm_header, state) == 248, "header");
 TSHM_STATIC_ASSERT(sizeof(tshm_slot) == TSHM_LINE && offsetof(tshm_slot, pins) == 64, "slot");
-TSHM_STATIC_ASSERT(offsetof(tshm_region, head) == 256 && offsetof(tshm_region, waiting) == 384, "lines");
-TSHM_STATIC_ASSERT(offsetof(tshm_region, writer) == 512 && offsetof(tshm_region, presence) == 640, "lines");
-TSHM_STATIC_ASSERT(sizeof(tshm_region) == 640 + 8 * TSHM_PRESENCE_MAX, "lines");
+TSHM_STATIC_ASSERT(offsetof(tshm_control, head) == 256 && offsetof(tshm_control, waiting) == 384, "control block");
+TSHM_STATIC_ASSERT(offsetof(tshm_control, writer) == 512 && offsetof(tshm_control, presence) == 640, "control block");
+TSHM_STATIC_ASSERT(sizeof(tshm_control) == 640 + 8 * TSHM_PRESENCE_MAX, "control block");
 
 /* THE LOCK WORD. Owner, flags and the low bits of the counter share the half that waiters sleep on.
  *
@@ -229,7 +229,7 @@ static inline uint64_t tshm_header_check(const tshm_header *header) {
  * Returns NULL and fills `ring` and `copy` (the header as checked) if it can be trusted not to lead
  * outside those bytes; otherwise what is wrong, in words. Call it when `state` has been seen READY. */
 static inline const char *tshm_check(void *memory, uint64_t size, tshm_header *copy, tshm_ring *ring) {
-    if (size < sizeof(tshm_region))
+    if (size < sizeof(tshm_control))
         return "the memory is shorter than a header";
     memcpy((void *)copy, memory, sizeof(tshm_header)); /* once; nothing below looks at the original */
     if (copy->magic != TSHM_MAGIC)
@@ -256,12 +256,12 @@ static inline const char *tshm_check(void *memory, uint64_t size, tshm_header *c
         return "slots_offset or slot_stride is not a multiple of 128";
     if (copy->slot_stride > TSHM_SIZE_MAX || copy->slot_stride < sizeof(tshm_slot) + copy->payload_size)
         return "slot_stride does not hold a slot";
-    if (copy->slots_offset < sizeof(tshm_region) || copy->slots_offset > copy->region_size)
+    if (copy->slots_offset < sizeof(tshm_control) || copy->slots_offset > copy->region_size)
         return "slots_offset lies inside the header or outside the region";
     /* at most 2^10 * 2^40: cannot overflow */
     if (copy->slot_count * copy->slot_stride > copy->region_size - copy->slots_offset)
         return "the slots reach past the end of the region";
-    if (copy->document_size > TSHM_DOCUMENT_MAX || copy->document_offset < sizeof(tshm_region) ||
+    if (copy->document_size > TSHM_DOCUMENT_MAX || copy->document_offset < sizeof(tshm_control) ||
         copy->document_offset > copy->slots_offset || copy->document_size > copy->slots_offset - copy->document_offset)
         return "the document lies outside its place between header and slots";
     ring->base = (unsigned char *)memory;
@@ -361,8 +361,8 @@ static inline void tshm_copy_in(void *shared, const void *from, size_t size) {
 
 /* ---- reading ------------------------------------------------------------------------------- */
 
-static inline tshm_region *tshm_lines(const tshm_ring *ring) {
-    return (tshm_region *)ring->base;
+static inline tshm_control *tshm_control_of(const tshm_ring *ring) {
+    return (tshm_control *)ring->base;
 }
 
 static inline tshm_slot *tshm_slot_of(const tshm_ring *ring, uint64_t sequence) {
@@ -389,7 +389,7 @@ static inline tshm_cursor tshm_cursor_at(const tshm_ring *ring, uint64_t sequenc
 /* Find the newest version. TSHM_BUSY: a writer has just taken its slot; begin again. */
 static inline int tshm_read_begin(const tshm_ring *ring, tshm_cursor *cursor) {
     /* acquire, with the release store of head in tshm_write_end */
-    uint64_t sequence = tshm_load(&tshm_lines(ring)->head.sequence, acquire);
+    uint64_t sequence = tshm_load(&tshm_control_of(ring)->head.sequence, acquire);
     if (sequence == 0)
         return TSHM_NOTHING;
     *cursor = tshm_cursor_at(ring, sequence);
@@ -454,7 +454,7 @@ static inline int tshm_pin(const tshm_ring *ring, const tshm_cursor *cursor, uin
     /* Not mark, which says the same most of the time: it may have been restored by a writer who took our pin for that
      * of our predecessor in the presence entry, which died. No writer looks for pins at the newest version. */
     int state = TSHM_READABLE;
-    if (tshm_load(&tshm_lines(ring)->head.sequence, relaxed) != cursor->sequence)
+    if (tshm_load(&tshm_control_of(ring)->head.sequence, relaxed) != cursor->sequence)
         state = TSHM_BUSY;
     else if (/* whoever lives is asked of the kernel only if it matters */
              tshm_count_pinned(ring, NULL, NULL) + 2 > ring->slot_count &&
@@ -493,7 +493,7 @@ static inline int tshm_pinned(tshm_slot *slot, tshm_alive alive, void *context) 
  * nothing: a slot left odd is no reader's and the next writer's first choice. */
 static inline int tshm_write_begin(const tshm_ring *ring, tshm_alive alive, void *context, tshm_cursor *cursor) {
     /* relaxed: only holders of the lock store head, and the lock ordered us behind them */
-    uint64_t head = tshm_load(&tshm_lines(ring)->head.sequence, relaxed);
+    uint64_t head = tshm_load(&tshm_control_of(ring)->head.sequence, relaxed);
     for (uint32_t ahead = 1; ahead <= 2 * ring->slot_count; ahead++) { /* counts, as a garbage head may wrap around */
         uint64_t sequence = head + ahead;
         if (ring->slot_count > 1 && sequence % ring->slot_count == head % ring->slot_count)
@@ -521,17 +521,17 @@ static inline int tshm_write_begin(const tshm_ring *ring, tshm_alive alive, void
 
 /* Publish what was written into cursor->payload. `now` is in ns since 1970. */
 static inline void tshm_write_end(const tshm_ring *ring, const tshm_cursor *cursor, uint64_t now) {
-    tshm_region *lines = tshm_lines(ring);
+    tshm_control *control = tshm_control_of(ring);
     uint64_t version = cursor->sequence;
     if (ring->slot_count >= 3) {
-        uint64_t head = tshm_load(&lines->head.sequence, relaxed); /* ours, as in tshm_write_begin */
+        uint64_t head = tshm_load(&control->head.sequence, relaxed); /* ours, as in tshm_write_begin */
         version = head ? tshm_load(&tshm_slot_of(ring, head)->version, relaxed) + 1 : 1;
     }
     tshm_store(&cursor->slot->version, version, relaxed);
     tshm_store(&cursor->slot->time, now, relaxed);
     tshm_streaming_fence(); /* whoever filled the slot may have used streaming stores */
     tshm_store(&cursor->slot->mark, 2 * cursor->sequence, release); /* with the acquire load in tshm_read_begin */
-    tshm_store(&lines->head.sequence, cursor->sequence, release);   /* with the acquire load in tshm_read_begin */
+    tshm_store(&control->head.sequence, cursor->sequence, release); /* with the acquire load in tshm_read_begin */
 }
 
 /* ---- waiting -------------------------------------------------------------------------------- */
@@ -543,14 +543,14 @@ static inline void tshm_write_end(const tshm_ring *ring, const tshm_cursor *curs
 
 static inline void tshm_announce_sleep(const tshm_ring *ring, uint64_t now) {
     /* twice the slice: it also covers a sleeper that is held up on its way to bed */
-    tshm_store(&tshm_lines(ring)->waiting.until, now + 2 * TSHM_SLICE, relaxed);
+    tshm_store(&tshm_control_of(ring)->waiting.until, now + 2 * TSHM_SLICE, relaxed);
     tshm_fence(seq_cst); /* with the fence in tshm_must_wake */
 }
 
 /* After tshm_write_end, with the same `now`: is somebody to be woken? */
 static inline int tshm_must_wake(const tshm_ring *ring, uint64_t now) {
     tshm_fence(seq_cst); /* with the fence in tshm_announce_sleep */
-    return tshm_load(&tshm_lines(ring)->waiting.until, relaxed) > now;
+    return tshm_load(&tshm_control_of(ring)->waiting.until, relaxed) > now;
 }
 
 #endif

@@ -54,7 +54,7 @@ static void raise_all(const tshm_ring *ring, lock_handle *lock) {
     tshm_copy_in(cursor.payload, words, sizeof words);
     tshm_write_end(ring, &cursor, now);
     if (tshm_must_wake(ring, now))
-        os_word_wake_all(&lock->peers, tshm_lines(ring), &tshm_lines(ring)->head.sequence);
+        os_word_wake_all(&lock->peers, tshm_control_of(ring), &tshm_control_of(ring)->head.sequence);
 }
 
 int main(int count, char **arguments) {
@@ -76,9 +76,9 @@ int main(int count, char **arguments) {
         puts(problem ? problem : "the payload is too small");
         return 1;
     }
-    tshm_region *lines = tshm_lines(&ring);
+    tshm_control *control = tshm_control_of(&ring);
     if (count > 2) {
-        lock.lines = lines;
+        lock.control = control;
         lock.presence_count = ring.presence_count;
         if (lock_attach(&lock) != LOCK_TAKEN)
             return fail("no place among those who write");

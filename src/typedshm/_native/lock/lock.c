@@ -9,7 +9,7 @@ static const uint64_t SLICE = 10000000; /* ns */
 
 /* The half of the word that holds owner, flags and the counter's low bits. Little-endian. */
 static void *sleeping_half(lock_handle *lock) {
-    return (void *)&lock->lines->writer.word;
+    return (void *)&lock->control->writer.word;
 }
 
 int lock_alive(void *context, uint32_t entry) {
@@ -23,8 +23,8 @@ int lock_alive(void *context, uint32_t entry) {
 
 /* For people: how often, and when last. Once for every owner whose name was taken out of the word. */
 static void count_death(lock_handle *lock) {
-    atomic_fetch_add_explicit(&lock->lines->writer.deaths, 1, memory_order_relaxed);
-    tshm_store(&lock->lines->writer.died_at, os_realtime_ns(), relaxed);
+    atomic_fetch_add_explicit(&lock->control->writer.deaths, 1, memory_order_relaxed);
+    tshm_store(&lock->control->writer.died_at, os_realtime_ns(), relaxed);
 }
 
 int lock_attach(lock_handle *lock) {
@@ -43,16 +43,16 @@ int lock_attach(lock_handle *lock) {
     if (entry == lock->presence_count)
         return LOCK_FULL;
     lock->entry = entry;
-    lock->lines->presence[entry].pid = os_process_id();
-    lock->lines->presence[entry].flags = 0;
+    lock->control->presence[entry].pid = os_process_id();
+    lock->control->presence[entry].flags = 0;
 
-    uint64_t word = tshm_load(&lock->lines->writer.word, acquire);
+    uint64_t word = tshm_load(&lock->control->writer.word, acquire);
     while (OWNER(word) == entry + 1) { /* rule 4 */
         uint64_t freed = (word & TSHM_WORD_COUNTER) | TSHM_WORD_DIRTY;
         /* release, with the acquire of the next taker: it sees what we saw of the dead owner's stores */
-        if (tshm_exchange_if(&lock->lines->writer.word, &word, freed, release)) {
+        if (tshm_exchange_if(&lock->control->writer.word, &word, freed, release)) {
             count_death(lock);
-            os_word_wake_all(&lock->peers, lock->lines, sleeping_half(lock));
+            os_word_wake_all(&lock->peers, lock->control, sleeping_half(lock));
             break;
         }
     }
@@ -66,7 +66,7 @@ static int take(lock_handle *lock, uint64_t word, uint64_t flags) {
     uint64_t mine = ((word & TSHM_WORD_COUNTER) + TSHM_WORD_ACQUISITION) /* rule 5 */
                     | (word & (TSHM_WORD_WAITING | TSHM_WORD_DIRTY)) | flags | (lock->entry + 1);
     /* acquire, with the release in lock_release: everything its last owner stored is visible */
-    if (!tshm_exchange_if(&lock->lines->writer.word, &word, mine, acquire))
+    if (!tshm_exchange_if(&lock->control->writer.word, &word, mine, acquire))
         return LOCK_BUSY;
     lock->held = mine;
     lock->slept = false;
@@ -83,7 +83,7 @@ static int take_over(lock_handle *lock, uint64_t word) {
 
 /* One attempt. On BUSY, `observed` is the word of a living owner. */
 static int attempt(lock_handle *lock, bool probe, uint64_t *observed) {
-    uint64_t word = tshm_load(&lock->lines->writer.word, relaxed);
+    uint64_t word = tshm_load(&lock->control->writer.word, relaxed);
     *observed = word;
     uint32_t owner = OWNER(word);
     if (owner == 0)
@@ -112,12 +112,12 @@ int lock_wait(lock_handle *lock, uint64_t ns) {
         return result;
     if (!(observed & TSHM_WORD_WAITING)) {
         /* relaxed: a mere flag; the futex call looks at the word again */
-        if (!tshm_exchange_if(&lock->lines->writer.word, &observed, observed | TSHM_WORD_WAITING, relaxed))
+        if (!tshm_exchange_if(&lock->control->writer.word, &observed, observed | TSHM_WORD_WAITING, relaxed))
             return LOCK_BUSY;
         observed |= TSHM_WORD_WAITING;
     }
     lock->slept = true; /* until the lock is taken, be it by another thread of this process after this one gave up */
-    os_word_wait(&lock->peers, lock->lines, sleeping_half(lock), (uint32_t)observed, ns < SLICE ? ns : SLICE);
+    os_word_wait(&lock->peers, lock->control, sleeping_half(lock), (uint32_t)observed, ns < SLICE ? ns : SLICE);
     return attempt(lock, true, &observed);
 }
 
@@ -127,9 +127,9 @@ int lock_release(lock_handle *lock, bool repaired) {
     for (int tries = 0; tries < 1000; tries++) {
         uint64_t freed = (word & TSHM_WORD_COUNTER) | (repaired ? 0 : word & TSHM_WORD_DIRTY);
         /* release, with the acquire in take() */
-        if (tshm_exchange_if(&lock->lines->writer.word, &word, freed, release)) {
+        if (tshm_exchange_if(&lock->control->writer.word, &word, freed, release)) {
             if (word & TSHM_WORD_WAITING)
-                os_word_wake_one(&lock->peers, lock->lines, sleeping_half(lock));
+                os_word_wake_one(&lock->peers, lock->control, sleeping_half(lock));
             return LOCK_TAKEN;
         }
         if ((word ^ held) & ~TSHM_WORD_WAITING)
@@ -139,5 +139,5 @@ int lock_release(lock_handle *lock, bool repaired) {
 }
 
 int lock_owner(const lock_handle *lock) {
-    return (int)OWNER(tshm_load(&lock->lines->writer.word, relaxed)) - 1;
+    return (int)OWNER(tshm_load(&lock->control->writer.word, relaxed)) - 1;
 }

@@ -20,7 +20,7 @@
 #include "os/os.h"
 
 typedef struct {
-    tshm_region *lines;
+    tshm_control *control;
     os_peers peers;
     uint32_t presence_count; /* from a checked header */
     uint32_t entry;          /* mine */

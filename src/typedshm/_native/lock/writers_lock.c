@@ -177,9 +177,9 @@ static PyObject *writers_lock_create(PyTypeObject *type, PyObject *args, PyObjec
                                      &instance))
         return NULL;
     if (!mapping_check(mapping) || !((Mapping *)mapping)->memory.writable ||
-        ((Mapping *)mapping)->memory.size < sizeof(tshm_region) || presence_count < 1 ||
+        ((Mapping *)mapping)->memory.size < sizeof(tshm_control) || presence_count < 1 ||
         presence_count > TSHM_PRESENCE_MAX) {
-        PyErr_SetString(PyExc_ValueError, "WritersLock() takes a writable mapping of at least the header lines");
+        PyErr_SetString(PyExc_ValueError, "WritersLock() takes a writable mapping of at least the control block");
         return NULL;
     }
     WritersLock *lock = PyObject_New(WritersLock, writers_lock_type);
@@ -188,7 +188,7 @@ static PyObject *writers_lock_create(PyTypeObject *type, PyObject *args, PyObjec
     Py_INCREF(mapping);
     lock->mapping = (Mapping *)mapping;
     memset(&lock->lock, 0, sizeof lock->lock);
-    lock->lock.lines = (tshm_region *)lock->mapping->memory.start;
+    lock->lock.control = (tshm_control *)lock->mapping->memory.start;
     lock->lock.presence_count = presence_count;
     lock->instance = instance;
     lock->thread = 0;
@@ -262,7 +262,7 @@ static PyObject *get_owner(PyObject *self, void *unused) {
     bool alive = tshm_load(&lock->detached, relaxed) || lock_alive(&lock->lock, (uint32_t)owner);
     if (!alive)
         Py_RETURN_NONE;
-    return Py_BuildValue("iI", owner, (unsigned int)lock->lock.lines->presence[owner].pid);
+    return Py_BuildValue("iI", owner, (unsigned int)lock->lock.control->presence[owner].pid);
 }
 
 /* [(entry, pid, whether it has written), …] of the living. */
@@ -271,9 +271,9 @@ static PyObject *get_participants(PyObject *self, void *unused) {
     WritersLock *lock = (WritersLock *)self;
     PyObject *list = PyList_New(0);
     for (uint32_t entry = 0; list && !lock->detached && entry < lock->lock.presence_count; entry++) {
-        if (!lock->lock.lines->presence[entry].pid || !lock_alive(&lock->lock, entry))
+        if (!lock->lock.control->presence[entry].pid || !lock_alive(&lock->lock, entry))
             continue;
-        const tshm_presence *presence = &lock->lock.lines->presence[entry];
+        const tshm_presence *presence = &lock->lock.control->presence[entry];
         PyObject *participant =
             Py_BuildValue("IIO", entry, (unsigned int)presence->pid, presence->flags & TSHM_WROTE ? Py_True : Py_False);
         if (!participant || PyList_Append(list, participant) < 0)
@@ -285,7 +285,7 @@ static PyObject *get_participants(PyObject *self, void *unused) {
 
 static PyObject *get_deaths(PyObject *self, void *unused) {
     (void)unused;
-    tshm_writer *shared = &((WritersLock *)self)->lock.lines->writer;
+    tshm_writer *shared = &((WritersLock *)self)->lock.control->writer;
     return Py_BuildValue("KK", (unsigned long long)tshm_load(&shared->deaths, relaxed),
                          (unsigned long long)tshm_load(&shared->died_at, relaxed));
 }

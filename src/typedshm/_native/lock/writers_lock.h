@@ -49,7 +49,7 @@ static inline void writers_lock_note_write(WritersLock *lock) {
     if (lock->wrote)
         return;
     lock->wrote = true;
-    lock->lock.lines->presence[lock->lock.entry].flags = TSHM_WROTE;
+    lock->lock.control->presence[lock->lock.entry].flags = TSHM_WROTE;
 }
 int writers_lock_register(PyObject *module);
 

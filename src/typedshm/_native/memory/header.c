@@ -16,7 +16,7 @@ static tshm_header geometry(uint32_t slots, uint64_t payload_size, uint64_t docu
     header.slot_count = slots;
     header.slot_stride = sizeof(tshm_slot) + round_up(payload_size, TSHM_LINE);
     header.presence_count = TSHM_PRESENCE_MAX;
-    header.document_offset = sizeof(tshm_region);
+    header.document_offset = sizeof(tshm_control);
     header.document_size = document_size;
     header.slots_offset = round_up(header.document_offset + document_size, TSHM_LINE);
     header.region_size = header.slots_offset + slots * header.slot_stride;
@@ -42,12 +42,12 @@ static PyObject *region_size(PyObject *module, PyObject *args) {
     return PyLong_FromUnsignedLongLong(header.region_size);
 }
 
-/* A writable mapping with at least the header lines, or NULL and an error. */
+/* A writable mapping with at least the control block, or NULL and an error. */
 static Mapping *region_mapping(PyObject *object, bool writable) {
     Mapping *mapping = (Mapping *)object;
-    if (!mapping_check(object) || mapping->memory.size < sizeof(tshm_region) ||
+    if (!mapping_check(object) || mapping->memory.size < sizeof(tshm_control) ||
         (writable && !mapping->memory.writable)) {
-        PyErr_SetString(PyExc_ValueError, "not a mapping of at least the header lines");
+        PyErr_SetString(PyExc_ValueError, "not a mapping of at least the control block");
         return NULL;
     }
     return mapping;
@@ -76,7 +76,7 @@ static PyObject *write_header(PyObject *module, PyObject *args) {
     header.instance = instance;
     header.created = os_realtime_ns();
     header.check = tshm_header_check(&header);
-    tshm_region *region = (tshm_region *)mapping->memory.start;
+    tshm_control *region = (tshm_control *)mapping->memory.start;
     tshm_store(&region->header.state, TSHM_INITIALISING, relaxed);
     memcpy((void *)&region->header, &header, offsetof(tshm_header, state));
     memcpy(mapping->memory.start + header.document_offset, document, (size_t)document_size);
@@ -90,7 +90,7 @@ static PyObject *region_state(PyObject *module, PyObject *object) {
     if (!mapping)
         return NULL;
     /* acquire, with the release of READY in write_header */
-    return PyLong_FromUnsignedLong(tshm_load(&((tshm_region *)mapping->memory.start)->header.state, acquire));
+    return PyLong_FromUnsignedLong(tshm_load(&((tshm_control *)mapping->memory.start)->header.state, acquire));
 }
 
 static PyObject *read_header(PyObject *module, PyObject *object) {
@@ -130,11 +130,11 @@ static PyObject *reset_waiting(PyObject *module, PyObject *object) {
     Mapping *mapping = region_mapping(object, true);
     if (!mapping)
         return NULL;
-    tshm_region *lines = (tshm_region *)mapping->memory.start;
-    tshm_store(&lines->waiting.until, 0, relaxed);
-    for (size_t i = 0; i < sizeof lines->waiting.sleepers.bits / sizeof *lines->waiting.sleepers.bits; i++) {
-        tshm_store(&lines->waiting.sleepers.bits[i], 0, relaxed);
-        tshm_store(&lines->writer.sleepers.bits[i], 0, relaxed);
+    tshm_control *control = (tshm_control *)mapping->memory.start;
+    tshm_store(&control->waiting.until, 0, relaxed);
+    for (size_t i = 0; i < sizeof control->waiting.sleepers.bits / sizeof *control->waiting.sleepers.bits; i++) {
+        tshm_store(&control->waiting.sleepers.bits[i], 0, relaxed);
+        tshm_store(&control->writer.sleepers.bits[i], 0, relaxed);
     }
     Py_RETURN_NONE;
 }

@@ -16,16 +16,16 @@ int mapping_register(PyObject *module);
 /* Does the memory still hold that instance of a region? Not after it went away, nor when somebody has put something
  * else into the file. For after the work on it, if that has touched a slot: nothing before is certain. */
 static inline bool mapping_shows(const Mapping *mapping, uint64_t instance) {
-    const tshm_region *lines = (const tshm_region *)mapping->memory.start;
+    const tshm_control *control = (const tshm_control *)mapping->memory.start;
     return tshm_load(&mapping->memory.lost, relaxed) == OS_THERE &&
-           *(const volatile uint64_t *)&lines->header.instance == instance;
+           *(const volatile uint64_t *)&control->header.instance == instance;
 }
 
-/* The same for work on the lines alone: a file that was cut inside its first page shows zeros up to the page's end, and
- * only beyond is it a fault. */
+/* The same for work on the control block alone: a file that was cut inside its first page shows zeros up to the page's
+ * end, and only beyond is it a fault. */
 static inline bool mapping_holds(const Mapping *mapping, uint64_t instance) {
-    const tshm_region *lines = (const tshm_region *)mapping->memory.start;
-    (void)*(const volatile uint32_t *)&lines->presence[TSHM_PRESENCE_MAX - 1].pid;
+    const tshm_control *control = (const tshm_control *)mapping->memory.start;
+    (void)*(const volatile uint32_t *)&control->presence[TSHM_PRESENCE_MAX - 1].pid;
     return mapping_shows(mapping, instance);
 }
 

@@ -34,18 +34,18 @@ void os_gate_wake_one(void *word) {
 
 /* Shared futexes (no FUTEX_PRIVATE_FLAG): the sleepers are in other processes, and the kernel knows them. */
 
-void os_word_wait(os_peers *peers, tshm_region *lines, void *word, uint32_t expected, uint64_t ns) {
-    (void)peers, (void)lines;
+void os_word_wait(os_peers *peers, tshm_control *control, void *word, uint32_t expected, uint64_t ns) {
+    (void)peers, (void)control;
     futex_wait(word, expected, ns, 0);
 }
 
-void os_word_wake_one(os_peers *peers, tshm_region *lines, void *word) {
-    (void)peers, (void)lines;
+void os_word_wake_one(os_peers *peers, tshm_control *control, void *word) {
+    (void)peers, (void)control;
     syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
-void os_word_wake_all(os_peers *peers, tshm_region *lines, void *word) {
-    (void)peers, (void)lines;
+void os_word_wake_all(os_peers *peers, tshm_control *control, void *word) {
+    (void)peers, (void)control;
     syscall(SYS_futex, word, FUTEX_WAKE, 0x7fffffff, NULL, NULL, 0);
 }
 

@@ -42,18 +42,18 @@ void os_gate_wake_one(void *word) {
     word_wake_one(word, PRIVATE);
 }
 
-void os_word_wait(os_peers *peers, tshm_region *lines, void *word, uint32_t expected, uint64_t ns) {
-    (void)peers, (void)lines;
+void os_word_wait(os_peers *peers, tshm_control *control, void *word, uint32_t expected, uint64_t ns) {
+    (void)peers, (void)control;
     word_wait(word, expected, ns, SHARED);
 }
 
-void os_word_wake_one(os_peers *peers, tshm_region *lines, void *word) {
-    (void)peers, (void)lines;
+void os_word_wake_one(os_peers *peers, tshm_control *control, void *word) {
+    (void)peers, (void)control;
     word_wake_one(word, SHARED);
 }
 
-void os_word_wake_all(os_peers *peers, tshm_region *lines, void *word) {
-    (void)peers, (void)lines;
+void os_word_wake_all(os_peers *peers, tshm_control *control, void *word) {
+    (void)peers, (void)control;
     if (os_sync_wake_by_address_all)
         os_sync_wake_by_address_all(word, sizeof(uint32_t), SHARED);
 }

@@ -43,11 +43,11 @@ int os_peers_claim(os_peers *peers, uint32_t entry);
 int os_peers_alive(const os_peers *peers, uint32_t entry);
 
 /* Sleep while *word == expected, at most `ns`. May return early for no reason. `peers` is NULL for those who may only
- * read. `lines` is the region that the word belongs to: where the kernel cannot wake by address between processes, it
- * also says whom to wake. */
-void os_word_wait(os_peers *peers, tshm_region *lines, void *word, uint32_t expected, uint64_t ns);
-void os_word_wake_one(os_peers *peers, tshm_region *lines, void *word);
-void os_word_wake_all(os_peers *peers, tshm_region *lines, void *word);
+ * read. `control` is the control block that the word belongs to: where the kernel cannot wake by address between
+ * processes, it also says whom to wake. */
+void os_word_wait(os_peers *peers, tshm_control *control, void *word, uint32_t expected, uint64_t ns);
+void os_word_wake_one(os_peers *peers, tshm_control *control, void *word);
+void os_word_wake_all(os_peers *peers, tshm_control *control, void *word);
 
 /* ---- sleeping on many words of shared memory at once ---- */
 /* By which threads of this process wake such a sleeper. */
@@ -60,7 +60,7 @@ typedef struct {
 
 typedef struct {
     os_peers *peers; /* ours, as for os_word_wait */
-    tshm_region *lines;
+    tshm_control *control;
     void *word;
     uint32_t expected;
 } os_word;

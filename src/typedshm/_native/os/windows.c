@@ -180,23 +180,23 @@ struct os_bed {
     uint32_t number;
 };
 
-static tshm_sleepers *sleepers_of(tshm_region *lines, const void *word) {
-    return word == (const void *)&lines->head.sequence ? &lines->waiting.sleepers : &lines->writer.sleepers;
+static tshm_sleepers *sleepers_of(tshm_control *control, const void *word) {
+    return word == (const void *)&control->head.sequence ? &control->waiting.sleepers : &control->writer.sleepers;
 }
 
 static void clear_bit(tshm_sleepers *sleepers, uint32_t number) {
     atomic_fetch_and_explicit(&sleepers->bits[number / 64], ~(1ull << number % 64), memory_order_relaxed);
 }
 
-static struct os_bed *new_bed(const os_peers *peers, tshm_region *lines) {
+static struct os_bed *new_bed(const os_peers *peers, tshm_control *control) {
     struct os_bed *bed = malloc(sizeof *bed);
     for (uint32_t number = 0; bed && number < TSHM_PRESENCE_MAX; number++) {
         DWORD error;
         bed->number = number;
         bed->event = own_event(peers, L"!w", number, &error);
         if (bed->event) { /* a sleeper that died had the number before us; wake-ups that are another's would be ours */
-            clear_bit(&lines->waiting.sleepers, number);
-            clear_bit(&lines->writer.sleepers, number);
+            clear_bit(&control->waiting.sleepers, number);
+            clear_bit(&control->writer.sleepers, number);
             return bed;
         }
         if (error != ERROR_ALREADY_EXISTS)
@@ -206,13 +206,13 @@ static struct os_bed *new_bed(const os_peers *peers, tshm_region *lines) {
     return NULL;
 }
 
-static struct os_bed *take_bed(os_peers *peers, tshm_region *lines) {
+static struct os_bed *take_bed(os_peers *peers, tshm_control *control) {
     AcquireSRWLockExclusive((PSRWLOCK)&peers->beds_lock);
     struct os_bed *bed = peers->beds;
     if (bed)
         peers->beds = bed->next;
     ReleaseSRWLockExclusive((PSRWLOCK)&peers->beds_lock);
-    return bed ? bed : new_bed(peers, lines);
+    return bed ? bed : new_bed(peers, control);
 }
 
 static void give_bed(os_peers *peers, struct os_bed *bed) {
@@ -231,14 +231,14 @@ void os_peers_free(os_peers *peers) {
     }
 }
 
-void os_word_wait(os_peers *peers, tshm_region *lines, void *word, uint32_t expected, uint64_t ns) {
-    struct os_bed *bed = peers ? take_bed(peers, lines) : NULL;
+void os_word_wait(os_peers *peers, tshm_control *control, void *word, uint32_t expected, uint64_t ns) {
+    struct os_bed *bed = peers ? take_bed(peers, control) : NULL;
     if (!bed) {
         if (tshm_load((tshm_atomic_u32 *)word, relaxed) == expected)
             nap(ns < NAP ? ns : NAP);
         return;
     }
-    tshm_sleepers *sleepers = sleepers_of(lines, word);
+    tshm_sleepers *sleepers = sleepers_of(control, word);
     atomic_fetch_or_explicit(&sleepers->bits[bed->number / 64], 1ull << bed->number % 64, memory_order_relaxed);
     tshm_fence(seq_cst); /* with the fence in wake(): it sees the bit, or we see its store to the word */
     if (tshm_load((tshm_atomic_u32 *)word, relaxed) == expected)
@@ -279,12 +279,12 @@ static void wake(const os_peers *peers, tshm_sleepers *sleepers, bool all) {
     }
 }
 
-void os_word_wake_one(os_peers *peers, tshm_region *lines, void *word) {
-    wake(peers, sleepers_of(lines, word), false);
+void os_word_wake_one(os_peers *peers, tshm_control *control, void *word) {
+    wake(peers, sleepers_of(control, word), false);
 }
 
-void os_word_wake_all(os_peers *peers, tshm_region *lines, void *word) {
-    wake(peers, sleepers_of(lines, word), true);
+void os_word_wake_all(os_peers *peers, tshm_control *control, void *word) {
+    wake(peers, sleepers_of(control, word), true);
 }
 
 /* ---- sleeping on many words of shared memory ------------------------------------------------- */
@@ -327,12 +327,12 @@ void os_words_wait(const os_word *words, uint32_t count, os_bell *bell, uint32_t
     bool quiet = tshm_load(&bell->rung, relaxed) == rung;
     while (quiet && occupied < count) {
         const os_word *word = &words[occupied];
-        struct os_bed *bed = take_bed(word->peers, word->lines);
+        struct os_bed *bed = take_bed(word->peers, word->control);
         if (!bed)
             break;
         beds[occupied] = bed;
         events[FIRST_WORD + occupied++] = bed->event;
-        atomic_fetch_or_explicit(&sleepers_of(word->lines, word->word)->bits[bed->number / 64],
+        atomic_fetch_or_explicit(&sleepers_of(word->control, word->word)->bits[bed->number / 64],
                                  1ull << bed->number % 64, memory_order_relaxed);
     }
     if (occupied < count && ns > NAP)
@@ -348,7 +348,7 @@ void os_words_wait(const os_word *words, uint32_t count, os_bell *bell, uint32_t
     }
     while (occupied--) {
         const os_word *word = &words[occupied];
-        clear_bit(sleepers_of(word->lines, word->word), beds[occupied]->number);
+        clear_bit(sleepers_of(word->control, word->word), beds[occupied]->number);
         give_bed(word->peers, beds[occupied]);
     }
 }

@@ -34,7 +34,7 @@ struct reading {
  * be about to get its mark back: TSHM_BUSY, rather than miss what is not lost. */
 static int begin_after(const tshm_ring *ring, struct wanted wanted, tshm_cursor *cursor) {
     /* acquire, with the release store of head in tshm_write_end: every version up to there */
-    uint64_t head = tshm_load(&tshm_lines(ring)->head.sequence, acquire);
+    uint64_t head = tshm_load(&tshm_control_of(ring)->head.sequence, acquire);
     uint64_t oldest = UINT64_MAX, probed = UINT64_MAX;
     for (uint32_t i = 0; i < ring->slot_count; i++) {
         tshm_slot *slot = tshm_slot_of(ring, i);
@@ -127,12 +127,12 @@ static bool read_patiently(Ring *self, void *to, struct wanted wanted, uint64_t 
             return false;
         }
         Py_INCREF((PyObject *)mapping);
-        tshm_head *head = &tshm_lines(&self->ring)->head;
+        tshm_head *head = &tshm_control_of(&self->ring)->head;
         uint64_t sequence = tshm_load(&head->sequence, acquire);
         moved = moved || (before && sequence != before);
         before = sequence;
         Py_BEGIN_ALLOW_THREADS
-        os_word_wait(NULL, tshm_lines(&self->ring), (void *)&head->sequence, (uint32_t)sequence, 100000);
+        os_word_wait(NULL, tshm_control_of(&self->ring), (void *)&head->sequence, (uint32_t)sequence, 100000);
         Py_END_ALLOW_THREADS
         Py_DECREF((PyObject *)mapping);
         if (PyErr_CheckSignals() < 0)
@@ -295,7 +295,7 @@ bool reading_newest(Ring *self, uint64_t *version, uint64_t *time) {
  * is published later, it changes that. */
 static int find_newer(Ring *self, uint64_t after, bool slept, uint32_t *number) {
     /* before the look at what is there; acquire, with the release store in tshm_write_end */
-    *number = (uint32_t)tshm_load(&tshm_lines(&self->ring)->head.sequence, acquire);
+    *number = (uint32_t)tshm_load(&tshm_control_of(&self->ring)->head.sequence, acquire);
     uint64_t newest, time;
     if (!reading_newest(self, &newest, &time))
         return -1;
@@ -308,7 +308,7 @@ static int find_newer(Ring *self, uint64_t after, bool slept, uint32_t *number) 
 static bool await_newer(Ring *self, uint64_t after, int64_t ns) {
     uint64_t start = os_monotonic_ns();
     for (bool slept = false; self->mapping; slept = true) {
-        void *word = (void *)&tshm_lines(&self->ring)->head.sequence; /* its low half: little-endian */
+        void *word = (void *)&tshm_control_of(&self->ring)->head.sequence; /* its low half: little-endian */
         uint32_t number;
         int found = find_newer(self, after, slept, &number);
         if (found)
@@ -330,7 +330,8 @@ static bool await_newer(Ring *self, uint64_t after, int64_t ns) {
         faults_watch();
         if (mapping->memory.writable)
             tshm_announce_sleep(&self->ring, os_realtime_ns());
-        os_word_wait(peers, tshm_lines(&self->ring), word, number, slice); /* returns at once if head has moved on */
+        os_word_wait(peers, tshm_control_of(&self->ring), word, number,
+                     slice); /* returns at once if head has moved on */
         Py_END_ALLOW_THREADS
         Py_DECREF((PyObject *)mapping);
         if (PyErr_CheckSignals() < 0)

@@ -42,8 +42,8 @@ void writing_publish(Ring *self, const tshm_cursor *cursor) {
     tshm_write_end(&self->ring, cursor, now);
     writers_lock_note_write(self->mutex->lock);
     if (tshm_must_wake(&self->ring, now))
-        os_word_wake_all(&self->mutex->lock->lock.peers, tshm_lines(&self->ring),
-                         (void *)&tshm_lines(&self->ring)->head.sequence);
+        os_word_wake_all(&self->mutex->lock->lock.peers, tshm_control_of(&self->ring),
+                         (void *)&tshm_control_of(&self->ring)->head.sequence);
 }
 
 bool writing_begin(Ring *self, tshm_cursor *cursor) {

@@ -8,7 +8,7 @@
 static const uint64_t POLL_SLICE = 2000000; /* ns: nobody wakes those who cannot announce themselves */
 
 static void *word_of(const Mapping *mapping) {
-    return &((tshm_region *)mapping->memory.start)->head.sequence; /* its low half: little-endian */
+    return &((tshm_control *)mapping->memory.start)->head.sequence; /* its low half: little-endian */
 }
 
 uint32_t watched_number(const Mapping *mapping) {
@@ -48,8 +48,8 @@ bool watched_reserve(watched_set *set, size_t count) {
 
 void watched_add(watched_set *set, const watched_region *region) {
     os_peers *peers = region->mutex ? &region->mutex->lock->lock.peers : NULL;
-    tshm_region *lines = (tshm_region *)region->mapping->memory.start;
-    set->words[set->count] = (os_word){peers, lines, word_of(region->mapping), region->number};
+    tshm_control *control = (tshm_control *)region->mapping->memory.start;
+    set->words[set->count] = (os_word){peers, control, word_of(region->mapping), region->number};
     set->regions[set->count++] = *region;
     set->wakeable += watched_is_wakeable(region);
     watched_keep(region);
