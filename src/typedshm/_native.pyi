@@ -87,7 +87,7 @@ class Mapping(Buffer):
         """Make the pages read-only; later writes through old views are faults."""
     def populate(self, write: bool, /) -> None:
         """Have every page mapped now, for writing too if `write`; changes no byte."""
-    def lock(self) -> None:
+    def mlock(self) -> None:
         """Keep the pages in memory while they are mapped; OSError if that is not allowed."""
     if sys.platform == "linux":
         def use_huge_pages(self) -> None:

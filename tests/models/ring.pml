@@ -58,7 +58,7 @@ byte author[VERSIONS + 1]; /* the attempt that was published as this version */
 byte bedtime[READERS + 1];
 bool due[READERS + 1];     /* asleep within its slice when head was stored: to be woken */
 bool waking;               /* head is stored, sleepers are not yet woken */
-bool excused;              /* a writer died while waking, or a reader was held up on its way to bed */
+bool excused;              /* a writer died while waking, or a reader was preempted before sleeping */
 
 inline wake_all() {
     d_step { i = 1; do :: i <= READERS -> asleep[i] = false; i++ :: else -> break od; i = 0 }

@@ -2,7 +2,7 @@
  *
  * WAKERS wakers change a word, STORES times each, and wake whoever sleeps on it: all, or with -DONE one. SLEEPERS
  * sleepers wait until the word has had its last value. Sleepers are killed before any statement, KILLS times in all, and
- * come to life again as new processes, without a bed; the kernel closes a dead sleeper's event at some later time. An
+ * come to life again as new processes, without an event; the kernel closes a dead sleeper's event at some later time. An
  * event is there while anybody has a handle to it; whoever opens it to wake has one too, for that moment.
  *
  * What is checked: a sleeper that looked at the old word is woken by the wakers themselves, none of whom dies here, and
@@ -45,7 +45,7 @@ inline close() {
     d_step { handles[number]--; if :: handles[number] == 0 -> signaled[number] = false :: else fi }
 }
 
-inline leave_bed() {
+inline leave_event() {
     d_step {
         if
         :: number != NOBODY ->
@@ -133,18 +133,18 @@ born: {
     do
     :: expected = word;
         if :: expected == LAST -> break :: else fi;
-        /* ---- os_word_wait: take_bed ---- */
+        /* ---- os_word_wait: take_event ---- */
         if
         :: number == NOBODY ->
 #ifdef SHARED_EVENT
             d_step { number = 0; handles[0]++ };
 #else
-            /* ---- new_bed, own_event: the first number whose event does not exist ---- */
+            /* ---- new_event, own_event: the first number whose event does not exist ---- */
             do
             :: i < NUMBERS ->
                 d_step { if :: handles[i] == 0 -> handles[i] = 1; number = i :: else fi };
                 if :: number != NOBODY -> break :: else -> i++ fi
-            :: else -> i = 0 /* it would nap; but here somebody is just dying */
+            :: else -> i = 0 /* it would poll; but here somebody is just dying */
             od;
             i = 0;
 #endif
@@ -176,14 +176,14 @@ born: {
             fi
         :: else
         fi;
-        bits = bits & ~BIT(number) /* and the bed is kept */
+        bits = bits & ~BIT(number) /* and the event is kept */
     od;
     skip;
-    leave_bed()
+    leave_event()
 } unless {
     killed[id] ->
     d_step { killed[id] = false; stale[id] = false; expected = 0; i = 0 };
-    leave_bed(); /* the kernel closes its handles later */
+    leave_event(); /* the kernel closes its handles later */
     goto born
 }
 }

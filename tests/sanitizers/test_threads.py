@@ -1,4 +1,4 @@
-"""ThreadSanitizer watches the C core: lock, ring, pins, waiting and the gate between threads of one process.
+"""ThreadSanitizer watches the C core: lock, ring, pins, waiting and the local lock of one process.
 
 ``threads.c`` says what it can see. Each mutant takes one order or one rule away, and has to be reported.
 """
@@ -66,14 +66,14 @@ def threads(build):
 
 
 @pytest.fixture
-def gate(build, core):
-    """A function that compiles ``gate.c`` with the functions it is about, which mutex.c has among those for Python."""
+def local_lock(build, core):
+    """A function that compiles ``local_lock.c`` with the functions of mutex.c that it is about."""
     text = (core / "lock" / "mutex.c").read_text()
-    functions = re.search(r"enum \{ GATE_OPEN.*?(?=static int pass_gate)", text, re.DOTALL)
+    functions = re.search(r"enum \{ LOCAL_LOCK_FREE.*?(?=static int take_local_lock)", text, re.DOTALL)
     assert functions is not None
-    mutex = '#define _GNU_SOURCE\n#include "os/os.h"\ntypedef struct {\n    tshm_atomic_u32 gate;\n} Mutex;\n'
-    (core / "gate.c").write_text(mutex + functions[0] + (core / "gate.c").read_text())
-    return lambda compiler: build(compiler, "gate.c", *CORE)
+    mutex = '#define _GNU_SOURCE\n#include "os/os.h"\ntypedef struct {\n    tshm_atomic_u32 local_lock;\n} Mutex;\n'
+    (core / "local_lock.c").write_text(mutex + functions[0] + (core / "local_lock.c").read_text())
+    return lambda compiler: build(compiler, "local_lock.c", *CORE)
 
 
 def run(program, *arguments):
@@ -92,8 +92,8 @@ def test_participants_and_their_deaths(threads, compiler, thorough, tmp_path):
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)
-def test_the_gate(gate, compiler, thorough):
-    done = run(gate(compiler), 1_000_000 if thorough else 20_000)
+def test_the_local_lock(local_lock, compiler, thorough):
+    done = run(local_lock(compiler), 1_000_000 if thorough else 20_000)
     assert done.returncode == 0, done.stderr
 
 
@@ -149,8 +149,8 @@ def test_a_mutant_is_reported(threads, core, compiler, mutant, tmp_path):
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)
-@pytest.mark.parametrize("order", ["GATE_SHUT, acquire", "memory_order_release"])
-def test_a_gate_without_orders_is_reported(core, gate, compiler, order):
+@pytest.mark.parametrize("order", ["LOCAL_LOCK_TAKEN, acquire", "memory_order_release"])
+def test_a_local_lock_without_orders_is_reported(core, local_lock, compiler, order):
     weaker = order.replace("acquire", "relaxed").replace("release", "relaxed")
-    replace_once(core / "gate.c", order, weaker)
-    assert reported(gate(compiler), 20_000)
+    replace_once(core / "local_lock.c", order, weaker)
+    assert reported(local_lock(compiler), 20_000)

@@ -542,7 +542,7 @@ static inline void tshm_write_end(const tshm_ring *ring, const tshm_cursor *curs
 #define TSHM_SLICE 100000000ull /* ns */
 
 static inline void tshm_announce_sleep(const tshm_ring *ring, uint64_t now) {
-    /* twice the slice: it also covers a sleeper that is held up on its way to bed */
+    /* twice the slice: also covers a waiter preempted between announcing and sleeping */
     tshm_store(&tshm_control_of(ring)->waiting.until, now + 2 * TSHM_SLICE, relaxed);
     tshm_fence(seq_cst); /* with the fence in tshm_must_wake */
 }

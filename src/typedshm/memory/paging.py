@@ -60,7 +60,7 @@ class Paging(Frozen):
             _use_huge_pages(location, mapping)
         if self.locked:
             try:
-                mapping.lock()  # which maps them, too
+                mapping.mlock()  # which maps them, too
             except OSError as error:
                 size = len(memoryview(mapping))
                 raise RegionRefused(error.errno, f"{location} cannot be locked in memory: {_limit(size)}") from error

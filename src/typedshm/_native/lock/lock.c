@@ -28,7 +28,7 @@ static void count_death(lock_handle *lock) {
 }
 
 int lock_attach(lock_handle *lock) {
-    lock->held = 0;
+    lock->held_word = 0;
     lock->slept = false;
     uint32_t entry = 0;
     for (; entry < lock->presence_count; entry++) {
@@ -68,7 +68,7 @@ static int take(lock_handle *lock, uint64_t word, uint64_t flags) {
     /* acquire, with the release in lock_release: everything its last owner stored is visible */
     if (!tshm_exchange_if(&lock->control->writer.word, &word, mine, acquire))
         return LOCK_BUSY;
-    lock->held = mine;
+    lock->held_word = mine;
     lock->slept = false;
     return mine & TSHM_WORD_DIRTY ? LOCK_RECOVERED : LOCK_TAKEN;
 }
@@ -122,8 +122,8 @@ int lock_wait(lock_handle *lock, uint64_t ns) {
 }
 
 int lock_release(lock_handle *lock, bool repaired) {
-    uint64_t held = lock->held, word = held;
-    lock->held = 0;
+    uint64_t held_word = lock->held_word, word = held_word;
+    lock->held_word = 0;
     for (int tries = 0; tries < 1000; tries++) {
         uint64_t freed = (word & TSHM_WORD_COUNTER) | (repaired ? 0 : word & TSHM_WORD_DIRTY);
         /* release, with the acquire in take() */
@@ -132,7 +132,7 @@ int lock_release(lock_handle *lock, bool repaired) {
                 os_word_wake_one(&lock->peers, lock->control, sleeping_half(lock));
             return LOCK_TAKEN;
         }
-        if ((word ^ held) & ~TSHM_WORD_WAITING)
+        if ((word ^ held_word) & ~TSHM_WORD_WAITING)
             break; /* rule 9 */
     }
     return LOCK_LOST;

@@ -24,7 +24,7 @@ typedef struct {
     os_peers peers;
     uint32_t presence_count; /* from a checked header */
     uint32_t entry;          /* mine */
-    uint64_t held;           /* the word while I hold it, else 0 */
+    uint64_t held_word;      /* the word while I hold it, else 0 */
     bool slept;              /* in vain, since it was last taken */
 } lock_handle;
 

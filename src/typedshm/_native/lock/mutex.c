@@ -203,7 +203,7 @@ static PyObject *close_mutex(PyObject *self, PyObject *unused) {
     uint32_t never = 0; /* a word to sleep on that nobody wakes */
     Py_BEGIN_ALLOW_THREADS
     while (tshm_load(&mutex->verbs, acquire)) /* with the release in count_down() */
-        os_gate_wait(&never, 0, CLOSE_PAUSE);
+        os_local_wait(&never, 0, CLOSE_PAUSE);
     Py_END_ALLOW_THREADS
     Py_RETURN_TRUE;
 }

@@ -31,30 +31,31 @@ static bool is_closed(const WritersLock *lock, const TSHM_ATOMIC(bool) * closing
     return tshm_load(closing, relaxed) || tshm_load(&lock->detached, relaxed);
 }
 
-/* The word of shared memory knows processes; between our own threads a gate decides first. */
-enum { GATE_OPEN, GATE_SHUT, GATE_AWAITED };
+/* The shared word knows processes only; the local lock excludes the threads of this one from each other. */
+enum { LOCAL_LOCK_FREE, LOCAL_LOCK_TAKEN, LOCAL_LOCK_AWAITED };
 
-static bool gate_try(WritersLock *lock) {
-    uint32_t open = GATE_OPEN;
-    return tshm_exchange_if(&lock->gate, &open, GATE_SHUT, acquire); /* with the release in gate_open */
+static bool local_lock_try(WritersLock *lock) {
+    uint32_t found = LOCAL_LOCK_FREE;
+    return tshm_exchange_if(&lock->local_lock, &found, LOCAL_LOCK_TAKEN,
+                            acquire); /* with the release in local_lock_free */
 }
 
-/* Sleep until the gate may be open. Without the GIL. True if it was, and is now ours. */
-static bool gate_wait(WritersLock *lock, uint64_t ns) {
-    if (atomic_exchange_explicit(&lock->gate, GATE_AWAITED, memory_order_acquire) == GATE_OPEN)
+/* Sleep until the local lock may be free. Without the GIL. True if it was, and is now ours. */
+static bool local_lock_wait(WritersLock *lock, uint64_t ns) {
+    if (atomic_exchange_explicit(&lock->local_lock, LOCAL_LOCK_AWAITED, memory_order_acquire) == LOCAL_LOCK_FREE)
         return true;
-    os_gate_wait(&lock->gate, GATE_AWAITED, ns);
-    return atomic_exchange_explicit(&lock->gate, GATE_AWAITED, memory_order_acquire) == GATE_OPEN;
+    os_local_wait(&lock->local_lock, LOCAL_LOCK_AWAITED, ns);
+    return atomic_exchange_explicit(&lock->local_lock, LOCAL_LOCK_AWAITED, memory_order_acquire) == LOCAL_LOCK_FREE;
 }
 
-static void gate_open(WritersLock *lock) {
+static void local_lock_free(WritersLock *lock) {
     /* release, with the acquire of the next thread: it sees depth, thread and the lock as we left them */
-    if (atomic_exchange_explicit(&lock->gate, GATE_OPEN, memory_order_release) == GATE_AWAITED)
-        os_gate_wake_one(&lock->gate);
+    if (atomic_exchange_explicit(&lock->local_lock, LOCAL_LOCK_FREE, memory_order_release) == LOCAL_LOCK_AWAITED)
+        os_local_wake_one(&lock->local_lock);
 }
 
-static int pass_gate(WritersLock *lock, const TSHM_ATOMIC(bool) * closing, int64_t ns) {
-    if (gate_try(lock))
+static int take_local_lock(WritersLock *lock, const TSHM_ATOMIC(bool) * closing, int64_t ns) {
+    if (local_lock_try(lock))
         return WRITERS_LOCK_TAKEN;
     uint64_t start = os_monotonic_ns();
     while (!is_closed(lock, closing)) {
@@ -63,7 +64,7 @@ static int pass_gate(WritersLock *lock, const TSHM_ATOMIC(bool) * closing, int64
             return WRITERS_LOCK_TIMEOUT;
         bool passed;
         Py_BEGIN_ALLOW_THREADS
-        passed = gate_wait(lock, (uint64_t)(left < SIGNAL_SLICE ? left : SIGNAL_SLICE));
+        passed = local_lock_wait(lock, (uint64_t)(left < SIGNAL_SLICE ? left : SIGNAL_SLICE));
         Py_END_ALLOW_THREADS
         if (passed)
             return WRITERS_LOCK_TAKEN;
@@ -73,7 +74,7 @@ static int pass_gate(WritersLock *lock, const TSHM_ATOMIC(bool) * closing, int64
     return WRITERS_LOCK_CLOSED;
 }
 
-/* With the gate passed. TIMEOUT also when there is time left, so that the caller can look at the signals. */
+/* With the local lock taken. TIMEOUT also when there is time left, so that the caller can look at the signals. */
 static int take_word(WritersLock *lock, const TSHM_ATOMIC(bool) * closing, uint64_t ns) {
     int result = lock_try(&lock->lock);
     if (result < 0 && ns > 0) {
@@ -83,7 +84,7 @@ static int take_word(WritersLock *lock, const TSHM_ATOMIC(bool) * closing, uint6
     }
     if (result < 0)
         return WRITERS_LOCK_TIMEOUT;
-    if (is_closed(lock, closing)) { /* close() came meanwhile and waits at the gate */
+    if (is_closed(lock, closing)) { /* close() came meanwhile and waits for the local lock */
         lock_release(&lock->lock, result != LOCK_RECOVERED);
         return WRITERS_LOCK_CLOSED;
     }
@@ -107,13 +108,13 @@ int writers_lock_acquire(WritersLock *lock, const TSHM_ATOMIC(bool) * closing, i
     uint64_t start = ns > 0 && ns != TIMEOUT_FOREVER ? os_monotonic_ns() : 0;
     int64_t left = ns;
     for (;;) {
-        int result = pass_gate(lock, closing, left);
+        int result = take_local_lock(lock, closing, left);
         if (result != WRITERS_LOCK_TAKEN)
             return result;
         result = is_closed(lock, closing) ? WRITERS_LOCK_CLOSED : take_word(lock, closing, (uint64_t)left);
         if (result == WRITERS_LOCK_TAKEN)
             return result;
-        gate_open(lock); /* before any signal handler: it may write, or close us */
+        local_lock_free(lock); /* before any signal handler: it may write, or close us */
         if (result != WRITERS_LOCK_TIMEOUT)
             return result;
         if (PyErr_CheckSignals() < 0)
@@ -131,7 +132,7 @@ bool writers_lock_release(WritersLock *lock, bool repaired) {
     lock->thread = 0;
     lock->task = NULL;
     bool kept = lock_release(&lock->lock, repaired) == LOCK_TAKEN;
-    gate_open(lock);
+    local_lock_free(lock);
     return kept;
 }
 
@@ -194,11 +195,11 @@ static PyObject *writers_lock_create(PyTypeObject *type, PyObject *args, PyObjec
     lock->thread = 0;
     lock->task = NULL;
     lock->depth = 0;
-    lock->brief = false;
+    lock->transient = false;
     lock->recovered = false;
     lock->wrote = false;
     lock->detached = false;
-    lock->gate = GATE_OPEN;
+    lock->local_lock = LOCAL_LOCK_FREE;
     if (attach(lock, handle) < 0) {
         Py_DECREF((PyObject *)lock);
         return NULL;
@@ -218,11 +219,11 @@ static void writers_lock_dealloc(PyObject *self) {
 /* The child of a fork has its parent's memory and none of its rights (rule 2). */
 static PyObject *writers_lock_reattach(PyObject *self, PyObject *handle) {
     WritersLock *lock = (WritersLock *)self;
-    lock->gate = GATE_OPEN; /* it may have been shut by a thread that is not here */
+    lock->local_lock = LOCAL_LOCK_FREE; /* it may have been taken by a thread that the child does not have */
     lock->thread = 0;
     lock->task = NULL;
     lock->depth = 0;
-    lock->brief = false;
+    lock->transient = false;
     lock->detached = true; /* without an entry of our own we must not touch the word */
     if (attach(lock, handle) < 0)
         return NULL;
@@ -235,15 +236,15 @@ static PyObject *writers_lock_reattach(PyObject *self, PyObject *handle) {
 static PyObject *writers_lock_detach(PyObject *self, PyObject *unused) {
     (void)unused;
     WritersLock *lock = (WritersLock *)self;
-    if (lock->depth && (!lock->brief || writers_lock_is_mine(lock)))
+    if (lock->depth && (!lock->transient || writers_lock_is_mine(lock)))
         Py_RETURN_FALSE;
     tshm_store(&lock->detached, true, relaxed);
     Py_BEGIN_ALLOW_THREADS
-    while (!gate_try(lock) && !gate_wait(lock, (uint64_t)SIGNAL_SLICE))
+    while (!local_lock_try(lock) && !local_lock_wait(lock, (uint64_t)SIGNAL_SLICE))
         ;
     Py_END_ALLOW_THREADS
     peers_leave(&lock->lock.peers);
-    gate_open(lock);
+    local_lock_free(lock);
     Py_RETURN_TRUE;
 }
 

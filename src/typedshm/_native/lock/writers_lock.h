@@ -12,13 +12,13 @@ typedef struct {
     PyObject_HEAD
     Mapping *mapping;
     lock_handle lock;
-    tshm_atomic_u32 gate;       /* open, or shut by the thread that has, or is taking, the lock */
+    tshm_atomic_u32 local_lock; /* held by the thread that holds, or is taking, the shared lock */
     unsigned long thread;       /* that thread, or 0 */
     task_name task;             /* that held it first, if it is to be known: see mutex_hold() */
     uint64_t instance;          /* of the region that the lock belongs to */
     uint32_t forks;             /* when it took its presence entry */
     uint32_t depth;             /* how often that thread has taken it */
-    bool brief;                 /* taken by a verb that gives it back by itself: detach() may wait for that */
+    bool transient;             /* taken by a verb that gives it back by itself: detach() may wait for that */
     bool recovered;             /* the last taking found a dead owner */
     bool wrote;                 /* this process has published something, and its presence entry says so */
     TSHM_ATOMIC(bool) detached; /* waiters go home, and soon the descriptor is no more */

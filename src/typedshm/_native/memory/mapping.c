@@ -82,9 +82,9 @@ static PyObject *run(PyObject *self, bool (*function)(const os_memory *memory)) 
     Py_RETURN_NONE;
 }
 
-static PyObject *mapping_lock(PyObject *self, PyObject *unused) {
+static PyObject *mapping_mlock(PyObject *self, PyObject *unused) {
     (void)unused;
-    return run(self, os_lock);
+    return run(self, os_mlock);
 }
 
 #ifdef __linux__
@@ -106,7 +106,7 @@ bool mapping_check(PyObject *object) {
 static PyMethodDef mapping_methods[] = {
     {"protect", mapping_protect, METH_NOARGS, "Make the pages read-only; later writes through old views are faults."},
     {"populate", mapping_populate, METH_O, "Have every page mapped now, for writing too if the argument is true."},
-    {"lock", mapping_lock, METH_NOARGS, "Keep the pages in memory while they are mapped."},
+    {"mlock", mapping_mlock, METH_NOARGS, "Keep the pages in memory while they are mapped."},
 #ifdef __linux__
     {"use_huge_pages", mapping_use_huge_pages, METH_NOARGS, "Move what fills huge pages into such."},
 #endif

@@ -24,11 +24,11 @@ static void futex_wait(void *word, uint32_t expected, uint64_t ns, int flags) {
     syscall(SYS_futex, word, FUTEX_WAIT | flags, expected, &timeout, NULL, 0);
 }
 
-void os_gate_wait(void *word, uint32_t expected, uint64_t ns) {
+void os_local_wait(void *word, uint32_t expected, uint64_t ns) {
     futex_wait(word, expected, ns, FUTEX_PRIVATE_FLAG);
 }
 
-void os_gate_wake_one(void *word) {
+void os_local_wake_one(void *word) {
     syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, NULL, NULL, 0);
 }
 
@@ -66,16 +66,16 @@ uint32_t os_words_max(void) {
     static TSHM_ATOMIC(int) known;
     if (!tshm_load(&known, relaxed))
         tshm_store(&known, syscall(SYSTEM_FUTEX_WAITV, NULL, 0, 0, NULL, 0) < 0 && errno == EINVAL ? 1 : -1, relaxed);
-    return tshm_load(&known, relaxed) > 0 ? WORDS_MAX - 1 : 0; /* one is the bell's */
+    return tshm_load(&known, relaxed) > 0 ? WORDS_MAX - 1 : 0; /* one is the waker's */
 }
 
-void os_words_wait(const os_word *words, uint32_t count, os_bell *bell, uint32_t rung, uint64_t ns) {
+void os_words_wait(const os_word *words, uint32_t count, os_waker *waker, uint32_t wakes, uint64_t ns) {
     if (count == 0) {
-        os_gate_wait(&bell->rung, rung, ns);
+        os_local_wait(&waker->wakes, wakes, ns);
         return;
     }
     struct word all[WORDS_MAX];
-    all[0] = (struct word){rung, (uintptr_t)&bell->rung, WORD_OF_32_BITS | WORD_OF_THIS_PROCESS, 0};
+    all[0] = (struct word){wakes, (uintptr_t)&waker->wakes, WORD_OF_32_BITS | WORD_OF_THIS_PROCESS, 0};
     for (uint32_t i = 0; i < count; i++)
         all[i + 1] = (struct word){words[i].expected, (uintptr_t)words[i].word, WORD_OF_32_BITS, 0};
     uint64_t end = os_monotonic_ns() + ns;

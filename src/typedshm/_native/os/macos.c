@@ -14,9 +14,9 @@ extern int os_sync_wait_on_address_with_timeout(void *address, uint64_t value, s
 extern int os_sync_wake_by_address_any(void *address, size_t size, uint32_t flags) __attribute__((weak_import));
 extern int os_sync_wake_by_address_all(void *address, size_t size, uint32_t flags) __attribute__((weak_import));
 
-enum { PRIVATE = 0, SHARED = 1 };            /* flags: sleepers of this process, or of all that map the page */
-enum { CLOCK_MACH_ABSOLUTE_TIME = 32 };      /* the only clock there is */
-static const uint64_t LONGEST_NAP = 2000000; /* ns between looks, where nobody can wake us */
+enum { PRIVATE = 0, SHARED = 1 };           /* flags: sleepers of this process, or of all that map the page */
+enum { CLOCK_MACH_ABSOLUTE_TIME = 32 };     /* the only clock there is */
+static const uint64_t POLL_SLICE = 2000000; /* ns between looks, where nobody can wake us */
 
 static void word_wait(void *word, uint32_t expected, uint64_t ns, uint32_t flags) {
     if (ns == 0 || tshm_load((tshm_atomic_u32 *)word, relaxed) != expected)
@@ -25,8 +25,8 @@ static void word_wait(void *word, uint32_t expected, uint64_t ns, uint32_t flags
         os_sync_wait_on_address_with_timeout(word, expected, sizeof(uint32_t), flags, CLOCK_MACH_ABSOLUTE_TIME, ns);
         return;
     }
-    struct timespec nap = {0, (long)(ns < LONGEST_NAP ? ns : LONGEST_NAP)};
-    nanosleep(&nap, NULL);
+    struct timespec slice = {0, (long)(ns < POLL_SLICE ? ns : POLL_SLICE)};
+    nanosleep(&slice, NULL);
 }
 
 static void word_wake_one(void *word, uint32_t flags) {
@@ -34,11 +34,11 @@ static void word_wake_one(void *word, uint32_t flags) {
         os_sync_wake_by_address_any(word, sizeof(uint32_t), flags);
 }
 
-void os_gate_wait(void *word, uint32_t expected, uint64_t ns) {
+void os_local_wait(void *word, uint32_t expected, uint64_t ns) {
     word_wait(word, expected, ns, PRIVATE);
 }
 
-void os_gate_wake_one(void *word) {
+void os_local_wake_one(void *word) {
     word_wake_one(word, PRIVATE);
 }
 
@@ -64,9 +64,9 @@ uint32_t os_words_max(void) {
     return 0;
 }
 
-void os_words_wait(const os_word *words, uint32_t count, os_bell *bell, uint32_t rung, uint64_t ns) {
+void os_words_wait(const os_word *words, uint32_t count, os_waker *waker, uint32_t wakes, uint64_t ns) {
     (void)words, (void)count;
-    os_gate_wait(&bell->rung, rung, ns);
+    os_local_wait(&waker->wakes, wakes, ns);
 }
 
 int os_preallocate(int fd, uint64_t size) {

@@ -17,8 +17,8 @@ extern uint32_t os_forks;
 
 /* ---- sleeping on a word of this process ---- */
 /* Sleep while *word == expected, at most `ns`. May return early for no reason. */
-void os_gate_wait(void *word, uint32_t expected, uint64_t ns);
-void os_gate_wake_one(void *word);
+void os_local_wait(void *word, uint32_t expected, uint64_t ns);
+void os_local_wake_one(void *word);
 
 /* ---- the other participants of a region, as the kernel knows them ---- */
 #ifdef _WIN32
@@ -28,8 +28,8 @@ typedef struct {
     void *security;                   /* their SECURITY_DESCRIPTOR, or NULL */
     void *file;                       /* of a region in a file: presence is a lock on one of its bytes; or NULL */
     void *presence;                   /* the object that stands for us, or NULL */
-    struct os_bed *beds;              /* events of ours that nobody sleeps on just now */
-    void *beds_lock;                  /* an SRWLOCK */
+    struct os_waiter_event *events;   /* our events that nobody sleeps on at the moment */
+    void *events_lock;                /* an SRWLOCK */
 } os_peers;
 #else
 typedef struct {
@@ -50,13 +50,13 @@ void os_word_wake_one(os_peers *peers, tshm_control *control, void *word);
 void os_word_wake_all(os_peers *peers, tshm_control *control, void *word);
 
 /* ---- sleeping on many words of shared memory at once ---- */
-/* By which threads of this process wake such a sleeper. */
+/* With it, threads of this process wake such a sleeper. */
 typedef struct {
-    tshm_atomic_u32 rung; /* how often */
+    tshm_atomic_u32 wakes; /* how often */
 #ifdef _WIN32
     void *event, *timer;
 #endif
-} os_bell;
+} os_waker;
 
 typedef struct {
     os_peers *peers; /* ours, as for os_word_wait */
@@ -67,12 +67,12 @@ typedef struct {
 
 /* How many words one thread can sleep on; 0 where the system has no such call. */
 uint32_t os_words_max(void);
-bool os_bell_make(os_bell *bell);
-void os_bell_free(os_bell *bell);
-void os_bell_ring(os_bell *bell);
-/* Sleep while every word is as expected and the bell has not been rung more often than `rung`, at most `ns`. May return
- * early for no reason. No words, and the bell alone, are always possible. */
-void os_words_wait(const os_word *words, uint32_t count, os_bell *bell, uint32_t rung, uint64_t ns);
+bool os_waker_make(os_waker *waker);
+void os_waker_free(os_waker *waker);
+void os_waker_wake(os_waker *waker);
+/* Sleep while every word is as expected and the waker has not been used more often than `wakes`, at most `ns`. May
+ * return early for no reason. No words, and the waker alone, are always possible. */
+void os_words_wait(const os_word *words, uint32_t count, os_waker *waker, uint32_t wakes, uint64_t ns);
 
 /* ---- memory ---- */
 /* A mapping. What lies behind it can go away: a file is cut short, a disk fails or is full. The system would end the
@@ -98,7 +98,7 @@ bool os_protect(os_memory *memory);
  * False if it has no such call. Whatever else keeps it from doing so is met again, and told, at the first touch. */
 bool os_populate(const os_memory *memory, bool write);
 /* Keep the pages in memory for as long as they are mapped. False, and errno or GetLastError(), on failure. */
-bool os_lock(const os_memory *memory);
+bool os_mlock(const os_memory *memory);
 #ifdef __linux__
 /* Move the file's pages, as far as they fill huge ones, into huge pages. False and errno on failure. */
 bool os_use_huge_pages(const os_memory *memory);

@@ -47,21 +47,21 @@ uint32_t os_process_id(void) {
     return (uint32_t)getpid();
 }
 
-/* ---- a bell is a word that its sleeper sleeps on ---- */
+/* ---- a waker is a word that its sleeper sleeps on ---- */
 
-bool os_bell_make(os_bell *bell) {
-    tshm_store(&bell->rung, 0, relaxed);
+bool os_waker_make(os_waker *waker) {
+    tshm_store(&waker->wakes, 0, relaxed);
     return true;
 }
 
-void os_bell_free(os_bell *bell) {
-    (void)bell;
+void os_waker_free(os_waker *waker) {
+    (void)waker;
 }
 
-void os_bell_ring(os_bell *bell) {
+void os_waker_wake(os_waker *waker) {
     /* seq_cst, with the system's look at the word: it sees the new count, or the wake-up finds the sleeper */
-    atomic_fetch_add_explicit(&bell->rung, 1, memory_order_seq_cst);
-    os_gate_wake_one(&bell->rung);
+    atomic_fetch_add_explicit(&waker->wakes, 1, memory_order_seq_cst);
+    os_local_wake_one(&waker->wakes);
 }
 
 /* ---- locks on bytes ---- */
@@ -156,7 +156,7 @@ bool os_protect(os_memory *memory) {
     return true;
 }
 
-bool os_lock(const os_memory *memory) {
+bool os_mlock(const os_memory *memory) {
     return mlock(memory->start, memory->size) == 0;
 }
 

@@ -20,7 +20,7 @@
 #define CREATE_WAITABLE_TIMER_HIGH_RESOLUTION 2 /* which older headers lack */
 #endif
 
-static const uint64_t NAP = 2000000; /* ns between looks at a word, for those whom nobody wakes */
+static const uint64_t POLL_SLICE = 2000000; /* ns between looks at a word, for those whom nobody wakes */
 
 /* ---- time ----------------------------------------------------------------------------------- */
 
@@ -55,7 +55,7 @@ static DWORD milliseconds(uint64_t ns) {
 }
 
 /* A timer of its own, since Sleep() may last 16 ms too long. */
-static void nap(uint64_t ns) {
+static void sleep_for(uint64_t ns) {
     HANDLE timer = CreateWaitableTimerExW(NULL, NULL, CREATE_WAITABLE_TIMER_HIGH_RESOLUTION, TIMER_ALL_ACCESS);
     LARGE_INTEGER due;
     due.QuadPart = -(LONGLONG)(ns / 100 + 1); /* negative: from now on, in 100 ns */
@@ -73,7 +73,7 @@ static void nap(uint64_t ns) {
 static BOOL(WINAPI *wait_on_address)(volatile void *word, void *expected, SIZE_T size, DWORD ms);
 static void(WINAPI *wake_by_address_single)(void *word);
 
-static BOOL CALLBACK find_gate(PINIT_ONCE once, void *parameter, void **context) {
+static BOOL CALLBACK find_local_wait(PINIT_ONCE once, void *parameter, void **context) {
     (void)once, (void)parameter, (void)context;
     HMODULE library = GetModuleHandleW(L"kernelbase.dll");
     if (library) {
@@ -83,21 +83,21 @@ static BOOL CALLBACK find_gate(PINIT_ONCE once, void *parameter, void **context)
     return TRUE;
 }
 
-static bool has_gate(void) {
+static bool has_local_wait(void) {
     static INIT_ONCE looked = INIT_ONCE_STATIC_INIT;
-    InitOnceExecuteOnce(&looked, find_gate, NULL, NULL);
+    InitOnceExecuteOnce(&looked, find_local_wait, NULL, NULL);
     return wait_on_address && wake_by_address_single;
 }
 
-void os_gate_wait(void *word, uint32_t expected, uint64_t ns) {
-    if (has_gate())
+void os_local_wait(void *word, uint32_t expected, uint64_t ns) {
+    if (has_local_wait())
         wait_on_address(word, &expected, sizeof expected, milliseconds(ns));
     else
-        nap(ns < NAP ? ns : NAP);
+        sleep_for(ns < POLL_SLICE ? ns : POLL_SLICE);
 }
 
-void os_gate_wake_one(void *word) {
-    if (has_gate())
+void os_local_wake_one(void *word) {
+    if (has_local_wait())
         wake_by_address_single(word);
 }
 
@@ -174,9 +174,9 @@ int os_byte_held(intptr_t handle, uint64_t byte) {
 /* ---- sleeping on a word of shared memory ------------------------------------------------------ */
 
 /* An event for one sleeper at a time, with the number that it is known by. */
-struct os_bed {
-    struct os_bed *next;
-    HANDLE event;
+struct os_waiter_event {
+    struct os_waiter_event *next;
+    HANDLE handle;
     uint32_t number;
 };
 
@@ -188,63 +188,64 @@ static void clear_bit(tshm_sleepers *sleepers, uint32_t number) {
     atomic_fetch_and_explicit(&sleepers->bits[number / 64], ~(1ull << number % 64), memory_order_relaxed);
 }
 
-static struct os_bed *new_bed(const os_peers *peers, tshm_control *control) {
-    struct os_bed *bed = malloc(sizeof *bed);
-    for (uint32_t number = 0; bed && number < TSHM_PRESENCE_MAX; number++) {
+static struct os_waiter_event *new_event(const os_peers *peers, tshm_control *control) {
+    struct os_waiter_event *event = malloc(sizeof *event);
+    for (uint32_t number = 0; event && number < TSHM_PRESENCE_MAX; number++) {
         DWORD error;
-        bed->number = number;
-        bed->event = own_event(peers, L"!w", number, &error);
-        if (bed->event) { /* a sleeper that died had the number before us; wake-ups that are another's would be ours */
+        event->number = number;
+        event->handle = own_event(peers, L"!w", number, &error);
+        if (event->handle) { /* a sleeper that died had the number before us; wake-ups that are another's would be ours
+                              */
             clear_bit(&control->waiting.sleepers, number);
             clear_bit(&control->writer.sleepers, number);
-            return bed;
+            return event;
         }
         if (error != ERROR_ALREADY_EXISTS)
             break;
     }
-    free(bed);
+    free(event);
     return NULL;
 }
 
-static struct os_bed *take_bed(os_peers *peers, tshm_control *control) {
-    AcquireSRWLockExclusive((PSRWLOCK)&peers->beds_lock);
-    struct os_bed *bed = peers->beds;
-    if (bed)
-        peers->beds = bed->next;
-    ReleaseSRWLockExclusive((PSRWLOCK)&peers->beds_lock);
-    return bed ? bed : new_bed(peers, control);
+static struct os_waiter_event *take_event(os_peers *peers, tshm_control *control) {
+    AcquireSRWLockExclusive((PSRWLOCK)&peers->events_lock);
+    struct os_waiter_event *event = peers->events;
+    if (event)
+        peers->events = event->next;
+    ReleaseSRWLockExclusive((PSRWLOCK)&peers->events_lock);
+    return event ? event : new_event(peers, control);
 }
 
-static void give_bed(os_peers *peers, struct os_bed *bed) {
-    AcquireSRWLockExclusive((PSRWLOCK)&peers->beds_lock);
-    bed->next = peers->beds;
-    peers->beds = bed;
-    ReleaseSRWLockExclusive((PSRWLOCK)&peers->beds_lock);
+static void give_event(os_peers *peers, struct os_waiter_event *event) {
+    AcquireSRWLockExclusive((PSRWLOCK)&peers->events_lock);
+    event->next = peers->events;
+    peers->events = event;
+    ReleaseSRWLockExclusive((PSRWLOCK)&peers->events_lock);
 }
 
 void os_peers_free(os_peers *peers) {
-    while (peers->beds) {
-        struct os_bed *bed = peers->beds;
-        peers->beds = bed->next;
-        CloseHandle(bed->event);
-        free(bed);
+    while (peers->events) {
+        struct os_waiter_event *event = peers->events;
+        peers->events = event->next;
+        CloseHandle(event->handle);
+        free(event);
     }
 }
 
 void os_word_wait(os_peers *peers, tshm_control *control, void *word, uint32_t expected, uint64_t ns) {
-    struct os_bed *bed = peers ? take_bed(peers, control) : NULL;
-    if (!bed) {
+    struct os_waiter_event *event = peers ? take_event(peers, control) : NULL;
+    if (!event) {
         if (tshm_load((tshm_atomic_u32 *)word, relaxed) == expected)
-            nap(ns < NAP ? ns : NAP);
+            sleep_for(ns < POLL_SLICE ? ns : POLL_SLICE);
         return;
     }
     tshm_sleepers *sleepers = sleepers_of(control, word);
-    atomic_fetch_or_explicit(&sleepers->bits[bed->number / 64], 1ull << bed->number % 64, memory_order_relaxed);
+    atomic_fetch_or_explicit(&sleepers->bits[event->number / 64], 1ull << event->number % 64, memory_order_relaxed);
     tshm_fence(seq_cst); /* with the fence in wake(): it sees the bit, or we see its store to the word */
     if (tshm_load((tshm_atomic_u32 *)word, relaxed) == expected)
-        WaitForSingleObject(bed->event, milliseconds(ns));
-    clear_bit(sleepers, bed->number);
-    give_bed(peers, bed);
+        WaitForSingleObject(event->handle, milliseconds(ns));
+    clear_bit(sleepers, event->number);
+    give_event(peers, event);
 }
 
 enum wake { WOKEN, GONE, NOT_OURS };
@@ -289,67 +290,67 @@ void os_word_wake_all(os_peers *peers, tshm_control *control, void *word) {
 
 /* ---- sleeping on many words of shared memory ------------------------------------------------- */
 
-enum { FIRST_WORD = 2 }; /* before it the bell, and the timer, which is finer than the time-out of the call */
+enum { FIRST_WORD = 2 }; /* before it the waker, and the timer, which is finer than the time-out of the call */
 
 uint32_t os_words_max(void) {
     return MAXIMUM_WAIT_OBJECTS - FIRST_WORD;
 }
 
-bool os_bell_make(os_bell *bell) {
-    tshm_store(&bell->rung, 0, relaxed);
-    bell->event = CreateEventW(NULL, FALSE, FALSE, NULL); /* resets itself */
-    bell->timer = CreateWaitableTimerExW(NULL, NULL, CREATE_WAITABLE_TIMER_HIGH_RESOLUTION, TIMER_ALL_ACCESS);
-    if (bell->event && !bell->timer) /* before Windows 10 1803 */
-        bell->timer = CreateWaitableTimerExW(NULL, NULL, 0, TIMER_ALL_ACCESS);
-    if (bell->event && bell->timer)
+bool os_waker_make(os_waker *waker) {
+    tshm_store(&waker->wakes, 0, relaxed);
+    waker->event = CreateEventW(NULL, FALSE, FALSE, NULL); /* resets itself */
+    waker->timer = CreateWaitableTimerExW(NULL, NULL, CREATE_WAITABLE_TIMER_HIGH_RESOLUTION, TIMER_ALL_ACCESS);
+    if (waker->event && !waker->timer) /* before Windows 10 1803 */
+        waker->timer = CreateWaitableTimerExW(NULL, NULL, 0, TIMER_ALL_ACCESS);
+    if (waker->event && waker->timer)
         return true;
-    os_bell_free(bell);
+    os_waker_free(waker);
     return false;
 }
 
-void os_bell_free(os_bell *bell) {
-    if (bell->event)
-        CloseHandle(bell->event);
-    if (bell->timer)
-        CloseHandle(bell->timer);
-    bell->event = bell->timer = NULL;
+void os_waker_free(os_waker *waker) {
+    if (waker->event)
+        CloseHandle(waker->event);
+    if (waker->timer)
+        CloseHandle(waker->timer);
+    waker->event = waker->timer = NULL;
 }
 
-void os_bell_ring(os_bell *bell) {
-    atomic_fetch_add_explicit(&bell->rung, 1, memory_order_relaxed); /* the event keeps what nobody waits for yet */
-    SetEvent(bell->event);
+void os_waker_wake(os_waker *waker) {
+    atomic_fetch_add_explicit(&waker->wakes, 1, memory_order_relaxed); /* the event keeps what nobody waits for yet */
+    SetEvent(waker->event);
 }
 
-void os_words_wait(const os_word *words, uint32_t count, os_bell *bell, uint32_t rung, uint64_t ns) {
-    HANDLE events[MAXIMUM_WAIT_OBJECTS] = {bell->event, bell->timer};
-    struct os_bed *beds[MAXIMUM_WAIT_OBJECTS];
-    uint32_t occupied = 0; /* beds, which are the first words' */
-    bool quiet = tshm_load(&bell->rung, relaxed) == rung;
+void os_words_wait(const os_word *words, uint32_t count, os_waker *waker, uint32_t wakes, uint64_t ns) {
+    HANDLE handles[MAXIMUM_WAIT_OBJECTS] = {waker->event, waker->timer};
+    struct os_waiter_event *events[MAXIMUM_WAIT_OBJECTS];
+    uint32_t occupied = 0; /* events, which are the first words' */
+    bool quiet = tshm_load(&waker->wakes, relaxed) == wakes;
     while (quiet && occupied < count) {
         const os_word *word = &words[occupied];
-        struct os_bed *bed = take_bed(word->peers, word->control);
-        if (!bed)
+        struct os_waiter_event *event = take_event(word->peers, word->control);
+        if (!event)
             break;
-        beds[occupied] = bed;
-        events[FIRST_WORD + occupied++] = bed->event;
-        atomic_fetch_or_explicit(&sleepers_of(word->control, word->word)->bits[bed->number / 64],
-                                 1ull << bed->number % 64, memory_order_relaxed);
+        events[occupied] = event;
+        handles[FIRST_WORD + occupied++] = event->handle;
+        atomic_fetch_or_explicit(&sleepers_of(word->control, word->word)->bits[event->number / 64],
+                                 1ull << event->number % 64, memory_order_relaxed);
     }
-    if (occupied < count && ns > NAP)
-        ns = NAP;        /* somebody has no bed, and cannot be woken */
+    if (occupied < count && ns > POLL_SLICE)
+        ns = POLL_SLICE; /* without an event of its own, a word wakes nobody */
     tshm_fence(seq_cst); /* with the fence in wake(): it sees the bits, or we see its store to the word */
     for (uint32_t i = 0; quiet && i < count; i++)
         quiet = tshm_load((tshm_atomic_u32 *)words[i].word, relaxed) == words[i].expected;
     if (quiet) {
         LARGE_INTEGER due;
         due.QuadPart = -(LONGLONG)(ns / 100 + 1); /* negative: from now on, in 100 ns */
-        SetWaitableTimer(bell->timer, &due, 0, NULL, NULL, FALSE);
-        WaitForMultipleObjects(FIRST_WORD + occupied, events, FALSE, milliseconds(ns) + 1);
+        SetWaitableTimer(waker->timer, &due, 0, NULL, NULL, FALSE);
+        WaitForMultipleObjects(FIRST_WORD + occupied, handles, FALSE, milliseconds(ns) + 1);
     }
     while (occupied--) {
         const os_word *word = &words[occupied];
-        clear_bit(sleepers_of(word->control, word->word), beds[occupied]->number);
-        give_bed(word->peers, beds[occupied]);
+        clear_bit(sleepers_of(word->control, word->word), events[occupied]->number);
+        give_event(word->peers, events[occupied]);
     }
 }
 
@@ -407,7 +408,7 @@ bool os_populate(const os_memory *memory, bool write) {
 
 /* Windows locks no more pages than a process's least working set has room for, which is next to nothing unless asked
  * for: so for what is locked, and as much as it was before. */
-bool os_lock(const os_memory *memory) {
+bool os_mlock(const os_memory *memory) {
     SIZE_T least, most;
     HANDLE process = GetCurrentProcess();
     if (VirtualLock(memory->start, memory->size))

@@ -101,12 +101,12 @@ static bool read_locked(Ring *self, void *to, struct wanted wanted, uint64_t *ve
         return false;
     }
     WritersLock *lock = self->mutex->lock;
-    bool brief = lock->brief;
-    lock->brief = lock->depth == 1;
+    bool transient = lock->transient;
+    lock->transient = lock->depth == 1;
     bool closed = !self->mapping; /* meanwhile, while other handles keep the lock in working order */
     wanted.settled = true;
     int state = closed ? TSHM_BUSY : try_read(self, to, wanted, version);
-    lock->brief = brief;
+    lock->transient = transient;
     /* nothing was repaired: a dead writer's mark stays for the next writer to report */
     bool kept = mutex_release(self->mutex, false);
     if (state != TSHM_READABLE)
@@ -284,7 +284,7 @@ static uint64_t newest_version(const tshm_ring *ring, uint64_t *time) {
 bool reading_newest(Ring *self, uint64_t *version, uint64_t *time) {
     *time = 0;
     *version = newest_version(&self->ring, time);
-    if (!mapping_holds(self->held, self->instance)) {
+    if (!mapping_holds(self->mapping_ref, self->instance)) {
         ring_fail(self, "gone");
         return false;
     }
@@ -324,7 +324,7 @@ static bool await_newer(Ring *self, uint64_t after, int64_t ns) {
         if ((uint64_t)left < slice)
             slice = (uint64_t)left;
         os_peers *peers = self->mutex ? &self->mutex->lock->lock.peers : NULL;
-        Mapping *mapping = self->held; /* a close() meanwhile must not unmap the word */
+        Mapping *mapping = self->mapping_ref; /* a close() meanwhile must not unmap the word */
         Py_INCREF((PyObject *)mapping);
         Py_BEGIN_ALLOW_THREADS
         faults_watch();

@@ -10,7 +10,7 @@ PyObject *ring_new_value(ring_newfunc create, PyTypeObject *type) {
 }
 
 void ring_work_apart(Ring *ring, void (*work)(void *context), void *context) {
-    Mapping *mapping = ring->held; /* a close() by another thread meanwhile must not unmap it */
+    Mapping *mapping = ring->mapping_ref; /* a close() by another thread meanwhile must not unmap it */
     Py_INCREF((PyObject *)mapping);
     Py_BEGIN_ALLOW_THREADS
     faults_watch();

@@ -27,11 +27,11 @@ typedef struct {
 
 typedef struct {
     PyObject_HEAD
-    Mapping *mapping; /* NULL once closed */
-    Mapping *held;    /* the same; without a GIL kept to the end, since verbs may be at work there when close() comes */
-    Mutex *mutex;     /* NULL if this handle may not write */
-    Slots *slots;     /* NULL together with it */
-    tshm_ring ring;   /* checked */
+    Mapping *mapping;     /* NULL once closed */
+    Mapping *mapping_ref; /* the same; without a GIL kept to the end: verbs may be at work there when close() comes */
+    Mutex *mutex;         /* NULL if this handle may not write */
+    Slots *slots;         /* NULL together with it */
+    tshm_ring ring;       /* checked */
     uint64_t instance;
     size_t size;  /* bytes of this handle's values; less than the payload if fields were appended since */
     bool refuses; /* the layout is another: reading only */
@@ -51,7 +51,7 @@ static inline PyObject *ring_fail(Ring *ring, const char *what) {
 void ring_work_apart(Ring *ring, void (*work)(void *context), void *context);
 /* For after the work, and while the mapping is there: was it for nothing, since the region is not there any more? */
 static inline bool ring_is_gone(const Ring *ring) {
-    return ring->held && !mapping_shows(ring->held, ring->instance); /* else it was closed meanwhile */
+    return ring->mapping_ref && !mapping_shows(ring->mapping_ref, ring->instance); /* else it was closed meanwhile */
 }
 /* Ask Region._look(), which asks the system, what no byte tells. False and an error set if the region is gone. */
 bool ring_look(Ring *ring);

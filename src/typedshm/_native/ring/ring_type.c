@@ -73,7 +73,7 @@ static int ring_init(PyObject *object, PyObject *args, PyObject *kwargs) {
         self->slots = (Slots *)slots;
     }
     Py_INCREF(mapping);
-    self->mapping = self->held = (Mapping *)mapping;
+    self->mapping = self->mapping_ref = (Mapping *)mapping;
     return 0;
 }
 
@@ -99,7 +99,7 @@ static void ring_dealloc(PyObject *object) {
     PyObject_GC_UnTrack(object);
     if (self->position.holder)
         position_end(&self->position);
-    PyObject *held[] = {(PyObject *)self->held,
+    PyObject *held[] = {(PyObject *)self->mapping_ref,
                         (PyObject *)self->mutex,
                         (PyObject *)self->slots,
                         self->schema,
@@ -123,7 +123,7 @@ static PyObject *ring_detach(PyObject *object, PyObject *unused) {
     Ring *self = (Ring *)object;
     self->mapping = NULL;
 #ifndef Py_GIL_DISABLED
-    Py_CLEAR(self->held);
+    Py_CLEAR(self->mapping_ref);
 #endif
     Py_RETURN_NONE;
 }

@@ -8,17 +8,17 @@ bool slots_check(PyObject *object) {
     return PyObject_TypeCheck(object, slots_type);
 }
 
-/* Short, and nothing inside waits. With a GIL it is always open. */
-static void gate_shut(Slots *self) {
-    uint32_t open = 0;
-    while (!tshm_exchange_if(&self->gate, &open, 1, acquire)) { /* with the release in gate_open */
-        open = 0;
+/* Held for moments only, and nothing inside waits. With a GIL it is always free. */
+static void local_lock_take(Slots *self) {
+    uint32_t expected = 0;
+    while (!tshm_exchange_if(&self->local_lock, &expected, 1, acquire)) { /* with the release in local_lock_free */
+        expected = 0;
         os_relax();
     }
 }
 
-static void gate_open(Slots *self) {
-    tshm_store(&self->gate, 0, release); /* with the acquire in gate_shut */
+static void local_lock_free(Slots *self) {
+    tshm_store(&self->local_lock, 0, release); /* with the acquire in local_lock_take */
 }
 
 int slots_pin(Slots *self, tshm_cursor *cursor, uint64_t *version) {
@@ -26,7 +26,7 @@ int slots_pin(Slots *self, tshm_cursor *cursor, uint64_t *version) {
     if (!writers_lock_is_present(self->lock) || self->ring.slot_count < 3)
         return TSHM_TOO_MANY;
     int state = TSHM_TOO_MANY;
-    gate_shut(self);
+    local_lock_take(self);
     if (!self->shut) { /* close() gives up the presence entry, and so the right to pin */
         state = tshm_read_begin(&self->ring, cursor);
         uint32_t *users = state == TSHM_READABLE ? &self->users[cursor->sequence % self->ring.slot_count] : NULL;
@@ -39,12 +39,12 @@ int slots_pin(Slots *self, tshm_cursor *cursor, uint64_t *version) {
             *version = tshm_version(&self->ring, cursor);
         }
     }
-    gate_open(self);
+    local_lock_free(self);
     return state;
 }
 
 bool slots_unpin(Slots *self, const tshm_cursor *cursor) {
-    gate_shut(self);
+    local_lock_take(self);
     if (!--self->users[cursor->sequence % self->ring.slot_count]) {
         self->pinned--;
         /* at the interpreter's end the region may have been left already, and our entry be somebody else's */
@@ -52,7 +52,7 @@ bool slots_unpin(Slots *self, const tshm_cursor *cursor) {
             tshm_unpin(cursor, self->lock->lock.entry);
     }
     bool last = self->shut && !self->pinned;
-    gate_open(self);
+    local_lock_free(self);
     return last;
 }
 
@@ -72,19 +72,19 @@ void slots_set_block(Slots *self, PyObject *lease) {
 static PyObject *slots_open(PyObject *object, PyObject *unused) {
     (void)unused;
     Slots *self = (Slots *)object;
-    gate_shut(self);
+    local_lock_take(self);
     self->shut = false;
-    gate_open(self);
+    local_lock_free(self);
     Py_RETURN_NONE;
 }
 
 static PyObject *slots_shut(PyObject *object, PyObject *unused) {
     (void)unused;
     Slots *self = (Slots *)object;
-    gate_shut(self);
+    local_lock_take(self);
     self->shut = true;
     bool none = !self->pinned;
-    gate_open(self);
+    local_lock_free(self);
     return PyBool_FromLong(none);
 }
 
@@ -93,12 +93,12 @@ static PyObject *slots_shut(PyObject *object, PyObject *unused) {
 static PyObject *slots_keep(PyObject *object, PyObject *unused) {
     (void)unused;
     Slots *self = (Slots *)object;
-    gate_shut(self);
+    local_lock_take(self);
     for (uint32_t i = 0; i < self->ring.slot_count; i++)
         if ((self->kept[i] = self->users[i] > 0))
             self->users[i]++;
     bool any = self->pinned;
-    gate_open(self);
+    local_lock_free(self);
     return PyBool_FromLong(any);
 }
 
@@ -120,7 +120,7 @@ static PyObject *slots_copy(PyObject *object, PyObject *unused) {
     if (self->lease) /* the block's value looks into the slot that the parent is filling */
         lease_end(self->lease);
     Py_CLEAR(self->lease);
-    self->gate = 0;                                      /* another thread may have shut it, which is not here */
+    self->local_lock = 0;                                /* another thread of the parent may have held it */
     Mapping *mapping = tshm_load(&self->pages, relaxed); /* there are no other threads */
     if (self->pinned && mapping) {
         os_memory *pages = &mapping->memory;

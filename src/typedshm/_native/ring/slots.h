@@ -10,7 +10,7 @@ typedef struct {
     PyObject_HEAD
     WritersLock *lock; /* which also keeps the mapping */
     tshm_ring ring;    /* checked */
-    tshm_atomic_u32 gate;
+    tshm_atomic_u32 local_lock;
     bool shut;                    /* nobody is to pin anything: the last handle was closed */
     uint32_t pinned;              /* how many slots are */
     uint32_t *users;              /* of each slot: how many pins */

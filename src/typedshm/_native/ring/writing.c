@@ -52,7 +52,7 @@ bool writing_begin(Ring *self, tshm_cursor *cursor) {
     uint32_t never = 0; /* a word to sleep on that nobody wakes */
     uint64_t start = os_monotonic_ns();
     for (int tries = 1; tries < PINNED_TRIES || os_monotonic_ns() - start < PINNED_PATIENCE; tries++) {
-        os_gate_wait(&never, 0, PINNED_PAUSE);
+        os_local_wait(&never, 0, PINNED_PAUSE);
         if (tshm_write_begin(&self->ring, lock_alive, &self->mutex->lock->lock, cursor))
             return true;
     }
@@ -126,9 +126,9 @@ PyObject *writing_write(PyObject *object, PyObject *const *args, Py_ssize_t coun
         PyErr_Format(PyExc_ValueError, "expected %zu bytes, found %zd", self->size, view.len);
     } else if (writing_lock(self, false, ns)) {
         WritersLock *lock = self->mutex->lock;
-        lock->brief = lock->depth == 1; /* close() in another thread waits for us instead of refusing */
+        lock->transient = lock->depth == 1; /* close() in another thread waits for us instead of refusing */
         done = writing_store(self, view.buf);
-        lock->brief = false;
+        lock->transient = false;
         done = writing_unlock(self, false) && done;
     }
     PyBuffer_Release(&view);

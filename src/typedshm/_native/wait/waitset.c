@@ -64,7 +64,7 @@ static void waitset_unlock(Waitset *self) {
 /* Have the sleeper look at the entries again. The lock is held. */
 static void stir(Waitset *self) {
     if (self->asleep)
-        os_bell_ring(&self->watched.bell);
+        os_waker_wake(&self->watched.waker);
     self->asleep = false;
 }
 
@@ -92,7 +92,7 @@ static struct entry *entry_new(Waitset *self, Ring *ring, uint32_t number) {
         self->capacity = capacity;
     }
     struct entry *entry = &self->entries[self->count++];
-    *entry = (struct entry){{ring, ring->held, ring->mutex, ring->instance, number}, NULL, 0};
+    *entry = (struct entry){{ring, ring->mapping_ref, ring->mutex, ring->instance, number}, NULL, 0};
     watched_keep(&entry->watched);
     return entry;
 }
@@ -149,10 +149,10 @@ static PyObject *waitset_add_waiter(PyObject *object, PyObject *args) {
         return PyErr_NoMemory();
     int result = MOVED;
     waitset_lock(self);
-    if (ring->mapping && watched_number(ring->held) == number) {
+    if (ring->mapping && watched_number(ring->mapping_ref) == number) {
         struct entry *entry = find(self, ring);
-        if (entry &&
-            entry->watched.mapping != ring->held) { /* of a handle that was freed, and whose place this one has */
+        if (entry && entry->watched.mapping !=
+                         ring->mapping_ref) { /* of a handle that was freed, and whose place this one has */
             entry_end(self, entry);
             entry = NULL;
         }
@@ -208,16 +208,16 @@ static PyObject *waitset_forget(PyObject *object, PyObject *ring) {
         take_waiters(entry, &waiters);
         entry_end(self, entry);
     }
-    bool held = watched_contains(&self->watched, ring);
+    bool watched = watched_contains(&self->watched, ring);
     uint32_t round = tshm_load(&self->rounds, relaxed); /* raised under the lock */
-    if (held)
+    if (watched)
         stir(self);
     waitset_unlock(self);
     waiters_end(waiters, true);
     uint64_t start = os_monotonic_ns();
     Py_BEGIN_ALLOW_THREADS
-    while (held && tshm_load(&self->rounds, relaxed) == round && os_monotonic_ns() - start < FORGET_AT_MOST)
-        os_gate_wait(&self->rounds, round, FORGET_SLICE);
+    while (watched && tshm_load(&self->rounds, relaxed) == round && os_monotonic_ns() - start < FORGET_AT_MOST)
+        os_local_wait(&self->rounds, round, FORGET_SLICE);
     Py_END_ALLOW_THREADS
     Py_RETURN_NONE;
 }
@@ -286,17 +286,17 @@ static uint64_t watch_all(Waitset *self, uint64_t now, uint64_t end) {
 /* One sleep, and what has to be done before and after. The lock is held, but not during the sleep. */
 static void sleep_once(Waitset *self, uint64_t now, uint64_t end) {
     uint64_t until = watch_all(self, now, end);
-    uint32_t rung = tshm_load(&self->watched.bell.rung, relaxed); /* rung under the lock */
+    uint32_t wakes = tshm_load(&self->watched.waker.wakes, relaxed); /* wakes under the lock */
     self->asleep = true;
     waitset_unlock(self);
     Py_BEGIN_ALLOW_THREADS
-    watched_sleep(&self->watched, rung, until);
+    watched_sleep(&self->watched, wakes, until);
     Py_END_ALLOW_THREADS
     waitset_lock(self);
     self->asleep = false;
     watched_clear(&self->watched);
     atomic_fetch_add_explicit(&self->rounds, 1, memory_order_relaxed);
-    os_gate_wake_one(&self->rounds);
+    os_local_wake_one(&self->rounds);
 }
 
 static PyObject *waitset_attend(PyObject *object, PyObject *seconds) {
@@ -335,7 +335,7 @@ static PyObject *waitset_create(PyTypeObject *type, PyObject *args, PyObject *kw
     if (!self)
         return NULL;
     self->lock = PyThread_allocate_lock();
-    if (self->lock && os_bell_make(&self->watched.bell))
+    if (self->lock && os_waker_make(&self->watched.waker))
         return (PyObject *)self;
     Py_DECREF((PyObject *)self);
     return PyErr_NoMemory();

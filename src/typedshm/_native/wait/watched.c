@@ -70,7 +70,7 @@ void watched_clear(watched_set *set) {
 
 void watched_free(watched_set *set) {
     watched_clear(set);
-    os_bell_free(&set->bell);
+    os_waker_free(&set->waker);
     free(set->words);
     free(set->regions);
 }
@@ -92,15 +92,15 @@ static void announce(const watched_set *set) {
     }
 }
 
-void watched_sleep(watched_set *set, uint32_t rung, uint64_t until) {
+void watched_sleep(watched_set *set, uint32_t wakes, uint64_t until) {
     uint64_t most = set->wakeable < set->count ? POLL_SLICE : TSHM_SLICE;
     for (uint64_t now = os_monotonic_ns(); now < until; now = os_monotonic_ns()) {
         uint64_t slice = set->count && until - now > most ? most : until - now;
         faults_watch();
         announce(set);
         /* returns at once if a head has moved on */
-        os_words_wait(set->words, set->wakeable, &set->bell, rung, slice);
-        if (tshm_load(&set->bell.rung, relaxed) != rung || one_has_changed(set))
+        os_words_wait(set->words, set->wakeable, &set->waker, wakes, slice);
+        if (tshm_load(&set->waker.wakes, relaxed) != wakes || one_has_changed(set))
             return;
     }
 }

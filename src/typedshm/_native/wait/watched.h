@@ -24,7 +24,7 @@ void watched_keep(const watched_region *region);
 void watched_release(const watched_region *region);
 
 typedef struct {
-    os_bell bell;
+    os_waker waker;
     os_word *words; /* of the regions, in their order */
     watched_region *regions;
     uint32_t count;
@@ -40,8 +40,8 @@ bool watched_contains(const watched_set *set, const void *ring);
 /* Release all. Runs no Python code. */
 void watched_clear(watched_set *set);
 void watched_free(watched_set *set);
-/* Sleep until a head has moved on or a region is gone; until the bell has been rung more often than `rung`; or until a
- * time of os_monotonic_ns. Needs no Python. */
-void watched_sleep(watched_set *set, uint32_t rung, uint64_t until);
+/* Sleep until a head has moved on or a region is gone; until the waker has been used more often than `wakes`; or until
+ * a time of os_monotonic_ns. Needs no Python. */
+void watched_sleep(watched_set *set, uint32_t wakes, uint64_t until);
 
 #endif

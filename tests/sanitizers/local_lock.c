@@ -1,5 +1,5 @@
-/* The gate that lets one thread of a process after the other to the lock, under ThreadSanitizer. The test puts the
- * functions of mutex.c before this. */
+/* The local lock, which admits one thread of a process at a time to the shared one, under ThreadSanitizer. The test
+ * puts the functions of mutex.c before this. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,10 +9,10 @@ static unsigned long turns, each; /* `turns` is plain, and touched by those who 
 
 static void *thread(void *unused) {
     for (unsigned long i = 0; i < each; i++) {
-        while (!gate_try(&shared) && !gate_wait(&shared, 1000000))
+        while (!local_lock_try(&shared) && !local_lock_wait(&shared, 1000000))
             ;
         turns++;
-        gate_open(&shared);
+        local_lock_free(&shared);
     }
     return unused;
 }
