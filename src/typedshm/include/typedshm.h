@@ -126,7 +126,7 @@ typedef struct tshm_head {
 
 /* Who sleeps on a word. Used where no kernel call wakes by address between processes (Windows): there a sleeper makes
  * an event of its own, named as for presence but with "!w" and a number below 512, and sets that bit before it looks at
- * the word for the last time. Who wakes opens the events by their names; a bit whose event is no more is of a dead
+ * the word for the last time. Who wakes opens the events by their names; a bit without an event belongs to a dead
  * sleeper. */
 typedef struct tshm_sleepers {
     tshm_atomic_u64 bits[8];
@@ -191,7 +191,7 @@ TSHM_STATIC_ASSERT(sizeof(tshm_control) == 640 + 8 * TSHM_PRESENCE_MAX, "control
  * that is the exclusive lock on byte TSHM_PRESENCE_BYTE + i of the region's file, through a descriptor
  * that is never mapped, duplicated or inherited; on Windows the existence of an event object with the
  * name of the region's section (for a region in a file: of the file), "!p" and i. An owner whose byte nobody holds, or
- * whose object is no more, is dead. */
+ * whose object does not exist, is dead. */
 #define TSHM_WORD_OWNER 0xfffull
 #define TSHM_WORD_WAITING (1ull << 12)
 #define TSHM_WORD_DIRTY (1ull << 13)
@@ -456,7 +456,7 @@ static inline int tshm_pin(const tshm_ring *ring, const tshm_cursor *cursor, uin
     int state = TSHM_READABLE;
     if (tshm_load(&tshm_control_of(ring)->head.sequence, relaxed) != cursor->sequence)
         state = TSHM_BUSY;
-    else if (/* whoever lives is asked of the kernel only if it matters */
+    else if (/* the kernel is asked who lives only if it matters */
              tshm_count_pinned(ring, NULL, NULL) + 2 > ring->slot_count &&
              tshm_count_pinned(ring, alive, context) + 2 > ring->slot_count)
         state = TSHM_TOO_MANY;
@@ -547,7 +547,7 @@ static inline void tshm_announce_sleep(const tshm_ring *ring, uint64_t now) {
     tshm_fence(seq_cst); /* with the fence in tshm_must_wake */
 }
 
-/* After tshm_write_end, with the same `now`: is somebody to be woken? */
+/* After tshm_write_end, with the same `now`: does somebody have to be woken? */
 static inline int tshm_must_wake(const tshm_ring *ring, uint64_t now) {
     tshm_fence(seq_cst); /* with the fence in tshm_announce_sleep */
     return tshm_load(&tshm_control_of(ring)->waiting.until, relaxed) > now;

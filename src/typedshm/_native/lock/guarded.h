@@ -24,8 +24,8 @@ static inline const char *guarded_problem(int result) {
 typedef struct {
     /* EXCEPTION: a Python error is set. */
     int (*acquire)(PyObject *lock, int64_t ns);
-    /* Only while somebody has it. `repaired`: what it guards is in order. False: it was taken from us, or is not ours
-     * to give back, as a mutex of the system's is not in another thread. */
+    /* Only while it is held. `repaired`: what it guards is consistent. False: it was taken over, or belongs to another
+     * thread, as a mutex of the system's may. */
     bool (*release)(PyObject *lock, bool repaired);
     /* How often the thread has it. */
     uint32_t (*depth)(PyObject *lock, unsigned long thread);

@@ -38,7 +38,7 @@ static bool keep(KernelMutex *self, HANDLE handle, bool mine, bool abandoned) {
         ReleaseMutex(handle);
         return false;
     }
-    /* what another thread had counted when it ended counts no more */
+    /* the count of a thread that has ended is void */
     tshm_store(&self->depth, mine ? tshm_load(&self->depth, relaxed) + 1 : 1, relaxed);
     tshm_store(&self->thread, PyThread_get_thread_ident(), relaxed);
     if (!mine)

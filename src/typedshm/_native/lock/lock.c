@@ -73,7 +73,7 @@ static int take(lock_handle *lock, uint64_t word, uint64_t flags) {
     return mine & TSHM_WORD_DIRTY ? LOCK_RECOVERED : LOCK_TAKEN;
 }
 
-/* Take over from an owner that is no more. */
+/* Take over from a dead owner. */
 static int take_over(lock_handle *lock, uint64_t word) {
     int result = take(lock, word, TSHM_WORD_WAITING | TSHM_WORD_DIRTY);
     if (result >= 0)

@@ -32,7 +32,7 @@ enum {
     LOCK_TAKEN = 0,
     LOCK_RECOVERED = 1, /* taken; its last owner died holding it */
     LOCK_BUSY = -1,
-    LOCK_LOST = -2, /* on unlock: somebody replaced the word */
+    LOCK_LOST = -2, /* on unlock: another replaced the word */
     LOCK_FULL = -3, /* on attach: every presence entry is taken */
     LOCK_ERROR = -4 /* on attach: errno says why */
 };

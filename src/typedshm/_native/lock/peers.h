@@ -5,7 +5,7 @@
 #include "native.h"
 #include "os/os.h"
 
-/* Begin to be somebody's peer. `handle`: a descriptor that nobody maps, or (Windows) the prefix of the objects' names
+/* Open the peers of a region. `handle`: a descriptor that nobody maps, or (Windows) the prefix of the objects' names
  * and their security descriptor in SDDL. -1 and an error. */
 int peers_open(os_peers *peers, PyObject *handle);
 /* Give up the presence entry; who sleeps may still be woken. */

@@ -84,8 +84,8 @@ static bool is_damaged(const os_memory *memory) {
            errno == EFAULT;
 }
 
-/* Python's faulthandler, when it was put in our place, reports a fault and then raises the signal once more for whoever
- * was there before it, without the address. */
+/* Python's faulthandler, when installed after us, reports a fault and then raises the signal again for its predecessor,
+ * without the address. */
 static bool was_ours(const siginfo_t *info) {
     return info->si_code == SI_TKILL && info->si_pid == getpid() && faults_sweep(is_damaged);
 }

@@ -58,7 +58,7 @@ void os_word_wake_all(os_peers *peers, tshm_control *control, void *word) {
         os_sync_wake_by_address_all(word, sizeof(uint32_t), SHARED);
 }
 
-/* No call sleeps on several addresses: whoever has many words looks at them again and again. */
+/* No call sleeps on several addresses: many words have to be polled. */
 
 uint32_t os_words_max(void) {
     return 0;

@@ -2,9 +2,9 @@
  *
  * A participant of a region in a file lives as long as the lock on its byte, as on POSIX systems: so the file's own
  * list of rights says who can stand in others' way. Elsewhere a participant lives as long as a named object of its own
- * exists: the kernel closes a process's handles when its last thread has ended, however it ends, and an object whose
- * last handle is closed is no more. A mutex would tell of the death of threads only, and could be given back by none
- * but the thread that took it; but a region's handle is used by every thread of its process.
+ * exists: the kernel closes a process's handles when its last thread has ended, however it ends, and an object ends
+ * with its last handle. A mutex would tell of the death of threads only, and could be given back by none but the thread
+ * that took it; but a region's handle is used by every thread of its process.
  *
  * WaitOnAddress works inside a process only. Between processes every sleeper has an event (see tshm_sleepers), since
  * an event shared by several sleepers loses wake-ups or wakes the wrong one. */
@@ -114,7 +114,7 @@ void os_object_name(wchar_t *name, const os_peers *peers, const wchar_t *kind, u
     wcscat(name, digit);
 }
 
-/* An event that nobody else has open, or NULL and the reason in *error: ERROR_ALREADY_EXISTS if somebody has. */
+/* An event that no other process has open, or NULL and the reason in *error: ERROR_ALREADY_EXISTS if one has. */
 static HANDLE own_event(const os_peers *peers, const wchar_t *kind, uint32_t number, DWORD *error) {
     wchar_t name[OS_NAME_MAX];
     os_object_name(name, peers, kind, number);

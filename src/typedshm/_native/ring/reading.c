@@ -294,7 +294,7 @@ bool reading_newest(Ring *self, uint64_t *version, uint64_t *time) {
 /* Is there a version above `after`? 1 or 0, or -1 and an error set. With 0 comes a number that head had then: whatever
  * is published later, it changes that. */
 static int find_newer(Ring *self, uint64_t after, bool slept, uint32_t *number) {
-    /* before the look at what is there; acquire, with the release store in tshm_write_end */
+    /* before the search for a newer version; acquire, with the release store in tshm_write_end */
     *number = (uint32_t)tshm_load(&tshm_control_of(&self->ring)->head.sequence, acquire);
     uint64_t newest, time;
     if (!reading_newest(self, &newest, &time))

@@ -2,7 +2,7 @@
  *
  * A waiter has looked at the region, found nothing new and knows the number that head had then. add() takes it in only
  * if head still has that number; so whatever is written later is noticed here, and nothing needs to be looked at twice.
- * A call-back says "look again" and no more: what there is to see, an error included, the waiter finds out by itself.
+ * A call-back only says "look again": the waiter itself finds the new version, or the error.
  *
  * An entry outlives its waiters until the region's next version, or for a slice: then who comes back soon, as those do
  * who await one version after the other, finds the sleeper asleep on the right number and need not stir it.
@@ -52,7 +52,7 @@ typedef struct {
 static void waitset_lock(Waitset *self) {
     if (PyThread_acquire_lock(self->lock, NOWAIT_LOCK))
         return;
-    Py_BEGIN_ALLOW_THREADS /* only without a GIL: who has the lock may be made to stop for the collection of garbage */
+    Py_BEGIN_ALLOW_THREADS /* only without a GIL: the holder may be stopped for a garbage collection */
     PyThread_acquire_lock(self->lock, WAIT_LOCK);
     Py_END_ALLOW_THREADS
 }
@@ -320,7 +320,7 @@ static PyObject *waitset_attend(PyObject *object, PyObject *seconds) {
     }
     bool stays = ours && self->count;
     if (ours && !stays)
-        self->thread = 0; /* whoever adds something from now on finds nobody, and starts a thread */
+        self->thread = 0; /* from now on, add() starts a thread */
     waitset_unlock(self);
     return PyBool_FromLong(stays);
 }
