@@ -57,16 +57,12 @@ def attach(location: Location, *, writable: bool, timeout: float | None = 0, pag
     RegionCorrupt, RegionRefused
         What has the name is no region, or not to be trusted.
     """
-
-    def attempt() -> Handle | None:
-        try:
-            return _attempt(location, "attach", None, paging, writable=writable)
-        except RegionNotFound:
-            if timeout == 0:
-                raise
-            return None
-
-    return retry(attempt, location, OPEN_TIMEOUT if timeout == 0 else timeout)
+    return retry(
+        lambda: _attempt(location, "attach", None, paging, writable=writable),
+        location,
+        OPEN_TIMEOUT if timeout == 0 else timeout,
+        awaited=() if timeout == 0 else RegionNotFound,
+    )
 
 
 def _attempt(

@@ -5,31 +5,59 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from typedshm.errors import Timeout
+from typedshm.errors import Timeout, TypedshmError
 from typedshm.memory.names import Location
 
 R = TypeVar("R")
 
-
 OPEN_TIMEOUT = 10.0
-"""Seconds to wait for another process that is just making, joining or leaving the region."""
+"""Seconds to wait while another process opens or closes the region."""
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.0002, 0.01
 
 
-def retry(attempt: Callable[[], R | None], location: Location, patience: float | None) -> R:
-    """Repeat an attempt that returns None while others are in the way.
+def timed_out(location: Location, timeout: float | None, reason: str = "") -> Timeout:
+    """Make the error of who could not open a region in time."""
+    reason = f": {reason}" if reason else " while another process was opening or closing it"
+    return Timeout(errno.ETIMEDOUT, f"{location}: timed out after {timeout:g} s{reason}")
+
+
+def retry(
+    attempt: Callable[[], R | None],
+    location: Location,
+    timeout: float | None,
+    *,
+    awaited: type[TypedshmError] | tuple[()] = (),
+) -> R:
+    """Repeat an attempt until it succeeds.
+
+    Parameters
+    ----------
+    attempt
+        Returns None while another process is in the way.
+    location
+        For the error message.
+    timeout
+        Seconds to go on; None goes on for ever.
+    awaited
+        An error of the attempt that time may mend.
 
     Raises
     ------
     Timeout
-        They still are after `patience` seconds.
+        The last attempt within `timeout` seconds failed too.
     """
-    deadline = None if patience is None else time.monotonic() + patience
-    pause = 0.0002
+    deadline = None if timeout is None else time.monotonic() + timeout
+    pause = _FIRST_PAUSE
     while True:
-        result = attempt()
+        reason = ""
+        try:
+            result = attempt()
+        except awaited as error:
+            result, reason = None, str(getattr(error, "strerror", None) or error)
         if result is not None:
             return result
         if deadline is not None and time.monotonic() >= deadline:
-            raise Timeout(errno.ETIMEDOUT, f"{location}: not to be had within {patience:g} s")
+            raise timed_out(location, timeout, reason)
         time.sleep(pause)
-        pause = min(2 * pause, 0.01)
+        pause = min(2 * pause, _LONGEST_PAUSE)
