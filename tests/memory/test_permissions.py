@@ -197,12 +197,18 @@ def find_nothing(pipe: Any) -> None:
 
 
 def be_refused_the_path(pipe: Any, path: Path) -> None:
-    for way in ({}, {"readonly": True}):
-        with pytest.raises(typedshm.RegionRefused, match="not permitted"):
-            typedshm.attach(path, Car, **way)
-    for verb in (lambda: typedshm.open(path, Car), lambda: typedshm.create(path, Car), lambda: typedshm.unlink(path)):
-        with pytest.raises(typedshm.RegionRefused):
+    hint = "; readonly=True may be"
+    verbs: dict[str, Callable[[], Any]] = {
+        "attach": lambda: typedshm.attach(path, Car),
+        "attach to read": lambda: typedshm.attach(path, Car, readonly=True),
+        "open": lambda: typedshm.open(path, Car),
+        "create": lambda: typedshm.create(path, Car),
+        "unlink": lambda: typedshm.unlink(path),
+    }
+    for name, verb in verbs.items():
+        with pytest.raises(typedshm.RegionRefused, match="not permitted") as caught:
             verb()
+        assert (hint in str(caught.value)) == (name == "attach"), "which could ask for less"
 
 
 @marks.root

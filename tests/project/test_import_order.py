@@ -65,6 +65,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "windows",
         "names",
         "paging",
+        "protocol",
         "retry",
         "spec",
         "windows.security",

@@ -1,14 +1,11 @@
-"""Blueprint: what a new region is to be, and how to tell a finished one from a half-made one."""
+"""RegionSpec: the size and layout of a new region, and the check whether an existing one is finished."""
 
 import os
-from typing import Literal
 
 import typedshm._native as _native
 from typedshm.errors import RegionCorrupt
 from typedshm.memory.names import Location
-
-Intent = Literal["create", "attach", "open"]
-"""Make a region, join one, or either."""
+from typedshm.memory.protocol import Found
 
 MAGIC = b"TYPEDSHM"
 _STATE = slice(248, 252)  # of a header
@@ -16,17 +13,23 @@ _READY = _native.STATE_READY.to_bytes(4, "little")
 
 
 class RegionSpec:
-    """What a new region is to be: number of slots, bytes of a value, identity and document of its layout.
+    """What a new region is made from.
 
     Attributes
     ----------
+    slots
+        Number of versions it keeps.
+    payload_size
+        Bytes of one value.
+    layout_id, document
+        Identity and description of the values' layout.
     region_size
         Bytes of the whole region.
 
     Raises
     ------
     ValueError
-        There would be too many; so before there is a file.
+        The region would be too large. Raised here, before there is a file.
     """
 
     __slots__ = ("document", "layout_id", "payload_size", "region_size", "slots")
@@ -44,32 +47,37 @@ class RegionSpec:
 
 
 def new_instance() -> int:
-    """Make the number that tells one making of a region from all others: random, and not 0."""
+    """Make a random number other than 0, which tells a region from all others that ever had its name."""
     return int.from_bytes(os.urandom(8), "little") or 1
 
 
-def is_complete(location: Location, mapping: _native.Mapping) -> bool:
-    """Tell whether somebody has finished making the region.
+def content_of(location: Location, mapping: _native.Mapping | None) -> Found:
+    """Tell whether a file or section holds a finished region; `mapping` is None for an empty file.
 
     Raises
     ------
     RegionCorrupt
-        It is a file, and somebody else's data, or only the beginning of a region.
+        It is a file that holds other data, or only the beginning of a region.
     """
+    if mapping is None:
+        return Found.EMPTY
     memory = memoryview(mapping)
     start = bytes(memory[: len(MAGIC)])
     try:
         if _native.region_state(mapping) == _native.STATE_READY:
-            return True
-    except ValueError:  # too short for the lines that every region has
+            return Found.COMPLETE
+    except ValueError:  # shorter than the control block that every region has
         if location.persistent and start == MAGIC and bytes(memory[_STATE]) == _READY:
             raise RegionCorrupt(f"{location}: the file was cut off after {len(memory):,} bytes") from None
     if location.persistent:
         check_magic(location, start)
-    return False
+    return Found.UNFINISHED
 
 
 def check_magic(location: Location, start: bytes) -> None:
     """Refuse a file that does not begin as a region does."""
     if start != MAGIC:
-        raise RegionCorrupt(f"{location}: the file holds something else than a region; it was left as it is")
+        raise RegionCorrupt(
+            f"{location}: the file holds something else than a region (expected {MAGIC!r} at its start, "
+            f"found {start!r}); it was left as it is"
+        )

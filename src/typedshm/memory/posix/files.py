@@ -19,17 +19,21 @@ from collections.abc import Iterator
 from typing import Literal
 
 import typedshm._native as _native
-from typedshm.errors import (
-    RegionCorrupt,
-    RegionExists,
-    RegionFull,
-    RegionNotFound,
-    RegionRefused,
-    TypedshmError,
-)
+from typedshm.errors import RegionFull, RegionRefused, TypedshmError
 from typedshm.memory.names import Location, Scope, directory, locations
 from typedshm.memory.paging import Paging
-from typedshm.memory.spec import MAGIC, Intent, RegionSpec, check_magic, is_complete, new_instance
+from typedshm.memory.protocol import (
+    NO_DIRECTORY,
+    NO_LOCKS,
+    Decision,
+    Found,
+    Intent,
+    decide,
+    no_directory,
+    not_found,
+    refusal,
+)
+from typedshm.memory.spec import MAGIC, RegionSpec, check_magic, content_of, new_instance
 
 assert sys.platform != "win32"
 
@@ -52,7 +56,7 @@ def shared(location: Location, writable: bool) -> Attachment | None:
     Raises
     ------
     RegionRefused
-        Its file is not to be trusted any more.
+        Its file is no longer to be trusted.
     """
     try:
         status = os.stat(location.address, follow_symlinks=False)
@@ -60,14 +64,14 @@ def shared(location: Location, writable: bool) -> Attachment | None:
         return None
     attachment = find(key_of(status, writable))
     if attachment is not None:
-        _trust(location, status)
+        _check_trust(location, status)
     return attachment
 
 
 def attempt(
     location: Location, intent: Intent, spec: RegionSpec | None, paging: Paging, *, writable: bool
 ) -> tuple[Attachment, bool] | None:
-    """Join the region or, with a spec, make it; None while others are in the way. Hold :data:`changes`.
+    """Join the region or, with a `spec`, make it; None while another process is in the way. Hold :data:`changes`.
 
     For what it raises see :mod:`typedshm.memory.lifecycle`.
 
@@ -79,71 +83,58 @@ def attempt(
     fd, fresh = _open_file(location, intent, writable)
     if fd < 0:
         return None
-    held = [fd]
+    owned_fds = [fd]
     try:
-        # a read-only descriptor can take shared locks only; that still keeps makers and leavers away
-        mode = _native.BYTE_EXCLUSIVE if writable else _native.BYTE_SHARED
-        try:
-            if not _native.lock_byte(fd, _native.BIRTH_BYTE, mode):
-                return None
-        except OSError as error:
-            if fresh:
-                os.unlink(location.address)
-            words = "the file system has no locks of open files on single bytes, as network ones may not"
-            raise RegionRefused(error.errno, f"{location} cannot be kept in {location.folder}: {words}") from error
+        if not _lock_birth(location, fd, fresh, writable):
+            return None
         status = os.fstat(fd)
         if status.st_nlink == 0:
-            return None  # somebody took it away between our open and our lock
-        _trust(location, status)
+            return None  # another process removed it between our open and our lock
+        _check_trust(location, status)
         alone = (
             _native.lock_byte(fd, _native.LIFE_BYTE, _native.BYTE_EXCLUSIVE)
             if writable
             else _native.byte_is_free(fd, _native.LIFE_BYTE)
         )
         mapping = None if status.st_size == 0 else _map(location, fd, status.st_size, writable)
-        complete = mapping is not None and is_complete(location, mapping)
-        if complete and (location.persistent or not alone):
-            if intent == "create":
-                raise RegionExists(errno.EEXIST, f"{location} exists already; attach() joins it, open() does either")
-        elif not alone:
-            raise RegionCorrupt(f"{location}: somebody has it open, but it was never completed")
-        elif intent == "attach" or spec is None:
-            raise RegionNotFound(errno.ENOENT, f"{location} does not exist: nobody has it open")
-        elif mapping is not None:
-            # left over by the killed; not made anew in place, since somebody may still look at an array of it
-            try:
-                remove(location, status)
-            except PermissionError as error:
-                words = f"user {status.st_uid}, who left it behind, has to remove it"
-                raise RegionRefused(error.errno, f"{location} cannot be made anew: {words}") from error
+        found = content_of(location, mapping)
+        decision = decide(intent, found, persistent=location.persistent, alone=alone)
+        if decision is Decision.REMAKE:
+            _remove_leftover(location, status)
             return None
-        else:
+        if decision is Decision.MAKE:
+            assert spec is not None
             mapping = _make(location, fd, fresh, spec, paging)
-        assert mapping is not None
-        if complete:
+        elif decision is Decision.JOIN:
+            assert mapping is not None
             paging.apply(location, mapping, fresh=False)
-        if writable and alone and complete:
-            _native.reset_waiting(mapping)
+            if writable and alone:
+                _native.reset_waiting(mapping)
+        else:
+            raise refusal(decision, location)
         _native.lock_byte(fd, _native.LIFE_BYTE, _native.BYTE_SHARED)
-        attachment = FileAttachment(location, held, mapping, paging, writable)
+        created = decision is Decision.MAKE
+        attachment = FileAttachment(location, owned_fds, mapping, paging, writable)
         _native.lock_byte(fd, _native.BIRTH_BYTE, _native.BYTE_FREE)
-        return attachment, not complete
+        return attachment, created
     finally:
-        for left in held:  # which no stake has taken over
+        for left in owned_fds:  # no attachment has taken it over
             os.close(left)
 
 
 def try_unlink(location: Location) -> Literal[True] | None:
-    """Take the name away; None while others are in the way."""
+    """Remove the name; None while another process is in the way."""
     try:
         with changes:
             return _try_unlink(location)
-    except FileNotFoundError:
-        raise RegionNotFound(errno.ENOENT, f"{location} does not exist") from None
     except TypedshmError:
         raise
+    except FileNotFoundError as error:
+        if _lacks_directory(location):
+            raise no_directory(location) from error
+        raise not_found(location) from error
     except OSError as error:
-        raise RegionRefused(error.errno, f"{location} cannot be removed: {error.strerror}") from error
+        raise _refused(location, "removed", error) from error
 
 
 def _try_unlink(location: Location) -> Literal[True] | None:
@@ -151,14 +142,15 @@ def _try_unlink(location: Location) -> Literal[True] | None:
         fd = os.open(location.address, os.O_RDONLY | CAREFULLY)
     except FileNotFoundError:
         raise
-    except OSError:
-        if location.persistent:
+    except OSError as error:
+        if location.persistent or error.errno in TOO_MANY_FILES:
             raise
-        os.unlink(location.address)  # a link, a file we may not read: nothing that anybody could have open as a region
+        os.unlink(location.address)  # a link, or a file that we may not read: no process can have it open as a region
         return True
     try:
         status = os.fstat(fd)
         if location.persistent:
+            _check_trust(location, status)
             check_magic(location, os.read(fd, len(MAGIC)))
         # Everyone who removes a file holds its birth byte and looks again whether the name still leads to it: what has
         # been made under the name meanwhile is not theirs to remove.
@@ -170,7 +162,7 @@ def _try_unlink(location: Location) -> Literal[True] | None:
 
 
 def existing(scope: Scope, kind: str = "region") -> Iterator[Location]:
-    """Every place of a scope and kind that has a file, in order of their names."""
+    """List the regions or mutexes of a scope that have a file, in the order of their names."""
     folder = directory(scope)
     try:
         return locations(os.listdir(folder) if os.path.isdir(folder) else [], scope, kind)  # which some containers lack
@@ -181,7 +173,7 @@ def existing(scope: Scope, kind: str = "region") -> Iterator[Location]:
 
 
 def state(location: Location) -> str:
-    """Say how it comes that something is at the place."""
+    """Explain why the name is in use."""
     try:
         fd = os.open(location.address, os.O_RDONLY | CAREFULLY)
     except OSError as error:
@@ -196,25 +188,46 @@ def state(location: Location) -> str:
 
 
 def discard(location: Location) -> None:
-    """Take away what is at the place, whatever it is."""
+    """Remove whatever has the name."""
     with contextlib.suppress(OSError):
         os.unlink(location.address)
 
 
 def sweep(scope: Scope = "user") -> int:
-    """Remove what killed processes left behind: files of named regions that nobody has open. Returns how many."""
+    """Remove the files of named regions that nobody has open, left behind by killed processes. Returns how many."""
     removed = 0
     for kind in ("region", "mutex"):
         for left in existing(scope, kind):
             with contextlib.suppress(OSError), changes:
                 fd = os.open(left.address, os.O_RDWR | CAREFULLY)
                 status = os.fstat(fd)
-                if not stat.S_ISREG(status.st_mode):  # nothing of ours
+                if not stat.S_ISREG(status.st_mode):  # not ours
                     os.close(fd)
                     continue
                 leave(left, fd, patience=0)
                 removed += status.st_nlink > 0 and not os.path.exists(left.address)
     return removed
+
+
+def _lock_birth(location: Location, fd: int, fresh: bool, writable: bool) -> bool:
+    # a read-only descriptor can take shared locks only; that still keeps makers and leavers away
+    mode = _native.BYTE_EXCLUSIVE if writable else _native.BYTE_SHARED
+    try:
+        return _native.lock_byte(fd, _native.BIRTH_BYTE, mode)
+    except OSError as error:
+        if fresh:
+            os.unlink(location.address)
+        raise RegionRefused(error.errno, f"{location} cannot be kept in {location.folder}: {NO_LOCKS}") from error
+
+
+def _remove_leftover(location: Location, status: os.stat_result) -> None:
+    try:
+        remove(location, status)
+    except FileNotFoundError:
+        pass  # somebody else was faster
+    except PermissionError as error:
+        words = f"user {status.st_uid}, who left it behind, has to remove it"
+        raise RegionRefused(error.errno, f"{location} cannot be made anew: {words}") from error
 
 
 def _map(location: Location, fd: int, size: int, writable: bool) -> _native.Mapping:
@@ -224,67 +237,80 @@ def _map(location: Location, fd: int, size: int, writable: bool) -> _native.Mapp
         if error.errno != errno.ENOMEM:
             raise
         raise RegionFull(
-            error.errno, f"{location} has {size:,} bytes, which this process has no room to map"
+            error.errno, f"{location} has {size:,} bytes, more than this process has free addresses or memory to map"
         ) from error
 
 
-def _open_file(location: Location, intent: str, writable: bool) -> tuple[int, bool]:
-    """Open or create the file, and tell which; -1 if it came or went while we tried."""
+def _open_file(location: Location, intent: Intent, writable: bool) -> tuple[int, bool]:
+    """Open or create the file. Returns its descriptor, or -1 if it appeared meanwhile; and True if we created it."""
     flags = (os.O_RDWR if writable else os.O_RDONLY) | CAREFULLY
+    hint = "; readonly=True may be" if intent == "attach" and writable else ""
     try:
         return os.open(location.address, flags), False
-    except FileNotFoundError:
-        if intent == "attach":
-            raise RegionNotFound(errno.ENOENT, f"{location} does not exist") from None
+    except FileNotFoundError as error:
+        if _lacks_directory(location):
+            raise no_directory(location) from error
+        decision = decide(intent, Found.NOTHING, persistent=location.persistent, alone=True)
+        if decision is not Decision.MAKE:
+            raise refusal(decision, location) from None
     except OSError as error:
-        raise _refused(location, error, writable) from error
+        raise _refused(location, "opened", error, hint) from error
     try:
         fd = os.open(location.address, flags | os.O_CREAT | os.O_EXCL, location.mode)
     except FileExistsError:
         return -1, False
     except OSError as error:
-        raise _refused(location, error, writable) from error
+        raise _refused(location, "created", error) from error
     try:
         os.fchmod(fd, location.mode)  # whatever the umask says
     except OSError as error:
         os.close(fd)
         os.unlink(location.address)
-        raise _refused(location, error, writable) from error
+        raise _refused(location, "created", error) from error
     return fd, True
 
 
-def _refused(location: Location, error: OSError, writable: bool) -> OSError:
+def _lacks_directory(location: Location) -> bool:
+    return location.persistent and not os.path.isdir(location.folder)
+
+
+def _refused(location: Location, action: str, error: OSError, hint: str = "") -> OSError:
+    """Turn an error of the system into ours. `hint`: what may be permitted instead."""
     if error.errno in TOO_MANY_FILES:
-        return RegionFull(error.errno, f"{location} cannot be opened: {too_many_files()}")
+        return RegionFull(error.errno, f"{location} cannot be {action}: {too_many_files()}")
     if error.errno == errno.ENOENT:
-        return RegionNotFound(error.errno, f"{location}: no such directory as {location.folder!r}")
-    words = {
-        errno.ELOOP: "a symbolic link stands under that name",
-        errno.EISDIR: "a directory stands under that name",
-        errno.EACCES: "not permitted" + ("; readonly=True may be" if writable else ""),
+        return no_directory(location)
+    reason = {
+        errno.ELOOP: "a symbolic link has that name",
+        errno.EISDIR: "a directory has that name",
+        errno.ENOTDIR: NO_DIRECTORY,
+        errno.EACCES: f"not permitted{hint}",
     }.get(error.errno or 0, error.strerror)
-    return RegionRefused(error.errno, f"{location} cannot be opened: {words}")
+    return RegionRefused(error.errno, f"{location} cannot be {action}: {reason}")
 
 
-def _trust(location: Location, status: os.stat_result) -> None:
+def _check_trust(location: Location, status: os.stat_result) -> None:
+    """Refuse what is no file, and under a guessable name, a file that is or may be another user's work."""
     problem = None
     if not stat.S_ISREG(status.st_mode):
         problem = "it is not a regular file"
-    elif not location.persistent and status.st_nlink != 1:
+    elif location.persistent:
+        return
+    elif status.st_nlink != 1:
         problem = "its file has a second name"
-    elif not location.persistent and location.scope == "user" and status.st_uid != os.geteuid():
-        problem = f"it belongs to user {status.st_uid}"
-    elif not location.persistent and location.scope == "user" and status.st_mode & 0o022:
-        problem = "others may write to it"
+    elif location.scope == "user" and status.st_uid != os.geteuid():
+        problem = f"its file belongs to user {status.st_uid}"
+    elif location.scope == "user" and status.st_mode & 0o022:
+        problem = "others may write to its file"
     if problem:
-        raise RegionRefused(errno.EPERM, f"{location} is not to be trusted: {problem}")
+        raise RegionRefused(errno.EPERM, f"{location} cannot be trusted: {problem}")
 
 
 def _make(location: Location, fd: int, fresh: bool, spec: RegionSpec, paging: Paging) -> _native.Mapping:
     size = spec.region_size
     try:
         try:
-            os.pwrite(fd, MAGIC, 0)  # first, so that a half-made file can be told from somebody's data
+            os.pwrite(fd, MAGIC, 0)  # first, so that an unfinished file can be told from other data
         except OSError as error:
             if error.errno != errno.EINVAL:
                 raise
@@ -304,10 +330,10 @@ def _make(location: Location, fd: int, fresh: bool, spec: RegionSpec, paging: Pa
         if fresh or not location.persistent:
             remove(location, os.fstat(fd))
         else:
-            os.ftruncate(fd, 0)  # it was there before us, empty
+            os.ftruncate(fd, 0)  # it existed before, empty
         if isinstance(error, TypedshmError):
             raise
-        if isinstance(error, ValueError):  # somebody cut it short meanwhile
+        if isinstance(error, ValueError):  # the file was cut short meanwhile
             raise lost(location) from error
         raise RegionFull(
             error.errno,

@@ -29,29 +29,33 @@ from dataclasses import dataclass
 from typing import Literal, NoReturn
 
 import typedshm._native as _native
-from typedshm.errors import (
-    RegionCorrupt,
-    RegionExists,
-    RegionFull,
-    RegionNotFound,
-    RegionRefused,
-    Timeout,
-    TypedshmError,
-)
+from typedshm.errors import RegionFull, RegionRefused, TypedshmError
 from typedshm.memory.names import Location, Scope, locations
 from typedshm.memory.paging import Paging
-from typedshm.memory.retry import OPEN_TIMEOUT
-from typedshm.memory.spec import MAGIC, Intent, RegionSpec, check_magic, is_complete, new_instance
+from typedshm.memory.protocol import (
+    NO_DIRECTORY,
+    NO_LOCKS,
+    Decision,
+    Found,
+    Intent,
+    decide,
+    decide_section,
+    no_directory,
+    not_found,
+    refusal,
+)
+from typedshm.memory.retry import OPEN_TIMEOUT, timed_out
+from typedshm.memory.spec import MAGIC, RegionSpec, check_magic, content_of, new_instance
 
 assert sys.platform == "win32"
 
-from typedshm.memory.attachment import Attachment, find  # noqa: E402
+from typedshm.memory.attachment import Attachment, find, lost  # noqa: E402
 from typedshm.memory.windows.attachment import SectionAttachment  # noqa: E402
 from typedshm.memory.windows.security import check_owner, descriptor  # noqa: E402
 
 _ENTRY_SIZE = 4096
 _NO_ROOM = {8, 14, 112, 1455}  # not enough memory, out of memory, disk full, commitment limit
-_NO_DIRECTORY = 3
+_PATH_NOT_FOUND = 3
 _OTHER_KIND = 6
 _DENIED = 5
 _EXCLUSIVE, _SHARED = _native.BYTE_EXCLUSIVE, _native.BYTE_SHARED
@@ -62,12 +66,13 @@ def shared(location: Location, writable: bool) -> Attachment | None:
     """Return the attachment that this process has to the region already. Hold :data:`changes`."""
     with contextlib.suppress(OSError):
         if location.persistent:
-            fd, _ = _open_file(location, "look", False)
+            fd, _ = _open_file(location, "attach", False)
             try:
-                return find(_key_of_file(msvcrt.get_osfhandle(fd), writable))
+                return find(_key_of_file(msvcrt.get_osfhandle(fd), writable)) if fd >= 0 else None
             finally:
                 os.close(fd)
-        if instance := _Entry.find(location, writable=False).instance:
+        entry = _Entry.find(location, writable=False)
+        if entry is not None and (instance := entry.instance):
             return find((location.address, instance, writable))
     return None
 
@@ -75,7 +80,7 @@ def shared(location: Location, writable: bool) -> Attachment | None:
 def attempt(
     location: Location, intent: Intent, spec: RegionSpec | None, paging: Paging, *, writable: bool
 ) -> tuple[Attachment, bool] | None:
-    """Join the region or, with a spec, make it; None while others are in the way. Hold :data:`changes`.
+    """Join the region or, with a `spec`, make it; None while another process is in the way. Hold :data:`changes`.
 
     For what it raises see :mod:`typedshm.memory.lifecycle`.
 
@@ -84,56 +89,52 @@ def attempt(
     Attachment, bool
         The second is True if the region was made.
     """
-    with _told(location, intent, spec.region_size if spec else 0):
+    hint = "; readonly=True may be" if intent == "attach" and writable else ""
+    with _translated_errors(location, "opened", spec.region_size if spec else 0, hint):
         if location.persistent:
             return _attempt_file(location, intent, spec, paging, writable)
         if spec is None:
-            return _join(location, paging, writable), False
+            return _attempt_section(location, intent, None, paging, writable)
         with _Birth(location):
-            entry = _Entry.make(location)
-            if intent == "create" and _data_section(location, entry, writable=False) is not None:
-                raise _exists(location)
-            attachment = _join_present(location, entry, paging, writable=True)
-            if attachment is None:
-                return _make(location, entry, spec, paging), True
-            return attachment, False
+            return _attempt_section(location, intent, spec, paging, writable)
 
 
 def try_unlink(location: Location) -> Literal[True] | None:
-    """Take the name away; None while others are in the way."""
-    with _told(location, "unlink"):
+    """Remove the name; None while another process is in the way."""
+    with _translated_errors(location, "removed"):
         if location.persistent:
             return _try_unlink_file(location)
         with _Birth(location):
             entry = _Entry.find(location, writable=True)
-            if _data_section(location, entry, writable=False) is None:
-                raise _not_found(location)
+            if entry is None or _data_section(location, entry, writable=False) is None:
+                raise not_found(location)
             entry.instance = 0
             return True
 
 
 def sweep(scope: Scope = "user") -> int:
-    """Nothing: the kernel does it."""
+    """Do nothing: the kernel removes what killed processes left behind."""
     del scope
     return 0
 
 
 def existing(scope: Scope, kind: str = "region") -> Iterator[Location]:
-    """Every region or mutex of a scope that somebody has open, in order of their names."""
+    """List the regions or mutexes of a scope that a process has open, in the order of their names."""
     for location in locations(_native.object_names(scope == "machine"), scope, kind):
         with contextlib.suppress(OSError):
-            if _data_section(location, _Entry.find(location, writable=False), writable=False) is not None:
+            entry = _Entry.find(location, writable=False)
+            if entry is not None and _data_section(location, entry, writable=False) is not None:
                 yield location
 
 
 def state(location: Location) -> str:
-    """Say how it comes that something is at the place."""
+    """Explain why the name is in use."""
     del location
     return "still open: close() was not called"
 
 
 def discard(location: Location) -> None:
-    """Take away what is at the place, as far as that can be done to what others have open."""
+    """Remove whatever has the name; what other processes have open lives on without it."""
     with contextlib.suppress(OSError):
         try_unlink(location)
 
@@ -143,7 +144,7 @@ def discard(location: Location) -> None:
 
 @dataclass
 class _Entry:
-    """The section that says which instance of a region is the present one, and the mode it was made with."""
+    """The section that names the current instance of a region, and the mode that the region was made with."""
 
     section: _native.Section
     mapping: _native.Mapping
@@ -157,8 +158,13 @@ class _Entry:
         return entry
 
     @classmethod
-    def find(cls, location: Location, *, writable: bool) -> "_Entry":
-        return cls._trusted(location, _native.Section(location.address, writable=writable), writable=writable)
+    def find(cls, location: Location, *, writable: bool) -> "_Entry | None":
+        """Open the section; None if there is none."""
+        try:
+            section = _native.Section(location.address, writable=writable)
+        except FileNotFoundError:
+            return None
+        return cls._trusted(location, section, writable=writable)
 
     @classmethod
     def _trusted(cls, location: Location, section: _native.Section, *, writable: bool) -> "_Entry":
@@ -183,35 +189,39 @@ def _data_name(location: Location, instance: int) -> str:
 
 
 def _data_section(location: Location, entry: _Entry, *, writable: bool) -> _native.Section | None:
-    """Open the present instance; None if there is none."""
+    """Open the current instance; None if there is none."""
     while (instance := entry.instance) != 0:
         try:
             section = _native.Section(_data_name(location, instance), writable=writable)
         except FileNotFoundError:
             if entry.instance == instance:
-                return None  # everybody has left it, or been killed
-            continue  # a new one has come, perhaps while we read the number, which 32-bit processes do by halves
+                return None  # every process has left it, or was killed
+            continue  # there is a new one, perhaps since we read the number, which 32-bit processes do by halves
         check_owner(location, section)
         return section
     return None
 
 
-def _join_present(location: Location, entry: _Entry, paging: Paging, *, writable: bool) -> SectionAttachment | None:
-    section = _data_section(location, entry, writable=writable)
-    if section is None:
-        return None
-    mapping = _native.Mapping(section.handle, 0, writable)
-    if not is_complete(location, mapping):
-        raise RegionCorrupt(f"{location}: somebody has it open, but it was never completed")
+def _attempt_section(
+    location: Location, intent: Intent, spec: RegionSpec | None, paging: Paging, writable: bool
+) -> tuple[Attachment, bool]:
+    """Open the current instance or, with a `spec` and while nobody else does, make one."""
+    entry = _Entry.find(location, writable=False) if spec is None else _Entry.make(location)
+    section = None if entry is None else _data_section(location, entry, writable=writable)
+    mapping = None if section is None else _native.Mapping(section.handle, 0, writable)
+    found = Found.NOTHING if mapping is None else content_of(location, mapping)
+    decision = decide_section(intent, found)
+    if decision is Decision.MAKE:
+        assert entry is not None
+        assert spec is not None
+        return _make(location, entry, spec, paging), True
+    if decision is not Decision.JOIN:
+        raise refusal(decision, location)
+    assert entry is not None
+    assert section is not None
+    assert mapping is not None
     paging.apply(location, mapping, fresh=False)
-    return _attachment(location, entry, section, mapping, paging, writable=writable)
-
-
-def _join(location: Location, paging: Paging, writable: bool) -> SectionAttachment:
-    attachment = _join_present(location, _Entry.find(location, writable=False), paging, writable=writable)
-    if attachment is None:
-        raise _not_found(location)
-    return attachment
+    return _attachment(location, entry, section, mapping, paging, writable=writable), False
 
 
 def _make(location: Location, entry: _Entry, spec: RegionSpec, paging: Paging) -> SectionAttachment:
@@ -242,71 +252,89 @@ def _attachment(
 
 
 class _Birth(_native.Guard):
-    """Keep others from making or unlinking the region meanwhile."""
+    """Held while a region is made or unlinked, so that nobody else does either meanwhile."""
 
     def __init__(self, location: Location) -> None:
-        self._place = location
+        self._location = location
         mode = 0o666 if location.scope == "machine" else 0o600  # who may open the region is decided by its own rights
         mutex = _native.KernelMutex(f"{location.address}!birth", descriptor(mode, synchronisation=True))
         super().__init__(mutex, OPEN_TIMEOUT)
 
     def _fail(self, what: str) -> NoReturn:
-        words = f"{self._place}: somebody else has been making it for {OPEN_TIMEOUT:g} s ({what})"
-        raise Timeout(errno.ETIMEDOUT, words)
+        del what
+        raise timed_out(self._location, OPEN_TIMEOUT)
 
 
 # ---- regions in files ----------------------------------------------------------------------------------------------
 
 
 def _attempt_file(
-    location: Location, intent: str, spec: RegionSpec | None, paging: Paging, writable: bool
+    location: Location, intent: Intent, spec: RegionSpec | None, paging: Paging, writable: bool
 ) -> tuple[Attachment, bool] | None:
-    """Open the file and join or make the region in it; None if others are in the way."""
+    """Open the file and join or make the region in it; None while another process is in the way."""
     fd, fresh = _open_file(location, intent, writable)
     if fd < 0:
         return None
-    held = [fd]
+    owned_fds = [fd]
     try:
         handle = msvcrt.get_osfhandle(fd)
-        if not _native.lock_byte(handle, _native.BIRTH_BYTE, _EXCLUSIVE if writable else _SHARED):
+        if not _lock_birth(location, handle, fresh, writable):
             return None
         if not _is_at(location, handle):
-            return None  # somebody took it away between our open and our lock
+            return None  # another process removed it between our open and our lock
         alone = writable and _native.lock_byte(handle, _native.LIFE_BYTE, _EXCLUSIVE)
         mapped = _map(fd, writable)
-        complete = mapped is not None and is_complete(location, mapped[1])
-        if complete:
-            if intent == "create":
-                raise _exists(location)
-        elif intent == "attach" or spec is None:
-            raise _not_found(location)
-        elif not alone:
-            raise RegionCorrupt(f"{location}: somebody has it open, but it was never completed")
-        elif mapped is not None:  # left half made by the killed
-            del mapped
-            _remove_file(location)
+        found = content_of(location, None if mapped is None else mapped[1])
+        decision = decide(intent, found, persistent=True, alone=alone)
+        if decision is Decision.REMAKE:
+            del mapped  # what is mapped cannot be deleted
+            _remove_leftover(location)
             return None
-        else:
-            mapped = _fill(location, fd, fresh, spec, paging)
-        assert mapped is not None
-        section, mapping = mapped
-        if complete:
+        if decision is Decision.MAKE:
+            assert spec is not None
+            section, mapping = _fill(location, fd, fresh, spec, paging)
+        elif decision is Decision.JOIN:
+            assert mapped is not None
+            section, mapping = mapped
             paging.apply(location, mapping, fresh=False)
-        if alone and complete:
-            _native.reset_waiting(mapping)
+            if alone:
+                _native.reset_waiting(mapping)
+        else:
+            raise refusal(decision, location)
         _native.lock_byte(handle, _native.LIFE_BYTE, _SHARED)
         writer = None
         if writable:
             events = "Global\\typedshm-file-{:x}-{:x}".format(*_native.file_identity(handle))
             writer = events, descriptor(location.mode, synchronisation=True), handle
+        created = decision is Decision.MAKE
         attachment = SectionAttachment(location, section, mapping, paging, writer, fd)
         attachment.register(_key_of_file(handle, writable))
-        held.clear()
+        owned_fds.clear()
         _native.lock_byte(handle, _native.BIRTH_BYTE, _native.BYTE_FREE)
-        return attachment, not complete
+        return attachment, created
     finally:
-        for left in held:  # which no stake has taken over
+        for left in owned_fds:  # no attachment has taken it over
             os.close(left)
+
+
+def _lock_birth(location: Location, handle: int, fresh: bool, writable: bool) -> bool:
+    # a read-only handle asks for a shared lock, as on POSIX systems; that still keeps makers away
+    try:
+        return _native.lock_byte(handle, _native.BIRTH_BYTE, _EXCLUSIVE if writable else _SHARED)
+    except OSError as error:
+        if fresh:
+            _remove_file(location)
+        raise RegionRefused(error.errno, f"{location} cannot be kept in {location.folder}: {NO_LOCKS}") from error
+
+
+def _remove_leftover(location: Location) -> None:
+    try:
+        _remove_file(location)
+    except FileNotFoundError:
+        pass  # somebody else was faster
+    except PermissionError as error:
+        words = f"its file, which was left behind unfinished, cannot be removed: {error.strerror}"
+        raise RegionRefused(error.errno, f"{location} cannot be made anew: {words}") from error
 
 
 def _key_of_file(handle: int, writable: bool) -> Hashable:
@@ -314,36 +342,57 @@ def _key_of_file(handle: int, writable: bool) -> Hashable:
     return *_native.file_identity(handle), writable
 
 
-def _open_file(location: Location, intent: str, writable: bool) -> tuple[int, bool]:
-    """Open or create the file, and tell which; returns a descriptor, -1 if the file came while we tried."""
-    fresh = False
+def _open_file(location: Location, intent: Intent, writable: bool) -> tuple[int, bool]:
+    """Open or create the file. Returns its descriptor, or -1 if it appeared meanwhile; and True if we created it."""
+    try:
+        return _open_existing(location, writable), False
+    except FileNotFoundError:
+        decision = decide(intent, Found.NOTHING, persistent=True, alone=True)
+        if decision is not Decision.MAKE:
+            raise refusal(decision, location) from None
+    try:
+        handle = _native.open_file(location.address, True, True, descriptor(location.mode))
+    except FileExistsError:
+        return -1, False
+    return _regular(location, handle, writable=True), True
+
+
+def _open_existing(location: Location, writable: bool) -> int:
+    """Open the file; returns its descriptor."""
     try:
         handle = _native.open_file(location.address, writable, False, "")
     except FileNotFoundError as error:
-        if error.winerror == _NO_DIRECTORY:
-            words = f"{location}: no such directory as {location.folder!r}"
-            raise RegionNotFound(errno.ENOENT, words) from None
-        if intent not in ("create", "open"):
-            raise _not_found(location) from None
-        try:
-            handle = _native.open_file(location.address, True, True, descriptor(location.mode))
-        except FileExistsError:
-            return -1, False
-        fresh = True
+        if error.winerror != _PATH_NOT_FOUND:
+            raise
+        if _leads_through_a_file(location.folder):
+            raise RegionRefused(errno.ENOTDIR, f"{location} cannot be opened: {NO_DIRECTORY}") from error
+        raise no_directory(location) from error
+    return _regular(location, handle, writable=writable)
+
+
+def _leads_through_a_file(folder: str) -> bool:
+    """Tell why Windows finds no directory, which has the same error for one that is missing and one that is a file."""
+    while not os.path.lexists(folder) and os.path.dirname(folder) != folder:
+        folder = os.path.dirname(folder)
+    return os.path.lexists(folder) and not os.path.isdir(folder)
+
+
+def _regular(location: Location, handle: int, *, writable: bool) -> int:
+    """Make a descriptor of a handle, and refuse what is no regular file."""
     fd = msvcrt.open_osfhandle(handle, os.O_BINARY | (os.O_RDWR if writable else os.O_RDONLY))
     status = os.fstat(fd)
     if stat.S_ISREG(status.st_mode) and not status.st_file_attributes & stat.FILE_ATTRIBUTE_REPARSE_POINT:
-        return fd, fresh
+        return fd
     os.close(fd)
     if stat.S_ISREG(status.st_mode):
-        raise RegionRefused(errno.ELOOP, f"{location} cannot be opened: a symbolic link stands under that name")
-    raise RegionRefused(errno.EPERM, f"{location} is not to be trusted: it is not a regular file")
+        raise RegionRefused(errno.ELOOP, f"{location} cannot be opened: a symbolic link has that name")
+    raise RegionRefused(errno.EPERM, f"{location} cannot be trusted: it is not a regular file")
 
 
 def _is_at(location: Location, handle: int) -> bool:
     """Tell whether the path still leads to the file."""
     try:
-        fd, _ = _open_file(location, "look", False)
+        fd = _open_existing(location, writable=False)
     except OSError:
         return False
     same = _native.file_identity(msvcrt.get_osfhandle(fd)) == _native.file_identity(handle)
@@ -367,23 +416,25 @@ def _fill(
     _delete_removed(location)
     section = mapping = None
     try:
-        os.write(fd, MAGIC)  # first, so that a half-made file can be told from somebody's data
+        os.write(fd, MAGIC)  # first, so that an unfinished file can be told from other data
         section = _native.Section("", size, file=msvcrt.get_osfhandle(fd))
         mapping = _native.Mapping(section.handle, size, True)
         paging.apply(location, mapping, fresh=True)
+        spec.build(mapping, new_instance())
+        if mapping.lost:
+            raise lost(location)
     except OSError:
         del section, mapping  # what is mapped can neither be deleted nor cut short
         if fresh:
             _remove_file(location)
         else:
-            os.ftruncate(fd, 0)  # it was there before us, empty
+            os.ftruncate(fd, 0)  # it existed before, empty
         raise
-    spec.build(mapping, new_instance())
     return section, mapping
 
 
 def _try_unlink_file(location: Location) -> Literal[True] | None:
-    fd, _ = _open_file(location, "unlink", False)
+    fd = _open_existing(location, writable=False)
     try:
         handle = msvcrt.get_osfhandle(fd)
         check_magic(location, os.read(fd, len(MAGIC)))
@@ -422,41 +473,45 @@ def _delete_removed(location: Location) -> None:
 # ---- errors --------------------------------------------------------------------------------------------------------
 
 
-def _not_found(location: Location) -> RegionNotFound:
-    return RegionNotFound(
-        errno.ENOENT, f"{location} does not exist" + ("" if location.persistent else ": nobody has it open")
-    )
-
-
-def _exists(location: Location) -> RegionExists:
-    return RegionExists(errno.EEXIST, f"{location} exists already; attach() joins it, open() does either")
-
-
 @contextlib.contextmanager
-def _told(location: Location, intent: str, size: int = 0) -> Generator[None, None, None]:
-    """Turn the system's errors into ours, which say what was asked of which region."""
+def _translated_errors(location: Location, action: str, size: int = 0, hint: str = "") -> Generator[None, None, None]:
+    """Turn the system's errors into ours.
+
+    Parameters
+    ----------
+    location, action
+        What could not be "opened" or "removed".
+    size
+        Bytes of the region that was to be made, if any.
+    hint
+        What may be permitted instead.
+    """
     try:
         yield
     except TypedshmError:
         raise
     except FileNotFoundError as error:
-        raise _not_found(location) from error
+        raise not_found(location) from error
     except OSError as error:
         if error.winerror in _NO_ROOM or error.errno == errno.ENOMEM:
-            where = f"the disk of {location.folder!r} is" if location.persistent else "memory and paging file are"
-            raise RegionFull(error.errno, f"{location} needs {size:,} bytes, but {where} full") from error
-        words = error.strerror
+            raise _full(location, action, size, error) from error
+        reason = error.strerror
         if error.winerror == _OTHER_KIND:
-            words = "an object of another kind has that name"
+            reason = "an object of another kind has that name"
         elif error.winerror == _DENIED and location.persistent and os.path.isdir(location.address):
-            words = "a directory stands under that name"
+            reason = "a directory has that name"
         elif error.winerror == _DENIED:
-            words = "not permitted"
-            if intent == "attach":
-                words += "; readonly=True may be"
-            elif location.scope == "machine" and not location.persistent:
-                words += (
+            reason = f"not permitted{hint}"
+            if size and location.scope == "machine" and not location.persistent:
+                reason += (
                     "; to make regions for the whole machine takes the right to create global objects "
                     "(SeCreateGlobalPrivilege), which services and administrators have"
                 )
-        raise RegionRefused(error.errno, f"{location} cannot be opened: {words}") from error
+        raise RegionRefused(error.errno, f"{location} cannot be {action}: {reason}") from error
+
+
+def _full(location: Location, action: str, size: int, error: OSError) -> RegionFull:
+    if not size:
+        return RegionFull(error.errno, f"{location} cannot be {action}: this process has not enough memory to map it")
+    where = f"the disk of {location.folder!r} is" if location.persistent else "memory and paging file are"
+    return RegionFull(error.errno, f"{location} needs {size:,} bytes, but {where} full")
