@@ -40,7 +40,7 @@ class LayoutMismatch(TypedshmError, TypeError):
 
 
 class NameRefused(TypedshmError, ValueError):
-    """A name that cannot name a region: empty, no valid Unicode, no path, or too long once written as a file name."""
+    """A name that no region can have: empty, not valid Unicode, not a path, or too long once encoded as a file name."""
 
 
 class RegionExists(TypedshmError, FileExistsError):

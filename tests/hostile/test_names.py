@@ -114,10 +114,13 @@ REFUSED = {"empty": "", "300 letters": "x" * 300, "100 ideographs": "日" * 100,
 @pytest.mark.parametrize("name", REFUSED.values(), ids=REFUSED)
 def test_names_that_cannot_be_are_refused(name):
     for verb in (*verbs(name), lambda: typedshm.NamedMutex(name)):
-        with pytest.raises(typedshm.NameRefused, match=r"expected 1 to \d+ bytes .*, found \d+") as caught:
+        with pytest.raises(
+            typedshm.NameRefused,
+            match=r"expected at (most \d+ bytes .*, found \d+; choose|least one character, found none)",
+        ) as caught:
             verb()
         assert isinstance(caught.value, ValueError)
-        assert len(str(caught.value)) < 200
+        assert len(str(caught.value)) < 250
 
 
 @pytest.mark.parametrize("name", ["\ud800", "car\udcff", "\udc00\ud800"], ids=ascii)
@@ -205,7 +208,7 @@ def test_paths_that_cannot_be_are_refused(tmp_path, name):
     with typedshm.create(tmp_path / "car", Byte) as region:
         region.write(Byte(n=1))
     for verb in verbs(tmp_path / name):
-        with pytest.raises(typedshm.NameRefused, match="expected one that a file can have") as caught:
+        with pytest.raises(typedshm.NameRefused, match="expected a path that a file can have") as caught:
             verb()
         assert "\0" not in str(caught.value)
     assert os.listdir(tmp_path) == ["car"]

@@ -69,7 +69,7 @@ def test_modes_and_scopes_whatever_the_umask_says(tmp_path):
 
 @pytest.mark.parametrize("mode", [0o622, 0o602, 0o660, 0o666])
 def test_others_may_not_write_to_what_is_the_users(mode):
-    with pytest.raises(ValueError, match=rf"mode {mode:#o} lets other users write; that takes scope='machine'"):
+    with pytest.raises(ValueError, match=rf"mode {mode:#o} lets other users write; that requires scope='machine'"):
         typedshm.create("car", Car, mode=mode)
 
 
