@@ -12,8 +12,9 @@ from typedshm.errors import RegionNotFound
 from typedshm.memory.attachment import Handle, changes
 from typedshm.memory.names import Location, Scope
 from typedshm.memory.paging import Paging
+from typedshm.memory.protocol import Intent
 from typedshm.memory.retry import OPEN_TIMEOUT, retry
-from typedshm.memory.spec import Intent, RegionSpec
+from typedshm.memory.spec import RegionSpec
 
 if sys.platform == "win32":
     from typedshm.memory.windows import sections as _system
