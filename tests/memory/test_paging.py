@@ -1,4 +1,4 @@
-"""Pages that are had early, locked or huge; and what is said, and left, where the system refuses."""
+"""Prefaulted, locked and huge pages; and the errors where the system refuses, which leave nothing behind."""
 
 import contextlib
 import gc
@@ -201,7 +201,7 @@ def test_locking_beyond_the_limit_says_which_limit_and_leaves_nothing(tmp_path_f
         said, left, files = child.join()
     assert len(said) == 5
     for words in said:
-        assert re.search(r"locked in memory: 18,\d+,\d+ bytes are to be locked.* 65,536 bytes .*RLIMIT_MEMLOCK", words)
+        assert re.search(r"locked in memory: the region has 18,\d+,\d+ bytes.* 65,536 bytes .*RLIMIT_MEMLOCK", words)
         assert "limits.conf" in words
     assert left == files == []
 
@@ -273,7 +273,7 @@ def test_huge_pages_are_refused_in_files_on_disks(tmp_path):
     kind = subprocess.run(["stat", "-f", "-c", "%T", tmp_path], capture_output=True, text=True, check=True).stdout
     if kind.strip() in ("tmpfs", "hugetlbfs"):
         pytest.skip("temporary files are in memory here")
-    with pytest.raises(typedshm.RegionRefused, match="file system of the kind"):
+    with pytest.raises(typedshm.RegionRefused, match="file system of type"):
         typedshm.create(tmp_path / "frames", Frame, huge_pages=True)
     assert list(tmp_path.iterdir()) == []
 
