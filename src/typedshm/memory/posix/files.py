@@ -1,13 +1,14 @@
 """Named bytes on POSIX systems.
 
-A named region lives while somebody has it open. POSIX has no such thing, so it is made of a file in ``/dev/shm`` and
-two bytes that the kernel locks and frees when their holder dies, however it dies:
+A named region lives while a process has it open. POSIX has no such object, so a region is a file in ``/dev/shm`` with
+locks on two of its bytes, which the kernel frees when their holder dies in any way:
 
-- the *life* byte is held shared by everyone who has the region open. Whoever gets it exclusively knows that nobody
-  else is there: the file is fresh, or left over by processes that were killed, and may be made anew;
-- the *birth* byte is held while a region is made, joined or left, so that those three never overlap.
+- the *life* byte is locked shared by every process that has the region open. A process that gets it exclusively is
+  alone: the file is new, or left behind by killed processes, and may be replaced;
+- the *birth* byte is locked while a process makes, joins or leaves the region, so that those three never overlap.
 
-A region made under a ``pathlib.Path`` is the same, except that its file stays when everybody has left.
+A file-backed region is the same, except that its file stays when the last process leaves. What a process does with
+what it finds is decided in :mod:`typedshm.memory.protocol`.
 """
 
 import contextlib
@@ -165,7 +166,7 @@ def existing(scope: Scope, kind: str = "region") -> Iterator[Location]:
     """List the regions or mutexes of a scope that have a file, in the order of their names."""
     folder = directory(scope)
     try:
-        return locations(os.listdir(folder) if os.path.isdir(folder) else [], scope, kind)  # which some containers lack
+        return locations(os.listdir(folder) if os.path.isdir(folder) else [], scope, kind)  # some containers have none
     except OSError as error:
         if error.errno in TOO_MANY_FILES:
             raise RegionFull(error.errno, f"{folder} cannot be listed: {too_many_files()}") from error
@@ -177,11 +178,11 @@ def state(location: Location) -> str:
     try:
         fd = os.open(location.address, os.O_RDONLY | CAREFULLY)
     except OSError as error:
-        return f"which cannot be opened: {error.strerror}"
+        return f"cannot be opened: {error.strerror}"
     try:
         free = _native.byte_is_free(fd, _native.LIFE_BYTE)
     except OSError as error:
-        return f"which is no region: {error.strerror}"
+        return f"not a region: {error.strerror}"
     finally:
         os.close(fd)
     return "left behind by a process that was killed" if free else "still open: close() was not called"

@@ -1,20 +1,23 @@
 r"""Named bytes on Windows.
 
-A named region is made of these objects of the kernel, which live while somebody has them open::
+A named region consists of these kernel objects, which live while a process has them open::
 
-    <region>                    a section of one page: which instance of the region is the present one
+    <region>                    a section of one page: the number of the current instance
     <region>!<instance>         the section of the paging file that holds the region
-    <region>!birth              a mutex, held while a region is made or its name is taken away
+    <region>!birth              a mutex, held while a process makes the region or unlinks its name
     <region>!<instance>!p<n>    an event: the participant with presence entry n is alive
-    <region>!<instance>!w<n>    an event that a sleeper waits for
+    <region>!<instance>!w<n>    an event that a waiter sleeps on
 
-Everybody who has any instance open keeps the first one, so :func:`unlink` can take a name away while the memory lives
-on: it says that no instance is present, and the next to ask for the name makes another. Nothing is ever left behind.
+Every process that has an instance open keeps the first section open too. So :func:`try_unlink` can remove a name while
+the memory lives on: it sets the number to 0, and the next process that asks for the name makes a new instance. Nothing
+is ever left behind.
 
-They are of this session (``Local\``) or, for scope "machine", of all sessions (``Global\``).
+The objects belong to this session (``Local\``) or, for scope "machine", to all sessions (``Global\``).
 
-A file-backed region is a section of its file, and locks on single bytes of that file do what they do on POSIX systems
-(see :mod:`typedshm.memory.posix.files`); only sleepers' events are named, by the file's number on its volume.
+A file-backed region is a section of its file, with the same locks on single bytes as on POSIX systems (see
+:mod:`typedshm.memory.posix.files`). Only the waiters' events have names, made from the file's number on its volume.
+
+What a process does with what it finds is decided in :mod:`typedshm.memory.protocol`.
 """
 
 import contextlib
@@ -231,7 +234,7 @@ def _make(location: Location, entry: _Entry, spec: RegionSpec, paging: Paging) -
     paging.apply(location, mapping, fresh=True)
     spec.build(mapping, instance)
     attachment = _attachment(location, entry, section, mapping, paging, writable=True)
-    entry.instance = instance  # last: from here on others can join
+    entry.instance = instance  # last: from here on other processes can join
     return attachment
 
 
@@ -448,20 +451,20 @@ def _try_unlink_file(location: Location) -> Literal[True] | None:
 
 
 def _remove_file(location: Location) -> None:
-    """Remove a file that others may have mapped: its name at once, its bytes when they can be.
+    """Remove a file that other processes may have mapped.
 
-    Windows gives a mapped file another name, but does not delete it; whoever removes or makes a file of the name next
-    tries again.
+    Windows renames a mapped file, but does not delete it. So it gets another name now, and is deleted at once
+    if that is possible, or else when a file of its old name is next made or removed.
     """
     os.rename(location.address, f"{location.address}.removed-{os.urandom(6).hex()}")
     _delete_removed(location)
 
 
 def _delete_removed(location: Location) -> None:
-    ours = re.compile(re.escape(os.path.basename(location.address)) + r"\.removed-[0-9a-f]{12}")
+    removed = re.compile(re.escape(os.path.basename(location.address)) + r"\.removed-[0-9a-f]{12}")
     with contextlib.suppress(OSError):
         for name in os.listdir(location.folder):
-            if ours.fullmatch(name):
+            if removed.fullmatch(name):
                 path = os.path.join(location.folder, name)
                 with contextlib.suppress(OSError):
                     with open(path, "rb") as file:

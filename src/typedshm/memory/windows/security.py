@@ -1,4 +1,4 @@
-"""Who may do what with a region's objects on Windows: permission bits as access control lists."""
+"""Permission bits as Windows security descriptors, and the check of an object's owner."""
 
 import sys
 
@@ -14,8 +14,8 @@ _SYSTEM, _EVERYBODY = "SY", "WD"
 def descriptor(mode: int, *, synchronisation: bool = False) -> str:
     """Write permission bits as a security descriptor, in SDDL.
 
-    The owner may do everything; everybody else what the last three bits say, as Windows' lists know no "group" that
-    would be the file's. Objects that only synchronise are used in full by whoever may write.
+    The owner has all rights. Everybody else has those of the last three bits, since Windows has no group of a file.
+    Users with the right to write have all rights to objects for `synchronisation`.
     """
     user = _native.current_user()
     allowed = [f"(A;;GA;;;{user})", f"(A;;GA;;;{_SYSTEM})"]
@@ -27,12 +27,12 @@ def descriptor(mode: int, *, synchronisation: bool = False) -> str:
 
 
 def check_owner(location: Location, section: _native.Section) -> None:
-    """Refuse a section of scope "user" that another user has made under our name.
+    """Refuse a section of scope "user" that another user has created under our name.
 
     Raises
     ------
     RegionRefused
-        It is another's.
+        It belongs to another user.
     """
     if location.scope == "user" and section.owner != _native.current_user():
-        raise RegionRefused(1, f"{location} is not to be trusted: it belongs to user {section.owner}")
+        raise RegionRefused(1, f"{location} cannot be trusted: its memory belongs to user {section.owner}")
