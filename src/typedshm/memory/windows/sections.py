@@ -59,6 +59,7 @@ from typedshm.memory.windows.security import check_owner, descriptor  # noqa: E4
 _ENTRY_SIZE = 4096
 _NO_ROOM = {8, 14, 112, 1455}  # not enough memory, out of memory, disk full, commitment limit
 _PATH_NOT_FOUND = 3
+_NOT_A_DIRECTORY = 267
 _OTHER_KIND = 6
 _DENIED = 5
 _EXCLUSIVE, _SHARED = _native.BYTE_EXCLUSIVE, _native.BYTE_SHARED
@@ -501,6 +502,8 @@ def _translated_errors(location: Location, action: str, size: int = 0, hint: str
         reason = error.strerror
         if error.winerror == _OTHER_KIND:
             reason = "an object of another kind has that name"
+        elif error.winerror == _NOT_A_DIRECTORY:
+            reason = NO_DIRECTORY
         elif error.winerror == _DENIED and location.persistent and os.path.isdir(location.address):
             reason = "a directory has that name"
         elif error.winerror == _DENIED:
