@@ -67,5 +67,5 @@ def _clear() -> Iterator[str]:
 
 def _left() -> list[tuple[str, Location]]:
     scopes: tuple[Scope, Scope] = ("user", "machine")
-    kinds = [(scope, kind) for scope in scopes for kind in ("region", "mutex")]
+    kinds: list[tuple[Scope, str]] = [(scope, kind) for scope in scopes for kind in ("region", "mutex")]
     return [(kind, location) for scope, kind in kinds for location in lifecycle.existing(scope, kind)]
