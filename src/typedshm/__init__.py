@@ -1,4 +1,103 @@
-"""Typed structs and arrays shared between processes through named shared memory; every read is one whole version."""
+"""Typed structs and arrays shared between processes through named shared memory; every read is one complete version.
+
+One process declares a struct, creates a region by name and writes it; any other attaches and reads::
+
+    import typedshm
+    from typedshm import Struct, f64, u64
+
+    class Pose(Struct):
+        tick: u64
+        x: f64
+        y: f64 = 0.0
+
+    with typedshm.create("pose", Pose) as region:                # in one process
+        region.write(Pose(tick=1, x=2.0))
+
+    with typedshm.attach("pose", Pose, timeout=5) as region:     # in another
+        pose = region.read()                                     # a copy of the newest version
+        pose = region.wait()                                     # sleeps until there is a newer one
+
+Read first: ``help(typedshm.Region)`` for the verbs, ``help(typedshm.Struct)`` for declarations and
+``help(typedshm.create)`` for the options. The index below has one line for each public name.
+
+Regions: opening and listing them
+---------------------------------
+create              make a new region
+attach              open an existing region; can wait for it to appear
+open                attach to a region, or create it if it does not exist
+share               create a region for an array and write the array to it
+unlink              remove a region's name
+regions             list the living regions
+Region              a handle of a region: read, write, update, loan, borrow, wait, next, follow, lock, info, close
+RegionInfo          a snapshot of a region's state, from Region.info()
+RegionEntry         one line of regions()
+Follower            the iterator that Region.follow() returns; counts the versions it missed
+
+Structs: declaring values
+-------------------------
+Struct              the base class: annotate its fields, construct by keyword
+asdict              the fields of a struct as a dict
+replace             a copy of a struct with some fields changed
+version_of          the number of the version that a value was read from
+load                make a Struct class from a layout document
+to_struct           convert a pydantic model or dataclass instance to its Struct
+array               describe bare arrays as the values of a region
+ArraySchema         what array() returns
+
+Fields: annotations that give a field its size and meaning
+----------------------------------------------------------
+i8 i16 i32 i64      signed integers
+u8 u16 u32 u64      unsigned integers
+f16 f32 f64         floats
+c64 c128            complex numbers
+Scalar              a number of a fixed width; also the width of an IntEnum or IntFlag
+Utf8 Utf16 Utf32    text of a fixed capacity
+Bytes               raw bytes of a fixed length
+Timestamp           a point in time, in nanoseconds since 1970 UTC
+Shape               the shape of an array field
+Unit                the physical unit of a number
+Doc                 a description of the field
+Offset              the byte at which the field starts
+
+Layouts: the description that a Struct compiles to
+--------------------------------------------------
+Layout              names, kinds, offsets and sizes of all fields; NumPy dtype, identity, difference
+LayoutField         one field of a Layout
+Enumeration         the named values of an integer field
+
+Locks, and memory of other programs
+-----------------------------------
+NamedMutex          a lock between processes that survives the death of its owner
+RawSection          shared memory of another program, as bytes
+get_include         the folder of the C header typedshm.h
+
+Errors: each is a TypedshmError and the builtin exception in brackets
+---------------------------------------------------------------------
+TypedshmError       the base class of all others [Exception]
+Closed              the handle was closed, or the block has ended [ValueError]
+DocumentError       a layout document is invalid [ValueError]
+Empty               nothing has been written to the region yet [LookupError]
+FieldOverflow       a number is out of the field's range [OverflowError]
+FieldTypeError      a value has the wrong type for the field [TypeError]
+FieldValueError     a value has the right type but does not fit the field [ValueError]
+LayoutMismatch      the region has another layout than the schema [TypeError]
+LockLost            the writers' lock was overwritten while held [RuntimeError]
+MisuseError         a verb was used in the wrong place, such as update() inside update() [RuntimeError]
+NameRefused         a name that cannot name a region [ValueError]
+Overrun             writers overtook every attempt to copy one complete version [BlockingIOError]
+ReadOnly            a borrowed value was assigned to [AttributeError]
+RegionCorrupt       the region's header or document is inconsistent [ValueError]
+RegionExists        a region of that name exists already [FileExistsError]
+RegionFull          no memory, presence entry or slot is left [OSError]
+RegionLost          the region's memory was removed or replaced [ConnectionError]
+RegionNotFound      no region of that name exists [FileNotFoundError]
+RegionRefused       permission denied, by the system or because the memory is not trusted [PermissionError]
+SchemaError         a class or dtype has no layout [TypeError]
+Timeout             a blocking verb timed out [TimeoutError]
+TornWrite           a writer died while writing to a region with slots=1 [ConnectionError]
+
+``help(typedshm.Region)`` tells all about one name.
+"""
 
 from typedshm import current_task
 from typedshm.errors import (
@@ -54,6 +153,7 @@ from typedshm.layout.markers import (
     u64,
 )
 from typedshm.mutex import NamedMutex
+from typedshm.public_names import shorten_help
 from typedshm.region.following import Follower
 from typedshm.region.region import Region, RegionInfo
 from typedshm.schema import resolve
@@ -68,9 +168,9 @@ from typedshm.struct.struct import Struct, version_of
 
 __version__ = "0.1.0"
 
-# By name, since that is what makes Python import them under -X lazy_imports=all. Others know of these only once they
-# have announced themselves, and nobody else asks for them in time.
-_ANNOUNCED = current_task, resolve, struct
+# These modules register themselves with lower ones when they are imported. Naming them here makes Python import them
+# under -X lazy_imports=all as well.
+_REGISTERED = current_task, resolve, struct
 
 __all__ = [
     "ArraySchema",
@@ -143,3 +243,5 @@ __all__ = [
     "unlink",
     "version_of",
 ]
+
+shorten_help(__name__)

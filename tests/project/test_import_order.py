@@ -30,6 +30,7 @@ ROOMS: dict[str, set[str]] = {
     "sharing": {"errors", "schema", "memory", "region"},
     "foreign": {"errors", "_native"},
     "testing": {"layout", "struct", "memory"},
+    "public_names": set(),
 }
 
 # The modules of each room in order: each may import those before it.
