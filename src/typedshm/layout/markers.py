@@ -1,6 +1,6 @@
-"""The annotation vocabulary: what a class says of its fields beside their types.
+"""Markers: the metadata that annotations attach to the types of fields.
 
-A field is a Python type, as checkers see it, plus metadata that gives it a size::
+A field is a Python type, as type checkers see it, plus a marker that gives it a size::
 
     speed: Annotated[f32, Unit("m/s")]                     # f32 is Annotated[float, Scalar("f4")]
     driver: Annotated[str, Utf8(32)]
@@ -26,7 +26,7 @@ def _text(where: str, value: object) -> None:
 
 
 class _Value(Frozen):
-    """Base of the metadata that gives a value its size; pydantic validates what is annotated with it."""
+    """Base of the markers that give a value its size; pydantic validates values with such an annotation."""
 
     __slots__ = ()
 
@@ -37,35 +37,39 @@ class _Value(Frozen):
 class Scalar(_Value):
     """A number of a fixed width.
 
+    It also gives an ``IntEnum`` or ``IntFlag`` its width: ``Annotated[Gear, Scalar("u1")]``.
+
     Parameters
     ----------
     code : str
         ``i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8 c8 c16`` or ``b1``: signed, unsigned, float, complex or bool, and the
-        number of bytes. It also gives an ``IntEnum`` or ``IntFlag`` its width: ``Annotated[Gear, Scalar("u1")]``.
+        number of bytes.
     """
 
     __slots__ = ("code",)
     __match_args__ = ("code",)
     code: str
+    """NumPy's code of the type, without the byte order."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
         if code not in BY_CODE or self.kind.name == "timestamp":
             codes = " ".join(known for known in BY_CODE if known != "M8[ns]")
-            raise SchemaError(f"Scalar({code!r}): no such code; expected one of {codes}")
+            raise SchemaError(f"Scalar(): expected one of the codes {codes}, found {code!r}")
 
     @property
     def kind(self) -> Kind:
-        """The row of :data:`~typedshm.layout.kinds.KINDS` this code stands for."""
+        """The kind with this code, from :data:`~typedshm.layout.kinds.KINDS`."""
         return BY_CODE[self.code]
 
 
 class Counted(_Value):
-    """Base of the metadata that says how many: ``n``, at least 1."""
+    """Base of the markers with a capacity."""
 
     __slots__ = ("n",)
     __match_args__ = ("n",)
     n: int
+    """The capacity, at least 1."""
 
     def __init__(self, n: int) -> None:
         super().__init__(n)
@@ -73,19 +77,19 @@ class Counted(_Value):
 
 
 class Utf8(Counted):
-    """Text in at most ``n`` bytes of UTF-8, padded with NUL; all ``n`` may be used."""
+    """Text of at most ``n`` bytes in UTF-8, padded with NUL if shorter."""
 
     __slots__ = ()
 
 
 class Utf16(Counted):
-    """Text in at most ``n`` 16-bit code units of UTF-16 (Windows' ``wchar_t``), padded with NUL; all may be used."""
+    """Text of at most ``n`` 16-bit code units in UTF-16 (``wchar_t`` on Windows), padded with NUL if shorter."""
 
     __slots__ = ()
 
 
 class Utf32(Counted):
-    """Text of at most ``n`` characters in UTF-32 (``wchar_t`` elsewhere), padded with NUL; all may be used."""
+    """Text of at most ``n`` characters in UTF-32 (``wchar_t`` elsewhere), padded with NUL if shorter."""
 
     __slots__ = ()
 
@@ -104,13 +108,15 @@ class Shape(_Value):
     *dims : int
         Items along each axis, outermost first (C order), each at least 1.
     of : type, optional
-        The Struct each item is, for ``NDArray[np.void]``.
+        The Struct class of the items, for ``NDArray[np.void]``.
     """
 
     __slots__ = ("dims", "of")
     __match_args__ = ("dims", "of")
     dims: tuple[int, ...]
+    """Items along each axis, outermost first."""
     of: type | None
+    """The Struct class of the items, or None."""
 
     def __init__(self, *dims: int, of: type | None = None) -> None:
         if not dims:
@@ -118,7 +124,7 @@ class Shape(_Value):
         for dim in dims:
             _whole_number(f"Shape({', '.join(map(repr, dims))})", dim, 1)
         if of is not None and not isinstance(cast("object", of), type):
-            raise SchemaError(f"Shape(): expected a class for of, found {of!r}")
+            raise SchemaError(f"Shape(): expected a Struct class as of=, found {of!r}")
         super().__init__(dims, of)
 
     def __repr__(self) -> str:
@@ -126,7 +132,7 @@ class Shape(_Value):
         return f"Shape({', '.join(map(repr, self.dims))}{of})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _shape, self._said
+        return _shape, self._values
 
 
 def _shape(dims: tuple[int, ...], of: type | None) -> Shape:
@@ -134,11 +140,11 @@ def _shape(dims: tuple[int, ...], of: type | None) -> Shape:
 
 
 class Timestamp(Frozen):
-    """A moment: a 64-bit count of nanoseconds since 1970-01-01 UTC, so from the year 1678 to 2262.
+    """A point in time: a 64-bit count of nanoseconds since 1970-01-01 UTC, for the years 1678 to 2262.
 
     ``Annotated[np.datetime64, Timestamp()]`` reads as ``np.datetime64`` in nanoseconds,
-    ``Annotated[datetime, Timestamp()]`` as an aware UTC ``datetime``, rounded down to microseconds. Both are set from
-    either type; finer ``np.datetime64`` units are rounded down, and a naive ``datetime`` is refused.
+    ``Annotated[datetime, Timestamp()]`` as an aware UTC ``datetime``, rounded down to microseconds. Both accept
+    either type; ``np.datetime64`` values in finer units are rounded down, and a naive ``datetime`` is refused.
     """
 
     __slots__ = ()
@@ -146,7 +152,7 @@ class Timestamp(Frozen):
     def __init__(self) -> None:
         super().__init__()
 
-    @classmethod  # so that the bare class in Annotated will do
+    @classmethod  # so that Annotated also accepts the class itself
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
         return hooks.annotation_schema(cls(), source, handler)
 
@@ -157,6 +163,7 @@ class Unit(Frozen):
     __slots__ = ("text",)
     __match_args__ = ("text",)
     text: str
+    """The unit's symbol."""
 
     def __init__(self, text: str) -> None:
         _text("Unit()", text)
@@ -164,11 +171,12 @@ class Unit(Frozen):
 
 
 class Doc(Frozen):
-    """What the field means, for people. It is not part of the layout's identity."""
+    """A description of the field, for people. It is not part of the layout's identity."""
 
     __slots__ = ("text",)
     __match_args__ = ("text",)
     text: str
+    """The description."""
 
     def __init__(self, text: str) -> None:
         _text("Doc()", text)
@@ -176,11 +184,12 @@ class Doc(Frozen):
 
 
 class Offset(Frozen):
-    """Pins the field to byte ``n`` of the struct, for layouts that other programs defined."""
+    """Places the field at byte ``n`` of the struct, for layouts that other programs define."""
 
     __slots__ = ("n",)
     __match_args__ = ("n",)
     n: int
+    """The field's first byte, from the beginning of the struct."""
 
     def __init__(self, n: int) -> None:
         super().__init__(n)
@@ -188,15 +197,28 @@ class Offset(Frozen):
 
 
 i8 = Annotated[int, Scalar("i1")]
+"""A signed integer of 8 bits."""
 i16 = Annotated[int, Scalar("i2")]
+"""A signed integer of 16 bits."""
 i32 = Annotated[int, Scalar("i4")]
+"""A signed integer of 32 bits."""
 i64 = Annotated[int, Scalar("i8")]
+"""A signed integer of 64 bits."""
 u8 = Annotated[int, Scalar("u1")]
+"""An unsigned integer of 8 bits."""
 u16 = Annotated[int, Scalar("u2")]
+"""An unsigned integer of 16 bits."""
 u32 = Annotated[int, Scalar("u4")]
+"""An unsigned integer of 32 bits."""
 u64 = Annotated[int, Scalar("u8")]
+"""An unsigned integer of 64 bits."""
 f16 = Annotated[float, Scalar("f2")]
+"""A float of 16 bits."""
 f32 = Annotated[float, Scalar("f4")]
+"""A float of 32 bits."""
 f64 = Annotated[float, Scalar("f8")]
+"""A float of 64 bits."""
 c64 = Annotated[complex, Scalar("c8")]
+"""A complex number of 64 bits."""
 c128 = Annotated[complex, Scalar("c16")]
+"""A complex number of 128 bits."""
