@@ -310,7 +310,7 @@ class Borrow(Generic[_T]):
         """True if it is a private copy."""
 
 class Ring(Generic[_T]):
-    """A mapped region as its verbs see it."""
+    """The verbs of a region that are written in C."""
 
     def __init__(
         self,
@@ -324,18 +324,164 @@ class Ring(Generic[_T]):
         refuses: bool,
         debug: bool,
     ) -> None: ...
-    def read(self) -> _T: ...
-    def read_into(self, value: _T, /) -> None: ...
-    def write(self, value: _T, *, timeout: float | None = ...) -> None: ...
-    def update(self, *, timeout: float | None = ...) -> Block[_T]: ...
-    def loan(self, *, timeout: float | None = ...) -> Block[_T]: ...
-    def borrow(self) -> Borrow[_T]: ...
-    def wait(self, after: int | None = None, timeout: float | None = ...) -> _T: ...
+    def read(self) -> _T:
+        """Return the newest complete version, as a private copy.
+
+        It never waits for writers if the region has two slots or more. ``version_of(value)`` tells the version's
+        number.
+
+        Returns
+        -------
+        value
+            Of the region's schema.
+
+        Raises
+        ------
+        Empty
+            Nothing has been written to the region yet.
+        Overrun
+            Writers overtook every attempt to copy for a second, and this handle is read-only, so it cannot lock
+            them out.
+        TornWrite
+            With ``slots=1``: a writer died in the middle of a write. There is no value until the next complete
+            write.
+        Closed
+            The handle was closed.
+        RegionLost
+            The region's memory was lost: its file was truncated or overwritten, or the disk failed.
+        """
+    def read_into(self, value: _T, /) -> None:
+        """Copy the newest complete version into an existing Struct or array.
+
+        It is :meth:`read` without an allocation. If it fails, the content of `value` is undefined.
+
+        Parameters
+        ----------
+        value
+            A Struct of the region's layout, or a writable C-contiguous array of its dtype and shape.
+
+        Raises
+        ------
+        FieldTypeError, FieldValueError
+            `value` has another type, dtype or shape.
+        Empty, Overrun, TornWrite, Closed, RegionLost
+            As for :meth:`read`.
+        """
+    def write(self, value: _T, *, timeout: float | None = ...) -> None:
+        """Publish a complete value as the next version.
+
+        Parameters
+        ----------
+        value
+            A value of the region's schema; for a model or dataclass also its Struct.
+        timeout
+            Seconds to wait for other writers; None waits for ever. Default: :attr:`timeout` of the handle.
+
+        Raises
+        ------
+        Timeout
+            Another writer held the lock for too long. Nothing was published.
+        FieldTypeError, FieldValueError, FieldOverflow
+            `value` does not fit the schema. Nothing was published.
+        LayoutMismatch
+            The handle's schema is not the region's own, so it can only read.
+        RegionRefused
+            The handle was attached with ``readonly=True``.
+        MisuseError
+            This thread has an open update() or loan() block on the region, or another of its tasks holds lock().
+        Closed
+            The handle was closed.
+        RegionLost
+            The region's memory was lost, and the written value with it.
+        """
+    def update(self, *, timeout: float | None = ...) -> Block[_T]:
+        """Return a transaction on the newest version: ``with region.update() as t: t.tick += 1``.
+
+        The block starts from the newest version, or from the defaults while the region is empty. When it ends,
+        everything is published as the next version; if it raises, nothing is. Other writers wait meanwhile,
+        readers do not.
+
+        Up to 64 KiB the block works on a private copy. Above, it works in the slot itself, and an array kept from
+        it still refers to shared memory afterwards. `t` itself raises Closed once the block has ended.
+
+        Parameters
+        ----------
+        timeout
+            Seconds to wait for other writers; None waits for ever. Default: :attr:`timeout` of the handle.
+
+        Raises
+        ------
+        Timeout, LayoutMismatch, RegionRefused, MisuseError, Closed, RegionLost
+            As for :meth:`write`, when the block is entered.
+        """
+    def loan(self, *, timeout: float | None = ...) -> Block[_T]:
+        """Return a slot to fill from scratch: ``with region.loan() as t: camera.read(t.image)``.
+
+        Nothing is copied: the slot still holds what an older version left in it. When the block ends, its content
+        is published as the next version; if it raises, nothing is. With ``slots=1`` the block fills a copy beside
+        the slot.
+
+        An array kept from the block still refers to shared memory afterwards; with ``TYPEDSHM_DEBUG=1`` in the
+        environment, writing to it is a fault.
+
+        Parameters
+        ----------
+        timeout
+            Seconds to wait for other writers; None waits for ever. Default: :attr:`timeout` of the handle.
+
+        Raises
+        ------
+        Timeout, LayoutMismatch, RegionRefused, MisuseError, Closed, RegionLost
+            As for :meth:`write`, when the block is entered.
+        """
+    def borrow(self) -> Borrow[_T]:
+        """Return a read-only view of the newest version in its slot: ``with region.borrow() as t: show(t.image)``.
+
+        Nothing is copied. `t` is read-only, by its type and by its pages, and cannot change: writers skip its
+        slot until the block ends. Afterwards a Struct raises Closed; an array taken from it stays valid and pins
+        the slot for as long as the array lives.
+
+        All readers together can pin ``slots - 2`` versions, any number of readers each. Beyond that, and through
+        a read-only handle, the block gets a read-only copy; ``info().copies`` counts those. A loop whose variable
+        still holds the last array when it borrows the next pins two versions, which takes four slots.
+
+        Raises
+        ------
+        Empty, Overrun, TornWrite, Closed, RegionLost
+            As for :meth:`read`, when the block is entered.
+        """
+    def wait(self, after: int | None = None, timeout: float | None = ...) -> _T:
+        """Sleep until there is a newer version, and return the newest.
+
+        Parameters
+        ----------
+        after
+            The version to exceed. Default: the newest that this thread got through this handle.
+        timeout
+            Seconds to wait; None waits for ever. Default: :attr:`timeout` of the handle.
+
+        Returns
+        -------
+        value
+            A private copy, as from :meth:`read`.
+
+        Raises
+        ------
+        Timeout
+            No newer version was published in time.
+        Closed
+            The handle was closed, before or during the wait.
+        RegionLost
+            The region's memory was lost.
+        """
     @property
-    def version(self) -> int: ...
+    def version(self) -> int:
+        """The number of the newest version; 0 while the region is empty."""
     timeout: float | None
+    """Seconds that blocking verbs wait if they get no ``timeout=``; None, the default, waits for ever."""
     @property
-    def closed(self) -> bool: ...
+    def closed(self) -> bool:
+        """True once the handle was closed."""
     @property
     def _newest(self) -> tuple[int, int]: ...
     @property

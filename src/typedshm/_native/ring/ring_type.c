@@ -183,79 +183,129 @@ static int set_timeout(PyObject *object, PyObject *value, void *unused) {
 
 #define FAST(function) ((PyCFunction)(void (*)(void))(function))
 
-/* What help() shows. The first line of each is the signature, as inspect reads it. */
+/* What help() shows; an editor shows the same words from _native.pyi, and a test compares them. The first line of each
+ * is the signature, as inspect reads it. */
 
 static const char read_doc[] =
     "read($self, /)\n--\n\n"
-    "Return the newest complete version, as a copy of your own.\n\n"
-    "It never waits for writers while there are two slots or more. version_of() tells which version it is.\n\n"
+    "Return the newest complete version, as a private copy.\n\n"
+    "It never waits for writers if the region has two slots or more. ``version_of(value)`` tells the version's\n"
+    "number.\n\n"
+    "Returns\n-------\n"
+    "value\n"
+    "    Of the region's schema.\n\n"
     "Raises\n------\n"
-    "Empty\n    Nothing has been written yet.\n"
-    "Overrun\n    Writers overtook every attempt for a second, and this handle cannot keep them out.\n"
-    "TornWrite\n    With slots=1: a writer died in the middle, so the value is lost until the next whole write.\n"
-    "Closed\n    The handle was closed.\n"
-    "RegionLost\n    Its memory went away: its file was cut short or overwritten, or the disk behind it failed.";
+    "Empty\n"
+    "    Nothing has been written to the region yet.\n"
+    "Overrun\n"
+    "    Writers overtook every attempt to copy for a second, and this handle is read-only, so it cannot lock\n"
+    "    them out.\n"
+    "TornWrite\n"
+    "    With ``slots=1``: a writer died in the middle of a write. There is no value until the next complete\n"
+    "    write.\n"
+    "Closed\n"
+    "    The handle was closed.\n"
+    "RegionLost\n"
+    "    The region's memory was lost: its file was truncated or overwritten, or the disk failed.";
 
 static const char read_into_doc[] =
     "read_into($self, value, /)\n--\n\n"
-    "Copy the newest complete version into a Struct or array you have; the same as read() without an allocation.\n\n"
-    "Should it fail, what stands in `value` is undefined. Raises what read() raises, and a TypeError or ValueError "
-    "for\n"
-    "a value of another type, dtype or shape.";
+    "Copy the newest complete version into an existing Struct or array.\n\n"
+    "It is :meth:`read` without an allocation. If it fails, the content of `value` is undefined.\n\n"
+    "Parameters\n----------\n"
+    "value\n"
+    "    A Struct of the region's layout, or a writable C-contiguous array of its dtype and shape.\n\n"
+    "Raises\n------\n"
+    "FieldTypeError, FieldValueError\n"
+    "    `value` has another type, dtype or shape.\n"
+    "Empty, Overrun, TornWrite, Closed, RegionLost\n"
+    "    As for :meth:`read`.";
 
 static const char write_doc[] =
     "write($self, value, /, *, timeout=...)\n--\n\n"
-    "Publish one whole value as the next version.\n\n"
+    "Publish a complete value as the next version.\n\n"
     "Parameters\n----------\n"
-    "value\n    A value of the region's schema; for a model or dataclass also its Struct.\n"
-    "timeout\n    Seconds to wait for other writers; None for ever, the region's default if not given.\n\n"
+    "value\n"
+    "    A value of the region's schema; for a model or dataclass also its Struct.\n"
+    "timeout\n"
+    "    Seconds to wait for other writers; None waits for ever. Default: :attr:`timeout` of the handle.\n\n"
     "Raises\n------\n"
-    "Timeout\n    Another writer kept the lock for too long. Nothing was published.\n"
-    "RegionLost\n    The region's memory went away, and what was written with it.\n"
-    "LayoutMismatch\n    This handle's schema is not the region's own, so that it may only read.\n"
-    "RegionRefused\n    The handle was attached with readonly=True.\n"
-    "MisuseError\n    This thread has an open update() or loan() block on the region,\n"
-    "    or another task of it holds lock() and awaits something.";
+    "Timeout\n"
+    "    Another writer held the lock for too long. Nothing was published.\n"
+    "FieldTypeError, FieldValueError, FieldOverflow\n"
+    "    `value` does not fit the schema. Nothing was published.\n"
+    "LayoutMismatch\n"
+    "    The handle's schema is not the region's own, so it can only read.\n"
+    "RegionRefused\n"
+    "    The handle was attached with ``readonly=True``.\n"
+    "MisuseError\n"
+    "    This thread has an open update() or loan() block on the region, or another of its tasks holds lock().\n"
+    "Closed\n"
+    "    The handle was closed.\n"
+    "RegionLost\n"
+    "    The region's memory was lost, and the written value with it.";
 
 static const char update_doc[] =
     "update($self, /, *, timeout=...)\n--\n\n"
-    "Return a transaction: `with region.update() as t: t.tick += 1`.\n\n"
-    "The block works on the newest version, or on the defaults while the region is empty. Its end publishes all of it\n"
-    "as the next version; if it raises, nothing. Other writers wait meanwhile, readers do not. Afterwards `t` raises\n"
-    "Closed. Up to 64 KiB the block has a copy of its own; above, it works in the slot itself, and an array kept from\n"
-    "it then looks into shared memory. Raises what write() raises, when the block is entered.";
+    "Return a transaction on the newest version: ``with region.update() as t: t.tick += 1``.\n\n"
+    "The block starts from the newest version, or from the defaults while the region is empty. When it ends,\n"
+    "everything is published as the next version; if it raises, nothing is. Other writers wait meanwhile,\n"
+    "readers do not.\n\n"
+    "Up to 64 KiB the block works on a private copy. Above, it works in the slot itself, and an array kept from\n"
+    "it still refers to shared memory afterwards. `t` itself raises Closed once the block has ended.\n\n"
+    "Parameters\n----------\n"
+    "timeout\n"
+    "    Seconds to wait for other writers; None waits for ever. Default: :attr:`timeout` of the handle.\n\n"
+    "Raises\n------\n"
+    "Timeout, LayoutMismatch, RegionRefused, MisuseError, Closed, RegionLost\n"
+    "    As for :meth:`write`, when the block is entered.";
 
 static const char loan_doc[] =
     "loan($self, /, *, timeout=...)\n--\n\n"
-    "Return a slot to fill from scratch: `with region.loan() as t: camera.read(t.image)`.\n\n"
-    "Nothing is copied, and whatever an older version left is inside. The end of the block publishes it; if it "
-    "raises,\n"
-    "nothing. With slots=1 the block fills a copy beside the slot. An array kept from the block looks into shared\n"
-    "memory; TYPEDSHM_DEBUG=1 makes writing to one a fault. Raises what write() raises, when the block is entered.";
+    "Return a slot to fill from scratch: ``with region.loan() as t: camera.read(t.image)``.\n\n"
+    "Nothing is copied: the slot still holds what an older version left in it. When the block ends, its content\n"
+    "is published as the next version; if it raises, nothing is. With ``slots=1`` the block fills a copy beside\n"
+    "the slot.\n\n"
+    "An array kept from the block still refers to shared memory afterwards; with ``TYPEDSHM_DEBUG=1`` in the\n"
+    "environment, writing to it is a fault.\n\n"
+    "Parameters\n----------\n"
+    "timeout\n"
+    "    Seconds to wait for other writers; None waits for ever. Default: :attr:`timeout` of the handle.\n\n"
+    "Raises\n------\n"
+    "Timeout, LayoutMismatch, RegionRefused, MisuseError, Closed, RegionLost\n"
+    "    As for :meth:`write`, when the block is entered.";
 
 static const char borrow_doc[] =
     "borrow($self, /)\n--\n\n"
-    "Return a block that looks at the newest version in its slot: `with region.borrow() as t: show(t.image)`.\n\n"
-    "Nothing is copied. `t` is read-only, by its type and by its pages, and cannot change: writers pass its slot by "
-    "until\n"
-    "the block ends. Afterwards a Struct raises Closed; an array that was taken from it stays as it is, and keeps the\n"
-    "slot for as long as it lives. All readers together can keep slots - 2 versions this way, however many look at "
-    "each.\n"
-    "Beyond that, and through a handle that may not write, the block gets a read-only copy; info().copies counts "
-    "those.\n"
-    "A loop whose variable still has the last array when it borrows the next looks at two: that takes four slots.\n"
-    "Raises what read() raises, when the block is entered.";
+    "Return a read-only view of the newest version in its slot: ``with region.borrow() as t: show(t.image)``.\n\n"
+    "Nothing is copied. `t` is read-only, by its type and by its pages, and cannot change: writers skip its\n"
+    "slot until the block ends. Afterwards a Struct raises Closed; an array taken from it stays valid and pins\n"
+    "the slot for as long as the array lives.\n\n"
+    "All readers together can pin ``slots - 2`` versions, any number of readers each. Beyond that, and through\n"
+    "a read-only handle, the block gets a read-only copy; ``info().copies`` counts those. A loop whose variable\n"
+    "still holds the last array when it borrows the next pins two versions, which takes four slots.\n\n"
+    "Raises\n------\n"
+    "Empty, Overrun, TornWrite, Closed, RegionLost\n"
+    "    As for :meth:`read`, when the block is entered.";
 
 static const char wait_doc[] =
     "wait($self, /, after=None, timeout=...)\n--\n\n"
     "Sleep until there is a newer version, and return the newest.\n\n"
     "Parameters\n----------\n"
-    "after\n    The version it has to exceed; by default the newest that this thread has got through this handle.\n"
-    "timeout\n    Seconds to wait; None for ever, the region's default if not given.\n\n"
+    "after\n"
+    "    The version to exceed. Default: the newest that this thread got through this handle.\n"
+    "timeout\n"
+    "    Seconds to wait; None waits for ever. Default: :attr:`timeout` of the handle.\n\n"
+    "Returns\n-------\n"
+    "value\n"
+    "    A private copy, as from :meth:`read`.\n\n"
     "Raises\n------\n"
-    "Timeout\n    There was none in time.\n"
-    "RegionLost\n    The region's memory went away.\n"
-    "Closed\n    The handle was closed, also by another thread meanwhile.";
+    "Timeout\n"
+    "    No newer version was published in time.\n"
+    "Closed\n"
+    "    The handle was closed, before or during the wait.\n"
+    "RegionLost\n"
+    "    The region's memory was lost.";
 
 static PyMethodDef methods[] = {
     {"read", reading_read, METH_NOARGS, read_doc},
@@ -276,17 +326,17 @@ static PyMethodDef methods[] = {
 };
 
 static PyGetSetDef getset[] = {
-    {"version", get_version, NULL, "The newest version's number; 0 while the region is empty.", NULL},
+    {"version", get_version, NULL, "The number of the newest version; 0 while the region is empty.", NULL},
     {"_newest", get_newest, NULL, "(version, when it was published in ns since 1970).", NULL},
     {"_pins", get_pins, NULL, "(slots that are pinned, copies borrow() of this handle made instead).", NULL},
-    {"timeout", get_timeout, set_timeout, "Seconds that blocking verbs wait if not told otherwise; None is for ever.",
-     NULL},
-    {"closed", get_closed, NULL, "True once close() was called.", NULL},
+    {"timeout", get_timeout, set_timeout,
+     "Seconds that blocking verbs wait if they get no ``timeout=``; None, the default, waits for ever.", NULL},
+    {"closed", get_closed, NULL, "True once the handle was closed.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyType_Slot slots[] = {
-    {Py_tp_doc, "A mapped region as its verbs see it."},
+    {Py_tp_doc, "The verbs of a region that are written in C."},
     {Py_tp_new, PyType_GenericNew},
     {Py_tp_init, ring_init},
     {Py_tp_traverse, ring_traverse},
