@@ -182,6 +182,6 @@ def test_the_two_headers_that_take_turns_are_both_believed_when_they_stand_still
             assert wire.header.check == checksum(bytes(wire.header))
             with typedshm.attach(path, Car, readonly=True) if wire.header.slot_count == 3 else contextlib.nullcontext():
                 pass
-        with pytest.raises(typedshm.RegionCorrupt, match="its payload is not of the size"):
+        with pytest.raises(typedshm.RegionCorrupt, match="its payload size does not match"):
             typedshm.attach(path, Car)
         del changes

@@ -13,36 +13,46 @@ from typedshm.layout.layout import Layout, LayoutField
 from typedshm.struct.struct import Struct, StructMeta
 
 A = TypeVar("A", bound=np.generic)
+V = TypeVar("V")
 
 NDArray: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[A]]
 """``numpy.typing.NDArray``, without that module, which takes a millisecond to import."""
 
 
+class SchemaSource(Generic[V]):
+    """A schema that is no class: ``create(name, source)`` returns a ``Region[V]``."""
+
+    __slots__ = ()
+
+
 @frozen
-class ArraySchema(Frozen, Generic[A]):
-    """The schema of a region whose values are bare arrays; made by :func:`array`.
+class ArraySchema(Frozen, SchemaSource[NDArray[A]], Generic[A]):
+    """The schema of a region whose values are bare arrays, as returned by :func:`array`.
 
     Attributes
     ----------
     dtype : numpy.dtype
-        Of one item.
+        The type of the items.
     shape : tuple of int
-        At least one dimension, each at least 1.
+        Items along each axis, outermost first; at least one dimension.
     of : type or None
-        The Struct that each item is.
+        The Struct class of the items, if they are Structs.
     """
 
     __match_args__ = ("dtype", "shape", "of")
     dtype: "np.dtype[A]"
+    """The type of the items."""
     shape: tuple[int, ...]
+    """Items along each axis, outermost first."""
     of: type[Struct] | None
+    """The Struct class of the items, if they are Structs."""
 
     def __init__(self, dtype: "np.dtype[A]", shape: tuple[int, ...], of: type[Struct] | None = None) -> None:
         super().__init__(dtype, shape, of)
 
     @functools.cached_property
     def layout(self) -> Layout:
-        """A struct with one field, called ``array``."""
+        """The layout of the bytes: a struct with one field, named ``array``."""
         count = math.prod(self.shape)
         if self.of is not None:
             item, alignment, pack = (
@@ -71,24 +81,26 @@ def array(dtype: Any, *shape: int) -> ArraySchema[Any]:
     Parameters
     ----------
     dtype : type, numpy.dtype, str or Struct class
-        Of one item: numbers, bool, ``S``, ``U``, ``V``, ``M8[ns]``, or a structured dtype.
+        The type of the items: numbers, bool, ``S``, ``U``, ``V``, ``M8[ns]``, a structured dtype, or a Struct.
     *shape : int
-        Items along each axis, outermost first. An array without dimensions is refused; share a Struct instead.
+        Items along each axis, outermost first; at least one dimension. For a single value declare a Struct.
 
     Raises
     ------
     SchemaError
-        If the dtype has no portable form or the shape is none.
+        If the dtype has no portable form, or the shape is invalid.
     """
     if not shape or any(not isinstance(dim, int) or dim < 1 for dim in shape):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise SchemaError(f"array: expected dimensions, whole numbers of at least 1, found {shape!r}")
+        raise SchemaError(f"array: expected one or more dimensions of at least 1 as the shape, found {shape!r}")
     of = cast("type[Struct]", dtype) if isinstance(dtype, StructMeta) else None
     try:
         resolved: np.dtype[Any] = of.layout.dtype if of is not None else np.dtype(cast("Any", dtype))
     except TypeError as error:
         raise SchemaError(f"array: expected a dtype, found {dtype!r}") from error
     if resolved.subdtype is not None:
-        raise SchemaError(f"array: the dtype {resolved} is an array itself; put its dimensions into the shape")
+        raise SchemaError(
+            f"array: expected the dtype of one item, found the subarray {resolved}; move its dimensions into the shape"
+        )
     schema = ArraySchema(resolved, shape, of)
-    _ = schema.layout  # says now what cannot be shared
+    _ = schema.layout  # refuse now what cannot be shared
     return schema

@@ -1,18 +1,20 @@
-"""How a region comes into a user's hands: made, joined, or unpickled."""
+"""Functions that open regions: create, attach, open, share; and unpickling a handle."""
 
-import copyreg
+import contextlib
+from collections.abc import Generator
 from typing import Any, TypeVar, overload
 
 import numpy as np
 
-from typedshm.errors import Closed, DocumentError, LayoutMismatch, RegionCorrupt, RegionLost
+from typedshm import hooks
+from typedshm.errors import DocumentError, LayoutMismatch, RegionCorrupt, RegionLost
 from typedshm.memory import lifecycle
 from typedshm.memory.attachment import Handle
 from typedshm.memory.names import Location, Name, Scope, locate
 from typedshm.memory.paging import Paging
 from typedshm.memory.spec import RegionSpec
 from typedshm.region.region import Region
-from typedshm.schema.arrays import ArraySchema, NDArray, array
+from typedshm.schema.arrays import NDArray, SchemaSource, array
 from typedshm.schema.resolve import Schema, schema_from_document, schema_of
 
 T = TypeVar("T")
@@ -27,64 +29,65 @@ def _spec(schema: Schema[Any], slots: int) -> RegionSpec:
     return RegionSpec(slots, schema.layout.size, schema.layout.id, schema.document())
 
 
-def _region(handle: Handle, schema: Schema[Any] | None) -> Region[Any]:
-    """Put a schema over an open region, if it fits."""
+# ---- from a handle of the memory to a region -----------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _closed_on_error(handle: Handle) -> Generator[None, None, None]:
     try:
-        header = handle.attachment.header
-        refusal = None
-        if schema is None or header["layout_id"] != schema.layout.id:
-            try:
-                own = schema_from_document(header["document"])
-            except DocumentError as error:
-                raise RegionCorrupt(f"{handle.location}: {error}") from error
-            if own.layout.id != header["layout_id"] or own.layout.size != header["payload_size"]:
-                raise RegionCorrupt(f"{handle.location}: its layout document does not belong to it")
-            if schema is None:
-                schema = own
-            else:
-                refusal = schema.layout.diff(own.layout)
-                if not schema.layout.prefix_of(own.layout) or schema.layout.size > header["payload_size"]:
-                    raise LayoutMismatch(f"{handle.location} has another layout (asked for | found):\n{refusal}")
-        elif schema.layout.size != header["payload_size"]:
-            raise RegionCorrupt(f"{handle.location}: its payload is not of the size its layout says")
-        try:
-            return Region(handle, schema, refusal)
-        except ValueError as error:  # the core looks at the header once more
-            if loss := handle.attachment.loss:
-                raise RegionLost(f"{handle.location} {loss}") from None
-            raise RegionCorrupt(f"{handle.location}: its header changed while it was opened: {error}") from None
+        yield
     except BaseException:
         handle.close()
         raise
 
 
-@overload
+def _region(handle: Handle, schema: Schema[Any], refusal: str | None = None) -> Region[Any]:
+    """Return the region, whose payload fits the schema; `refusal` is why it cannot be written, if it cannot."""
+    try:
+        return Region(handle, schema, refusal)
+    except ValueError as error:  # the core checks the header again
+        if loss := handle.attachment.loss:
+            raise RegionLost(f"{handle.location} {loss}") from None
+        raise RegionCorrupt(f"{handle.location}: its header changed while it was opened: {error}") from None
+
+
+def _own_schema(handle: Handle) -> Schema[Any]:
+    """Return the schema that the region's own document describes."""
+    header = handle.attachment.header
+    try:
+        own = schema_from_document(header["document"])
+    except DocumentError as error:
+        raise RegionCorrupt(f"{handle.location}: {error}") from error
+    if own.layout.id != header["layout_id"] or own.layout.size != header["payload_size"]:
+        raise RegionCorrupt(f"{handle.location}: its layout document does not match its header")
+    return own
+
+
+def _join(handle: Handle, schema: Schema[Any] | None) -> Region[Any]:
+    """Return a region that another process may have created, with another layout."""
+    header = handle.attachment.header
+    with _closed_on_error(handle):
+        if schema is None:
+            return _region(handle, _own_schema(handle))
+        if schema.layout.id == header["layout_id"]:
+            if schema.layout.size != header["payload_size"]:
+                raise RegionCorrupt(f"{handle.location}: its payload size does not match its layout")
+            return _region(handle, schema)
+        own = _own_schema(handle).layout
+        difference = schema.layout.diff(own)
+        if not schema.layout.prefix_of(own):
+            raise LayoutMismatch(f"{handle.location} has another layout (expected | found):\n{difference}")
+        return _region(handle, schema, refusal=difference)
+
+
+# ---- the public functions ------------------------------------------------------------------------------------------
+# Their options are explicit parameters, and not one TypedDict to unpack, since editors and help() then show the names,
+# types and defaults. They are documented once, at create().
+
+
 def create(
     name: Name,
-    schema: ArraySchema[A],
-    *,
-    slots: int = ...,
-    scope: Scope = ...,
-    mode: int | None = ...,
-    prefault: bool | None = ...,
-    lock_memory: bool = ...,
-    huge_pages: bool = ...,
-) -> Region[NDArray[A]]: ...
-@overload
-def create(
-    name: Name,
-    schema: type[T],
-    *,
-    slots: int = ...,
-    scope: Scope = ...,
-    mode: int | None = ...,
-    prefault: bool | None = ...,
-    lock_memory: bool = ...,
-    huge_pages: bool = ...,
-) -> Region[T]: ...
-def create(
-    name: Name,
-    schema: Any,
+    schema: type[T] | SchemaSource[T],
     *,
     slots: int = _SLOTS,
     scope: Scope = "user",
@@ -92,65 +95,57 @@ def create(
     prefault: bool | None = None,
     lock_memory: bool = False,
     huge_pages: bool = False,
-) -> Region[Any]:
-    """Make a new region.
+) -> Region[T]:
+    """Create a new region.
 
     Parameters
     ----------
     name
-        Any text; or a ``pathlib.Path`` for a region in a file, which outlives its processes.
+        Any text; or a ``pathlib.Path`` for a file-backed region, which outlives its processes.
     schema
         A Struct, a pydantic model, a dataclass, or :func:`array`.
     slots
-        How many versions are kept, 1 to 1024. With 1, for values too big to hold twice, a writer that is killed
-        in the middle of a write costs the value.
+        How many versions are kept, 1 to 1024. One slot is for values too large to hold twice: a writer killed in the
+        middle of a write then loses the value.
     scope
-        ``"user"``: only this user's processes can open it. ``"machine"``: every user's, as far as `mode` allows.
+        ``"user"``: only processes of this user can open it. ``"machine"``: those of all users, as `mode` allows.
     mode
-        Permission bits; 0o600 for ``"user"``, 0o644 for ``"machine"`` unless given.
+        Permission bits. Default: 0o600 for ``"user"``, 0o644 for ``"machine"``.
     prefault
-        Have the system map all of the memory now, so that the first write of a slot takes no longer than the next;
-        None for regions of up to 128 MiB.
+        Map all of the memory now, so that the first write to a slot is as fast as later ones. Default: True for regions
+        of up to 128 MiB.
     lock_memory
-        Keep the memory in RAM, as far as the system lets this process: it is never moved to a swap device. For as long
-        as this handle is open; children of a fork do not inherit it.
+        Lock the memory into RAM while the process has the region open, so that it is never swapped out. The system may limit how
+        much a process can lock. Children of a fork do not inherit the lock.
     huge_pages
-        Use huge pages for the memory, which a large value is copied through faster. What does not fill one stays in
-        small pages. On Linux only, and where the file system allows them: ``/dev/shm`` does if mounted with
-        ``huge=advise``. A path on a hugetlbfs mount has them without being asked.
+        Use huge pages, which make copies of large values faster. Memory that does not fill a huge page stays in small
+        pages. Linux only, and only where the file system supports it: ``/dev/shm`` if mounted with ``huge=advise``. On
+        a hugetlbfs mount regions always have huge pages.
 
     Raises
     ------
     RegionExists
         A living region has that name.
     RegionFull
-        There is no room; says how much was asked and how much is free. Or this process may have no more open files.
+        There is not enough memory; the message has the requested and the available size. Or the process reached its
+        limit of open files.
     RegionRefused
-        Something not to be trusted has the name; or the system allows no locked memory or huge pages, and the message
-        says which of its settings would.
+        The name is taken by something that cannot be trusted; or the system does not allow locked memory or huge pages,
+        and the message names the setting that would.
     SchemaError
-        The schema has no layout; says which field and why.
+        The schema has no layout; the message names the field and the reason.
     """
     resolved = schema_of(schema)
     paging = Paging(prefault, lock_memory, huge_pages)
-    return _region(lifecycle.create(locate(name, scope, mode), _spec(resolved, slots), paging), resolved)
+    handle = lifecycle.create(locate(name, scope, mode), _spec(resolved, slots), paging)
+    with _closed_on_error(handle):
+        return _region(handle, resolved)
 
 
 @overload
 def attach(
     name: Name,
-    schema: ArraySchema[A],
-    *,
-    timeout: float | None = ...,
-    readonly: bool = ...,
-    scope: Scope = ...,
-    prefault: bool | None = ...,
-    lock_memory: bool = ...,
-) -> Region[NDArray[A]]: ...
-@overload
-def attach(
-    name: Name,
-    schema: type[T],
+    schema: type[T] | SchemaSource[T],
     *,
     timeout: float | None = ...,
     readonly: bool = ...,
@@ -179,68 +174,43 @@ def attach(
     prefault: bool | None = None,
     lock_memory: bool = False,
 ) -> Region[Any]:
-    """Join a region that exists.
+    """Open an existing region.
 
     Parameters
     ----------
     name, scope
-        As it was created with.
+        The same as for :func:`create`.
     schema
-        What its values are to be. None takes the layout from the region itself. A schema whose fields all stand
-        at the same offsets will do for reading; for writing it must be the same.
+        The schema of the values. None takes the layout from the region itself. A schema with the region's fields, or
+        some of them at the same offsets, can read; only the region's own schema can write.
     timeout
         Seconds to wait for the region to appear; None waits for ever.
     readonly
-        Open it without the right to write; needs no more than read permission.
+        Open it without the right to write; read permission is enough.
     prefault, lock_memory
-        As for :func:`create`, for this handle. Huge pages are used where the region was made with them.
+        As for :func:`create`; what one handle asks for holds for all of the process. Huge pages are used if the region was created with them.
 
     Raises
     ------
     RegionNotFound
-        Nobody has it open, and `timeout` is 0.
+        There is no such region, and `timeout` is 0.
     Timeout
-        It did not appear in time.
+        The region did not appear in time.
     LayoutMismatch
-        Its layout is another; the message shows the difference field by field.
-    RegionRefused, RegionCorrupt
-        What is there may not be opened, or is not to be trusted.
+        The region has another layout; the message shows the difference field by field.
+    RegionRefused
+        Permission was denied, or the memory cannot be trusted.
+    RegionCorrupt
+        The memory has that name but holds no valid region.
     """
-    return _attach(locate(name, scope), schema, timeout, readonly, Paging(prefault, lock_memory))
-
-
-def _attach(location: Location, schema: Any, timeout: float | None, readonly: bool, paging: Paging) -> Region[Any]:
     resolved = None if schema is None else schema_of(schema)
-    return _region(lifecycle.attach(location, writable=not readonly, timeout=timeout, paging=paging), resolved)
+    location, paging = locate(name, scope), Paging(prefault, lock_memory)
+    return _join(lifecycle.attach(location, writable=not readonly, timeout=timeout, paging=paging), resolved)
 
 
-@overload
 def open(
     name: Name,
-    schema: ArraySchema[A],
-    *,
-    slots: int = ...,
-    scope: Scope = ...,
-    mode: int | None = ...,
-    prefault: bool | None = ...,
-    lock_memory: bool = ...,
-    huge_pages: bool = ...,
-) -> Region[NDArray[A]]: ...
-@overload
-def open(
-    name: Name,
-    schema: type[T],
-    *,
-    slots: int = ...,
-    scope: Scope = ...,
-    mode: int | None = ...,
-    prefault: bool | None = ...,
-    lock_memory: bool = ...,
-    huge_pages: bool = ...,
-) -> Region[T]: ...
-def open(
-    name: Name,
-    schema: Any,
+    schema: type[T] | SchemaSource[T],
     *,
     slots: int = _SLOTS,
     scope: Scope = "user",
@@ -248,15 +218,15 @@ def open(
     prefault: bool | None = None,
     lock_memory: bool = False,
     huge_pages: bool = False,
-) -> Region[Any]:
-    """Attach to a region, or create it where there is none.
+) -> Region[T]:
+    """Attach to a region, or create it if it does not exist.
 
-    Of several processes that start together exactly one makes it. The parameters are those of :func:`create`;
-    `slots`, `mode` and `huge_pages` only matter to the one that does.
+    Of several processes that start together exactly one creates it. The parameters are those of :func:`create`;
+    `slots`, `mode` and `huge_pages` have an effect only in the process that does.
     """
     resolved = schema_of(schema)
     paging = Paging(prefault, lock_memory, huge_pages)
-    return _region(lifecycle.attach_or_create(locate(name, scope, mode), _spec(resolved, slots), paging), resolved)
+    return _join(lifecycle.attach_or_create(locate(name, scope, mode), _spec(resolved, slots), paging), resolved)
 
 
 def share(
@@ -270,11 +240,11 @@ def share(
     lock_memory: bool = False,
     huge_pages: bool = False,
 ) -> Region[NDArray[A]]:
-    """Make a region for an array like this one, and write it: ``share("lut", table)``.
+    """Create a region for an array and write the array to it: ``share("lut", table)``.
 
     The other parameters are those of :func:`create`.
     """
-    region: Region[NDArray[A]] = create(
+    region = create(
         name,
         array(value.dtype, *value.shape),
         slots=slots,
@@ -289,12 +259,12 @@ def share(
 
 
 def unlink(name: Name, *, scope: Scope = "user") -> None:
-    """Take a region's name away, or a file-backed region's file. Who has it open keeps it.
+    """Remove a region's name, or the file of a file-backed region. Processes that have it open keep it.
 
     Raises
     ------
     RegionNotFound
-        There is none of that name.
+        No region has that name.
     """
     lifecycle.unlink(locate(name, scope))
 
@@ -302,21 +272,14 @@ def unlink(name: Name, *, scope: Scope = "user") -> None:
 def _reopen(
     location: Location, schema: Any, instance: int, readonly: bool, timeout: float | None, paging: Paging
 ) -> Region[Any]:
-    region = _attach(location, schema, 0, readonly, paging)
-    if region._attachment.header["instance"] != instance:  # pyright: ignore[reportPrivateUsage]
-        region.close()
-        raise RegionLost(f"{location} is gone: another of that name has taken its place")
+    """Open what was pickled: the same region, and no other that has taken its name."""
+    handle = lifecycle.attach(location, writable=not readonly, paging=paging)
+    if handle.attachment.header["instance"] != instance:
+        handle.close()
+        raise RegionLost(f"{location} was replaced by another region of that name")
+    region = _join(handle, None if schema is None else schema_of(schema))
     region.timeout = timeout
     return region
 
 
-def _reduce(region: Region[Any]) -> tuple[Any, ...]:
-    if region.closed:
-        raise Closed(f"region {str(region.name)!r} is closed and cannot be handed to another process")
-    handle, schema = region._handle, region._schema  # pyright: ignore[reportPrivateUsage]
-    attachment = handle.attachment
-    instance, readonly = attachment.header["instance"], handle.mutex is None
-    return _reopen, (handle.location, schema.source, instance, readonly, region.timeout, attachment.paging)
-
-
-copyreg.pickle(Region, _reduce)
+hooks.reopen.fill(_reopen)
