@@ -19,17 +19,17 @@ class Frozen:
     def __init__(self, *values: object, **named: object) -> None:
         names = self.__match_args__
         given = dict(zip(names, values, strict=False)) | named
-        if len(given) < len(values) + len(named) or not given.keys() <= set(names):
+        if len(given) < len(values) + len(named) or (named and not given.keys() <= set(names)):
             raise TypeError(f"{type(self).__name__}: expected {', '.join(names)}, found {values!r} and {named!r}")
         for name, value in given.items():
             object.__setattr__(self, name, value)
-        for name in names:
+        for name in names if len(given) < len(names) else ():
             if not hasattr(self, name):
                 raise TypeError(f"{type(self).__name__}: {name} is missing")
 
     @property
     def _values(self) -> tuple[Any, ...]:
-        return tuple(getattr(self, name) for name in self.__match_args__)
+        return tuple(map(self.__getattribute__, self.__match_args__))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{self!r} is immutable: {name} cannot be set")
@@ -44,7 +44,11 @@ class Frozen:
         return hash((type(self), self._values))
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(map(repr, self._values))})"
+        """Return ``Name(value, …)``, with the attributes' names if there are more than three."""
+        shown = [repr(value) for value in self._values]
+        if len(shown) > 3:
+            shown = [f"{name}={text}" for name, text in zip(self.__match_args__, shown, strict=True)]
+        return f"{type(self).__name__}({', '.join(shown)})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), self._values

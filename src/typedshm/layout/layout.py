@@ -8,7 +8,7 @@ import keyword
 import math
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from typedshm.layout.declaration import Face
 from typedshm.layout.kinds import KINDS, STRUCT, ByteOrder, kind_of_dtype
 
 try:
-    from _blake2 import blake2b  # what hashlib hands out, without OpenSSL, which takes 3 ms to load
+    from _blake2 import blake2b  # what hashlib returns, but without loading OpenSSL, which takes 3 ms
 except ImportError:
     from hashlib import blake2b
 
@@ -33,20 +33,24 @@ class Enumeration(Frozen):
     Attributes
     ----------
     name : str
-        Of the enum class.
+        The name of the enum class.
     flag : bool
         True if members combine (``IntFlag``), False for ``IntEnum``.
     members : tuple of (str, int)
-        In the order of declaration, aliases included.
+        Names and values in the order of declaration, aliases included.
     """
 
     __match_args__ = ("name", "flag", "members")
     name: str
+    """The name of the enum class."""
     flag: bool
+    """True if members combine (``IntFlag``), False for ``IntEnum``."""
     members: tuple[tuple[str, int], ...]
+    """Names and values in the order of declaration, aliases included."""
 
 
-class LayoutField(NamedTuple):
+@frozen
+class LayoutField(Frozen):
     """One field of a :class:`Layout`.
 
     Attributes
@@ -56,39 +60,54 @@ class LayoutField(NamedTuple):
     kind : str
         A key of :data:`typedshm.layout.kinds.KINDS`, or ``"struct"``.
     offset, size : int
-        In bytes; ``size`` covers all items.
+        In bytes; ``size`` is that of all items.
     shape : tuple of int
-        Empty unless the field is an array.
+        Items along each axis; empty if the field is no array.
     length : int
-        Code units or bytes of one text or raw item, otherwise 0.
+        The capacity of one text item in code units, of one raw item in bytes; otherwise 0.
     byte_order : "little" or "big"
-        ``"little"`` wherever it makes no difference: one-byte kinds and structs.
+        Always ``"little"`` for one-byte kinds and structs.
     unit, doc : str
         Empty if not given.
     enum : Enumeration or None
-        The names of an integer's values.
+        The named values of an integer.
     struct : Layout or None
-        What one item of kind ``"struct"`` looks like.
+        The layout of one item of kind ``"struct"``.
     face : "datetime64" or "datetime"
-        What a timestamp reads as in Python.
+        The Python type of a timestamp.
     """
 
+    __match_args__ = (
+        *("name", "kind", "offset", "size", "shape", "length", "byte_order", "unit", "doc", "enum", "struct", "face"),
+    )
     name: str
+    """A Python identifier without a leading underscore."""
     kind: str
+    """``"u8"``, ``"f32"``, ``"utf8"``, … or ``"struct"``."""
     offset: int
+    """The first byte."""
     size: int
+    """Bytes of all items."""
     shape: tuple[int, ...] = ()
+    """Items along each axis; empty if the field is no array."""
     length: int = 0
+    """The capacity of one text item in code units, of one raw item in bytes; otherwise 0."""
     byte_order: ByteOrder = "little"
+    """Always ``"little"`` for one-byte kinds and structs."""
     unit: str = ""
+    """The physical unit; empty if not given."""
     doc: str = ""
+    """The description; empty if not given."""
     enum: Enumeration | None = None
+    """The named values of an integer."""
     struct: "Layout | None" = None
+    """The layout of one item of kind ``"struct"``."""
     face: Face = "datetime64"
+    """The Python type of a timestamp."""
 
     @property
     def end(self) -> int:
-        """The first byte behind the field."""
+        """The first byte after the field."""
         return self.offset + self.size
 
     @property
@@ -103,12 +122,12 @@ class LayoutField(NamedTuple):
             return self.struct.dtype
         kind = KINDS[self.kind]
         order = "<" if self.byte_order == "little" else ">"
-        if self.kind == "utf16":  # NumPy has no such text: its code units
+        if self.kind == "utf16":  # NumPy has no such text, so an array of code units
             return np.dtype((order + kind.dtype, (self.length,)))
         return np.dtype(f"{order}{kind.dtype}{self.length}" if kind.sized else order + kind.dtype)
 
     def describe(self) -> dict[str, Any]:
-        """Return the field as JSON-able values; what is empty is left out."""
+        """Return the field as JSON-compatible values, without the empty ones."""
         enum = None
         if self.enum is not None:
             enum = {"name": self.enum.name, "flag": self.enum.flag, "members": dict(self.enum.members)}
@@ -130,7 +149,7 @@ class LayoutField(NamedTuple):
         } | {key: value for key, value in optional.items() if value}
 
     def __str__(self) -> str:
-        """Return the field's type and place in words, as in ``f32[4] m/s at 8``."""
+        """Return the field's type and offset, such as ``f32[4] m/s at 8``."""
         text = f"struct of {self.struct.size} bytes" if self.struct is not None else self.kind
         if self.length:
             text += f"({self.length})"
@@ -145,38 +164,46 @@ class LayoutField(NamedTuple):
 
 @frozen
 class Layout(Frozen):
-    """The bytes of a Struct.
+    """The frozen description of a Struct's bytes, which every consumer reads instead of the class.
 
     Attributes
     ----------
     name : str
-        Of the class.
+        The name of the class.
     fields : tuple of LayoutField
         By ascending offset; those of a base class come first.
     size, alignment : int
         In bytes; ``size`` includes trailing padding.
     pack : int or None
-        The class option ``pack=``, the largest alignment any field got.
+        The class option ``pack=``, an upper limit of all fields' alignment.
     doc : str
         The class's docstring.
     id : bytes
-        The layout's identity, 16 bytes: equal for layouts whose bytes mean the same. It covers names, kinds, offsets,
-        sizes, shapes, byte order and units, nested layouts included; not docs, defaults, enum members or class names.
+        The layout's identity, 16 bytes: equal for layouts whose bytes have the same meaning. It covers names, kinds,
+        offsets, sizes, shapes, byte order and units, those of nested layouts included; not docs, defaults, enum members
+        or class names.
 
     Raises
     ------
     SchemaError
-        If the description contradicts itself: overlapping fields, sizes that do not add up, unusable names.
+        If the description is inconsistent: overlapping fields, wrong sizes, invalid names.
     """
 
     __match_args__ = ("name", "fields", "size", "alignment", "pack", "doc")
     name: str
+    """The name of the class."""
     fields: tuple[LayoutField, ...]
+    """By ascending offset; those of a base class come first."""
     size: int
+    """In bytes, including trailing padding."""
     alignment: int
+    """In bytes."""
     pack: int | None
+    """The class option ``pack=``, an upper limit of all fields' alignment."""
     doc: str
+    """The class's docstring."""
     id: bytes
+    """The layout's identity, 16 bytes: equal for layouts whose bytes have the same meaning."""
 
     def __init__(
         self,
@@ -190,6 +217,10 @@ class Layout(Frozen):
         super().__init__(name, fields, size, alignment, pack, doc)
         _check(self)
         object.__setattr__(self, "id", blake2b(_MEANING.encode(_meaning(self)).encode(), digest_size=16).digest())
+
+    def __hash__(self) -> int:
+        """Hash the identity: that of all fields would take ten times as long."""
+        return hash(self.id)
 
     @cached_property
     def dtype(self) -> "np.dtype[Any]":
@@ -227,7 +258,7 @@ class Layout(Frozen):
         return cls(name, tuple(fields), dtype.itemsize, natural if aligned else 1, None if aligned else 1)
 
     def describe(self) -> dict[str, Any]:
-        """Return the whole layout as JSON-able values (see :meth:`LayoutField.describe`)."""
+        """Return the whole layout as JSON-compatible values (see :meth:`LayoutField.describe`)."""
         return {
             "name": self.name,
             "doc": self.doc,
@@ -238,7 +269,7 @@ class Layout(Frozen):
         }
 
     def diff(self, other: "Layout") -> str:
-        """Return what differs, one line a field, this layout on the left; the empty string if the ids are equal.
+        """Return the difference, one line for each field, this layout on the left; empty if the ids are equal.
 
         ``-`` marks a field that only this layout has, ``+`` one that only the other has.
         """
@@ -250,9 +281,9 @@ class Layout(Frozen):
         return "\n".join(lines)
 
     def prefix_of(self, other: "Layout") -> bool:
-        """Return True if every field stands in ``other`` unchanged and at the same offset.
+        """Return True if `other` has every field of this layout, unchanged and at the same offset.
 
-        Bytes of ``other`` can then be read with this layout; ``other`` may have more fields.
+        Bytes of `other`, which may have more fields, can then be read with this layout.
         """
         theirs = {field.name: field for field in other.fields}
         return self.size <= other.size and all(
@@ -264,7 +295,7 @@ class Layout(Frozen):
 
 
 def item_size(kind: str, length: int, struct: Layout | None) -> int:
-    """Return the bytes of one item of a kind."""
+    """Return the size of one item of a kind, in bytes."""
     if struct is not None:
         return struct.size
     return KINDS[kind].size * (length if KINDS[kind].sized else 1)
@@ -310,7 +341,9 @@ def _check(layout: Layout) -> None:
         names.add(field.name)
         _check_field(field, where)
         if field.offset < end:
-            raise SchemaError(f"{where}: starts at byte {field.offset}, inside the field before, which ends at {end}")
+            raise SchemaError(
+                f"{where}: starts at byte {field.offset}, inside the preceding field, which ends at {end}"
+            )
         end = field.end
     if layout.size < end:
         raise SchemaError(f"{layout.name}: expected a size of at least {end} bytes, found {layout.size}")
@@ -330,7 +363,7 @@ def _check_field(field: LayoutField, where: str) -> None:
         raise SchemaError(f"{where}: unknown kind {field.kind!r}, or a struct without its layout")
     kind = KINDS.get(field.kind)
     if (field.length > 0) != (kind is not None and kind.sized) or field.length < 0:
-        raise SchemaError(f"{where}: a length of {field.length} makes no sense for {field.kind}")
+        raise SchemaError(f"{where}: a length of {field.length} is invalid for {field.kind}")
     if any(dim < 1 for dim in field.shape):
         raise SchemaError(f"{where}: expected dimensions of at least 1, found {field.shape}")
     if field.kind == "utf16" and field.shape:
@@ -349,7 +382,7 @@ _MEANING = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 def _meaning(layout: Layout) -> dict[str, Any]:
-    """Describe what the bytes mean, and no more."""
+    """Return what defines the meaning of the bytes, which the identity covers."""
     return {"size": layout.size, "fields": [_meaning_of_field(field) for field in layout.fields]}
 
 

@@ -1,4 +1,4 @@
-"""Placement: fields at offsets, as a C compiler would place them."""
+"""Placement of fields at offsets, by the rules of C compilers."""
 
 import math
 from collections.abc import Mapping
@@ -24,22 +24,22 @@ def lay_out(
     Parameters
     ----------
     name : str
-        Of the class, for messages and documents.
+        The name of the class, for messages and documents.
     declared : mapping of str to Declaration
         The class's own fields in order. The ``struct`` of a declaration has a ``layout``.
     pack : int, optional
-        The largest alignment a field gets, a power of two (as ``#pragma pack``).
+        The upper limit of the fields' alignment, a power of two (as ``#pragma pack``).
     byte_order : "little" or "big"
-        Of every own field; nested structs keep theirs.
+        The byte order of every own field; nested structs keep theirs.
     base : Layout, optional
-        The layout of the base class. Own fields start behind its whole size, as in ``struct {Base base; …}``.
+        The layout of the base class. Own fields start after its whole size, as in ``struct {Base base; …}``.
     doc : str
         The class's docstring.
 
     Raises
     ------
     SchemaError
-        If a pinned field overlaps what comes before, a name is reserved or taken, or there is no field.
+        If a field with an Offset overlaps the preceding one, a name is reserved or taken, or there is no field.
     """
     if pack is not None and (pack < 1 or pack & (pack - 1)):
         raise SchemaError(f"{name}: expected pack= to be a power of two, found {pack!r}")
@@ -54,17 +54,17 @@ def lay_out(
         offset = round_up(end, wanted) if declaration.offset is None else declaration.offset
         if offset < end:
             before = fields[-1].name if fields else base.name if base is not None else ""
-            raise SchemaError(f"{name}.{label}: pinned to byte {offset}, but {before} before it reaches to byte {end}")
-        if offset % wanted == 0:  # a field pinned elsewhere does not ask for alignment
+            raise SchemaError(f"{name}.{label}: Offset({offset}) is inside {before}, which ends at byte {end}")
+        if offset % wanted == 0:  # a field at an unaligned Offset does not affect the struct's alignment
             alignment = max(alignment, wanted)
-        field = field._replace(offset=offset)
+        field = field.replaced(offset=offset)
         fields.append(field)
         end = field.end
     return Layout(name, tuple(fields), round_up(end, alignment), alignment, pack, doc)
 
 
 def round_up(value: int, step: int) -> int:
-    """Return the smallest multiple of `step` that is not below `value`."""
+    """Return `value` rounded up to a multiple of `step`."""
     return -(-value // step) * step
 
 
