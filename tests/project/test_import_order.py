@@ -27,7 +27,7 @@ ROOMS: dict[str, set[str]] = {
     "current_task": {"_native"},
     "mutex": {"errors", "_native", "memory"},
     "region": {"errors", "_native", "layout", "schema", "memory", "current_task"},
-    "sharing": {"errors", "schema", "memory", "region"},
+    "sharing": {"errors", "frozen", "schema", "memory", "region"},
     "foreign": {"errors", "_native"},
     "testing": {"layout", "struct", "memory"},
     "public_names": set(),

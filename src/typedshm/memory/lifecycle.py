@@ -66,6 +66,12 @@ def attach(location: Location, *, writable: bool, timeout: float | None = 0, pag
     )
 
 
+def is_attached(location: Location) -> bool:
+    """Return True if this process has the region open for writing."""
+    with changes:
+        return _system.shared(location, writable=True) is not None
+
+
 def _attempt(
     location: Location, intent: Intent, spec: RegionSpec | None, paging: Paging, *, writable: bool
 ) -> Handle | None:

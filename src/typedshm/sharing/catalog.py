@@ -1,55 +1,78 @@
-"""Which regions exist, and who is in them."""
+"""The list of living regions."""
 
 import os
-from typing import NamedTuple
 
 from typedshm.errors import RegionFull, RegionNotFound, RegionRefused, TypedshmError
+from typedshm.frozen import Frozen, frozen
 from typedshm.memory import lifecycle
 from typedshm.memory.names import Location, Name, Scope
 from typedshm.region.region import Region
 from typedshm.sharing.opening import attach
 
 
-class RegionEntry(NamedTuple):
-    """One living region, at the moment it was looked at.
+@frozen
+class RegionEntry(Frozen):
+    """A snapshot of one living region, from :func:`regions`.
 
     Attributes
     ----------
     name, scope
-        By which it is opened.
+        The arguments that open it.
     layout
         The name of its layout; the layout itself is ``typedshm.attach(name).layout``.
     version
-        The newest one's number; 0 while the region is empty.
+        The number of the newest version; 0 while the region is empty.
     slots, payload_size, size
-        How many versions are kept, bytes of one value, bytes of the whole region.
+        How many versions are kept; the bytes of one value and of the whole region.
     writers, readers
-        Process ids of those that have written, and of the others that may. Empty if this process may only read.
+        The process ids of those that have written, and of the others that may. Empty if this process may only read.
     problem
-        Why nothing more than the name is known; empty if all is well.
+        Why only the name and scope are known; empty if the region could be opened.
     """
 
+    __match_args__ = (
+        "name",
+        "scope",
+        "layout",
+        "version",
+        "slots",
+        "payload_size",
+        "size",
+        "writers",
+        "readers",
+        "problem",
+    )
     name: Name
+    """The name that opens it."""
     scope: Scope
+    """The scope that opens it."""
     layout: str = ""
+    """The name of its layout."""
     version: int = 0
+    """The number of the newest version; 0 while the region is empty."""
     slots: int = 0
+    """How many versions are kept."""
     payload_size: int = 0
+    """The bytes of one value."""
     size: int = 0
+    """The bytes of the whole region."""
     writers: tuple[int, ...] = ()
+    """The process ids of those that have written."""
     readers: tuple[int, ...] = ()
+    """The process ids of the others that may write."""
     problem: str = ""
+    """Why only the name and scope are known; empty if the region could be opened."""
 
 
 def regions(scope: Scope = "user") -> list[RegionEntry]:
-    """List the living regions, in the order of their names. Removes what killed processes left behind.
+    """List the living regions, sorted by name. Removes leftovers of killed processes.
 
-    File-backed regions are not listed; they are where their files are.
+    File-backed regions are not listed.
 
     Parameters
     ----------
     scope
-        ``"user"`` for this user's, ``"machine"`` for those shared by all users.
+        ``"user"`` for regions of this user, ``"machine"`` for those of all users.
     """
     lifecycle.sweep(scope)
     entries = (_entry(location) for location in lifecycle.existing(scope))
@@ -57,17 +80,17 @@ def regions(scope: Scope = "user") -> list[RegionEntry]:
 
 
 def _entry(location: Location) -> RegionEntry | None:
+    attached = lifecycle.is_attached(location)
     try:
         with _attached(location) as region:
             info = region.info()
-            alone = region._attachment.handles == 1  # pyright: ignore[reportPrivateUsage]
     except RegionNotFound:
-        return None  # it came to its end meanwhile
+        return None  # it was removed meanwhile
     except TypedshmError as error:
         return RegionEntry(location.name, location.scope, problem=str(error))
     readers = list(info.readers)
-    if alone and os.getpid() in readers:
-        readers.remove(os.getpid())  # the handle by which it was looked at
+    if not attached and os.getpid() in readers:
+        readers.remove(os.getpid())  # the handle opened here
     return RegionEntry(
         location.name,
         location.scope,
@@ -84,5 +107,5 @@ def _entry(location: Location) -> RegionEntry | None:
 def _attached(location: Location) -> Region[object]:
     try:
         return attach(location.name, scope=location.scope, prefault=False)
-    except (RegionRefused, RegionFull):  # no right to write, or no room for one more writer
+    except (RegionRefused, RegionFull):  # no write permission, or no presence entry left
         return attach(location.name, scope=location.scope, readonly=True, prefault=False)
