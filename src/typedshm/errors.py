@@ -1,7 +1,7 @@
-"""Every error typedshm raises on purpose.
+"""The errors that typedshm raises.
 
-All derive from :class:`TypedshmError`, and each is also the builtin that fits,
-so ``except FileNotFoundError`` or ``except TimeoutError`` works as usual.
+All derive from :class:`TypedshmError`, and each also from the matching builtin exception, so that ``except
+FileNotFoundError`` or ``except TimeoutError`` works as usual.
 """
 
 
@@ -12,23 +12,23 @@ def quoted(value: object, limit: int = 60) -> str:
 
 
 class TypedshmError(Exception):
-    """Base class of all typedshm errors."""
+    """The base class of all typedshm errors."""
 
 
 class SchemaError(TypedshmError, TypeError):
-    """A class or dtype cannot be laid out as a Struct; says which field and why."""
+    """A class or dtype has no layout; the message names the field and the reason."""
 
 
 class FieldTypeError(TypedshmError, TypeError):
-    """A value of the wrong type (or array dtype) was given to a field."""
+    """A value or array has the wrong type or dtype for a field."""
 
 
 class FieldValueError(TypedshmError, ValueError):
-    """A value of the right type that the field cannot hold: text too long, wrong shape, unknown enum member."""
+    """A value has the right type but does not fit the field: text too long, wrong shape, unknown enum member."""
 
 
 class FieldOverflow(TypedshmError, OverflowError):
-    """A number outside the range of the field's type."""
+    """A number is out of the range of the field's type."""
 
 
 class DocumentError(TypedshmError, ValueError):
@@ -36,7 +36,7 @@ class DocumentError(TypedshmError, ValueError):
 
 
 class LayoutMismatch(TypedshmError, TypeError):
-    """The region's layout is not the one asked for; the message holds the field-by-field difference."""
+    """The region has another layout than the schema; the message shows the difference field by field."""
 
 
 class NameRefused(TypedshmError, ValueError):
@@ -48,27 +48,27 @@ class RegionExists(TypedshmError, FileExistsError):
 
 
 class RegionNotFound(TypedshmError, FileNotFoundError):
-    """No region of that name is alive."""
+    """No region of that name exists."""
 
 
 class RegionRefused(TypedshmError, PermissionError):
-    """The name is held by something typedshm will not trust or may not touch: wrong owner, mode or file type."""
+    """Access was refused: by the system, or because the memory has an untrusted owner, mode or file type."""
 
 
 class RegionCorrupt(TypedshmError, ValueError):
-    """The region's header or document contradicts itself or the memory's real size."""
+    """The region's header or document is inconsistent, in itself or with the size of the memory."""
 
 
 class RegionLost(TypedshmError, ConnectionError):
-    """The region this handle belonged to is gone: unlinked and replaced, or its memory was taken away."""
+    """The region of this handle was lost: its memory was removed, or its name now means another region."""
 
 
 class RegionFull(TypedshmError, OSError):
-    """No room: the memory for a region, or a free presence slot in it."""
+    """Something ran out: memory for the region, open files, or presence entries or slots of the region."""
 
 
 class Closed(TypedshmError, ValueError):
-    """The handle was closed, or the block it belongs to has ended."""
+    """The handle was closed, or the block that a value belongs to has ended."""
 
 
 class Empty(TypedshmError, LookupError):
@@ -76,27 +76,27 @@ class Empty(TypedshmError, LookupError):
 
 
 class Overrun(TypedshmError, BlockingIOError):
-    """Writers overtook every attempt of a read-only reader to copy one whole version."""
+    """Writers overtook every attempt of a read-only handle to copy one complete version."""
 
 
 class TornWrite(TypedshmError, ConnectionError):
-    """A writer died inside a ``slots=1`` region; its value is lost until the next whole write."""
+    """A writer died while writing to a region with ``slots=1``; there is no value until the next complete write."""
 
 
 class ReadOnly(TypedshmError, AttributeError):
-    """A borrowed value was to be changed; ``copy.copy(value)`` makes one that can be."""
+    """A borrowed value was assigned to; ``copy.copy(value)`` returns one that can be changed."""
 
 
 class LockLost(TypedshmError, RuntimeError):
-    """The writers' lock was taken from its holder by someone who does not follow the protocol."""
+    """The writers' lock was overwritten while it was held, by a program that does not follow the protocol."""
 
 
 class MisuseError(TypedshmError, RuntimeError):
-    """A verb used where it makes no sense: nested update, a block ended by another thread, release without hold."""
+    """A verb was used in the wrong place: update() inside update(), a block ended by another thread."""
 
 
 class Timeout(TypedshmError, TimeoutError):
-    """A blocking verb did not get what it waited for in time."""
+    """A blocking verb timed out."""
 
 
 __all__ = [

@@ -282,7 +282,7 @@ def test_after_a_timeout_following_goes_on(loop):
         with typedshm.create("record", Record) as region:
             follower = region.follow(timeout=0)
             for n in (1, 2):
-                with pytest.raises(typedshm.Timeout, match="got no newer version in time"):
+                with pytest.raises(typedshm.Timeout, match="timed out waiting for a newer version"):
                     await anext(follower)
                 region.write(record(n))
                 assert await anext(follower) == record(n)
@@ -359,7 +359,7 @@ def test_a_timeout_is_an_error(loop, timeout):
         with typedshm.create("car", Car) as car:
             for region_wide in (False, True):
                 car.timeout = timeout if region_wide else None
-                with pytest.raises(typedshm.Timeout, match="region 'car' got no newer version in time"):
+                with pytest.raises(typedshm.Timeout, match="region 'car' timed out waiting for a newer version"):
                     await (car.next() if region_wide else car.next(timeout=timeout))
             with pytest.raises(typedshm.Timeout):
                 await anext(car)

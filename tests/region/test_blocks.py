@@ -153,13 +153,13 @@ def test_writes_inside_a_block_are_refused(verb):
 def test_a_block_is_entered_once():
     with typedshm.create("car", Car) as car:
         block = car.update()
-        with pytest.raises(typedshm.MisuseError, match="ended before it was entered"):
+        with pytest.raises(typedshm.MisuseError, match="ended twice, or before it was entered"):
             block.__exit__(None, None, None)
         with block as t:
             t.tick = 1
             with pytest.raises(typedshm.MisuseError, match="entered twice"):
                 block.__enter__()
-        with pytest.raises(typedshm.MisuseError, match="ended before it was entered"):
+        with pytest.raises(typedshm.MisuseError, match="ended twice, or before it was entered"):
             block.__exit__(None, None, None)
         assert car.version == 1
 
@@ -454,7 +454,7 @@ def test_a_block_of_the_parent_is_ended_once_in_its_child(slots, verb):
         if pid == 0:
             status = 1
             try:
-                for words in ("belongs to the parent", "ended before it was entered, or twice"):
+                for words in ("belongs to the parent", "ended twice, or before it was entered"):
                     with pytest.raises(typedshm.MisuseError, match=words):
                         block.__exit__()
                 status = 0

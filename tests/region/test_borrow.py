@@ -347,7 +347,7 @@ def test_blocks_are_entered_once():
             pass
         with pytest.raises(typedshm.MisuseError, match="entered twice"), block:
             pass
-        with pytest.raises(typedshm.MisuseError, match="or twice"):
+        with pytest.raises(typedshm.MisuseError, match="ended twice"):
             block.__exit__(None, None, None)
 
 

@@ -81,7 +81,7 @@ def test_what_is_missed_after_the_oldest_counts(region):
 def test_what_is_no_version_is_refused_as_a_start(start):
     with (
         typedshm.create("record", Record) as region,
-        pytest.raises(ValueError, match="'newest', 'oldest' or a version from 1 on"),
+        pytest.raises(ValueError, match="'newest', 'oldest' or a version of at least 1"),
     ):
         region.follow(start=start)
 

@@ -133,7 +133,7 @@ def test_a_block_open_at_the_fork_belongs_to_the_parent(verb, schema):
         t.tick = 7
         child = Child(end_inherited_block, region, block, t)
         child.send()
-        assert "belongs to the parent of this process" in child.receive()
+        assert "belongs to the parent process" in child.receive()
         assert region.version == 1, "dropped in the child"
         with typedshm.attach("region", schema) as third, pytest.raises(typedshm.Timeout):
             third.write(value, timeout=0)

@@ -141,7 +141,7 @@ def test_wait_returns_at_once_what_this_thread_has_not_got():
             car.wait(timeout=0)
         assert car.wait(after=0, timeout=0).tick == 2
         assert car.wait(1, 0).tick == 2
-        with pytest.raises(TimeoutError, match="got no newer version in time"):
+        with pytest.raises(TimeoutError, match="timed out waiting for a newer version"):
             car.wait(after=2, timeout=0.01)
 
 
@@ -198,7 +198,7 @@ def test_the_regions_default_timeout():
                 car.loan().__enter__,
                 car.lock().__enter__,
             ):
-                with pytest.raises(TimeoutError, match="being written by another"):
+                with pytest.raises(TimeoutError, match="timed out waiting for the writers' lock"):
                     verb()
         assert car.version == 0
         car.timeout = 2.5

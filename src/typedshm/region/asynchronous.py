@@ -1,6 +1,6 @@
-"""Waiting for a region in a coroutine: of asyncio, of trio, and so of anyio.
+"""Waiting for a region in coroutines of asyncio and trio, and so of anyio.
 
-Neither is imported here: whoever runs one has done it.
+Neither library is imported here: a program that runs a task has imported it.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class _Loop(ABC):
-    """The event loop that runs this task."""
+    """The event loop of the current task."""
 
     def __init__(self, module: ModuleType, task: Any) -> None:
         self._module = module
@@ -30,11 +30,11 @@ class _Loop(ABC):
 
     @abstractmethod
     async def turn(self) -> None:
-        """Let others have a turn."""
+        """Let other tasks run."""
 
     @abstractmethod
     async def sleep(self, ring: _native.Ring[Any], number: int, seconds: float | None) -> bool:
-        """Sleep until there is something to look at in a region; False if the time is over first."""
+        """Sleep until a region has something new; False if the time is over first."""
 
 
 class _Asyncio(_Loop):
@@ -100,8 +100,8 @@ class _Trio(_Loop):
 
 
 def _call(soon: Callable[..., object], *args: object) -> None:
-    """Call something in an event loop's thread; from any thread."""
-    with contextlib.suppress(RuntimeError):  # the loop has ended, and its tasks with it
+    """Call a function in an event loop's thread, from any thread."""
+    with contextlib.suppress(RuntimeError):  # the loop was closed, and its tasks are over
         soon(*args)
 
 
@@ -110,40 +110,47 @@ def _running() -> _Loop:
         return _Trio(sys.modules["trio"], task)
     if (task := current_task.of_asyncio()) is not None:
         return _Asyncio(sys.modules["asyncio"], task)
-    raise MisuseError("waiting for a region takes a task of asyncio or trio; without one there is wait()")
+    raise MisuseError(
+        "expected a task of asyncio or trio to wait for a region in, found none; use wait() outside of coroutines"
+    )
 
 
 class AwaitedRing(_native.Ring[T], Generic[T]):
-    """What a region offers to coroutines. It is its own asynchronous iterator."""
+    """The verbs of a region for coroutines. It is its own asynchronous iterator."""
 
     _got: "WeakKeyDictionary[Any, int] | None" = None
-    """The newest version that each task has got."""
+    """The newest version that each task has received."""
 
     async def next(self, *, after: int | None = None, timeout: float | EllipsisType | None = ...) -> T:
         """Wait in a coroutine until there is a newer version, and return the newest.
 
-        It is :meth:`wait` for asyncio, trio and anyio. Nothing is left behind when it is cancelled. The copy is made
-        in the event loop's thread; one thread of the library's own sleeps for all that wait.
+        It is :meth:`wait` for asyncio, trio and anyio, and can be cancelled. The copy is made in the event loop's
+        thread; one background thread sleeps for all waiting tasks.
 
         Parameters
         ----------
         after
-            The version it has to exceed; by default the newest that this task has got through this handle by
-            next() or ``async for``. A task that is made for one call has got none: ``create_task(region.next())``,
-            and before Python 3.12 ``asyncio.wait_for(region.next(), 1)``.
+            The version to exceed. Default: the newest that this task got through this handle by next() or ``async
+            for``. A task that is created for one call got none, as in ``create_task(region.next())`` and, before
+            Python 3.12, in ``asyncio.wait_for(region.next(), 1)``.
         timeout
-            Seconds to wait; None for ever, the region's default if not given.
+            Seconds to wait; None waits for ever. Default: :attr:`timeout` of the handle.
+
+        Returns
+        -------
+        value
+            A private copy, as from :meth:`read`.
 
         Raises
         ------
         Timeout
-            There was none in time.
-        RegionLost
-            The region's memory went away.
+            No newer version was published in time.
         Closed
-            The handle was closed, also meanwhile.
+            The handle was closed, before or during the wait.
+        RegionLost
+            The region's memory was lost.
         MisuseError
-            No task of asyncio or trio calls it.
+            The caller is no task of asyncio or trio.
         """
         loop = _running()
         got = self._got
@@ -155,7 +162,7 @@ class AwaitedRing(_native.Ring[T], Generic[T]):
         return value
 
     async def _await_soon(self, after: int, timeout: float | None) -> None:
-        """Wait in a coroutine until there is a version above a number: _await() for coroutines."""
+        """Wait in a coroutine until there is a version above `after`: _await() for coroutines."""
         await self._await_in(_running(), after, timeout)
 
     async def _await_in(self, loop: _Loop, after: int, timeout: float | None) -> None:
@@ -166,7 +173,7 @@ class AwaitedRing(_native.Ring[T], Generic[T]):
             left = None if end is None else end - time.monotonic()
             over = over or (left is not None and left <= 0)
             if not rested and (over or number is None):
-                # whoever is never without work must leave some of the time to others; then, what is the newest by now
+                # a task that never has to wait must still let others run; afterwards, get the newest version of then
                 await loop.turn()
             elif number is None:
                 return
@@ -178,11 +185,11 @@ class AwaitedRing(_native.Ring[T], Generic[T]):
             rested = True
 
     def __aiter__(self) -> Self:
-        """Iterate over versions as they come: the newest each time, until the handle is closed."""
+        """Iterate over versions as they are published, the newest each time, until the handle is closed."""
         return self
 
     async def __anext__(self) -> T:
-        """Return what next() returns."""
+        """Return the result of next()."""
         try:
             return await self.next()
         except Closed:

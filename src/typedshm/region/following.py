@@ -1,4 +1,4 @@
-"""Following a region: its versions one after the other, with an exact account of those that were not got."""
+"""Following a region: its versions one after the other, with an exact count of the missed ones."""
 
 from collections.abc import AsyncIterator, Iterator
 from types import EllipsisType
@@ -11,20 +11,20 @@ from typedshm.region.asynchronous import AwaitedRing
 T = TypeVar("T")
 
 Start = Literal["newest", "oldest"] | int
-"""Where to begin: with the newest version, the oldest that is still there, or a number."""
+"""The first version: the newest, the oldest that is still in a slot, or a number."""
 
 
 class Follower(Generic[T]):
-    """An iterator over the versions of a region, made by :meth:`Region.follow`; for ``for`` and for ``async for``.
+    """An iterator over the versions of a region, from :meth:`Region.follow`, for ``for`` and ``async for``.
 
-    It is for one thread or task at a time, as generators are.
+    One thread or task at a time may use it, as with generators.
 
     Attributes
     ----------
     version
-        The number of the version that was yielded last; before the first, the one it is to exceed.
+        The number of the last version yielded; before the first, the number to exceed.
     dropped
-        How many versions there were between those that were yielded.
+        How many versions between those yielded were missed.
     """
 
     def __init__(
@@ -37,9 +37,11 @@ class Follower(Generic[T]):
         elif isinstance(start, int) and 1 <= start < 2**64:  # pyright: ignore[reportUnnecessaryIsInstance]
             self.version = start - 1
         else:
-            raise ValueError(f"follow: expected 'newest', 'oldest' or a version from 1 on as start, found {start!r}")
+            raise ValueError(
+                f"follow: expected 'newest', 'oldest' or a version of at least 1 as start, found {start!r}"
+            )
         self.dropped = 0
-        self._counts = start != "oldest"  # what there was before the oldest is no loss of ours
+        self._counts = start != "oldest"  # versions before the oldest were not missed by this follower
         self._region = region
         self._every = every
         self._borrow = borrow
@@ -80,13 +82,13 @@ class Follower(Generic[T]):
             self._busy = False
 
     def _begin(self) -> None:
-        """Be the only one who waits in here; who has begun ends it by resetting ``_busy``."""
+        """Refuse a second thread or task; the caller resets ``_busy`` at its end."""
         if self._busy:
             self._region._fail("followed twice")  # pyright: ignore[reportPrivateUsage]
         self._busy = True
 
     def _take(self) -> T:
-        """Get the next version, which is there, and account for it."""
+        """Return the next version, which has been published, and count the missed ones."""
         after = self.version if self._every else None
         if self._borrow:
             block = self._region._borrow_after(after)  # pyright: ignore[reportPrivateUsage]
@@ -108,15 +110,16 @@ class Follower(Generic[T]):
 
 
 class Followable(AwaitedRing[T], Generic[T]):
-    """What can be followed: the part of a region that this file is about.
+    """The part of a region that makes followers.
 
     Attributes
     ----------
     dropped
-        How many versions the loops over :meth:`follow` of this handle went past without getting them.
+        How many versions were missed by all followers of this handle.
     """
 
     dropped = 0
+    """How many versions were missed by all followers of this handle."""
 
     def follow(
         self,
@@ -126,36 +129,40 @@ class Followable(AwaitedRing[T], Generic[T]):
         borrow: bool = False,
         timeout: float | EllipsisType | None = ...,
     ) -> Follower[T]:
-        """Go from version to version as they come: ``for t in region.follow(): ...``.
+        """Iterate over the versions as they are published: ``for t in region.follow(): ...``.
 
-        The loop ends when the handle is closed, also by another thread meanwhile. In a coroutine of asyncio, trio or
-        anyio it is ``async for t in region.follow(): ...``, which waits as :meth:`next` does.
+        The loop ends when the handle is closed, by any thread. A coroutine of asyncio, trio or anyio writes ``async for
+        t in region.follow(): ...``, which waits like :meth:`next`.
 
         Parameters
         ----------
         every
-            False: the newest each time. True: each version, as long as the region still has it; how many it had not
-            any more, :attr:`Follower.dropped` says, and :attr:`dropped` for all loops of the handle.
+            False: yield the newest version each time. True: yield every version that is still in a slot. The missed
+            ones are counted by :attr:`Follower.dropped`, and by :attr:`dropped` for all followers of the handle.
         start
-            ``"newest"``: with the newest version there is, or the first that comes. ``"oldest"``: with the oldest
-            that is still there. A number: with that version, or the first after it.
+            The first version to yield. ``"newest"``: the newest, or the first to be published. ``"oldest"``: the oldest
+            that is still in a slot. A number: that version, or the first after it.
         borrow
-            Yield read-only views as :meth:`borrow` does, each valid until the next. An array is still there in the
-            loop's variable when the next one is got, which makes two at once: that takes four slots. With three,
-            every second one is a copy.
+            Yield read-only views like :meth:`borrow`, each valid until the next. With arrays the loop's variable still
+            holds one while the next is borrowed, which takes four slots; with three, every second one is a copy.
         timeout
-            Seconds to wait for each; the region's default if not given, None for ever.
+            Seconds to wait for each version; None waits for ever. Default: :attr:`timeout` of the handle.
+
+        Returns
+        -------
+        Follower
+            An iterator and asynchronous iterator.
 
         Raises
         ------
         Timeout
-            In the loop: there was none in time. It can go on afterwards.
+            In the loop: no newer version was published in time. The loop can be continued.
         RegionLost
-            In the loop: the region's memory went away.
+            In the loop: the region's memory was lost.
         Closed
-            The handle is closed already.
+            The handle was closed already.
         MisuseError
-            In the loop: another thread or task is just waiting in it. Each needs a follow() of its own.
+            In the loop: another thread or task is waiting in it. Each needs its own follow().
         """
         seconds = self.timeout if isinstance(timeout, EllipsisType) else timeout
         return Follower(self, every=every, start=start, borrow=borrow, timeout=seconds)
