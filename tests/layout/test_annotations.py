@@ -127,7 +127,7 @@ def test_an_annotation_says_what_it_declares(annotation: object, expected: Decla
         (np.datetime64, r"use Annotated\[np.datetime64, Timestamp\(\)\]"),
         (Gear, r'Gear has no width; use Annotated\[Gear, Scalar\("u1"\)\]'),
         (Colour, "only IntEnum and IntFlag"),
-        (np.float32, "np.float32 is spelt f32 here"),
+        (np.float32, "np.float32 is for arrays; use f32"),
         (Optional[f32], "always holds a value"),  # noqa: UP045 the old spelling has another origin
         (f32 | None, "always holds a value"),
         (list[int], r"list\[int\] has no fixed size; use an array"),
@@ -146,7 +146,7 @@ def test_an_annotation_says_what_it_declares(annotation: object, expected: Decla
         (Annotated[NDArray[np.float32], Shape(2, of=Pose)], "NDArray\\[np.void\\]"),
         (Annotated[NDArray[np.void], Shape(2, of=Gear)], "found NDArray\\[void\\] of Gear"),
         (Annotated[NDArray[np.float32], Shape(2), Scalar("f8")], "contradicts NDArray\\[np.float32\\]"),
-        (Annotated[f32, Shape(4)], "Shape stands beside an array type, found float"),
+        (Annotated[f32, Shape(4)], "expected an array type for Shape, found float"),
         (Annotated[f32, Scalar("f8")], "expected one size, found Scalar"),
         (Annotated[int, Scalar("f4")], r"Scalar\('f4'\) is for float, found int"),
         (Annotated[Gear, Scalar("f4")], "is for float, found Gear"),

@@ -1,1 +1,1 @@
-"""What the bytes of a value mean: NumPy and Python only, no extension module and no system call."""
+"""The meaning of a value's bytes: Python and NumPy only, without the C core and system calls."""

@@ -1,4 +1,4 @@
-"""Reading the annotations of a class body, on every Python and however they are written."""
+"""Reads the annotations of a class body, in every form and on every Python version."""
 
 import sys
 from collections.abc import Mapping
@@ -12,18 +12,18 @@ if sys.version_info >= (3, 14):
 
 
 def own_annotations(name: str, namespace: Mapping[str, Any]) -> Mapping[str, object]:
-    """Return the annotations in the body of the class of that name; what was written as a string still is one.
+    """Return the annotations of a class body, unresolved: strings remain strings.
 
     Raises
     ------
     SchemaError
-        From Python 3.14 on, if one names something that does not exist; before, Python itself raised a NameError.
+        From Python 3.14 on, if an annotation has an undefined name; earlier Pythons raise a NameError themselves.
     """
     if sys.version_info >= (3, 14) and "__annotations__" not in namespace:
         annotate = annotationlib.get_annotate_from_class_namespace(namespace)
         if annotate is None:
             return {}
-        # as values, since with forward references Unit(missing) is made of a reference, and x if missing else y is x
+        # VALUE, since FORWARDREF would make a Unit of the reference in Unit(missing), and x of x if missing else y
         try:
             return annotationlib.call_annotate_function(annotate, annotationlib.Format.VALUE)
         except NameError as error:
@@ -34,18 +34,18 @@ def own_annotations(name: str, namespace: Mapping[str, Any]) -> Mapping[str, obj
 def resolve(
     cls: type, annotations: Mapping[str, object], body: Mapping[str, object], frame: FrameType | None
 ) -> dict[str, object]:
-    """Evaluate annotations where the class statement stands: in its body, the enclosing functions and the module.
+    """Evaluate annotations in the scopes of the class statement: its body, the enclosing functions and the module.
 
     Parameters
     ----------
     cls : type
-        The class, for its module and the words of errors.
+        The class, for its module and for error messages.
     annotations : mapping of str to object
-        As :func:`own_annotations` gives them.
+        From :func:`own_annotations`.
     body : mapping of str to object
-        What the names in its body stand for.
+        The names of the class body.
     frame : frame
-        The one that runs the class statement.
+        The frame that executes the class statement.
 
     Raises
     ------
@@ -74,15 +74,14 @@ def resolve(
 
 
 def _encloses(frame: FrameType, cls: type) -> bool:
-    """Return True if the class statement stands inside what the frame runs, and is not just called by it."""
+    """Return True if the frame's function encloses the class statement lexically, and does not merely call it."""
     return cls.__qualname__.startswith(f"{frame.f_code.co_qualname}.")
 
 
 def own_doc(cls: type) -> str:
     """Return the docstring of the class itself without indentation, or the empty string.
 
-    The class may have a descriptor in its place, as dataclasses have from CPython 3.15 on, which write theirs when they
-    are asked for it.
+    It may be a descriptor: from CPython 3.15 on dataclasses create their docstrings lazily.
     """
     doc: object = cls.__dict__.get("__doc__")
     if hasattr(type(doc), "__get__"):

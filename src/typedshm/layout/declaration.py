@@ -1,7 +1,7 @@
-"""Fields: what an annotation declares.
+"""Declarations of fields.
 
-:func:`parse` turns one annotation in the words of :mod:`typedshm.layout.markers` into a :class:`Declaration`;
-:mod:`typedshm.layout.kinds` says what can be stored.
+:func:`parse` turns one annotation with :mod:`~typedshm.layout.markers` into a :class:`Declaration`;
+:mod:`typedshm.layout.kinds` lists what can be stored.
 """
 
 import types
@@ -25,26 +25,26 @@ _INTEGERS = "i8, i16, i32, i64, u8, u16, u32, u64"
 
 @frozen
 class Declaration(Frozen):
-    """What one annotation says.
+    """The declaration of one field, parsed from its annotation.
 
     Attributes
     ----------
     kind : str
         A key of :data:`~typedshm.layout.kinds.KINDS`, or :data:`~typedshm.layout.kinds.STRUCT`.
     length : int
-        Code units or bytes of text and raw kinds, otherwise 0.
+        The capacity of text in code units, of raw bytes in bytes; otherwise 0.
     shape : tuple of int
-        Empty unless the field is an array.
+        Items along each axis; empty if the field is no array.
     unit, doc : str
         Empty if not given.
     offset : int or None
-        The byte the field is pinned to.
+        The byte given by ``Offset``.
     enum : type or None
-        The ``IntEnum`` or ``IntFlag`` an integer reads as.
+        The ``IntEnum`` or ``IntFlag`` of an integer.
     struct : type or None
-        The Struct class of kind ``"struct"``, as the ``nested`` argument of :func:`parse` answered it.
+        The Struct class of kind ``"struct"``, as returned by the argument `nested` of :func:`parse`.
     face : "datetime64" or "datetime"
-        What a timestamp reads as.
+        The Python type of a timestamp.
     """
 
     __match_args__ = ("kind", "length", "shape", "unit", "doc", "offset", "enum", "struct", "face")
@@ -59,11 +59,11 @@ class Declaration(Frozen):
     face: Face = "datetime64"
 
 
-#: Answers the Struct class that a nested class stands for, or None if it is not one.
+#: Returns the Struct class for a class in an annotation, or None if there is none.
 Nested: TypeAlias = Callable[[type], type | None]
 
 _VALUES = (Scalar, Utf8, Utf16, Utf32, Bytes, Timestamp)
-_VOCABULARY = (*_VALUES, Shape, Unit, Doc, Offset)
+_MARKERS = (*_VALUES, Shape, Unit, Doc, Offset)
 
 
 def is_class_variable(annotation: object) -> bool:
@@ -72,21 +72,21 @@ def is_class_variable(annotation: object) -> bool:
 
 
 def parse(annotation: object, where: str, nested: Nested) -> Declaration:
-    """Read one resolved annotation.
+    """Parse one resolved annotation.
 
     Parameters
     ----------
     annotation : object
         A type or ``Annotated`` type without unresolved names. Metadata of other libraries is ignored.
     where : str
-        ``Class.field``, the beginning of every message.
+        ``Class.field``, the prefix of error messages.
     nested : callable
-        Given a class that is none of the vocabulary's, returns the Struct class it stands for, or None.
+        Returns the Struct class for any other class, or None if there is none.
 
     Raises
     ------
     SchemaError
-        If the annotation has no size, contradicts itself or cannot be stored in fixed bytes.
+        If the annotation has no size, is inconsistent, or has no form of a fixed size.
     """
     base, metadata = _unwrap(annotation, where)
     values = [item for item in metadata if isinstance(item, _VALUES)]
@@ -102,7 +102,7 @@ def parse(annotation: object, where: str, nested: Nested) -> Declaration:
         declared = _parse_array(item, value, shapes[0], where, nested)
     elif shapes:
         raise SchemaError(
-            f"{where}: Shape stands beside an array type, found {_name(base)}; "
+            f"{where}: expected an array type for Shape, found {_name(base)}; "
             f"use Annotated[NDArray[np.float32], Shape({', '.join(map(str, shapes[0].dims))})]"
         )
     else:
@@ -111,7 +111,7 @@ def parse(annotation: object, where: str, nested: Nested) -> Declaration:
 
 
 def _unwrap(annotation: object, where: str) -> tuple[object, list[object]]:
-    """Split an annotation into its bare type and all metadata, seeing through ``type`` aliases."""
+    """Split an annotation into its bare type and all metadata, and resolve ``type`` aliases."""
     metadata: list[object] = []
     while True:
         if get_origin(annotation) is Annotated:
@@ -124,17 +124,15 @@ def _unwrap(annotation: object, where: str) -> tuple[object, list[object]]:
     for position, item in enumerate(metadata):
         if item is Timestamp:
             metadata[position] = Timestamp()
-        elif isinstance(item, type) and item in _VOCABULARY:
+        elif isinstance(item, type) and item in _MARKERS:
             raise SchemaError(f"{where}: {item.__name__} needs its arguments, as in {item.__name__}(…)")
-        elif isinstance(item, ForwardRef):  # pydantic leaves them there from Python 3.14 on
-            raise SchemaError(
-                f"{where}: {item.__forward_arg__} in its annotation is not defined where the class stands"
-            )
+        elif isinstance(item, ForwardRef):  # pydantic keeps them from Python 3.14 on
+            raise SchemaError(f"{where}: {item.__forward_arg__} in its annotation is not defined in the class's scope")
     return annotation, metadata
 
 
 def _item_of_array(base: object) -> object | None:
-    """Return the item type of an ndarray annotation (Any if it gives none), or None for other types."""
+    """Return the item type of an ndarray annotation (Any if it has none), or None for other types."""
     if base is np.ndarray:
         return Any
     origin = get_origin(base)
@@ -215,7 +213,7 @@ def _as_enum(base: object) -> type[IntEnum] | type[IntFlag] | None:
 
 
 def _kind_of_scalar(scalar: Any) -> Kind | None:
-    """Return the kind that stores items of a NumPy scalar type."""
+    """Return the kind of a NumPy scalar type."""
     dtype: np.dtype[Any] = np.dtype(scalar)
     return None if dtype.kind in "SUV" else kind_of_dtype(dtype)
 
@@ -223,7 +221,7 @@ def _kind_of_scalar(scalar: Any) -> Kind | None:
 def _check_members(base: type[IntEnum] | type[IntFlag], scalar: Scalar, where: str) -> None:
     limits = np.iinfo(scalar.code)
     if not base.__members__:
-        raise SchemaError(f"{where}: {base.__name__} has no members, so no number is one")
+        raise SchemaError(f"{where}: {base.__name__} has no members, so no number is valid")
     for member in base:
         if not limits.min <= member.value <= limits.max:
             raise SchemaError(
@@ -234,7 +232,7 @@ def _check_members(base: type[IntEnum] | type[IntFlag], scalar: Scalar, where: s
 
 def _with_modifiers(declared: Declaration, metadata: list[object]) -> Declaration:
     unit, doc, offset = "", "", None
-    for item in metadata:  # the outermost Annotated comes last and wins
+    for item in metadata:  # the outermost Annotated is last and takes precedence
         if isinstance(item, Unit):
             unit = item.text
         elif isinstance(item, Doc):
@@ -250,13 +248,13 @@ _ADVICE: dict[object, str] = {
     complex: "plain complex has no size; use c64 or c128",
     str: "plain str has no size; use Annotated[str, Utf8(32)], or Utf16, Utf32",
     bytes: "plain bytes has no size; use Annotated[bytes, Bytes(16)]",
-    datetime: "plain datetime has no form in memory; use Annotated[datetime, Timestamp()]",
+    datetime: "plain datetime has no binary form; use Annotated[datetime, Timestamp()]",
     np.datetime64: "plain np.datetime64 has no unit; use Annotated[np.datetime64, Timestamp()]",
 }
 
 
 def _why_not(base: object) -> str:
-    """Say why a type cannot be a field and what to use instead."""
+    """Explain why a type cannot be a field and what to use instead."""
     if isinstance(base, str):
         return f"the annotation {base!r} was not resolved to a type"
     if isinstance(base, type) and base in _ADVICE:
@@ -274,7 +272,7 @@ def _why_not(base: object) -> str:
     if isinstance(plain, type) and issubclass(plain, np.generic):
         kind = _kind_of_scalar(plain)
         if kind is not None and kind.name != "timestamp":
-            return f"np.{plain.__name__} is spelt {kind.name} here, which reads as a Python {kind.python.__name__}"
+            return f"np.{plain.__name__} is for arrays; use {kind.name}, which reads as a Python {kind.python.__name__}"
     return (
         f"{_name(base)} cannot be stored in fixed bytes; use a sized number (i8 … u64, f16 … f64, c64, c128), bool, "
         "an Annotated str, bytes, IntEnum, datetime or NDArray, or a Struct"

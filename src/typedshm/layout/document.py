@@ -1,7 +1,7 @@
-"""Layout documents: a Layout as JSON, to be stored in regions, shipped in files and read by other languages.
+"""Layout documents: a Layout as JSON, stored in regions, shipped in files and read by other languages.
 
-``schemas/layout.schema.json`` is the JSON Schema of the format; the other files of that folder are the documents
-that come with typedshm, found by :func:`load`.
+``schemas/layout.schema.json`` is the JSON Schema of the format; the other files in that folder are the documents
+shipped with typedshm, which ``typedshm.load`` finds.
 """
 
 import json
@@ -10,29 +10,29 @@ from typing import Literal, TypeAlias
 from typedshm.errors import DocumentError, SchemaError
 from typedshm.layout.layout import Layout
 
-#: What the values of a region are: Structs, or the bare array that is the only field of the layout.
+#: The form of a region's values: Structs, or bare arrays, which are the only field of the layout.
 Value: TypeAlias = Literal["struct", "array"]
 
-#: The largest document, in bytes.
+#: The size limit of documents, in bytes.
 SIZE_LIMIT = 2**20
 
-#: The name of the file with the JSON Schema of documents, without its ending.
+#: The name of the file with the JSON Schema of documents, without its suffix.
 JSON_SCHEMA = "layout.schema"
 
 _FORMAT = 1
 
 
 def dump(layout: Layout, value: Value = "struct", *, indent: int | None = None) -> bytes:
-    """Write a layout as a document.
+    """Return the document of a layout.
 
     Parameters
     ----------
     layout : Layout
-        What to describe.
+        The layout to describe.
     value : "struct" or "array"
-        Whether values are Structs or the bare array that is the layout's only field.
+        Whether values are Structs, or bare arrays, which are the layout's only field.
     indent : int, optional
-        Spaces for each level, for people; as short as possible if not given.
+        Spaces of indentation for each level. Default: none, on one line.
 
     Raises
     ------
@@ -44,20 +44,20 @@ def dump(layout: Layout, value: Value = "struct", *, indent: int | None = None) 
     text = json.dumps(document, ensure_ascii=False, indent=indent, separators=separators).encode()
     if len(text) > SIZE_LIMIT:
         raise SchemaError(
-            f"{layout.name}: its description takes {len(text):,} bytes, and a document may have {SIZE_LIMIT:,}"
+            f"{layout.name}: expected a layout document of at most {SIZE_LIMIT:,} bytes, found {len(text):,}"
         )
     return text
 
 
 def parse(text: bytes) -> tuple[Layout, Value]:
-    """Read a document that anybody may have written.
+    """Parse a document from an untrusted source.
 
     Raises
     ------
     DocumentError
-        If it is not a document or describes no valid layout; says where in it.
+        If it is no document or describes no valid layout; the message has the path of the error.
     """
-    # pydantic is heavy, and who only creates regions never gets here
+    # pydantic is heavy, and processes that only create regions never get here
     from typedshm.layout.document_model import Document
 
     if len(text) > SIZE_LIMIT:
@@ -67,7 +67,7 @@ def parse(text: bytes) -> tuple[Layout, Value]:
 
 
 def json_schema() -> bytes:
-    """Return the JSON Schema of documents, as it stands in ``schemas/layout.schema.json``."""
+    """Return the JSON Schema of documents, the content of ``schemas/layout.schema.json``."""
     # pydantic is heavy
     from typedshm.layout.document_model import Document
 

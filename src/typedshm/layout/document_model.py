@@ -1,6 +1,6 @@
-"""The layout document as pydantic models: what a document may say, checked before any of it is believed.
+"""The layout document as pydantic models, which validate it before any of it is used.
 
-A module of its own because pydantic is heavy: whoever only writes documents does not need it.
+This module is separate because pydantic is heavy, and writing documents does not need it.
 """
 
 import unicodedata
@@ -15,7 +15,7 @@ from typedshm.layout.declaration import Face
 from typedshm.layout.kinds import KINDS, STRUCT, ByteOrder
 from typedshm.layout.layout import SIZE_LIMIT, Enumeration, Layout, LayoutField
 
-#: How deep structs may be nested in each other.
+#: How deep structs can be nested.
 DEPTH_LIMIT = 32
 _DIMENSION_LIMIT = 32  # NumPy 1 has no more
 
@@ -29,14 +29,14 @@ def _title(text: str) -> str:
 def _identifier(text: str) -> str:
     if not text.isidentifier():
         raise ValueError("expected a Python identifier")
-    # Python reads source code in this form, and classes made from documents are written as such
+    # Python normalises identifiers in source code, and the constructors of loaded classes are source code
     if unicodedata.normalize("NFKC", text) != text:
         raise ValueError(f"expected a normalised identifier (NFKC), found {text!r}")
     return text
 
 
 def _members(members: Any) -> Any:
-    # the first wrong one is told, as for fields; pydantic itself would collect a hundred thousand
+    # only the first error is reported, as for fields; pydantic itself would collect a hundred thousand
     named = cast("dict[str, object]", members) if isinstance(cast("object", members), dict) else {}
     for label, number in named.items():
         if not label.isidentifier() or label == "mro" or (label.startswith("_") and label.endswith("_")):
@@ -74,7 +74,7 @@ class EnumerationModel(_Part):
     ] = Field(min_length=1, description="from name to number, in the order of declaration")
 
     def build(self, where: str, kind: str) -> Enumeration:
-        """Return it as part of a layout, checked against the integer that holds it."""
+        """Return the enumeration, checked against the range of its integer kind."""
         python = KINDS[kind].python if kind in KINDS else None
         if python is not int:
             raise DocumentError(f"{where}.enum: only an integer has named values, found {kind}")
@@ -104,7 +104,7 @@ class FieldModel(_Part):
     face: Face = Field("datetime64", description="what a timestamp reads as in Python")
 
     def build(self, where: str, depth: int) -> LayoutField:
-        """Return it as part of a layout."""
+        """Return the field."""
         return LayoutField(
             name=self.name,
             kind=self.kind,
@@ -129,7 +129,7 @@ class StructModel(_Part):
     size: _Positive = Field(description="in bytes, trailing padding included")
     alignment: Literal[1, 2, 4, 8]
     pack: _Positive | None = Field(None, description="the largest alignment any field got")
-    # the first wrong field is told; to collect what is wrong with 300,000 of them would take seconds and gigabytes
+    # only the first error is reported: to collect those of 300,000 fields would take seconds and gigabytes
     fields: Annotated[tuple[FieldModel, ...], FailFast()] = Field(min_length=1, description="by ascending offset")
 
     def build(self, where: str, depth: int = 1) -> Layout:
@@ -138,7 +138,7 @@ class StructModel(_Part):
         Raises
         ------
         DocumentError
-            It contradicts itself.
+            If it is inconsistent.
         """
         if depth > DEPTH_LIMIT:
             raise DocumentError(f"{where}: structs are nested deeper than {DEPTH_LIMIT}")
@@ -162,12 +162,12 @@ class Document(_Part):
 
     @classmethod
     def read(cls, text: bytes) -> "Document":
-        """Check a document's form.
+        """Parse a document and check its form.
 
         Raises
         ------
         DocumentError
-            With the path of the first thing that is not as it should be.
+            If it is invalid; the message has the path of the first error.
         """
         try:
             return cls.model_validate_json(text)
@@ -179,18 +179,18 @@ class Document(_Part):
             ) from None
 
     def build(self) -> Layout:
-        """Return the layout it describes.
+        """Return the layout.
 
         Raises
         ------
         DocumentError
-            It contradicts itself.
+            If it is inconsistent.
         """
         layout = self.layout.build("layout")
         if self.value == "array":
             (first, *others) = layout.fields
             if others or first.name != "array" or not first.shape or first.size != layout.size:
-                raise DocumentError('layout: expected nothing but an array called "array", as value is "array"')
+                raise DocumentError('layout: expected one array field named "array" for "value": "array"')
         return layout
 
 
@@ -201,6 +201,6 @@ def _path(location: Sequence[int | str]) -> str:
             path += f"[{step}]"
         elif step.isidentifier() and len(step) <= 60:
             path += f".{step}" if path else step
-        else:  # anybody may have written that key: only what could be one of ours is said as it is
+        else:  # the key is untrusted: only what could be one of ours is shown as it is
             path += f"[{quoted(step)}]"
     return path or "the document"

@@ -1,4 +1,4 @@
-"""Kinds: the one table of what can be stored."""
+"""Kinds: the table of all types that can be stored."""
 
 import ctypes
 from typing import Any, Literal, TypeAlias
@@ -12,20 +12,20 @@ ByteOrder: TypeAlias = Literal["little", "big"]
 
 @frozen
 class Kind(Frozen):
-    """One row of :data:`KINDS`: how one item of a kind lies in memory.
+    """One row of :data:`KINDS`: the memory format of one item.
 
     Attributes
     ----------
     name : str
         The kind's name in layouts and documents.
     dtype : str
-        NumPy's code without byte order. Text and raw kinds are completed by their length.
+        NumPy's code without byte order; for text and raw kinds also without the length.
     size, alignment : int
-        In bytes, of one item; of one code unit for text and raw kinds.
+        In bytes, of one item, or of one code unit of text and raw kinds.
     ctype : type
-        The ctypes type of one item, code unit or (complex numbers) part.
+        The ctypes type of one item, of one code unit, or of one part of a complex number.
     python : type
-        What checkers see and a field reads.
+        The Python type that a field has and type checkers see.
     sized : bool
         True for text and raw kinds, which need a length.
     parts : int
@@ -44,7 +44,7 @@ class Kind(Frozen):
 
     def ctypes_type(self, length: int, byte_order: ByteOrder) -> Any:
         """Return the ctypes type of one whole item in the given byte order."""
-        # one-byte types are their own swapped form, and c_bool does not say so
+        # one-byte types are their own swapped form, and c_bool lacks the attribute
         unit = getattr(self.ctype, "__ctype_be__" if byte_order == "big" else "__ctype_le__", self.ctype)
         count = length if self.sized else self.parts
         return unit * count if self.sized or self.parts > 1 else unit
@@ -75,7 +75,7 @@ KINDS: dict[str, Kind] = {
     )
 }
 
-#: The name of the kind that has no row in :data:`KINDS`: its size is that of the nested layout.
+#: The kind of nested structs, which has no row in :data:`KINDS`: its size is that of the nested layout.
 STRUCT = "struct"
 
 BY_CODE: dict[str, Kind] = {kind.dtype: kind for kind in KINDS.values() if not kind.sized}
@@ -86,5 +86,5 @@ def kind_of_dtype(dtype: "np.dtype[Any]") -> Kind | None:
     if dtype.kind in "SUV":
         return KINDS[{"S": "bytes", "U": "utf32", "V": "bytes"}[dtype.kind]]
     if dtype.char in "gG":
-        return None  # C's long double has another form on every system, on Windows just that of f64
+        return None  # the format of C's long double depends on the system; on Windows it is f64's
     return BY_CODE.get(dtype.str[1:])
