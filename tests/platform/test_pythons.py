@@ -633,7 +633,7 @@ def test_a_struct_is_replaced_as_other_values_are(written: Written) -> None:
     pose = module.Pose(x=1.0)
     replaced = copy.replace(pose, x=3.0)  # type: ignore[attr-defined]
     assert (type(replaced), replaced.x, replaced.y, pose.x) == (module.Pose, 3.0, 2.0, 1.0)
-    with pytest.raises(TypeError, match="no field is called 'z'"):
+    with pytest.raises(TypeError, match="has no field 'z'"):
         copy.replace(pose, z=1.0)  # type: ignore[attr-defined]
 
 

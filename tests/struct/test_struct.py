@@ -298,7 +298,7 @@ def test_text_is_padded_and_never_cut(
         value.a = long
     with pytest.raises(FieldValueError, match=r"^Made.a: expected text without NUL, .* at character 1"):
         value.a = "a\0"
-    with pytest.raises(FieldValueError, match=r"^Made.a: .* holds half a surrogate pair"):
+    with pytest.raises(FieldValueError, match=r"^Made.a: .* contains a lone surrogate"):
         value.a = "\ud800"
     for wrong in (b"a", None, 3):
         with pytest.raises(FieldTypeError, match=r"^Made.a: expected text \(str\), found"):
@@ -367,7 +367,7 @@ def test_timestamps_refuse_what_they_cannot_hold() -> None:
     ):
         value.at = datetime(2024, 1, 1)  # type: ignore[assignment]
     for far in (datetime(2300, 1, 1, tzinfo=UTC), np.datetime64("1600"), np.datetime64(2**62, "s")):
-        with pytest.raises(FieldOverflow, match=r"Telemetry.at: .* lies outside"):
+        with pytest.raises(FieldOverflow, match=r"Telemetry.at: .* does not fit a timestamp"):
             value.at = far  # type: ignore[assignment]
     for wrong in (5, "2024-01-01", None, np.timedelta64(3, "s")):
         with pytest.raises(FieldTypeError, match=r"Telemetry.at: expected an aware datetime or a np.datetime64, found"):
@@ -375,7 +375,7 @@ def test_timestamps_refuse_what_they_cannot_hold() -> None:
     value.at = np.datetime64("NaT", "ns")
     assert np.isnat(value.at)
     value.seen = np.datetime64("NaT", "ns")  # type: ignore[assignment]
-    with pytest.raises(FieldValueError, match=r"Telemetry.seen: .* NaT, which no datetime can hold"):
+    with pytest.raises(FieldValueError, match=r"Telemetry.seen: .* NaT, which datetime cannot represent"):
         _ = value.seen
 
 
@@ -489,7 +489,7 @@ def test_lists_are_taken_where_every_item_fits() -> None:
         ("t", [1, 2], FieldTypeError, "expected an aware datetime"),
         ("s", ["ab", "äbc"], FieldValueError, "at most 3 bytes"),
         ("u", ["ab", "a\0"], FieldValueError, "without NUL"),
-        ("u", ["ab"], FieldValueError, "found 1 items where 2 items belong"),
+        ("u", ["ab"], FieldValueError, "found 1 items instead of 2 items"),
         ("v", [b"abc", b"ab"], FieldValueError, "exactly 3 bytes, found 2"),
         ("v", [b"abc", "abc"], FieldTypeError, "expected 3 bytes"),
         ("p", [Pose(x=1), (1, 2)], FieldTypeError, "expected a Pose"),
@@ -739,7 +739,7 @@ def test_replace_changes_a_copy() -> None:
     value = Telemetry(tick=1)
     assert replace(value, tick=2, driver="Ana") == Telemetry(tick=2, driver="Ana")
     assert value == Telemetry(tick=1)
-    with pytest.raises(TypeError, match=r"replace\(\) of Telemetry: no field is called 'tack'"):
+    with pytest.raises(TypeError, match=r"replace: Telemetry has no field 'tack'"):
         replace(value, tack=2)
 
 

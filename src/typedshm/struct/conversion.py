@@ -1,4 +1,4 @@
-"""Conversions that the C field descriptors leave to Python: timestamps, arrays, and values for people."""
+"""Conversions of fields that are written in Python: timestamps, arrays, and values for display."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -35,15 +35,17 @@ _UNITS: dict[str, tuple[int, int]] = {
 
 
 def decode_datetime64(field: _native.Field, ns: int) -> np.datetime64:
-    """Return the moment ``ns`` nanoseconds after the epoch; the least integer is NaT."""
+    """Return the time ``ns`` nanoseconds after the epoch; the smallest integer is NaT."""
     del field
     return np.datetime64(ns, "ns")
 
 
 def decode_datetime(field: _native.Field, ns: int) -> datetime:
-    """Return the moment as an aware UTC datetime, rounded down to microseconds."""
+    """Return the time as an aware UTC datetime, rounded down to microseconds."""
     if ns == _NOT_A_TIME:
-        raise FieldValueError(f"{where_of(field)}: expected a moment in memory, found NaT, which no datetime can hold")
+        raise FieldValueError(
+            f"{where_of(field)}: expected a time in memory, found NaT, which datetime cannot represent"
+        )
     return _EPOCH + timedelta(microseconds=ns // 1000)
 
 
@@ -53,7 +55,7 @@ def encode_timestamp(field: _native.Field, value: object) -> int:
         if value.utcoffset() is None:
             raise FieldValueError(
                 f"{where_of(field)}: expected an aware datetime, found {value!r} without a time zone; "
-                "say which one, as in value.replace(tzinfo=timezone.utc)"
+                "add one, as in value.replace(tzinfo=timezone.utc)"
             )
         delta = value - _EPOCH
         ns = ((delta.days * 86_400 + delta.seconds) * 10**6 + delta.microseconds) * 1000
@@ -64,7 +66,7 @@ def encode_timestamp(field: _native.Field, value: object) -> int:
     else:
         refuse(field, value, "type")
     if not _NOT_A_TIME < ns < 2**63:
-        raise FieldOverflow(f"{where_of(field)}: {value} lies outside what a timestamp holds (years 1678 … 2262)")
+        raise FieldOverflow(f"{where_of(field)}: {value} does not fit a timestamp (years 1678 … 2262)")
     return ns
 
 
@@ -87,10 +89,10 @@ def assign_array(field: _native.Field, view: "np.ndarray[Any, Any]", value: obje
     field : Field
         The descriptor.
     view : ndarray
-        Of the field's own bytes.
+        The array over the field's own bytes.
     value : array-like
-        An array of the same shape and dtype (of either byte order), or lists and tuples of the same shape whose items
-        fit as single values would.
+        An array of the same shape and dtype (in either byte order), or lists and tuples of the same shape, whose items
+        are converted like single values.
 
     Raises
     ------
@@ -161,12 +163,12 @@ def _flat_items(
         return
     if not isinstance(value, list | tuple) or len(cast("Sequence[object]", value)) != shape[0]:
         found = f"{len(cast('Sequence[object]', value))} items" if isinstance(value, list | tuple) else quoted(value)
-        refuse_shape(field, view, f"{found} where {shape[0]} items belong")
+        refuse_shape(field, view, f"{found} instead of {shape[0]} items")
     for item in cast("Sequence[object]", value):
         yield from _flat_items(field, view, item, shape[1:])
 
 
-def _encode_moment(field: _native.Field, value: object) -> bytes:
+def _encode_time(field: _native.Field, value: object) -> bytes:
     return encode_timestamp(field, value).to_bytes(8, cast("LayoutField", field.spec).byte_order, signed=True)
 
 
@@ -202,14 +204,14 @@ def _encode_struct(field: _native.Field, value: object) -> bytes:
     return bytes(cast("bytes", value))
 
 
-_ENCODERS = {"timestamp": _encode_moment, "utf8": _encode_text, "utf32": _encode_text, "bytes": _encode_raw}
+_ENCODERS = {"timestamp": _encode_time, "utf8": _encode_text, "utf32": _encode_text, "bytes": _encode_raw}
 
 
-# ---- shown and compared -------------------------------------------------------------------------------------------
+# ---- display and comparison ----------------------------------------------------------------------------------------
 
 
 def shown(instance: object, name: str) -> str:
-    """Return a field's value for people, large arrays shortened."""
+    """Return the ``repr`` of a field's value, with large arrays shortened."""
     try:
         value = getattr(instance, name)
     except FieldValueError:  # an unknown enum member, text that does not decode
@@ -221,7 +223,7 @@ def shown(instance: object, name: str) -> str:
 
 
 def equal(one: Any, other: Any) -> bool:
-    """Compare two values of one field."""
+    """Return True if two values of a field are equal."""
     if isinstance(one, np.ndarray):
         return bool(np.array_equal(cast("Any", one), other))
     return bool(one == other)

@@ -1,4 +1,4 @@
-"""The ctypes face of a Layout: the ``_fields_`` that put every field where the Layout says."""
+"""The ctypes form of a Layout: ``_fields_`` with every field at the Layout's offset."""
 
 import ctypes
 from collections.abc import Mapping, Sequence
@@ -9,25 +9,25 @@ from typedshm.layout.layout import Layout, LayoutField
 from typedshm.layout.placement import round_up
 
 CtypesFields: TypeAlias = tuple[list[tuple[str, Any]], int | None]
-"""What a ``ctypes.Structure`` needs: its ``_fields_`` and, if not None, its ``_pack_``."""
+"""The ``_fields_`` of a ``ctypes.Structure`` and, if not None, its ``_pack_``."""
 
 
 def ctypes_fields(layout: Layout, own: Sequence[LayoutField], structs: Mapping[str, type], base: Any) -> CtypesFields:
-    """Return the ctypes face of a layout.
+    """Return the ctypes form of a layout.
 
-    Natural fields where ctypes' own rules lead to the layout's offsets; otherwise (pinned fields, or nested classes
-    that are themselves of this sort) a packed structure with explicit padding, named ``_pad_<offset>``.
+    Plain fields if the rules of ctypes lead to the layout's offsets; otherwise (fields with an Offset, or nested
+    classes of this kind) a packed structure with explicit padding, named ``_pad_<offset>``.
 
     Parameters
     ----------
     layout : Layout
         The whole layout.
     own : sequence of LayoutField
-        Its fields that no base class has.
+        Its fields that are not inherited.
     structs : mapping of str to type
         The ctypes class of one item of each field of kind ``"struct"``.
     base : type or None
-        The ctypes base class that holds the other fields.
+        The ctypes base class with the inherited fields.
     """
     members: list[tuple[str, Any]] = []
     for field in own:
@@ -54,7 +54,7 @@ def ctypes_fields(layout: Layout, own: Sequence[LayoutField], structs: Mapping[s
 def _ctypes_agrees(
     layout: Layout, own: Sequence[LayoutField], members: Sequence[tuple[str, Any]], base: Any, offset: int
 ) -> bool:
-    """Follow ctypes' rules and tell whether they lead to the layout."""
+    """Return True if the rules of ctypes lead to the layout's offsets."""
     if base is not None and getattr(base, "_pack_", None) != layout.pack:  # ctypes inherits _pack_
         return False
     total = ctypes.alignment(base) if base is not None else 1

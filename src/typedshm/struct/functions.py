@@ -1,4 +1,4 @@
-"""What users do with a Struct in their hand: helpers that are functions, so that fields may have any name."""
+"""Functions on Structs, which are no methods so that fields can have any name."""
 
 from typing import Any, TypeVar, cast
 
@@ -10,7 +10,7 @@ S = TypeVar("S", bound=Struct)
 
 
 def asdict(struct: Struct) -> dict[str, Any]:
-    """Return the fields as a dict, nested structs as dicts and arrays as copies."""
+    """Return a struct's fields as a dict, with nested structs as dicts and arrays as copies."""
     fields: dict[str, Any] = {}
     for field in plan_of(struct).layout.fields:
         value = getattr(struct, field.name)
@@ -23,11 +23,11 @@ def asdict(struct: Struct) -> dict[str, Any]:
 
 
 def replace(struct: S, /, **changes: Any) -> S:
-    """Return a copy with some fields changed; it no longer is the version that was read.
+    """Return a copy with some fields changed, which has no version number any more.
 
     Raises
     ------
     TypeError
-        If a name is not a field.
+        If the struct has no field of that name.
     """
     return replaced(struct, changes)

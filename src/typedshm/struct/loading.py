@@ -1,4 +1,4 @@
-"""Structs out of layout documents: those of regions, and those that are shipped or read from files."""
+"""Struct classes from layout documents, of regions and of files."""
 
 import os
 from typing import Any
@@ -10,12 +10,12 @@ from typedshm.struct.struct import Struct, struct_from_layout
 
 
 def struct_of(layout: Layout) -> type[Struct]:
-    """Make the Struct of a layout that came out of a document.
+    """Make the Struct class of a layout that was parsed from a document.
 
     Raises
     ------
     DocumentError
-        If ctypes or NumPy cannot hold it here, for instance because of its size.
+        If ctypes or NumPy do not support it on this system, for example because of its size.
     """
     try:
         return struct_from_layout(layout)
@@ -24,23 +24,23 @@ def struct_of(layout: Layout) -> type[Struct]:
 
 
 def load(name: str | os.PathLike[str]) -> type[Any]:
-    """Make the Struct that a document describes.
+    """Make the Struct class that a layout document describes.
 
     Parameters
     ----------
     name : str or path
-        The name of a document that comes with typedshm, such as ``"camera-frame"``; or a path, or a text that ends
-        in ``.json``, of your own.
+        The name of a document shipped with typedshm, such as ``"camera-frame"``; or the path of a file, as a Path or a
+        str that ends in ``.json``.
 
     Returns
     -------
     type
-        A Struct class. For type checkers its fields are Any.
+        A Struct class. Type checkers see its fields as Any.
 
     Raises
     ------
     DocumentError
-        If there is none of that name (the message lists them), or if it is not valid.
+        If no document has that name (the message lists them), or the document is invalid.
     OSError
         If the file cannot be read.
     """
@@ -49,7 +49,9 @@ def load(name: str | os.PathLike[str]) -> type[Any]:
     else:
         shipped = _shipped()
         if name not in shipped:
-            raise DocumentError(f"no layout document is called {name!r}; typedshm has {', '.join(sorted(shipped))}")
+            raise DocumentError(
+                f"expected one of the layout documents {', '.join(sorted(shipped))} or a path, found {name!r}"
+            )
         file, where = shipped[name], name
     with open(file, "rb") as opened:
         text = opened.read()
@@ -63,7 +65,7 @@ def load(name: str | os.PathLike[str]) -> type[Any]:
 
 
 def _shipped() -> dict[str, str]:
-    """Return the names of the documents that come with typedshm, and where they are."""
+    """Return the paths of the documents shipped with typedshm, by name."""
     # not by importlib.resources, which takes longer to import than the rest of typedshm: a package with a C extension
     # is never in a zip file
     here = os.path.dirname(os.path.dirname(__file__))  # the package's folder

@@ -1,4 +1,4 @@
-"""Refusals: the errors of values that a field cannot take, and of bytes that it cannot read."""
+"""Errors for values that a field cannot hold, and for bytes that it cannot decode."""
 
 from typing import Any, NoReturn, cast
 
@@ -11,21 +11,21 @@ from typedshm.layout.layout import LayoutField
 
 
 def refuse(field: _native.Field, value: object, reason: str) -> NoReturn:
-    """Raise the error for a value that a field cannot take, or for bytes that it cannot read.
+    """Raise the error for a value that a field cannot hold, or for bytes that it cannot decode.
 
     Parameters
     ----------
     field : Field
         The descriptor.
     value : object
-        What was given, or what was found in memory.
+        The value assigned, or the one in memory.
     reason : str
         ``type``, ``range``, ``length``, ``nul``, ``encode``, ``decode``, ``member`` or ``delete``.
 
     Raises
     ------
     FieldTypeError, FieldValueError, FieldOverflow
-        One of them, always.
+        Always one of them.
     """
     where, spec = where_of(field), field.spec
     if reason == "delete":
@@ -36,9 +36,9 @@ def refuse(field: _native.Field, value: object, reason: str) -> NoReturn:
         raise FieldValueError(f"{where}: {_length(spec, value)}")
     if reason == "nul":
         at = cast("str", value).index("\0")
-        raise FieldValueError(f"{where}: expected text without NUL, which would end it; found one at character {at}")
+        raise FieldValueError(f"{where}: expected text without NUL, which would end it, found one at character {at}")
     if reason == "encode":
-        raise FieldValueError(f"{where}: {quoted(value)} holds half a surrogate pair and cannot be encoded")
+        raise FieldValueError(f"{where}: {quoted(value)} contains a lone surrogate and cannot be encoded")
     if reason == "decode":
         raise FieldValueError(f"{where}: expected {spec.kind} text in memory, found {quoted(value)}")
     if reason == "member" and spec.enum is not None:
@@ -48,7 +48,7 @@ def refuse(field: _native.Field, value: object, reason: str) -> NoReturn:
 
 
 def where_of(field: _native.Field) -> str:
-    """Return ``Class.field``, the beginning of every message."""
+    """Return ``Class.field``, the prefix of error messages."""
     return f"{field.owner.__name__}.{field.spec.name}"
 
 
@@ -88,6 +88,6 @@ def _length(spec: LayoutField, value: object) -> str:
 
 
 def refuse_shape(field: _native.Field, view: "np.ndarray[Any, Any]", found: object) -> NoReturn:
-    """Raise the error for an array of another shape than the field's."""
+    """Raise the error for an array of the wrong shape."""
     hint = "" if found else f"; to fill it with one value, use .{field.spec.name}[...] = value"
     raise FieldValueError(f"{where_of(field)}: expected shape {view.shape}, found {found}{hint}")

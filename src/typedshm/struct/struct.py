@@ -1,8 +1,8 @@
 # ruff: noqa: N805 (StructMeta is a metaclass, which ruff cannot see: its base has a name of its own)
-"""Struct: the class a user declares, a typed overlay over bytes.
+"""Struct: the base class of user-declared structs, a typed overlay over bytes.
 
-An instance is a ``ctypes.Structure`` over its own bytes (a snapshot) or over somebody else's (a view that depends on a
-lease). Its fields are descriptors of the C core that follow the class's :class:`~typedshm.layout.Layout`.
+An instance is a ``ctypes.Structure`` over its own bytes (a snapshot) or over other memory (a view that depends on a
+lease). Its fields are descriptors of the C core that follow the class's :class:`~typedshm.layout.layout.Layout`.
 """
 
 import copy
@@ -29,7 +29,7 @@ from typedshm.struct import conversion, refusal
 from typedshm.struct.ctypes_fields import ctypes_fields
 
 if TYPE_CHECKING:
-    # Checkers must not see the __getattr__ of ctypes.Structure, or a misspelt field would be no error to them.
+    # Type checkers must not see the __getattr__ of ctypes.Structure, which would hide misspelt fields from them.
     from _ctypes import _CData as _Structure  # pyright: ignore[reportPrivateUsage]
 
     _StructureMeta = type
@@ -40,13 +40,13 @@ else:
 S = TypeVar("S", bound="Struct")
 F = TypeVar("F", bound=Callable[..., Any])
 
-# Methods of ctypes' metaclass, taken there because a field of a Struct may have the same name.
+# Methods of ctypes' metaclass, taken from it since a field of a Struct may have the same name.
 _from_buffer_copy: Callable[..., Any] = cast("Any", type(ctypes.Structure)).from_buffer_copy
 
 
 @frozen
 class Plan(Frozen):
-    """What a Struct class was compiled to; its leased variant shares it."""
+    """The compiled form of a Struct class, shared by its variants."""
 
     __match_args__ = ("plain", "layout", "structs", "enums", "defaults", "described")
     plain: "type[Struct]"
@@ -54,21 +54,21 @@ class Plan(Frozen):
     structs: "dict[str, type[Struct]]"
     enums: dict[str, type]
     defaults: dict[str, object]
-    described: bool  # made from a layout, so no module holds the class
+    described: bool  # made from a layout, so that no module has the class
 
 
 def plan_of(struct: "Struct | type[Struct] | StructMeta") -> Plan:
-    """Return what a Struct or its class was compiled to."""
+    """Return the compiled form of a Struct or its class."""
     return cast("Plan", cast("Any", struct)._plan)
 
 
 def _set_state(struct: "Struct", state: object) -> None:
-    """Set what the instance remembers: the version it was read at, or the lease it depends on."""
+    """Set the version that an instance was read at, or the lease that it depends on."""
     cast("Any", struct)._state = state
 
 
 class _ClassLevel:
-    """A method of the metaclass that wins over a field of the same name, as only data descriptors do."""
+    """A method of the metaclass that takes precedence over a field of the same name, as only data descriptors do."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
@@ -87,7 +87,7 @@ def _class_level(function: F) -> F:
 
 @dataclass_transform(kw_only_default=True)
 class StructMeta(_StructureMeta):
-    """The type of Struct classes: turns annotations into a layout, a ctypes structure and C descriptors."""
+    """The metaclass of Structs: compiles annotations to a layout, a ctypes structure and C descriptors."""
 
     def __new__(
         mcs,
@@ -100,7 +100,7 @@ class StructMeta(_StructureMeta):
         layout: Layout | None = None,
         variant: Iterable[str] | None = None,
     ) -> "StructMeta":
-        """Make the class with a bare descriptor in the place of each field; ``__init__`` completes them."""
+        """Make the class with an empty descriptor for each field; ``__init__`` completes them."""
         if any(isinstance(base, StructMeta) for base in bases):
             namespace["__slots__"] = ()
         own: Mapping[str, object]
@@ -108,7 +108,7 @@ class StructMeta(_StructureMeta):
             own = dict.fromkeys(variant)
         elif layout is not None:
             own = dict.fromkeys(field.name for field in layout.fields)
-        else:  # now, since from Python 3.14 on they see what the body's names stand for when they are asked for
+        else:  # now, since from Python 3.14 on they are evaluated with the values that the body's names have by then
             own = namespace["_annotations"] = own_annotations(name, namespace)
         defaults: dict[str, object] = {}
         for label in own:
@@ -136,7 +136,7 @@ class StructMeta(_StructureMeta):
         struct = cast("type[Struct]", cls)
         parents = [base for base in bases if isinstance(base, StructMeta)]
         if variant is not None:
-            pass  # a class of typedshm.struct.views, which completes these fields of its own; all else it inherits
+            pass  # typedshm.struct.views completes these fields; everything else is inherited
         elif layout is not None:
             _compile_layout(struct, layout)
         elif parents:
@@ -149,7 +149,7 @@ class StructMeta(_StructureMeta):
             _compile_annotations(struct, base, resolved, pack, byte_order)
 
     def __setattr__(cls, name: str, value: object) -> None:
-        """Set a class attribute; a field keeps its place, and what ctypes wants to put there is kept aside."""
+        """Set a class attribute; a field keeps its descriptor, and ctypes' own descriptor is stored separately."""
         if isinstance(cls.__dict__.get(name), _native.Field):
             if "_plan" in cls.__dict__:
                 raise AttributeError(f"{cls.__name__}.{name} is a field and cannot be replaced")
@@ -159,7 +159,7 @@ class StructMeta(_StructureMeta):
 
     @property
     def layout(cls) -> Layout:
-        """The frozen description of the bytes."""
+        """The layout of the instances' bytes."""
         try:
             return plan_of(cls).layout
         except AttributeError:
@@ -171,21 +171,21 @@ class StructMeta(_StructureMeta):
 
     @_class_level
     def zero(cls: type[S]) -> S:  # type: ignore[misc]
-        """Return an instance whose bytes are all zero, whatever the defaults."""
+        """Return an instance with all bytes zero, regardless of defaults."""
         return cls.__new__(cls)
 
     @_class_level
     def model(cls) -> type[Any]:
-        """Return the pydantic model with the same fields, which validates as the Struct does."""
+        """Return the pydantic model with the same fields and the same validation."""
         return hooks.model(cls)
 
 
 class Struct(_Structure, metaclass=StructMeta):  # pyright: ignore[reportGeneralTypeIssues]
-    """Base of all declared structs.
+    """The base class of all structs: a subclass annotates its fields, and is constructed by keyword.
 
-    Subclass it and annotate sized fields; construct by keyword. Class options: ``pack=1`` limits alignment,
-    ``byte_order="big"`` swaps the own fields; both hold for subclasses. Names that start with an underscore are
-    reserved; ``layout``, ``zero()`` and ``model()`` belong to the class, so fields may have those names too.
+    Class options, inherited by subclasses: ``pack=1`` limits the alignment of fields, ``byte_order="big"`` sets the
+    byte order of the class's own fields. Names with a leading underscore are reserved. ``layout``, ``zero()`` and
+    ``model()`` are attributes of the class only, so fields can have these names.
 
     Examples
     --------
@@ -215,7 +215,7 @@ class Struct(_Structure, metaclass=StructMeta):  # pyright: ignore[reportGeneral
         return all(conversion.equal(getattr(self, name), getattr(other, name)) for name in names)
 
     def __copy__(self: S) -> S:
-        """Return a snapshot with bytes of its own; it keeps the version."""
+        """Return a snapshot with its own bytes and the same version."""
         duplicate: S = _from_buffer_copy(plan_of(self).plain, self)
         version = version_of(self)
         if version is not None:
@@ -227,7 +227,7 @@ class Struct(_Structure, metaclass=StructMeta):  # pyright: ignore[reportGeneral
         return replaced(self, changes)
 
     def __deepcopy__(self: S, memo: dict[int, Any]) -> S:
-        """Return a snapshot; there is nothing deeper than bytes."""
+        """Return a snapshot, as ``copy.copy`` does: bytes hold no references."""
         return self.__copy__()
 
     @classmethod
@@ -235,17 +235,17 @@ class Struct(_Structure, metaclass=StructMeta):  # pyright: ignore[reportGeneral
         return hooks.struct_schema(source, handler)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the bytes and the class, by reference or, if made from a layout, by its description."""
+        """Pickle the bytes and the class: by reference or, if made from a layout, by that layout."""
         plan = plan_of(self)
         return restore, (plan.layout if plan.described else plan.plain, bytes(self), version_of(self))
 
 
 def replaced(struct: S, changes: Mapping[str, Any]) -> S:
-    """Return a copy with some fields changed; it no longer is the version that was read."""
+    """Return a copy with some fields changed, which has no version number any more."""
     names = {field.name for field in plan_of(struct).layout.fields}
     for name in changes:
         if name not in names:
-            raise TypeError(f"replace() of {type(struct).__name__}: no field is called {name!r}")
+            raise TypeError(f"replace: {type(struct).__name__} has no field {name!r}")
     changed = copy.copy(struct)
     cast("Any", changed)._state = None
     for name, value in changes.items():
@@ -254,11 +254,11 @@ def replaced(struct: S, changes: Mapping[str, Any]) -> S:
 
 
 def restore(form: "type[Struct] | Layout", data: bytes, version: int | None) -> "Struct":
-    """Make an instance out of what a pickle holds."""
+    """Make an instance from the content of a pickle."""
     cls = struct_from_layout(form) if isinstance(form, Layout) else form
     if len(data) != cls.layout.size:
         raise ValueError(
-            f"{cls.__name__} was pickled with {len(data)} bytes, here it has {cls.layout.size}: the class has changed"
+            f"{cls.__name__}: expected a pickle of {cls.layout.size} bytes, found {len(data)}: the class has changed"
         )
     restored: Struct = _from_buffer_copy(cls, data)
     if version is not None:
@@ -267,7 +267,7 @@ def restore(form: "type[Struct] | Layout", data: bytes, version: int | None) -> 
 
 
 def version_of(struct: Struct) -> int | None:
-    """Return the version a snapshot was read at, or None if it was not read from a region."""
+    """Return the number of the version that a value was read from, or None if it was not read from a region."""
     state = getattr(struct, "_state", None)
     if isinstance(state, _native.Pin):
         return state.version
@@ -319,7 +319,7 @@ def _compile_annotations(
 
 
 def _body_of(cls: "type[Struct]") -> Mapping[str, object]:
-    """Return what the names in a class's body stood for before fields took their places."""
+    """Return the names of a class's body with the values they had before descriptors replaced them."""
     plain = {name: value for name, value in vars(cls).items() if not isinstance(value, _native.Field)}
     return {**plain, **cls.__dict__["_defaults"]}
 
@@ -329,7 +329,7 @@ def _as_struct(cls: type) -> type | None:
 
 
 def _restore_class_variable(cls: "type[Struct]", label: str, defaults: dict[str, object]) -> None:
-    """Take back the descriptor that was put in the place of a ClassVar."""
+    """Replace the descriptor of a ClassVar by its value."""
     if label.startswith("_"):
         return
     delattr(cls, label)
@@ -346,7 +346,7 @@ def _install(
     *,
     described: bool,
 ) -> None:
-    """Give a class its ctypes fields, descriptors, defaults and constructor."""
+    """Set a class's ctypes fields, descriptors, defaults and constructor."""
     inherited = plan_of(base) if base is not None else None
     own = layout.fields[len(inherited.layout.fields) if inherited is not None else 0 :]
     members, pack = ctypes_fields(layout, own, structs, base)
@@ -360,11 +360,14 @@ def _install(
     placed: dict[str, Any] = cls.__dict__["_ctypes"]
     for field in own:
         if placed[field.name].offset != field.offset:
-            raise SchemaError(f"{cls.__name__}.{field.name}: ctypes puts it at {placed[field.name].offset}: {field}")
+            found = placed[field.name].offset
+            raise SchemaError(f"{cls.__name__}.{field.name}: expected ctypes to place {field}, found it at {found}")
         codec, extra = _codec(field, structs, enums, placed)
         bind(cls, field, codec, extra)
     if ctypes.sizeof(cls) != layout.size:
-        raise SchemaError(f"{cls.__name__}: ctypes makes it {ctypes.sizeof(cls)} bytes, the layout {layout.size}")
+        raise SchemaError(
+            f"{cls.__name__}: expected a ctypes structure of {layout.size} bytes, found {ctypes.sizeof(cls)}"
+        )
     defaults = dict(inherited.defaults) if inherited is not None else {}
     structure._plan = Plan(cls, layout, structs, enums, defaults, described)
     defaults.update(_saved_defaults(cls, cls.__dict__["_defaults"]))
@@ -375,7 +378,7 @@ def _install(
 def _codec(
     field: LayoutField, structs: "Mapping[str, type[Struct]]", enums: Mapping[str, type], placed: Mapping[str, Any]
 ) -> tuple[str, tuple[object, ...] | None]:
-    """Return the C codec of a field and what it needs besides."""
+    """Return the C codec of a field and its arguments."""
     if field.shape:
         return "array", (np.ndarray, field.shape, field.item_dtype, field.offset, conversion.assign_array)
     if field.struct is not None:
@@ -398,9 +401,9 @@ def bind(cls: "type[Struct]", field: LayoutField, codec: str, extra: tuple[objec
 
 
 def _saved_defaults(cls: "type[Struct]", given: Mapping[str, object]) -> dict[str, object]:
-    """Validate defaults by setting them, and keep copies of the mutable ones."""
+    """Validate defaults by assigning them, and copy the mutable ones."""
     if not given:
-        return {}  # and spare a large Struct the trial's memory
+        return {}  # without the memory of a trial instance, which can be large
     trial = cls.__new__(cls)
     saved: dict[str, object] = {}
     for label, value in given.items():
@@ -416,7 +419,7 @@ def _saved_defaults(cls: "type[Struct]", given: Mapping[str, object]) -> dict[st
 
 
 def _constructor(cls: "type[Struct]", layout: Layout, defaults: Mapping[str, object]) -> Any:
-    """Write ``__init__`` with a real signature, so that Python itself names missing and unknown arguments."""
+    """Make an ``__init__`` with a real signature, so that Python itself names missing and unknown arguments."""
     names = [field.name for field in layout.fields]
     parameters = ", ".join(f"{name}=_defaults[{name!r}]" if name in defaults else name for name in names)
     body = "\n".join(f"    _self.{name} = {name}" for name in names)
@@ -429,7 +432,7 @@ def _constructor(cls: "type[Struct]", layout: Layout, defaults: Mapping[str, obj
 
 
 def initial(cls: type[S]) -> S:
-    """Return an instance with its defaults, those of nested structs included, and zero in the fields without any."""
+    """Return an instance with all defaults, those of nested structs included, and zeros in the other fields."""
     plan = plan_of(cls)
     instance = cls.__new__(cls)
     for field in plan.layout.fields:
@@ -446,12 +449,12 @@ _described: "weakref.WeakValueDictionary[Layout, type[Struct]]" = weakref.WeakVa
 
 
 def struct_from_layout(layout: Layout, *, module: str = __name__) -> "type[Struct]":
-    """Return a class for a layout that comes without one, the same class for equal layouts while it lives.
+    """Return a class for a layout, the same class for equal layouts while it is alive.
 
     Parameters
     ----------
     layout : Layout
-        Its enums become ``IntEnum`` and ``IntFlag`` classes, its nested layouts classes of this sort.
+        Its enums become ``IntEnum`` and ``IntFlag`` classes, its nested layouts Struct classes.
     module : str
         The ``__module__`` of a new class.
     """

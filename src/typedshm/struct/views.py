@@ -1,4 +1,4 @@
-"""Variants of Struct classes, for instances that look into bytes of somebody else."""
+"""Variants of Struct classes, whose instances are views of other memory."""
 
 import ctypes
 from collections.abc import Callable
@@ -13,26 +13,26 @@ from typedshm.struct.struct import Struct, StructMeta, bind, plan_of
 
 S = TypeVar("S", bound=Struct)
 
-# Methods of ctypes' metaclass, taken there because a field of a Struct may have the same name.
+# Methods of ctypes' metaclass, taken from it since a field of a Struct may have the same name.
 _from_buffer: Callable[..., Any] = cast("Any", type(ctypes.Structure)).from_buffer
 _from_address: Callable[..., Any] = cast("Any", type(ctypes.Structure)).from_address
 
 Variant = Literal["leased", "viewed"]
-"""Of a Struct class: its instances raise once their lease has ended; or are read-only, and raise after their block."""
+"""``"leased"``: instances raise once their lease has ended. ``"viewed"``: they are also read-only."""
 
 
 def leased(cls: type[S]) -> type[S]:
-    """Return the variant of a class whose instances raise once the lease in their ``_state`` has ended."""
+    """Return the variant whose instances raise once the lease in their ``_state`` has ended."""
     return _variant(cls, "leased", _native.Leased)
 
 
 def viewed(cls: type[S]) -> type[S]:
-    """Return the variant of a class that is read-only, and whose instances depend on the pin in their ``_state``."""
+    """Return the read-only variant, whose instances depend on the pin in their ``_state``."""
     return _variant(cls, "viewed", _native.Viewed)
 
 
 def view_maker(cls: type[S]) -> Callable[[int], S]:
-    """Return a function that makes an instance of the viewed variant at an address; the core gives it its pin."""
+    """Return a function that makes an instance of the viewed variant at an address; the core sets its pin."""
     return MethodType(_from_address, viewed(cls))
 
 
@@ -49,7 +49,7 @@ def _variant(cls: type[S], kind: Variant, mixin: type) -> type[S]:
 
 
 def _own_fields(cls: type[Struct], kind: Variant) -> list[LayoutField]:
-    """Return the fields that lead to views themselves, and so are others than those of the plain class."""
+    """Return the fields that return views themselves, and so need other descriptors than in the plain class."""
     fields = plan_of(cls).layout.fields
     if kind == "leased":
         return [field for field in fields if field.struct is not None and not field.shape]
@@ -57,7 +57,7 @@ def _own_fields(cls: type[Struct], kind: Variant) -> list[LayoutField]:
 
 
 def _complete(cls: type[Struct], kind: Variant, own: list[LayoutField]) -> None:
-    """Let nested structs, and in read-only variants arrays, depend on the same lease or pin."""
+    """Make nested structs, and in read-only variants arrays, depend on the same lease or pin."""
     for field in own:
         if field.shape:
             bind(cls, field, "viewed array", (np.ndarray, field.shape, field.item_dtype))
@@ -70,7 +70,7 @@ def _complete(cls: type[Struct], kind: Variant, own: list[LayoutField]) -> None:
 
 
 def overlay(cls: type[S], buffer: Any, offset: int, lease: _native.Lease) -> S:
-    """Return an instance of the leased variant of ``cls`` over foreign bytes.
+    """Return an instance of the leased variant of a class over other memory.
 
     Parameters
     ----------
@@ -79,9 +79,9 @@ def overlay(cls: type[S], buffer: Any, offset: int, lease: _native.Lease) -> S:
     buffer : object
         A writable buffer, kept alive by the instance.
     offset : int
-        Of the struct in the buffer, in bytes.
+        The offset of the struct in the buffer, in bytes.
     lease : Lease
-        When it ends, the instance and its nested structs raise.
+        Once it has ended, the instance and its nested structs raise.
     """
     view: S = _from_buffer(leased(cls), buffer, offset)
     cast("Any", view)._state = lease
