@@ -1,1 +1,1 @@
-"""Everything that can describe the values of a region: Structs, classes, arrays."""
+"""Schemas of a region's values: Structs, pydantic models, dataclasses and arrays."""

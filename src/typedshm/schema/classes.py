@@ -1,4 +1,4 @@
-"""Pydantic models and dataclasses as schemas: the Struct with the same fields, and the way there and back."""
+"""Pydantic models and dataclasses as schemas: the Struct with the same fields, and conversions in both directions."""
 
 import functools
 import sys
@@ -23,24 +23,24 @@ class ClassSchema(Frozen):
     build: Callable[[dict[str, Any]], Any]
 
     def decode(self, value: Struct) -> Any:
-        """Return the record with a Struct's values. Arrays stay in the memory of the Struct, which is a snapshot."""
+        """Return an instance with a Struct's values. Its arrays share the memory of the Struct, which is a snapshot."""
         fields = {field.name: getattr(value, field.name) for field in self.struct.layout.fields}
-        for name, record in self.nested.items():
-            fields[name] = record.decode(fields[name])
+        for name, nested in self.nested.items():
+            fields[name] = nested.decode(fields[name])
         return self.build(fields)
 
     def encode(self, value: Any) -> Struct:
-        """Return a Struct with a record's values."""
+        """Return a Struct with an instance's values."""
         fields = {field.name: getattr(value, field.name) for field in self.struct.layout.fields}
-        for name, record in self.nested.items():
-            if isinstance(fields[name], record.source):  # if it is not, the field says what it expected
-                fields[name] = record.encode(fields[name])
+        for name, nested in self.nested.items():
+            if isinstance(fields[name], nested.source):  # otherwise the field refuses it
+                fields[name] = nested.encode(fields[name])
         return self.struct(**fields)
 
 
 @frozen
 class _Declared(Frozen):
-    """A record's field: its annotation, its default if it has one, and the name the record is built by."""
+    """A field of a class: its annotation, its default if any, and the keyword that sets it."""
 
     __match_args__ = ("annotation", "defaults", "key")
     annotation: Any
@@ -49,7 +49,7 @@ class _Declared(Frozen):
 
 
 def _is_model(cls: type) -> bool:
-    pydantic = sys.modules.get("pydantic")  # a class can only be a model if somebody has imported it
+    pydantic = sys.modules.get("pydantic")  # nothing is a model before it is imported
     return pydantic is not None and issubclass(cls, pydantic.BaseModel)
 
 
@@ -60,12 +60,12 @@ def is_schema_class(cls: object) -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def class_schema(source: Any) -> ClassSchema:
-    """Return how a pydantic model or dataclass becomes a Struct.
+    """Return the schema of a pydantic model or dataclass.
 
     Raises
     ------
     SchemaError
-        If a field has no fixed form in memory; says which and why.
+        If a field has no form of a fixed size; the message names the field and the reason.
     """
     struct: type[Struct] | None = getattr(source, "__struct__", None)
     if struct is not None and source is struct.model():
@@ -73,7 +73,7 @@ def class_schema(source: Any) -> ClassSchema:
         nested = {name: class_schema(model) for name, model in models.items()}
         return ClassSchema(source, struct, nested, source.model_validate)
     if _is_model(source) or hasattr(source, "__pydantic_fields__"):
-        # pydantic is heavy, and has been imported by whoever made this class
+        # pydantic is heavy, but this class needs it anyway
         from typedshm.schema.pydantic_models import fields_of
 
         declared = {name: _Declared(*field) for name, field in fields_of(source).items()}
@@ -90,13 +90,13 @@ def class_schema(source: Any) -> ClassSchema:
 
 
 def _single_structs(struct: type[Struct]) -> dict[str, type[Struct]]:
-    """Return the classes of a Struct's nested Structs that are not arrays."""
+    """Return the classes of a Struct's nested Structs, without arrays of Structs."""
     plan = plan_of(struct)
     return {field.name: plan.structs[field.name] for field in plan.layout.fields if field.struct and not field.shape}
 
 
 def _fields_of_dataclass(source: Any) -> dict[str, _Declared]:
-    dataclasses: Any = sys.modules["dataclasses"]  # whoever made this class has imported it; many never do
+    dataclasses: Any = sys.modules["dataclasses"]  # imported by this class; many programs never do
     try:
         hints = get_type_hints(source, include_extras=True)
     except NameError as error:
@@ -104,7 +104,9 @@ def _fields_of_dataclass(source: Any) -> dict[str, _Declared]:
     declared: dict[str, _Declared] = {}
     for field in dataclasses.fields(source):
         if not field.init:
-            raise SchemaError(f"{source.__name__}.{field.name}: has init=False, so no value could be given back to it")
+            raise SchemaError(
+                f"{source.__name__}.{field.name}: expected a field that the constructor sets, found init=False"
+            )
         defaults: tuple[Any, ...] = ()
         if field.default is not dataclasses.MISSING:
             defaults = (field.default,)
@@ -115,7 +117,7 @@ def _fields_of_dataclass(source: Any) -> dict[str, _Declared]:
 
 
 def _documented(annotation: Any, field: Any) -> Any:
-    """Take the words of ``dataclasses.field(doc=…)``, which CPython 3.14 has brought, unless there are others."""
+    """Use ``dataclasses.field(doc=…)`` of CPython 3.14 and later as the Doc, unless the annotation has one."""
     doc = getattr(field, "doc", None)
     if doc is None or any(isinstance(item, Doc) for item in getattr(annotation, "__metadata__", ())):
         return annotation
@@ -123,17 +125,17 @@ def _documented(annotation: Any, field: Any) -> Any:
 
 
 def _generated(source: type, declared: dict[str, _Declared], nested: dict[str, ClassSchema]) -> type[Struct]:
-    """Make the Struct with a record's fields. Default factories are called once, here."""
+    """Make the Struct with a class's fields."""
 
     def reduce(self: Struct) -> tuple[object, ...]:
-        # by the record, since no module holds the Struct
+        # by the source class, since no module has the Struct
         return _restore, (source, bytes(cast("Any", self)), version_of(self))
 
     doc = own_doc(source)
     namespace: dict[str, Any] = {
         "__module__": source.__module__,
         "__qualname__": source.__qualname__,
-        "__doc__": None if doc.startswith(f"{source.__name__}(") else doc,  # which dataclass writes itself
+        "__doc__": None if doc.startswith(f"{source.__name__}(") else doc,  # a docstring that dataclass generated
         "__annotations__": {name: _translated(field.annotation) for name, field in declared.items()},
         "__reduce__": reduce,
     }
@@ -153,7 +155,7 @@ def _bare(field: _Declared) -> Any:
 
 
 def _translated(annotation: Any) -> Any:
-    """Put the generated Structs in the place of the records in an annotation."""
+    """Replace models and dataclasses in an annotation by their generated Structs."""
     parts: tuple[Any, ...] = get_args(annotation) if get_origin(annotation) is Annotated else (annotation,)
     base, *metadata = parts
     if is_schema_class(base):

@@ -1,6 +1,6 @@
-"""Pydantic models and Structs: the model of a Struct, Structs as fields of models, and what a model declares.
+"""Pydantic models and Structs: the model of a Struct, Structs as fields of models, and the fields of a model.
 
-A module of its own because pydantic is heavy: it is imported when a program uses a model.
+This module is separate because pydantic is heavy: it is imported when a program uses a model.
 """
 
 import copy
@@ -24,9 +24,9 @@ from typedshm.struct.struct import Struct, plan_of
 
 
 class StructModel(BaseModel):
-    """Base of the models that ``SomeStruct.model()`` answers.
+    """Base of the models that ``SomeStruct.model()`` returns.
 
-    ``Model.model_validate(struct)`` makes one from an instance, ``typedshm.to_struct(model)`` goes back. In JSON
+    ``Model.model_validate(struct)`` converts an instance to its model, ``typedshm.to_struct(model)`` back. In JSON
     arrays are nested lists, raw bytes are base64, timestamps ISO 8601 and complex array items pairs.
     """
 
@@ -43,18 +43,18 @@ def model_of(struct: type[Struct]) -> type[StructModel]:
     Raises
     ------
     SchemaError
-        If pydantic keeps the name of a field to itself.
+        If pydantic reserves the name of a field.
     """
     plan = plan_of(struct)
     fields: dict[str, Any] = {}
     for field in plan.layout.fields:
         if field.name.startswith("model_") and hasattr(BaseModel, field.name):
-            raise SchemaError(f"{struct.__name__}.{field.name}: pydantic models keep this name to themselves")
+            raise SchemaError(f"{struct.__name__}.{field.name}: pydantic reserves this name")
         extra: dict[str, Any] | None = {"unit": field.unit} if field.unit else None
         default = _default_of(plan.defaults[field.name]) if field.name in plan.defaults else {}
         annotation = _annotation_of(field, plan.structs.get(field.name), plan.enums.get(field.name))
         fields[field.name] = (annotation, Field(description=field.doc or None, json_schema_extra=extra, **default))
-    with warnings.catch_warnings():  # a field may be called copy or json, which pydantic would rather it were not
+    with warnings.catch_warnings():  # fields can be named copy or json
         warnings.filterwarnings("ignore", "Field name .* shadows an attribute", UserWarning)
         made: type[StructModel] = create_model(
             struct.__name__,
@@ -72,7 +72,7 @@ def _default_of(value: Any) -> dict[str, Any]:
         return {"default_factory": lambda: to_model(value)}
     if isinstance(value, np.ndarray):
         return {"default_factory": cast("NDArray[Any]", value).copy}
-    if isinstance(value, np.datetime64 | bytes):  # which pydantic cannot write into a JSON Schema as a default
+    if isinstance(value, np.datetime64 | bytes):  # no default that JSON Schema can hold
         return {"default_factory": functools.partial(copy.copy, cast("Any", value))}
     return {"default": value}
 
@@ -104,13 +104,13 @@ def to_model(value: Struct) -> StructModel:
     """Return the model of an instance; its arrays share the instance's memory."""
     fields: dict[str, Any] = {}
     for field in plan_of(value).layout.fields:
-        held = getattr(value, field.name)
-        fields[field.name] = to_model(held) if isinstance(held, Struct) else held
+        own = getattr(value, field.name)
+        fields[field.name] = to_model(own) if isinstance(own, Struct) else own
     return model_of(plan_of(value).plain).model_construct(None, **fields)
 
 
 def to_struct(struct: type[Struct], model: BaseModel) -> Struct:
-    """Return the instance that a model of the Struct describes."""
+    """Return the instance with the values of a model."""
     structs = plan_of(struct).structs
     fields: dict[str, Any] = {}
     for field in struct.layout.fields:
@@ -123,7 +123,7 @@ def to_struct(struct: type[Struct], model: BaseModel) -> Struct:
 
 
 def struct_schema(struct: type[Struct], handler: GetCoreSchemaHandler) -> CoreSchema:
-    """Return how pydantic validates a Struct type: from an instance, its model, or a dict of its fields."""
+    """Return the pydantic-core schema of a Struct type, which accepts instances, models, and dicts of fields."""
     if not hasattr(struct, "_plan"):
         raise SchemaError(f"{struct.__name__} declares no fields; use a subclass of it as the type of a model's field")
     fields = handler.generate_schema(model_of(struct))
@@ -141,11 +141,11 @@ def struct_schema(struct: type[Struct], handler: GetCoreSchemaHandler) -> CoreSc
     )
 
 
-# ---- what a model declares ----------------------------------------------------------------------------------
+# ---- the fields of a model ----------------------------------------------------------------------------------
 
 
 class ModelField(NamedTuple):
-    """What a model says of one field: its annotation, its default if it has one, and the name it is validated by."""
+    """A field of a model: its annotation, its default if any, and the name it is validated by."""
 
     annotation: Any
     defaults: tuple[object, ...]

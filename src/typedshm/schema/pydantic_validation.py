@@ -1,7 +1,8 @@
-"""How pydantic validates the vocabulary in somebody's model.
+"""Pydantic's validation of annotations with markers.
 
-A module of its own because pydantic is heavy: it is imported when pydantic asks about an annotation. Values are checked
-by setting them in a Struct of one field, so that a model refuses exactly what a Struct refuses, in the same words.
+This module is separate because pydantic is heavy: it is imported when pydantic asks for the schema of an annotation.
+Values are checked by assigning them to a Struct of one field, so that a model refuses the same values as a Struct, with
+the same messages.
 """
 
 import base64
@@ -20,14 +21,14 @@ from typedshm.layout.layout import LayoutField
 from typedshm.schema.pydantic_models import model_of, to_model, to_struct
 from typedshm.struct.struct import Struct, StructMeta, plan_of
 
-_ITEMS = "typedshm"  # under this key a schema's metadata holds the items of Annotated seen so far
+_ITEMS = "typedshm"  # the metadata key of a schema for the preceding items of Annotated
 
 
 # ---- fields --------------------------------------------------------------------------------------------------------
 
 
 def annotation_schema(item: object, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-    """Return how pydantic validates a type annotated with one item of the vocabulary.
+    """Return the pydantic-core schema of a type annotated with a marker.
 
     Parameters
     ----------
@@ -36,16 +37,16 @@ def annotation_schema(item: object, source: Any, handler: GetCoreSchemaHandler) 
     source : type
         The bare type.
     handler : callable
-        Gives the schema that the items before this one lead to.
+        Returns the schema for the preceding items.
     """
     try:
         inner = handler(source)
-    except PydanticSchemaGenerationError:  # a NumPy type: only the vocabulary knows what to do with it
+    except PydanticSchemaGenerationError:  # a NumPy type, which pydantic does not know
         inner = core_schema.any_schema()
     items: list[object] = [*inner.get("metadata", {}).get(_ITEMS, ()), item]
     try:
         cell = _cell_of(source, items)
-    except SchemaError as error:  # items still to come may complete it: Annotated[NDArray[np.str_], Utf32(8), Shape(4)]
+    except SchemaError as error:  # later items may complete it, as in Annotated[NDArray[np.str_], Utf32(8), Shape(4)]
         schema = _refusing(str(error).partition(": ")[2])
     else:
         schema = _field_schema(cell, inner, handler)
@@ -53,15 +54,15 @@ def annotation_schema(item: object, source: Any, handler: GetCoreSchemaHandler) 
 
 
 class _Cell:
-    """A Struct with the one field ``value``: what it takes is valid."""
+    """A Struct with one field named ``value``, which decides whether values are valid."""
 
     def __init__(self, struct: type[Struct]) -> None:
         self._struct = struct
         self.field: LayoutField = struct.layout.fields[0]
         self.nested = plan_of(struct).structs.get("value")
 
-    def held(self, value: object) -> Any:
-        """Set the value and return what the field then reads."""
+    def converted(self, value: object) -> Any:
+        """Return the value as the field reads it."""
         cell: Any = self._struct.__new__(self._struct)
         try:
             cell.value = value
@@ -70,8 +71,8 @@ class _Cell:
         return cell.value
 
     def checked(self, value: Any) -> Any:
-        """Return the value itself if it fits."""
-        self.held(value)
+        """Return the value itself if it is valid."""
+        self.converted(value)
         return value
 
 
@@ -88,14 +89,14 @@ def _refusing(reason: str) -> CoreSchema:
 
 
 def _field_schema(cell: _Cell, inner: CoreSchema, handler: GetCoreSchemaHandler) -> CoreSchema:
-    """Return the schema of a field; ``inner`` is pydantic's own for the bare type, if it has one."""
+    """Return the schema of a field; `inner` is pydantic's schema of the bare type."""
     field = cell.field
     if field.shape:
         return _array_schema(cell, _item_of(cell, handler))
     if field.kind == "bytes":
         return _raw_schema(cell)
     if field.kind == "timestamp" and field.face == "datetime64":
-        return _moment_schema(cell)
+        return _time_schema(cell)
     if field.enum is not None or field.kind == "bool":
         return inner
     kind = KINDS[field.kind]
@@ -109,24 +110,26 @@ def _field_schema(cell: _Cell, inner: CoreSchema, handler: GetCoreSchemaHandler)
 
 
 def _raw_schema(cell: _Cell) -> CoreSchema:
-    """Return the schema of raw bytes; in JSON they are base64."""
+    """Return the schema of raw bytes, which are base64 in JSON."""
     return core_schema.json_or_python_schema(
-        json_schema=core_schema.no_info_after_validator_function(lambda text: cell.held(_from_base64(text)), _BASE64),
-        python_schema=core_schema.no_info_plain_validator_function(lambda value: bytes(cell.held(value))),
+        json_schema=core_schema.no_info_after_validator_function(
+            lambda text: cell.converted(_from_base64(text)), _BASE64
+        ),
+        python_schema=core_schema.no_info_plain_validator_function(lambda value: bytes(cell.converted(value))),
         serialization=core_schema.plain_serializer_function_ser_schema(
             _to_base64, return_schema=_BASE64, when_used="json"
         ),
     )
 
 
-def _moment_schema(cell: _Cell) -> CoreSchema:
-    """Return the schema of ``np.datetime64``; in JSON ISO 8601 text, where nanoseconds are accepted too."""
+def _time_schema(cell: _Cell) -> CoreSchema:
+    """Return the schema of ``np.datetime64``, which is ISO 8601 text in JSON; nanoseconds are accepted too."""
     return core_schema.json_or_python_schema(
         json_schema=core_schema.no_info_after_validator_function(
-            lambda value: cell.held(_from_iso(value)),
+            lambda value: cell.converted(_from_iso(value)),
             core_schema.union_schema([_ISO, core_schema.int_schema()]),
         ),
-        python_schema=core_schema.no_info_plain_validator_function(cell.held),
+        python_schema=core_schema.no_info_plain_validator_function(cell.converted),
         serialization=core_schema.plain_serializer_function_ser_schema(_to_iso, return_schema=_ISO, when_used="json"),
     )
 
@@ -157,8 +160,8 @@ def _array_of(cell: _Cell, value: Any, convert: "_Convert | None") -> "NDArray[A
     field = cell.field
     if isinstance(value, np.ndarray):
         array = cast("NDArray[Any]", value)
-        return array if array.dtype == field.item_dtype and array.shape == field.shape else cell.held(array)
-    return cast("NDArray[Any]", cell.held(_mapped(convert, value, len(field.shape)) if convert else value))
+        return array if array.dtype == field.item_dtype and array.shape == field.shape else cell.converted(array)
+    return cast("NDArray[Any]", cell.converted(_mapped(convert, value, len(field.shape)) if convert else value))
 
 
 # ---- items of arrays in JSON ---------------------------------------------------------------------------------------
@@ -168,12 +171,12 @@ _Convert: TypeAlias = Callable[[Any], object]
 
 
 class _Item(NamedTuple):
-    """How one item of an array looks in JSON. A conversion that is None leaves it as it is."""
+    """The JSON form of one array item. A conversion of None leaves the item unchanged."""
 
     schema: CoreSchema
     load: _Convert | None = None
     dump: _Convert | None = None
-    lax: _Convert | None = None  # from what Python code may write in a list
+    lax: _Convert | None = None  # from other forms that Python code may use
 
 
 _ISO = core_schema.str_schema(metadata={"pydantic_js_updates": {"format": "date-time"}})
@@ -223,7 +226,7 @@ def _struct_item(struct: type[Struct], handler: GetCoreSchemaHandler) -> _Item:
 
 
 def _mapped(function: _Convert, value: Any, depth: int) -> object:
-    """Apply a function to the items of lists nested ``depth`` deep; other things are left for the cell to refuse."""
+    """Apply a function to the items of lists nested `depth` deep; anything else is left for the cell to refuse."""
     if depth == 0:
         return function(value)
     if isinstance(value, list | tuple):

@@ -1,7 +1,7 @@
-"""Everything that can be a schema: Structs, pydantic models, dataclasses and bare arrays, behind one interface.
+"""The Schema of a Struct, pydantic model, dataclass or bare array: one interface for all of them.
 
-A region knows its values by a :class:`Schema` only. For a model or dataclass a Struct with the same fields is
-generated; values are converted when they go in and out, and the blocks work on the Struct itself.
+A region accesses its values through a :class:`Schema` only. For a model or dataclass a Struct with the same fields is
+generated; values are converted when they are written and read, and blocks work on the Struct itself.
 """
 
 import ctypes
@@ -29,24 +29,24 @@ _ACCEPTED = "a Struct, a pydantic model, a dataclass, or typedshm.array(dtype, *
 
 
 class Schema(ABC, Generic[T]):
-    """How the values of a region are made of bytes and bytes of values. The C core asks for these attributes.
+    """Converts between the values of a region and their bytes. The C core reads these attributes.
 
-    For ``leased``, ``viewed`` and ``defaults`` it asks when they are first needed.
+    It reads ``leased``, ``viewed`` and ``defaults`` when they are first needed.
 
     Attributes
     ----------
     source : object
-        What the user gave, or None for a schema that came out of a region.
+        The user's argument, or None for a schema from a region's document.
     layout : Layout
-        Of the bytes.
+        The layout of the bytes.
     struct : type or None
-        The Struct of the values; None if they are arrays.
+        The Struct class of the values; None if they are arrays.
     leased, viewed : type, callable
-        Its leased variant; and what makes a read-only Struct at an address. Nobody asks where values are arrays.
+        Its leased variant, and a function that makes a read-only Struct at an address; missing if values are arrays.
     decode : callable or None
-        Turns a Struct into the value users get; None if that is the Struct itself, or the array.
+        Converts a Struct to the user's value; None if the value is the Struct itself, or an array.
     value : "struct" or "array"
-        Which of the two the bytes are.
+        The form of the values.
     """
 
     source: Any
@@ -57,39 +57,39 @@ class Schema(ABC, Generic[T]):
 
     @abstractmethod
     def make(self) -> Any:
-        """Return an owned Struct or array; what is in it is left over from others."""
+        """Return a new Struct or array with undefined content."""
 
     @abstractmethod
     def encode(self, value: Any) -> Any:
-        """Return an object whose buffer is the value's bytes. Called for what is not exactly a ``struct``."""
+        """Return an object whose buffer has the value's bytes. Called for values of other types than ``struct``."""
 
     @abstractmethod
     def target(self, value: Any) -> Any:
-        """Return what read_into is to fill. Called for what is not a ``struct``."""
+        """Return the object for read_into to fill. Called for values that are no ``struct``."""
 
     @abstractmethod
     def overlay(self, buffer: Any, offset: int, lease: _native.Lease | None) -> Any:
-        """Return a Struct that depends on the lease, or an array, over foreign bytes."""
+        """Return a Struct that depends on the lease, or an array, over other memory."""
 
     @functools.cached_property
     @abstractmethod
     def defaults(self) -> bytes:
-        """What update() starts from in an empty region."""
+        """The bytes that update() starts from in an empty region."""
 
     def document(self) -> bytes:
-        """Return the layout document that goes into the region."""
+        """Return the layout document to store in the region."""
         return dump(self.layout, self.value)
 
 
 def schema_of(source: object) -> Schema[Any]:
-    """Return the schema that a user's class or array description stands for.
+    """Return the schema of a class or array description.
 
     Raises
     ------
     SchemaError
-        If it is nothing of the sort, or one of its fields cannot be laid out.
+        If it is neither, or has no layout.
     """
-    given: Any = source  # which no check below narrows to something half known
+    given: Any = source  # Any, so that the checks below do not narrow it to partially unknown types
     if isinstance(source, ArraySchema):
         return _ArrayValues(given, given.layout)
     if not isinstance(source, type):
@@ -107,8 +107,8 @@ def _schema_of_class(source: Any) -> Schema[Any]:
             raise SchemaError(f"{source.__name__} declares no fields")
         return _StructValues(plan_of(source).plain, None, source)
     if is_schema_class(source):
-        record = class_schema(source)
-        return _StructValues(record.struct, record, source)
+        schema = class_schema(source)
+        return _StructValues(schema.struct, schema, source)
     hint = "; for arrays of it use typedshm.array" if issubclass(source, np.generic) else ""
     raise SchemaError(f"expected {_ACCEPTED} as the schema, found {source.__name__}{hint}")
 
@@ -149,16 +149,16 @@ def _shown(value: object) -> str:
 
 
 class _StructValues(Schema[Any]):
-    """Values are Structs, or records that are converted to a Struct and back."""
+    """Values are Structs, or models and dataclass instances that are converted to Structs and back."""
 
     value: Value = "struct"
 
-    def __init__(self, struct: type[Struct], record: "ClassSchema | None", source: type | None) -> None:
+    def __init__(self, struct: type[Struct], class_schema: "ClassSchema | None", source: type | None) -> None:
         self.source = source
         self.layout = struct.layout
         self.struct = self._struct = struct
-        self.decode = record.decode if record is not None else None
-        self._class_schema = record
+        self.decode = class_schema.decode if class_schema is not None else None
+        self._class_schema = class_schema
 
     @functools.cached_property
     def leased(self) -> type[Struct]:
@@ -169,7 +169,7 @@ class _StructValues(Schema[Any]):
         return view_maker(self._struct)
 
     def make(self) -> Struct:
-        # over memory that NumPy leaves unset: a large one is about to be overwritten, and zeroing it would cost as much
+        # over uninitialised memory of NumPy: it will be overwritten, and zeroing a large one would cost as much again
         buffer = np.empty(self.layout.size, np.uint8)
         return cast("Struct", cast("Any", type(ctypes.Structure)).from_buffer(self._struct, buffer))
 
@@ -231,12 +231,12 @@ class _ArrayValues(Schema[Any]):
             self._refuse(value, "read_into")
         flags = value.flags
         if not flags.c_contiguous or not flags.writeable:
-            found = "one that is read-only" if flags.c_contiguous else "one that is not contiguous"
-            raise FieldValueError(f"read_into: expected a writeable, C-contiguous array, found {found}")
+            found = "a read-only one" if flags.c_contiguous else "one that is not contiguous"
+            raise FieldValueError(f"read_into: expected a writable, C-contiguous array, found {found}")
         return cast("NDArray[Any]", value)
 
     def overlay(self, buffer: Any, offset: int, lease: _native.Lease | None) -> NDArray[Any]:
-        del lease  # an ndarray cannot be made to ask it
+        del lease  # an ndarray cannot check it
         return np.ndarray(self._shape, self._dtype, buffer, offset)
 
     @functools.cached_property
@@ -257,11 +257,11 @@ class _ArrayValues(Schema[Any]):
         raise FieldValueError(f"{expected}, found shape {array.shape}")
 
 
-# ---- hooks that need pydantic -- ------------------------------------------------------------------------------------
+# ---- hooks that need pydantic ---------------------------------------------------------------------------------------
 
 
 def _model(struct: type[Struct]) -> type[Any]:
-    # pydantic is heavy, and needed by nobody who asks none of these
+    # pydantic is heavy
     from typedshm.schema.pydantic_models import model_of
 
     return model_of(plan_of(struct).plain)
