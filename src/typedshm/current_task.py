@@ -1,6 +1,6 @@
-"""Which task runs in this thread: of asyncio, of trio, and so of anyio.
+"""The current task of asyncio or trio, and so of anyio.
 
-Neither is imported here: whoever runs one has done it.
+Neither library is imported here: a program that runs a task has imported it.
 """
 
 import sys
@@ -10,29 +10,29 @@ import typedshm._native as _native
 
 
 def of_trio() -> Any:
-    """Return the task of trio that runs in this thread, or None."""
+    """Return trio's current task in this thread, or None."""
     trio = sys.modules.get("trio")
     try:
         return None if trio is None else trio.lowlevel.current_task()
-    except (AttributeError, RuntimeError):  # another thread is just importing it; it does not run here
+    except (AttributeError, RuntimeError):  # not running here, or another thread is still importing trio
         return None
 
 
 def of_asyncio() -> Any:
-    """Return the task of asyncio that runs in this thread, or None, also where its loop runs a mere callback."""
+    """Return asyncio's current task in this thread, or None; a plain callback of its loop is no task."""
     asyncio = sys.modules.get("asyncio")
     if asyncio is None:
         return None
     try:
-        loop = asyncio._get_running_loop()  # which says None where others raise
+        loop = asyncio._get_running_loop()  # unlike get_running_loop() it returns None instead of raising
         return None if loop is None else asyncio.current_task(loop)
-    except AttributeError:  # another thread is just importing it
+    except AttributeError:  # another thread is still importing it
         return None
 
 
 def running() -> Any:
-    """Return the task that runs in this thread, or None."""
-    task = of_asyncio()  # first: it says no at less cost
+    """Return the current task in this thread, or None."""
+    task = of_asyncio()  # first, since its None costs less
     return of_trio() if task is None else task
 
 

@@ -1,8 +1,8 @@
 """Late-bound hooks: lower modules call them without importing pydantic.
 
-pydantic asks an annotation, or a Struct, how it validates, and a user asks a Struct for its model. The modules that
-know need pydantic, which takes longer to import than everything else, and build on the modules that are asked. So
-:mod:`typedshm.schema.resolve` fills these slots, and imports pydantic at the first call.
+Annotations and Structs have methods that pydantic calls, and ``Struct.model()`` returns a pydantic model. Their
+implementations need pydantic, which takes longer to import than everything else, and build on the very modules that
+call them. So :mod:`typedshm.schema.resolve` fills these slots, and imports pydantic at the first call.
 """
 
 from collections.abc import Callable

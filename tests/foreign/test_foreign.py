@@ -85,7 +85,7 @@ def test_what_is_not_there_is_said_so(name):
 
 
 def test_a_section_that_there_is_no_room_for_is_not_made(name):
-    with pytest.raises(typedshm.RegionFull, match="no room"):
+    with pytest.raises(typedshm.RegionFull, match="not enough memory"):
         RawSection(name, 1 << 46, writable=True)
     with pytest.raises(typedshm.RegionNotFound):
         RawSection(name)

@@ -1,4 +1,4 @@
-"""Where the C header of the protocol is, for programs that read and write regions without Python."""
+"""The location of the C header, for programs that read and write regions without Python."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Memory that another program made."""
+"""Shared memory of other programs."""
 
 from typedshm.foreign.section import RawSection
 

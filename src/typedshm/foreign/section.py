@@ -1,4 +1,4 @@
-"""Shared memory that other programs made and named."""
+"""Shared memory of other programs, by its exact name."""
 
 import contextlib
 import errno
@@ -13,12 +13,12 @@ from typedshm.errors import Closed, NameRefused, RegionFull, RegionLost, RegionN
 if sys.platform == "win32":
 
     def _map(name: str, size: int, writable: bool) -> tuple[_native.Mapping, contextlib.AbstractContextManager[object]]:
-        """Map the bytes; also what keeps the name alive."""
+        """Return the mapping, and the object that keeps the name alive."""
         section = _native.Section(name, size, writable=writable)
         return _native.Mapping(section.handle, size, writable), contextlib.closing(section)
 
 else:
-    import _posixshmem  # type: ignore[import-not-found]  # CPython's own, which nobody has typed
+    import _posixshmem  # type: ignore[import-not-found]  # a module of CPython without stubs
 
     _shm_open: Callable[[str, int, int], int] = _posixshmem.shm_open  # pyright: ignore
     _shm_unlink: Callable[[str], None] = _posixshmem.shm_unlink  # pyright: ignore
@@ -34,7 +34,7 @@ else:
             raise
 
     def _map(name: str, size: int, writable: bool) -> tuple[_native.Mapping, contextlib.AbstractContextManager[object]]:
-        """Map the bytes; the name stays."""
+        """Return the mapping; the name persists by itself."""
         path = name if name.startswith("/") else f"/{name}"
         flags = (os.O_RDWR if writable else os.O_RDONLY) | (os.O_CREAT if size else 0)
         fd = _shm_open(path, flags, 0o600)
@@ -48,30 +48,30 @@ else:
 
 
 class RawSection:
-    r"""Shared memory under an exact name, as mere bytes: no layout, no versions, no lock.
+    r"""Shared memory under an exact name, as plain bytes without layout, versions or lock.
 
-    What typedshm makes has names of its own; this reaches what other programs made, by the name they gave it. On
-    Windows that is the name of a section, such as ``Global\HWiNFO_SENS_SM2``; elsewhere that of ``shm_open``. Who
-    guards the bytes, and how, is up to those programs; see also ``NamedMutex(exact=True)``.
+    Regions have names with a prefix of typedshm; this opens the memory of other programs by their own name. On Windows
+    that is the name of a section, such as ``Global\HWiNFO_SENS_SM2``; elsewhere a name for ``shm_open``. How the bytes
+    are kept consistent is up to those programs; see also ``NamedMutex(exact=True)``.
 
     Parameters
     ----------
     name
-        Just as the other program gives it.
+        The exact name that the other program uses.
     size
-        Bytes to make it with where it does not exist, or to look at where it does; 0: it must exist, look at all of
-        it. Windows rounds all of it up to whole pages.
+        How many bytes to map. If the section does not exist, it is created with this size. 0 maps all of an existing
+        section; Windows rounds that up to whole pages.
     writable
-        Whether :attr:`view` may be written to.
+        Whether :attr:`view` can be written to.
 
     Raises
     ------
     RegionNotFound
-        There is none of that name.
+        There is no section of that name.
     RegionRefused
-        It may not be opened, or is smaller than `size`.
+        Permission was denied, or the section is smaller than `size`.
     RegionFull
-        There is no room to make it.
+        There is not enough memory to create it.
 
     Examples
     --------
@@ -81,10 +81,11 @@ class RawSection:
 
     def __init__(self, name: str, size: int = 0, *, writable: bool = False) -> None:
         if not name:
-            raise NameRefused("name '': expected the name of a section")
+            raise NameRefused("name: expected the name of a section, found ''")
         if size and not writable:
-            raise ValueError(f"size={size}: to make a section takes writable=True")
+            raise ValueError(f"size: expected 0 for a section to read, found {size}; creating one takes writable=True")
         self.name = name
+        """The exact name it was opened by."""
         try:
             self._mapping, self._kept = _map(name, size, writable)
         except OSError as error:
@@ -93,26 +94,26 @@ class RawSection:
 
     @property
     def view(self) -> memoryview:
-        """The bytes, shape (size,). Views of it stay valid after :meth:`close`.
+        """The bytes, a memoryview of shape (size,). It stays valid after :meth:`close`.
 
         Raises
         ------
         RegionLost
-            They went away, as when somebody cut the memory short; views that were taken before show zeros.
+            The memory was lost, for example by truncation; older views show zeros.
         """
         if self._view is None:
             raise Closed(f"section {self.name!r} is closed")
         if self._mapping.lost:
-            raise RegionLost(errno.EIO, f"section {self.name!r} has lost its memory: somebody has cut it short")
+            raise RegionLost(errno.EIO, f"section {self.name!r} was lost: its memory was truncated")
         return self._view
 
     @property
     def size(self) -> int:
-        """Bytes one can look at."""
+        """The number of bytes in :attr:`view`."""
         return len(self.view)
 
     def close(self) -> None:
-        """Leave it. On Windows the last one out takes it away."""
+        """Close the section. On Windows it disappears with its last handle."""
         self._view = None
         with self._kept:
             pass
@@ -133,5 +134,5 @@ def _reason(name: str, error: OSError) -> OSError:
     if isinstance(error, FileNotFoundError):
         return RegionNotFound(errno.ENOENT, f"section {name!r} does not exist")
     if error.errno in (errno.ENOSPC, errno.EFBIG, errno.ENOMEM) or getattr(error, "winerror", 0) in (8, 1455):
-        return RegionFull(error.errno, f"section {name!r}: there is no room for it")
+        return RegionFull(error.errno, f"section {name!r}: there is not enough memory")
     return RegionRefused(error.errno, f"section {name!r} cannot be opened: {error.strerror}")

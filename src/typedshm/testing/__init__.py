@@ -1,4 +1,4 @@
-"""Aids for tests of programs that use typedshm; :mod:`typedshm.testing.strategies` needs Hypothesis."""
+"""Helpers for tests of programs that use typedshm; :mod:`typedshm.testing.strategies` needs Hypothesis."""
 
 from typedshm.testing.isolation import isolated
 

@@ -1,6 +1,6 @@
-"""Aids for the tests of programs that use typedshm.
+"""Isolation of tests.
 
-A fixture that keeps every test's regions to itself, and fails the test that leaves one behind::
+A fixture that hides every test's regions from all other processes, and fails a test that leaves one open::
 
     @pytest.fixture(autouse=True)
     def namespace():
@@ -22,23 +22,23 @@ _VARIABLE = "TYPEDSHM_NAMESPACE"
 
 @contextlib.contextmanager
 def isolated() -> Generator[str, None, None]:
-    """Give what runs inside names of its own.
+    """Run a block in a private namespace of regions and mutexes.
 
-    Regions and mutexes made inside, by this process and by those it starts, cannot be seen from outside, nor those
-    outside from inside. It works through the environment, so it holds for the whole process and not for one thread;
-    file-backed regions have their path and are left alone.
+    Regions and mutexes created inside, by this process and its children, cannot be seen from outside, nor those outside
+    from inside. The namespace is an environment variable, so it holds for the whole process, not for one thread.
+    File-backed regions are not affected.
 
     Yields
     ------
     str
-        The namespace, as the environment variable ``TYPEDSHM_NAMESPACE`` holds it meanwhile.
+        The namespace, the value of the environment variable ``TYPEDSHM_NAMESPACE`` inside the block.
 
     Raises
     ------
     AssertionError
-        At the end, if a region or mutex is left: still open somewhere, or left behind by a process that was killed
-        (``typedshm.regions()`` removes those). All of them are removed first, and an error that ends the block is
-        not hidden by this one.
+        At the end of the block, if a region or mutex still exists: open somewhere, or a leftover of a killed process
+        (``typedshm.regions()`` removes those). All of them are removed first. An error raised by the block is not
+        replaced by this one.
     """
     outer = os.environ.get(_VARIABLE)
     namespace = f"isolated-{secrets.token_hex(6)}"
@@ -57,7 +57,7 @@ def isolated() -> Generator[str, None, None]:
 
 
 def _clear() -> Iterator[str]:
-    """Remove what the namespace still holds; tells what it was."""
+    """Remove the regions and mutexes left in the namespace; yield a line about each."""
     if _left():
         gc.collect()  # handles that were dropped without close()
     for kind, location in _left():

@@ -1,4 +1,4 @@
-"""Hypothesis strategies: Structs to test with, and values of any Struct. Needs the package hypothesis.
+"""Hypothesis strategies for Struct classes and for values of any Struct; needs the package hypothesis.
 
 from hypothesis import given
 from typedshm.testing.strategies import instances
@@ -25,11 +25,11 @@ S = TypeVar("S", bound=Struct)
 
 _CODECS = {"utf8": "utf-8", "utf16": "utf-16-le", "utf32": "utf-32-le"}
 _TILE = 8
-"""An array repeats at most so many drawn items: its size is not what is being tested."""
+"""An array repeats at most so many drawn items, since tests are about values and not about sizes."""
 
 
 def instances(cls: type[S]) -> st.SearchStrategy[S]:
-    """Return a strategy for values of a Struct, each field anywhere in its range; no NaN, NaT or infinity."""
+    """Return a strategy for values of a Struct, each field in its whole range, without NaN, NaT and infinity."""
     fields = {field.name: _values(cls, field) for field in cls.layout.fields}
     return st.fixed_dictionaries(fields).map(lambda drawn: _filled(cls, drawn))
 
@@ -66,7 +66,7 @@ def _array(field: LayoutField, items: list[Any]) -> NDArray[Any]:
 
 
 def _items(field: LayoutField) -> st.SearchStrategy[Any]:
-    """Return a strategy for one item of a kind that is neither struct nor enum."""
+    """Return a strategy for one item of a kind other than struct and enum."""
     kind = KINDS[field.kind]
     if field.kind in _CODECS:
         return _texts(_CODECS[field.kind], field.length * kind.size)
@@ -107,7 +107,7 @@ _ARRAYS = (*_SCALARS, "b1", "M8[ns]")
 
 @st.composite
 def structs(draw: st.DrawFn, *, fields: int = 6, depth: int = 1) -> type[Struct]:
-    """Draw a Struct class with up to so many fields of all kinds, nested so deep, of any packing and byte order."""
+    """Draw a Struct class of up to `fields` fields of all kinds, nested to `depth`, of any packing and byte order."""
     options: dict[str, Any] = draw(
         st.fixed_dictionaries(
             {}, optional={"pack": st.sampled_from([1, 2, 4, 8]), "byte_order": st.sampled_from(["little", "big"])}
@@ -116,7 +116,7 @@ def structs(draw: st.DrawFn, *, fields: int = 6, depth: int = 1) -> type[Struct]
     annotations: dict[str, Any] = {}
     for number in range(draw(st.integers(1, fields))):
         annotation = draw(_annotations(fields, depth))
-        if number and draw(st.integers(0, 4)) == 0:  # far behind whatever came before
+        if number and draw(st.integers(0, 4)) == 0:  # far after all preceding fields
             annotation = Annotated[annotation, Offset(number * (20_000 if depth else 1_000) + draw(st.integers(0, 7)))]
         annotations[f"f{number}"] = annotation
     namespace = {"__module__": __name__, "__qualname__": "Drawn", "__annotations__": annotations}
@@ -141,7 +141,7 @@ def _annotations(draw: st.DrawFn, fields: int, depth: int) -> Any:
         case "timestamp":
             return Annotated[draw(st.sampled_from([np.datetime64, datetime])), Timestamp()]
         case "array":
-            array: Any = NDArray  # of a type that no checker can know
+            array: Any = NDArray  # of a type unknown to type checkers
             return Annotated[array[np.dtype(draw(st.sampled_from(_ARRAYS))).type], shape]
         case "struct":
             return draw(structs(fields=fields, depth=depth - 1))
