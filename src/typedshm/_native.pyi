@@ -69,7 +69,7 @@ class Field:
     def __get__(self, instance: object, owner: type | None = None, /) -> Any: ...
     def __set__(self, instance: object, value: object, /) -> None: ...
 
-def register_refusal(refuse: Callable[[Field, object, str], NoReturn], /) -> None:
+def register_refusal(refuse: Callable[[Field, object, Any], NoReturn], /) -> None:
     """Tell the core who raises the error for a value that a field refuses."""
 
 # ---- memory: shared bytes ----
@@ -482,23 +482,34 @@ class Ring(Generic[_T]):
     @property
     def closed(self) -> bool:
         """True once the handle was closed."""
-    @property
-    def _newest(self) -> tuple[int, int]: ...
-    @property
-    def _pins(self) -> tuple[int, int]:
-        """(How many slots are pinned, copies that borrow() of this handle made instead)."""
-    def _await(self, after: int, timeout: float | None, /) -> None:
-        """Sleep until there is a version above a number."""
-    def _read_after(self, after: int | None, /) -> tuple[int, _T]:
-        """(version, value) of the oldest version above a number; None: the newest."""
-    def _borrow_after(self, after: int | None, /) -> Borrow[_T]:
-        """A block on the oldest version above a number; None: on the newest."""
-    def _newer(self, after: int, slept: bool, /) -> int | None:
-        """None if there is a version above `after`; otherwise the number to give to Waitset.add()."""
-    def _detach(self) -> None: ...
-    # a subclass has to have these
-    def _look(self) -> None: ...
-    def _fail(self, what: str) -> NoReturn: ...
+    # see typedshm.contract.CoreRegion for what a subclass has
+
+def read_after(ring: Ring[_T], after: int | None, /) -> tuple[int, _T]:
+    """(version, value) of the oldest version above a number; None: of the newest."""
+
+def borrow_after(ring: Ring[_T], after: int | None, /) -> Borrow[_T]:
+    """A block on the oldest version above a number; None: on the newest."""
+
+def await_newer(ring: Ring[Any], after: int, timeout: float | None, /) -> None:
+    """Sleep until there is a version above a number, or a timeout."""
+
+def newer(ring: Ring[Any], after: int, slept: bool, /) -> int | None:
+    """None if there is a version above `after`; otherwise the number to give to Waitset.add()."""
+
+def newest(ring: Ring[Any], /) -> tuple[int, int]:
+    """(version, when it was published in ns since 1970)."""
+
+def pinned(ring: Ring[Any], /) -> tuple[int, int]:
+    """(How many slots are pinned, copies that borrow() of this handle made instead)."""
+
+def look(ring: Ring[Any], /) -> None:
+    """Ask the system whether the region is still there; raises if it is not."""
+
+def fail(ring: Ring[Any], what: str, /) -> NoReturn:
+    """Raise what a failure is called; see typedshm.contract.Failure."""
+
+def detach(ring: Ring[Any], /) -> None:
+    """Stop using the memory: the handle is closed."""
 
 # ---- waitset: one thread waits for many rings ----
 

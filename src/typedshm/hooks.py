@@ -1,8 +1,9 @@
-"""Late-bound hooks: lower modules call them without importing pydantic.
+"""Late-bound hooks: lower modules call higher ones through them, without importing pydantic.
 
 Annotations and Structs have methods that pydantic calls, and ``Struct.model()`` returns a pydantic model. Their
 implementations need pydantic, which takes longer to import than everything else, and build on the very modules that
-call them. So :mod:`typedshm.schema.resolve` fills these slots, and imports pydantic at the first call.
+call them. So :mod:`typedshm.schema.resolve` fills these slots, and imports pydantic at the first call. A pickled
+region is opened again by :mod:`typedshm.sharing.opening`.
 """
 
 from collections.abc import Callable
@@ -29,9 +30,16 @@ class Hook(Generic[P, R]):
             raise RuntimeError(f"hook {self._name!r} is empty: the module that fills it was never imported")
         return self._function(*args, **kwargs)
 
+    def __reduce__(self) -> str:
+        """Pickle by reference, as a function of this module."""
+        return self._name
+
 
 annotation_schema: "Hook[[Any, Any, Any], Any]" = Hook("annotation_schema")
 """(marker, source type, handler) -> the pydantic-core schema of a field with that marker."""
+
+reopen: "Hook[..., Any]" = Hook("reopen")
+"""(location, schema, instance, readonly, timeout, paging) -> the region, opened again."""
 
 struct_schema: "Hook[[Any, Any], Any]" = Hook("struct_schema")
 """(Struct class, handler) -> its pydantic-core schema."""

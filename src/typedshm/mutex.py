@@ -7,6 +7,7 @@ from typing import NoReturn, Protocol
 
 import typedshm._native as _native
 from typedshm import current_task
+from typedshm.contract import Failure
 from typedshm.errors import Closed, LockLost, MisuseError, RegionLost, RegionRefused
 from typedshm.memory import lifecycle
 from typedshm.memory.attachment import Handle
@@ -17,6 +18,19 @@ from typedshm.memory.spec import RegionSpec
 _RUNNING_TASK = current_task.running
 
 _SPEC = RegionSpec(slots=1, payload_size=8, layout_id=bytes(16), document=b"")
+
+
+LOCK_ERRORS: dict[Failure, tuple[type[Exception], str]] = {
+    "closed": (Closed, "is closed"),
+    "gone": (RegionLost, "was lost"),
+    "lock lost": (LockLost, "had its lock overwritten while it was held; what it guards may be incomplete"),
+    "not held": (MisuseError, "cannot be unlocked by a thread that does not hold the lock"),
+    "other task": (
+        MisuseError,
+        "is locked by another task of this thread, which awaits inside its block; end the block before the await",
+    ),
+}
+"""Maps the core's error codes for locks, those of regions too, to exceptions and messages."""
 
 
 class _Lock(Protocol):
@@ -185,19 +199,11 @@ class NamedMutex(_native.Guard):
             raise MisuseError(f"mutex {self._name!r} is held; release it before close()")
         self._closed = True
 
-    def _fail(self, what: str) -> NoReturn:
-        if what == "closed":
-            raise Closed(f"mutex {self._name!r} is closed")
-        if what == "other task":
-            raise MisuseError(
-                f"mutex {self._name!r} is held by another task of this thread, which awaits something meanwhile; "
-                "release it before the await, since it is for what one task does without one"
-            )
-        if what == "not held":
-            raise MisuseError(f"mutex {self._name!r} is released by a thread that does not hold it")
-        if loss := self._loss:
-            raise RegionLost(f"mutex {self._name!r} {loss}")
-        raise LockLost(f"mutex {self._name!r} was overwritten while it was held")
+    def _fail(self, what: Failure) -> NoReturn:
+        kind, words = LOCK_ERRORS[what]
+        if what in ("gone", "lock lost") and (loss := self._loss):
+            kind, words = RegionLost, loss
+        raise kind(f"mutex {self._name!r} {words}")
 
     def __reduce__(self) -> tuple[object, ...]:
         return _reopen, (self._name, self._scope, self._handle is None)

@@ -17,20 +17,32 @@ PACKAGE = Path(__file__).parents[2] / "src" / "typedshm"
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "frozen": set(),
-    "_native": set(),
     "hooks": set(),
+    "public_names": set(),
+    "_native": set(),
+    "contract": {"_native"},
     "layout": {"errors", "frozen", "hooks"},
-    "struct": {"errors", "frozen", "_native", "hooks", "layout"},
-    "schema": {"errors", "frozen", "_native", "hooks", "layout", "struct"},
-    "memory": {"errors", "frozen", "_native"},
+    "struct": {"errors", "frozen", "hooks", "_native", "contract", "layout"},
+    "schema": {"errors", "frozen", "hooks", "_native", "layout", "struct"},
+    "memory": {"errors", "frozen", "_native", "contract"},
     "export": set(),
     "current_task": {"_native"},
-    "mutex": {"errors", "_native", "memory"},
-    "region": {"errors", "_native", "layout", "schema", "memory", "current_task"},
-    "sharing": {"errors", "frozen", "schema", "memory", "region"},
+    "mutex": {"errors", "_native", "contract", "memory", "current_task"},
+    "region": {
+        "errors",
+        "frozen",
+        "hooks",
+        "_native",
+        "contract",
+        "layout",
+        "schema",
+        "memory",
+        "current_task",
+        "mutex",
+    },
+    "sharing": {"errors", "frozen", "hooks", "schema", "memory", "region"},
     "foreign": {"errors", "_native"},
-    "testing": {"layout", "struct", "memory"},
-    "public_names": set(),
+    "testing": {"layout", "struct", "memory", "region", "sharing"},
 }
 
 # The modules of each room in order: each may import those before it.
@@ -62,27 +74,30 @@ MODULES: dict[str, tuple[str, ...]] = {
         "resolve",
     ),
     "memory": (
+        "fork",
         "posix",
         "windows",
         "names",
         "paging",
         "protocol",
         "retry",
-        "spec",
         "windows.security",
         "attachment",
+        "spec",
+        "windows.errors",
         "posix.attachment",
         "windows.attachment",
         "posix.files",
+        "windows.files",
         "windows.sections",
         "lifecycle",
     ),
     "export": ("include",),
     "region": (
         "waitset",
-        "error_table",
         "asynchronous",
         "following",
+        "error_table",
         "region",
     ),
     "sharing": (
@@ -91,8 +106,9 @@ MODULES: dict[str, tuple[str, ...]] = {
     ),
     "foreign": ("section",),
     "testing": (
-        "isolation",
         "strategies",
+        "isolation",
+        "inspection",
     ),
 }
 
@@ -114,7 +130,7 @@ PUBLIC = {"foreign", "testing"}
 
 LINES = 500
 # The protocol is one file by design, and the stub of an extension module is one file by its nature.
-LONGER = {"typedshm.h": 600, "_native.pyi": 600}
+LONGER = {"typedshm.h": 600}
 
 
 def source_files() -> list[Path]:

@@ -10,6 +10,7 @@
 #include "memory/mapping.h"
 #include "ring/block.h"
 #include "ring/borrow.h"
+#include "ring/internal.h"
 #include "ring/pin.h"
 #include "ring/position.h"
 #include "ring/ring.h"
@@ -34,8 +35,8 @@ static int (*const parts[])(PyObject *module) = {
     security_register,     section_register,    directory_register, kernel_mutex_register,
 #endif
     writers_lock_register, mutex_register,      guard_register,     task_register,         position_register,
-    slots_register,        ring_register,       ring_type_register, block_register,        pin_register,
-    borrow_register,       view_register,       waitset_register,
+    slots_register,        ring_register,       ring_type_register, internal_register,     block_register,
+    pin_register,          borrow_register,     view_register,      waitset_register,
 };
 
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT,

@@ -115,6 +115,31 @@ def _running() -> _Loop:
     )
 
 
+async def await_newer(ring: _native.Ring[Any], after: int, timeout: float | None) -> None:
+    """Wait in a coroutine until there is a version above `after`."""
+    await _await_in(_running(), ring, after, timeout)
+
+
+async def _await_in(loop: _Loop, ring: _native.Ring[Any], after: int, timeout: float | None) -> None:
+    end = None if timeout is None or timeout == float("inf") else time.monotonic() + (timeout if timeout > 0 else 0)
+    rested = slept = over = False
+    while True:
+        number = _native.newer(ring, after, slept)
+        left = None if end is None else end - time.monotonic()
+        over = over or (left is not None and left <= 0)
+        if not rested and (over or number is None):
+            # a task that never has to wait must still let others run; afterwards, get the newest version of then
+            await loop.turn()
+        elif number is None:
+            return
+        elif over:
+            _native.fail(ring, "wait timeout")
+        else:
+            over = not await loop.sleep(ring, number, left)
+            slept = True
+        rested = True
+
+
 class AwaitedRing(_native.Ring[T], Generic[T]):
     """The verbs of a region for coroutines. It is its own asynchronous iterator."""
 
@@ -157,32 +182,9 @@ class AwaitedRing(_native.Ring[T], Generic[T]):
         if got is None:
             got = self.__dict__.setdefault("_got", WeakKeyDictionary())
         since = got.get(loop.task, 0) if after is None else after
-        await self._await_in(loop, since, self.timeout if isinstance(timeout, EllipsisType) else timeout)
-        got[loop.task], value = self._read_after(None)
+        await _await_in(loop, self, since, self.timeout if isinstance(timeout, EllipsisType) else timeout)
+        got[loop.task], value = _native.read_after(self, None)
         return value
-
-    async def _await_soon(self, after: int, timeout: float | None) -> None:
-        """Wait in a coroutine until there is a version above `after`: _await() for coroutines."""
-        await self._await_in(_running(), after, timeout)
-
-    async def _await_in(self, loop: _Loop, after: int, timeout: float | None) -> None:
-        end = None if timeout is None or timeout == float("inf") else time.monotonic() + (timeout if timeout > 0 else 0)
-        rested = slept = over = False
-        while True:
-            number = self._newer(after, slept)
-            left = None if end is None else end - time.monotonic()
-            over = over or (left is not None and left <= 0)
-            if not rested and (over or number is None):
-                # a task that never has to wait must still let others run; afterwards, get the newest version of then
-                await loop.turn()
-            elif number is None:
-                return
-            elif over:
-                self._fail("wait timeout")
-            else:
-                over = not await loop.sleep(self, number, left)
-                slept = True
-            rested = True
 
     def __aiter__(self) -> Self:
         """Iterate over versions as they are published, the newest each time, until the handle is closed."""

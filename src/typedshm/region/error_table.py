@@ -1,25 +1,24 @@
 """Maps the core's error codes to exceptions and messages."""
 
+from typedshm.contract import Failure
 from typedshm.errors import (
-    Closed,
     Empty,
     FieldValueError,
-    LockLost,
+    LayoutMismatch,
     MisuseError,
     Overrun,
     RegionCorrupt,
     RegionFull,
-    RegionLost,
     RegionRefused,
     Timeout,
     TornWrite,
 )
+from typedshm.mutex import LOCK_ERRORS
 
-ERRORS: dict[str, tuple[type[Exception], str]] = {
-    "closed": (Closed, "is closed"),
+ERRORS: dict[Failure, tuple[type[Exception], str]] = {
+    **LOCK_ERRORS,
     "empty": (Empty, "is empty: nothing has been written yet"),
     "overrun": (Overrun, "is being written faster than this read-only handle can copy it; create it with more slots"),
-    "gone": (RegionLost, "was lost"),
     "torn": (TornWrite, "lost its value: a writer died in the middle of a write, and slots=1 keeps no older version"),
     "corrupt": (
         RegionCorrupt,
@@ -27,7 +26,7 @@ ERRORS: dict[str, tuple[type[Exception], str]] = {
     ),
     "lock timeout": (Timeout, "timed out waiting for the writers' lock"),
     "wait timeout": (Timeout, "timed out waiting for a newer version"),
-    "lock lost": (LockLost, "had its lock overwritten while it was held; the last write may be incomplete"),
+    "layout": (LayoutMismatch, "can be read with this schema, but not written"),
     "read-only": (RegionRefused, "cannot be written: this handle was attached with readonly=True"),
     "nested": (MisuseError, "has an open update() or loan() block in this thread; end it first"),
     "pinned": (
@@ -35,11 +34,6 @@ ERRORS: dict[str, tuple[type[Exception], str]] = {
         "has no free slot: readers that exceed the limit of slots - 2 have pinned all but the newest",
     ),
     "resized": (FieldValueError, "has a block whose array was resized; nothing was published"),
-    "other task": (
-        MisuseError,
-        "is locked by another task of this thread, which awaits inside its block; end the block before the await",
-    ),
-    "not held": (MisuseError, "cannot be unlocked by a thread that does not hold its lock"),
     "entered twice": (MisuseError, "has a block that was entered twice; call update() or loan() for each block"),
     "not entered": (MisuseError, "has a block that was ended twice, or before it was entered"),
     "other thread": (MisuseError, "has a block that must be ended by the thread that entered it"),
@@ -51,7 +45,7 @@ ERRORS: dict[str, tuple[type[Exception], str]] = {
 }
 
 
-REPLACED_BY_LOSS = {
+REPLACED_BY_LOSS: set[Failure] = {
     *("gone", "empty", "overrun", "torn", "corrupt", "wait timeout", "lock timeout", "lock lost", "pinned"),
 }
 """Errors that the loss of a region can cause; the loss is reported instead."""

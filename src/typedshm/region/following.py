@@ -6,7 +6,7 @@ from typing import Generic, Literal, TypeVar
 
 import typedshm._native as _native
 from typedshm.errors import Closed
-from typedshm.region.asynchronous import AwaitedRing
+from typedshm.region.asynchronous import AwaitedRing, await_newer
 
 T = TypeVar("T")
 
@@ -56,7 +56,7 @@ class Follower(Generic[T]):
         self._begin()
         try:
             self._end_block()
-            self._region._await(self.version, self._timeout)  # pyright: ignore[reportPrivateUsage]
+            _native.await_newer(self._region, self.version, self._timeout)
             return self._take()
         except Closed:
             if self._region.closed:
@@ -72,7 +72,7 @@ class Follower(Generic[T]):
         self._begin()
         try:
             self._end_block()
-            await self._region._await_soon(self.version, self._timeout)  # pyright: ignore[reportPrivateUsage]
+            await await_newer(self._region, self.version, self._timeout)
             return self._take()
         except Closed:
             if self._region.closed:
@@ -84,18 +84,18 @@ class Follower(Generic[T]):
     def _begin(self) -> None:
         """Refuse a second thread or task; the caller resets ``_busy`` at its end."""
         if self._busy:
-            self._region._fail("followed twice")  # pyright: ignore[reportPrivateUsage]
+            _native.fail(self._region, "followed twice")
         self._busy = True
 
     def _take(self) -> T:
         """Return the next version, which has been published, and count the missed ones."""
         after = self.version if self._every else None
         if self._borrow:
-            block = self._region._borrow_after(after)  # pyright: ignore[reportPrivateUsage]
+            block = _native.borrow_after(self._region, after)
             value = block.__enter__()
             self._block, version = block, block.version
         else:
-            version, value = self._region._read_after(after)  # pyright: ignore[reportPrivateUsage]
+            version, value = _native.read_after(self._region, after)
         if self._counts:
             dropped = version - self.version - 1
             self.dropped += dropped

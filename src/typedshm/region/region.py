@@ -4,10 +4,12 @@ import os
 import threading
 from datetime import UTC, datetime, timedelta
 from types import EllipsisType, TracebackType
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 import typedshm._native as _native
-from typedshm.errors import LayoutMismatch, RegionLost
+from typedshm import hooks
+from typedshm.contract import CoreGuard, CoreRegion, Failure
+from typedshm.errors import Closed, RegionLost
 from typedshm.frozen import Frozen, frozen
 from typedshm.layout.layout import Layout
 from typedshm.memory import fork
@@ -84,8 +86,8 @@ class _Lock(_native.Guard):
         super().__init__(mutex, timeout)
         self._region = region
 
-    def _fail(self, what: str) -> NoReturn:
-        self._region._fail(what)  # pyright: ignore[reportPrivateUsage]
+    def _fail(self, what: Failure) -> NoReturn:
+        _native.fail(self._region, what)
 
 
 class Region(Followable[T], Generic[T]):
@@ -135,8 +137,8 @@ class Region(Followable[T], Generic[T]):
 
     def info(self) -> RegionInfo:
         """Report the region's state: version, times, the processes that use it, deaths."""
-        version, published = self._newest
-        pinned, copies = self._pins
+        version, published = _native.newest(self)
+        pinned, copies = _native.pinned(self)
         header, lock = self._attachment.header, self._attachment.lock
         owner = lock.owner if lock else None
         participants = lock.participants if lock else []
@@ -206,7 +208,7 @@ class Region(Followable[T], Generic[T]):
         """
         if not self._handle.close():
             self._fail("open block")
-        self._detach()
+        _native.detach(self)
         forget(self)
 
     def __enter__(self) -> "Region[T]":
@@ -234,16 +236,30 @@ class Region(Followable[T], Generic[T]):
         if self._attachment.loss:
             self._fail("gone")
 
-    def _fail(self, what: str) -> NoReturn:
-        name = f"region {str(self.name)!r}"
-        if what == "layout":
-            raise LayoutMismatch(f"{name} can be read with this schema, but not written:\n{self._refusal}")
+    def _fail(self, what: Failure) -> NoReturn:
         kind, words = ERRORS[what]
         if what == "closed" and self._attachment.lost_in_fork:
             kind, words = RegionLost, "could not be opened again in this child of a fork"
         elif what in REPLACED_BY_LOSS and (loss := self._attachment.loss):
             kind, words = RegionLost, loss
-        raise kind(f"{name} {words}")
+        elif what == "lock timeout" and self._attachment.lock and (owner := self._attachment.lock.owner):
+            words += f", held by process {owner[1]}" + (" (this one)" if owner[1] == os.getpid() else "")
+        elif what == "layout":
+            words += f":\n{self._refusal}"
+        raise kind(f"region {str(self.name)!r} {words}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.closed:
+            raise Closed(f"region {str(self.name)!r} is closed and cannot be pickled")
+        handle, attachment = self._handle, self._attachment
+        instance, readonly = attachment.header["instance"], handle.mutex is None
+        state = handle.location, self._schema.source, instance, readonly, self.timeout, attachment.paging
+        return hooks.reopen, state
+
+
+if TYPE_CHECKING:  # what the core calls by name
+    _guard: type[CoreGuard] = _Lock
+    _region: type[CoreRegion] = Region[Any]
 
 
 # ---- fork ----------------------------------------------------------------------------------------------------------

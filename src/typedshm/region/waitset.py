@@ -76,7 +76,7 @@ def _attend(waitset: _native.Waitset) -> None:
 
 def _look(waitset: _native.Waitset, ring: _native.Ring[Any]) -> None:
     try:
-        ring._look()  # pyright: ignore[reportPrivateUsage]
+        _native.look(ring)
     except Exception:
         waitset.forget(ring)  # they will meet the error themselves
 

@@ -115,8 +115,8 @@ def create(
         Map all of the memory now, so that the first write to a slot is as fast as later ones. Default: True for regions
         of up to 128 MiB.
     lock_memory
-        Lock the memory into RAM while the process has the region open, so that it is never swapped out. The system may limit how
-        much a process can lock. Children of a fork do not inherit the lock.
+        Lock the memory into RAM while the process has the region open, so that it is never swapped out. The system may
+        limit how much a process can lock. Children of a fork do not inherit the lock.
     huge_pages
         Use huge pages, which make copies of large values faster. Memory that does not fill a huge page stays in small
         pages. Linux only, and only where the file system supports it: ``/dev/shm`` if mounted with ``huge=advise``. On
@@ -188,7 +188,8 @@ def attach(
     readonly
         Open it without the right to write; read permission is enough.
     prefault, lock_memory
-        As for :func:`create`; what one handle asks for holds for all of the process. Huge pages are used if the region was created with them.
+        As for :func:`create`. What one handle asks for holds for all handles of the process. Huge pages are used if the
+        region was created with them.
 
     Raises
     ------

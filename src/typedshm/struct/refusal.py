@@ -5,12 +5,13 @@ from typing import Any, NoReturn, cast
 import numpy as np
 
 import typedshm._native as _native
+from typedshm.contract import Refusal
 from typedshm.errors import FieldOverflow, FieldTypeError, FieldValueError, quoted
 from typedshm.layout.kinds import KINDS
 from typedshm.layout.layout import LayoutField
 
 
-def refuse(field: _native.Field, value: object, reason: str) -> NoReturn:
+def refuse(field: _native.Field, value: object, reason: Refusal) -> NoReturn:
     """Raise the error for a value that a field cannot hold, or for bytes that it cannot decode.
 
     Parameters

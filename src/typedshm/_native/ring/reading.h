@@ -13,13 +13,17 @@ int reading_newest_locked(Ring *ring, void *to);
 bool reading_newest(Ring *ring, uint64_t *version, uint64_t *time);
 /* This thread has got a version. False and an error set when out of memory. */
 bool reading_remember(Ring *ring, uint64_t version);
+/* Sleep until there is a version above `after`; false and an error set if there is none within `ns`. */
+bool reading_await(Ring *ring, uint64_t after, int64_t ns);
+/* Is there a version above `after`? 1 or 0, or -1 and an error set. With 0 comes a number that head had then: whatever
+ * is published later, it changes that. `slept`: since the last look. */
+int reading_find_newer(Ring *ring, uint64_t after, bool slept, uint32_t *number);
+/* A new value, and which version it is: the newest, or with `every` the oldest above `after`. */
+PyObject *reading_value(Ring *ring, uint64_t after, bool every, uint64_t *version);
 
 /* The verbs, as methods. */
 PyObject *reading_read(PyObject *self, PyObject *unused);
-PyObject *reading_read_after(PyObject *self, PyObject *after);
 PyObject *reading_read_into(PyObject *self, PyObject *value);
 PyObject *reading_wait(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);
-PyObject *reading_await(PyObject *self, PyObject *args);
-PyObject *reading_newer(PyObject *self, PyObject *args);
 
 #endif

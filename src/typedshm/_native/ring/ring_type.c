@@ -117,27 +117,6 @@ static void ring_dealloc(PyObject *object) {
     Py_DECREF(type);
 }
 
-/* Stop using the memory. Views of it, and verbs that are under way in other threads, keep it mapped. */
-static PyObject *ring_detach(PyObject *object, PyObject *unused) {
-    (void)unused;
-    Ring *self = (Ring *)object;
-    self->mapping = NULL;
-#ifndef Py_GIL_DISABLED
-    Py_CLEAR(self->mapping_ref);
-#endif
-    Py_RETURN_NONE;
-}
-
-/* (slots that are pinned just now, by anybody who lives; copies that borrow() of this handle made instead) */
-static PyObject *get_pins(PyObject *object, void *unused) {
-    (void)unused;
-    Ring *self = (Ring *)object;
-    if (!self->mapping)
-        return ring_fail(self, "closed");
-    uint32_t pinned = self->slots ? slots_count_pinned(self->slots) : tshm_count_pinned(&self->ring, NULL, NULL);
-    return Py_BuildValue("IK", (unsigned int)pinned, (unsigned long long)tshm_load(&self->copies, relaxed));
-}
-
 static PyObject *get_version(PyObject *object, void *unused) {
     (void)unused;
     Ring *self = (Ring *)object;
@@ -145,17 +124,6 @@ static PyObject *get_version(PyObject *object, void *unused) {
         return ring_fail(self, "closed");
     uint64_t version, time;
     return reading_newest(self, &version, &time) ? PyLong_FromUnsignedLongLong(version) : NULL;
-}
-
-static PyObject *get_newest(PyObject *object, void *unused) {
-    (void)unused;
-    Ring *self = (Ring *)object;
-    if (!self->mapping)
-        return ring_fail(self, "closed");
-    uint64_t version, time;
-    if (!reading_newest(self, &version, &time))
-        return NULL;
-    return Py_BuildValue("KK", (unsigned long long)version, (unsigned long long)time);
 }
 
 static PyObject *get_closed(PyObject *object, void *unused) {
@@ -315,20 +283,12 @@ static PyMethodDef methods[] = {
     {"loan", FAST(block_loan), METH_FASTCALL | METH_KEYWORDS, loan_doc},
     {"wait", FAST(reading_wait), METH_FASTCALL | METH_KEYWORDS, wait_doc},
     {"borrow", borrow_newest, METH_NOARGS, borrow_doc},
-    {"_read_after", reading_read_after, METH_O,
-     "(version, value) of the oldest version above a number; None: the newest."},
-    {"_borrow_after", borrow_after, METH_O, "A block on the oldest version above a number; None: on the newest."},
-    {"_await", reading_await, METH_VARARGS, "Sleep until there is a version above a number, for so many seconds."},
-    {"_newer", reading_newer, METH_VARARGS, "None if there is a version above a number; otherwise what head says."},
     {"__class_getitem__", (PyCFunction)Py_GenericAlias, METH_O | METH_CLASS, "Region[T], for annotations."},
-    {"_detach", ring_detach, METH_NOARGS, "Stop using the memory."},
     {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef getset[] = {
     {"version", get_version, NULL, "The number of the newest version; 0 while the region is empty.", NULL},
-    {"_newest", get_newest, NULL, "(version, when it was published in ns since 1970).", NULL},
-    {"_pins", get_pins, NULL, "(slots that are pinned, copies borrow() of this handle made instead).", NULL},
     {"timeout", get_timeout, set_timeout,
      "Seconds that blocking verbs wait if they get no ``timeout=``; None, the default, waits for ever.", NULL},
     {"closed", get_closed, NULL, "True once the handle was closed.", NULL},

@@ -1,0 +1,138 @@
+#include "ring/internal.h"
+
+#include "ring/borrow.h"
+#include "ring/reading.h"
+#include "ring/ring_type.h"
+#include "timeout.h"
+
+/* The Ring that a function was given as its first of `expected` arguments; NULL and an error set if it was not. */
+static Ring *ring_of(PyObject *const *args, Py_ssize_t count, Py_ssize_t expected) {
+    if (count == expected && ring_type_check(args[0]))
+        return (Ring *)args[0];
+    PyErr_Format(PyExc_TypeError, "expected a Ring and %zd more, found %zd arguments", expected - 1, count);
+    return NULL;
+}
+
+/* A version's number; None, where that is allowed, is no number. False and an error set if it is something else. */
+static bool number_of(PyObject *object, bool *given, uint64_t *number) {
+    if (given)
+        *given = object != Py_None;
+    *number = given && !*given ? 0 : PyLong_AsUnsignedLongLong(object);
+    return *number != (uint64_t)-1 || !PyErr_Occurred();
+}
+
+static PyObject *read_after(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+    (void)module;
+    Ring *ring = ring_of(args, count, 2);
+    bool every;
+    uint64_t after, version = 0;
+    if (!ring || !number_of(args[1], &every, &after))
+        return NULL;
+    PyObject *value = reading_value(ring, after, every, &version);
+    return value ? Py_BuildValue("KN", (unsigned long long)version, value) : NULL;
+}
+
+static PyObject *block_after(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+    (void)module;
+    return ring_of(args, count, 2) ? borrow_after(args[0], args[1]) : NULL;
+}
+
+static PyObject *await_newer(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+    (void)module;
+    Ring *ring = ring_of(args, count, 3);
+    uint64_t after;
+    int64_t ns = 0;
+    if (!ring || !number_of(args[1], NULL, &after) || timeout_convert(args[2], &ns) < 0 ||
+        !reading_await(ring, after, ns))
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *newer(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+    (void)module;
+    Ring *ring = ring_of(args, count, 3);
+    uint64_t after;
+    if (!ring || !number_of(args[1], NULL, &after))
+        return NULL;
+    int slept = PyObject_IsTrue(args[2]);
+    if (slept < 0)
+        return NULL;
+    if (!ring->mapping)
+        return ring_fail(ring, "closed");
+    uint32_t number;
+    int found = reading_find_newer(ring, after, slept, &number);
+    if (found < 0)
+        return NULL;
+    return found ? Py_NewRef(Py_None) : PyLong_FromUnsignedLong(number);
+}
+
+static PyObject *newest(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+    (void)module;
+    Ring *ring = ring_of(args, count, 1);
+    if (!ring)
+        return NULL;
+    if (!ring->mapping)
+        return ring_fail(ring, "closed");
+    uint64_t version, time;
+    if (!reading_newest(ring, &version, &time))
+        return NULL;
+    return Py_BuildValue("KK", (unsigned long long)version, (unsigned long long)time);
+}
+
+static PyObject *pinned(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+    (void)module;
+    Ring *ring = ring_of(args, count, 1);
+    if (!ring)
+        return NULL;
+    if (!ring->mapping)
+        return ring_fail(ring, "closed");
+    uint32_t slots = ring->slots ? slots_count_pinned(ring->slots) : tshm_count_pinned(&ring->ring, NULL, NULL);
+    return Py_BuildValue("IK", (unsigned int)slots, (unsigned long long)tshm_load(&ring->copies, relaxed));
+}
+
+static PyObject *look(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+    (void)module;
+    Ring *ring = ring_of(args, count, 1);
+    return ring && ring_look(ring) ? Py_NewRef(Py_None) : NULL;
+}
+
+static PyObject *fail(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+    (void)module;
+    Ring *ring = ring_of(args, count, 2);
+    const char *what = ring ? PyUnicode_AsUTF8AndSize(args[1], NULL) : NULL;
+    return what ? ring_fail(ring, what) : NULL;
+}
+
+/* Views of the memory, and verbs that are under way in other threads, keep it mapped. */
+static PyObject *detach(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+    (void)module;
+    Ring *ring = ring_of(args, count, 1);
+    if (!ring)
+        return NULL;
+    ring->mapping = NULL;
+#ifndef Py_GIL_DISABLED
+    Py_CLEAR(ring->mapping_ref);
+#endif
+    Py_RETURN_NONE;
+}
+
+#define FAST(function) ((PyCFunction)(void (*)(void))(function))
+
+static PyMethodDef functions[] = {
+    {"read_after", FAST(read_after), METH_FASTCALL,
+     "(version, value) of the oldest version above a number; None: of the newest."},
+    {"borrow_after", FAST(block_after), METH_FASTCALL,
+     "A block on the oldest version above a number; None: on the newest."},
+    {"await_newer", FAST(await_newer), METH_FASTCALL, "Sleep until there is a version above a number, or a timeout."},
+    {"newer", FAST(newer), METH_FASTCALL, "None if there is a version above a number; otherwise what head says."},
+    {"newest", FAST(newest), METH_FASTCALL, "(version, when it was published in ns since 1970)."},
+    {"pinned", FAST(pinned), METH_FASTCALL, "(slots that are pinned, copies that borrow() of this handle made)."},
+    {"look", FAST(look), METH_FASTCALL, "Ask the system whether the region is still there."},
+    {"fail", FAST(fail), METH_FASTCALL, "Raise what a failure is called."},
+    {"detach", FAST(detach), METH_FASTCALL, "Stop using the memory: the handle is closed."},
+    {NULL, NULL, 0, NULL},
+};
+
+int internal_register(PyObject *module) {
+    return PyModule_AddFunctions(module, functions);
+}

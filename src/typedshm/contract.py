@@ -1,0 +1,126 @@
+"""What the C core asks of Python objects, by name.
+
+The core finds these attributes and methods at run time, so nothing else would notice that one was renamed:
+tests/project/test_contract.py compares this page with the C sources, and type checkers compare it with the classes.
+"""
+
+from collections.abc import Callable
+from typing import Any, Literal, NoReturn, Protocol
+
+import typedshm._native as _native
+
+Failure = Literal[
+    # the region and its handle
+    "closed",
+    "gone",
+    "empty",
+    "overrun",
+    "torn",
+    "corrupt",
+    "wait timeout",
+    "layout",
+    "read-only",
+    "pinned",
+    # the writers' lock
+    "lock timeout",
+    "lock lost",
+    "not held",
+    "other task",
+    # blocks
+    "nested",
+    "resized",
+    "entered twice",
+    "not entered",
+    "other thread",
+    "forked",
+    "borrowed twice",
+    "not borrowed",
+    "open block",
+    # raised by Python only
+    "followed twice",
+]
+"""What goes wrong in a verb. The core says which; kinds of errors and words are Python's."""
+
+Refusal = Literal["type", "range", "length", "nul", "encode", "decode", "member", "delete"]
+"""Why a field does not take a value, or cannot read its bytes."""
+
+
+class CoreGuard(Protocol):
+    """What a subclass of :class:`typedshm._native.Guard` has."""
+
+    def _fail(self, what: Failure, /) -> NoReturn:
+        """Raise the error of a failure."""
+        ...
+
+
+class CoreRegion(Protocol):
+    """What a subclass of :class:`typedshm._native.Ring` has."""
+
+    def _fail(self, what: Failure, /) -> NoReturn:
+        """Raise the error of a failure."""
+        ...
+
+    def _look(self) -> None:
+        """Ask the system whether the region is still there; raises if it is not."""
+        ...
+
+    def _read_only_mapping(self) -> _native.Mapping:
+        """Map the region once more, for borrow()."""
+        ...
+
+    def _debug_mapping(self) -> _native.Mapping:
+        """Map it once more for one block, whose pages become read-only at its end."""
+        ...
+
+    def _unpinned(self) -> None:
+        """Leave the region: the last pin is gone, and no handle is left."""
+        ...
+
+
+class CoreSchema(Protocol):
+    """What a Ring reads from its schema when it is made, and `defaults` at its first use."""
+
+    def make(self) -> Any:
+        """Return an empty value that owns its bytes."""
+        ...
+
+    def encode(self, value: Any, /) -> Any:
+        """Return a buffer of a value that is no instance of `struct`, or raise."""
+        ...
+
+    def target(self, value: Any, /) -> Any:
+        """Return a writable buffer for read_into() of what is no instance of `struct`, or raise."""
+        ...
+
+    def overlay(self, buffer: Any, offset: int, lease: _native.Lease | None, /) -> Any:
+        """Return a value that looks into the buffer."""
+        ...
+
+    @property
+    def decode(self) -> Callable[[Any], Any] | None:
+        """Makes what read() returns of a Struct; None if that is the Struct itself, or the array."""
+        ...
+
+    @property
+    def struct(self) -> type | None:
+        """The Struct of the values; None if they are arrays."""
+        ...
+
+    @property
+    def defaults(self) -> bytes:
+        """The value that update() starts from in an empty region."""
+        ...
+
+
+class CoreStructSchema(CoreSchema, Protocol):
+    """What it reads besides, at the first use, if there is a Struct."""
+
+    @property
+    def leased(self) -> type:
+        """The Struct's variant for blocks."""
+        ...
+
+    @property
+    def viewed(self) -> Callable[[int], Any]:
+        """Makes a read-only Struct at an address."""
+        ...

@@ -1,0 +1,79 @@
+"""What the C core asks of Python by name is what typedshm.contract says, and what the classes have."""
+
+import re
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+
+import typedshm
+from helpers.compilers import PACKAGE
+from helpers.shared_types import Record
+from typedshm import NamedMutex, Region
+from typedshm import contract as written
+from typedshm.mutex import LOCK_ERRORS
+from typedshm.region.error_table import ERRORS, REPLACED_BY_LOSS
+from typedshm.schema.resolve import schema_of
+
+CORE = "\n".join(
+    re.sub(r"/\*.*?\*/", " ", file.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for file in sorted((PACKAGE / "_native").rglob("*.[ch]"))
+)
+
+# Methods of Python's own objects, and of the core's, that it calls as well.
+OTHERS = {"__complex__", "__basicsize__", "Structure", "protect"}
+# Failures that Python alone raises.
+RAISED_BY_PYTHON = {"followed twice", "open block"}
+
+
+def asked(pattern: str) -> set[str]:
+    return set(re.findall(pattern, CORE)) - OTHERS
+
+
+def members(*protocols: Any) -> set[str]:
+    """The names that protocols declare."""
+    return {name for protocol in protocols for name in vars(protocol) if not name.startswith(("__", "_abc_", "_is_"))}
+
+
+def test_the_methods_of_a_region_and_a_guard() -> None:
+    called = asked(r'PyObject_CallMethod\([^;]*?"(\w+)"')
+    assert called == members(written.CoreRegion, written.CoreGuard)
+    assert all(callable(getattr(Region, name)) for name in members(written.CoreRegion))
+    assert all(callable(getattr(NamedMutex, name)) for name in members(written.CoreGuard))
+
+
+def test_the_attributes_of_a_schema() -> None:
+    read = asked(r'(?:take_attribute|PyObject_GetAttrString|ring_part)\([^;]*?"(\w+)"')
+    taken = set(re.findall(r'take_attribute\(schema, "(\w+)"', CORE))
+    assert read | taken == members(written.CoreSchema, written.CoreStructSchema)
+    for schema in (schema_of(Record), schema_of(typedshm.array(np.uint8, 4))):
+        assert all(hasattr(schema, name) for name in members(written.CoreSchema))
+    assert all(hasattr(schema_of(Record), name) for name in members(written.CoreStructSchema))
+
+
+def test_the_failures() -> None:
+    failing = r"(?:ring_fail|native_fail|unreadable|guarded_problem)\(.*?\)\s*(?:;|\{.*?\n\})|\*?problem = [^;]*;"
+    named = {text for call in re.findall(failing, CORE, re.DOTALL) for text in re.findall(r'"([a-z -]{3,20})"', call)}
+    listed = set(get_args(written.Failure))
+    assert named == listed - RAISED_BY_PYTHON
+    assert ERRORS.keys() == listed
+    assert LOCK_ERRORS.keys() < listed
+    assert listed > REPLACED_BY_LOSS
+
+
+def test_the_refusals() -> None:
+    named = set(re.findall(r'field_refuse\([^;]*?, "(\w+)"\)', CORE))
+    assert named == set(get_args(written.Refusal))
+
+
+@pytest.mark.parametrize("what", get_args(written.Failure))
+def test_every_failure_is_raised_with_words(what: str) -> None:
+    with typedshm.create("record", Record) as region, pytest.raises(ERRORS[what][0], match="region 'record' "):  # type: ignore[index]
+        typedshm._native.fail(region, what)
+
+
+def test_no_number_stands_for_a_failure_in_python() -> None:
+    for file in Path(PACKAGE).rglob("*.py"):
+        text = file.read_text(encoding="utf-8")
+        assert not re.search(r"\bstatus [!=]= \d", text), f"{file.name}: use the names that the core exports"
