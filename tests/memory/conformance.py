@@ -255,7 +255,7 @@ class Memory:
                 assert new.version == 0
                 new.write(whole(2))
                 assert (car.read(), other.read(), new.read()) == (whole(1), whole(1), whole(2))
-                with pytest.raises(typedshm.RegionLost, match="another of that name"):
+                with pytest.raises(typedshm.RegionLost, match="another region of that name"):
                     pickle.loads(pickle.dumps(car))
         self.end(name)
 
@@ -268,7 +268,7 @@ class Memory:
         self.end(name)
         with pytest.raises(typedshm.RegionNotFound):
             pickle.loads(handle)
-        with typedshm.create(name, Car), pytest.raises(typedshm.RegionLost, match="another of that name"):
+        with typedshm.create(name, Car), pytest.raises(typedshm.RegionLost, match="another region of that name"):
             pickle.loads(handle)
 
     def test_a_dropped_handle_leaves_the_region(self, name: Name) -> None:
@@ -353,7 +353,10 @@ class NamedMemory(Memory):
         with getattr(typedshm, verb)(name, Car) as car:
             assert (car.version, car.info().deaths) == (0, 0)
             assert instance_of(car) != instance
-        with getattr(typedshm, verb)(name, Record), pytest.raises(typedshm.RegionLost, match="another of that name"):
+        with (
+            getattr(typedshm, verb)(name, Record),
+            pytest.raises(typedshm.RegionLost, match="another region of that name"),
+        ):
             pickle.loads(handle)
         self.end(name)
 
