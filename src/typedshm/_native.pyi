@@ -1,4 +1,4 @@
-"""Types of the C core. Integers and buffers cross this border; policy and words stay in Python."""
+"""Types of the C core. It handles integers and buffers; policy and messages are written in Python."""
 
 import sys
 from collections.abc import Callable
@@ -11,11 +11,11 @@ _T = TypeVar("_T")
 
 @final
 class Lease:
-    """The right of a view to look at bytes that are not its own."""
+    """The permission of a view to access memory that it does not own."""
 
     def __init__(self, words: str) -> None: ...
     def end(self) -> None:
-        """Make every view that depends on this lease raise the registered error with ``words`` from now on."""
+        """From now on, make all views with this lease raise the registered error with `words` as the message."""
     @property
     def ended(self) -> bool: ...
 
@@ -32,17 +32,15 @@ class Pin:
     @property
     def version(self) -> int: ...
 
-def register_read_only(error: type[Exception], /) -> None:
-    """Tell the core what writing to a borrowed value raises."""
-
+def register_read_only(error: type[Exception], /) -> None: ...  # Set the error that writing to a borrowed value raises
 def register_struct(struct: type, ended: type[Exception], /) -> None:
-    """Tell the core the base class of all Structs, whose slot ``_state`` it looks for, and the error of ended views."""
+    """Set the base class of all Structs, which has the slot ``_state``, and the error of ended views."""
 
 # ---- fields: the descriptors of a Struct ----
 
 @final
 class Field:
-    """One field of a Struct: reaches its bytes through the instance's buffer."""
+    """One field of a Struct: a descriptor that accesses the instance's bytes."""
 
     def __init__(
         self,
@@ -55,46 +53,39 @@ class Field:
         extra: tuple[object, ...] | None,
     ) -> None: ...
     @property
-    def owner(self) -> type:
-        """The class that declares the field."""
+    def owner(self) -> type: ...  # The class that declares the field
     @property
-    def spec(self) -> Any:
-        """The LayoutField."""
+    def spec(self) -> Any: ...  # The LayoutField
     @property
-    def offset(self) -> int:
-        """The first byte."""
+    def offset(self) -> int: ...  # The first byte
     @property
-    def size(self) -> int:
-        """In bytes, all items."""
+    def size(self) -> int: ...  # In bytes, all items
     def __get__(self, instance: object, owner: type | None = None, /) -> Any: ...
     def __set__(self, instance: object, value: object, /) -> None: ...
 
 def register_refusal(refuse: Callable[[Field, object, Any], NoReturn], /) -> None:
-    """Tell the core who raises the error for a value that a field refuses."""
+    """Set the function that raises the error for a value that a field cannot hold."""
 
 # ---- memory: shared bytes ----
 
 @final
 class Mapping(Buffer):
-    """A shared mapping of the first ``size`` bytes behind a handle (0: of all); unmapped when nobody looks any more.
+    """A shared mapping of the first `size` bytes of a handle (0: all of them), unmapped with its last view.
 
     The handle is a file descriptor; on Windows that of a section.
     """
 
     def __init__(self, handle: int, size: int, writable: bool) -> None: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
-    def protect(self) -> None:
-        """Make the pages read-only; later writes through old views are faults."""
+    def protect(self) -> None: ...  # Make the pages read-only; writes through existing views are then faults
     def populate(self, write: bool, /) -> None:
-        """Have every page mapped now, for writing too if `write`; changes no byte."""
-    def mlock(self) -> None:
-        """Keep the pages in memory while they are mapped; OSError if that is not allowed."""
+        """Map every page now, for writing too if `write`, without changing any byte."""
+    def mlock(self) -> None: ...  # Keep the pages in memory while they are mapped; OSError if that is not allowed
     if sys.platform == "linux":
         def use_huge_pages(self) -> None:
-            """Move what fills huge pages into such; OSError if there are none."""
+            """Move the memory into huge pages as far as it fills them; OSError if there are none."""
     @property
-    def lost(self) -> bool:
-        """True once what lay behind it went away; zeros lie there now."""
+    def lost(self) -> bool: ...  # True once the memory was lost; the pages are zero now
 
 # ---- byte locks: on single bytes of a file, freed when their holder dies ----
 
@@ -106,21 +97,20 @@ BIRTH_BYTE: Final[int]
 LIFE_BYTE: Final[int]
 
 def lock_byte(handle: int, byte: int, mode: int, /) -> bool:
-    """Lock or free one byte of a file, without waiting; False if another has it. A descriptor or handle."""
+    """Lock or unlock one byte of a file without waiting; False if another handle has locked it."""
 
-def byte_is_free(handle: int, byte: int, /) -> bool:
-    """True if nobody else holds a lock on the byte."""
+def byte_is_free(handle: int, byte: int, /) -> bool: ...  # True if no other handle has locked the byte
 
 # ---- handles: what else the system offers ----
 
 if sys.platform != "win32":
     def preallocate(fd: int, size: int, /) -> None:
-        """Give the file this many bytes that really exist; OSError (ENOSPC) if there is no room."""
+        """Allocate `size` bytes for the file; OSError (ENOSPC) if there is no space."""
 
 else:
     @final
     class Section:
-        """A section: shared memory of the system's paging file, or of a file, as long as somebody has it open."""
+        """A section: shared memory backed by the paging file or a file, which lives as long as an open handle."""
 
         def __init__(self, name: str, size: int = 0, security: str = "", file: int = -1, writable: bool = True) -> None:
             """Open the section `name`, or with a `size` make it; :attr:`created` tells which. OSError if it fails."""
@@ -133,12 +123,11 @@ else:
             """The owner's security identifier, as text."""
         def close(self) -> None: ...
 
-    def file_identity(handle: int, /) -> tuple[int, int]:
-        """The volume's serial number and the file's index on it."""
+    def file_identity(handle: int, /) -> tuple[int, int]: ...  # The volume's serial number and the file's index on it
 
     @final
     class KernelMutex:
-        """A mutex of the system's, by its exact name; it belongs to a thread, and its owner's death frees it."""
+        """A Windows mutex by its exact name; it belongs to a thread, and is released when its owner dies."""
 
         def __init__(self, name: str, security: str) -> None: ...
         def acquire(self, timeout: float | None, /) -> int:
@@ -155,9 +144,8 @@ else:
             """False, and nothing done, if it is held."""
 
     def open_file(path: str, writable: bool, create: bool, security: str, /) -> int:
-        """Open a file so that others may read, write, rename and delete it meanwhile; returns a handle."""
-    def current_user() -> str:
-        """The security identifier of this process's user."""
+        """Open a file that others can read, write, rename and delete meanwhile; return a handle."""
+    def current_user() -> str: ...  # The security identifier of this process's user
     def object_names(machine: bool, /) -> list[str]:
         """The names of all sections of this session, or of the whole machine."""
 
@@ -177,30 +165,23 @@ class Header(TypedDict):
     created: int
     document: bytes
 
-def region_size(slots: int, payload_size: int, document_size: int, /) -> int:
-    """Bytes of a region."""
-
+def region_size(slots: int, payload_size: int, document_size: int, /) -> int: ...  # Bytes of a region
 def write_header(
     mapping: Mapping, slots: int, payload_size: int, layout_id: bytes, instance: int, document: bytes, /
 ) -> None:
     """Turn zeroed memory into an empty region."""
 
-def region_state(mapping: Mapping, /) -> int:
-    """What the region's state word says."""
-
-def read_header(mapping: Mapping, /) -> Header:
-    """Check the header; ValueError says what is wrong with it."""
-
+def region_state(mapping: Mapping, /) -> int: ...  # The value of the region's state word
+def read_header(mapping: Mapping, /) -> Header: ...  # Check the header and return it; ValueError names what is invalid
 def region_is(mapping: Mapping, instance: int, /) -> bool:
-    """True while the memory holds that instance of a region."""
+    """True while the memory holds that instance of the region."""
 
-def reset_waiting(mapping: Mapping, /) -> None:
-    """Forget sleepers of an earlier life."""
+def reset_waiting(mapping: Mapping, /) -> None: ...  # Clear the waiters that earlier processes announced
 
 # ---- mutex: the writers' lock ----
 
 def register_running_task(running: Callable[[], object], /) -> None:
-    """Tell the core who knows the task that runs in this thread; None where there is none."""
+    """Set the function that returns the current task in this thread, or None."""
 
 MUTEX_TAKEN: Final[int]
 MUTEX_TIMEOUT: Final[int]
@@ -220,29 +201,25 @@ class WritersLock:
         self, mapping: Mapping, handle: int | tuple[str, str, int], presence_count: int, instance: int
     ) -> None: ...
     def reattach(self, handle: int | tuple[str, str, int], /) -> None:
-        """In the child of a fork: take a presence entry of its own."""
+        """In the child of a fork: claim a separate presence entry."""
     def detach(self) -> bool:
         """The descriptor is about to be closed: end everybody's waiting. False, and nothing done, if it is held."""
     @property
-    def entry(self) -> int:
-        """This process's presence entry."""
+    def entry(self) -> int: ...  # This process's presence entry
     @property
-    def owner(self) -> tuple[int, int] | None:
-        """(presence entry, pid) of the living owner."""
+    def owner(self) -> tuple[int, int] | None: ...  # (presence entry, pid) of the living owner
     @property
     def participants(self) -> list[tuple[int, int, bool]]:
         """(presence entry, pid, whether it has written) of every living process that may write."""
     @property
-    def deaths(self) -> tuple[int, int]:
-        """(How many owners died holding it, when last in ns since 1970)."""
+    def deaths(self) -> tuple[int, int]: ...  # (How many owners died holding it, when last in ns since 1970)
 
 @final
 class Mutex:
     """The way of one handle to the writers' lock of its process; re-enters."""
 
     def __init__(self, lock: WritersLock) -> None: ...
-    def acquire(self, timeout: float | None, /) -> int:
-        """Take it: MUTEX_TAKEN, or why not."""
+    def acquire(self, timeout: float | None, /) -> int: ...  # Take it: MUTEX_TAKEN, or why not
     def release(self, repaired: bool, /) -> bool:
         """Give it back; False if somebody had replaced the word. RuntimeError if this thread does not hold it."""
     def close(self) -> bool:
@@ -250,17 +227,14 @@ class Mutex:
 
         False, and nothing done, if a block or guard that was entered through it is open.
         """
-    def reopen(self) -> None:
-        """Undo close(): the handle could not be closed after all."""
+    def reopen(self) -> None: ...  # Undo close(): the handle could not be closed after all
     @property
-    def mine(self) -> bool:
-        """True if this thread holds it through this handle."""
+    def mine(self) -> bool: ...  # True if this thread holds it through this handle
     @property
-    def recovered(self) -> bool:
-        """True if the last taking through this handle found a dead owner."""
+    def recovered(self) -> bool: ...  # True if the last taking through this handle found a dead owner
 
 class Guard:
-    """A mutex as a context manager; a subclass says in ``_fail`` what goes wrong."""
+    """A mutex as a context manager; a subclass raises errors in ``_fail``."""
 
     def __init__(self, mutex: object, timeout: float | None) -> None: ...
     def __enter__(self) -> Self: ...
@@ -275,14 +249,10 @@ class Slots:
     """The slots of a region that one process uses in place: those that readers have pinned, and that of a block."""
 
     def __init__(self, lock: WritersLock) -> None: ...
-    def open(self) -> None:
-        """Allow pins: a handle has come."""
-    def shut(self) -> bool:
-        """Pin nothing more: the last handle goes. True if nothing is pinned."""
-    def keep(self) -> bool:
-        """Before a fork: keep what is pinned until the child has copied it. True if anything is."""
-    def drop(self) -> None:
-        """In the parent, when the child has done so."""
+    def open(self) -> None: ...  # Allow pins: a handle has come
+    def shut(self) -> bool: ...  # Pin nothing more: the last handle goes. True if nothing is pinned
+    def keep(self) -> bool: ...  # Before a fork: keep what is pinned until the child has copied it. True if anything is
+    def drop(self) -> None: ...  # In the parent, when the child has done so
     def copy(self) -> None:
         """In the child, which has none of its parent's pins: copy what its arrays look into, and end an open block."""
 
@@ -496,20 +466,15 @@ def await_newer(ring: Ring[Any], after: int, timeout: float | None, /) -> None:
 def newer(ring: Ring[Any], after: int, slept: bool, /) -> int | None:
     """None if there is a version above `after`; otherwise the number to give to Waitset.add()."""
 
-def newest(ring: Ring[Any], /) -> tuple[int, int]:
-    """(version, when it was published in ns since 1970)."""
-
+def newest(ring: Ring[Any], /) -> tuple[int, int]: ...  # (version, when it was published in ns since 1970)
 def pinned(ring: Ring[Any], /) -> tuple[int, int]:
     """(How many slots are pinned, copies that borrow() of this handle made instead)."""
 
-def look(ring: Ring[Any], /) -> None:
-    """Ask the system whether the region is still there; raises if it is not."""
-
+def look(ring: Ring[Any], /) -> None: ...  # Ask the system whether the region is still there; raises if it is not
 def fail(ring: Ring[Any], what: str, /) -> NoReturn:
     """Raise what a failure is called; see typedshm.contract.Failure."""
 
-def detach(ring: Ring[Any], /) -> None:
-    """Stop using the memory: the handle is closed."""
+def detach(ring: Ring[Any], /) -> None: ...  # Stop using the memory: the handle is closed
 
 # ---- waitset: one thread waits for many rings ----
 
@@ -526,16 +491,12 @@ class Waitset:
 
         WAITSET_ADDED; or WAITSET_MOVED if there is already; or WAITSET_FULL, which is for another Waitset to do.
         """
-    def remove(self, ring: Ring[Any], wake: Callable[[], object], /) -> None:
-        """Do not call it any more."""
+    def remove(self, ring: Ring[Any], wake: Callable[[], object], /) -> None: ...  # Do not call it any more
     def forget(self, ring: Ring[Any], /) -> None:
         """Call everybody who waits for the ring; nothing looks at its memory afterwards."""
-    def awaited(self) -> list[Ring[Any]]:
-        """The rings that somebody waits for."""
+    def awaited(self) -> list[Ring[Any]]: ...  # The rings that somebody waits for
     def attend(self, seconds: float, /) -> bool:
-        """Sleep, and call who is due, for so long. False if nobody waits at its end, or another thread is at it."""
+        """Sleep and call who is due, for so long. False if nobody waits at its end, or another thread attends."""
     @property
-    def attended(self) -> bool:
-        """True while a thread is at it."""
-    def __len__(self) -> int:
-        """How many rings there are in it."""
+    def attended(self) -> bool: ...  # True while a thread is at it
+    def __len__(self) -> int: ...  # How many rings there are in it
