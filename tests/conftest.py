@@ -57,7 +57,9 @@ def pytest_deselected(items: Sequence[pytest.Item]) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     left_out = config.stash[_LEFT_OUT]
     if left_out and config.option.markexpr == marks.NO_MORE and not config.option.keyword:
-        kinds = ", ".join(f"{count} that take {marks.TAKES_MORE[name]}" for name, count in left_out.items())
+        kinds = ", ".join(
+            f"{left_out[name]} that take {words}" for name, words in marks.TAKES_MORE.items() if left_out[name]
+        )
         terminalreporter.write_line(f"left out: {kinds}; `python -m pytest -m ''` runs them too")
 
 

@@ -3,11 +3,12 @@
 import sys
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Final, Generic, Literal, NoReturn, Self, TypedDict, TypeVar, final
+from typing import Any, Final, Generic, Literal, NoReturn, Self, TypeAlias, TypedDict, TypeVar, final
 
 from typing_extensions import Buffer
 
 _T = TypeVar("_T")
+_Kind: TypeAlias = type[BaseException] | None
 
 @final
 class Lease:
@@ -238,9 +239,7 @@ class Guard:
 
     def __init__(self, mutex: object, timeout: float | None) -> None: ...
     def __enter__(self) -> Self: ...
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
-    ) -> Literal[False]: ...
+    def __exit__(self, kind: _Kind, error: BaseException | None, trace: TracebackType | None, /) -> Literal[False]: ...
 
 # ---- ring: the verbs of a region ----
 
@@ -260,18 +259,14 @@ class Block(Generic[_T]):
     """A transaction on a region: published whole at its end, dropped whole if it raises."""
 
     def __enter__(self) -> _T: ...
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
-    ) -> Literal[False]: ...
+    def __exit__(self, kind: _Kind, error: BaseException | None, trace: TracebackType | None, /) -> Literal[False]: ...
 
 @final
 class Borrow(Generic[_T]):
     """A block that looks at one version in its slot."""
 
     def __enter__(self) -> _T: ...
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
-    ) -> Literal[False]: ...
+    def __exit__(self, kind: _Kind, error: BaseException | None, trace: TracebackType | None, /) -> Literal[False]: ...
     @property
     def version(self) -> int:
         """Which version it is; 0 before the block."""

@@ -9,7 +9,7 @@ import pytest
 
 from helpers import marks
 from helpers.compilers import CORE, PACKAGE, PROTOCOL, compile_with, zig
-from helpers.wire import Header, Control, Presence, Slot
+from helpers.wire import Control, Header, Presence, Slot
 
 pytestmark = marks.compiler
 
