@@ -18,6 +18,10 @@ class Frozen:
 
     def __init__(self, *values: object, **named: object) -> None:
         names = self.__match_args__
+        if len(values) == len(names) and not named:
+            for name, value in zip(names, values, strict=True):
+                object.__setattr__(self, name, value)
+            return
         given = dict(zip(names, values, strict=False)) | named
         if len(given) < len(values) + len(named) or (named and not given.keys() <= set(names)):
             raise TypeError(f"{type(self).__name__}: expected {', '.join(names)}, found {values!r} and {named!r}")

@@ -3,16 +3,18 @@
 import errno
 import sys
 from collections.abc import Callable
-from typing import NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 import typedshm._native as _native
 from typedshm import current_task
-from typedshm.contract import Failure
 from typedshm.errors import Closed, LockLost, MisuseError, RegionLost, RegionRefused
 from typedshm.memory import lifecycle
 from typedshm.memory.attachment import Handle
 from typedshm.memory.names import Scope, locate
 from typedshm.memory.spec import RegionSpec
+
+if TYPE_CHECKING:
+    from typedshm.contract import Failure
 
 # Named here, since the core asks it for the running task: a mutex belongs to a task as well as to a thread.
 _RUNNING_TASK = current_task.running
@@ -20,7 +22,7 @@ _RUNNING_TASK = current_task.running
 _SPEC = RegionSpec(slots=1, payload_size=8, layout_id=bytes(16), document=b"")
 
 
-LOCK_ERRORS: dict[Failure, tuple[type[Exception], str]] = {
+LOCK_ERRORS: "dict[Failure, tuple[type[Exception], str]]" = {
     "closed": (Closed, "is closed"),
     "gone": (RegionLost, "was lost"),
     "lock lost": (LockLost, "had its lock overwritten while it was held; what it guards may be incomplete"),
@@ -199,7 +201,7 @@ class NamedMutex(_native.Guard):
             raise MisuseError(f"mutex {self._name!r} is held; release it before close()")
         self._closed = True
 
-    def _fail(self, what: Failure) -> NoReturn:
+    def _fail(self, what: "Failure") -> NoReturn:
         kind, words = LOCK_ERRORS[what]
         if what in ("gone", "lock lost") and (loss := self._loss):
             kind, words = RegionLost, loss

@@ -28,33 +28,34 @@ MAKING, READY = 1, _native.STATE_READY
 
 NAMED, FILED = False, True
 ALONE, SHARED = True, False
-JOIN, MAKE, REMAKE, MISSING, UNFINISHED, EXISTS, DAMAGED = Decision
+DECISIONS: tuple[Decision, ...] = get_args(Decision)
+JOIN, MAKE, REMAKE, MISSING, UNFINISHED, EXISTS, DAMAGED = DECISIONS
 
 FILES: dict[tuple[bool, bool, Found], tuple[Decision, Decision, Decision]] = {
     # what it is, who else has it, what is found: create, open, attach
-    (NAMED, ALONE, Found.NOTHING): (MAKE, MAKE, MISSING),
-    (NAMED, ALONE, Found.EMPTY): (MAKE, MAKE, MISSING),
-    (NAMED, ALONE, Found.UNFINISHED): (REMAKE, REMAKE, MISSING),
-    (NAMED, ALONE, Found.COMPLETE): (REMAKE, REMAKE, MISSING),
-    (NAMED, SHARED, Found.NOTHING): (MAKE, MAKE, MISSING),
-    (NAMED, SHARED, Found.EMPTY): (DAMAGED, DAMAGED, UNFINISHED),
-    (NAMED, SHARED, Found.UNFINISHED): (DAMAGED, DAMAGED, UNFINISHED),
-    (NAMED, SHARED, Found.COMPLETE): (EXISTS, JOIN, JOIN),
-    (FILED, ALONE, Found.NOTHING): (MAKE, MAKE, MISSING),
-    (FILED, ALONE, Found.EMPTY): (MAKE, MAKE, UNFINISHED),
-    (FILED, ALONE, Found.UNFINISHED): (REMAKE, REMAKE, UNFINISHED),
-    (FILED, ALONE, Found.COMPLETE): (EXISTS, JOIN, JOIN),
-    (FILED, SHARED, Found.NOTHING): (MAKE, MAKE, MISSING),
-    (FILED, SHARED, Found.EMPTY): (DAMAGED, DAMAGED, UNFINISHED),
-    (FILED, SHARED, Found.UNFINISHED): (DAMAGED, DAMAGED, UNFINISHED),
-    (FILED, SHARED, Found.COMPLETE): (EXISTS, JOIN, JOIN),
+    (NAMED, ALONE, "nothing"): (MAKE, MAKE, MISSING),
+    (NAMED, ALONE, "empty"): (MAKE, MAKE, MISSING),
+    (NAMED, ALONE, "unfinished"): (REMAKE, REMAKE, MISSING),
+    (NAMED, ALONE, "complete"): (REMAKE, REMAKE, MISSING),
+    (NAMED, SHARED, "nothing"): (MAKE, MAKE, MISSING),
+    (NAMED, SHARED, "empty"): (DAMAGED, DAMAGED, UNFINISHED),
+    (NAMED, SHARED, "unfinished"): (DAMAGED, DAMAGED, UNFINISHED),
+    (NAMED, SHARED, "complete"): (EXISTS, JOIN, JOIN),
+    (FILED, ALONE, "nothing"): (MAKE, MAKE, MISSING),
+    (FILED, ALONE, "empty"): (MAKE, MAKE, UNFINISHED),
+    (FILED, ALONE, "unfinished"): (REMAKE, REMAKE, UNFINISHED),
+    (FILED, ALONE, "complete"): (EXISTS, JOIN, JOIN),
+    (FILED, SHARED, "nothing"): (MAKE, MAKE, MISSING),
+    (FILED, SHARED, "empty"): (DAMAGED, DAMAGED, UNFINISHED),
+    (FILED, SHARED, "unfinished"): (DAMAGED, DAMAGED, UNFINISHED),
+    (FILED, SHARED, "complete"): (EXISTS, JOIN, JOIN),
 }
 
 SECTIONS: dict[Found, tuple[Decision, Decision, Decision]] = {
-    Found.NOTHING: (MAKE, MAKE, MISSING),
-    Found.EMPTY: (DAMAGED, DAMAGED, UNFINISHED),
-    Found.UNFINISHED: (DAMAGED, DAMAGED, UNFINISHED),
-    Found.COMPLETE: (EXISTS, JOIN, JOIN),
+    "nothing": (MAKE, MAKE, MISSING),
+    "empty": (DAMAGED, DAMAGED, UNFINISHED),
+    "unfinished": (DAMAGED, DAMAGED, UNFINISHED),
+    "complete": (EXISTS, JOIN, JOIN),
 }
 
 ERRORS = {
@@ -66,11 +67,11 @@ ERRORS = {
 
 
 def test_every_combination_has_its_decision() -> None:
-    assert set(FILES) == set(itertools.product((NAMED, FILED), (ALONE, SHARED), Found))
+    assert set(FILES) == set(itertools.product((NAMED, FILED), (ALONE, SHARED), get_args(Found)))
     for (persistent, alone, found), decisions in FILES.items():
         for intent, decision in zip(get_args(Intent), decisions, strict=True):
             assert decide(intent, found, persistent=persistent, alone=alone) is decision, (intent, persistent, alone)
-    assert set(SECTIONS) == set(Found)
+    assert set(SECTIONS) == set(get_args(Found))
     for found, decisions in SECTIONS.items():
         for intent, decision in zip(get_args(Intent), decisions, strict=True):
             assert decide_section(intent, found) is decision, intent
@@ -82,7 +83,7 @@ def test_sections_are_like_files_that_somebody_has_open() -> None:
 
 @pytest.mark.parametrize("name", ["car", Path("car")], ids=["named", "in a file"])
 def test_every_decision_is_an_action_or_an_error(name: "str | Path") -> None:
-    for decision in Decision:
+    for decision in DECISIONS:
         if decision in ERRORS:
             error = refusal(decision, locate(name))
             assert type(error) is ERRORS[decision]

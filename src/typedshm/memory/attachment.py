@@ -135,7 +135,7 @@ class Attachment(abc.ABC):
             The system does not allow it.
         """
         wanted = self.paging.joined(paging)
-        if wanted != self.paging:
+        if wanted is not self.paging:
             wanted.apply(self.location, self.mapping, fresh=False)
             self.paging = wanted
 
@@ -258,7 +258,9 @@ class Handle:
 
 def _usable(key: Hashable) -> Attachment | None:
     attachment = _current.get(key)
-    return None if attachment is None or attachment.closed or attachment.loss else attachment
+    if attachment is None or attachment.closed or attachment.mapping.lost:
+        return None
+    return attachment if _native.region_is(attachment.mapping, attachment.header["instance"]) else None
 
 
 def find(key: Hashable) -> Attachment | None:

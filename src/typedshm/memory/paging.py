@@ -19,6 +19,10 @@ region, 0.13 ms for each of an existing one).
 """
 
 
+_DEGREES = {False: 0, None: 1, True: 2}
+"""How much each value of `prefault` asks for."""
+
+
 @frozen
 class Paging(Frozen):
     """Options for the pages of a region's memory.
@@ -41,10 +45,10 @@ class Paging(Frozen):
 
     def joined(self, other: "Paging") -> "Paging":
         """Return what two handles of one mapping ask for together; huge pages are decided when a region is made."""
-        degree = (False, None, True).index
-        return self.replaced(
-            prefault=max(self.prefault, other.prefault, key=degree), locked=self.locked or other.locked
-        )
+        if _DEGREES[other.prefault] <= _DEGREES[self.prefault] and other.locked <= self.locked:
+            return self
+        prefault = max(self.prefault, other.prefault, key=_DEGREES.__getitem__)
+        return Paging(prefault, self.locked or other.locked, self.huge)
 
     def apply(self, location: Location, mapping: _native.Mapping, *, fresh: bool) -> None:
         """Apply the options to a mapping; no other process uses the pages of a `fresh` region yet.

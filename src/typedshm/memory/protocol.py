@@ -4,7 +4,6 @@ Each system's back end takes its locks, looks, asks :func:`decide` and acts. The
 nothing here calls the system.
 """
 
-import enum
 import errno
 from typing import Literal
 
@@ -22,56 +21,26 @@ NO_DIRECTORY = "its path leads through something that is not a directory"
 """Why a file-backed region cannot be opened or created, and waiting would not help."""
 
 
-class Found(enum.Enum):
-    """What is under a region's name.
+Found = Literal["nothing", "empty", "unfinished", "complete"]
+"""What is under a region's name.
 
-    Attributes
-    ----------
-    NOTHING
-        No file or object.
-    EMPTY
-        A file without content: this process or another has just created it, or it is a user's.
-    UNFINISHED
-        A file or section whose header does not say that the region is ready.
-    COMPLETE
-        A region.
-    """
+- ``"nothing"``: no file or object.
+- ``"empty"``: a file without content. This process or another has just created it, or it is a user's.
+- ``"unfinished"``: a file or section whose header does not say that the region is ready.
+- ``"complete"``: a region.
+"""
 
-    NOTHING = enum.auto()
-    EMPTY = enum.auto()
-    UNFINISHED = enum.auto()
-    COMPLETE = enum.auto()
+Decision = Literal["join", "make", "remake", "missing", "unfinished", "exists", "damaged"]
+"""What to do, or for those that :func:`refusal` knows, which error to raise.
 
-
-class Decision(enum.Enum):
-    """What to do, or for those that :func:`refusal` knows, which error to raise.
-
-    Attributes
-    ----------
-    JOIN
-        Join the region.
-    MAKE
-        Make the region.
-    REMAKE
-        Remove what killed processes left behind, then try again. It is not reused: somebody may still look at its
-        memory.
-    MISSING
-        There is no region to attach to.
-    UNFINISHED
-        There is a file or section to attach to, but no region in it yet.
-    EXISTS
-        There is a region already.
-    DAMAGED
-        The memory is in use, but holds no region.
-    """
-
-    JOIN = enum.auto()
-    MAKE = enum.auto()
-    REMAKE = enum.auto()
-    MISSING = enum.auto()
-    UNFINISHED = enum.auto()
-    EXISTS = enum.auto()
-    DAMAGED = enum.auto()
+- ``"join"``, ``"make"``: do that with the region.
+- ``"remake"``: remove what killed processes left behind, then try again. It is not reused: an array may still look
+  into its memory.
+- ``"missing"``: there is no region to attach to.
+- ``"unfinished"``: there is a file or section to attach to, but no region in it yet.
+- ``"exists"``: there is a region already.
+- ``"damaged"``: the memory is in use, but holds no region.
+"""
 
 
 def decide(intent: Intent, found: Found, *, persistent: bool, alone: bool) -> Decision:
@@ -86,18 +55,18 @@ def decide(intent: Intent, found: Found, *, persistent: bool, alone: bool) -> De
     persistent
         True for a file-backed region, which exists without processes. A named one is garbage once it has none.
     alone
-        True if no other process has the file open as a region. Does not matter for NOTHING, nor for attaching to a
-        file-backed region.
+        True if no other process has the file open as a region. Does not matter for ``"nothing"``, nor for attaching to
+        a file-backed region.
     """
-    if found is Found.NOTHING:
-        return Decision.MISSING if intent == "attach" else Decision.MAKE
-    if found is Found.COMPLETE and (persistent or not alone):
-        return Decision.EXISTS if intent == "create" else Decision.JOIN
+    if found == "nothing":
+        return "missing" if intent == "attach" else "make"
+    if found == "complete" and (persistent or not alone):
+        return "exists" if intent == "create" else "join"
     if intent == "attach":
-        return Decision.MISSING if alone and not persistent else Decision.UNFINISHED
+        return "missing" if alone and not persistent else "unfinished"
     if not alone:
-        return Decision.DAMAGED
-    return Decision.MAKE if found is Found.EMPTY else Decision.REMAKE
+        return "damaged"
+    return "make" if found == "empty" else "remake"
 
 
 def decide_section(intent: Intent, found: Found) -> Decision:
@@ -107,20 +76,20 @@ def decide_section(intent: Intent, found: Found) -> Decision:
 
 def refusal(decision: Decision, location: Location) -> TypedshmError:
     """Make the error of a decision that is one."""
-    if decision is Decision.EXISTS:
+    if decision == "exists":
         return RegionExists(errno.EEXIST, f"{location} exists already; attach() joins it, open() does either")
-    if decision is Decision.DAMAGED:
+    if decision == "damaged":
         return RegionCorrupt(
             f"{location}: expected a finished region, found an unfinished one, and another process has it open; "
             "close it there, or unlink() it"
         )
-    if decision is Decision.UNFINISHED:
+    if decision == "unfinished":
         memory = "file" if location.persistent else "memory"
         return RegionNotFound(
             errno.ENOENT,
             f"{location} does not exist: its {memory} holds no finished region; create() or open() makes it",
         )
-    assert decision is Decision.MISSING
+    assert decision == "missing"
     return RegionNotFound(errno.ENOENT, f"{_absence(location)}; create() or open() makes it")
 
 

@@ -60,18 +60,18 @@ def content_of(location: Location, mapping: _native.Mapping | None) -> Found:
         It is a file that holds other data, or only the beginning of a region.
     """
     if mapping is None:
-        return Found.EMPTY
+        return "empty"
     memory = memoryview(mapping)
     start = bytes(memory[: len(MAGIC)])
     try:
         if _native.region_state(mapping) == _native.STATE_READY:
-            return Found.COMPLETE
+            return "complete"
     except ValueError:  # shorter than the control block that every region has
         if location.persistent and start == MAGIC and bytes(memory[_STATE]) == _READY:
             raise RegionCorrupt(f"{location}: the file was cut off after {len(memory):,} bytes") from None
     if location.persistent:
         check_magic(location, start)
-    return Found.UNFINISHED
+    return "unfinished"
 
 
 def check_magic(location: Location, start: bytes) -> None:

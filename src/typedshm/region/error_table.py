@@ -1,6 +1,7 @@
 """Maps the core's error codes to exceptions and messages."""
 
-from typedshm.contract import Failure
+from typing import TYPE_CHECKING
+
 from typedshm.errors import (
     Empty,
     FieldValueError,
@@ -15,7 +16,10 @@ from typedshm.errors import (
 )
 from typedshm.mutex import LOCK_ERRORS
 
-ERRORS: dict[Failure, tuple[type[Exception], str]] = {
+if TYPE_CHECKING:
+    from typedshm.contract import Failure
+
+ERRORS: "dict[Failure, tuple[type[Exception], str]]" = {
     **LOCK_ERRORS,
     "empty": (Empty, "is empty: nothing has been written yet"),
     "overrun": (Overrun, "is being written faster than this read-only handle can copy it; create it with more slots"),
@@ -45,7 +49,7 @@ ERRORS: dict[Failure, tuple[type[Exception], str]] = {
 }
 
 
-REPLACED_BY_LOSS: set[Failure] = {
+REPLACED_BY_LOSS: "set[Failure]" = {
     *("gone", "empty", "overrun", "torn", "corrupt", "wait timeout", "lock timeout", "lock lost", "pinned"),
 }
 """Errors that the loss of a region can cause; the loss is reported instead."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 import typedshm._native as _native
 from typedshm import hooks
-from typedshm.contract import CoreGuard, CoreRegion, Failure
 from typedshm.errors import Closed, RegionLost
 from typedshm.frozen import Frozen, frozen
 from typedshm.layout.layout import Layout
@@ -19,6 +18,9 @@ from typedshm.region.error_table import ERRORS, REPLACED_BY_LOSS
 from typedshm.region.following import Followable
 from typedshm.region.waitset import forget
 from typedshm.schema.resolve import Schema
+
+if TYPE_CHECKING:
+    from typedshm.contract import CoreGuard, CoreRegion, Failure
 
 T = TypeVar("T")
 
@@ -86,7 +88,7 @@ class _Lock(_native.Guard):
         super().__init__(mutex, timeout)
         self._region = region
 
-    def _fail(self, what: Failure) -> NoReturn:
+    def _fail(self, what: "Failure") -> NoReturn:
         _native.fail(self._region, what)
 
 
@@ -236,7 +238,7 @@ class Region(Followable[T], Generic[T]):
         if self._attachment.loss:
             self._fail("gone")
 
-    def _fail(self, what: Failure) -> NoReturn:
+    def _fail(self, what: "Failure") -> NoReturn:
         kind, words = ERRORS[what]
         if what == "closed" and self._attachment.lost_in_fork:
             kind, words = RegionLost, "could not be opened again in this child of a fork"

@@ -205,7 +205,7 @@ def attach(
         The memory has that name but holds no valid region.
     """
     resolved = None if schema is None else schema_of(schema)
-    location, paging = locate(name, scope), Paging(prefault, lock_memory)
+    location, paging = locate(name, scope), Paging(prefault, lock_memory, False)
     return _join(lifecycle.attach(location, writable=not readonly, timeout=timeout, paging=paging), resolved)
 
 

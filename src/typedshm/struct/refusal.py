@@ -1,17 +1,19 @@
 """Errors for values that a field cannot hold, and for bytes that it cannot decode."""
 
-from typing import Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import numpy as np
 
 import typedshm._native as _native
-from typedshm.contract import Refusal
 from typedshm.errors import FieldOverflow, FieldTypeError, FieldValueError, quoted
 from typedshm.layout.kinds import KINDS
 from typedshm.layout.layout import LayoutField
 
+if TYPE_CHECKING:
+    from typedshm.contract import Refusal
 
-def refuse(field: _native.Field, value: object, reason: Refusal) -> NoReturn:
+
+def refuse(field: _native.Field, value: object, reason: "Refusal") -> NoReturn:
     """Raise the error for a value that a field cannot hold, or for bytes that it cannot decode.
 
     Parameters

@@ -26,8 +26,6 @@ from typedshm.memory.paging import Paging
 from typedshm.memory.protocol import (
     NO_DIRECTORY,
     NO_LOCKS,
-    Decision,
-    Found,
     Intent,
     decide,
     no_directory,
@@ -64,8 +62,9 @@ def shared(location: Location, writable: bool) -> Attachment | None:
     except OSError:
         return None
     attachment = find(key_of(status, writable))
-    if attachment is not None:
-        _check_trust(location, status)
+    if attachment is None or status.st_size < attachment.header["region_size"]:
+        return None
+    _check_trust(location, status)
     return attachment
 
 
@@ -100,13 +99,13 @@ def attempt(
         mapping = None if status.st_size == 0 else _map(location, fd, status.st_size, writable)
         found = content_of(location, mapping)
         decision = decide(intent, found, persistent=location.persistent, alone=alone)
-        if decision is Decision.REMAKE:
+        if decision == "remake":
             _remove_leftover(location, status)
             return None
-        if decision is Decision.MAKE:
+        if decision == "make":
             assert spec is not None
             mapping = _make(location, fd, fresh, spec, paging)
-        elif decision is Decision.JOIN:
+        elif decision == "join":
             assert mapping is not None
             paging.apply(location, mapping, fresh=False)
             if writable and alone:
@@ -114,7 +113,7 @@ def attempt(
         else:
             raise refusal(decision, location)
         _native.lock_byte(fd, _native.LIFE_BYTE, _native.BYTE_SHARED)
-        created = decision is Decision.MAKE
+        created = decision == "make"
         attachment = FileAttachment(location, owned_fds, mapping, paging, writable)
         _native.lock_byte(fd, _native.BIRTH_BYTE, _native.BYTE_FREE)
         return attachment, created
@@ -251,8 +250,8 @@ def _open_file(location: Location, intent: Intent, writable: bool) -> tuple[int,
     except FileNotFoundError as error:
         if _lacks_directory(location):
             raise no_directory(location) from error
-        decision = decide(intent, Found.NOTHING, persistent=location.persistent, alone=True)
-        if decision is not Decision.MAKE:
+        decision = decide(intent, "nothing", persistent=location.persistent, alone=True)
+        if decision != "make":
             raise refusal(decision, location) from None
     except OSError as error:
         raise _refused(location, "opened", error, hint) from error

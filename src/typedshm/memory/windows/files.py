@@ -17,8 +17,6 @@ from typedshm.memory.paging import Paging
 from typedshm.memory.protocol import (
     NO_DIRECTORY,
     NO_LOCKS,
-    Decision,
-    Found,
     Intent,
     decide,
     no_directory,
@@ -63,14 +61,14 @@ def attempt(
         mapped = _map(fd, writable)
         found = content_of(location, None if mapped is None else mapped[1])
         decision = decide(intent, found, persistent=True, alone=alone)
-        if decision is Decision.REMAKE:
+        if decision == "remake":
             del mapped  # what is mapped cannot be deleted
             _remove_leftover(location)
             return None
-        if decision is Decision.MAKE:
+        if decision == "make":
             assert spec is not None
             section, mapping = _fill(location, fd, fresh, spec, paging)
-        elif decision is Decision.JOIN:
+        elif decision == "join":
             assert mapped is not None
             section, mapping = mapped
             paging.apply(location, mapping, fresh=False)
@@ -83,7 +81,7 @@ def attempt(
         if writable:
             events = "Global\\typedshm-file-{:x}-{:x}".format(*_native.file_identity(handle))
             writer = events, descriptor(location.mode, synchronisation=True), handle
-        created = decision is Decision.MAKE
+        created = decision == "make"
         attachment = SectionAttachment(location, section, mapping, paging, writer, fd)
         attachment.register(_key_of_file(handle, writable))
         owned_fds.clear()
@@ -124,8 +122,8 @@ def _open_file(location: Location, intent: Intent, writable: bool) -> tuple[int,
     try:
         return _open_existing(location, writable), False
     except FileNotFoundError:
-        decision = decide(intent, Found.NOTHING, persistent=True, alone=True)
-        if decision is not Decision.MAKE:
+        decision = decide(intent, "nothing", persistent=True, alone=True)
+        if decision != "make":
             raise refusal(decision, location) from None
     try:
         handle = _native.open_file(location.address, True, True, descriptor(location.mode))

@@ -24,15 +24,12 @@ import contextlib
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, NoReturn
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 import typedshm._native as _native
-from typedshm.contract import Failure
 from typedshm.memory.names import Location, Scope, locations
 from typedshm.memory.paging import Paging
 from typedshm.memory.protocol import (
-    Decision,
-    Found,
     Intent,
     decide_section,
     not_found,
@@ -48,6 +45,9 @@ from typedshm.memory.windows import files  # noqa: E402
 from typedshm.memory.windows.attachment import SectionAttachment  # noqa: E402
 from typedshm.memory.windows.errors import translated_errors  # noqa: E402
 from typedshm.memory.windows.security import check_owner, descriptor  # noqa: E402
+
+if TYPE_CHECKING:
+    from typedshm.contract import Failure
 
 _ENTRY_SIZE = 4096
 _INSTANCE = slice(72, 80)  # in a region's header
@@ -196,13 +196,13 @@ def _attempt_section(
     entry = _Entry.find(location, writable=False) if spec is None else _Entry.make(location)
     section = None if entry is None else _data_section(location, entry, writable=writable)
     mapping = None if section is None else _native.Mapping(section.handle, 0, writable)
-    found = Found.NOTHING if mapping is None else content_of(location, mapping)
+    found = "nothing" if mapping is None else content_of(location, mapping)
     decision = decide_section(intent, found)
-    if decision is Decision.MAKE:
+    if decision == "make":
         assert entry is not None
         assert spec is not None
         return _make(location, entry, spec, paging), True
-    if decision is not Decision.JOIN:
+    if decision != "join":
         raise refusal(decision, location)
     assert entry is not None
     assert section is not None
@@ -247,6 +247,6 @@ class _Birth(_native.Guard):
         mutex = _native.KernelMutex(f"{location.address}!birth", descriptor(mode, synchronisation=True))
         super().__init__(mutex, OPEN_TIMEOUT)
 
-    def _fail(self, what: Failure) -> NoReturn:
+    def _fail(self, what: "Failure") -> NoReturn:
         del what
         raise timed_out(self._location, OPEN_TIMEOUT)
