@@ -45,10 +45,10 @@ def _region(handle: Handle, schema: Schema[Any], refusal: str | None = None) -> 
     """Return the region, whose payload fits the schema; `refusal` is why it cannot be written, if it cannot."""
     try:
         return Region(handle, schema, refusal)
-    except ValueError as error:  # the core checks the header again
+    except ValueError as error:  # the core checks the header again, for each handle
         if loss := handle.attachment.loss:
             raise RegionLost(f"{handle.location} {loss}") from None
-        raise RegionCorrupt(f"{handle.location}: its header changed while it was opened: {error}") from None
+        raise RegionCorrupt(f"{handle.location}: its header is not to be trusted: {error}") from None
 
 
 def _own_schema(handle: Handle) -> Schema[Any]:
