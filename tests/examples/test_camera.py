@@ -416,7 +416,8 @@ def test_a_killed_capture_is_replaced_and_its_readers_go_on(tmp_path: Path) -> N
             wait_until_seen(reports, 5)
             with typedshm.attach(f"camera-{process.pid}-frames") as frames:
                 others = {os.getpid(), *(pid_of(process, name) for name in ("viewer", "motion", "quality"))}
-                (capture,) = set(frames.info().participants) - others
+                info = frames.info()
+                (capture,) = {*info.writers, *info.readers} - others
             kill(capture)
             wait_for_exit(capture, PATIENCE)
             wait_until_seen(reports, reports.read().seen + 10)

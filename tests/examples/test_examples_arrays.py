@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 import typedshm
 from typedshm import Shape, Struct, Unit, Utf8, f32, u16, u64
+from typedshm.testing.inspection import attach_apart
 
 
 class Frame(Struct):
@@ -108,7 +109,7 @@ def test_a_slot_is_filled_through_a_view(view, block):
 
 
 def test_a_tensor_is_copied_into_a_slot(torch):
-    with typedshm.create("frames", Frame) as region, typedshm.attach("frames", Frame) as reader:
+    with typedshm.create("frames", Frame) as region, attach_apart("frames", Frame) as reader:
         with region.loan() as slot:
             torch.from_numpy(slot.image).copy_(torch.arange(48, dtype=torch.uint8).reshape(6, 8))
             torch.add(torch.ones(3), 1, out=torch.from_numpy(slot.weights))

@@ -14,6 +14,7 @@ from helpers.peers import Child, SharedBytes, until
 from helpers.shared_types import Car, whole
 from helpers.wire import Control, Wire, checksum
 from trials import Attempt, each_outcome, survive, verbs_of
+from typedshm.testing.inspection import attach_apart
 
 ROUNDS = 20 if marks.WINDOWS else 480
 AT_OPENING = {"RegionCorrupt", "RegionNotFound", "RegionLost", "LayoutMismatch", "RegionFull"}
@@ -126,18 +127,20 @@ def keep_changing(pipe: Any, name: "str | Path", fire: Callable[[Wire], Iterator
 
 @contextlib.contextmanager
 def under_fire(name: "str | Path") -> Iterator[Attempt]:
-    """Opens the region in some way and does everything with it."""
+    """Opens the region in some way, apart or sharing what this process has open, and does everything with it."""
 
-    def attempt(way: dict[str, Any]) -> None:
+    def attempt(way: tuple[Callable[..., Any], dict[str, Any]]) -> None:
+        opening, options = way
         with contextlib.ExitStack() as stack:
-            region = stack.enter_context(typedshm.attach(name, **way))
+            region = stack.enter_context(opening(name, **options))
             used = dict(each_outcome(verbs_of(region)))
         assert set(used.values()) <= IN_USE, used
 
     yield attempt
 
 
-WAYS: list[dict[str, Any]] = [{"schema": Car}, {"schema": Car, "readonly": True}, {}, {"readonly": True}]
+OPTIONS: list[dict[str, Any]] = [{"schema": Car}, {"schema": Car, "readonly": True}, {}, {"readonly": True}]
+WAYS = [(opening, options) for opening in (attach_apart, typedshm.attach) for options in OPTIONS]
 
 
 @pytest.mark.parametrize("fire", FIRES, ids=lambda fire: fire.__name__)

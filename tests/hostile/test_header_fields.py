@@ -16,6 +16,7 @@ from helpers.peers import Child
 from helpers.shared_types import Byte, Car, Other, whole
 from helpers.wire import Header, Wire, checksum
 from trials import Attempt, each_outcome, limit_memory, survive, verbs_of
+from typedshm.testing.inspection import attach_apart
 
 LINES = 640 + 8 * 512
 """Where the lines end that every region has."""
@@ -132,7 +133,11 @@ def test_a_living_region_whose_header_went_bad_is_listed_with_its_problem(row):
             good = bytes(wire.memory)
             alter(wire, changes)
             wire.sign()
-            for verb in (lambda: typedshm.attach("car"), lambda: typedshm.open("car", Car)):
+            for verb in (
+                lambda: typedshm.attach("car"),
+                lambda: typedshm.open("car", Car),
+                lambda: attach_apart("car"),
+            ):
                 with pytest.raises(typedshm.RegionCorrupt, match=words):
                     verb()
             with pytest.raises((typedshm.RegionExists, typedshm.RegionCorrupt)):

@@ -14,6 +14,7 @@ from helpers import marks
 from helpers.shared_types import Byte, Car
 from typedshm.memory import lifecycle
 from typedshm.memory.names import locate
+from typedshm.testing.inspection import attach_apart
 
 # ---- what is planted -----------------------------------------------------------------------------------------------
 
@@ -213,7 +214,7 @@ def test_paths_to_what_is_no_file_are_refused_and_left_as_they_are(planted, tmp_
 def test_a_path_is_its_users_choice_whoever_else_has_the_file(planted, tmp_path, plant):
     """Names anybody can guess who may write to /dev/shm; a path is as good as the folder it is in."""
     path = planted(plant, tmp_path / "car")
-    with typedshm.create(path, Car) as car, typedshm.attach(path) as other:
+    with typedshm.create(path, Car) as car, attach_apart(path) as other:
         assert car.version == other.version == 0
 
 

@@ -15,7 +15,7 @@ from helpers import marks
 from helpers.shared_types import Car, whole
 from helpers.wire import WORD_ACQUISITION, WORD_DIRTY, WORD_OWNER, WORD_WAITING, Wire
 from trials import Attempt, each_outcome, survive, verbs_of
-from typedshm.testing.inspection import attachment_of
+from typedshm.testing.inspection import attach_apart, attachment_of
 
 # ---- head ----------------------------------------------------------------------------------------------------------
 
@@ -79,7 +79,7 @@ def test_garbage_in_the_locks_word_is_taken_over(case):
 
 def test_a_word_that_names_a_living_bystander_costs_the_time_one_gives_it():
     """The one lie that nobody can see through: the timeout ends it, and reading does not depend on it."""
-    with typedshm.create("car", Car) as car, typedshm.attach("car", Car) as bystander, Wire("car") as wire:
+    with typedshm.create("car", Car) as car, attach_apart("car", Car) as bystander, Wire("car") as wire:
         car.write(whole(1))
         wire.control.word = attachment_of(bystander).lock.entry + 1
         for timeout in (0, 0.05):
@@ -180,7 +180,7 @@ def littering(slots: int, readonly: bool) -> Iterator[Attempt]:
             maker.write(whole(n))
         wire = stack.enter_context(Wire("car"))
         region = stack.enter_context(typedshm.attach("car", Car, readonly=True)) if readonly else maker
-        stack.enter_context(typedshm.attach("car", Car))
+        stack.enter_context(attach_apart("car", Car))
         good = bytes(wire.memory)
         header, document = good[:256], good[640 + 8 * 512 : wire.header.slots_offset]
 
@@ -189,7 +189,7 @@ def littering(slots: int, readonly: bool) -> Iterator[Attempt]:
                 WORDS[word](wire, value)
             try:
                 used = dict(each_outcome(verbs_of(region)))
-                with typedshm.attach("car") as newcomer:
+                with attach_apart("car") as newcomer:
                     used |= {f"newcomer's {verb}": outcome for verb, outcome in each_outcome(verbs_of(newcomer))}
                 assert set(used.values()) <= IN_USE, used
                 assert wire.memory[:256] == header

@@ -13,8 +13,9 @@ import typedshm
 from helpers import marks
 from helpers.shared_types import Byte
 from typedshm.memory import lifecycle
+from typedshm.memory.attachment import apart
 from typedshm.memory.names import directory, locate, locations
-from typedshm.testing.inspection import attachment_of
+from typedshm.testing.inspection import attach_apart, attachment_of
 
 LONG = 160 if marks.WINDOWS else 180  # the names of kernel objects are shorter than those of files
 
@@ -55,7 +56,7 @@ NAMES = {
 
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
 def test_any_text_names_a_region(name):
-    with typedshm.create(name, Byte) as region, typedshm.attach(name, Byte) as other:
+    with typedshm.create(name, Byte) as region, attach_apart(name, Byte) as other:
         region.write(Byte(n=1))
         assert other.read().n == 1
         assert other.name == name
@@ -68,7 +69,8 @@ def test_any_text_names_a_region(name):
 
 def test_any_text_names_a_mutex():
     for name in NAMES.values():
-        other = typedshm.NamedMutex(name)
+        with apart():
+            other = typedshm.NamedMutex(name)
         with typedshm.NamedMutex(name) as mutex:
             assert mutex.name == name
             assert not other.acquire(timeout=0), "the same"
@@ -91,7 +93,7 @@ def test_names_that_differ_are_different_regions(names):
     for n, region in enumerate(regions):
         region.write(Byte(n=n))
     for n, name in enumerate(names):
-        with typedshm.attach(name, Byte) as region:
+        with attach_apart(name, Byte) as region:
             assert region.read().n == n
     assert sorted(str(entry.name) for entry in typedshm.regions()) == sorted(names)
     for region in regions:

@@ -16,12 +16,13 @@ import pytest
 
 import typedshm
 from helpers import marks
-from helpers.peers import Child, Gate
+from helpers.peers import PATIENCE, Child, Gate
 from helpers.shared_types import Byte, Car, Frame, Record, record, whole
 from helpers.threads import InThread
 from helpers.wire import Presences, Wire
 from typedshm import _native
-from typedshm.testing.inspection import attachment_of
+from typedshm.memory.attachment import apart
+from typedshm.testing.inspection import attach_apart, attachment_of, handle_of
 
 Name = str | Path
 
@@ -60,6 +61,12 @@ def join_and_stay(pipe: Any, handle: bytes) -> None:
         pipe.recv()
 
 
+def wait_for_value(pipe: Any, name: Name) -> int:
+    """Wait for a region, and for a value in it."""
+    with typedshm.attach(name, Car, timeout=PATIENCE) as car:
+        return int(car.wait(timeout=PATIENCE).tick)
+
+
 def race(pipe: Any, gate: Gate, verb: str, name: Name) -> None:
     """Call a verb at the same moment as the others."""
     gate.wait()
@@ -68,7 +75,7 @@ def race(pipe: Any, gate: Gate, verb: str, name: Name) -> None:
     except typedshm.RegionExists:
         pipe.send(None)
         return
-    pipe.send((attachment_of(region).created, instance_of(region)))
+    pipe.send((handle_of(region).created, instance_of(region)))
     pipe.recv()
     region.close()
 
@@ -129,10 +136,13 @@ class Memory:
             with pytest.raises(typedshm.RegionExists, match=r"region.* exists already") as exists:
                 typedshm.create(name, Car)
             assert isinstance(exists.value, FileExistsError)
-            with typedshm.attach(name, Car) as joined, typedshm.attach(name) as unknown:
-                assert joined.read() == whole(1)
-                assert unknown.read().tick == 1
+            for joining in (typedshm.attach, attach_apart):
+                with joining(name, Car) as joined, joining(name) as unknown:
+                    assert joined.read() == whole(1)
+                    assert unknown.read().tick == 1
             with typedshm.open(name, Car) as joined:
+                assert joined.read() == whole(1)
+            with apart(), typedshm.open(name, Car) as joined:
                 assert joined.read() == whole(1)
         self.end(name)
         with typedshm.open(name, Car) as made:
@@ -141,15 +151,10 @@ class Memory:
     def test_attach_waits_for_the_region(self, name: Name) -> None:
         with pytest.raises(typedshm.Timeout, match=r"region.* timed out after 0\.01 s"):
             typedshm.attach(name, Car, timeout=0.01)
-
-        def wait() -> Car:
-            with typedshm.attach(name, Car, timeout=30) as car:
-                return car.wait(timeout=30)
-
-        waiting = InThread(wait)
-        with typedshm.create(name, Car) as car:
+        waiting = InThread(wait_for_value, None, name)
+        with Child(wait_for_value, name) as child, typedshm.create(name, Car) as car:
             car.write(whole(1))
-            assert waiting.result() == whole(1)
+            assert waiting.result() == child.join() == 1
 
     @pytest.mark.parametrize("verb", ["open", "create"])
     def test_a_region_raced_for_by_twenty_processes_is_made_once(self, name: Name, verb: str) -> None:
@@ -186,7 +191,7 @@ class Memory:
     def test_another_layout_is_refused(self, name: Name) -> None:
         with typedshm.create(name, Car) as car:
             car.write(whole(1))
-            for verb in (typedshm.attach, typedshm.open):
+            for verb in (typedshm.attach, typedshm.open, attach_apart):
                 with pytest.raises(typedshm.LayoutMismatch):
                     verb(name, Record)
             assert car.read() == whole(1)
@@ -197,13 +202,14 @@ class Memory:
             before = bytes(wire.memory)
             wire.header.slot_count += 1
             broken = bytes(wire.memory)
-            for verb in (typedshm.attach, typedshm.open):
+            for verb in (typedshm.attach, typedshm.open, attach_apart):
                 with pytest.raises(typedshm.RegionCorrupt):
                     verb(name, Car)
             assert bytes(wire.memory) == broken
             wire.memory[:256] = before[:256]
-            with typedshm.attach(name, Car) as other:
-                assert other.read() == whole(1)
+            for verb in (typedshm.attach, attach_apart):
+                with verb(name, Car) as other:
+                    assert other.read() == whole(1)
 
     def test_readonly_handles(self, name: Name) -> None:
         with typedshm.create(name, Car) as car, typedshm.attach(name, Car, readonly=True) as reader:
@@ -219,7 +225,7 @@ class Memory:
                 assert isinstance(caught.value, PermissionError)
             with pytest.raises(typedshm.RegionRefused), reader.lock():
                 pass
-            assert reader.info().participants == ()
+            assert (reader.info().writers, reader.info().readers) == ((), ())
             assert memoryview(attachment_of(reader).mapping).readonly
             assert pickle.loads(pickle.dumps(reader)).readonly
 
@@ -243,7 +249,7 @@ class Memory:
     # names that are taken away, or mean another region
 
     def test_unlink_takes_the_name_and_leaves_the_region_to_its_users(self, name: Name) -> None:
-        with typedshm.create(name, Car) as car, typedshm.attach(name, Car) as other:
+        with typedshm.create(name, Car) as car, attach_apart(name, Car) as other:
             typedshm.unlink(name)
             with pytest.raises(typedshm.RegionNotFound):
                 typedshm.attach(name, Car)
@@ -262,9 +268,10 @@ class Memory:
     def test_a_pickled_handle_is_its_region_and_no_other_of_that_name(self, name: Name) -> None:
         with typedshm.create(name, Car) as car:
             handle = pickle.dumps(car)
-            with pickle.loads(handle) as same:
+            with pickle.loads(handle) as same, apart(), pickle.loads(handle) as another:
                 car.write(whole(1))
-                assert same.read() == whole(1)
+                assert same.read() == another.read() == whole(1)
+                assert instance_of(another) == instance_of(car)
         self.end(name)
         with pytest.raises(typedshm.RegionNotFound):
             pickle.loads(handle)
@@ -286,7 +293,7 @@ class Memory:
                 child.kill()
                 assert region.read() == record(7)
                 region.write(record(8), timeout=0)
-                with pickle.loads(handle) as still, typedshm.attach(name, Record) as other:
+                with pickle.loads(handle) as still, attach_apart(name, Record) as other:
                     assert still.read() == other.read() == record(8)
                     assert instance_of(still) == instance_of(other) == instance
         self.end(name)
@@ -308,7 +315,7 @@ class NamedMemory(Memory):
     def test_the_last_one_out_takes_the_region_away(self, name: Name) -> None:
         first = typedshm.create(name, Car)
         first.write(whole(1))
-        second = typedshm.attach(name, Car)
+        second = attach_apart(name, Car)
         first.close()
         third = typedshm.attach(name, Car, readonly=True)
         second.close()
@@ -379,10 +386,10 @@ class NamedMemory(Memory):
             car.write(whole(1))
             with Presences(name, set(range(512)) - {attachment_of(car).lock.entry}):
                 with pytest.raises(typedshm.RegionFull, match=r"all 512 places .* readonly=True"):
-                    typedshm.attach(name, Car)
+                    attach_apart(name, Car)
                 with typedshm.attach(name, Car, readonly=True) as reader:
                     assert reader.read() == whole(1)
-            with typedshm.attach(name, Car):
+            with attach_apart(name, Car):
                 pass
 
 
@@ -422,7 +429,7 @@ class KeptInFile(Memory):
         with getattr(typedshm, verb)(name, Car) as car:
             assert car.version == 0
             car.write(whole(1), timeout=0)
-            with typedshm.attach(name) as other:
+            with attach_apart(name) as other:
                 assert other.read().tick == 1
         self.end(name)
 
@@ -433,9 +440,9 @@ class KeptInFile(Memory):
             try:
                 for readonly in (False, True):
                     with pytest.raises(typedshm.RegionNotFound):
-                        typedshm.attach(name, Car, readonly=readonly)
+                        attach_apart(name, Car, readonly=readonly)
                 with pytest.raises(typedshm.Timeout):
-                    typedshm.attach(name, Car, timeout=0.01)
+                    attach_apart(name, Car, timeout=0.01)
             finally:
                 wire.header.state = ready
         self.end(name)
@@ -448,8 +455,8 @@ class KeptInFile(Memory):
                 assert _native.lock_byte(file.fileno(), _native.BIRTH_BYTE, _native.BYTE_EXCLUSIVE)
                 for readonly in (False, True):
                     with pytest.raises(typedshm.Timeout):
-                        typedshm.attach(name, Car, readonly=readonly, timeout=0.01)
-            with typedshm.attach(name, Car) as other:
+                        attach_apart(name, Car, readonly=readonly, timeout=0.01)
+            with attach_apart(name, Car) as other:
                 assert other.read() == whole(1)
         self.end(name)
 
@@ -486,7 +493,7 @@ class FileMemory(KeptInFile):
             car.write(whole(3))
         with pytest.raises(typedshm.RegionExists):
             typedshm.create(name, Car)
-        with typedshm.open(name, Car) as car, typedshm.attach(name) as other:
+        with typedshm.open(name, Car) as car, attach_apart(name) as other:
             assert (car.version, other.read().tick) == (3, 3)
             assert instance_of(car) == instance_of(other) == instance
             assert typedshm.regions() == [], "regions() lists names"
@@ -498,7 +505,7 @@ class FileMemory(KeptInFile):
             child.kill()
         with pytest.raises(typedshm.RegionExists):
             typedshm.create(name, Record)
-        with pickle.loads(handle) as same, typedshm.attach(name, Record) as region:
+        with pickle.loads(handle) as same, attach_apart(name, Record) as region:
             assert same.read() == region.read() == record(7)
             assert instance_of(region) == instance
             region.write(record(8), timeout=0)
@@ -518,5 +525,5 @@ class FileMemory(KeptInFile):
             car.write(whole(1))
             handle = pickle.dumps(car)
             monkeypatch.chdir(tmp_path.parent)
-            with pickle.loads(handle) as other:
+            with apart(), pickle.loads(handle) as other:
                 assert other.read() == whole(1)

@@ -22,7 +22,8 @@ from helpers.peers import Child
 from helpers.shared_types import Frame
 from typedshm import _native
 from typedshm.memory import lifecycle, paging
-from typedshm.testing.inspection import attachment_of
+from typedshm.memory.attachment import apart
+from typedshm.testing.inspection import attach_apart, attachment_of
 
 resource: Any = None if marks.WINDOWS else importlib.import_module("resource")
 
@@ -67,7 +68,7 @@ def test_the_first_write_of_each_slot_meets_mapped_pages(tmp_path, filed):
         with typedshm.create(name, Frame, prefault=wanted) as region:
             assert first_writes(region) < 0.2
             assert region.read().image[-1, -1, -1] == 1
-            with typedshm.attach(name, Frame, prefault=wanted) as other:
+            with attach_apart(name, Frame, prefault=wanted) as other:
                 assert filed or first_writes(other) < 0.2, "files on disks note each page that changes"
         with contextlib.suppress(typedshm.RegionNotFound):
             typedshm.unlink(name)
@@ -142,11 +143,14 @@ def test_locked_memory_is_locked_while_somebody_looks():
             assert status("VmLck") - before < 2 * size
             assert other.read().image[0, 0, 0] == 1
         handle = pickle.dumps(region)
-        reopened = pickle.loads(handle)
+        same = pickle.loads(handle)
+        assert status("VmLck") - before < 2 * size, "it is one mapping"
+        with apart():
+            reopened = pickle.loads(handle)
         assert status("VmLck") - before >= 2 * size, "a handle that is handed on locks as well"
-        for each in (region, reopened):
+        for each in (region, same, reopened):
             each.close()
-        del region, reopened, other, each
+        del region, same, reopened, other, each
         assert status("VmLck") == before
     with typedshm.share("table", np.zeros(1000), lock_memory=True, prefault=False):
         assert status("VmLck") > before
@@ -156,16 +160,17 @@ def test_locked_memory_is_locked_while_somebody_looks():
 def test_locked_memory_is_as_any_other():
     with typedshm.create("frames", Frame, lock_memory=True) as region:
         region.write(frame(1))
-        with pickle.loads(pickle.dumps(region)) as other:
+        with apart(), pickle.loads(pickle.dumps(region)) as other:
             assert attachment_of(other).paging.locked
             assert other.read() == frame(1)
 
 
 def test_a_pickled_handle_keeps_its_options(tmp_path):
     with typedshm.create(tmp_path / "frames", Frame, prefault=False) as region:
-        with pickle.loads(pickle.dumps(region)) as other:
+        with apart(), pickle.loads(pickle.dumps(region)) as other:
+            assert attachment_of(other) is not attachment_of(region)
             assert attachment_of(other).paging == paging.Paging(prefault=False)
-        with typedshm.attach(tmp_path / "frames", prefault=True) as other:
+        with attach_apart(tmp_path / "frames", prefault=True) as other, apart():
             assert attachment_of(pickle.loads(pickle.dumps(other))).paging == paging.Paging(prefault=True)
 
 
@@ -182,11 +187,13 @@ def lock_beyond_the_limit(pipe, folder):
             said.append(str(caught.value))
     with typedshm.create("frames", Frame) as region:
         region.write(frame(1))
-        with pytest.raises(typedshm.RegionRefused) as caught:
-            typedshm.attach("frames", Frame, lock_memory=True)
-        said.append(str(caught.value))
-        assert isinstance(caught.value, OSError)
-        assert region.info().participants == (os.getpid(),)
+        for joining in (typedshm.attach, attach_apart):
+            with pytest.raises(typedshm.RegionRefused) as caught:
+                joining("frames", Frame, lock_memory=True)
+            said.append(str(caught.value))
+            assert isinstance(caught.value, OSError)
+        assert (region.info().writers, region.info().readers) == ((os.getpid(),), ())
+        assert not attachment_of(region).paging.locked
         region.write(frame(2), timeout=0)
     return said, [each.name for each in lifecycle.existing("user")], sorted(folder.iterdir())
 
@@ -199,7 +206,7 @@ def test_locking_beyond_the_limit_says_which_limit_and_leaves_nothing(tmp_path_f
         each.chmod(0o777)
     with Child(lock_beyond_the_limit, folder) as child:
         said, left, files = child.join()
-    assert len(said) == 5
+    assert len(said) == 6
     for words in said:
         assert re.search(r"locked in memory: the region has 18,\d+,\d+ bytes.* 65,536 bytes .*RLIMIT_MEMLOCK", words)
         assert "limits.conf" in words
@@ -245,7 +252,7 @@ def test_huge_pages_where_the_file_system_allows_them(tmp_path):
             size = region.info().size
             assert size - mapped_in_huge_pages(path) < 2 * 2**21, "all but the end"
             assert first_writes(region) < 0.01
-            with typedshm.attach(path) as other, typedshm.open(path, Frame, huge_pages=True) as third:
+            with attach_apart(path) as other, apart(), typedshm.open(path, Frame, huge_pages=True) as third:
                 assert bytes(other.read()) == bytes(third.read()) == bytes(frame(1))
                 assert mapped_in_huge_pages(path) > 2.5 * size
         with typedshm.create(folder / "small", typedshm.array(np.uint8, 10), huge_pages=True) as small:
@@ -313,7 +320,7 @@ def test_a_path_on_hugetlbfs_just_works(tmp_path):
         with typedshm.create(path, Frame, huge_pages=True) as region:
             assert path.stat().st_size % 2**21 == 0
             region.write(frame(9))
-            with typedshm.attach(path, Frame) as other:
+            with attach_apart(path, Frame) as other:
                 assert other.read().image.min() == 9
             with Child(read_one, path) as child:
                 assert child.join() == 9

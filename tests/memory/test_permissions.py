@@ -18,6 +18,7 @@ from typedshm import _native
 from typedshm.layout import document_model
 from typedshm.memory import lifecycle
 from typedshm.memory.names import directory, locate
+from typedshm.testing.inspection import attach_apart
 
 pytestmark = marks.permission_bits
 
@@ -233,7 +234,7 @@ def read_and_wait(pipe: Any) -> None:
         assert car.read().tick == 1
         pipe.send("read")
         assert car.wait(after=1, timeout=30).tick == 2
-        assert car.info().participants == ()
+        assert (car.info().writers, car.info().readers) == ((), ())
         refused(
             {
                 "write": lambda: car.write(car.read()),
@@ -391,11 +392,11 @@ def test_a_reader_can_keep_others_from_joining_for_as_long_as_they_have_patience
         with user(ALICE, fake_life, Path(locate("car", "machine").address), [_native.BIRTH_BYTE]) as faker:
             faker.expect("held")
             with pytest.raises(typedshm.Timeout):
-                typedshm.attach("car", Car, scope="machine", timeout=0.05)
+                attach_apart("car", Car, scope="machine", timeout=0.05)
             car.write(whole(2), timeout=0)
             assert car.read() == whole(2)
             faker.send()
-        with typedshm.attach("car", Car, scope="machine") as other:
+        with attach_apart("car", Car, scope="machine") as other:
             assert other.read() == whole(2)
 
 

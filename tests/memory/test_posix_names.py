@@ -16,6 +16,7 @@ from helpers.peers import Child
 from helpers.shared_types import Record, record
 from typedshm.memory import lifecycle
 from typedshm.memory.names import locate
+from typedshm.testing.inspection import attach_apart
 
 if sys.platform == "win32":
     pytest.skip("Windows: named regions are objects of the kernel", allow_module_level=True)
@@ -43,7 +44,7 @@ def test_a_sweep_removes_what_killed_processes_left() -> None:
         assert lifecycle.sweep() == 2
         assert lifecycle.sweep() == 0
         assert not any(file.exists() for file in left)
-        with typedshm.attach("living", Record) as other:
+        with attach_apart("living", Record) as other:
             assert other.read() == record(1)
 
 

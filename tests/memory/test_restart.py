@@ -17,6 +17,8 @@ from helpers.peers import PATIENCE, Child, until
 from helpers.shared_types import Big, Car, whole
 from helpers.threads import InThread
 from helpers.wire import WORD_ACQUISITION, WORD_DIRTY, WORD_OWNER, WORD_WAITING, Wire
+from typedshm.memory.attachment import apart
+from typedshm.testing.inspection import attach_apart
 
 LINES = 640 + 8 * 512
 FAR = 2**63  # ns since 1970: nobody will wake up before
@@ -142,9 +144,10 @@ def test_the_last_version_is_there_and_nothing_waits_for_the_dead(tmp_path, mome
     path = copy_at(moment, tmp_path, slots)
     with typedshm.attach(path, Car, readonly=True) as reader:
         assert (reader.version, reader.read()) == (5, whole(5))
-    with typedshm.attach(path) as car, typedshm.open(path, Car) as other:
+    with typedshm.attach(path) as car, apart(), typedshm.open(path, Car) as other:
         assert (car.version, other.read()) == (5, whole(5))
-        assert car.info().participants == (os.getpid(),) * 2, "and nobody of before"
+        assert car.info().readers == (os.getpid(),) * 2, "and nobody of before"
+        assert car.info().writers == ()
         for n in range(6, 6 + 2 * slots):
             other.write(whole(n), timeout=0)
             assert (car.version, other.read()) == (n, whole(n))
@@ -204,7 +207,7 @@ def test_a_large_value_half_written(tmp_path):
 def test_a_waiting_reader_of_before_is_nobody_to_wake(tmp_path):
     """But those of now are woken as ever."""
     path = copy_at(all_at_once, tmp_path)
-    with typedshm.attach(path, Car) as car, typedshm.attach(path, Car) as other:
+    with typedshm.attach(path, Car) as car, attach_apart(path, Car) as other:
         with Wire(path) as wire:
             assert wire.control.waiting_until == 0
             waiting = InThread(other.wait, after=5, timeout=PATIENCE)

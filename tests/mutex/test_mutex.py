@@ -14,7 +14,14 @@ from helpers.peers import Child, SharedBytes, sched_yield, until
 from helpers.threads import InThread
 from helpers.wire import WORD_WAITING, Wire
 from typedshm import NamedMutex
+from typedshm.memory.attachment import apart
 from typedshm.memory.names import locate
+
+
+def mutex_apart() -> NamedMutex:
+    """Open the mutex as another process would: without a share in what this one holds already."""
+    with apart():
+        return NamedMutex("guard")
 
 
 def test_it_is_taken_and_given_back():
@@ -31,7 +38,7 @@ def test_it_is_taken_and_given_back():
 
 
 def test_it_re_enters_and_counts():
-    mutex, other = NamedMutex("guard"), NamedMutex("guard")
+    mutex, other = NamedMutex("guard"), mutex_apart()
     assert mutex.acquire()
     assert mutex.acquire(timeout=0)
     mutex.release()
@@ -56,7 +63,7 @@ def test_it_is_not_closed_while_it_is_held():
 
 
 def test_a_waiting_thread_is_sent_home_by_close():
-    owner, waiter = NamedMutex("guard"), NamedMutex("guard")
+    owner, waiter = NamedMutex("guard"), mutex_apart()
     owner.acquire()
     waiting = InThread(waiter.acquire)
     with Wire("guard", "mutex") as wire:
@@ -128,7 +135,8 @@ def take_handle(mutex, pipe):
 def test_it_pickles_as_a_handle():
     with NamedMutex("guard") as mutex:
         copy = pickle.loads(pickle.dumps(mutex))
-        assert not copy.acquire(timeout=0)
+        assert (copy.owner, copy.held) == (os.getpid(), False)
+        assert InThread(copy.acquire, timeout=0).result() is False
         copy.close()
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
@@ -158,7 +166,7 @@ def take_and_stay(pipe, entries=1):
 @pytest.mark.parametrize("entries", [1, 2])
 def test_the_next_owner_learns_of_a_death(entries):
     with Child(take_and_stay, entries) as child:
-        mutex, other = NamedMutex("guard"), NamedMutex("guard")
+        mutex, other = NamedMutex("guard"), mutex_apart()
         child.expect("taken")
         assert mutex.owner == child.pid
         assert not mutex.acquire(timeout=0)
@@ -224,7 +232,7 @@ def test_a_dead_owner_is_noticed_by_who_takes_its_presence_entry():
         child.expect("taken")
         mutex = NamedMutex("guard")
         child.kill()
-    newcomer = NamedMutex("guard")
+    newcomer = mutex_apart()
     assert newcomer.owner is None
     assert not newcomer.held
     assert mutex.acquire(timeout=0)

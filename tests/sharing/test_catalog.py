@@ -4,9 +4,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import typedshm
 from helpers import marks
+from helpers.peers import Child
 from helpers.wire import Wire
 from typedshm import Struct, f64, regions
 from typedshm.memory.names import locate
@@ -21,15 +23,23 @@ def test_nothing_is_listed_where_nothing_is() -> None:
     assert regions() == []
 
 
+def attach_and_stay(pipe: Any) -> None:
+    with typedshm.attach("a/b ü"):
+        pipe.send("there")
+        pipe.recv()
+
+
 def test_a_region_is_listed_with_who_is_in_it() -> None:
     with typedshm.create("a/b ü", Pose, slots=4) as region:
         region.write(Pose(x=1, y=2))
-        with typedshm.attach("a/b ü"), typedshm.attach("a/b ü", readonly=True):
+        with typedshm.attach("a/b ü"), typedshm.attach("a/b ü", readonly=True), Child(attach_and_stay) as child:
+            child.expect("there")
             (entry,) = regions()
+            child.send()
         info = region.info()
     assert (entry.name, entry.scope, entry.layout, entry.version) == ("a/b ü", "user", "Pose", 1)
     assert (entry.slots, entry.payload_size, entry.size) == (4, 16, info.size)
-    assert entry.participants == (os.getpid(), os.getpid())
+    assert (entry.writers, entry.readers) == ((os.getpid(),), (child.pid,))
     assert entry.problem == ""
     assert regions() == []
 
@@ -62,7 +72,7 @@ def test_another_process_is_named_and_what_it_leaves_when_killed_is_removed() ->
         assert child.stdout is not None
         assert child.stdout.readline().split() == [b"there"]
         (entry,) = regions()
-        assert entry.participants == (child.pid,)
+        assert (entry.writers, entry.readers) == ((), (child.pid,))
         child.kill()
         child.wait()
     file = None if marks.WINDOWS else Path(locate("car").address)  # there a region ends with its last handle

@@ -11,7 +11,7 @@ from helpers.peers import Child
 from helpers.shared_types import Byte
 from typedshm.memory import lifecycle
 from typedshm.testing import isolated
-from typedshm.testing.inspection import handle_of
+from typedshm.testing.inspection import attach_apart, handle_of
 
 
 def test_inside_and_outside_do_not_see_each_other(namespace):
@@ -21,7 +21,7 @@ def test_inside_and_outside_do_not_see_each_other(namespace):
             assert os.environ["TYPEDSHM_NAMESPACE"] == inner_namespace != namespace
             assert inner.version == 0
         assert os.environ["TYPEDSHM_NAMESPACE"] == namespace
-        with typedshm.attach("byte", Byte) as same:
+        with attach_apart("byte", Byte) as same:
             assert same.read().n == 1
 
 
