@@ -67,28 +67,31 @@ class Attachment(abc.ABC):
         self.mapping = mapping
         self.paging = paging
         self._handles: set[int] = set()  # their ids; of a handle that was dropped, its __del__ takes it out
+        self.lock: _native.WritersLock | None = None
+        self.slots: _native.Slots | None = None
         try:
             self.header = _native.read_header(mapping)
+            if writer is not None:
+                self.lock = self._take_entry(writer)
+                self.slots = _native.Slots(self.lock)  # which checks the header again: it may have changed meanwhile
         except ValueError as error:
             if mapping.lost:
                 raise lost(location) from None
             raise RegionCorrupt(f"{location}: its header is not to be trusted: {error}") from None
-        self.lock: _native.WritersLock | None = None
-        self.slots: _native.Slots | None = None
-        if writer is None:
-            return
+
+    def _take_entry(self, writer: Writer) -> _native.WritersLock:
+        """Take a presence entry, and with it a share in the writers' lock."""
         count = self.header["presence_count"]
         try:
-            self.lock = _native.WritersLock(mapping, writer, count, self.header["instance"])
+            return _native.WritersLock(self.mapping, writer, count, self.header["instance"])
         except OSError as error:
             if error.errno != errno.EUSERS:
                 raise
             raise RegionFull(
                 errno.EUSERS,
-                f"{location}: all {count} places for processes that may write are taken; "
+                f"{self.location}: all {count} places for processes that may write are taken; "
                 "attach with readonly=True, which needs none",
             ) from error
-        self.slots = _native.Slots(self.lock)
 
     def __del__(self) -> None:
         # for one that an exception left without a handle
