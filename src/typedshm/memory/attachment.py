@@ -101,9 +101,9 @@ class Attachment(abc.ABC):
             pass
 
     def register(self, key: Hashable) -> None:
-        """Let :func:`find` find it from now on, unless there is one of that key."""
+        """Let :func:`find` find it from now on, unless there is one of that key, or it is to stay :func:`apart`."""
         _open.add(self)
-        if _usable(key) is None:
+        if not _apart and _usable(key) is None:
             _current[key] = self
 
     @property
