@@ -1,10 +1,10 @@
 /* The local lock, which admits one thread of a process at a time to the shared one, under ThreadSanitizer. The test
- * puts the functions of mutex.c before this. */
+ * puts the functions of writers_lock.c before this. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-static Mutex shared;
+static WritersLock shared;
 static unsigned long turns, each; /* `turns` is plain, and touched by those who have passed only */
 
 static void *thread(void *unused) {
