@@ -124,9 +124,7 @@ def a_waiter() -> None:
         kill(process)
         region.write(frame(2))
         assert region.wait(after=1, timeout=10).number == 2
-        tell(
-            f"waiter {process.pid} killed; written and read on: version {region.version}, {region.info().participants=}"
-        )
+        tell(f"waiter {process.pid} killed; written and read on: version {region.version}, {region.info().readers=}")
 
 
 def a_mutex(what: str, mutex: NamedMutex) -> None:
