@@ -21,7 +21,8 @@ from helpers import marks
 from helpers.peers import Child, SharedBytes, quiet_fork, run_script, sched_yield, until
 from helpers.shared_types import Record, record
 from typedshm.memory import lifecycle
-from typedshm.testing.inspection import attachment_of
+from typedshm.memory.attachment import apart
+from typedshm.testing.inspection import attach_apart, attachment_of
 
 FOLDER = Path(typedshm.__file__).parent
 MODULES = ("mutex.py", "region/region.py", "sharing/catalog.py")
@@ -114,9 +115,20 @@ def opened(name: Name) -> Any:
     return typedshm.open(name, Record)
 
 
-def opened_for_reading(name: Name) -> Any:
+def joined(name: Name) -> Any:
+    """The same, and not by sharing what was inherited."""
+    return attach_apart(name, Record)
+
+
+def joined_for_reading(name: Name) -> Any:
     """The same, without the right to write."""
-    return typedshm.attach(name, Record, readonly=True)
+    return attach_apart(name, Record, readonly=True)
+
+
+def open_apart(name: Name) -> Any:
+    """Open a region as a process does that has not inherited it."""
+    with apart():
+        return typedshm.open(name, Record)
 
 
 Deed = tuple[Callable[[Name], Any], Callable[[Name, Any], Any]]
@@ -133,11 +145,13 @@ ALONE: dict[str, Deed] = {
 """Deeds of one who has the region alone."""
 
 AMONG_OTHERS: dict[str, Deed] = {
-    "open": (absent, lambda name, _: typedshm.open(name, Record)),
-    "attach": (absent, lambda name, _: typedshm.attach(name)),
-    "attach for reading": (absent, lambda name, _: typedshm.attach(name, Record, readonly=True)),
-    "close": (opened, lambda name, region: region.close()),
-    "close for reading": (opened_for_reading, lambda name, region: region.close()),
+    "open": (absent, lambda name, _: open_apart(name)),
+    "attach": (absent, lambda name, _: attach_apart(name)),
+    "attach for reading": (absent, lambda name, _: attach_apart(name, Record, readonly=True)),
+    "share what was inherited": (absent, lambda name, _: typedshm.attach(name)),
+    "close": (joined, lambda name, region: region.close()),
+    "close for reading": (joined_for_reading, lambda name, region: region.close()),
+    "close one of two": (opened, lambda name, region: region.close()),
     "sweep": (absent, lambda name, _: typedshm.regions()),
     "unlink": (absent, lambda name, _: typedshm.unlink(name)),
 }
@@ -171,7 +185,7 @@ def test_killed_at_any_line_alone(verb: str, name: Name, thorough: bool, lines_k
             instances.append(instance_of(region))
             assert region.version == 0, "nobody has written"
             region.write(record(5), timeout=0)
-            with typedshm.attach(name) as other:
+            with attach_apart(name) as other:
                 assert instance_of(other) == instances[-1]
                 assert (other.version, other.layout.id) == (1, Record.layout.id)
             assert region.read() == record(5)
@@ -195,13 +209,14 @@ def test_killed_at_any_line_among_others(verb: str, name: Name, thorough: bool, 
                 place, "opcode" if thorough else "line", lambda: prepare(name), lambda prepared: deed(name, prepared)
             )
             region.write(record(1), timeout=0)
-            with typedshm.open(name, Record) as other:
+            with apart(), typedshm.open(name, Record) as other:
                 same = instance_of(other) == instance_of(region)
                 found.append(same)
                 assert other.version == same
                 other.write(record(2), timeout=0)
             assert region.read() == record(2 if same else 1)
-            assert (region.info().participants, region.info().deaths) == ((os.getpid(),), 0)
+            info = region.info()
+            assert (info.writers, info.readers, info.deaths) == ((os.getpid(),), (), 0)
         make_an_end(name)
         if not going:
             break
@@ -327,9 +342,15 @@ def test_storm_of_opening_and_closing(name: Name, kills: int, report: Callable[[
 # ---- presence entries ----------------------------------------------------------------------------------------------
 
 
+def participants(region: Any) -> tuple[int, ...]:
+    """The processes that take part in a region, once for each attachment."""
+    info = region.info()
+    return (*info.writers, *info.readers)
+
+
 def crowd_in(pipe: Any, handles: int) -> None:
-    """Take part many times over."""
-    regions = [typedshm.attach("record", Record) for _ in range(handles)]
+    """Take part many times over, as so many processes would."""
+    regions = [attach_apart("record", Record) for _ in range(handles)]
     pipe.send(len(regions))
     pipe.recv()
 
@@ -340,9 +361,9 @@ def test_two_thousand_dead_participants_use_up_no_presence_entry() -> None:
         for _ in range(4):
             with Child(crowd_in, 500) as child:
                 child.expect(500)
-                assert len(region.info().participants) >= 501
+                assert len(participants(region)) >= 501
                 child.kill()
-            assert region.info().participants == (os.getpid(),)
+            assert participants(region) == (os.getpid(),)
             region.write(record(1), timeout=0)
         assert region.info().deaths == 0
 
@@ -366,4 +387,4 @@ def test_participants_killed_one_by_one_use_up_no_presence_entry() -> None:
         fallen = run_script(FALL_ONE_BY_ONE)  # a small process forks faster than this one
         assert fallen.returncode == 0, fallen.stderr
         assert region.version == 520
-        assert region.info().participants == (os.getpid(),)
+        assert participants(region) == (os.getpid(),)

@@ -351,7 +351,7 @@ def test_borrow_storm(
 
         # the dead keep nothing: all slots come round again, and are free of their pins
         info = region.info()
-        assert (info.pinned, info.participants) == (0, (os.getpid(),))
+        assert (info.pinned, info.writers, info.readers) == (0, (os.getpid(),), ())
         newest = region.version
         numbers = [wire.slot(n).mark for n in range(slots)]
         for version in range(newest + 1, newest + 1 + 2 * slots):
