@@ -11,6 +11,7 @@ from helpers.shared_types import Pose
 from helpers.wire import memory_of
 from typedshm import _native
 from typedshm.memory.names import locate
+from typedshm.testing.inspection import attach_apart
 
 if sys.platform != "win32":
     pytest.skip("about Windows' own mechanisms", allow_module_level=True)
@@ -63,7 +64,7 @@ def test_the_memory_is_as_large_as_the_system_says() -> None:
 def test_the_largest_name_works() -> None:
     longest = 215 - (len(locate("x").address) - len("Local\\x"))
     name = "n" * longest
-    with typedshm.create(name, Pose) as region, typedshm.attach(name, Pose) as other:
+    with typedshm.create(name, Pose) as region, attach_apart(name, Pose) as other:
         region.write(Pose.zero())
         assert other.read() == Pose.zero()
         assert [entry.name for entry in typedshm.regions()] == [name]
@@ -81,7 +82,12 @@ def test_nothing_is_left_open() -> None:
         return count.value
 
     def once() -> None:
-        with typedshm.create("r", Pose) as region, typedshm.attach("r") as other, typedshm.NamedMutex("m"):
+        with (
+            typedshm.create("r", Pose) as region,
+            typedshm.attach("r"),
+            attach_apart("r") as other,
+            typedshm.NamedMutex("m"),
+        ):
             region.write(Pose.zero())
             other.wait(timeout=1)
             with pytest.raises(typedshm.Timeout):
