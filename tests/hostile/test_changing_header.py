@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from helpers.peers import Child, SharedBytes, until
 from helpers.shared_types import Car, whole
 from helpers.wire import Control, Wire, checksum
 from trials import Attempt, each_outcome, survive, verbs_of
+from typedshm import _native
 from typedshm.testing.inspection import attach_apart
 
 ROUNDS = 20 if marks.WINDOWS else 480
@@ -188,3 +190,23 @@ def test_the_two_headers_that_take_turns_are_both_believed_when_they_stand_still
         with pytest.raises(typedshm.RegionCorrupt, match="its payload size does not match"):
             typedshm.attach(path, Car)
         del changes
+
+
+def test_a_header_that_changes_while_its_region_is_joined_is_refused(monkeypatch):
+    read = _native.read_header
+
+    def read_and_change(mapping):
+        header = read(mapping)
+        wire.header.slot_count += 1
+        return header
+
+    with typedshm.create("car", Car) as car, Wire("car") as wire:
+        with monkeypatch.context() as patch:
+            patch.setattr(_native, "read_header", read_and_change)
+            with pytest.raises(typedshm.RegionCorrupt, match="check sum"):
+                attach_apart("car", Car)
+        wire.header.slot_count -= 1
+        assert car.info().readers == (os.getpid(),), "the one that was refused has left"
+        with attach_apart("car", Car) as other:
+            other.write(whole(1), timeout=0)
+        assert car.read() == whole(1)
