@@ -243,8 +243,8 @@ def too_many_files() -> str:
 def map_file(location: Location, fd: int, *, writable: bool) -> _native.Mapping:
     """Map the whole file, through a description of its own.
 
-    A mapping keeps its description, and with that its locks, alive in every child that was forked: through the stake's
-    own it would make the dead look alive.
+    A mapping keeps its description, and with that its locks, alive in every forked child. With the attachment's own
+    description, a dead process would look alive.
     """
     again = _open_again(location, fd, os.O_RDWR if writable else os.O_RDONLY)
     try:
