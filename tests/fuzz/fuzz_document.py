@@ -35,7 +35,8 @@ import numpy as np
 
 import typedshm
 from typedshm.layout import document
-from typedshm.schema.resolve import Schema, schema_from_document
+from typedshm.schema.base import Schema
+from typedshm.schema.resolve import schema_from_document
 
 SECONDS_FOR_ONE, BYTES_FOR_ONE = 10, 2**31
 SCHEMAS = Path(__file__).parents[2] / "schemas"

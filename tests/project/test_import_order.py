@@ -5,6 +5,7 @@ Run with ``-s`` it prints the order of the rooms and of the modules in them.
 
 import ast
 import graphlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,6 +69,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     ),
     "schema": (
         "arrays",
+        "base",
         "pydantic_models",
         "classes",
         "pydantic_validation",
@@ -284,3 +286,11 @@ def test_packages_hold_a_docstring_and_public_ones_names(file: Path) -> None:
 @pytest.mark.parametrize("file", source_files(), ids=label)
 def test_files_stay_short(file: Path) -> None:
     assert len(file.read_text(encoding="utf-8").splitlines()) <= LONGER.get(file.name, LINES)
+
+
+def test_the_table_of_the_architecture_names_every_module() -> None:
+    rows = (PACKAGE.parent / "README.md").read_text(encoding="utf-8").splitlines()
+    for room, modules in MODULES.items():
+        (row,) = (line for line in rows if line.startswith(f"| `{room}` |"))
+        named = set(re.findall(r"`(\w+)/?`", row.split("|")[2]))
+        assert named == {module.partition(".")[0] for module in modules}

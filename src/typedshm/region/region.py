@@ -17,7 +17,7 @@ from typedshm.memory.names import Name, Scope
 from typedshm.region.error_table import ERRORS, REPLACED_BY_LOSS
 from typedshm.region.following import Followable
 from typedshm.region.waitset import forget
-from typedshm.schema.resolve import Schema
+from typedshm.schema.base import Schema
 
 if TYPE_CHECKING:
     from typedshm.contract import CoreGuard, CoreRegion, Failure

@@ -15,7 +15,8 @@ from typedshm.memory.paging import Paging
 from typedshm.memory.spec import RegionSpec
 from typedshm.region.region import Region
 from typedshm.schema.arrays import NDArray, SchemaSource, array
-from typedshm.schema.resolve import Schema, schema_from_document, schema_of
+from typedshm.schema.base import Schema
+from typedshm.schema.resolve import schema_from_document, schema_of
 
 T = TypeVar("T")
 A = TypeVar("A", bound=np.generic)

@@ -11,7 +11,7 @@
 
 typedef PyObject *(*ring_newfunc)(PyTypeObject *, PyObject *, PyObject *);
 
-/* How values of a schema are made, for the hot path: read once from a typedshm.schema.resolve.Schema. */
+/* How values of a schema are made, for the hot path: read once from a typedshm.schema.base.Schema. */
 typedef struct {
     PyTypeObject *type;  /* the Struct, or NULL when values are arrays */
     ring_newfunc create; /* its tp_new */
@@ -38,7 +38,7 @@ typedef struct {
     bool debug;
     tshm_atomic_u64 copies; /* that borrow() made because no pin was free */
     int64_t timeout;        /* the default of blocking verbs, ns */
-    PyObject *schema;       /* typedshm.schema.resolve.Schema */
+    PyObject *schema;       /* typedshm.schema.base.Schema */
     ring_values values;
     position_key position;
 } Ring;

@@ -154,11 +154,11 @@ def _close_in_multiprocessing_children() -> None:
         return
     _watched = True
 
-    def watch(_: object) -> None:
+    def finalize_later(_: object) -> None:
         util.Finalize(None, close_all, exitpriority=-100)
 
-    util.register_after_fork(close_all, watch)
-    watch(None)
+    util.register_after_fork(close_all, finalize_later)
+    finalize_later(None)
 
 
 def _close_any(fd: int) -> None:

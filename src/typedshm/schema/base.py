@@ -1,0 +1,66 @@
+"""Schema: the interface by which a region knows its values."""
+
+import functools
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+import typedshm._native as _native
+from typedshm.layout.document import Value, dump
+from typedshm.layout.layout import Layout
+from typedshm.struct.struct import Struct
+
+T = TypeVar("T")
+
+
+class Schema(ABC, Generic[T]):
+    """Converts between the values of a region and their bytes. The C core reads these attributes.
+
+    It reads ``leased``, ``viewed`` and ``defaults`` when they are first needed.
+
+    Attributes
+    ----------
+    source : object
+        The user's argument, or None for a schema from a region's document.
+    layout : Layout
+        The layout of the bytes.
+    struct : type or None
+        The Struct class of the values; None if they are arrays.
+    leased, viewed : type, callable
+        Its leased variant, and a function that makes a read-only Struct at an address; missing if values are arrays.
+    decode : callable or None
+        Converts a Struct to the user's value; None if the value is the Struct itself, or an array.
+    value : "struct" or "array"
+        The form of the values.
+    """
+
+    source: Any
+    layout: Layout
+    struct: type[Struct] | None
+    decode: Callable[[Any], T] | None
+    value: Value
+
+    @abstractmethod
+    def make(self) -> Any:
+        """Return a new Struct or array with undefined content."""
+
+    @abstractmethod
+    def encode(self, value: Any) -> Any:
+        """Return an object whose buffer has the value's bytes. Called for values of other types than ``struct``."""
+
+    @abstractmethod
+    def target(self, value: Any) -> Any:
+        """Return the object for read_into to fill. Called for values that are no ``struct``."""
+
+    @abstractmethod
+    def overlay(self, buffer: Any, offset: int, lease: _native.Lease | None) -> Any:
+        """Return a Struct that depends on the lease, or an array, over other memory."""
+
+    @functools.cached_property
+    @abstractmethod
+    def defaults(self) -> bytes:
+        """The bytes that update() starts from in an empty region."""
+
+    def document(self) -> bytes:
+        """Return the layout document to store in the region."""
+        return dump(self.layout, self.value)
