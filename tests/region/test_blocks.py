@@ -19,7 +19,7 @@ from helpers.system import is_shared_memory
 from helpers.threads import InThread
 from helpers.wire import Wire
 from typedshm.schema import resolve
-from typedshm.testing.inspection import attachment_of, handle_of
+from typedshm.testing.inspection import attach_apart, attachment_of, handle_of
 
 
 def is_shared(array: np.ndarray) -> bool:
@@ -177,7 +177,7 @@ def test_a_block_is_ended_by_the_thread_that_entered_it(verb):
 
 
 def test_a_dropped_block_publishes_nothing_and_frees_the_lock(verb):
-    with typedshm.create("car", Car) as car, typedshm.attach("car", Car) as other:
+    with typedshm.create("car", Car) as car, attach_apart("car", Car) as other:
         car.write(whole(1))
         block = getattr(car, verb)()
         block.__enter__().tick = 9
@@ -189,7 +189,7 @@ def test_a_dropped_block_publishes_nothing_and_frees_the_lock(verb):
 
 
 def test_the_lock_permits_writes_inside_and_re_enters():
-    with typedshm.create("record", Record) as region, typedshm.attach("record", Record) as other:
+    with typedshm.create("record", Record) as region, attach_apart("record", Record) as other:
         with region.lock(timeout=1), region.lock():
             region.write(record(1))
             with region.update() as t:
@@ -206,7 +206,7 @@ def test_the_lock_permits_writes_inside_and_re_enters():
 
 
 def test_a_lock_around_a_block_outlives_it():
-    with typedshm.create("record", Record) as region, typedshm.attach("record", Record) as other:
+    with typedshm.create("record", Record) as region, attach_apart("record", Record) as other:
         with region.lock():
             with pytest.raises(KeyError), region.update():
                 raise KeyError
@@ -240,8 +240,8 @@ def test_a_lock_is_released_by_its_thread_only():
         car.write(whole(1), timeout=0)
 
 
-def test_two_handles_of_one_process_exclude_each_other():
-    with typedshm.create("record", Record) as one, typedshm.attach("record", Record) as two:
+def test_two_processes_exclude_each_other():
+    with typedshm.create("record", Record) as one, attach_apart("record", Record) as two:
         with one.update() as t:
             with pytest.raises(typedshm.Timeout):
                 two.update(timeout=0).__enter__()
