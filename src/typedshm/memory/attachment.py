@@ -167,7 +167,7 @@ class Attachment(abc.ABC):
         self._handles.discard(id(handle))
         if self._handles or self.close():
             return True
-        self._handles.add(id(handle))
+        self.join(handle)
         return False
 
     def close_unused(self) -> None:
