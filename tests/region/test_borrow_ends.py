@@ -17,7 +17,7 @@ from helpers import marks
 from helpers.borrowing import SCHEMAS, fail, overwrite, pictures, versions_of
 from helpers.peers import PATIENCE, Child, quiet_fork
 from helpers.wire import Presences, Wire
-from typedshm.testing.inspection import attachment_of, handle_of
+from typedshm.testing.inspection import as_around_a_fork, attach_apart, attachment_of, handle_of
 
 
 @pytest.fixture(params=SCHEMAS)
@@ -180,19 +180,18 @@ def test_a_fork_in_the_middle_of_a_borrow(region, monkeypatch):
     monkeypatch.setattr(region, "_read_only_mapping", map_again)
     with region.borrow() as t:
         assert (t, region.info().pinned) == (region.value(1), 1)
-    assert not region._keep_pins(), "nothing that a fork would have to wait for"
+    assert not attachment_of(region).slots.keep(), "nothing that a fork would have to wait for"
 
 
 def test_what_is_let_go_during_a_fork_is_kept_for_the_child_and_then_leaves():
     region = pictures()
-    with typedshm.attach("pictures") as other:
+    with attach_apart("pictures") as other:
         with region.borrow() as picture:
             region.close()
-        assert region._keep_pins()
-        del picture  # as another thread may
-        assert (other.info().pinned, len(other.info().participants)) == (1, 2)
-        region._drop_pins()
-        assert (other.info().pinned, len(other.info().participants)) == (0, 1)
+        with as_around_a_fork():
+            del picture  # as another thread may
+            assert (other.info().pinned, other.info().writers) == (1, (os.getpid(),))
+        assert (other.info().pinned, other.info().writers) == (0, ())
         assert attachment_of(region).closed
 
 
@@ -258,11 +257,11 @@ def test_the_child_of_a_fork_does_not_keep_what_its_parent_has_closed():
     region = pictures()
     with region.borrow() as picture:
         region.close()
-    with typedshm.attach("pictures") as other, Child(child_of_a_closed_handle, region, picture, other) as child:
+    with attach_apart("pictures") as other, Child(child_of_a_closed_handle, region, picture, other) as child:
         child.expect("ready")
-        assert other.info().participants == (os.getpid(), os.getpid())
+        assert (other.info().writers, other.info().readers) == ((os.getpid(),), (os.getpid(),))
         del picture
-        assert other.info().participants == (os.getpid(),)
+        assert (other.info().writers, other.info().readers) == ((), (os.getpid(),))
         child.send()
         assert child.join()
 
@@ -272,7 +271,7 @@ def test_the_child_of_a_fork_does_not_keep_what_its_parent_has_closed():
 
 def test_after_a_close_that_came_too_early_there_are_pins_as_before(region, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(attachment_of(region), "close", lambda: False)  # another thread has taken the lock at this moment
+        patch.setattr(attachment_of(region), "end", lambda: False)  # another thread has taken the lock at this moment
         with pytest.raises(typedshm.MisuseError, match="still in use"):
             region.close()
     with region.borrow():
@@ -281,7 +280,7 @@ def test_after_a_close_that_came_too_early_there_are_pins_as_before(region, monk
 
 def test_arrays_keep_a_closed_region():
     region = pictures()
-    with typedshm.attach("pictures") as other:
+    with attach_apart("pictures") as other:
         with region.borrow() as picture:
             region.close()
             assert picture[0, 0] == 1
@@ -291,10 +290,10 @@ def test_arrays_keep_a_closed_region():
         for n in range(2, 20):
             other.write(np.full((480, 640), n, np.uint8))
         assert (picture == 1).all()
-        assert len(other.info().participants) == 2
+        assert other.info().writers == (os.getpid(),) * 2
         region.close()
         del picture
-        assert len(other.info().participants) == 1, "the last array let the region go"
+        assert other.info().writers == (os.getpid(),), "the last array let the region go"
 
 
 def test_arrays_keep_a_region_whose_handle_is_gone():
@@ -303,7 +302,7 @@ def test_arrays_keep_a_region_whose_handle_is_gone():
         pass
     del region
     gc.collect()
-    with typedshm.attach("pictures") as other:
+    with attach_apart("pictures") as other:
         for n in range(2, 20):
             other.write(np.full((480, 640), n, np.uint8))
         assert (picture == 1).all()
@@ -330,7 +329,7 @@ def test_a_region_that_cannot_be_left_is_reported(monkeypatch):
     region = pictures()
     with region.borrow() as picture:
         region.close()
-    monkeypatch.setattr(region, "_leave", fail)
+    monkeypatch.setattr(attachment_of(region), "_leave", fail)
     told = []
     monkeypatch.setattr(sys, "unraisablehook", told.append)
     del picture
@@ -340,12 +339,12 @@ def test_a_region_that_cannot_be_left_is_reported(monkeypatch):
 
 def test_an_array_that_is_left_at_the_end_lets_go_of_nobody_elses_pin():
     region = pictures()
-    with typedshm.attach("pictures") as other:
+    with attach_apart("pictures") as other:
         with region.borrow() as picture:
             pass
         entry = attachment_of(region).lock.entry
-        region._finalizer()  # as at the interpreter's end, where arrays may come later
-        with typedshm.attach("pictures") as heir, heir.borrow() as mine:
+        attachment_of(region).end()  # as at the interpreter's end, where arrays may come later
+        with attach_apart("pictures") as heir, heir.borrow() as mine:
             assert attachment_of(heir).lock.entry == entry
             del picture
             assert other.info().pinned == 1
@@ -355,13 +354,13 @@ def test_an_array_that_is_left_at_the_end_lets_go_of_nobody_elses_pin():
 
 def test_who_borrows_at_the_end_pins_nothing_in_anybody_elses_name():
     region = pictures()
-    with typedshm.attach("pictures") as other:
+    with attach_apart("pictures") as other:
         with region.borrow() as picture:
             pass
         del picture
         entry = attachment_of(region).lock.entry
-        region._finalizer()  # as at the interpreter's end, where __del__ methods may come later
-        with typedshm.attach("pictures") as heir:
+        attachment_of(region).end()  # as at the interpreter's end, where __del__ methods may come later
+        with attach_apart("pictures") as heir:
             assert attachment_of(heir).lock.entry == entry
             with region.borrow() as picture:
                 assert (picture == 1).all()

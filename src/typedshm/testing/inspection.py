@@ -1,7 +1,10 @@
 """A look inside an open region, for tests of what has no verb: which process holds what, and where the bytes are."""
 
+import contextlib
+from collections.abc import Generator
 from typing import Any
 
+from typedshm.memory import fork
 from typedshm.memory.attachment import Attachment, Handle, apart
 from typedshm.region.region import Region
 from typedshm.sharing.opening import attach
@@ -26,3 +29,13 @@ def attach_apart(*arguments: Any, **options: Any) -> Region[Any]:
     """
     with apart():
         return attach(*arguments, **options)
+
+
+@contextlib.contextmanager
+def as_around_a_fork() -> Generator[None, None, None]:
+    """Do what a fork has its parent do before and after, so that a test can act in between; there is no child."""
+    fork._before_fork()  # pyright: ignore[reportPrivateUsage]
+    try:
+        yield
+    finally:
+        fork._after_fork_in_parent()  # pyright: ignore[reportPrivateUsage]
