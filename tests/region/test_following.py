@@ -13,7 +13,7 @@ from helpers.shared_types import Big, Car, Record, record, whole
 from helpers.threads import InThread
 from helpers.wire import WORD_WAITING, Presences, Wire
 from typedshm import array
-from typedshm.testing.inspection import attachment_of, handle_of
+from typedshm.testing.inspection import attach_apart, attachment_of, handle_of
 
 
 @pytest.fixture(params=[1, 2, 3, 5])
@@ -135,7 +135,7 @@ def test_it_leaves_when_the_handle_is_closed(region, borrow):
 def test_it_leaves_when_the_handle_is_closed_while_it_queues_up_with_writers():
     with typedshm.create("record", Record, slots=1) as region, Wire("record") as wire:
         write(region, 1)
-        handle, left = typedshm.attach("record", Record), []
+        handle, left = attach_apart("record", Record), []
 
         def follow():
             for _ in handle.follow():
@@ -270,7 +270,7 @@ def test_pinned_slots_leave_no_gap_in_the_numbers():
 def test_a_pinned_slot_that_a_writer_just_looks_at_is_not_lost():
     with (
         typedshm.create("record", Record, slots=4) as region,
-        typedshm.attach("record", Record) as reader,
+        attach_apart("record", Record) as reader,
         Wire("record") as wire,
     ):
         write(region, 1)
@@ -306,7 +306,7 @@ def locked():
     with (
         typedshm.create("record", Record, slots=6) as region,
         typedshm.attach("record", Record) as reader,
-        typedshm.attach("record", Record) as other,
+        attach_apart("record", Record) as other,
         Wire("record") as wire,
         Presences("record", [448]),
     ):
@@ -366,7 +366,7 @@ def test_the_mark_of_what_was_not_published_is_not_restored():
     with typedshm.create("record", Record, slots=4) as region, Wire("record") as wire:
         write(region, 1, 2)
         wire.slot(3).version, wire.slot(3).mark = 3, 6
-        with typedshm.attach("record", Record) as other:
+        with attach_apart("record", Record) as other:
             entry = attachment_of(other).lock.entry
             wire.slot(3).pins[0] = 1 << entry  # of a reader that was late, and is about to take it back
             write(region, 3)

@@ -12,7 +12,7 @@ from helpers.peers import PATIENCE, until
 from helpers.shared_types import Car, Record, record, whole
 from helpers.threads import InThread
 from helpers.wire import WORD_ACQUISITION, WORD_OWNER, Presences, Wire
-from typedshm.testing.inspection import attachment_of
+from typedshm.testing.inspection import attach_apart, attachment_of
 
 # ---- the header ----------------------------------------------------------------------------------------------------
 
@@ -156,7 +156,7 @@ def test_a_newcomer_drops_the_pins_of_who_had_its_presence_entry(pinned):
     for n in range(1, 5):
         pin(wire.slot(n), entry)
         pin(wire.slot(n), LIVING)
-    with typedshm.attach("record", Record) as newcomer:
+    with attach_apart("record", Record) as newcomer:
         assert attachment_of(newcomer).lock.entry == entry
         assert not any(is_pinned(wire.slot(n), entry) for n in range(1, 5))
         assert all(is_pinned(wire.slot(n), LIVING) for n in range(1, 5)), "and nobody else's"
