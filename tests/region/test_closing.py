@@ -18,8 +18,9 @@ from helpers.shared_types import Byte, Car, Frame, Record, record, whole
 from helpers.wire import WORD_WAITING, Wire
 from typedshm import _native
 from typedshm.memory import lifecycle
+from typedshm.memory.attachment import apart
 from typedshm.memory.names import locate
-from typedshm.testing.inspection import handle_of
+from typedshm.testing.inspection import attach_apart, attachment_of, handle_of
 
 
 def test_close_waits_for_a_write_in_another_thread():
@@ -47,16 +48,21 @@ def test_close_waits_for_a_write_in_another_thread():
         assert list(lifecycle.existing("user")) == []
 
 
+either_attachment = pytest.mark.parametrize("attach", [typedshm.attach, attach_apart], ids=["shared", "own"])
+"""A handle that leaves the attachment to others, and one that closes it."""
+
+
 def hold(pipe):
     with typedshm.attach("record", Record) as region, region.lock():
         pipe.send("held")
         pipe.recv()
 
 
-def test_close_sends_home_who_waits_for_the_lock_and_for_a_version():
+@either_attachment
+def test_close_sends_home_who_waits_for_the_lock_and_for_a_version(attach):
     with typedshm.create("record", Record) as region, Wire("record") as wire, Child(hold) as holder:
         holder.expect("held")
-        handle = typedshm.attach("record", Record)
+        handle = attach("record", Record)
         seen = []
 
         def outlast(verb, *args):
@@ -84,7 +90,7 @@ def test_close_sends_home_who_waits_for_the_lock_and_for_a_version():
 def test_close_sends_home_who_waits_for_the_lock_while_an_array_keeps_the_region(verb):
     with typedshm.create("record", Record) as region, Wire("record") as wire:
         region.write(record(1))
-        handle = typedshm.attach("record", Record)
+        handle = attach_apart("record", Record)
         with handle.borrow() as t:
             kept = np.frombuffer(t, np.uint8)
         seen = []
@@ -107,7 +113,7 @@ def test_close_sends_home_who_waits_for_the_lock_while_an_array_keeps_the_region
 def test_who_waits_to_read_is_told_of_a_close_while_an_array_keeps_the_region():
     with typedshm.create("record", Record) as region, Wire("record") as wire:
         region.write(record(1))
-        handle = typedshm.attach("record", Record)
+        handle = attach_apart("record", Record)
         seen = []
 
         def read():
@@ -129,11 +135,12 @@ def test_who_waits_to_read_is_told_of_a_close_while_an_array_keeps_the_region():
         del kept, t
 
 
+@either_attachment
 @pytest.mark.parametrize("verb", ["close", "write"])
-def test_a_signal_handler_may_use_the_region_whose_lock_is_awaited(verb):
+def test_a_signal_handler_may_use_the_region_whose_lock_is_awaited(verb, attach):
     with typedshm.create("record", Record) as region, Wire("record") as wire, Child(hold) as holder:
         holder.expect("held")
-        handle = typedshm.attach("record", Record)
+        handle = attach("record", Record)
         done = []
 
         def handler(*_):
@@ -178,8 +185,7 @@ def test_the_last_to_leave_may_be_a_multiprocessing_child(method):
     car.write(whole(1))
     process = context.Process(target=outlive, args=(car, theirs))
     process.start()
-    with typedshm.attach("car", Car) as other:  # until the child has its own
-        until(lambda: len(other.info().participants) == 3)
+    until(lambda: len(car.info().readers) == 1)  # the child has an attachment of its own
     car.close()
     assert len(list(lifecycle.existing("user"))) == 1
     ours.send("go")
@@ -199,11 +205,28 @@ def test_an_opening_that_was_interrupted_leaves_nothing(monkeypatch):
             patch.setattr(typedshm.sharing.opening, "Region", interrupt)
             with pytest.raises(KeyboardInterrupt):
                 typedshm.attach("byte", Byte)
-        assert len(region.info().participants) == 1
+        assert attachment_of(region).handles == 1
         held = lifecycle.attach(locate("byte"), writable=True)
-        assert len(region.info().participants) == 2
+        assert attachment_of(region).handles == 2
         del held  # as an exception does that comes before a Region is made of it
-        assert len(region.info().participants) == 1
+        assert attachment_of(region).handles == 1
+
+
+def test_an_attachment_whose_opening_was_interrupted_is_closed(monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    with typedshm.create("byte", Byte) as region:
+        for module, name in ((lifecycle, "Handle"), (typedshm.sharing.opening, "Region")):
+            with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+                patch.setattr(module, name, interrupt)
+                attach_apart("byte", Byte)
+            assert len(region.info().readers) == 1
+        with apart():
+            held = lifecycle.attach(locate("byte"), writable=True)
+        assert len(region.info().readers) == 2
+        del held
+        assert len(region.info().readers) == 1
 
 
 @marks.byte_locks
@@ -216,13 +239,13 @@ def test_a_descriptor_whose_opening_is_interrupted_is_closed_once(monkeypatch):
     with typedshm.create("byte", Byte) as region:
         with monkeypatch.context() as patch:
             patch.setattr(typedshm.memory.posix.attachment, "_close_in_multiprocessing_children", interrupt)
-            with pytest.raises(KeyboardInterrupt) as caught:
+            with pytest.raises(KeyboardInterrupt) as caught, apart():
                 lifecycle.attach(locate("byte"), writable=True)
         with open(os.devnull) as file:  # takes the lowest number that is free
             del caught  # and with it whatever the traceback kept alive
             gc.collect()
             os.fstat(file.fileno())
-        assert len(region.info().participants) == 1
+        assert len(region.info().readers) == 1
 
 
 @marks.byte_locks
