@@ -15,7 +15,7 @@ from helpers.peers import Child, quiet_fork, until
 from helpers.shared_types import Big, Car, Record, record, whole
 from helpers.threads import InThread
 from helpers.wire import Presences, Wire
-from typedshm.testing.inspection import attachment_of
+from typedshm.testing.inspection import attach_apart, attachment_of
 
 pytestmark = marks.fork
 
@@ -24,7 +24,7 @@ def use_inherited(pipe, region):
     assert region.read() == record(1)
     entries = attachment_of(region).lock.participants
     region.write(record(2), timeout=60)
-    pipe.send((attachment_of(region).lock.entry, dict(entries)))
+    pipe.send((attachment_of(region).lock.entry, sorted(entries)))
     pipe.recv()
     region.close()
 
@@ -36,12 +36,12 @@ def test_the_child_takes_a_presence_entry_of_its_own():
         with Child(use_inherited, region) as child:
             entry, participants = child.receive()
             assert entry != own
-            assert participants == {own: os.getpid(), entry: child.pid}
+            assert participants == sorted([(own, os.getpid(), True), (entry, child.pid, False)])
             assert attachment_of(region).lock.entry == own
-            assert sorted(region.info().participants) == sorted([os.getpid(), child.pid])
+            assert sorted(region.info().writers) == sorted([os.getpid(), child.pid])
             assert region.read() == record(2)
             child.send()
-        assert region.info().participants == (os.getpid(),)
+        assert (region.info().writers, region.info().readers) == ((os.getpid(),), ())
         region.write(record(3), timeout=0)
 
 
@@ -53,7 +53,7 @@ def only_close(pipe, region):
 def test_a_child_that_leaves_does_not_take_the_region_away():
     with typedshm.create("record", Record) as region:
         assert Child(only_close, region).join() is True
-        with typedshm.attach("record", Record) as other:
+        with attach_apart("record", Record) as other:
             region.write(record(1))
             assert other.read() == record(1)
 
@@ -62,7 +62,7 @@ def last_one_out(pipe, region):
     pipe.recv()
     assert region.read() == record(1)
     region.write(record(2))
-    with typedshm.attach("record", Record) as other:
+    with attach_apart("record", Record) as other:
         assert other.read() == record(2)
     region.close()
 
@@ -78,13 +78,15 @@ def test_a_child_keeps_the_region_when_the_parent_leaves():
 
 
 def try_to_write(pipe, region, own):
-    for handle in (region, own and typedshm.attach("record", Record)):
-        if handle:
-            try:
-                handle.write(record(9), timeout=0)
-            except typedshm.Timeout:
-                continue
-            raise AssertionError("the child wrote under its parent's lock")
+    handles = [region]
+    if own:
+        handles += [typedshm.attach("record", Record), attach_apart("record", Record)]
+    for handle in handles:
+        try:
+            handle.write(record(9), timeout=0)
+        except typedshm.Timeout:
+            continue
+        raise AssertionError("the child wrote under its parent's lock")
     with contextlib.suppress(typedshm.MisuseError):
         region.lock().__exit__(None, None, None)
     pipe.send("tried")
@@ -98,7 +100,7 @@ def test_the_parents_lock_stays_the_parents():
             child = Child(try_to_write, region, True)
             child.expect("tried")
             region.write(record(1))
-            with typedshm.attach("record", Record) as third, pytest.raises(typedshm.Timeout):
+            with attach_apart("record", Record) as third, pytest.raises(typedshm.Timeout):
                 third.write(record(9), timeout=0)
         region.write(record(2), timeout=0)
         child.send()
@@ -135,7 +137,7 @@ def test_a_block_open_at_the_fork_belongs_to_the_parent(verb, schema):
         child.send()
         assert "belongs to the parent process" in child.receive()
         assert region.version == 1, "dropped in the child"
-        with typedshm.attach("region", schema) as third, pytest.raises(typedshm.Timeout):
+        with attach_apart("region", schema) as third, pytest.raises(typedshm.Timeout):
             third.write(value, timeout=0)
         block.__exit__(None, None, None)
         assert (region.version, region.read().tick) == (2, 7), "the child cannot reach what the parent publishes"
@@ -211,7 +213,7 @@ def waiting_thread(pipe, region):
 
 
 def test_a_fork_while_another_thread_waits_for_the_lock_and_for_a_version():
-    with typedshm.create("record", Record) as region, typedshm.attach("record", Record) as other:
+    with typedshm.create("record", Record) as region, attach_apart("record", Record) as other:
         with other.lock():
             waiting = InThread(region.wait, timeout=60)
             writing = InThread(region.write, record(1), timeout=60)
@@ -249,9 +251,9 @@ def test_a_child_does_not_make_its_killed_parent_look_alive():
         child.kill()
         region.write(record(1), timeout=60)
         assert (region.read(), region.info().deaths) == (record(1), 1)
-        assert grandchild in region.info().participants
+        assert region.info().readers == (grandchild,)
         region.write(record(2), timeout=60)
-        until(lambda: grandchild not in region.info().participants)
+        until(lambda: not region.info().readers)
 
 
 def use_mutex(pipe, mutex):
