@@ -82,6 +82,7 @@ class Mapping(Buffer):
     def populate(self, write: bool, /) -> None:
         """Map every page now, for writing too if `write`, without changing any byte."""
     def mlock(self) -> None: ...  # Keep the pages in memory while they are mapped; OSError if that is not allowed
+    def watch(self) -> None: ...  # Handle faults before every handler that was installed since it was mapped
     if sys.platform == "linux":
         def use_huge_pages(self) -> None:
             """Move the memory into huge pages as far as it fills them; OSError if there are none."""

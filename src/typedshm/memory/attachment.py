@@ -157,7 +157,8 @@ class Attachment(abc.ABC):
         return not self.closed and id(handle) in self._handles
 
     def join(self, handle: "Handle") -> None:
-        """Share it with one more handle."""
+        """Share it with one more handle, before which the program may have installed its own handler of faults."""
+        self.mapping.watch()
         self._handles.add(id(handle))
         if self.slots is not None:
             self.slots.open()

@@ -1,6 +1,8 @@
 /* Mapping: shared bytes, kept mapped while anybody looks at them. */
 #include "memory/mapping.h"
 
+#include "os/faults.h"
+
 #include <errno.h>
 
 static PyTypeObject *mapping_type;
@@ -94,6 +96,12 @@ static PyObject *mapping_use_huge_pages(PyObject *self, PyObject *unused) {
 }
 #endif
 
+static PyObject *mapping_watch(PyObject *self, PyObject *unused) {
+    (void)self, (void)unused;
+    faults_watch();
+    Py_RETURN_NONE;
+}
+
 static PyObject *get_lost(PyObject *self, void *unused) {
     (void)unused;
     return PyBool_FromLong(tshm_load(&((Mapping *)self)->memory.lost, relaxed) != OS_THERE);
@@ -107,6 +115,7 @@ static PyMethodDef mapping_methods[] = {
     {"protect", mapping_protect, METH_NOARGS, "Make the pages read-only; later writes through old views are faults."},
     {"populate", mapping_populate, METH_O, "Have every page mapped now, for writing too if the argument is true."},
     {"mlock", mapping_mlock, METH_NOARGS, "Keep the pages in memory while they are mapped."},
+    {"watch", mapping_watch, METH_NOARGS, "Handle faults before every handler that was installed since."},
 #ifdef __linux__
     {"use_huge_pages", mapping_use_huge_pages, METH_NOARGS, "Move what fills huge pages into such."},
 #endif
