@@ -24,6 +24,7 @@ from helpers.threads import InThread
 from helpers.wire import WORD_WAITING, Wire
 from typedshm.memory.names import locate
 from typedshm.memory.spec import RegionSpec
+from typedshm.testing.inspection import attach_apart
 
 cut_short = marks.not_on_windows("a file that is mapped cannot be cut short")
 LOST = "has lost its memory"
@@ -186,7 +187,7 @@ def test_a_block_that_is_overwritten_is_an_error(name):
 
 @cut_short
 def test_a_deleted_region_goes_on_for_those_who_have_it(name):
-    with typedshm.create(name, Car) as region, typedshm.attach(name, Car) as other:
+    with typedshm.create(name, Car) as region, attach_apart(name, Car) as other:
         region.write(whole(1))
         Path(locate(name).address).unlink()
         other.write(whole(2))
@@ -237,6 +238,7 @@ def test_a_block_in_debug_mode_loses_its_own_pages(when, length):
     done = run_script(
         f"""
 import os, numpy as np, typedshm
+from typedshm.testing.inspection import handle_of
 region = typedshm.create("region", typedshm.array("u1", 100_000), slots=2)
 region.write(np.ones(100_000, "u1"))
 path = handle_of(region).location.address
@@ -302,7 +304,7 @@ def test_a_waiter_notices(name, readonly):
 
 @cut_short
 def test_who_waits_for_the_lock_notices(name):
-    with typedshm.create(name, Car) as region, typedshm.attach(name, Car) as other:
+    with typedshm.create(name, Car) as region, attach_apart(name, Car) as other:
         lock = other.lock()
         lock.__enter__()
         writing = InThread(region.write, whole(1), timeout=None)
@@ -468,6 +470,7 @@ def test_room_that_was_taken_back_costs_the_region_not_the_process(small_disk):
 def test_a_limit_on_private_memory_is_no_obstacle():
     done = run_script("""
 import os, resource, numpy as np, typedshm
+from typedshm.testing.inspection import handle_of
 value = np.ones(1_000_000, "u1")
 regions = [typedshm.create(name, typedshm.array("u1", 1_000_000), slots=2) for name in ("region", "another")]
 for region in regions:
@@ -547,6 +550,7 @@ foreign[5000]
 SENT = "os.kill(os.getpid(), signal.SIGBUS)"
 OPEN = """
 import os, signal, numpy as np, typedshm
+from typedshm.testing.inspection import handle_of
 region = typedshm.create("region", typedshm.array("u1", 100))
 region.write(np.zeros(100, "u1"))
 """
