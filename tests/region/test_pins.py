@@ -1,5 +1,6 @@
 """Pins: how many versions can be borrowed at once, by whom, and what becomes of those that were not let go."""
 
+import os
 import sys
 
 import pytest
@@ -11,9 +12,10 @@ from helpers.shared_types import Car, Record, record, whole
 from helpers.wire import WORD_OWNER, Presences, Wire
 from typedshm import u32
 from typedshm.memory import lifecycle
+from typedshm.memory.attachment import apart
 from typedshm.memory.names import locate
 from typedshm.memory.paging import Paging
-from typedshm.testing.inspection import attachment_of
+from typedshm.testing.inspection import attach_apart, attachment_of
 
 
 @pytest.fixture(params=SCHEMAS)
@@ -24,7 +26,7 @@ def region(request):
 
 
 def test_readers_of_one_version_share_a_pin():
-    with typedshm.create("car", Car) as car, typedshm.attach("car") as one, typedshm.attach("car") as two:
+    with typedshm.create("car", Car) as car, typedshm.attach("car") as one, attach_apart("car") as two:
         car.write(whole(1))
         with one.borrow(), two.borrow(), two.borrow():
             assert (car.info().pinned, one.info().copies, two.info().copies) == (1, 0, 0)
@@ -34,7 +36,7 @@ def test_readers_of_one_version_share_a_pin():
 
 @pytest.mark.parametrize("slots", [3, 4, 7])
 def test_all_together_pin_two_slots_fewer_than_there_are(slots):
-    with typedshm.create("car", Car, slots=slots) as car, typedshm.attach("car", Car) as other:
+    with typedshm.create("car", Car, slots=slots) as car, attach_apart("car", Car) as other:
         blocks = []
         for n in range(1, slots + 3):
             car.write(whole(n))
@@ -66,14 +68,14 @@ def test_with_fewer_than_three_slots_it_is_a_copy(slots):
 
 
 def test_a_copy_keeps_no_handle_from_leaving():
-    with typedshm.create("car", Car, slots=3) as car, typedshm.attach("car") as other:
+    with typedshm.create("car", Car, slots=3) as car, attach_apart("car") as other:
         car.write(whole(1))
         with car.borrow():
             car.write(whole(2))
             with other.borrow(), other.borrow():
                 assert other.info().copies == 2
             other.close()
-            assert len(car.info().participants) == 1
+            assert (car.info().writers, car.info().readers) == ((os.getpid(),), ())
 
 
 def test_a_handle_that_may_not_write_gets_a_copy():
@@ -124,13 +126,14 @@ def test_what_the_dead_had_pinned_is_free_the_moment_their_entry_is_taken():
         entry = attachment_of(region).lock.entry + 1  # the next to be had
         for n in (1, 2):
             wire.slot(n).pins[0] = 1 << entry
-        attachment = lifecycle.attach(locate("record"), writable=True, timeout=0, paging=Paging())
-        try:  # somebody who is not done with attaching: no schema yet, no Region
-            assert attachment.mutex.entry == entry
+        with apart():
+            handle = lifecycle.attach(locate("record"), writable=True, timeout=0, paging=Paging())
+        try:  # a process that is not done with attaching: no schema yet, no Region
+            assert handle.attachment.lock.entry == entry
             region.write(record(4))
             assert not any(any(wire.slot(n).pins) for n in range(3))
         finally:
-            attachment.close()
+            handle.close()
 
 
 def test_a_block_that_got_nothing_is_no_copy():
@@ -163,7 +166,7 @@ def test_a_write_waits_for_a_reader_that_takes_a_pin_back():
 def test_who_is_closing_pins_nothing_more():
     with typedshm.create("car", Car) as car:
         car.write(whole(1))
-        assert car._shut()
+        assert attachment_of(car).slots.shut()
         with car.borrow():  # by another thread, between that and the leaving
             assert (car.info().pinned, car.info().copies) == (0, 1)
 
