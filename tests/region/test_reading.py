@@ -12,6 +12,7 @@ from helpers.threads import InThread
 from helpers.wire import WORD_DIRTY, WORD_WAITING, Wire
 from typedshm import array
 from typedshm.schema import resolve
+from typedshm.testing.inspection import attach_apart, attachment_of
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def busy():
 def test_a_reader_waits_for_the_lock_no_longer_than_told(busy):
     region, _ = busy
     region.timeout = 0
-    with typedshm.attach("record") as other, other.lock(), pytest.raises(typedshm.Timeout):
+    with attach_apart("record") as other, other.lock(), pytest.raises(typedshm.Timeout):
         region.read()
     with pytest.raises(typedshm.RegionCorrupt):
         region.read()
@@ -39,7 +40,7 @@ def test_a_reader_waits_for_the_lock_no_longer_than_told(busy):
 def test_ctrl_c_ends_a_readers_waiting_for_the_lock(busy):
     region, wire = busy
 
-    with typedshm.attach("record") as other, other.lock():
+    with attach_apart("record") as other, other.lock():
         thread = interrupt_when(lambda: wire.control.word & WORD_WAITING)
         with pytest.raises(KeyboardInterrupt):
             region.read()
@@ -52,7 +53,7 @@ def test_a_handle_that_is_closed_while_its_reader_waits_for_the_lock(busy):
     with region.borrow() as t:
         kept = np.frombuffer(t, np.uint64)  # so the region is not left, and the lock is to be had in the end
         wire.slot(2).mark = 5
-        with typedshm.attach("record") as other, other.lock():
+        with attach_apart("record") as other, other.lock():
             reading = InThread(region.read)
             until(lambda: wire.control.word & WORD_WAITING)
             region.close()
@@ -80,8 +81,10 @@ def test_close_is_refused_under_a_lock_also_when_a_reader_has_had_it_before(busy
     region, _ = busy
     with pytest.raises(typedshm.RegionCorrupt):
         region.read()
-    with region.lock(), pytest.raises(typedshm.MisuseError):
-        InThread(region._shut).result()  # as close() does before it waits for anything
+    with region.lock():
+        assert not InThread(attachment_of(region).end).result(), "and waits for nothing"
+        with pytest.raises(typedshm.MisuseError):
+            InThread(region.close).result()
 
 
 # ---- without -------------------------------------------------------------------------------------------------------
