@@ -15,6 +15,7 @@ from helpers.shared_types import Big, Byte, Car, Frame, Record, record, whole
 from helpers.system import SEGFAULT
 from helpers.threads import InThread
 from helpers.wire import Wire
+from typedshm.testing.inspection import attach_apart
 
 # ---- empty, writing, reading ---------------------------------------------------------------------------------------
 
@@ -109,15 +110,15 @@ def test_wrong_arguments_are_type_errors():
 
 
 def test_info_tells_the_state():
-    with typedshm.create("car", Car, slots=5) as car, typedshm.attach("car", Car):
+    with typedshm.create("car", Car, slots=5) as car, typedshm.attach("car", Car), attach_apart("car"):
         before = datetime.now(UTC)
         car.write(whole(1))
         info = car.info()
         assert (info.name, info.scope, info.version, info.slots, info.deaths) == ("car", "user", 1, 5, 0)
-        assert (info.writer, info.last_death) == (None, None)
+        assert (info.lock_holder, info.last_death) == (None, None)
         assert info.layout.id == Car.layout.id
         assert info.payload_size == Car.layout.size
-        assert info.participants == (os.getpid(), os.getpid())
+        assert (info.writers, info.readers) == ((os.getpid(),), (os.getpid(),))
         assert info.published is not None
         assert info.created <= before
         with car.lock():
@@ -191,7 +192,7 @@ def test_the_regions_default_timeout():
         car.timeout = 0.0
         with pytest.raises(typedshm.Timeout):
             car.wait()
-        with typedshm.attach("car", Car) as other, other.lock():
+        with attach_apart("car", Car) as other, other.lock():
             for verb in (
                 lambda: car.write(whole(1)),
                 car.update().__enter__,
