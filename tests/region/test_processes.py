@@ -21,6 +21,7 @@ from helpers.shared_types import (
     whole,
 )
 from helpers.wire import WORD_WAITING, Wire
+from typedshm.testing.inspection import attach_apart
 
 # ---- one region for all --------------------------------------------------------------------------------------------
 
@@ -57,7 +58,7 @@ def answer(region, pipe):
         value = region.wait(timeout=60)
         with region.update() as t:
             t.tick += 1
-        pipe.send((value.tick, region.info().participants.count(os.getpid())))
+        pipe.send((value.tick, region.info().writers.count(os.getpid())))
 
 
 @pytest.mark.parametrize("method", START_METHODS)
@@ -213,7 +214,7 @@ def test_a_killed_reader_is_not_noticed():
             child.kill()
         region.write(record(2), timeout=0)
         assert (region.version, region.info().deaths) == (2, 0)
-        assert region.info().participants == (os.getpid(),)
+        assert (region.info().writers, region.info().readers) == ((os.getpid(),), ())
 
 
 # ---- Ctrl-C --------------------------------------------------------------------------------------------------------
@@ -243,7 +244,7 @@ def test_ctrl_c_ends_a_wait(timeout):
 
 @pytest.mark.parametrize("verb", ["lock", "update", "write"])
 def test_ctrl_c_ends_waiting_for_the_lock(verb):
-    with typedshm.create("record", Record) as region, typedshm.attach("record", Record) as other:
+    with typedshm.create("record", Record) as region, attach_apart("record", Record) as other:
         with other.lock(), Wire("record") as wire:
             thread = interrupt_when(lambda: wire.control.word & WORD_WAITING)
             with pytest.raises(KeyboardInterrupt):
@@ -255,7 +256,7 @@ def test_ctrl_c_ends_waiting_for_the_lock(verb):
 
 def test_who_has_slept_in_vain_wakes_others_when_it_gets_the_lock_at_last():
     """It may have been woken in the place of another who still sleeps, which the word does not tell any more."""
-    with typedshm.create("record", Record) as region, typedshm.attach("record", Record) as other:
+    with typedshm.create("record", Record) as region, attach_apart("record", Record) as other:
         with other.lock(), pytest.raises(typedshm.Timeout):
             region.write(record(1), timeout=0.05)
         with Wire("record") as wire:
