@@ -17,6 +17,8 @@ from helpers.peers import Child, Gate
 from helpers.shared_types import Record, record, torn_records
 from helpers.wire import Wire
 from typedshm.memory import lifecycle
+from typedshm.memory.attachment import apart
+from typedshm.testing.inspection import attach_apart
 
 resource: Any = None if marks.WINDOWS else importlib.import_module("resource")
 
@@ -53,7 +55,7 @@ def test_a_thousand_regions_in_one_process():
         regions = [everything.enter_context(typedshm.create(f"r{n}", Record)) for n in range(REGIONS)]
         for n, region in enumerate(regions):
             region.write(record(n))
-        others = [everything.enter_context(typedshm.attach(f"r{n}", Record)) for n in range(REGIONS)]
+        others = [everything.enter_context(attach_apart(f"r{n}", Record)) for n in range(REGIONS)]
         for n in range(REGIONS):
             with others[n].update() as t:
                 t.a += 1
@@ -64,7 +66,7 @@ def test_a_thousand_regions_in_one_process():
             assert region.version == 2
         found = typedshm.regions()
         assert {entry.name for entry in found} == {f"r{n}" for n in range(REGIONS)}
-        assert all(entry.version == 2 and entry.participants == (os.getpid(),) * 2 for entry in found)
+        assert all(entry.version == 2 and entry.writers == (os.getpid(),) * 2 for entry in found)
     assert list(lifecycle.existing("user")) == []
     assert files() == before
 
@@ -79,13 +81,15 @@ def open_until_refused(pipe, readonly):
         count = 0
         try:
             while True:
-                one = typedshm.attach("first", readonly=True) if readonly else typedshm.create(f"r{count}", Record)
+                one = attach_apart("first", readonly=True) if readonly else typedshm.create(f"r{count}", Record)
                 everything.enter_context(one)
                 count += 1
         except typedshm.RegionFull as error:
             told = error.errno, str(error)
+        typedshm.attach("first", readonly=readonly).close()  # what is open already takes no file
         try:
-            listed = typedshm.regions()[0].problem
+            with apart():
+                listed = typedshm.regions()[0].problem
         except typedshm.RegionFull as error:  # the very last one is missing
             listed = str(error)
         assert first.read() == record(1)
@@ -141,12 +145,12 @@ def test_many_processes_read_and_wait_while_one_writes():
         with typedshm.create("record", Record) as region:
             for child in children:
                 child.expect("attached")
-            assert len(region.info().participants) == 1 + sum(number % 4 != 3 for number in range(READERS))
+            assert len(region.info().readers) == 1 + sum(number % 4 != 3 for number in range(READERS))
             gate.open()
             for n in range(VERSIONS):
                 region.write(record(n))
             assert all(1 <= child.join() <= VERSIONS for child in children)
-            assert region.info().participants == (os.getpid(),)
+            assert (region.info().writers, region.info().readers) == ((os.getpid(),), ())
             assert (region.version, region.info().deaths) == (VERSIONS, 0)
     finally:
         for child in children:
