@@ -130,7 +130,7 @@ class Agent:
         info = self._regions[key].info()
         assert info.version == self._regions[key].version
         assert (info.published is None, info.last_death is None) == (info.version == 0, info.deaths == 0)
-        return info.version, info.slots, info.writer, sorted(info.participants), info.deaths
+        return info.version, info.slots, info.lock_holder, sorted(info.writers), sorted(info.readers), info.deaths
 
     def clear(self) -> None:
         """Leave everything."""
@@ -201,6 +201,14 @@ class Staff:
 
 
 @dataclass
+class Attachment:
+    """What a process has of a region by all handles that may write."""
+
+    entry: int  # of the presence table
+    has_written: bool = False
+
+
+@dataclass
 class Shared:
     """What is known of a region."""
 
@@ -209,14 +217,16 @@ class Shared:
     version: int = 0
     number: int = 0
     handles: "list[Handle]" = field(default_factory=list)
-    holder: "Handle | None" = None  # of the writers' lock
+    attachments: dict[Any, Attachment] = field(default_factory=dict)  # of the agents
+    holder: Any = None  # of the writers' lock: an agent
     dead_entry: int | None = None  # of the presence table: a holder that was killed, and not found yet
     dirty: bool = False  # found, and what it left not yet repaired
     deaths: int = 0
 
-    def publish(self, number: int) -> None:
+    def publish(self, agent: Any, number: int) -> None:
         self.version += 1
         self.number = number
+        self.attachments[agent].has_written = True
 
     def find_death(self) -> None:
         """Somebody takes what a dead holder had."""
@@ -225,8 +235,21 @@ class Shared:
             self.dirty, self.dead_entry = True, None
 
     def free_entry(self) -> int:
-        taken = {handle.entry for handle in self.handles}
+        taken = {attachment.entry for attachment in self.attachments.values()}
         return next(entry for entry in range(512) if entry not in taken)
+
+    def let_in(self, agent: Any) -> int | None:
+        """The entry that a process would take: it may be that of a dead holder; None if it has one."""
+        if agent in self.attachments:
+            return None
+        entry = self.free_entry()
+        if entry == self.dead_entry:
+            self.find_death()
+        return entry
+
+    def blocks_of(self, agent: Any) -> list[str]:
+        """What a process is inside of, by whatever handles."""
+        return [handle.block for handle in self.handles if handle.agent is agent and handle.block]
 
 
 @dataclass(eq=False)
@@ -236,18 +259,19 @@ class Handle:
     key: int
     agent: Any
     region: Shared
-    entry: int | None  # of the presence table; None: may only read
+    writable: bool
     seen: int = 0  # the newest version that it has got
     block: str = ""  # the verb it is inside of
     pending: int = 0  # what the block will publish
 
     def refusal(self, verb: str) -> str | None:
         """The error of a verb that writes or locks."""
-        if self.entry is None:
+        if not self.writable:
             return "RegionRefused"
-        if self.region.holder not in (None, self):
+        if self.region.holder not in (None, self.agent):
             return "Timeout"
-        return "MisuseError" if self.block in ("update", "loan") and verb != "lock" else None
+        nested = {"update", "loan"}.intersection(self.region.blocks_of(self.agent))
+        return "MisuseError" if nested and verb != "lock" else None
 
 
 class Sharing(RuleBasedStateMachine):
@@ -316,14 +340,15 @@ class Sharing(RuleBasedStateMachine):
             expected = "LayoutMismatch"
         # who is let in before being sent away has a place for a moment, perhaps a dead holder's
         let_in = expected == "LayoutMismatch" or (expected == "RegionExists" and marks.WINDOWS)
-        if region is not None and let_in and how != "readonly" and region.free_entry() == region.dead_entry:
-            region.find_death()
+        if region is not None and let_in and how != "readonly":
+            region.let_in(agent)
         assert agent("open", key, how, schema, slots) == expected
         if expected is None and region is not None:
-            entry = None if how == "readonly" else region.free_entry()
-            if entry is not None and entry == region.dead_entry:
-                region.find_death()
-            handle = Handle(key, agent, region, entry)
+            writable = how != "readonly"
+            entry = region.let_in(agent) if writable else None
+            if entry is not None:
+                region.attachments[agent] = Attachment(entry)
+            handle = Handle(key, agent, region, writable)
             region.handles.append(handle)
             self.handles.append(handle)
 
@@ -340,8 +365,11 @@ class Sharing(RuleBasedStateMachine):
             self.forget(handle)
 
     def forget(self, handle: Handle) -> None:
+        region, agent = handle.region, handle.agent
         self.handles.remove(handle)
-        handle.region.handles.remove(handle)
+        region.handles.remove(handle)
+        if not any(each.writable and each.agent is agent for each in region.handles):
+            region.attachments.pop(agent, None)
 
     @rule(who=st.integers(0, CHILDREN))
     def unlink(self, who: int) -> None:
@@ -362,10 +390,10 @@ class Sharing(RuleBasedStateMachine):
         assert handle.agent("write", handle.key, number) == expected
         if expected is None:
             self.take_and_give_back(handle)
-            handle.region.publish(number)
+            handle.region.publish(handle.agent, number)
 
     def take_and_give_back(self, handle: Handle) -> None:
-        if not handle.block:
+        if handle.region.holder is None:  # else this process has it
             handle.region.find_death()
             handle.region.dirty = False
 
@@ -379,7 +407,7 @@ class Sharing(RuleBasedStateMachine):
         if refusal is None:
             self.take_and_give_back(handle)
             if not raises:
-                handle.region.publish(number)
+                handle.region.publish(handle.agent, number)
 
     @rule(which=st.integers(0, 7), verb=st.sampled_from(["update", "loan", "lock"]))
     @precondition(lambda self: any(not handle.block for handle in self.handles))
@@ -395,7 +423,7 @@ class Sharing(RuleBasedStateMachine):
         assert handle.agent("enter", handle.key, verb, number) == expected
         if refusal is None:
             handle.region.find_death()
-            handle.region.holder = handle
+            handle.region.holder = handle.agent
             handle.block, handle.pending = verb, number
 
     @rule(which=st.integers(0, 7), raises=st.booleans())
@@ -404,14 +432,14 @@ class Sharing(RuleBasedStateMachine):
         busy = [handle for handle in self.handles if handle.block]
         handle = busy[which % len(busy)]
         assert handle.agent("leave", handle.key, raises) is None
-        region = handle.region
-        if handle.block == "lock":
-            region.dirty = region.dirty and raises  # what it guards may still not be in order
-        else:
-            region.dirty = False
-            if not raises:
-                region.publish(handle.pending)
-        region.holder, handle.block = None, ""
+        region, verb, handle.block = handle.region, handle.block, ""
+        if verb != "lock" and not raises:
+            region.publish(handle.agent, handle.pending)
+        if region.blocks_of(handle.agent):
+            return  # by another handle, whose end gives the lock back
+        # under a lock that ends in an error, what it guards may still not be in order
+        region.dirty = region.dirty and verb == "lock" and raises
+        region.holder = None
 
     # ---- rules: reading ----
 
@@ -463,10 +491,11 @@ class Sharing(RuleBasedStateMachine):
         self.staff.kill(remote)
         self.agents[who] = self.spare.pop()
         for handle in self.handles_of(remote):
-            self.forget(handle)
-            if handle.block:
+            region = handle.region
+            if region.holder is remote:
                 self.staff.killed_inside += 1
-                handle.region.holder, handle.region.dead_entry = None, handle.entry
+                region.holder, region.dead_entry = None, region.attachments[remote].entry
+            self.forget(handle)
 
     # ---- what holds at any time ----
 
@@ -474,11 +503,14 @@ class Sharing(RuleBasedStateMachine):
     def everybody_sees_the_same(self) -> None:
         for handle in self.handles:
             region = handle.region
-            writers = sorted(each.agent.pid for each in region.handles if each.entry is not None)
-            expected: tuple[Any, ...] = (region.version, region.slots, None, [], 0)
-            if handle.entry is not None:
-                writer = region.holder.agent.pid if region.holder else None
-                expected = (region.version, region.slots, writer, writers, region.deaths)
+            expected: tuple[Any, ...] = (region.version, region.slots, None, [], [], 0)
+            if handle.writable:
+                writers, readers = (
+                    sorted(agent.pid for agent, each in region.attachments.items() if each.has_written is wrote)
+                    for wrote in (True, False)
+                )
+                holder = region.holder.pid if region.holder else None
+                expected = (region.version, region.slots, holder, writers, readers, region.deaths)
             assert handle.agent("look", handle.key) == expected
 
 
