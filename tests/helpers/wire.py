@@ -45,7 +45,7 @@ class Header(ctypes.LittleEndianStructure):
 
 
 class Presence(ctypes.LittleEndianStructure):
-    _fields_ = (("pid", ctypes.c_uint32), ("reserved", ctypes.c_uint32))
+    _fields_ = (("pid", ctypes.c_uint32), ("flags", ctypes.c_uint32))
 
 
 class Control(ctypes.LittleEndianStructure):

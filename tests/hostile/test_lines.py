@@ -145,7 +145,7 @@ def _set_pins(slot: Any, value: int) -> None:
 
 def _set_presences(wire: Wire, value: int) -> None:
     for presence in wire.control.presence:
-        presence.pid, presence.reserved = value % 2**32, value >> 32
+        presence.pid, presence.flags = value % 2**32, value >> 32
 
 
 WORDS: dict[str, Callable[[Wire, int], None]] = {

@@ -388,3 +388,5 @@ def test_participants_killed_one_by_one_use_up_no_presence_entry() -> None:
         assert fallen.returncode == 0, fallen.stderr
         assert region.version == 520
         assert participants(region) == (os.getpid(),)
+        with attach_apart("record", Record):  # takes the entry of a writer, and has not written
+            assert (region.info().writers, region.info().readers) == ((), (os.getpid(), os.getpid()))
