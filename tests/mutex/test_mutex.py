@@ -51,7 +51,7 @@ def test_it_re_enters_and_counts():
     assert not mutex.acquire(timeout=0)
     other.release()
     for handle in (mutex, other):
-        with pytest.raises(typedshm.MisuseError, match="does not hold it"):
+        with pytest.raises(typedshm.MisuseError, match="does not hold the lock"):
             handle.release()
         handle.close()
 

@@ -21,6 +21,7 @@ from helpers import marks
 from helpers.peers import PATIENCE
 from helpers.wire import WORD_OWNER, Wire
 from storm import BLIND, TELLS_SLEEPS, Crew, Lane, Large, Small, fill, is_true, storm_region, words_of
+from typedshm import _native
 
 pytestmark = pytest.mark.parallel  # on one processor it hits but those who are waiting for it
 
@@ -94,7 +95,7 @@ def read_for_ever(pipe: Any, lane: Lane, readonly: bool) -> None:
     def by_wait() -> Any:
         value = region.wait(after=last)
         row.backwards += typedshm.version_of(value) <= last
-        newest, published = region._newest
+        newest, published = _native.newest(region)
         # beyond what a lost wake-up costs, and half of that again for the machine's other work
         row.late += newest == typedshm.version_of(value) and time.time_ns() - published > 150_000_000
         return value
