@@ -20,8 +20,7 @@ from helpers.peers import PATIENCE, Child, interrupt, interruptible, run_script,
 from helpers.shared_types import Car, Record, record, whole
 from helpers.wire import Wire
 from typedshm import _native
-from typedshm.region import waitset
-from typedshm.testing.inspection import attachment_of
+from typedshm.testing.inspection import attachment_of, waitsets
 
 
 @pytest.fixture(params=LOOPS)
@@ -31,12 +30,12 @@ def loop(request: pytest.FixtureRequest) -> Loop:
 
 def awaited() -> int:
     """How many handles somebody waits for, in this process."""
-    return sum(len(each.awaited()) for each in waitset._waitsets)
+    return sum(len(each.awaited()) for each in waitsets())
 
 
 def watched() -> int:
     """How many handles a sleeper still looks at."""
-    return sum(len(each) for each in waitset._waitsets)
+    return sum(len(each) for each in waitsets())
 
 
 def sleepers() -> list[threading.Thread]:
@@ -501,7 +500,7 @@ def test_ctrl_c_ends_an_await():
     process = interruptible(
         """
 import asyncio, typedshm
-from typedshm.region import waitset
+from typedshm.testing.inspection import waitsets
 region = typedshm.create("awaited", typedshm.array("f8", 1))
 signs = []
 def beat():  # else a signal that comes just before the loop goes to sleep goes unheard: asyncio looks when it is woken
@@ -513,7 +512,7 @@ async def main():
 try:
     asyncio.run(main())
 except KeyboardInterrupt:
-    assert not any(each.awaited() for each in waitset._waitsets)
+    assert not any(each.awaited() for each in waitsets())
     region.close()
     raise
 """
@@ -530,7 +529,7 @@ except KeyboardInterrupt:
 def test_an_interpreter_ends_while_tasks_wait(then):
     done = run_script(f"""
 import asyncio, gc, sys, typedshm
-from typedshm.region import waitset
+from typedshm.testing.inspection import waitsets
 region = typedshm.create("record", typedshm.array("f8", 1))
 readonly = typedshm.attach("record", typedshm.array("f8", 1), readonly=True)
 loop = asyncio.new_event_loop()
@@ -538,7 +537,7 @@ tasks = [loop.create_task(each.next()) for each in (region, readonly) * 50]
 for task in tasks:
     task._log_destroy_pending = False
 loop.run_until_complete(asyncio.sleep(0.01))
-assert sum(len(each.awaited()) for each in waitset._waitsets) == 2
+assert sum(len(each.awaited()) for each in waitsets()) == 2
 {then or "loop.close()"}
 """)
     assert (done.returncode, done.stderr) == (3 * ("exit" in then), "")
@@ -786,13 +785,13 @@ if not filter((0x20, 0, 0, 0), (0x15, 0, 1, 449), (6, 0, 0, 0x50000 | errno.{err
     sys.exit("no filter")
 
 import asyncio, numpy, threading, typedshm
-from typedshm.region import waitset
+from typedshm.testing.inspection import waitsets
 
 async def main(regions):
     tasks = [asyncio.create_task(region.next(timeout=60)) for region in regions]
     await asyncio.sleep(0)
     assert threading.active_count() == 2
-    assert [len(each) for each in waitset._waitsets] == [len(regions)]
+    assert [len(each) for each in waitsets()] == [len(regions)]
     for n, region in enumerate(regions):
         region.write(numpy.array([n]))
     print([(await task).item() for task in tasks] == list(range(len(regions))))
@@ -853,7 +852,7 @@ def test_the_child_of_a_fork_has_a_sleeper_of_its_own():
             return (await task).a
 
         def in_child(pipe):
-            assert not waitset._waitsets
+            assert not waitsets()
             value = asyncio.run(wait(pipe))
             region.close()
             return value

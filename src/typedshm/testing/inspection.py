@@ -4,8 +4,10 @@ import contextlib
 from collections.abc import Generator
 from typing import Any
 
+import typedshm._native as _native
 from typedshm.memory import fork
 from typedshm.memory.attachment import Attachment, Handle, apart
+from typedshm.region import waitset
 from typedshm.region.region import Region
 from typedshm.sharing.opening import attach
 
@@ -20,6 +22,11 @@ def attachment_of(region: Region[Any]) -> Attachment:
     """Return what the process holds for the region: mapping, header, lock, pins; shared by all its handles."""
     attachment: Attachment = vars(region)["_attachment"]
     return attachment
+
+
+def waitsets() -> list[_native.Waitset]:
+    """Return the sets of regions that coroutines of this process wait for; none that it inherited by a fork."""
+    return list(waitset._waitsets)  # pyright: ignore[reportPrivateUsage]
 
 
 def attach_apart(*arguments: Any, **options: Any) -> Region[Any]:
