@@ -70,7 +70,8 @@ else
     source=$root/src/typedshm
     headers=$("$home/host/bin/python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
     mkdir "$site/typedshm"
-    cp -r "$source"/{*.py,*.pyi,py.typed,include} "$site/typedshm"
+    cp -r "$source/." "$site/typedshm"
+    rm -r "$site/typedshm/_native"
     cp -r "$root/schemas" "$site/typedshm"
     version=$(sed -n 's/^version = "\(.*\)"/\1/p' "$root/pyproject.toml")
     mkdir "$site/typedshm-$version.dist-info"

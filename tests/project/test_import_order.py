@@ -43,7 +43,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "sharing": {"errors", "frozen", "hooks", "schema", "memory", "region"},
     "foreign": {"errors", "_native"},
-    "testing": {"layout", "struct", "memory", "region", "sharing"},
+    "testing": {"_native", "layout", "struct", "memory", "region", "sharing"},
 }
 
 # The modules of each room in order: each may import those before it.

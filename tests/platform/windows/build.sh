@@ -20,8 +20,8 @@ mingw) compile=(x86_64-w64-mingw32-gcc -static-libgcc) ;;
     ;;
 esac
 
-mkdir -p "$folder/typedshm"
-cp -r "$source"/{*.py,*.pyi,py.typed,include} "$folder/typedshm"
+cp -r "$source" "$folder/typedshm"
+rm -r "$folder/typedshm/_native"
 cp -r "$root/schemas" "$folder/typedshm/schemas"
 
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' "$root/pyproject.toml")
