@@ -20,6 +20,7 @@ mingw) compile=(x86_64-w64-mingw32-gcc -static-libgcc) ;;
     ;;
 esac
 
+mkdir -p "$folder"
 cp -r "$source" "$folder/typedshm"
 rm -r "$folder/typedshm/_native"
 cp -r "$root/schemas" "$folder/typedshm/schemas"
