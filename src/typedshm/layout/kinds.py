@@ -88,3 +88,9 @@ def kind_of_dtype(dtype: "np.dtype[Any]") -> Kind | None:
     if dtype.char in "gG":
         return None  # the format of C's long double depends on the system; on Windows it is f64's
     return BY_CODE.get(dtype.str[1:])
+
+
+def encoding_of(kind: str, byte_order: ByteOrder = "little") -> str:
+    """Return the name of the encoding of a text kind."""
+    units = {"utf8": "utf-8", "utf16": "utf-16", "utf32": "utf-32"}[kind]
+    return units if kind == "utf8" else f"{units}-{'le' if byte_order == 'little' else 'be'}"

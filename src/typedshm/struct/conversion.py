@@ -8,7 +8,7 @@ import numpy as np
 
 import typedshm._native as _native
 from typedshm.errors import FieldOverflow, FieldTypeError, FieldValueError, quoted
-from typedshm.layout.kinds import KINDS
+from typedshm.layout.kinds import KINDS, encoding_of
 from typedshm.layout.layout import LayoutField
 from typedshm.struct.refusal import refuse, refuse_shape, where_of
 
@@ -178,10 +178,9 @@ def _encode_text(field: _native.Field, value: object) -> bytes:
         refuse(field, value, "type")
     if "\0" in value:
         refuse(field, value, "nul")
-    encoding = "utf-8" if spec.kind == "utf8" else "utf-32-le" if spec.byte_order == "little" else "utf-32-be"
     size = KINDS[spec.kind].size * spec.length
     try:
-        encoded = value.encode(encoding)
+        encoded = value.encode(encoding_of(spec.kind, spec.byte_order))
     except UnicodeEncodeError:
         refuse(field, value, "encode")
     if len(encoded) > size:

@@ -6,7 +6,7 @@ import numpy as np
 
 import typedshm._native as _native
 from typedshm.errors import FieldOverflow, FieldTypeError, FieldValueError, quoted
-from typedshm.layout.kinds import KINDS
+from typedshm.layout.kinds import KINDS, encoding_of
 from typedshm.layout.layout import LayoutField
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _length(spec: LayoutField, value: object) -> str:
     if spec.kind == "bytes":
         return f"expected exactly {spec.length} bytes, found {memoryview(cast('bytes', value)).nbytes}"
     kind = KINDS[spec.kind]
-    encoding = {"utf8": "utf-8", "utf16": "utf-16-le", "utf32": "utf-32-le"}[spec.kind]
+    encoding = encoding_of(spec.kind)
     units = len(cast("str", value).encode(encoding)) // kind.size
     unit = "bytes" if kind.size == 1 else "code units"
     return (

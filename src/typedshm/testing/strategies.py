@@ -16,14 +16,13 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from typedshm.layout.kinds import KINDS
+from typedshm.layout.kinds import KINDS, encoding_of
 from typedshm.layout.layout import LayoutField
 from typedshm.layout.markers import Bytes, Offset, Scalar, Shape, Timestamp, Utf8, Utf16, Utf32
 from typedshm.struct.struct import Struct, StructMeta, plan_of
 
 S = TypeVar("S", bound=Struct)
 
-_CODECS = {"utf8": "utf-8", "utf16": "utf-16-le", "utf32": "utf-32-le"}
 _TILE = 8
 """An array repeats at most so many drawn items, since tests are about values and not about sizes."""
 
@@ -68,8 +67,8 @@ def _array(field: LayoutField, items: list[Any]) -> NDArray[Any]:
 def _items(field: LayoutField) -> st.SearchStrategy[Any]:
     """Return a strategy for one item of a kind other than struct and enum."""
     kind = KINDS[field.kind]
-    if field.kind in _CODECS:
-        return _texts(_CODECS[field.kind], field.length * kind.size)
+    if kind.sized and kind.python is str:
+        return _texts(encoding_of(field.kind), field.length * kind.size)
     if field.kind == "bytes":
         return st.binary(min_size=field.length, max_size=field.length)
     if field.kind == "bool":
