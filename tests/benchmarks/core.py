@@ -12,6 +12,7 @@ import itertools
 import json
 import multiprocessing
 import statistics
+import subprocess
 import sys
 import time
 import uuid
@@ -187,6 +188,53 @@ def wake(rounds: int, count: int = 60) -> list[Row]:
     ]
 
 
+def holder(region: typedshm.Region[Record], orders: Connection) -> None:
+    """In the other process: keep the region, so that it outlives every handle of this one."""
+    orders.send("held")
+    orders.recv()
+    region.close()
+
+
+def attach(rounds: int) -> list[Row]:
+    """Opening a region that this process has open already, beside opening it for the first time."""
+    context = multiprocessing.get_context("spawn")
+    region_name = name()
+    taken: dict[str, list[float]] = {"first": [], "second": []}
+    with typedshm.create(region_name, Record) as region:
+        orders, answers = context.Pipe()
+        process = context.Process(target=holder, args=(region, answers))
+        process.start()
+        orders.recv()
+    for _ in range(rounds * 20):
+        handles: list[typedshm.Region[Record]] = []
+        for how in ("first", "second"):
+            start = time.perf_counter_ns()
+            handles.append(typedshm.attach(region_name, Record))
+            taken[how].append(time.perf_counter_ns() - start)
+        for handle in handles:
+            handle.close()
+    orders.send(None)
+    process.join()
+    first, second = (statistics.median(taken[how]) for how in ("first", "second"))
+    ratio = second / first
+    return [Row("second attach in a process", second / 1000, "µs", "the first attach", ratio, 0.3, ratio <= 0.3)]
+
+
+def importing(rounds: int) -> list[Row]:
+    """What importing typedshm takes beyond numpy, in processes of their own."""
+    works = {"nothing": "", "numpy": "import numpy", "both": "import numpy, typedshm"}
+    taken: dict[str, list[float]] = {key: [] for key in works}
+    for _ in range(rounds):
+        for key, code in works.items():
+            start = time.perf_counter()
+            subprocess.run([sys.executable, "-c", code], check=True)
+            taken[key].append(time.perf_counter() - start)
+    took = {key: statistics.median(times) for key, times in taken.items()}
+    floor, beyond = took["numpy"] - took["nothing"], took["both"] - took["numpy"]
+    ratio = beyond / floor
+    return [Row("import beyond numpy", 1000 * beyond, "ms", "numpy's own import", ratio, 0.25, ratio <= 0.25)]
+
+
 def memory() -> list[Row]:
     """What a region takes beyond its versions."""
     rows: list[Row] = []
@@ -225,7 +273,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     options = parser.parse_args(arguments)
     rounds = 5 if options.quick else 25
-    rows = records(rounds) + frames(rounds) + wake(rounds) + memory()
+    rows = records(rounds) + frames(rounds) + wake(rounds) + attach(rounds) + importing(rounds) + memory()
     print(table(rows))
     if options.json:
         result: list[dict[str, Any]] = [asdict(row) for row in rows]
