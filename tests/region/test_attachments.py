@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import os
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -440,6 +441,40 @@ def test_a_forked_child_has_one_attachment_for_all_its_handles(two: Any) -> None
     assert (value, count) == (2, 1)
     assert sorted(writers) == sorted((os.getpid(), child.pid))
     assert one.info().writers == (os.getpid(),)
+
+
+@marks.fork
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_fork_while_other_threads_open_and_close(two: Any, monkeypatch: Any) -> None:
+    one, _ = two
+    one.write(record(1))
+    raised: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", raised.append)  # which gets what a fork hook raises
+    more = [typedshm.create(f"more {n}", Record) for n in range(100)]
+    over = threading.Event()
+
+    def come_and_go(name: str) -> None:
+        while not over.is_set():
+            typedshm.open(name, Record).close()
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    threads = [in_thread(come_and_go, name) for name in ("brief", "short")]
+    try:
+        with one.borrow():
+            for _ in range(50):
+                if not (pid := os.fork()):
+                    os._exit(0)
+                os.waitpid(pid, 0)
+    finally:
+        sys.setswitchinterval(interval)
+        over.set()
+        for thread, _ in threads:
+            thread.join(PATIENCE)
+    for region in more:
+        region.close()
+    assert (raised, [found for _, found in threads]) == ([], [[None]] * 2)
+    assert [entry.name for entry in typedshm.regions()] == ["region"]  # a child may have been the last to leave others
 
 
 def attach_in_vain(pipe: Any) -> None:

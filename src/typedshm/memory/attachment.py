@@ -24,7 +24,8 @@ close(), would hold that descriptor's locks for as long as it lives, without kno
 """
 
 _apart = False
-_open: "weakref.WeakSet[Attachment]" = weakref.WeakSet()
+_open: "weakref.WeakValueDictionary[int, Attachment]" = weakref.WeakValueDictionary()
+"""By their ids: such a dictionary, unlike a WeakSet, can be listed while another thread adds to it."""
 _current: "weakref.WeakValueDictionary[Hashable, Attachment]" = weakref.WeakValueDictionary()
 
 
@@ -102,7 +103,7 @@ class Attachment(abc.ABC):
 
     def register(self, key: Hashable) -> None:
         """Let :func:`find` find it from now on, unless there is one of that key, or it is to stay :func:`apart`."""
-        _open.add(self)
+        _open[id(self)] = self
         if not _apart and _usable(key) is None:
             _current[key] = self
 
@@ -286,7 +287,8 @@ def apart() -> Generator[None, None, None]:
 
 def attachments() -> "list[Attachment]":
     """Return all that are open."""
-    return [attachment for attachment in list(_open) if not attachment.closed]
+    found = [reference() for reference in _open.valuerefs()]
+    return [attachment for attachment in found if attachment is not None and not attachment.closed]
 
 
 def close_all() -> None:
