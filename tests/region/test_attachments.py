@@ -14,7 +14,7 @@ import pytest
 import typedshm
 from helpers import marks
 from helpers.peers import PATIENCE, Child, until
-from helpers.shared_types import Record, record
+from helpers.shared_types import Frame, Record, record
 from helpers.wire import Presences
 from typedshm import Closed, MisuseError, NamedMutex, RegionFull, Timeout, array
 from typedshm.testing.inspection import attachment_of
@@ -475,6 +475,41 @@ def test_a_fork_while_other_threads_open_and_close(two: Any, monkeypatch: Any) -
         region.close()
     assert (raised, [found for _, found in threads]) == ([], [[None]] * 2)
     assert [entry.name for entry in typedshm.regions()] == ["region"]  # a child may have been the last to leave others
+
+
+@marks.fork
+@pytest.mark.parametrize("verb", ["update", "loan"])
+def test_what_a_child_looks_into_stays_its_own_if_it_gets_no_attachment(verb: str) -> None:
+    def frame(n: int) -> Frame:
+        value = Frame.zero()
+        value.image[:] = n
+        return value
+
+    with typedshm.create("frames", Frame, slots=4) as region:  # large: a block's value is in the slot
+        region.write(frame(1))
+        with region.borrow() as view:
+            kept = [view.image]
+        lock = attachment_of(region).lock
+        assert lock is not None
+        with getattr(region, verb)() as value:
+
+            def in_child(pipe: Any) -> "tuple[bool, bool]":
+                with pytest.raises(Closed):
+                    value.image[:] = 9
+                pipe.send("forked")
+                pipe.recv()
+                return attachment_of(region).lost_in_fork, bool((kept[0] == 1).all())
+
+            with Presences("frames", set(range(512)) - {lock.entry}):
+                child = Child(in_child)
+                child.expect("forked")
+            value.image[:] = 2
+        assert (region.read().image == 2).all()
+        kept.clear()
+        for n in range(3, 20):
+            region.write(frame(n))
+        child.send()
+        assert child.join() == (True, True)
 
 
 def attach_in_vain(pipe: Any) -> None:

@@ -285,10 +285,14 @@ def apart() -> Generator[None, None, None]:
             _apart = before
 
 
-def attachments() -> "list[Attachment]":
-    """Return all that are open."""
-    found = [reference() for reference in _open.valuerefs()]
-    return [attachment for attachment in found if attachment is not None and not attachment.closed]
+def attachments(*, lost_in_fork: bool = False) -> "list[Attachment]":
+    """Return all that are open, and if asked also those that this child of a fork could not keep."""
+    found = (reference() for reference in _open.valuerefs())
+    return [
+        attachment
+        for attachment in found
+        if attachment is not None and (not attachment.closed or (lost_in_fork and attachment.lost_in_fork))
+    ]
 
 
 def close_all() -> None:

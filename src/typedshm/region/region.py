@@ -274,7 +274,8 @@ _copied: list[int] = []  # a pipe that the child closes
 
 
 def _slots() -> "list[tuple[Attachment, _native.Slots]]":
-    return [(attachment, attachment.slots) for attachment in attachments() if attachment.slots is not None]
+    found = attachments(lost_in_fork=True)  # arrays may look also into one that this child could not keep
+    return [(attachment, attachment.slots) for attachment in found if attachment.slots is not None]
 
 
 def _before_fork() -> None:
