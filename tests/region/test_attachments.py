@@ -525,3 +525,46 @@ def test_a_full_table_of_participants_is_told_of_processes() -> None:
             with typedshm.attach("region", Record) as other:
                 other.write(record(1))
             Child(attach_in_vain).join()
+
+
+# ---- interruptions -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", ["close", "end", "_leave"])
+def test_a_close_that_is_interrupted_can_be_done_again(step: str, monkeypatch: Any) -> None:
+    """As by a signal's handler that raises; meanwhile nobody joins what is half closed."""
+    region = typedshm.create("region", Record)
+    attachment = attachment_of(region)
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(attachment, step, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            region.close()
+    with typedshm.open("region", Record) as other:
+        other.write(record(1))
+        assert other.info().writers == (os.getpid(),)
+        region.close()
+        assert attachment.closed == (attachment is not attachment_of(other))
+        other.write(record(2))
+    assert attachment.closed
+    assert typedshm.regions() == []
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="no /proc/self/fd to count descriptors in")
+def test_a_close_that_is_interrupted_while_it_leaves_closes_its_descriptor(monkeypatch: Any) -> None:
+    before = open_descriptors()
+    region = typedshm.create("region", Record)
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(typedshm.memory.posix.attachment, "leave", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            region.close()
+    region.close()
+    assert open_descriptors() == before
+    assert typedshm.regions() == []

@@ -62,6 +62,7 @@ class Attachment(abc.ABC):
     """
 
     lost_in_fork = False
+    _ending = False
 
     def __init__(self, location: Location, mapping: _native.Mapping, paging: Paging, writer: Writer | None) -> None:
         self.location = location
@@ -119,6 +120,11 @@ class Attachment(abc.ABC):
     def closed(self) -> bool:
         """True once this process has left the region."""
 
+    @property
+    def joinable(self) -> bool:
+        """True if one more handle can share it: it is open, and not about to be closed, and its memory is there."""
+        return not (self.closed or self._ending or self.mapping.lost)
+
     def remap(self, writable: bool = True) -> _native.Mapping:
         """Map the same bytes a second time.
 
@@ -165,7 +171,10 @@ class Attachment(abc.ABC):
             self.slots.open()
 
     def drop(self, handle: "Handle") -> bool:
-        """Share it with one handle less, and close it with the last; False, and nothing done, if that is refused."""
+        """Share it with one handle less, and close it with the last; False, and nothing done, if that is refused.
+
+        Does no harm the second time, and brings to its end what an exception has interrupted.
+        """
         self._handles.discard(id(handle))
         if self._handles or self.close():
             return True
@@ -198,7 +207,9 @@ class Attachment(abc.ABC):
         with changes:
             if self.closed:
                 return True
+            self._ending = True  # first: if a signal's handler raises, nobody joins what has no lock any more
             if self.lock is not None and not self.lock.detach():
+                self._ending = False
                 return False
             self._leave()
             return True
@@ -254,7 +265,7 @@ class Handle:
         if self.mutex is not None and not self.mutex.close():
             return False
         with changes:
-            if not self.attachment.has(self) or self.attachment.drop(self):
+            if self.attachment.drop(self):
                 return True
         if self.mutex is not None:
             self.mutex.reopen()
@@ -263,7 +274,7 @@ class Handle:
 
 def _usable(key: Hashable) -> Attachment | None:
     attachment = _current.get(key)
-    if attachment is None or attachment.closed or attachment.mapping.lost:
+    if attachment is None or not attachment.joinable:
         return None
     return attachment if _native.region_is(attachment.mapping, attachment.header["instance"]) else None
 

@@ -60,8 +60,11 @@ class FileAttachment(Attachment):
         return map_file(self.location, self._fd, writable=writable)
 
     def _leave(self) -> None:
-        fd, self._fd = self._fd, -1
-        leave(self.location, fd)
+        try:
+            leave(self.location, self._fd)
+        finally:
+            fd, self._fd = self._fd, -1
+            os.close(fd)
 
     def open_for_child(self) -> int:
         """Before a fork: open the file once more for the child, and take its share in the region's life.
@@ -170,25 +173,29 @@ def _close_any(fd: int) -> None:
 
 
 def leave(location: Location, fd: int, patience: float = 1.0) -> None:
-    """Close the descriptor; if nobody else has the named region open, take its file away."""
-    own = fd
-    try:
-        if location.persistent:
+    """If nobody else has the named region open, take its file away. The caller closes the descriptor then."""
+    if location.persistent:
+        return
+    with contextlib.suppress(OSError):  # it is not ours to remove
+        if fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY:
+            _remove_unless_open(location, fd, patience)
             return
-        if fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
-            own = _open_again(location, fd, os.O_RDWR)  # which may ask for exclusive locks,
-            os.close(fd)  # once our shared one is gone
-        deadline = time.monotonic() + patience
-        while not _native.lock_byte(own, _native.BIRTH_BYTE, _native.BYTE_EXCLUSIVE):
-            if time.monotonic() >= deadline:
-                return  # somebody is stuck in there; sweep() will find it
-            time.sleep(0.0002)
-        if _native.lock_byte(own, _native.LIFE_BYTE, _native.BYTE_EXCLUSIVE):
-            remove(location, os.fstat(own))
-    except OSError:
-        return  # not ours to remove
-    finally:
-        os.close(own)
+        own = _open_again(location, fd, os.O_RDWR)  # which may ask for exclusive locks,
+        try:
+            _native.lock_byte(fd, _native.LIFE_BYTE, _native.BYTE_FREE)  # once our shared one is gone
+            _remove_unless_open(location, own, patience)
+        finally:
+            os.close(own)
+
+
+def _remove_unless_open(location: Location, fd: int, patience: float) -> None:
+    deadline = time.monotonic() + patience
+    while not _native.lock_byte(fd, _native.BIRTH_BYTE, _native.BYTE_EXCLUSIVE):
+        if time.monotonic() >= deadline:
+            return  # somebody is stuck in there; sweep() will find it
+        time.sleep(0.0002)
+    if _native.lock_byte(fd, _native.LIFE_BYTE, _native.BYTE_EXCLUSIVE):
+        remove(location, os.fstat(fd))
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:

@@ -200,12 +200,13 @@ def sweep(scope: Scope = "user") -> int:
         for left in existing(scope, kind):
             with contextlib.suppress(OSError), changes:
                 fd = os.open(left.address, os.O_RDWR | CAREFULLY)
-                status = os.fstat(fd)
-                if not stat.S_ISREG(status.st_mode):  # not ours
+                try:
+                    status = os.fstat(fd)
+                    if stat.S_ISREG(status.st_mode):  # else it is not ours
+                        leave(left, fd, patience=0)
+                        removed += status.st_nlink > 0 and not os.path.exists(left.address)
+                finally:
                     os.close(fd)
-                    continue
-                leave(left, fd, patience=0)
-                removed += status.st_nlink > 0 and not os.path.exists(left.address)
     return removed
 
 
