@@ -527,6 +527,14 @@ def test_a_full_table_of_participants_is_told_of_processes() -> None:
             Child(attach_in_vain).join()
 
 
+def test_the_collector_closes_the_last_handle_while_the_next_one_joins(monkeypatch: Any) -> None:
+    region = typedshm.create("region", Record)
+    monkeypatch.setattr(attachment_of(region), "repage", lambda _: region.close())  # where it happens to run
+    with typedshm.open("region", Record) as other:
+        assert attachment_of(other) is not attachment_of(region)
+        other.write(record(1))
+
+
 # ---- interruptions -------------------------------------------------------------------------------------------------
 
 

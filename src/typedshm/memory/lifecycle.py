@@ -80,7 +80,8 @@ def _attempt(
         attachment = None if intent == "create" else _system.shared(location, writable)
         if attachment is not None:
             attachment.repage(paging)
-            return Handle(attachment, location, created=False)
+            handle = Handle(attachment, location, created=False)
+            return None if handle.closed else handle  # the collector found its last handle just before this one came
         made = _system.attempt(location, intent, spec, paging, writable=writable)
         if made is None:
             return None
