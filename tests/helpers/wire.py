@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from typedshm import _native
+import typedshm._native as _native
 from typedshm.memory.names import locate
 
 if sys.platform == "win32":

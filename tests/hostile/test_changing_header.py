@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 import typedshm
+import typedshm._native as _native
 from helpers import marks
 from helpers.peers import Child, SharedBytes, until
 from helpers.shared_types import Car, whole
 from helpers.wire import Control, Wire, checksum
 from trials import Attempt, each_outcome, survive, verbs_of
-from typedshm import _native
 from typedshm.testing.inspection import attach_apart
 
 ROUNDS = 20 if marks.WINDOWS else 480

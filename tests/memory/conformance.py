@@ -15,12 +15,12 @@ from typing import Any, ClassVar
 import pytest
 
 import typedshm
+import typedshm._native as _native
 from helpers import marks
 from helpers.peers import PATIENCE, Child, Gate
 from helpers.shared_types import Byte, Car, Frame, Record, record, whole
 from helpers.threads import InThread
 from helpers.wire import Presences, Wire
-from typedshm import _native
 from typedshm.memory.attachment import apart
 from typedshm.testing.inspection import attach_apart, attachment_of, handle_of
 

@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 
 import typedshm
+import typedshm._native as _native
 from helpers import marks
 from helpers.peers import Child
 from helpers.shared_types import Frame
-from typedshm import _native
 from typedshm.memory import lifecycle, paging
 from typedshm.memory.attachment import apart
 from typedshm.testing.inspection import attach_apart, attachment_of

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 import typedshm
+import typedshm._native as _native
 from helpers import marks
 from helpers.peers import Child
 from helpers.shared_types import Byte, Car, whole
 from helpers.wire import WORD_ACQUISITION, Wire
-from typedshm import _native
 from typedshm.layout import document_model
 from typedshm.memory import lifecycle
 from typedshm.memory.names import directory, locate

@@ -11,11 +11,11 @@ from typing import Any, get_args
 import pytest
 
 import typedshm
+import typedshm._native as _native
 from helpers import marks
 from helpers.peers import PATIENCE, Child
 from helpers.shared_types import Car, whole
 from helpers.wire import Presences, Wire
-from typedshm import _native
 from typedshm.memory import lifecycle
 from typedshm.memory.attachment import apart
 from typedshm.memory.names import locate

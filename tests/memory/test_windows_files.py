@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import typedshm
+import typedshm._native as _native
 from conformance import Backend, FileMemory
 from helpers.shared_types import Pose
-from typedshm import _native
 from typedshm.memory.attachment import apart
 from typedshm.testing.inspection import attachment_of
 

@@ -6,10 +6,10 @@ import sys
 import pytest
 
 import typedshm
+import typedshm._native as _native
 from conformance import Backend, NamedMemory
 from helpers.shared_types import Pose
 from helpers.wire import memory_of
-from typedshm import _native
 from typedshm.memory.names import locate
 from typedshm.testing.inspection import attach_apart
 

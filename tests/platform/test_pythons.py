@@ -19,8 +19,8 @@ import pydantic
 import pytest
 
 import typedshm
+import typedshm._native as _native
 from helpers import marks
-from typedshm import _native
 
 Written = Callable[..., ModuleType]
 

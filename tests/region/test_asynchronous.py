@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 
 import typedshm
+import typedshm._native as _native
 from helpers import marks
 from helpers.loops import LOOPS, Asyncio, Loop, loop_of
 from helpers.peers import PATIENCE, Child, interrupt, interruptible, run_script, until
 from helpers.shared_types import Car, Record, record, whole
 from helpers.wire import Wire
-from typedshm import _native
 from typedshm.testing.inspection import attachment_of, waitsets
 
 
@@ -649,7 +649,7 @@ def test_a_file_that_is_cut_short_ends_an_await(tmp_path: Path, readonly, left):
 
 def test_a_set_takes_nobody_who_has_missed_a_version():
     with typedshm.create("record", Record) as region:
-        number, calls = region._newer(0, False), []
+        number, calls = _native.newer(region, 0, False), []
         assert number is not None
         region.write(record(1))
         waiters = _native.Waitset()
@@ -664,7 +664,7 @@ def test_a_set_calls_once_for_each_version():
 
         def wait():
             calls.append(region.version)
-            number = region._newer(region.version, False)
+            number = _native.newer(region, region.version, False)
             assert number is not None
             assert waiters.add(region, number, wait) == _native.WAITSET_ADDED
 
@@ -681,7 +681,7 @@ def test_a_set_calls_once_for_each_version():
 def test_a_set_notices_that_a_region_is_lost():
     with typedshm.create("record", Record) as region, Wire("record") as wire:
         waiters, calls = _native.Waitset(), []
-        number = region._newer(0, False)
+        number = _native.newer(region, 0, False)
         assert number is not None
         waiters.add(region, number, lambda: calls.append(1))
         wire.header.instance += 1

@@ -220,7 +220,7 @@ def test_a_lock_around_a_block_outlives_it():
 def test_a_lock_is_released_by_its_thread_only():
     with typedshm.create("car", Car) as car:
         lock = car.lock()
-        with pytest.raises(typedshm.MisuseError, match="does not hold it"):
+        with pytest.raises(typedshm.MisuseError, match="does not hold the lock"):
             lock.__exit__(None, None, None)
         lock.__enter__()
         caught: list[BaseException] = []

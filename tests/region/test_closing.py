@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 import typedshm
+import typedshm._native as _native
 from helpers import marks
 from helpers.peers import ALARM, PATIENCE, START_METHODS, Child, alarm, interrupt_when, stop_forkserver, until
 from helpers.shared_types import Byte, Car, Frame, Record, record, whole
 from helpers.wire import WORD_WAITING, Wire
-from typedshm import _native
 from typedshm.memory import lifecycle
 from typedshm.memory.attachment import apart
 from typedshm.memory.names import locate

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import typedshm
+import typedshm._native as _native
 from helpers import marks
 from helpers.peers import PATIENCE, Child, interrupt, until
 from helpers.shared_types import Big, Car, Record, record, whole
@@ -132,7 +133,7 @@ def test_it_leaves_when_the_handle_is_closed(region, borrow):
         region.follow()
 
 
-def test_it_leaves_when_the_handle_is_closed_while_it_queues_up_with_writers():
+def test_it_leaves_when_the_handle_is_closed_while_it_queues_up_with_writers(monkeypatch):
     with typedshm.create("record", Record, slots=1) as region, Wire("record") as wire:
         write(region, 1)
         handle, left = attach_apart("record", Record), []
@@ -142,12 +143,13 @@ def test_it_leaves_when_the_handle_is_closed_while_it_queues_up_with_writers():
                 pass
             left.append(True)
 
-        def detach():
+        def detach(ring):
             thread.join(PATIENCE)  # it is sent home before
-            let_go()
+            let_go(ring)
 
         thread = threading.Thread(target=follow)
-        let_go, handle._detach = handle._detach, detach
+        let_go = _native.detach
+        monkeypatch.setattr(_native, "detach", detach)
         with region.lock():
             wire.slot(1).mark += 1
             thread.start()
@@ -403,7 +405,9 @@ def test_an_older_version_is_not_what_was_got_last(region):
 
 @pytest.mark.parametrize("verb", ["read", "borrow"])
 def test_the_verbs_below_a_follower(region, verb):
-    get = region._read_after if verb == "read" else lambda after: region._borrow_after(after).__enter__()
+    def get(after):
+        return _native.read_after(region, after) if verb == "read" else _native.borrow_after(region, after).__enter__()
+
     for after in (0, None):
         with pytest.raises(typedshm.Empty):
             get(after)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import typedshm
+import typedshm._native as _native
 from helpers.peers import ALARM, PATIENCE, alarm, interrupt_when, until
 from helpers.shared_types import Car, Record, record, whole
 from helpers.threads import InThread
@@ -166,16 +167,16 @@ def test_who_waits_asks_the_system_what_has_become_of_the_region_when_it_has_sle
 def test_numbers_that_no_version_has(after):
     with typedshm.create("record", Record) as region:
         region.write(record(1))
-        for verb in (lambda: region.wait(after=after), lambda: region._newer(after, False)):
+        for verb in (lambda: region.wait(after=after), lambda: _native.newer(region, after, False)):
             with pytest.raises(OverflowError):
                 verb()
-        assert region._newer(0, False) is None
-        assert region._newer(1, False) == 1
+        assert _native.newer(region, 0, False) is None
+        assert _native.newer(region, 1, False) == 1
         assert region.wait(after=None, timeout=0) == record(1)
         with pytest.raises(typedshm.Timeout):
             region.wait(after=None, timeout=0)
         with pytest.raises(TypeError):
-            region._await(0, "soon")
+            _native.await_newer(region, 0, "soon")
 
 
 # ---- what values are read into -------------------------------------------------------------------------------------

@@ -75,6 +75,7 @@ def open_until_refused(pipe, readonly):
     """In a process that may have few open files: how many regions it gets, and what it is told then."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with typedshm.create("first", Record) as first, contextlib.ExitStack() as everything:
+        everything.enter_context(typedshm.attach("first", readonly=readonly))
         first.write(record(1))
         limit = files() + 40
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))

@@ -17,11 +17,11 @@ from typing import Any
 import pytest
 
 import typedshm
+import typedshm._native as _native
 from helpers import marks
 from helpers.peers import PATIENCE
 from helpers.wire import WORD_OWNER, Wire
 from storm import BLIND, TELLS_SLEEPS, Crew, Lane, Large, Small, fill, is_true, storm_region, words_of
-from typedshm import _native
 
 pytestmark = pytest.mark.parallel  # on one processor it hits but those who are waiting for it
 

@@ -22,9 +22,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+import typedshm._native as _native
 from helpers import marks
 from helpers.buffers import Buffer
-from typedshm import _native
 from typedshm.errors import Closed, FieldOverflow, FieldTypeError, FieldValueError, SchemaError
 from typedshm.layout.kinds import KINDS
 from typedshm.layout.markers import (
