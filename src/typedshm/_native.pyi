@@ -230,6 +230,7 @@ class Mutex:
         False, and nothing done, if a block or guard that was entered through it is open.
         """
     def reopen(self) -> None: ...  # Undo close(): the handle could not be closed after all
+    def abandon(self) -> None: ...  # Give back all that is held through it, unrepaired; by any thread
     @property
     def mine(self) -> bool: ...  # True if this thread holds it through this handle
     @property

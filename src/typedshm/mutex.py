@@ -68,8 +68,8 @@ class NamedMutex(_native.Guard):
 
     It belongs to a thread, which may take it again; as many releases free it. If its owner dies, however, the next
     one gets it at once, and :attr:`recovered` tells that what it guards may have been left half done. The mutex
-    exists while somebody has it open. A coroutine should not await while it holds it: whatever else its loop runs
-    meanwhile is refused it.
+    exists while somebody has it open; an object that is dropped while it holds the mutex gives it back, unrepaired. A
+    coroutine should not await while it holds it: whatever else its loop runs meanwhile is refused it.
 
     Parameters
     ----------

@@ -303,7 +303,8 @@ def test_what_is_no_guard_may_borrow_an_exit_but_not_call_it() -> None:
 
 
 def hold(pipe: Any) -> None:
-    NamedMutex("guard").acquire()
+    mutex = NamedMutex("guard")
+    mutex.acquire()
     pipe.send("taken")
     pipe.recv()
 

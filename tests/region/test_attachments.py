@@ -17,6 +17,7 @@ from helpers.peers import PATIENCE, Child, until
 from helpers.shared_types import Frame, Record, record
 from helpers.wire import Presences
 from typedshm import Closed, MisuseError, NamedMutex, RegionFull, Timeout, array
+from typedshm.memory import lifecycle
 from typedshm.testing.inspection import attachment_of
 
 
@@ -327,6 +328,25 @@ def test_a_mutex_of_two_names_reenters() -> None:
     with other:
         assert other.held
     other.close()
+
+
+@pytest.mark.parametrize("thread", ["same", "another"])
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_mutex_that_is_dropped_while_it_is_held_gives_back_what_it_took(count: int, thread: str) -> None:
+    one, other = NamedMutex("guard"), [NamedMutex("guard")]
+    for _ in range(count):
+        assert other[0].acquire(0)
+    if thread == "same":
+        other.clear()
+    else:
+        in_thread(other.clear)[0].join(PATIENCE)
+    gc.collect()
+    waiter, found = in_thread(lambda: (one.acquire(0), one.release()))
+    waiter.join(PATIENCE)
+    assert found == [(True, None)]
+    assert one.recovered is False, "no process died"
+    one.close()
+    assert list(lifecycle.existing("user", "mutex")) == []
 
 
 def test_whoever_finds_a_dead_owner_is_told_by_the_handle_that_found_it() -> None:

@@ -244,7 +244,9 @@ class Handle:
         attachment.join(self)
 
     def __del__(self) -> None:
-        try:  # noqa: SIM105  # at the interpreter's end contextlib may be gone
+        try:  # at the interpreter's end contextlib may be gone
+            if self.mutex is not None:
+                self.mutex.abandon()  # what it still holds nobody can give back any more
             self.close()
         except Exception:
             pass

@@ -214,6 +214,15 @@ static PyObject *reopen_mutex(PyObject *self, PyObject *unused) {
     Py_RETURN_NONE;
 }
 
+/* For a handle that is thrown away, perhaps in another thread than the one that took the lock. */
+static PyObject *abandon_mutex(PyObject *self, PyObject *unused) {
+    (void)unused;
+    Mutex *mutex = (Mutex *)self;
+    while (mutex->forks == os_forks && mutex->lock->depth && tshm_load(&mutex->holds, relaxed))
+        mutex_give_back(mutex, false);
+    Py_RETURN_NONE;
+}
+
 static PyObject *get_mine(PyObject *self, void *unused) {
     (void)unused;
     return PyBool_FromLong(mutex_is_mine((Mutex *)self));
@@ -229,6 +238,7 @@ static PyMethodDef methods[] = {
     {"release", mutex_release_method, METH_O, "Give it back; False if somebody had replaced the word."},
     {"close", close_mutex, METH_NOARGS, "Send the waiters of this handle home; False if a block or guard is open."},
     {"reopen", reopen_mutex, METH_NOARGS, "The handle could not be closed after all."},
+    {"abandon", abandon_mutex, METH_NOARGS, "Give back all that is held through this handle, unrepaired."},
     {NULL, NULL, 0, NULL},
 };
 
