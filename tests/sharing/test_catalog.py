@@ -101,3 +101,19 @@ def test_what_is_no_region_is_listed_with_its_problem() -> None:
         squatter.rmdir()
     assert entry.name == "squatter"
     assert "it is not a regular file" in entry.problem
+
+
+@marks.region_files
+def test_an_open_region_is_listed_with_its_problem_once_it_is_not_to_be_trusted() -> None:
+    with typedshm.create("pose", Pose) as region:
+        region.write(Pose(x=1.0, y=2.0))
+        path = Path(locate("pose").address)
+        other = path.with_name("other-name")
+        other.hardlink_to(path)
+        try:
+            (entry,) = regions()
+        finally:
+            other.unlink()
+        assert "its file has a second name" in entry.problem
+        (entry,) = regions()
+        assert (entry.problem, entry.version) == ("", 1)

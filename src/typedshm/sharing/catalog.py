@@ -80,8 +80,8 @@ def regions(scope: Scope = "user") -> list[RegionEntry]:
 
 
 def _entry(location: Location) -> RegionEntry | None:
-    attached = lifecycle.is_attached(location)
     try:
+        attached = lifecycle.is_attached(location)
         with _attached(location) as region:
             info = region.info()
     except RegionNotFound:
