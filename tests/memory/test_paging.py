@@ -156,6 +156,21 @@ def test_locked_memory_is_locked_while_somebody_looks():
         assert status("VmLck") > before
 
 
+def lock_as_well(pipe):
+    with typedshm.attach("frames", Frame) as region:
+        assert status("VmLck") == 0, "a child does not inherit it"
+        with typedshm.attach("frames", Frame, lock_memory=True):
+            return status("VmLck") >= region.info().size
+
+
+@linux
+def test_a_child_of_a_fork_locks_anew():
+    if resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] < 64 << 20 and os.geteuid():
+        pytest.skip("this user may lock less than a few frames")
+    with typedshm.create("frames", Frame, lock_memory=True), Child(lock_as_well) as child:
+        assert child.join()
+
+
 @pytest.mark.skipif(not marks.WINDOWS, reason="Linux tells more, see above")
 def test_locked_memory_is_as_any_other():
     with typedshm.create("frames", Frame, lock_memory=True) as region:
@@ -172,6 +187,10 @@ def test_a_pickled_handle_keeps_its_options(tmp_path):
             assert attachment_of(other).paging == paging.Paging(prefault=False)
         with attach_apart(tmp_path / "frames", prefault=True) as other, apart():
             assert attachment_of(pickle.loads(pickle.dumps(other))).paging == paging.Paging(prefault=True)
+        with typedshm.attach(tmp_path / "frames", prefault=True):
+            assert attachment_of(region).paging.prefault
+            with apart(), pickle.loads(pickle.dumps(region)) as other:
+                assert attachment_of(other).paging == paging.Paging(prefault=False), "and not what others ask for"
 
 
 def lock_beyond_the_limit(pipe, folder):

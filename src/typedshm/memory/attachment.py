@@ -228,17 +228,20 @@ class Handle:
         What it shares with the other handles of this process.
     location
         By which it was opened.
+    paging
+        What it was opened with; what holds for all is the attachment's.
     mutex
         Its way to the writers' lock, or None where it was opened for reading only.
     created
         True if this handle made the region.
     """
 
-    __slots__ = ("attachment", "created", "location", "mutex")
+    __slots__ = ("attachment", "created", "location", "mutex", "paging")
 
-    def __init__(self, attachment: Attachment, location: Location, *, created: bool) -> None:
+    def __init__(self, attachment: Attachment, location: Location, paging: Paging, *, created: bool) -> None:
         self.attachment = attachment
         self.location = location
+        self.paging = paging
         self.mutex = None if attachment.lock is None else _native.Mutex(attachment.lock)
         self.created = created
         attachment.join(self)

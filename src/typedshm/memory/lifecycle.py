@@ -80,13 +80,13 @@ def _attempt(
         attachment = None if intent == "create" else _system.shared(location, writable)
         if attachment is not None:
             attachment.repage(paging)
-            handle = Handle(attachment, location, created=False)
+            handle = Handle(attachment, location, paging, created=False)
             return None if handle.closed else handle  # the collector found its last handle just before this one came
         made = _system.attempt(location, intent, spec, paging, writable=writable)
         if made is None:
             return None
         attachment, created = made
-        return Handle(attachment, location, created=created)
+        return Handle(attachment, location, paging, created=created)
 
 
 def unlink(location: Location) -> None:
