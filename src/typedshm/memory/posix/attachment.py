@@ -85,6 +85,7 @@ class FileAttachment(Attachment):
         parent's are untouched.
         """
         inherited, self._fd = self._fd, -1
+        self.paging = self.paging.replaced(locked=False)  # a child does not inherit that
         try:
             if self.lock is not None:
                 self.lock.reattach(fd)  # which fails for -1, and then leaves the lock detached
