@@ -6,6 +6,7 @@ order is written down here instead of being that of imports.
 """
 
 import os
+import sys
 from collections.abc import Callable, Iterable
 
 Hook = Callable[[], None]
@@ -60,5 +61,5 @@ def _after_fork_in_child() -> None:
     _call(_in_child, ORDER)
 
 
-if hasattr(os, "register_at_fork"):
+if sys.platform != "win32":
     os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
