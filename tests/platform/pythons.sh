@@ -21,7 +21,7 @@ source "$here/debian.sh"
 
 # what is about files, examples, sizes and tools rather than about the Python that runs it
 apart=(examples fuzz hostile models sanitizers stress memory/test_{paging,permissions}.py
-    platform/test_{kills,targets}.py project/test_{benchmarks,build_backend,import_order,readme}.py
+    platform/test_{kills,targets}.py project/test_{benchmarks,build_backend,definitions,import_order,include_order,readme}.py
     region/test_{scale,state_machine,torn}.py)
 
 all='' fresh='' versions=() arguments=()
