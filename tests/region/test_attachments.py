@@ -49,6 +49,11 @@ def in_thread(function: Any, *args: Any) -> "tuple[threading.Thread, list[Any]]"
     return thread, found
 
 
+descriptors = pytest.mark.skipif(
+    marks.WINDOWS or not os.path.isdir("/proc/self/fd"), reason="no /proc/self/fd to count descriptors in"
+)
+
+
 def open_descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
@@ -56,7 +61,7 @@ def open_descriptors() -> int:
 # ---- what is shared ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="no /proc/self/fd to count descriptors in")
+@descriptors
 def test_a_thousand_handles_are_one_open_file_and_one_participant() -> None:
     before = open_descriptors()
     regions = handles(1000)
@@ -73,7 +78,7 @@ def test_a_thousand_handles_are_one_open_file_and_one_participant() -> None:
     assert typedshm.regions() == []
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="no /proc/self/fd to count descriptors in")
+@descriptors
 def test_read_only_handles_share_one_of_their_own() -> None:
     before = open_descriptors()
     regions = [*handles(3), *(typedshm.attach("region", Record, readonly=True) for _ in range(3))]
@@ -581,7 +586,7 @@ def test_a_close_that_is_interrupted_can_be_done_again(step: str, monkeypatch: A
     assert typedshm.regions() == []
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="no /proc/self/fd to count descriptors in")
+@descriptors
 def test_a_close_that_is_interrupted_while_it_leaves_closes_its_descriptor(monkeypatch: Any) -> None:
     before = open_descriptors()
     region = typedshm.create("region", Record)

@@ -11,7 +11,7 @@ from collections.abc import Hashable
 from typing import Literal
 
 import typedshm._native as _native
-from typedshm.errors import RegionRefused
+from typedshm.errors import RegionNotFound, RegionRefused
 from typedshm.memory.names import Location
 from typedshm.memory.paging import Paging
 from typedshm.memory.protocol import (
@@ -121,6 +121,8 @@ def _open_file(location: Location, intent: Intent, writable: bool) -> tuple[int,
     """Open or create the file. Returns its descriptor, or -1 if it appeared meanwhile; and True if we created it."""
     try:
         return _open_existing(location, writable), False
+    except RegionNotFound:  # its directory is missing
+        raise
     except FileNotFoundError:
         decision = decide(intent, "nothing", persistent=True, alone=True)
         if decision != "make":

@@ -203,6 +203,8 @@ def _attempt_section(
         assert spec is not None
         return _make(location, entry, spec, paging), True
     if decision != "join":
+        if section is not None:
+            section.close()  # the traceback of the error would keep the region alive
         raise refusal(decision, location)
     assert entry is not None
     assert section is not None
