@@ -339,8 +339,7 @@ class Sharing(RuleBasedStateMachine):
         elif region.schema is not schema:
             expected = "LayoutMismatch"
         # who is let in before being sent away has a place for a moment, perhaps a dead holder's
-        let_in = expected == "LayoutMismatch" or (expected == "RegionExists" and marks.WINDOWS)
-        if region is not None and let_in and how != "readonly":
+        if region is not None and expected == "LayoutMismatch" and how != "readonly":
             region.let_in(agent)
         assert agent("open", key, how, schema, slots) == expected
         if expected is None and region is not None:
