@@ -1,7 +1,9 @@
 """One attachment for each process and region: all handles of a process share it, and each handle is its own."""
 
 import contextlib
+import dis
 import gc
+import itertools
 import os
 import sys
 import threading
@@ -601,3 +603,32 @@ def test_a_close_that_is_interrupted_while_it_leaves_closes_its_descriptor(monke
     region.close()
     assert open_descriptors() == before
     assert typedshm.regions() == []
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="no /proc/self/fd to count descriptors in")
+def test_a_descriptor_has_an_owner_behind_every_call() -> None:
+    """That is where a signal's handler may raise: a descriptor that is lost keeps its locks."""
+    create = typedshm.memory.posix.attachment.FileAttachment.__init__.__code__
+    calls = [at for before, at in itertools.pairwise(dis.get_instructions(create)) if before.opname.startswith("CALL")]
+    before = open_descriptors()
+    for call in calls:
+
+        def trace(frame: Any, event: str, _: object, call: Any = call) -> Any:
+            if frame.f_code is not create:
+                return None
+            frame.f_trace_opcodes = True
+            if event == "opcode" and frame.f_lasti == call.offset:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+            return trace
+
+        previous = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                typedshm.create("region", Record)
+        finally:
+            sys.settrace(previous)
+        gc.collect()
+        assert open_descriptors() == before, f"line {call.positions.lineno}"
+        assert typedshm.regions() == []

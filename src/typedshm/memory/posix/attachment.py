@@ -38,8 +38,9 @@ class FileAttachment(Attachment):
         """Take over the descriptor in `held`, and empty that list, so that it has one owner at any moment."""
         (fd,) = held
         super().__init__(location, mapping, paging, fd if writable else None)
-        # last: from here on the descriptor is ours
-        self._fd = held.pop()
+        # last: from here on the descriptor is ours. A signal's handler may raise behind a call, and so not in between
+        self._fd = fd
+        held.clear()
         self.register(key_of(os.fstat(fd), writable))
         _close_in_multiprocessing_children()
 
