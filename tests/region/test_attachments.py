@@ -605,7 +605,7 @@ def test_a_close_that_is_interrupted_while_it_leaves_closes_its_descriptor(monke
     assert typedshm.regions() == []
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="no /proc/self/fd to count descriptors in")
+@descriptors
 def test_a_descriptor_has_an_owner_behind_every_call() -> None:
     """That is where a signal's handler may raise: a descriptor that is lost keeps its locks."""
     create = typedshm.memory.posix.attachment.FileAttachment.__init__.__code__
