@@ -2,10 +2,10 @@
 
 import ast
 import re
-
-import pytest
+from pathlib import Path
 
 from helpers.compilers import PACKAGE
+from helpers.sources import every
 
 # As whole words of a name, that of a module, class, function or C file: `stake_of` and `FileStake` count as well.
 GONE = {
@@ -21,8 +21,8 @@ def words(name: str) -> set[str]:
     return {word.lower() for part in name.split("_") for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", part)}
 
 
-@pytest.mark.parametrize("file", PYTHON, ids=lambda file: str(file.relative_to(PACKAGE)))
-def test_python_definitions(file) -> None:  # type: ignore[no-untyped-def]
+@every(PYTHON)
+def test_python_definitions(file: Path) -> None:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     definitions = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     defined = [node.name for node in ast.walk(tree) if isinstance(node, definitions)]
@@ -30,8 +30,8 @@ def test_python_definitions(file) -> None:  # type: ignore[no-untyped-def]
         assert not words(name) & GONE, f"{name}: {words(name) & GONE}"
 
 
-@pytest.mark.parametrize("file", C, ids=lambda file: str(file.relative_to(PACKAGE)))
-def test_c_definitions(file) -> None:  # type: ignore[no-untyped-def]
+@every(C)
+def test_c_definitions(file: Path) -> None:
     text = re.sub(r"/\*.*?\*/", " ", file.read_text(encoding="utf-8"), flags=re.DOTALL)
     defined = re.findall(r"^\w[\w \t*]*?\b(\w+)\([^;]*?\)\s*\{", text, re.MULTILINE)
     defined += re.findall(r"^\} (\w+);|^struct (\w+) \{", text, re.MULTILINE) and [

@@ -4,12 +4,15 @@ Run with ``-s`` it prints the order of the rooms and of the modules in them.
 """
 
 import ast
+import functools
 import graphlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from helpers.sources import every
 
 PACKAGE = Path(__file__).parents[2] / "src" / "typedshm"
 
@@ -158,7 +161,12 @@ PYTHON = [file for file in source_files() if file.suffix in (".py", ".pyi")]
 NAMES = {module_of(file) for file in PYTHON}
 
 
-def imports(file: Path) -> Iterator[tuple[str, bool, ast.stmt]]:
+@functools.cache
+def imports(file: Path) -> list[tuple[str, bool, ast.stmt]]:
+    return list(_imports(file))
+
+
+def _imports(file: Path) -> Iterator[tuple[str, bool, ast.stmt]]:
     """The modules that a file imports, by full name, and whether inside of a function."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
     inside = {
@@ -185,6 +193,7 @@ def modules_used(file: Path) -> Iterator[tuple[str, bool, ast.stmt]]:
             yield name.removeprefix("typedshm").removeprefix("."), deferred, node
 
 
+@functools.cache
 def graph() -> dict[str, set[str]]:
     """Every module with the modules that it imports, the public names of the package apart."""
     found: dict[str, set[str]] = {}
@@ -244,13 +253,13 @@ def test_the_modules_have_no_cycle() -> None:
     assert list(graphlib.TopologicalSorter(graph()).static_order())
 
 
-@pytest.mark.parametrize("file", PYTHON, ids=label)
+@every(PYTHON)
 def test_no_module_imports_the_package_itself(file: Path) -> None:
     for used, _, node in modules_used(file):
         assert used, f"{label(file)}:{node.lineno}: import the module that defines the name"
 
 
-@pytest.mark.parametrize("file", PYTHON, ids=label)
+@every(PYTHON)
 def test_imports_inside_of_functions_are_the_listed_ones(file: Path) -> None:
     lines = file.read_text(encoding="utf-8").splitlines()
     listed = {used for module, used in DEFERRED if module == module_of(file)}
@@ -269,7 +278,7 @@ def test_pydantic_is_imported_by_heavy_modules_only() -> None:
         )
 
 
-@pytest.mark.parametrize("file", [file for file in PYTHON if file.name == "__init__.py"], ids=label)
+@every([file for file in PYTHON if file.name == "__init__.py"])
 def test_packages_hold_a_docstring_and_public_ones_names(file: Path) -> None:
     first, *rest = ast.parse(file.read_text(encoding="utf-8")).body
     assert isinstance(first, ast.Expr), f"{label(file)}: begins with a docstring"
@@ -283,7 +292,7 @@ def test_packages_hold_a_docstring_and_public_ones_names(file: Path) -> None:
             )
 
 
-@pytest.mark.parametrize("file", source_files(), ids=label)
+@every(source_files())
 def test_files_stay_short(file: Path) -> None:
     assert len(file.read_text(encoding="utf-8").splitlines()) <= LONGER.get(file.name, LINES)
 

@@ -7,9 +7,8 @@ import graphlib
 import re
 from pathlib import Path
 
-import pytest
-
 from helpers.compilers import PACKAGE
+from helpers.sources import every
 
 CORE = PACKAGE / "_native"
 
@@ -86,7 +85,7 @@ def test_every_room_of_the_core_is_on_a_floor() -> None:
     assert {c_room(c_path(file)) for file in C_FILES} | {"typedshm"} == FLOOR.keys()
 
 
-@pytest.mark.parametrize("file", C_FILES, ids=c_path)
+@every(C_FILES)
 def test_includes_lead_downward(file: Path) -> None:
     room = c_room(c_path(file))
     for used in included(file):
@@ -106,13 +105,13 @@ def test_the_files_of_the_core_have_no_cycle() -> None:
     assert order[-1] == "module"
 
 
-@pytest.mark.parametrize("file", sorted(CORE.glob("os/*")), ids=c_path)
+@every(sorted(CORE.glob("os/*")))
 def test_the_system_knows_no_python(file: Path) -> None:
     assert not re.search(r"#include.*\b(Python|native)\.h", file.read_text())
     assert not re.search(r"\bPy[A-Z_]", code_of(file))
 
 
-@pytest.mark.parametrize("file", [file for file in C_FILES if file.suffix == ".c"], ids=c_path)
+@every([file for file in C_FILES if file.suffix == ".c"])
 def test_what_a_file_exports_has_its_name_and_is_in_its_header(file: Path) -> None:
     nouns = {noun_of(file), *(["os"] if file.parent.name == "os" else [])}
     headers = [header for header in file.parent.glob("*.h") if noun_of(header) in nouns]
@@ -122,14 +121,14 @@ def test_what_a_file_exports_has_its_name_and_is_in_its_header(file: Path) -> No
         assert re.search(rf"\b{name}\b", declared), f"{c_path(file)}: {name} is not declared in its header"
 
 
-@pytest.mark.parametrize("file", C_FILES, ids=c_path)
+@every(C_FILES)
 def test_the_prefix_of_the_protocol_is_left_to_it(file: Path) -> None:
     protocol = set(re.findall(r"\w+", (PACKAGE / "include" / "typedshm.h").read_text()))
     own = {word for word in re.findall(r"\b(?:tshm|TSHM)_\w+", file.read_text()) if not word.endswith("_")}
     assert own <= protocol, f"{c_path(file)}: {own - protocol}"
 
 
-@pytest.mark.parametrize("file", C_FILES, ids=c_path)
+@every(C_FILES)
 def test_camel_case_is_for_objects_of_python(file: Path) -> None:
     structures = re.findall(r"\bstruct (\w*) ?\{([^{}]*)\}\s*(\w*)", code_of(file))
     for tag, members, name in structures:
