@@ -1,7 +1,5 @@
 """Functions that open regions: create, attach, open, share; and unpickling a handle."""
 
-import contextlib
-from collections.abc import Generator
 from typing import Any, TypeVar, overload
 
 import numpy as np
@@ -33,23 +31,19 @@ def _spec(schema: Schema[Any], slots: int) -> RegionSpec:
 # ---- from a handle of the memory to a region -----------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def _closed_on_error(handle: Handle) -> Generator[None, None, None]:
-    try:
-        yield
-    except BaseException:
-        handle.close()
-        raise
-
-
 def _region(handle: Handle, schema: Schema[Any], refusal: str | None = None) -> Region[Any]:
     """Return the region, whose payload fits the schema; `refusal` is why it cannot be written, if it cannot."""
     try:
         return Region(handle, schema, refusal)
     except ValueError as error:  # the core checks the header again, for each handle
-        if loss := handle.attachment.loss:
+        loss = handle.attachment.loss
+        handle.close()
+        if loss:
             raise RegionLost(f"{handle.location} {loss}") from None
         raise RegionCorrupt(f"{handle.location}: its header is not to be trusted: {error}") from None
+    except BaseException:
+        handle.close()
+        raise
 
 
 def _own_schema(handle: Handle) -> Schema[Any]:
@@ -66,19 +60,27 @@ def _own_schema(handle: Handle) -> Schema[Any]:
 
 def _join(handle: Handle, schema: Schema[Any] | None) -> Region[Any]:
     """Return a region that another process may have created, with another layout."""
+    try:
+        return _region(handle, *_agreed(handle, schema))
+    except BaseException:
+        handle.close()
+        raise
+
+
+def _agreed(handle: Handle, schema: Schema[Any] | None) -> tuple[Schema[Any], str | None]:
+    """Return the schema of the values, and why they cannot be written with it, if they cannot."""
     header = handle.attachment.header
-    with _closed_on_error(handle):
-        if schema is None:
-            return _region(handle, _own_schema(handle))
-        if schema.layout.id == header["layout_id"]:
-            if schema.layout.size != header["payload_size"]:
-                raise RegionCorrupt(f"{handle.location}: its payload size does not match its layout")
-            return _region(handle, schema)
-        own = _own_schema(handle).layout
-        difference = schema.layout.diff(own)
-        if not schema.layout.prefix_of(own):
-            raise LayoutMismatch(f"{handle.location} has another layout (expected | found):\n{difference}")
-        return _region(handle, schema, refusal=difference)
+    if schema is None:
+        return _own_schema(handle), None
+    if schema.layout.id == header["layout_id"]:
+        if schema.layout.size != header["payload_size"]:
+            raise RegionCorrupt(f"{handle.location}: its payload size does not match its layout")
+        return schema, None
+    own = _own_schema(handle).layout
+    difference = schema.layout.diff(own)
+    if not schema.layout.prefix_of(own):
+        raise LayoutMismatch(f"{handle.location} has another layout (expected | found):\n{difference}")
+    return schema, difference
 
 
 # ---- the public functions ------------------------------------------------------------------------------------------
@@ -138,9 +140,7 @@ def create(
     """
     resolved = schema_of(schema)
     paging = Paging(prefault, lock_memory, huge_pages)
-    handle = lifecycle.create(locate(name, scope, mode), _spec(resolved, slots), paging)
-    with _closed_on_error(handle):
-        return _region(handle, resolved)
+    return _region(lifecycle.create(locate(name, scope, mode), _spec(resolved, slots), paging), resolved)
 
 
 @overload
