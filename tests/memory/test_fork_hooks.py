@@ -60,8 +60,8 @@ def test_hooks_are_called_in_the_written_order_and_before_the_fork_in_reverse() 
 def test_a_name_without_hooks_is_passed_over() -> None:
     calls: Calls = []
     add_noting_hooks("waitsets", calls)
-    fork._before_fork()
-    fork._after_fork_in_parent()
+    fork.before_fork()
+    fork.after_fork_in_parent()
     assert calls == [("before", "waitsets"), ("in parent", "waitsets")]
 
 
@@ -86,9 +86,9 @@ def test_an_exception_of_one_hook_does_not_keep_the_others_from_running(
         else:
             add_noting_hooks(name, calls)
     for function, moment, order in (
-        (fork._before_fork, "before", ORDER[::-1]),
-        (fork._after_fork_in_parent, "in parent", ORDER),
-        (fork._after_fork_in_child, "in child", ORDER),
+        (fork.before_fork, "before", ORDER[::-1]),
+        (fork.after_fork_in_parent, "in parent", ORDER),
+        (fork.after_fork_in_child, "in child", ORDER),
     ):
         calls.clear()
         with pytest.raises(error, match=failing):
@@ -107,9 +107,9 @@ def test_of_several_exceptions_the_first_is_raised() -> None:
     for name in ORDER:
         fork.add_hooks(name, before=failing(name), in_parent=failing(name))
     with pytest.raises(ValueError, match=ORDER[-1]):
-        fork._before_fork()
+        fork.before_fork()
     with pytest.raises(ValueError, match=ORDER[0]):
-        fork._after_fork_in_parent()
+        fork.after_fork_in_parent()
 
 
 @pytest.mark.usefixtures("no_hooks")
@@ -119,7 +119,7 @@ def test_a_name_that_is_unknown_or_has_hooks_already_is_refused() -> None:
     for name in ("slots", "pins", ""):
         with pytest.raises(ValueError, match=rf"fork hooks '{name}': expected a name of .*attachments"):
             fork.add_hooks(name, before=lambda: calls.append(("before", "the second")))
-    fork._before_fork()
+    fork.before_fork()
     assert calls == [("before", "slots")]
 
 

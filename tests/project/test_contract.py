@@ -77,3 +77,14 @@ def test_no_number_stands_for_a_failure_in_python() -> None:
     for file in Path(PACKAGE).rglob("*.py"):
         text = file.read_text(encoding="utf-8")
         assert not re.search(r"\bstatus [!=]= \d", text), f"{file.name}: use the names that the core exports"
+
+
+def test_private_access_is_ignored_in_three_places() -> None:
+    files = [file for suffix in ("py", "pyi") for file in PACKAGE.rglob(f"*.{suffix}")]
+    found = [
+        file.name
+        for file in files
+        for line in file.read_text(encoding="utf-8").splitlines()
+        if "reportPrivateUsage" in line
+    ]
+    assert sorted(found) == ["public_names.py", "struct.py", "struct.py"]

@@ -49,17 +49,20 @@ def _call(hooks: dict[str, Hook], names: Iterable[str]) -> None:
         raise raised
 
 
-def _before_fork() -> None:
+def before_fork() -> None:
+    """Run what is due before a fork."""
     _call(_before, reversed(ORDER))
 
 
-def _after_fork_in_parent() -> None:
+def after_fork_in_parent() -> None:
+    """Run what is due after it, in the parent."""
     _call(_in_parent, ORDER)
 
 
-def _after_fork_in_child() -> None:
+def after_fork_in_child() -> None:
+    """Run what is due after it, in the child."""
     _call(_in_child, ORDER)
 
 
 if sys.platform != "win32":
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
+    os.register_at_fork(before=before_fork, after_in_parent=after_fork_in_parent, after_in_child=after_fork_in_child)

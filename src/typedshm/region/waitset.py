@@ -17,7 +17,8 @@ from typedshm.memory import fork
 LINGER = 1.0
 """Seconds that a thread stays when nobody waits; also how often it asks of every region whether it is still there."""
 
-_waitsets: list[_native.Waitset] = []
+waitsets: list[_native.Waitset] = []
+"""Those of this process; none that it inherited by a fork."""
 _of_the_parent: list[_native.Waitset] = []
 """What a child of a fork inherits and never uses; let go of, it would end tasks that are not the child's to end."""
 
@@ -39,13 +40,13 @@ def join(ring: _native.Ring[Any], number: int, wake: Callable[[], object]) -> _n
     Waitset or None
         Where to ``remove(ring, wake)``; None if there is something to look at already.
     """
-    for waitset in _waitsets:
+    for waitset in waitsets:
         state = waitset.add(ring, number, wake)
         if state != _native.WAITSET_FULL:
             break
     else:
         waitset = _native.Waitset()
-        _waitsets.append(waitset)
+        waitsets.append(waitset)
         state = waitset.add(ring, number, wake)
     if state != _native.WAITSET_ADDED:
         return None
@@ -62,7 +63,7 @@ def forget(ring: _native.Ring[Any]) -> None:
     """Wake everybody who waits for a region, which is closed, and let go of its memory."""
     if sys.is_finalizing():
         return  # the threads have ended where they were
-    for waitset in _waitsets:
+    for waitset in waitsets:
         waitset.forget(ring)
 
 
@@ -82,8 +83,8 @@ def _look(waitset: _native.Waitset, ring: _native.Ring[Any]) -> None:
 
 
 def _after_fork() -> None:
-    _of_the_parent.extend(_waitsets)
-    _waitsets.clear()
+    _of_the_parent.extend(waitsets)
+    waitsets.clear()
 
 
 fork.add_hooks("waitsets", in_child=_after_fork)

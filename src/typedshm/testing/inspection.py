@@ -26,7 +26,7 @@ def attachment_of(region: Region[Any]) -> Attachment:
 
 def waitsets() -> list[_native.Waitset]:
     """Return the sets of regions that coroutines of this process wait for; none that it inherited by a fork."""
-    return list(waitset._waitsets)  # pyright: ignore[reportPrivateUsage]
+    return list(waitset.waitsets)
 
 
 def attach_apart(*arguments: Any, **options: Any) -> Region[Any]:
@@ -41,8 +41,8 @@ def attach_apart(*arguments: Any, **options: Any) -> Region[Any]:
 @contextlib.contextmanager
 def as_around_a_fork() -> Generator[None, None, None]:
     """Do what a fork has its parent do before and after, so that a test can act in between; there is no child."""
-    fork._before_fork()  # pyright: ignore[reportPrivateUsage]
+    fork.before_fork()
     try:
         yield
     finally:
-        fork._after_fork_in_parent()  # pyright: ignore[reportPrivateUsage]
+        fork.after_fork_in_parent()
