@@ -84,6 +84,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "windows",
         "names",
         "paging",
+        "processes",
         "protocol",
         "retry",
         "windows.security",

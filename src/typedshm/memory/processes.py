@@ -1,0 +1,89 @@
+"""Processes, as error messages name them: by number and command line."""
+
+import os
+import sys
+from collections.abc import Iterable
+
+_LONGEST = 60
+_MOST = 4
+
+if sys.platform == "win32":
+    import ctypes
+
+    def _arguments(pid: int) -> list[str]:
+        """Return the program of a process: of its command line, Windows tells no more without risk."""
+        limited_information = 0x1000
+        kernel = ctypes.WinDLL("kernel32", use_last_error=True)
+        kernel.OpenProcess.restype = ctypes.c_void_p
+        process = kernel.OpenProcess(limited_information, False, pid)
+        if not process:
+            return []
+        try:
+            size = ctypes.c_ulong(1024)
+            path = ctypes.create_unicode_buffer(size.value)
+            found = kernel.QueryFullProcessImageNameW(ctypes.c_void_p(process), 0, path, ctypes.byref(size))
+            return [path.value] if found else []
+        finally:
+            kernel.CloseHandle(ctypes.c_void_p(process))
+
+    def _maps(pid: int, inode: int) -> bool:
+        return True
+
+else:
+
+    def _arguments(pid: int) -> list[str]:
+        """Return the arguments that a process was started with; none where the system does not tell."""
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                words = file.read(4096)
+        except OSError:
+            return []
+        return words.decode(errors="replace").rstrip("\0").split("\0") if words else []
+
+    def _maps(pid: int, inode: int) -> bool:
+        """Return False if a process surely has not mapped the file: the number is one of another pid namespace."""
+        wanted = str(inode).encode()
+        try:
+            with open(f"/proc/{pid}/maps", "rb") as file:
+                return any(wanted in line.split(None, 5)[4:5] for line in file)
+        except OSError:  # another user's
+            return True
+
+
+def command_of(pid: int) -> str:
+    """Return the command line of a process, shortened to fit into a message; empty where it cannot be read."""
+    arguments = _arguments(pid)
+    if not arguments:
+        return ""
+    program = arguments[0].replace("\\", "/").rpartition("/")[2] if os.name == "nt" else os.path.basename(arguments[0])
+    words = " ".join(" ".join([program, *arguments[1:]]).split())
+    text = "".join(letter if letter.isprintable() else "?" for letter in words)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def describe_process(pid: int, *, inode: int | None = None, this: bool | None = None) -> str:
+    """Say which process it is: ``process 4711 (python camera.py)``, or ``this process``.
+
+    Parameters
+    ----------
+    pid
+        The number that the process has written down. In another pid namespace (of a container) it means another.
+    inode
+        Of the file by which the number was found: a process that does not map it is another of the same number, whose
+        command line is not shown.
+    this
+        Whether it is this process, if that is known better than by number.
+    """
+    if pid == os.getpid() if this is None else this:
+        return "this process"
+    command = command_of(pid) if pid != os.getpid() and (inode is None or _maps(pid, inode)) else ""
+    return f"process {pid} ({command})" if command else f"process {pid}"
+
+
+def describe_processes(pids: Iterable[int], *, inode: int | None = None) -> str:
+    """Say which processes they are, as far as they fit into a message: ``this process, process 4711 and 2 more``."""
+    known = sorted(set(pids), key=lambda pid: (pid != os.getpid(), pid))
+    names = [describe_process(pid, inode=inode) for pid in known[:_MOST]]
+    if len(known) > _MOST:
+        return f"{', '.join(names)} and {len(known) - _MOST} more"
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
