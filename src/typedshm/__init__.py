@@ -24,7 +24,7 @@ Regions: opening and listing them
 ---------------------------------
 create              make a new region
 attach              open an existing region; can wait for it to appear
-open                attach to a region, or create it if it does not exist
+open                attach to a region, or create it if it does not exist; not part of ``from typedshm import *``
 share               create a region for an array and write the array to it
 unlink              remove a region's name
 regions             list the living regions
@@ -160,7 +160,8 @@ from typedshm.schema import resolve
 from typedshm.schema.arrays import ArraySchema, array
 from typedshm.schema.resolve import to_struct
 from typedshm.sharing.catalog import RegionEntry, regions
-from typedshm.sharing.opening import attach, create, open, share, unlink
+from typedshm.sharing.opening import attach, create, share, unlink
+from typedshm.sharing.opening import open as open  # public, but not in __all__: a star import keeps the built-in one
 from typedshm.struct import struct
 from typedshm.struct.functions import asdict, replace
 from typedshm.struct.loading import load
@@ -231,7 +232,6 @@ __all__ = [
     "i64",
     "i8",
     "load",
-    "open",
     "regions",
     "replace",
     "share",
@@ -244,4 +244,4 @@ __all__ = [
     "version_of",
 ]
 
-shorten_help(__name__)
+shorten_help(__name__, "open")

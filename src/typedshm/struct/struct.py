@@ -20,6 +20,7 @@ import typedshm._native as _native
 from typedshm import hooks
 from typedshm.errors import Closed, ReadOnly, SchemaError
 from typedshm.frozen import Frozen, frozen
+from typedshm.html_table import html_table
 from typedshm.layout.annotations import own_annotations, own_doc, resolve
 from typedshm.layout.declaration import Declaration, is_class_variable, parse
 from typedshm.layout.kinds import KINDS, ByteOrder
@@ -205,7 +206,14 @@ class Struct(_Structure, metaclass=StructMeta):  # pyright: ignore[reportGeneral
     def __repr__(self) -> str:
         """Return ``Name(field=value, …)``; large arrays are shortened."""
         shown = (f"{field.name}={conversion.shown(self, field.name)}" for field in plan_of(self).layout.fields)
-        return f"{plan_of(self).plain.__qualname__.rpartition('<locals>.')[2]}({', '.join(shown)})"
+        return f"{_title(self)}({', '.join(shown)})"
+
+    def _repr_html_(self) -> str:
+        """Return a table of the fields, for notebooks."""
+        rows = [(field.name, conversion.shown(self, field.name), field.unit) for field in plan_of(self).layout.fields]
+        units = any(unit for *_, unit in rows)
+        heads = ("field", "value", "unit") if units else ("field", "value")
+        return html_table(_title(self), [row[: len(heads)] for row in rows], heads)
 
     def __eq__(self, other: object) -> bool:
         """Compare field by field, never padding; an instance of another class is never equal."""
@@ -238,6 +246,10 @@ class Struct(_Structure, metaclass=StructMeta):  # pyright: ignore[reportGeneral
         """Pickle the bytes and the class: by reference or, if made from a layout, by that layout."""
         plan = plan_of(self)
         return restore, (plan.layout if plan.described else plan.plain, bytes(self), version_of(self))
+
+
+def _title(struct: Struct) -> str:
+    return plan_of(struct).plain.__qualname__.rpartition("<locals>.")[2]
 
 
 def replaced(struct: S, changes: Mapping[str, Any]) -> S:
