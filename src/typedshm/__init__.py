@@ -39,6 +39,7 @@ Struct              the base class: annotate its fields, construct by keyword
 asdict              the fields of a struct as a dict
 replace             a copy of a struct with some fields changed
 version_of          the number of the version that a value was read from
+time_of             when that version was published
 load                make a Struct class from a layout document
 to_struct           convert a pydantic model or dataclass instance to its Struct
 array               describe bare arrays as the values of a region
@@ -93,7 +94,9 @@ RegionLost          the region's memory was removed or replaced [ConnectionError
 RegionNotFound      no region of that name exists [FileNotFoundError]
 RegionRefused       permission denied, by the system or because the memory is not trusted [PermissionError]
 SchemaError         a class or dtype has no layout [TypeError]
+Stale               the newest version is older than max_age [TimeoutError]
 Timeout             a blocking verb timed out [TimeoutError]
+UnknownVersion      a version that the region has never had [ValueError]
 TornWrite           a writer died while writing to a region with slots=1 [ConnectionError]
 
 ``help(typedshm.Region)`` tells all about one name.
@@ -120,9 +123,11 @@ from typedshm.errors import (
     RegionNotFound,
     RegionRefused,
     SchemaError,
+    Stale,
     Timeout,
     TornWrite,
     TypedshmError,
+    UnknownVersion,
 )
 from typedshm.export.include import get_include
 from typedshm.foreign.section import RawSection
@@ -155,7 +160,8 @@ from typedshm.layout.markers import (
 from typedshm.mutex import NamedMutex
 from typedshm.public_names import shorten_help
 from typedshm.region.following import Follower
-from typedshm.region.region import Region, RegionInfo
+from typedshm.region.info import RegionInfo
+from typedshm.region.region import Region
 from typedshm.schema import resolve
 from typedshm.schema.arrays import ArraySchema, array
 from typedshm.schema.resolve import to_struct
@@ -163,7 +169,7 @@ from typedshm.sharing.catalog import RegionEntry, regions
 from typedshm.sharing.opening import attach, create, share, unlink
 from typedshm.sharing.opening import open as open  # public, but not in __all__: a star import keeps the built-in one
 from typedshm.struct import struct
-from typedshm.struct.functions import asdict, replace
+from typedshm.struct.functions import asdict, replace, time_of
 from typedshm.struct.loading import load
 from typedshm.struct.struct import Struct, version_of
 
@@ -208,12 +214,14 @@ __all__ = [
     "Scalar",
     "SchemaError",
     "Shape",
+    "Stale",
     "Struct",
     "Timeout",
     "Timestamp",
     "TornWrite",
     "TypedshmError",
     "Unit",
+    "UnknownVersion",
     "Utf16",
     "Utf32",
     "Utf8",
@@ -235,6 +243,7 @@ __all__ = [
     "regions",
     "replace",
     "share",
+    "time_of",
     "to_struct",
     "u16",
     "u32",

@@ -27,6 +27,18 @@ class Viewed:
     """Mixin, placed before a Struct among the bases: it is read-only, and depends on the Pin in ``_state``."""
 
 @final
+class Origin:
+    """Which version a snapshot is a copy of, and when that was published."""
+
+    def __init__(self, version: int, time: int, /) -> None: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def time(self) -> int: ...  # In ns since 1970
+
+def origin_of(value: object, /) -> Origin | None: ...  # Of a Struct that was read or borrowed
+
+@final
 class Pin:
     """One version, which stays as it is."""
 
@@ -291,11 +303,16 @@ class Ring(Generic[_T]):
         refuses: bool,
         debug: bool,
     ) -> None: ...
-    def read(self) -> _T:
+    def read(self, *, max_age: float | None = None) -> _T:
         """Return the newest complete version, as a private copy.
 
         It never waits for writers if the region has two slots or more. ``version_of(value)`` tells the version's
-        number.
+        number, ``time_of(value)`` when it was published.
+
+        Parameters
+        ----------
+        max_age
+            Seconds since it was published, at most; None, the default, takes any version.
 
         Returns
         -------
@@ -306,6 +323,8 @@ class Ring(Generic[_T]):
         ------
         Empty
             Nothing has been written to the region yet.
+        Stale
+            The newest version is older than `max_age`.
         Overrun
             Writers overtook every attempt to copy for a second, and this handle is read-only, so it cannot lock
             them out.
@@ -317,7 +336,7 @@ class Ring(Generic[_T]):
         RegionLost
             The region's memory was lost: its file was truncated or overwritten, or the disk failed.
         """
-    def read_into(self, value: _T, /) -> None:
+    def read_into(self, value: _T, /, *, max_age: float | None = None) -> None:
         """Copy the newest complete version into an existing Struct or array.
 
         It is :meth:`read` without an allocation. If it fails, the content of `value` is undefined.
@@ -326,12 +345,14 @@ class Ring(Generic[_T]):
         ----------
         value
             A Struct of the region's layout, or a writable C-contiguous array of its dtype and shape.
+        max_age
+            As for :meth:`read`.
 
         Raises
         ------
         FieldTypeError, FieldValueError
             `value` has another type, dtype or shape.
-        Empty, Overrun, TornWrite, Closed, RegionLost
+        Empty, Stale, Overrun, TornWrite, Closed, RegionLost
             As for :meth:`read`.
         """
     def write(self, value: _T, *, timeout: float | None = ...) -> None:
@@ -401,7 +422,7 @@ class Ring(Generic[_T]):
         Timeout, LayoutMismatch, RegionRefused, MisuseError, Closed, RegionLost
             As for :meth:`write`, when the block is entered.
         """
-    def borrow(self) -> Borrow[_T]:
+    def borrow(self, *, max_age: float | None = None) -> Borrow[_T]:
         """Return a read-only view of the newest version in its slot: ``with region.borrow() as t: show(t.image)``.
 
         Nothing is copied. `t` is read-only, by its type and by its pages, and cannot change: writers skip its
@@ -412,9 +433,14 @@ class Ring(Generic[_T]):
         a read-only handle, the block gets a read-only copy; ``info().copies`` counts those. A loop whose variable
         still holds the last array when it borrows the next pins two versions, which takes four slots.
 
+        Parameters
+        ----------
+        max_age
+            As for :meth:`read`.
+
         Raises
         ------
-        Empty, Overrun, TornWrite, Closed, RegionLost
+        Empty, Stale, Overrun, TornWrite, Closed, RegionLost
             As for :meth:`read`, when the block is entered.
         """
     def wait(self, after: int | None = None, timeout: float | None = ...) -> _T:
@@ -451,8 +477,11 @@ class Ring(Generic[_T]):
         """True once the handle was closed."""
     # see typedshm.contract.CoreRegion for what a subclass has
 
-def read_after(ring: Ring[_T], after: int | None, /) -> tuple[int, _T]:
-    """(version, value) of the oldest version above a number; None: of the newest."""
+def read_after(ring: Ring[_T], after: int | None, /) -> tuple[int, _T, BaseException | None]:
+    """(version, value, error) of the oldest version above a number; None: of the newest.
+
+    An error comes instead of a value that cannot be decoded.
+    """
 
 def borrow_after(ring: Ring[_T], after: int | None, /) -> Borrow[_T]:
     """A block on the oldest version above a number; None: on the newest."""
@@ -464,6 +493,7 @@ def newer(ring: Ring[Any], after: int, slept: bool, /) -> int | None:
     """None if there is a version above `after`; otherwise the number to give to Waitset.add()."""
 
 def newest(ring: Ring[Any], /) -> tuple[int, int]: ...  # (version, when it was published in ns since 1970)
+def oldest(ring: Ring[Any], after: int, /) -> int: ...  # The oldest version above `after` still in a slot; 0: none
 def pinned(ring: Ring[Any], /) -> tuple[int, int]:
     """(How many slots are pinned, copies that borrow() of this handle made instead)."""
 

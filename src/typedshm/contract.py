@@ -60,6 +60,14 @@ class CoreRegion(Protocol):
         """Raise the error of a failure."""
         ...
 
+    def _undecodable(self, error: Exception, version: int, /) -> Exception:
+        """Return the error to raise for a version of which the schema cannot make a value."""
+        ...
+
+    def _refuse_stale(self, version: int, age: int, max_age: int, /) -> NoReturn:
+        """Raise the error of a version that is too old; ages are in ns."""
+        ...
+
     def _look(self) -> None:
         """Ask the system whether the region is still there; raises if it is not."""
         ...

@@ -99,6 +99,14 @@ class Timeout(TypedshmError, TimeoutError):
     """A blocking verb timed out."""
 
 
+class Stale(TypedshmError, TimeoutError):
+    """The newest version is older than the ``max_age`` that was asked for."""
+
+
+class UnknownVersion(TypedshmError, ValueError):
+    """A version that the region has never had, as after it was made anew: its numbers begin at 1 again."""
+
+
 __all__ = [
     "Closed",
     "DocumentError",
@@ -119,7 +127,9 @@ __all__ = [
     "RegionNotFound",
     "RegionRefused",
     "SchemaError",
+    "Stale",
     "Timeout",
     "TornWrite",
     "TypedshmError",
+    "UnknownVersion",
 ]

@@ -37,6 +37,7 @@ ROOMS: dict[str, set[str]] = {
         "errors",
         "frozen",
         "hooks",
+        "html_table",
         "_native",
         "contract",
         "layout",
@@ -105,6 +106,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "asynchronous",
         "following",
         "error_table",
+        "info",
         "region",
     ),
     "sharing": (

@@ -65,7 +65,7 @@ def test_where_it_starts(region):
     assert (next(follower), follower.dropped) == (record(oldest), oldest - 1)
     follower = region.follow(start=2)
     assert (next(follower), follower.dropped) == (record(8), 6)
-    for start in (0, -1, "now", 1.5, None):
+    for start in (0, 10, "now", 1.5, None):
         with pytest.raises((ValueError, TypeError), match="start"):
             region.follow(start=start)
 
@@ -78,11 +78,11 @@ def test_what_is_missed_after_the_oldest_counts(region):
     assert (next(follower), follower.dropped) == (record(4), 2)
 
 
-@pytest.mark.parametrize("start", [0, -1, 2**64, "first", 1.0])
+@pytest.mark.parametrize("start", [0, "first", 1.0])
 def test_what_is_no_version_is_refused_as_a_start(start):
     with (
         typedshm.create("record", Record) as region,
-        pytest.raises(ValueError, match="'newest', 'oldest' or a version of at least 1"),
+        pytest.raises(ValueError, match="'newest', 'oldest', 'next', a version of at least 1"),
     ):
         region.follow(start=start)
 

@@ -746,7 +746,7 @@ def test_replace_changes_a_copy() -> None:
 def test_versions_stay_with_copies_and_pickles() -> None:
     value = Telemetry(tick=1)
     assert version_of(value) is None
-    value._state = 7  # as the core does when it reads
+    value._state = _native.Origin(7, 8)  # as the core does when it reads
     for duplicate in (copy.copy(value), copy.deepcopy(value), pickle.loads(pickle.dumps(value))):
         assert duplicate == value
         assert version_of(duplicate) == 7
@@ -868,7 +868,7 @@ def test_views_without_a_lease_show_nothing() -> None:
     bare, view, other = Bare(), leased(Telemetry).zero(), leased(Telemetry).zero()
     for name in Bare.__slots__:
         setattr(bare, name, _native.Lease("ended"))
-    other._state = 5
+    other._state = _native.Origin(5, 6)
     for item in (bare, view, other):
         for use in (memoryview, Buffer.of):
             with pytest.raises(BufferError, match="without a lease"):

@@ -19,6 +19,7 @@
 #include "ring/view.h"
 #include "struct/field.h"
 #include "struct/lease.h"
+#include "struct/origin.h"
 #include "struct/struct.h"
 #include "wait/waitset.h"
 #ifdef _WIN32
@@ -29,14 +30,14 @@
 #endif
 
 static int (*const parts[])(PyObject *module) = {
-    struct_register,       lease_register,      field_register,     codecs_register,       mapping_register,
-    header_register,       byte_locks_register, files_register,
+    struct_register,       lease_register,   origin_register,     field_register,        codecs_register,
+    mapping_register,      header_register,  byte_locks_register, files_register,
 #ifdef _WIN32
-    security_register,     section_register,    directory_register, kernel_mutex_register,
+    security_register,     section_register, directory_register,  kernel_mutex_register,
 #endif
-    writers_lock_register, mutex_register,      guard_register,     task_register,         position_register,
-    slots_register,        ring_register,       ring_type_register, internal_register,     block_register,
-    pin_register,          borrow_register,     view_register,      waitset_register,
+    writers_lock_register, mutex_register,   guard_register,      task_register,         position_register,
+    slots_register,        ring_register,    ring_type_register,  internal_register,     block_register,
+    pin_register,          borrow_register,  view_register,       waitset_register,
 };
 
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT,

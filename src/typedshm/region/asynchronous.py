@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 import typedshm._native as _native
 from typedshm import current_task
-from typedshm.errors import Closed, MisuseError
+from typedshm.errors import Closed, MisuseError, TornWrite
 from typedshm.region.waitset import join
 
 T = TypeVar("T")
@@ -143,8 +143,8 @@ async def _await_in(loop: _Loop, ring: _native.Ring[Any], after: int, timeout: f
 class AwaitedRing(_native.Ring[T], Generic[T]):
     """The verbs of a region for coroutines. It is its own asynchronous iterator."""
 
-    _got: "WeakKeyDictionary[Any, int] | None" = None
-    """The newest version that each task has received."""
+    _got: "WeakKeyDictionary[Any, list[int]] | None" = None
+    """The newest version that each task has received, in a list of one."""
 
     async def next(self, *, after: int | None = None, timeout: float | EllipsisType | None = ...) -> T:
         """Wait in a coroutine until there is a newer version, and return the newest.
@@ -181,10 +181,21 @@ class AwaitedRing(_native.Ring[T], Generic[T]):
         got = self._got
         if got is None:
             got = self.__dict__.setdefault("_got", WeakKeyDictionary())
-        since = got.get(loop.task, 0) if after is None else after
+        newest = got.setdefault(loop.task, [0])
+        since = newest[0] if after is None else after
         await _await_in(loop, self, since, self.timeout if isinstance(timeout, EllipsisType) else timeout)
-        got[loop.task], value = _native.read_after(self, None)
-        return value
+        try:
+            version, value, error = _native.read_after(self, None)
+        except TornWrite:
+            newest[0] = self.version
+            raise
+        newest[0] = version  # no call behind it, at which a signal's handler could raise and lose the value
+        if error is None:
+            return value
+        try:
+            raise error
+        finally:
+            del error  # its traceback has this frame
 
     def __aiter__(self) -> Self:
         """Iterate over versions as they are published, the newest each time, until the handle is closed."""

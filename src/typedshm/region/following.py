@@ -1,17 +1,18 @@
 """Following a region: its versions one after the other, with an exact count of the missed ones."""
 
+import operator
 from collections.abc import AsyncIterator, Iterator
 from types import EllipsisType
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, NoReturn, TypeVar
 
 import typedshm._native as _native
-from typedshm.errors import Closed
+from typedshm.errors import Closed, TornWrite, quoted
 from typedshm.region.asynchronous import AwaitedRing, await_newer
 
 T = TypeVar("T")
 
-Start = Literal["newest", "oldest"] | int
-"""The first version: the newest, the oldest that is still in a slot, or a number."""
+Start = Literal["newest", "oldest", "next"] | int
+"""The first version: the newest, the oldest still in a slot, the next to be published, a number, or one below zero."""
 
 
 class Follower(Generic[T]):
@@ -24,24 +25,16 @@ class Follower(Generic[T]):
     version
         The number of the last version yielded; before the first, the number to exceed.
     dropped
-        How many versions between those yielded were missed.
+        How many versions were missed: they were in no slot any more.
+    failed
+        How many versions raised an error, since they could not be decoded. The step after one goes on behind it.
     """
 
     def __init__(
-        self, region: "Followable[T]", *, every: bool, start: Start, borrow: bool, timeout: float | None
+        self, region: "Followable[T]", *, after: int, every: bool, borrow: bool, timeout: float | None
     ) -> None:
-        if start == "newest":
-            self.version = max(region.version - 1, 0)
-        elif start == "oldest":
-            self.version = 0
-        elif isinstance(start, int) and 1 <= start < 2**64:  # pyright: ignore[reportUnnecessaryIsInstance]
-            self.version = start - 1
-        else:
-            raise ValueError(
-                f"follow: expected 'newest', 'oldest' or a version of at least 1 as start, found {start!r}"
-            )
-        self.dropped = 0
-        self._counts = start != "oldest"  # versions before the oldest were not missed by this follower
+        self.version = after
+        self.dropped = self.failed = 0
         self._region = region
         self._every = every
         self._borrow = borrow
@@ -90,23 +83,44 @@ class Follower(Generic[T]):
     def _take(self) -> T:
         """Return the next version, which has been published, and count the missed ones."""
         after = self.version if self._every else None
-        if self._borrow:
-            block = _native.borrow_after(self._region, after)
-            value = block.__enter__()
-            self._block, version = block, block.version
-        else:
-            version, value = _native.read_after(self._region, after)
-        if self._counts:
-            dropped = version - self.version - 1
-            self.dropped += dropped
-            self._region.dropped += dropped
-        self.version, self._counts = version, True
-        return value
+        error: BaseException | None = None
+        try:
+            if self._borrow:
+                block = _native.borrow_after(self._region, after)
+                value = block.__enter__()
+                self._block, version = block, block.version
+            else:
+                version, value, error = _native.read_after(self._region, after)
+        except TornWrite:
+            torn = self._region.version
+            self._advance(torn, torn - self.version)
+            raise
+        self._advance(version, version - self.version - 1)
+        if error is None:
+            return value
+        self.failed += 1
+        try:
+            raise error
+        finally:
+            del error  # its traceback has this frame
+
+    def _advance(self, version: int, missed: int) -> None:
+        # Between stores no signal's handler runs, which could raise; nor from here to the end of a step that returns.
+        self.dropped += missed
+        self._region.dropped += missed
+        self.version = version
 
     def _end_block(self) -> None:
         block, self._block = self._block, None
         if block is not None:
             block.__exit__(None, None, None)
+
+
+def _no_start(start: object) -> ValueError:
+    return ValueError(
+        "follow: expected 'newest', 'oldest', 'next', a version of at least 1, or a negative number of versions before "
+        f"the newest as start, found {quoted(start)}"
+    )
 
 
 class Followable(AwaitedRing[T], Generic[T]):
@@ -120,6 +134,38 @@ class Followable(AwaitedRing[T], Generic[T]):
 
     dropped = 0
     """How many versions were missed by all followers of this handle."""
+
+    def _position_before(self, start: object) -> int:
+        """Return the version before the first that a follower is to yield."""
+        newest = self.version
+        match start:
+            case "next":
+                return newest
+            case "newest":
+                return max(newest - 1, 0)
+            case "oldest":
+                first = 1
+            case bool() | str():
+                raise _no_start(start)
+            case _:
+                try:
+                    first = operator.index(start)  # type: ignore[arg-type]
+                except TypeError:
+                    raise _no_start(start) from None
+                if not first:
+                    raise _no_start(start)
+                if first > newest + 1:
+                    self._refuse_start(first)
+                if first > 0:
+                    return first - 1
+                first = max(newest + first, 1)
+        # those that are gone already are not missed by this follower
+        oldest = _native.oldest(self, first - 1)
+        return (oldest or newest or 1) - 1
+
+    def _refuse_start(self, version: int) -> NoReturn:
+        """Raise the error of a version that the region has never had."""
+        raise NotImplementedError
 
     def follow(
         self,
@@ -140,8 +186,10 @@ class Followable(AwaitedRing[T], Generic[T]):
             False: yield the newest version each time. True: yield every version that is still in a slot. The missed
             ones are counted by :attr:`Follower.dropped`, and by :attr:`dropped` for all followers of the handle.
         start
-            The first version to yield. ``"newest"``: the newest, or the first to be published. ``"oldest"``: the oldest
-            that is still in a slot. A number: that version, or the first after it.
+            The first version to yield. ``"newest"``: the newest, or the first to be published. ``"next"``: the first to
+            be published after this call. ``"oldest"``: the oldest that is still in a slot. A number: that version, or
+            the first after it, as from a saved :attr:`Follower.version` + 1. A negative number: so many before the
+            newest, or the oldest that is still in a slot.
         borrow
             Yield read-only views like :meth:`borrow`, each valid until the next. With arrays the loop's variable still
             holds one while the next is borrowed, which takes four slots; with three, every second one is a copy.
@@ -159,10 +207,15 @@ class Followable(AwaitedRing[T], Generic[T]):
             In the loop: no newer version was published in time. The loop can be continued.
         RegionLost
             In the loop: the region's memory was lost.
+        Exception
+            In the loop: a version could not be decoded, as when a model refuses its values. The error is raised once;
+            the next step goes on behind that version.
+        UnknownVersion
+            `start` is beyond the next version: it comes from an earlier region of that name.
         Closed
             The handle was closed already.
         MisuseError
             In the loop: another thread or task is waiting in it. Each needs its own follow().
         """
         seconds = self.timeout if isinstance(timeout, EllipsisType) else timeout
-        return Follower(self, every=every, start=start, borrow=borrow, timeout=seconds)
+        return Follower(self, after=self._position_before(start), every=every, borrow=borrow, timeout=seconds)

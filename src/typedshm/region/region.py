@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 import typedshm._native as _native
 from typedshm import hooks
-from typedshm.errors import Closed, RegionLost
-from typedshm.frozen import Frozen, frozen
+from typedshm.errors import Closed, RegionLost, Stale, TypedshmError, UnknownVersion
+from typedshm.html_table import html_table
 from typedshm.layout.layout import Layout
 from typedshm.memory import fork
 from typedshm.memory.attachment import Attachment, Handle, attachments
-from typedshm.memory.names import Name, Scope
+from typedshm.memory.names import Name
+from typedshm.memory.processes import describe_processes
 from typedshm.region.error_table import ERRORS, REPLACED_BY_LOSS
 from typedshm.region.following import Followable
+from typedshm.region.info import RegionInfo
 from typedshm.region.waitset import forget
 from typedshm.schema.base import Schema
 
@@ -25,60 +27,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _DEBUG = os.environ.get("TYPEDSHM_DEBUG", "") not in ("", "0")
-
-
-@frozen
-class RegionInfo(Frozen):
-    """A snapshot of a region's state.
-
-    Attributes
-    ----------
-    name, scope
-        By which it was opened.
-    layout
-        Of its values.
-    version
-        The newest one's number; 0 while the region is empty.
-    published
-        When that was, in UTC; None while the region is empty.
-    created
-        When the region was made, in UTC.
-    slots, payload_size, size
-        How many versions are kept, bytes of one value, bytes of the whole region.
-    lock_holder
-        Process id of the holder of the writers' lock, as it wrote it down; None while it is free.
-    writers
-        Process ids of the attachments that have written. A process has one attachment, however many handles it has.
-    readers
-        Process ids of the other attachments with the right to write. Read-only ones are not counted.
-    deaths, last_death
-        How many writers were found to have died in the middle of a write, and when the last was found.
-    pinned
-        How many versions are kept by borrow() just now, by any process; at most ``slots - 2``.
-    copies
-        How many blocks of this handle's borrow() got a copy, since no pin was free.
-    """
-
-    __match_args__ = (
-        *("name", "scope", "layout", "version", "published", "created", "slots", "payload_size", "size"),
-        *("lock_holder", "writers", "readers", "deaths", "last_death", "pinned", "copies"),
-    )
-    name: Name
-    scope: Scope
-    layout: Layout
-    version: int
-    published: datetime | None
-    created: datetime
-    slots: int
-    payload_size: int
-    size: int
-    lock_holder: int | None
-    writers: tuple[int, ...]
-    readers: tuple[int, ...]
-    deaths: int
-    last_death: datetime | None
-    pinned: int
-    copies: int
 
 
 class _Lock(_native.Guard):
@@ -165,13 +113,22 @@ class Region(Followable[T], Generic[T]):
         )
 
     def __repr__(self) -> str:
-        if self.closed:
-            state = "closed"
-        elif self._attachment.loss:
-            state = "lost"
-        else:
+        """Return the name, the layout's name and the newest version's number."""
+        try:
             state = f"version {self.version}" + (", read-only" if self.readonly else "")
+        except Closed:
+            state = "closed"
+        except TypedshmError:
+            state = "lost"
         return f"<Region {str(self.name)!r} of {self._schema.layout.name}, {state}>"
+
+    def _repr_html_(self) -> str:
+        """Return the state as a table, for notebooks."""
+        try:
+            state = self.info().shown()
+        except TypedshmError:  # what repr() tells is all there is
+            state = []
+        return html_table(repr(self), state)
 
     # ---- holding the lock, closing ----
 
@@ -221,7 +178,33 @@ class Region(Followable[T], Generic[T]):
     ) -> None:
         self.close()
 
-    # ---- called by the C core ----
+    # ---- called by the C core, and by followers ----
+
+    def _undecodable(self, error: Exception, version: int) -> Exception:
+        if isinstance(error, StopIteration | StopAsyncIteration):  # would end the loop in which it is raised
+            told = RuntimeError(f"decoding a value raised {type(error).__name__}")
+            told.__cause__ = error
+            error = told
+        error.add_note(f"in version {version} of region {str(self.name)!r}")
+        return error
+
+    def _refuse_stale(self, version: int, age: int, max_age: int) -> NoReturn:
+        found = f"version {version}, which was published {_seconds(age)} s ago"
+        if (lock := self._attachment.lock) is not None:
+            writers = [pid for _, pid, has_written in lock.participants if has_written]
+            found += f" ({describe_processes(writers) if writers else 'no living process'} has written here)"
+        raise Stale(
+            f"region {str(self.name)!r} is stale: expected a version of at most {_seconds(max_age)} s (max_age), found "
+            f"{found}"
+        )
+
+    def _refuse_start(self, version: int) -> NoReturn:
+        newest, made = self.version, _utc(self._attachment.header["created"])
+        raise UnknownVersion(
+            f"follow: expected at most {newest + 1} as start, found {version}: region {str(self.name)!r} "
+            f"{f'is at version {newest}' if newest else 'is empty'} and was made at {made:%Y-%m-%d %H:%M:%S} UTC. A "
+            "number that was saved before that belongs to an earlier region of the name; 'oldest' gets all there is"
+        )
 
     def _unpinned(self) -> None:
         self._attachment.close_unused()
@@ -331,3 +314,8 @@ fork.add_hooks("slots", before=_before_fork, in_parent=_after_fork_in_parent, in
 
 def _utc(ns: int) -> datetime:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=ns // 1000)
+
+
+def _seconds(ns: int) -> str:
+    seconds = ns / 1e9
+    return f"{seconds:.3g}" if seconds < 100 else f"{seconds:.0f}"

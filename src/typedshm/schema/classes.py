@@ -5,11 +5,12 @@ import sys
 from collections.abc import Callable
 from typing import Annotated, Any, cast, get_args, get_origin, get_type_hints
 
+import typedshm._native as _native
 from typedshm.errors import SchemaError
 from typedshm.frozen import Frozen, frozen
 from typedshm.layout.annotations import own_doc
 from typedshm.layout.markers import Doc, Shape
-from typedshm.struct.struct import Struct, StructMeta, plan_of, restore, version_of
+from typedshm.struct.struct import Struct, StructMeta, plan_of, restore
 
 
 @frozen
@@ -129,7 +130,7 @@ def _generated(source: type, declared: dict[str, _Declared], nested: dict[str, C
 
     def reduce(self: Struct) -> tuple[object, ...]:
         # by the source class, since no module has the Struct
-        return _restore, (source, bytes(cast("Any", self)), version_of(self))
+        return _restore, (source, bytes(cast("Any", self)), _native.origin_of(self))
 
     doc = own_doc(source)
     namespace: dict[str, Any] = {
@@ -145,8 +146,8 @@ def _generated(source: type, declared: dict[str, _Declared], nested: dict[str, C
     return cast("type[Struct]", StructMeta(source.__name__, (Struct,), namespace))
 
 
-def _restore(source: type, data: bytes, version: int | None) -> Struct:
-    return restore(class_schema(source).struct, data, version)
+def _restore(source: type, data: bytes, origin: _native.Origin | None) -> Struct:
+    return restore(class_schema(source).struct, data, origin)
 
 
 def _bare(field: _Declared) -> Any:

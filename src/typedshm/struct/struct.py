@@ -225,9 +225,9 @@ class Struct(_Structure, metaclass=StructMeta):  # pyright: ignore[reportGeneral
     def __copy__(self: S) -> S:
         """Return a snapshot with its own bytes and the same version."""
         duplicate: S = _from_buffer_copy(plan_of(self).plain, self)
-        version = version_of(self)
-        if version is not None:
-            _set_state(duplicate, version)
+        origin = _native.origin_of(self)
+        if origin is not None:
+            _set_state(duplicate, origin)
         return duplicate
 
     def __replace__(self: S, /, **changes: Any) -> S:
@@ -245,7 +245,7 @@ class Struct(_Structure, metaclass=StructMeta):  # pyright: ignore[reportGeneral
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the bytes and the class: by reference or, if made from a layout, by that layout."""
         plan = plan_of(self)
-        return restore, (plan.layout if plan.described else plan.plain, bytes(self), version_of(self))
+        return restore, (plan.layout if plan.described else plan.plain, bytes(self), _native.origin_of(self))
 
 
 def _title(struct: Struct) -> str:
@@ -265,7 +265,7 @@ def replaced(struct: S, changes: Mapping[str, Any]) -> S:
     return changed
 
 
-def restore(form: "type[Struct] | Layout", data: bytes, version: int | None) -> "Struct":
+def restore(form: "type[Struct] | Layout", data: bytes, origin: _native.Origin | None) -> "Struct":
     """Make an instance from the content of a pickle."""
     cls = struct_from_layout(form) if isinstance(form, Layout) else form
     if len(data) != cls.layout.size:
@@ -273,17 +273,18 @@ def restore(form: "type[Struct] | Layout", data: bytes, version: int | None) -> 
             f"{cls.__name__}: expected a pickle of {cls.layout.size} bytes, found {len(data)}: the class has changed"
         )
     restored: Struct = _from_buffer_copy(cls, data)
-    if version is not None:
-        _set_state(restored, version)
+    if origin is not None:
+        _set_state(restored, origin)
     return restored
 
 
 def version_of(struct: Struct) -> int | None:
-    """Return the number of the version that a value was read from, or None if it was not read from a region."""
-    state = getattr(struct, "_state", None)
-    if isinstance(state, _native.Pin):
-        return state.version
-    return state if isinstance(state, int) else None
+    """Return the number of the version that a Struct was read from, or None if it was not read from a region.
+
+    Copies and pickles keep it. Models, dataclasses and arrays have no room for it.
+    """
+    origin = _native.origin_of(struct)
+    return None if origin is None else origin.version
 
 
 # ---- from annotations to a class -----------------------------------------------------------------------------------

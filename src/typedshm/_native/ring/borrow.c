@@ -1,6 +1,7 @@
 /* Borrow: the block that borrow() returns. It takes no lock: any thread may enter it, and another leave it. */
 #include "ring/borrow.h"
 
+#include "arguments.h"
 #include "ring/pin.h"
 #include "ring/view.h"
 
@@ -12,9 +13,10 @@ typedef struct {
     Pin *pin; /* NULL before the block */
     uint64_t after;
     bool every;
+    int64_t max_age;
 } Borrow;
 
-static PyObject *borrow_new(Ring *ring, uint64_t after, bool every) {
+static PyObject *borrow_new(Ring *ring, uint64_t after, bool every, int64_t max_age) {
     Borrow *self = PyObject_New(Borrow, borrow_type);
     if (!self)
         return NULL;
@@ -23,19 +25,24 @@ static PyObject *borrow_new(Ring *ring, uint64_t after, bool every) {
     self->pin = NULL;
     self->after = after;
     self->every = every;
+    self->max_age = max_age;
     return (PyObject *)self;
 }
 
-PyObject *borrow_newest(PyObject *object, PyObject *unused) {
-    (void)unused;
-    return borrow_new((Ring *)object, 0, false);
+PyObject *borrow_newest(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names) {
+    static const char *const known[] = {"max_age", NULL};
+    int64_t max_age = READING_ANY_AGE;
+    if ((count || names) && (!arguments_fit("borrow", count, 0, names, known) ||
+                             (max_age = reading_max_age(arguments_get(args, count, names, -1, "max_age"))) < 0))
+        return NULL;
+    return borrow_new((Ring *)object, 0, false, max_age);
 }
 
 PyObject *borrow_after(PyObject *object, PyObject *after) {
     uint64_t number = 0;
     if (after != Py_None && (number = PyLong_AsUnsignedLongLong(after)) == (uint64_t)-1 && PyErr_Occurred())
         return NULL;
-    return borrow_new((Ring *)object, number, after != Py_None);
+    return borrow_new((Ring *)object, number, after != Py_None, READING_ANY_AGE);
 }
 
 /* A Struct remembers the pin, and raises when it has ended; an array cannot, and keeps it by a Hold. */
@@ -58,7 +65,7 @@ static PyObject *borrow_enter(PyObject *object, PyObject *unused) {
     Borrow *self = (Borrow *)object;
     if (self->pin)
         return ring_fail(self->ring, "borrowed twice");
-    Pin *pin = pin_new(self->ring, self->after, self->every);
+    Pin *pin = pin_new(self->ring, self->after, self->every, self->max_age);
     if (!pin)
         return NULL;
     PyObject *value = value_of(self->ring, pin);
@@ -102,7 +109,7 @@ static void borrow_dealloc(PyObject *object) {
 static PyObject *get_version(PyObject *object, void *unused) {
     (void)unused;
     const Pin *pin = ((Borrow *)object)->pin;
-    return PyLong_FromUnsignedLongLong(pin ? pin->version : 0);
+    return PyLong_FromUnsignedLongLong(pin ? pin->found.version : 0);
 }
 
 static PyObject *get_copied(PyObject *object, void *unused) {

@@ -28,8 +28,11 @@ static PyObject *read_after(PyObject *module, PyObject *const *args, Py_ssize_t 
     uint64_t after, version = 0;
     if (!ring || !number_of(args[1], &every, &after))
         return NULL;
-    PyObject *value = reading_value(ring, after, every, &version);
-    return value ? Py_BuildValue("KN", (unsigned long long)version, value) : NULL;
+    PyObject *refused = NULL, *value = reading_value(ring, after, every, &version, &refused);
+    if (!value && !refused)
+        return NULL;
+    return Py_BuildValue("KNN", (unsigned long long)version, value ? value : Py_NewRef(Py_None),
+                         refused ? refused : Py_NewRef(Py_None));
 }
 
 static PyObject *block_after(PyObject *module, PyObject *const *args, Py_ssize_t count) {
@@ -79,6 +82,17 @@ static PyObject *newest(PyObject *module, PyObject *const *args, Py_ssize_t coun
     return Py_BuildValue("KK", (unsigned long long)version, (unsigned long long)time);
 }
 
+static PyObject *oldest(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+    (void)module;
+    Ring *ring = ring_of(args, count, 2);
+    uint64_t after, version;
+    if (!ring || !number_of(args[1], NULL, &after))
+        return NULL;
+    if (!ring->mapping)
+        return ring_fail(ring, "closed");
+    return reading_oldest(ring, after, &version) ? PyLong_FromUnsignedLongLong(version) : NULL;
+}
+
 static PyObject *pinned(PyObject *module, PyObject *const *args, Py_ssize_t count) {
     (void)module;
     Ring *ring = ring_of(args, count, 1);
@@ -120,12 +134,14 @@ static PyObject *detach(PyObject *module, PyObject *const *args, Py_ssize_t coun
 
 static PyMethodDef functions[] = {
     {"read_after", FAST(read_after), METH_FASTCALL,
-     "(version, value) of the oldest version above a number; None: of the newest."},
+     "(version, value, error) of the oldest version above a number, or for None of the newest: an error if the value\n"
+     "cannot be decoded."},
     {"borrow_after", FAST(block_after), METH_FASTCALL,
      "A block on the oldest version above a number; None: on the newest."},
     {"await_newer", FAST(await_newer), METH_FASTCALL, "Sleep until there is a version above a number, or a timeout."},
     {"newer", FAST(newer), METH_FASTCALL, "None if there is a version above a number; otherwise what head says."},
     {"newest", FAST(newest), METH_FASTCALL, "(version, when it was published in ns since 1970)."},
+    {"oldest", FAST(oldest), METH_FASTCALL, "The oldest version above a number that is still in a slot; 0: none."},
     {"pinned", FAST(pinned), METH_FASTCALL, "(slots that are pinned, copies that borrow() of this handle made)."},
     {"look", FAST(look), METH_FASTCALL, "Ask the system whether the region is still there."},
     {"fail", FAST(fail), METH_FASTCALL, "Raise what a failure is called."},

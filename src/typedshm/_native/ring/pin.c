@@ -4,7 +4,7 @@
  * that an array looks into, so an array that outlives its block keeps the slot. */
 #include "ring/pin.h"
 
-#include "ring/reading.h"
+#include "struct/origin.h"
 #include "struct/struct.h"
 
 static PyTypeObject *pin_type, *hold_type;
@@ -74,19 +74,19 @@ static bool look_at_slot(Pin *pin, Ring *ring) {
     return true;
 }
 
-static bool copy(Pin *pin, Ring *ring, uint64_t after, bool every) {
+static bool copy(Pin *pin, Ring *ring, uint64_t after, bool every, int64_t max_age) {
     pin->start = PyMem_Malloc(ring->size);
     if (!pin->start) {
         PyErr_NoMemory();
         return false;
     }
-    if (!reading_copy(ring, pin->start, after, every, &pin->version))
+    if (!reading_copy(ring, pin->start, after, every, max_age, &pin->found))
         return false;
     atomic_fetch_add_explicit(&ring->copies, 1, memory_order_relaxed);
     return true;
 }
 
-Pin *pin_new(Ring *ring, uint64_t after, bool every) {
+Pin *pin_new(Ring *ring, uint64_t after, bool every, int64_t max_age) {
     Pin *pin = PyObject_New(Pin, pin_type);
     if (!pin)
         return NULL;
@@ -99,8 +99,9 @@ Pin *pin_new(Ring *ring, uint64_t after, bool every) {
     pin->ended = false;
     int state = ring->slots && ring->mapping ? TSHM_BUSY : TSHM_TOO_MANY; /* closed: the copy will say so */
     for (int tries = 0; state == TSHM_BUSY && tries < 64; tries++)
-        state = slots_pin(ring->slots, &pin->cursor, &pin->version);
-    if (state == TSHM_READABLE && every && pin->version != after + 1) { /* there may be older ones still to be got */
+        state = slots_pin(ring->slots, &pin->cursor, &pin->found.version);
+    if (state == TSHM_READABLE && every &&
+        pin->found.version != after + 1) { /* there may be older ones still to be got */
         unpin(ring, &pin->cursor);
         state = TSHM_TOO_MANY;
     }
@@ -108,12 +109,13 @@ Pin *pin_new(Ring *ring, uint64_t after, bool every) {
     if (state == TSHM_READABLE) {
         Py_INCREF((PyObject *)ring);
         pin->ring = ring;
-        done = look_at_slot(pin, ring);
+        pin->found.time = tshm_load(&pin->cursor.slot->time, relaxed); /* which a pin keeps like the payload */
+        done = look_at_slot(pin, ring) && reading_is_fresh(ring, &pin->found, max_age);
     } else {
-        done = copy(pin, ring, after, every);
+        done = copy(pin, ring, after, every, max_age);
     }
     if (done)
-        done = reading_remember(ring, pin->version);
+        done = reading_remember(ring, pin->found.version);
     if (!done)
         Py_CLEAR(pin); /* which lets go of the slot */
     return pin;
@@ -141,7 +143,7 @@ static void pin_dealloc(PyObject *self) {
 
 static PyObject *get_version(PyObject *self, void *unused) {
     (void)unused;
-    return PyLong_FromUnsignedLongLong(((Pin *)self)->version);
+    return PyLong_FromUnsignedLongLong(((Pin *)self)->found.version);
 }
 
 /* ---- Hold ------------------------------------------------------------------------------------------------------- */
@@ -183,6 +185,22 @@ static int hold_getbuffer(PyObject *self, Py_buffer *view, int flags) {
     return PyBuffer_FillInfo(view, self, pin->start, pin->size, 1, flags);
 }
 
+/* ---- where a Struct comes from ---------------------------------------------------------------------------------- */
+
+static PyObject *origin_of(PyObject *module, PyObject *structure) {
+    (void)module;
+    PyObject *state = struct_check(structure) ? struct_state(structure) : NULL;
+    const Pin *pin = pin_of(state);
+    if (pin)
+        return origin_new(pin->found.version, pin->found.time);
+    return Py_NewRef(state && origin_check(state) ? state : Py_None);
+}
+
+static PyMethodDef functions[] = {
+    {"origin_of", origin_of, METH_O, "The Origin of a value that was read or borrowed; None if it has none."},
+    {NULL, NULL, 0, NULL},
+};
+
 /* ---- the types -------------------------------------------------------------------------------------------------- */
 
 static PyGetSetDef pin_getset[] = {
@@ -219,5 +237,6 @@ int pin_register(PyObject *module) {
     hold_type = (PyTypeObject *)PyType_FromSpec(&hold_spec);
     if (!hold_type || !pin_type)
         return -1;
-    return PyModule_AddObjectRef(module, "Pin", (PyObject *)pin_type);
+    return PyModule_AddObjectRef(module, "Pin", (PyObject *)pin_type) < 0 ? -1
+                                                                          : PyModule_AddFunctions(module, functions);
 }

@@ -2,7 +2,7 @@
 #ifndef TYPEDSHM_PIN_H
 #define TYPEDSHM_PIN_H
 
-#include "ring/ring.h"
+#include "ring/reading.h"
 
 typedef struct {
     PyObject_HEAD
@@ -10,7 +10,7 @@ typedef struct {
     Mapping *pages;          /* the read-only ones that `start` lies in */
     char *start;             /* of the value */
     Py_ssize_t size;         /* of the value */
-    uint64_t version;        /* as users count it */
+    publication found;       /* which version it is */
     tshm_cursor cursor;      /* which slot */
     tshm_atomic_u32 users;   /* the block, and every Hold; the slot is let go with the last */
     uint32_t forks;          /* os_forks when it was pinned: in a child, the slot is the parent's */
@@ -18,8 +18,8 @@ typedef struct {
 } Pin;
 
 /* Pins the newest version; a copy where that cannot be. `every`: the oldest version above `after` instead. NULL and an
- * error set if there is none. */
-Pin *pin_new(Ring *ring, uint64_t after, bool every);
+ * error set if there is none, or none that was published at most `max_age` ns ago. */
+Pin *pin_new(Ring *ring, uint64_t after, bool every, int64_t max_age);
 /* The block is over. Arrays that were taken from it keep the slot. */
 void pin_end(Pin *pin);
 /* Raises what a Struct raises then. */

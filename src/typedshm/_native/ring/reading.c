@@ -2,7 +2,9 @@
 
 #include "arguments.h"
 #include "os/faults.h"
+#include "ring/decoding.h"
 #include "struct/lease.h"
+#include "struct/origin.h"
 #include "struct/struct.h"
 #include "timeout.h"
 
@@ -17,15 +19,16 @@ struct wanted {
     uint64_t after;
     bool every;
     bool settled; /* no writer is just looking whether a slot is pinned */
+    int64_t max_age;
 };
 
-static const struct wanted NEWEST = {0, false, false};
+static const struct wanted NEWEST = {0, false, false, READING_ANY_AGE};
 
 struct reading {
     const Ring *ring;
     void *to;
     struct wanted wanted;
-    uint64_t version;
+    publication found;
     int state;
 };
 
@@ -65,25 +68,43 @@ static inline void read_once(void *context) {
     if (reading->state != TSHM_READABLE)
         return;
     tshm_copy_out(reading->to, cursor.payload, self->size);
-    reading->version = tshm_version(&self->ring, &cursor);
+    reading->found.version = tshm_version(&self->ring, &cursor);
+    reading->found.time = tshm_load(&cursor.slot->time, relaxed);
     reading->state = tshm_read_retry(&cursor) ? TSHM_BUSY : TSHM_READABLE;
 }
 
-static int try_read_apart(Ring *self, void *to, struct wanted wanted, uint64_t *version) {
-    struct reading reading = {self, to, wanted, 0, TSHM_NOTHING};
+static int try_read_apart(Ring *self, void *to, struct wanted wanted, publication *found) {
+    struct reading reading = {self, to, wanted, {0, 0}, TSHM_NOTHING};
     ring_work_apart(self, read_once, &reading);
-    *version = reading.version;
+    *found = reading.found;
     return reading.state;
 }
 
 /* One attempt to copy a version: TSHM_NOTHING, TSHM_READABLE (done) or TSHM_BUSY. */
-static int try_read(Ring *self, void *to, struct wanted wanted, uint64_t *version) {
+static int try_read(Ring *self, void *to, struct wanted wanted, publication *found) {
     if (self->size > RING_LARGE)
-        return try_read_apart(self, to, wanted, version);
-    struct reading reading = {self, to, wanted, 0, TSHM_NOTHING}; /* of its own, so that it stays in registers */
+        return try_read_apart(self, to, wanted, found);
+    struct reading reading = {self, to, wanted, {0, 0}, TSHM_NOTHING}; /* of its own, so that it stays in registers */
     read_once(&reading);
-    *version = reading.version;
+    *found = reading.found;
     return reading.state;
+}
+
+/* The newest complete version as users count it, and when it was published. 0 when empty. Never blocks: should the
+ * slot never agree with head, as only a corrupt region would have it, what stands there has to do. */
+static uint64_t newest_version(const tshm_ring *ring, uint64_t *time) {
+    uint64_t version = 0;
+    for (int tries = 0; tries < 1000; tries++) {
+        tshm_cursor cursor;
+        if (tshm_read_begin(ring, &cursor) == TSHM_NOTHING)
+            return 0;
+        version = tshm_version(ring, &cursor);
+        *time = tshm_load(&cursor.slot->time, relaxed);
+        /* with fewer than three slots the version is the sequence number itself, whatever the slot is going through */
+        if (ring->slot_count < 3 || !tshm_read_retry(&cursor))
+            break;
+    }
+    return version;
 }
 
 /* Why the newest version cannot be read although no writer is at work. */
@@ -91,8 +112,23 @@ static const char *unreadable(const Ring *self) {
     return self->ring.slot_count == 1 ? "torn" : "corrupt";
 }
 
+bool reading_remember(Ring *self, uint64_t version) {
+    uint64_t *position = position_version(&self->position);
+    if (position && *position < version)
+        *position = version;
+    return position != NULL;
+}
+
+/* A torn version never becomes whole again. Whoever has been told so waits for the next one. */
+static PyObject *fail_unreadable(Ring *self) {
+    uint64_t time;
+    if (self->ring.slot_count == 1 && !reading_remember(self, newest_version(&self->ring, &time)))
+        return NULL;
+    return ring_fail(self, unreadable(self));
+}
+
 /* Writers beat every attempt: read while they are locked out. A reader does not wait for ever, whatever the default. */
-static bool read_locked(Ring *self, void *to, struct wanted wanted, uint64_t *version) {
+static bool read_locked(Ring *self, void *to, struct wanted wanted, publication *found) {
     int64_t ns = self->timeout < PATIENCE_LOCKED ? self->timeout : PATIENCE_LOCKED;
     int result = mutex_acquire_to_read(self->mutex, ns);
     if (result != WRITERS_LOCK_TAKEN) {
@@ -105,17 +141,17 @@ static bool read_locked(Ring *self, void *to, struct wanted wanted, uint64_t *ve
     lock->transient = lock->depth == 1;
     bool closed = !self->mapping; /* meanwhile, while other handles keep the lock in working order */
     wanted.settled = true;
-    int state = closed ? TSHM_BUSY : try_read(self, to, wanted, version);
+    int state = closed ? TSHM_BUSY : try_read(self, to, wanted, found);
     lock->transient = transient;
     /* nothing was repaired: a dead writer's mark stays for the next writer to report */
     bool kept = mutex_release(self->mutex, false);
     if (state != TSHM_READABLE)
-        ring_fail(self, closed ? "closed" : kept ? unreadable(self) : "lock lost");
+        (void)(closed || !kept ? ring_fail(self, closed ? "closed" : "lock lost") : fail_unreadable(self));
     return state == TSHM_READABLE;
 }
 
 /* Writers beat every attempt, and this handle has no lock to keep them out with: try for a while longer. */
-static bool read_patiently(Ring *self, void *to, struct wanted wanted, uint64_t *version) {
+static bool read_patiently(Ring *self, void *to, struct wanted wanted, publication *found) {
     uint64_t start = os_monotonic_ns(), before = 0;
     int64_t patience = self->timeout < PATIENCE_READ_ONLY ? self->timeout : PATIENCE_READ_ONLY;
     bool moved = false;
@@ -138,22 +174,27 @@ static bool read_patiently(Ring *self, void *to, struct wanted wanted, uint64_t 
         if (PyErr_CheckSignals() < 0)
             return false;
         wanted.settled = os_monotonic_ns() - start > TSHM_SLICE; /* a writer held up for so long is as good as dead */
-        state = self->mapping ? try_read(self, to, wanted, version) : TSHM_BUSY;
+        state = self->mapping ? try_read(self, to, wanted, found) : TSHM_BUSY;
         if (state == TSHM_READABLE)
             return true;
     } while ((int64_t)(os_monotonic_ns() - start) < patience);
-    ring_fail(self, moved ? "overrun" : unreadable(self));
+    (void)(moved ? ring_fail(self, "overrun") : fail_unreadable(self));
     return false;
 }
 
-bool reading_remember(Ring *self, uint64_t version) {
-    uint64_t *position = position_version(&self->position);
-    if (position && *position < version)
-        *position = version;
-    return position != NULL;
+bool reading_is_fresh(Ring *self, const publication *found, int64_t max_age) {
+    if (max_age == READING_ANY_AGE)
+        return true;
+    int64_t age = (int64_t)(os_realtime_ns() - found->time); /* negative after the clock was put back */
+    if (age <= max_age)
+        return true;
+    PyObject *result = PyObject_CallMethod((PyObject *)self, "_refuse_stale", "KLL", (unsigned long long)found->version,
+                                           (long long)age, (long long)max_age);
+    Py_XDECREF(result);
+    return false;
 }
 
-static inline bool read_version(Ring *self, void *to, struct wanted wanted, uint64_t *version) {
+static inline bool read_version(Ring *self, void *to, struct wanted wanted, publication *found) {
     int state = TSHM_BUSY;
     for (uint64_t tries = 0; state == TSHM_BUSY && tries < FUTILE_TRIES; tries++) {
         if (tries)
@@ -162,45 +203,46 @@ static inline bool read_version(Ring *self, void *to, struct wanted wanted, uint
             ring_fail(self, "closed");
             return false;
         }
-        state = try_read(self, to, wanted, version);
+        state = try_read(self, to, wanted, found);
     }
     if (state == TSHM_NOTHING) {
         ring_fail(self, "empty");
         return false;
     }
     if (state == TSHM_BUSY &&
-        !(self->mutex ? read_locked(self, to, wanted, version) : read_patiently(self, to, wanted, version)))
+        !(self->mutex ? read_locked(self, to, wanted, found) : read_patiently(self, to, wanted, found)))
         return false;
     if (self->mapping && ring_is_gone(self)) {
         ring_fail(self, "gone");
         return false;
     }
-    return true;
+    return reading_is_fresh(self, found, wanted.max_age);
 }
 
-bool reading_copy(Ring *self, void *to, uint64_t after, bool every, uint64_t *version) {
-    struct wanted wanted = {after, every, false};
-    return read_version(self, to, wanted, version);
+bool reading_copy(Ring *self, void *to, uint64_t after, bool every, int64_t max_age, publication *found) {
+    struct wanted wanted = {after, every, false, max_age};
+    return read_version(self, to, wanted, found);
 }
 
-/* Fill a value's buffer, and remember that this thread has got it. */
-static inline bool fill(Ring *self, Py_buffer *view, struct wanted wanted, uint64_t *version) {
+/* Fill a value's buffer. */
+static inline bool fill(Ring *self, Py_buffer *view, struct wanted wanted, publication *found) {
     if ((size_t)view->len >= self->size)
-        return read_version(self, view->buf, wanted, version) && reading_remember(self, *version);
+        return read_version(self, view->buf, wanted, found);
     PyErr_Format(PyExc_ValueError, "expected room for %zu bytes, found %zd", self->size, view->len);
     return false;
 }
 
-static bool remember_version(PyObject *structure, uint64_t version) {
-    PyObject *number = PyLong_FromUnsignedLongLong(version);
-    if (!number)
+static inline bool remember_origin(PyObject *structure, const publication *found) {
+    PyObject *origin = origin_new(found->version, found->time);
+    if (!origin)
         return false;
-    struct_set_state(structure, number);
+    struct_set_state(structure, origin);
     return true;
 }
 
-/* A new value, and which version it is. */
-static inline PyObject *read_value(Ring *self, struct wanted wanted, uint64_t *version) {
+/* A new value, and which version it is; NULL if there is none. See decoding_value() for `refused`. This thread has then
+ * got the version, unless an exception came between that is not the version's fault. */
+static inline PyObject *read_value(Ring *self, struct wanted wanted, publication *found, PyObject **refused) {
     PyObject *value = self->values.type && self->size <= RING_LARGE
                           ? ring_new_value(self->values.create, self->values.type)
                           : PyObject_CallNoArgs(self->values.make);
@@ -211,33 +253,82 @@ static inline PyObject *read_value(Ring *self, struct wanted wanted, uint64_t *v
         Py_DECREF(value);
         return NULL;
     }
-    bool done = fill(self, &view, wanted, version);
+    bool done = fill(self, &view, wanted, found);
     PyBuffer_Release(&view);
-    if (!done || (self->values.type && !remember_version(value, *version))) {
+    if (!done || (self->values.type && !remember_origin(value, found))) {
         Py_DECREF(value);
         return NULL;
     }
-    if (!self->values.decode)
-        return value;
-    PyObject *decoded = PyObject_CallFunctionObjArgs(self->values.decode, value, NULL);
-    Py_DECREF(value);
-    return decoded;
+    if (self->values.decode) {
+        PyObject *decoded = decoding_value(self, value, found->version, refused);
+        Py_DECREF(value);
+        value = decoded;
+    }
+    if ((value || *refused) && !reading_remember(self, found->version)) {
+        Py_CLEAR(value);
+        Py_CLEAR(*refused);
+    }
+    return value;
 }
 
-PyObject *reading_value(Ring *self, uint64_t after, bool every, uint64_t *version) {
-    struct wanted wanted = {after, every, false};
-    return read_value(self, wanted, version);
+/* The newest version as a new value, or an error set. */
+static inline PyObject *read_newest(Ring *self, int64_t max_age) {
+    struct wanted wanted = NEWEST;
+    wanted.max_age = max_age;
+    publication found;
+    PyObject *refused = NULL, *value = read_value(self, wanted, &found, &refused);
+    if (refused)
+        decoding_fail(refused);
+    return value;
 }
 
-PyObject *reading_read(PyObject *object, PyObject *unused) {
-    (void)unused;
-    uint64_t version = 0;
-    return read_value((Ring *)object, NEWEST, &version);
+PyObject *reading_value(Ring *self, uint64_t after, bool every, uint64_t *version, PyObject **refused) {
+    struct wanted wanted = {after, every, false, READING_ANY_AGE};
+    publication found = {0, 0};
+    PyObject *value = read_value(self, wanted, &found, refused);
+    *version = found.version;
+    return value;
 }
 
-PyObject *reading_read_into(PyObject *object, PyObject *value) {
+int64_t reading_max_age(PyObject *seconds) {
+    if (!seconds || seconds == Py_None)
+        return READING_ANY_AGE;
+    double value = PyFloat_AsDouble(seconds);
+    if (value == -1.0 && PyErr_Occurred()) {
+        if (PyErr_ExceptionMatches(PyExc_TypeError))
+            PyErr_Format(PyExc_TypeError, "max_age: expected seconds or None, found %R", seconds);
+        return -1;
+    }
+    if (!(value >= 0)) { /* nor is NaN */
+        PyErr_Format(PyExc_ValueError, "max_age: expected at least 0 seconds, or None for any age, found %R", seconds);
+        return -1;
+    }
+    return value < 9e9 ? (int64_t)(value * 1e9) : READING_ANY_AGE;
+}
+
+PyObject *reading_read(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names) {
+    static const char *const known[] = {"max_age", NULL};
+    int64_t max_age = READING_ANY_AGE;
+    if ((count || names) && (!arguments_fit("read", count, 0, names, known) ||
+                             (max_age = reading_max_age(arguments_get(args, count, names, -1, "max_age"))) < 0))
+        return NULL;
+    return read_newest((Ring *)object, max_age);
+}
+
+PyObject *reading_read_into(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names) {
+    static const char *const known[] = {"max_age", NULL};
     Ring *self = (Ring *)object;
-    PyObject *target = value;
+    struct wanted wanted = NEWEST;
+    if (count != 1 || names) {
+        if (!arguments_fit("read_into", count - (count == 1), 0, names, known) ||
+            (wanted.max_age = reading_max_age(arguments_get(args, count, names, -1, "max_age"))) < 0)
+            return NULL;
+        if (!count) {
+            PyErr_SetString(PyExc_TypeError, "read_into() missing 1 required positional argument: 'value'");
+            return NULL;
+        }
+    }
+    PyObject *value = args[0], *target = value;
     bool structure = self->values.type && PyObject_TypeCheck(value, self->values.type);
     if (structure)
         Py_INCREF(target);
@@ -248,32 +339,15 @@ PyObject *reading_read_into(PyObject *object, PyObject *value) {
         Py_DECREF(target);
         return NULL;
     }
-    uint64_t version = 0;
-    bool done = fill(self, &view, NEWEST, &version);
+    publication found;
+    bool done = fill(self, &view, wanted, &found) && reading_remember(self, found.version);
     PyBuffer_Release(&view);
     if (done && structure && !lease_is_on(value)) /* whose state is its lease */
-        done = remember_version(value, version);
+        done = remember_origin(value, &found);
     Py_DECREF(target);
     if (!done)
         return NULL;
     Py_RETURN_NONE;
-}
-
-/* The newest complete version as users count it, and when it was published. 0 when empty. Never blocks: should the
- * slot never agree with head, as only a corrupt region would have it, what stands there has to do. */
-static uint64_t newest_version(const tshm_ring *ring, uint64_t *time) {
-    uint64_t version = 0;
-    for (int tries = 0; tries < 1000; tries++) {
-        tshm_cursor cursor;
-        if (tshm_read_begin(ring, &cursor) == TSHM_NOTHING)
-            return 0;
-        version = tshm_version(ring, &cursor);
-        *time = tshm_load(&cursor.slot->time, relaxed);
-        /* with fewer than three slots the version is the sequence number itself, whatever the slot is going through */
-        if (ring->slot_count < 3 || !tshm_read_retry(&cursor))
-            break;
-    }
-    return version;
 }
 
 bool reading_newest(Ring *self, uint64_t *version, uint64_t *time) {
@@ -297,6 +371,27 @@ int reading_find_newer(Ring *self, uint64_t after, bool slept, uint32_t *number)
     if (newest > after)
         return 1;
     return slept && newest && !ring_look(self) ? -1 : 0; /* of an empty region reading_newest has asked already */
+}
+
+bool reading_oldest(Ring *self, uint64_t after, uint64_t *version) {
+    tshm_cursor cursor;
+    struct wanted wanted = {after, true, false, READING_ANY_AGE};
+    int state = TSHM_BUSY;
+    *version = 0;
+    for (uint64_t tries = 0; state == TSHM_BUSY && tries < FUTILE_TRIES; tries++) {
+        wanted.settled = tries > FUTILE_TRIES / 2;
+        state = begin_after(&self->ring, wanted, &cursor);
+        if (state == TSHM_READABLE) {
+            *version = tshm_version(&self->ring, &cursor);
+            state = tshm_read_retry(&cursor) ? TSHM_BUSY : TSHM_READABLE;
+        }
+    }
+    if (state != TSHM_READABLE)
+        *version = 0;
+    if (mapping_holds(self->mapping_ref, self->instance))
+        return true;
+    ring_fail(self, "gone");
+    return false;
 }
 
 /* Sleep until there is a version above `after`; false and an error set if there is none within `ns`. */
@@ -355,12 +450,12 @@ PyObject *reading_wait(PyObject *object, PyObject *const *args, Py_ssize_t count
             return NULL;
         after = *position;
     }
-    return reading_await(self, after, ns) ? reading_read(object, NULL) : NULL;
+    return reading_await(self, after, ns) ? read_newest(self, READING_ANY_AGE) : NULL;
 }
 
 int reading_newest_locked(Ring *self, void *to) {
-    uint64_t version;
-    int state = try_read(self, to, NEWEST, &version);
+    publication found;
+    int state = try_read(self, to, NEWEST, &found);
     if (state < 0) /* nobody else may write now */
         ring_fail(self, unreadable(self));
     return state;

@@ -4,13 +4,27 @@
 
 #include "ring/ring.h"
 
+/* A version: its number as users count it, and when it was published in ns since 1970. */
+typedef struct {
+    uint64_t version, time;
+} publication;
+
+#define READING_ANY_AGE INT64_MAX
+
 /* Copies the newest version; `every`: the oldest above `after`. False and an error set if there is none. */
-bool reading_copy(Ring *ring, void *to, uint64_t after, bool every, uint64_t *version);
+bool reading_copy(Ring *ring, void *to, uint64_t after, bool every, int64_t max_age, publication *found);
+/* From seconds to ns: NULL and None are any age. -1 and an error: no age. */
+int64_t reading_max_age(PyObject *seconds);
+/* Was a version published at most `max_age` ns ago? False and an error set if not. */
+bool reading_is_fresh(Ring *ring, const publication *found, int64_t max_age);
 /* For update(): the newest value, read under the lock. 1 done, 0 region is empty, < 0 error set. */
 int reading_newest_locked(Ring *ring, void *to);
 /* The newest complete version as users count it, 0 when empty, and when it was published. Never blocks. False and an
  * error set if the region is gone. */
 bool reading_newest(Ring *ring, uint64_t *version, uint64_t *time);
+/* The oldest version above `after` that is still in a slot, 0 if there is none. False and an error set if the region is
+ * gone. */
+bool reading_oldest(Ring *ring, uint64_t after, uint64_t *version);
 /* This thread has got a version. False and an error set when out of memory. */
 bool reading_remember(Ring *ring, uint64_t version);
 /* Sleep until there is a version above `after`; false and an error set if there is none within `ns`. */
@@ -18,12 +32,13 @@ bool reading_await(Ring *ring, uint64_t after, int64_t ns);
 /* Is there a version above `after`? 1 or 0, or -1 and an error set. With 0 comes a number that head had then: whatever
  * is published later, it changes that. `slept`: since the last look. */
 int reading_find_newer(Ring *ring, uint64_t after, bool slept, uint32_t *number);
-/* A new value, and which version it is: the newest, or with `every` the oldest above `after`. */
-PyObject *reading_value(Ring *ring, uint64_t after, bool every, uint64_t *version);
+/* A new value, and which version it is: the newest, or with `every` the oldest above `after`. NULL: none, and an error
+ * is set, or given as `refused` if it is the version's fault; see decoding_value(). */
+PyObject *reading_value(Ring *ring, uint64_t after, bool every, uint64_t *version, PyObject **refused);
 
 /* The verbs, as methods. */
-PyObject *reading_read(PyObject *self, PyObject *unused);
-PyObject *reading_read_into(PyObject *self, PyObject *value);
+PyObject *reading_read(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);
+PyObject *reading_read_into(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);
 PyObject *reading_wait(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);
 
 #endif

@@ -155,16 +155,21 @@ static int set_timeout(PyObject *object, PyObject *value, void *unused) {
  * is the signature, as inspect reads it. */
 
 static const char read_doc[] =
-    "read($self, /)\n--\n\n"
+    "read($self, /, *, max_age=None)\n--\n\n"
     "Return the newest complete version, as a private copy.\n\n"
     "It never waits for writers if the region has two slots or more. ``version_of(value)`` tells the version's\n"
-    "number.\n\n"
+    "number, ``time_of(value)`` when it was published.\n\n"
+    "Parameters\n----------\n"
+    "max_age\n"
+    "    Seconds since it was published, at most; None, the default, takes any version.\n\n"
     "Returns\n-------\n"
     "value\n"
     "    Of the region's schema.\n\n"
     "Raises\n------\n"
     "Empty\n"
     "    Nothing has been written to the region yet.\n"
+    "Stale\n"
+    "    The newest version is older than `max_age`.\n"
     "Overrun\n"
     "    Writers overtook every attempt to copy for a second, and this handle is read-only, so it cannot lock\n"
     "    them out.\n"
@@ -177,16 +182,18 @@ static const char read_doc[] =
     "    The region's memory was lost: its file was truncated or overwritten, or the disk failed.";
 
 static const char read_into_doc[] =
-    "read_into($self, value, /)\n--\n\n"
+    "read_into($self, value, /, *, max_age=None)\n--\n\n"
     "Copy the newest complete version into an existing Struct or array.\n\n"
     "It is :meth:`read` without an allocation. If it fails, the content of `value` is undefined.\n\n"
     "Parameters\n----------\n"
     "value\n"
-    "    A Struct of the region's layout, or a writable C-contiguous array of its dtype and shape.\n\n"
+    "    A Struct of the region's layout, or a writable C-contiguous array of its dtype and shape.\n"
+    "max_age\n"
+    "    As for :meth:`read`.\n\n"
     "Raises\n------\n"
     "FieldTypeError, FieldValueError\n"
     "    `value` has another type, dtype or shape.\n"
-    "Empty, Overrun, TornWrite, Closed, RegionLost\n"
+    "Empty, Stale, Overrun, TornWrite, Closed, RegionLost\n"
     "    As for :meth:`read`.";
 
 static const char write_doc[] =
@@ -244,7 +251,7 @@ static const char loan_doc[] =
     "    As for :meth:`write`, when the block is entered.";
 
 static const char borrow_doc[] =
-    "borrow($self, /)\n--\n\n"
+    "borrow($self, /, *, max_age=None)\n--\n\n"
     "Return a read-only view of the newest version in its slot: ``with region.borrow() as t: show(t.image)``.\n\n"
     "Nothing is copied. `t` is read-only, by its type and by its pages, and cannot change: writers skip its\n"
     "slot until the block ends. Afterwards a Struct raises Closed; an array taken from it stays valid and pins\n"
@@ -252,8 +259,11 @@ static const char borrow_doc[] =
     "All readers together can pin ``slots - 2`` versions, any number of readers each. Beyond that, and through\n"
     "a read-only handle, the block gets a read-only copy; ``info().copies`` counts those. A loop whose variable\n"
     "still holds the last array when it borrows the next pins two versions, which takes four slots.\n\n"
+    "Parameters\n----------\n"
+    "max_age\n"
+    "    As for :meth:`read`.\n\n"
     "Raises\n------\n"
-    "Empty, Overrun, TornWrite, Closed, RegionLost\n"
+    "Empty, Stale, Overrun, TornWrite, Closed, RegionLost\n"
     "    As for :meth:`read`, when the block is entered.";
 
 static const char wait_doc[] =
@@ -276,13 +286,13 @@ static const char wait_doc[] =
     "    The region's memory was lost.";
 
 static PyMethodDef methods[] = {
-    {"read", reading_read, METH_NOARGS, read_doc},
-    {"read_into", reading_read_into, METH_O, read_into_doc},
+    {"read", FAST(reading_read), METH_FASTCALL | METH_KEYWORDS, read_doc},
+    {"read_into", FAST(reading_read_into), METH_FASTCALL | METH_KEYWORDS, read_into_doc},
     {"write", FAST(writing_write), METH_FASTCALL | METH_KEYWORDS, write_doc},
     {"update", FAST(block_update), METH_FASTCALL | METH_KEYWORDS, update_doc},
     {"loan", FAST(block_loan), METH_FASTCALL | METH_KEYWORDS, loan_doc},
     {"wait", FAST(reading_wait), METH_FASTCALL | METH_KEYWORDS, wait_doc},
-    {"borrow", borrow_newest, METH_NOARGS, borrow_doc},
+    {"borrow", FAST(borrow_newest), METH_FASTCALL | METH_KEYWORDS, borrow_doc},
     {"__class_getitem__", (PyCFunction)Py_GenericAlias, METH_O | METH_CLASS, "Region[T], for annotations."},
     {NULL, NULL, 0, NULL},
 };

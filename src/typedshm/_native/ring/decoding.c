@@ -1,0 +1,39 @@
+#include "ring/decoding.h"
+
+/* The exception that is set, which is so no more, with its traceback. */
+static PyObject *take_error(void) {
+    PyObject *type, *error, *trace;
+    PyErr_Fetch(&type, &error, &trace);
+    PyErr_NormalizeException(&type, &error, &trace);
+    if (trace)
+        PyException_SetTraceback(error, trace);
+    Py_XDECREF(type);
+    Py_XDECREF(trace);
+    return error;
+}
+
+void decoding_fail(PyObject *refused) {
+    PyErr_SetObject((PyObject *)Py_TYPE(refused), refused);
+    Py_DECREF(refused);
+}
+
+/* It runs code of users, and with it the handlers of signals, which may raise whatever they like. A value that decodes
+ * when it is tried once more was interrupted by one, and so is a value that ends in no Exception, as by Ctrl-C. */
+PyObject *decoding_value(Ring *self, PyObject *structure, uint64_t version, PyObject **refused) {
+    PyObject *value = PyObject_CallFunctionObjArgs(self->values.decode, structure, NULL);
+    if (value || !PyErr_ExceptionMatches(PyExc_Exception))
+        return value;
+    PyObject *error = take_error();
+    value = PyObject_CallFunctionObjArgs(self->values.decode, structure, NULL);
+    if (value) {
+        Py_DECREF(value);
+        decoding_fail(error);
+        return NULL;
+    }
+    if (PyErr_ExceptionMatches(PyExc_Exception)) {
+        PyErr_Clear();
+        *refused = PyObject_CallMethod((PyObject *)self, "_undecodable", "OK", error, (unsigned long long)version);
+    }
+    Py_DECREF(error);
+    return NULL;
+}

@@ -1,0 +1,92 @@
+"""RegionInfo: what is known about a region at one moment."""
+
+from datetime import datetime
+from typing import cast
+
+from typedshm.errors import quoted
+from typedshm.frozen import Frozen, frozen
+from typedshm.html_table import html_table
+from typedshm.layout.layout import Layout
+from typedshm.memory.names import Name, Scope
+
+_MOST = 6
+"""Processes that are shown."""
+
+
+@frozen
+class RegionInfo(Frozen):
+    """A snapshot of a region's state.
+
+    Attributes
+    ----------
+    name, scope
+        By which it was opened.
+    layout
+        Of its values.
+    version
+        The newest one's number; 0 while the region is empty.
+    published
+        When that was, in UTC; None while the region is empty.
+    created
+        When the region was made, in UTC.
+    slots, payload_size, size
+        How many versions are kept, bytes of one value, bytes of the whole region.
+    lock_holder
+        Process id of the holder of the writers' lock, as it wrote it down; None while it is free.
+    writers
+        Process ids of the attachments that have written. A process has one attachment, however many handles it has.
+    readers
+        Process ids of the other attachments with the right to write. Read-only ones are not counted.
+    deaths, last_death
+        How many writers were found to have died in the middle of a write, and when the last was found.
+    pinned
+        How many versions are kept by borrow() just now, by any process; at most ``slots - 2``.
+    copies
+        How many blocks of this handle's borrow() got a copy, since no pin was free.
+    """
+
+    __match_args__ = (
+        *("name", "scope", "layout", "version", "published", "created", "slots", "payload_size", "size"),
+        *("lock_holder", "writers", "readers", "deaths", "last_death", "pinned", "copies"),
+    )
+    name: Name
+    scope: Scope
+    layout: Layout
+    version: int
+    published: datetime | None
+    created: datetime
+    slots: int
+    payload_size: int
+    size: int
+    lock_holder: int | None
+    writers: tuple[int, ...]
+    readers: tuple[int, ...]
+    deaths: int
+    last_death: datetime | None
+    pinned: int
+    copies: int
+
+    def __repr__(self) -> str:
+        """Return the attributes, one in each line, shortened to fit a screen."""
+        lines = "".join(f"    {name}={text},\n" for name, text in self.shown())
+        return f"{type(self).__name__}(\n{lines})"
+
+    def _repr_html_(self) -> str:
+        """Return the attributes as a table, for notebooks."""
+        return html_table(f"state of region {quoted(str(self.name))}", self.shown())
+
+    def shown(self) -> list[tuple[str, str]]:
+        """Return the names and values of all attributes as short texts, to be shown to people."""
+        return [(name, _text(value)) for name, value in zip(self.__match_args__, self._values, strict=True)]
+
+
+def _text(value: object) -> str:
+    if isinstance(value, Layout):
+        return f"<Layout {quoted(value.name, 40)} of {value.size} bytes>"
+    if isinstance(value, datetime):
+        return str(value)
+    if isinstance(value, tuple):
+        pids = cast("tuple[int, ...]", value)
+        more = f", … {len(pids) - _MOST} more" if len(pids) > _MOST else ""
+        return f"({', '.join(map(str, pids[:_MOST]))}{more})"
+    return quoted(value)
