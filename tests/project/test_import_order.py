@@ -66,6 +66,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "struct": (
         "refusal",
         "ctypes_fields",
+        "lossless",
         "conversion",
         "struct",
         "functions",

@@ -21,6 +21,7 @@ from typedshm.schema.arrays import ArraySchema, NDArray
 from typedshm.schema.base import Schema
 from typedshm.schema.classes import ClassSchema, class_schema, is_schema_class
 from typedshm.struct.loading import struct_of
+from typedshm.struct.lossless import PLAIN, check_lossless
 from typedshm.struct.struct import Struct, initial, plan_of
 from typedshm.struct.views import leased, overlay, view_maker
 
@@ -191,9 +192,10 @@ class _ArrayValues(Schema[Any]):
 
     def _fits(self, value: Any) -> bool:
         array = cast("NDArray[Any]", value)
-        return isinstance(value, np.ndarray) and array.dtype == self._dtype and array.shape == self._shape
+        return type(value) in PLAIN and array.dtype == self._dtype and array.shape == self._shape
 
     def _refuse(self, value: Any, verb: str) -> NoReturn:
+        check_lossless(verb, value)
         expected = f"{verb}: expected an array of {self._dtype} with shape {self._shape}"  # this takes 10 us
         if not isinstance(value, np.ndarray):
             raise FieldTypeError(f"{expected}, found {_shown(value)}")

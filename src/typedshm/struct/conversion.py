@@ -10,6 +10,7 @@ import typedshm._native as _native
 from typedshm.errors import FieldOverflow, FieldTypeError, FieldValueError, quoted
 from typedshm.layout.kinds import KINDS, encoding_of
 from typedshm.layout.layout import LayoutField
+from typedshm.struct.lossless import check_items, check_lossless
 from typedshm.struct.refusal import refuse, refuse_shape, where_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -102,8 +103,11 @@ def assign_array(field: _native.Field, view: "np.ndarray[Any, Any]", value: obje
     if isinstance(value, list | tuple):
         array = _array_of_items(field, view, cast("Sequence[object]", value))
     else:
+        if type(value) is not np.ndarray:
+            check_lossless(where_of(field), value)
         array = np.asarray(value)
         if array.dtype != view.dtype and array.dtype.newbyteorder("=") != view.dtype.newbyteorder("="):
+            check_lossless(where_of(field), value)
             wanted = view.dtype.newbyteorder("=") if view.dtype.fields is None else f"{field.spec.struct.name} structs"
             found = quoted(value) if array.dtype == object else array.dtype
             raise FieldTypeError(
@@ -123,6 +127,7 @@ def _array_of_items(
         encode = _encode_struct if field.spec.struct is not None else _ENCODERS[field.spec.kind]
         encoded = b"".join(encode(field, item) for item in items)
         return np.frombuffer(encoded, view.dtype).reshape(view.shape)
+    check_items(where_of(field), value)
     try:
         array = np.asarray(value)
     except ValueError:  # lists of different lengths

@@ -302,6 +302,11 @@ static bool bits_of_real(double value, Py_ssize_t width, uint64_t *bits) {
     }
 }
 
+/* NumPy's masked element, which says that it is nan, or zero. */
+static bool is_masked(PyObject *value) {
+    return PyObject_HasAttrString(value, "mask");
+}
+
 /* The number that `value` is or stands for; false with an error set. */
 static bool real_number(Field *field, PyObject *value, double *number) {
     if (PyComplex_Check(value)) { /* numpy's would drop the imaginary part with a mere warning */
@@ -309,8 +314,12 @@ static bool real_number(Field *field, PyObject *value, double *number) {
         return false;
     }
     *number = PyFloat_AsDouble(value);
-    if (*number != -1.0 || !PyErr_Occurred())
-        return true;
+    if (*number != -1.0 || !PyErr_Occurred()) {
+        if (!isnan(*number) || PyFloat_Check(value) || !is_masked(value))
+            return true;
+        field_refuse(field, value, "type");
+        return false;
+    }
     if (PyErr_ExceptionMatches(PyExc_TypeError))
         field_refuse(field, value, "type");
     else if (PyErr_ExceptionMatches(PyExc_OverflowError))
@@ -355,6 +364,10 @@ static int complex_set(Field *field, PyObject *instance, PyObject *value) {
         number = PyObject_CallMethod(value, "__complex__", NULL);
         if (!number)
             return -1;
+        if (!PyObject_IsTrue(number) && is_masked(value)) {
+            Py_DECREF(number);
+            return field_refuse(field, value, "type");
+        }
         value = number;
     }
     int result = -1;
