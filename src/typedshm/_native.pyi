@@ -40,10 +40,13 @@ def origin_of(value: object, /) -> Origin | None: ...  # Of a Struct that was re
 
 @final
 class Pin:
-    """One version, which stays as it is."""
+    """One version, which stays as it is; or memory of another program, to look at."""
 
+    def __init__(self, mapping: Mapping, ended: str, read_only: str) -> None:
+        """Look at memory of another program; the messages of who looks after :meth:`end`, and of who writes."""
+    def end(self) -> None: ...  # From now on, make all Structs that depend on it raise
     @property
-    def version(self) -> int: ...
+    def version(self) -> int: ...  # 0 for memory of another program
 
 def register_read_only(error: type[Exception], /) -> None: ...  # Set the error that writing to a borrowed value raises
 def register_struct(struct: type, ended: type[Exception], /) -> None:

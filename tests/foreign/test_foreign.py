@@ -37,7 +37,7 @@ def name() -> Iterator[str]:
 
 
 def publish(pipe, name):
-    with RawSection(name, Sensors.layout.size, writable=True) as section:
+    with RawSection(name, Sensors.layout.size, create=True) as section:
         section.view[: Sensors.layout.size] = bytes(Sensors(magic=0xCAFE, polls=7))
         pipe.send("made")
         assert pipe.recv() == "seen"
@@ -64,7 +64,7 @@ def test_a_section_of_another_program_is_reached_by_its_exact_name(name):
 
 
 def test_views_outlive_the_section(name):
-    section = RawSection(name, 4096, writable=True)
+    section = RawSection(name, 4096, create=True)
     view = section.view
     view[:3] = b"abc"
     section.close()
@@ -80,13 +80,13 @@ def test_what_is_not_there_is_said_so(name):
         RawSection(name)
     with pytest.raises(typedshm.NameRefused):
         RawSection("")
-    with pytest.raises(ValueError, match="takes writable=True"):
-        RawSection(name, 100)
+    with pytest.raises(typedshm.RegionNotFound, match="does not exist"):
+        RawSection(name, 100, writable=True)
 
 
 def test_a_section_that_there_is_no_room_for_is_not_made(name):
-    with pytest.raises(typedshm.RegionFull, match="not enough memory"):
-        RawSection(name, 1 << 46, writable=True)
+    with pytest.raises(typedshm.RegionFull, match="needs 70,368,744,177,664 bytes, but"):
+        RawSection(name, 1 << 46, create=True)
     with pytest.raises(typedshm.RegionNotFound):
         RawSection(name)
 
@@ -212,7 +212,7 @@ def test_a_dropped_exact_mutex_is_given_back(name):
 @only_windows
 def test_a_name_of_another_kind_is_refused(name):
     with (
-        RawSection(name, 64, writable=True),
+        RawSection(name, 64, create=True),
         pytest.raises(typedshm.RegionRefused, match="another kind"),
     ):
         NamedMutex(name, exact=True)

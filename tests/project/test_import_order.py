@@ -47,7 +47,7 @@ ROOMS: dict[str, set[str]] = {
         "mutex",
     },
     "sharing": {"errors", "frozen", "hooks", "schema", "memory", "region"},
-    "foreign": {"errors", "_native"},
+    "foreign": {"errors", "_native", "layout", "struct", "memory"},
     "testing": {"_native", "layout", "struct", "memory", "region", "sharing"},
 }
 
@@ -90,6 +90,8 @@ MODULES: dict[str, tuple[str, ...]] = {
         "processes",
         "protocol",
         "retry",
+        "similar",
+        "posix.shortage",
         "windows.security",
         "attachment",
         "spec",
@@ -114,7 +116,13 @@ MODULES: dict[str, tuple[str, ...]] = {
         "opening",
         "catalog",
     ),
-    "foreign": ("section",),
+    "foreign": (
+        "arguments",
+        "arrays",
+        "posix",
+        "windows",
+        "section",
+    ),
     "testing": (
         "strategies",
         "isolation",

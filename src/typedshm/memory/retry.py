@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from typedshm.errors import Timeout, TypedshmError
-from typedshm.memory.names import Location
 
 R = TypeVar("R")
 
@@ -16,7 +15,7 @@ OPEN_TIMEOUT = 10.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.0002, 0.01
 
 
-def timed_out(location: Location, timeout: float | None, reason: str = "") -> Timeout:
+def timed_out(location: object, timeout: float | None, reason: str = "") -> Timeout:
     """Make the error of who could not open a region in time."""
     reason = f": {reason}" if reason else " while another process was opening or closing it"
     return Timeout(errno.ETIMEDOUT, f"{location}: timed out after {timeout:g} s{reason}")
@@ -24,7 +23,7 @@ def timed_out(location: Location, timeout: float | None, reason: str = "") -> Ti
 
 def retry(
     attempt: Callable[[], R | None],
-    location: Location,
+    location: object,
     timeout: float | None,
     *,
     awaited: type[TypedshmError] | tuple[()] = (),
@@ -36,7 +35,7 @@ def retry(
     attempt
         Returns None while another process is in the way.
     location
-        For the error message.
+        For the error message, which begins with its text.
     timeout
         Seconds to go on; None goes on for ever.
     awaited

@@ -86,3 +86,22 @@ def overlay(cls: type[S], buffer: Any, offset: int, lease: _native.Lease) -> S:
     view: S = _from_buffer(leased(cls), buffer, offset)
     cast("Any", view)._state = lease
     return view
+
+
+def looked_at(cls: type[S], buffer: Any, offset: int, pin: _native.Pin) -> S:
+    """Return an instance of the read-only variant of a class over memory that the pin keeps.
+
+    Parameters
+    ----------
+    cls : type
+        A Struct class.
+    buffer : object
+        All of the pin's memory.
+    offset : int
+        The offset of the struct in the buffer, in bytes.
+    pin : Pin
+        Once it has ended, the instance and its nested structs raise.
+    """
+    view: S = _from_address(viewed(cls), np.frombuffer(buffer, np.uint8).ctypes.data + offset)
+    cast("Any", view)._state = pin
+    return view

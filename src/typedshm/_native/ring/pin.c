@@ -97,6 +97,7 @@ Pin *pin_new(Ring *ring, uint64_t after, bool every, int64_t max_age) {
     pin->users = 1;
     pin->forks = os_forks;
     pin->ended = false;
+    pin->ended_words = pin->read_only = NULL;
     int state = ring->slots && ring->mapping ? TSHM_BUSY : TSHM_TOO_MANY; /* closed: the copy will say so */
     for (int tries = 0; state == TSHM_BUSY && tries < 64; tries++)
         state = slots_pin(ring->slots, &pin->cursor, &pin->found.version);
@@ -126,8 +127,44 @@ void pin_end(Pin *pin) {
         let_go(pin);
 }
 
-void pin_raise_ended(void) {
-    struct_raise_ended(ended_words);
+void pin_raise_ended(const Pin *pin) {
+    struct_raise_ended(pin->ended_words ? pin->ended_words : ended_words);
+}
+
+/* Pin(mapping, ended, read_only): memory of another program. */
+static PyObject *pin_create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+    (void)type;
+    static char *names[] = {"mapping", "ended", "read_only", NULL};
+    PyObject *mapping, *ended, *read_only;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OUU:Pin", names, &mapping, &ended, &read_only))
+        return NULL;
+    if (!mapping_check(mapping)) {
+        PyErr_SetString(PyExc_TypeError, "expected a Mapping");
+        return NULL;
+    }
+    Pin *pin = PyObject_New(Pin, pin_type);
+    if (!pin)
+        return NULL;
+    pin->ring = NULL;
+    pin->pages = (Mapping *)mapping;
+    pin->start = (char *)pin->pages->memory.start;
+    pin->size = (Py_ssize_t)pin->pages->memory.size;
+    pin->found = (publication){0, 0};
+    pin->users = 1;
+    pin->forks = os_forks;
+    pin->ended = false;
+    pin->ended_words = ended;
+    pin->read_only = read_only;
+    Py_INCREF(mapping);
+    Py_INCREF(ended);
+    Py_INCREF(read_only);
+    return (PyObject *)pin;
+}
+
+static PyObject *pin_end_method(PyObject *self, PyObject *unused) {
+    (void)unused;
+    pin_end((Pin *)self);
+    Py_RETURN_NONE;
 }
 
 static void pin_dealloc(PyObject *self) {
@@ -137,6 +174,8 @@ static void pin_dealloc(PyObject *self) {
     if (!pin->pages)
         PyMem_Free(pin->start);
     Py_XDECREF((PyObject *)pin->pages);
+    Py_XDECREF(pin->ended_words);
+    Py_XDECREF(pin->read_only);
     PyObject_Free(self);
     Py_DECREF(type);
 }
@@ -155,7 +194,7 @@ PyObject *pin_hold(Pin *pin, PyObject *owner) {
     while (users && !tshm_exchange_if(&pin->users, &users, users + 1, relaxed))
         ;
     if (!users) {
-        pin_raise_ended();
+        pin_raise_ended(pin);
         return NULL;
     }
     Hold *hold = PyObject_New(Hold, hold_type);
@@ -191,7 +230,7 @@ static PyObject *origin_of(PyObject *module, PyObject *structure) {
     (void)module;
     PyObject *state = struct_check(structure) ? struct_state(structure) : NULL;
     const Pin *pin = pin_of(state);
-    if (pin)
+    if (pin && pin->found.version)
         return origin_new(pin->found.version, pin->found.time);
     return Py_NewRef(state && origin_check(state) ? state : Py_None);
 }
@@ -203,20 +242,26 @@ static PyMethodDef functions[] = {
 
 /* ---- the types -------------------------------------------------------------------------------------------------- */
 
+static PyMethodDef pin_methods[] = {
+    {"end", pin_end_method, METH_NOARGS, "Make every Struct that depends on it raise from now on."},
+    {NULL, NULL, 0, NULL},
+};
+
 static PyGetSetDef pin_getset[] = {
-    {"version", get_version, NULL, "Which version it is.", NULL},
+    {"version", get_version, NULL, "Which version it is; 0 for memory of another program.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyType_Slot pin_slots[] = {
-    {Py_tp_doc, "One version, which stays as it is."},
+    {Py_tp_doc, "One version, which stays as it is; or memory of another program, to look at."},
+    {Py_tp_new, pin_create},
     {Py_tp_dealloc, pin_dealloc},
+    {Py_tp_methods, pin_methods},
     {Py_tp_getset, pin_getset},
     {0, NULL},
 };
 
-static PyType_Spec pin_spec = {"typedshm._native.Pin", sizeof(Pin), 0,
-                               Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, pin_slots};
+static PyType_Spec pin_spec = {"typedshm._native.Pin", sizeof(Pin), 0, Py_TPFLAGS_DEFAULT, pin_slots};
 
 static PyType_Slot hold_slots[] = {
     {Py_tp_doc, "The bytes of a Pin, for as long as an array looks into them."},

@@ -1,4 +1,5 @@
-/* Pins: one version in its slot, kept as it is while anybody looks at it; or a private copy of it. */
+/* Pins: one version in its slot, kept as it is while anybody looks at it; or a private copy of it; or the bytes of a
+ * mapping, which nobody keeps as they are. */
 #ifndef TYPEDSHM_PIN_H
 #define TYPEDSHM_PIN_H
 
@@ -6,7 +7,7 @@
 
 typedef struct {
     PyObject_HEAD
-    Ring *ring;              /* NULL: the bytes are a private copy */
+    Ring *ring;              /* NULL: the bytes are a private copy, or in no region */
     Mapping *pages;          /* the read-only ones that `start` lies in */
     char *start;             /* of the value */
     Py_ssize_t size;         /* of the value */
@@ -15,6 +16,8 @@ typedef struct {
     tshm_atomic_u32 users;   /* the block, and every Hold; the slot is let go with the last */
     uint32_t forks;          /* os_forks when it was pinned: in a child, the slot is the parent's */
     TSHM_ATOMIC(bool) ended; /* the block is over, so that Structs raise */
+    PyObject *ended_words;   /* the message they raise then; NULL: that of borrow() */
+    PyObject *read_only;     /* the message of who writes to it; NULL: that of borrow() */
 } Pin;
 
 /* Pins the newest version; a copy where that cannot be. `every`: the oldest version above `after` instead. NULL and an
@@ -23,7 +26,7 @@ Pin *pin_new(Ring *ring, uint64_t after, bool every, int64_t max_age);
 /* The block is over. Arrays that were taken from it keep the slot. */
 void pin_end(Pin *pin);
 /* Raises what a Struct raises then. */
-void pin_raise_ended(void);
+void pin_raise_ended(const Pin *pin);
 /* The bytes of a pin as a read-only buffer, which keeps the slot. `owner` is kept alive as well; it may be NULL. NULL
  * and an error set if nobody keeps the slot any more. */
 PyObject *pin_hold(Pin *pin, PyObject *owner);

@@ -10,7 +10,7 @@ static Pin *living_pin(PyObject *self) {
     if (pin && !tshm_load(&pin->ended, relaxed))
         return pin;
     if (pin)
-        pin_raise_ended();
+        pin_raise_ended(pin);
     else
         PyErr_SetString(PyExc_BufferError, "a borrowed Struct without a pin");
     return NULL;
@@ -25,7 +25,10 @@ static int viewed_getbuffer(PyObject *self, Py_buffer *view, int flags) {
     if (!pin)
         return -1;
     if (flags & PyBUF_WRITABLE) {
-        PyErr_SetString(read_only_error, "a borrowed value is read-only; copy.copy(value) is one to change");
+        if (pin->read_only)
+            PyErr_SetObject(read_only_error, pin->read_only);
+        else
+            PyErr_SetString(read_only_error, "a borrowed value is read-only; copy.copy(value) is one to change");
         return -1;
     }
     if (struct_getbuffer(self, view, flags) < 0)

@@ -1,0 +1,105 @@
+"""Arguments of a section: its name, numbers of bytes, seconds; refused with words before anything is touched."""
+
+import operator
+import os
+import sys
+from typing import Any, cast
+
+from typedshm.errors import NameRefused, quoted
+
+MOST = 2**63 - 1
+"""Bytes of the largest file that systems can describe."""
+
+if sys.platform == "linux":
+    _LONGEST = 255
+elif sys.platform == "darwin":
+    _LONGEST = 30
+else:
+    _LONGEST = 32_000
+
+Name = str | os.PathLike[str]
+"""An exact name; or a path, such as a ``pathlib.Path``, for a file."""
+
+
+def check_name(name: Any) -> Name:
+    """Return the name as the back ends take it: of a name for ``shm_open`` without the slash at its start.
+
+    Raises
+    ------
+    TypeError, NameRefused
+        It can be no name of a section.
+    """
+    if isinstance(name, os.PathLike):
+        given = cast("os.PathLike[str]", name)
+        path: Any = os.fspath(cast("os.PathLike[Any]", name))
+        if not isinstance(path, str):
+            raise TypeError(f"name: expected a str or a pathlib.Path, found the path {quoted(path)} in bytes")
+        _check_text(path, "path")
+        return given
+    if not isinstance(name, str):
+        raise TypeError(f"name: expected a str or a pathlib.Path, found {quoted(name)} ({type(name).__name__})")
+    _check_text(name, "name")
+    bare = name if sys.platform == "win32" else name.removeprefix("/")
+    if not bare:
+        raise NameRefused(f"name: expected the name of a section, found {name!r}")
+    if sys.platform != "win32":
+        _check_file_name(name, bare)
+    length = len(bare) if sys.platform == "win32" else len(os.fsencode(bare))
+    if length > _LONGEST:
+        raise NameRefused(f"name {quoted(name)}: expected at most {_LONGEST} bytes, found {length:,}")
+    return bare
+
+
+def _check_text(text: str, what: str) -> None:
+    if "\0" in text:
+        raise NameRefused(f"{what} {quoted(text)}: expected a name, found a NUL character, which would end it")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise NameRefused(f"{what} {quoted(text)}: expected Unicode, found a lone surrogate") from error
+
+
+def _check_file_name(name: str, bare: str) -> None:
+    if bare in (".", ".."):
+        raise NameRefused(f"name: expected the name of a section, found {name!r}, which is a directory")
+    if "/" in bare:
+        folder = name.startswith("/dev/shm/") and name.count("/") == 3
+        hint = f"{name.rpartition('/')[2]!r} names that section" if folder else "pathlib.Path(…) names a file"
+        raise NameRefused(f"name {quoted(name)}: expected no '/' but one at the start; {hint}")
+
+
+def whole(value: Any, parameter: str, least: int, meaning: str) -> int:
+    """Return an argument as an int of at least `least`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        It is none; the message names the parameter and what it means.
+    """
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{parameter}: expected {meaning}, found {quoted(value)} ({type(value).__name__})") from None
+    if not least <= number <= MOST:
+        raise ValueError(f"{parameter}: expected {meaning}, from {least:,} to {MOST:,}, found {number:,}")
+    return number
+
+
+def flag(value: Any, parameter: str) -> bool:
+    """Return an argument that is True or False."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{parameter}: expected True or False, found {quoted(value)} ({type(value).__name__})")
+    return value
+
+
+def seconds(value: Any, parameter: str) -> float | None:
+    """Return an argument that is a number of seconds, or None for ever."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{parameter}: expected seconds or None, found {quoted(value)} ({type(value).__name__})")
+    if not value >= 0:
+        raise ValueError(f"{parameter}: expected seconds from 0 on, or None, found {value!r}")
+    return value
