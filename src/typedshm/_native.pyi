@@ -148,7 +148,7 @@ else:
 
         def __init__(self, name: str, security: str) -> None: ...
         def acquire(self, timeout: float | None, /) -> int:
-            """Take it: 0 taken, 1 timeout, 2 closed, 4 another task of this thread has it."""
+            """Take it: 0 taken, 1 timeout, 2 closed, 4 another task of this thread has it, 5 another greenlet."""
         def release(self, repaired: bool, /) -> bool:
             """Give it back; RuntimeError if this thread does not hold it."""
         @property
@@ -198,13 +198,14 @@ def reset_waiting(mapping: Mapping, /) -> None: ...  # Clear the waiters that ea
 # ---- mutex: the writers' lock ----
 
 def register_running_task(running: Callable[[], object], /) -> None:
-    """Set the function that returns the current task in this thread, or None."""
+    """Set the function that returns (current task, current greenlet) of this thread, each perhaps None."""
 
 MUTEX_TAKEN: Final[int]
 MUTEX_TIMEOUT: Final[int]
 MUTEX_CLOSED: Final[int]
 MUTEX_GONE: Final[int]
 MUTEX_OTHER_TASK: Final[int]
+MUTEX_OTHER_GREENLET: Final[int]
 
 @final
 class WritersLock:
@@ -507,6 +508,8 @@ def fail(ring: Ring[Any], what: str, /) -> NoReturn:
 def detach(ring: Ring[Any], /) -> None: ...  # Stop using the memory: the handle is closed
 
 # ---- waitset: one thread waits for many rings ----
+
+def start_thread(function: Callable[[], object], /) -> None: ...  # Call it in a thread of the system's, as a daemon
 
 WAITSET_ADDED: Final[int]
 WAITSET_MOVED: Final[int]

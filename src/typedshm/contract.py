@@ -26,6 +26,7 @@ Failure = Literal[
     "lock lost",
     "not held",
     "other task",
+    "other greenlet",
     # blocks
     "nested",
     "resized",

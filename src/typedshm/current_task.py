@@ -1,6 +1,6 @@
-"""The current task of asyncio or trio, and so of anyio.
+"""The current task of asyncio or trio, and so of anyio, and the current greenlet, and so that of gevent and eventlet.
 
-Neither library is imported here: a program that runs a task has imported it.
+None of these is imported here: a program that runs a task or a greenlet has imported it.
 """
 
 import sys
@@ -30,10 +30,41 @@ def of_asyncio() -> Any:
         return None
 
 
-def running() -> Any:
-    """Return the current task in this thread, or None."""
+def greenlet() -> Any:
+    """Return the current greenlet of this thread, the main one too, or None where nobody uses greenlets."""
+    module = sys.modules.get("greenlet")
+    try:
+        return None if module is None else module.getcurrent()
+    except AttributeError:  # another thread is still importing it
+        return None
+
+
+def _is_hub(of: Any) -> bool:
+    """Return True for a greenlet that runs the others: gevent's or eventlet's hub."""
+    gevent = getattr(sys.modules.get("gevent.hub"), "Hub", None)
+    if gevent is not None and isinstance(of, gevent):
+        return True
+    hubs = sys.modules.get("eventlet.hubs")
+    hub = getattr(getattr(hubs, "_threadlocal", None), "hub", None)
+    return hub is not None and of is hub.greenlet
+
+
+def _root(of: Any) -> Any:
+    """Return the greenlet that a task runs in: SQLAlchemy and greenback run parts of one in greenlets below it."""
+    while of is not None and of.parent is not None and not _is_hub(of.parent):
+        of = of.parent
+    return of
+
+
+def running() -> tuple[Any, Any]:
+    """Return the current task and the current greenlet of this thread, each perhaps None.
+
+    A loop that runs in one greenlet seems to run in the others of its thread, too. So the task alone is not enough.
+    """
     task = of_asyncio()  # first, since its None costs less
-    return of_trio() if task is None else task
+    if task is None:
+        task = of_trio()
+    return (task, greenlet()) if task is None else (task, _root(greenlet()))
 
 
 _native.register_running_task(running)

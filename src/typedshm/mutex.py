@@ -31,6 +31,11 @@ LOCK_ERRORS: "dict[Failure, tuple[type[Exception], str]]" = {
         MisuseError,
         "is locked by another task of this thread, which awaits inside its block; end the block before the await",
     ),
+    "other greenlet": (
+        MisuseError,
+        "is locked by another greenlet of this thread, which waits for something inside its block; end the block "
+        "before whatever lets other greenlets run (gevent.sleep(), patched I/O, switch())",
+    ),
 }
 """Maps the core's error codes for locks, those of regions too, to exceptions and messages."""
 
@@ -133,7 +138,7 @@ class NamedMutex(_native.Guard):
         Raises
         ------
         MisuseError
-            Another task of this thread holds it, and awaits something.
+            Another task or greenlet of this thread holds it, and awaits something.
         Closed
             :meth:`close` was called.
         RegionLost
@@ -144,6 +149,8 @@ class NamedMutex(_native.Guard):
             self._fail("closed")
         if status == _native.MUTEX_OTHER_TASK:
             self._fail("other task")
+        if status == _native.MUTEX_OTHER_GREENLET:
+            self._fail("other greenlet")
         if status != _native.MUTEX_TAKEN and self._loss:
             self._fail("gone")
         return status == _native.MUTEX_TAKEN

@@ -272,7 +272,7 @@ def test_nothing_of_the_task_is_kept(loop, region):
 
     async def main():
         async def hold():
-            ended.append(weakref.ref(current_task.running()))
+            ended.append(weakref.ref(current_task.running()[0]))
             with region.lock():
                 await loop.sleep(0)
 

@@ -6,7 +6,9 @@ import functools
 import gc
 import inspect
 import signal
+import sys
 import threading
+import types
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -71,11 +73,13 @@ def held(request: pytest.FixtureRequest) -> Iterator[Held]:
 
 
 @pytest.fixture
-def interrupt_next() -> Iterator[Callable[[], None]]:
+def interrupt_next(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
     """A function that has a signal handler raise in the next block: on CPython 3.14 and later between __enter__ and it.
 
     The lock asks for the running task before it is taken, and nobody looks at signals until __enter__ has returned.
     """
+
+    monkeypatch.setitem(sys.modules, "trio", types.ModuleType("trio"))  # or it would not ask
 
     def interrupt(*_: object) -> None:
         _native.register_running_task(current_task.running)

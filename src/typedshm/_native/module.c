@@ -21,6 +21,7 @@
 #include "struct/lease.h"
 #include "struct/origin.h"
 #include "struct/struct.h"
+#include "wait/thread.h"
 #include "wait/waitset.h"
 #ifdef _WIN32
 #include "memory/directory_windows.h"
@@ -37,7 +38,7 @@ static int (*const parts[])(PyObject *module) = {
 #endif
     writers_lock_register, mutex_register,   guard_register,      task_register,         position_register,
     slots_register,        ring_register,    ring_type_register,  internal_register,     block_register,
-    pin_register,          borrow_register,  view_register,       waitset_register,
+    pin_register,          borrow_register,  view_register,       waitset_register,      thread_register,
 };
 
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT,

@@ -5,10 +5,13 @@ interpreter that ends does not wait for it. While somebody waits it also wakes u
 nobody could tell it; and every two milliseconds if a handle is read-only, or the system knows no sleep on many words.
 """
 
+import _thread
 import contextlib
+import functools
 import sys
 import threading
 from collections.abc import Callable
+from types import BuiltinFunctionType
 from typing import Any
 
 import typedshm._native as _native
@@ -52,11 +55,18 @@ def join(ring: _native.Ring[Any], number: int, wake: Callable[[], object]) -> _n
         return None
     try:
         if not waitset.attended:
-            threading.Thread(target=_attend, args=(waitset,), name="typedshm waitset", daemon=True).start()
+            _start(waitset)
     except BaseException:
         waitset.remove(ring, wake)
         raise
     return waitset
+
+
+def _start(waitset: _native.Waitset) -> None:
+    if isinstance(_thread.start_new_thread, BuiltinFunctionType):
+        threading.Thread(target=_attend, args=(waitset,), name="typedshm waitset", daemon=True).start()
+    else:  # gevent or eventlet has replaced it, and a thread would be a greenlet, in which a sleep stops all others
+        _native.start_thread(functools.partial(_attend, waitset))
 
 
 def forget(ring: _native.Ring[Any]) -> None:

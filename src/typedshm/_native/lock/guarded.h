@@ -9,16 +9,18 @@ enum {
     GUARDED_TIMEOUT = 1,
     GUARDED_CLOSED = 2,
     GUARDED_GONE = 3,
-    GUARDED_OTHER_TASK = 4, /* of this thread has it, and awaits something */
+    GUARDED_OTHER_TASK = 4,     /* of this thread has it, and awaits something */
+    GUARDED_OTHER_GREENLET = 5, /* likewise */
     GUARDED_EXCEPTION = -1
 };
 
 /* What to tell _fail() of a lock that was not taken, and for which no Python error is set. */
 static inline const char *guarded_problem(int result) {
-    return result == GUARDED_TIMEOUT      ? "lock timeout"
-           : result == GUARDED_GONE       ? "gone"
-           : result == GUARDED_OTHER_TASK ? "other task"
-                                          : "closed";
+    return result == GUARDED_TIMEOUT          ? "lock timeout"
+           : result == GUARDED_GONE           ? "gone"
+           : result == GUARDED_OTHER_TASK     ? "other task"
+           : result == GUARDED_OTHER_GREENLET ? "other greenlet"
+                                              : "closed";
 }
 
 typedef struct {

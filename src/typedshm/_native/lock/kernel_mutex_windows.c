@@ -89,12 +89,12 @@ static int take(KernelMutex *self, int64_t ns) {
 /* As mutex_hold() does it. */
 static int acquire(PyObject *object, int64_t ns) {
     KernelMutex *self = (KernelMutex *)object;
-    task_name task = NULL;
-    if ((!is_mine(self) || self->task) && !task_running(&task))
+    task_name task = TASK_NONE;
+    if ((!is_mine(self) || task_is_noted(&self->task)) && !task_running(&task))
         return GUARDED_EXCEPTION;
-    if (is_mine(self) && self->task && self->task != task)
-        return GUARDED_OTHER_TASK;
-    int result = take(self, ns);
+    int result = is_mine(self) ? task_compare(&self->task, &task) : GUARDED_TAKEN;
+    if (result == GUARDED_TAKEN)
+        result = take(self, ns);
     if (result == GUARDED_TAKEN && tshm_load(&self->depth, relaxed) == 1)
         self->task = task;
     return result;
@@ -107,7 +107,7 @@ static bool release(PyObject *object, bool repaired) {
         return false;
     uint32_t depth = tshm_load(&self->depth, relaxed) - 1;
     if (depth == 0) {
-        self->task = NULL;
+        self->task = TASK_NONE;
         tshm_store(&self->thread, 0, relaxed);
     }
     tshm_store(&self->depth, depth, relaxed);
@@ -147,7 +147,7 @@ static PyObject *create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     tshm_store(&self->depth, 0, relaxed);
     tshm_store(&self->users, 0, relaxed);
     tshm_store(&self->recovered, false, relaxed);
-    self->task = NULL;
+    self->task = TASK_NONE;
     self->created = error != ERROR_ALREADY_EXISTS;
     return (PyObject *)self;
 }
@@ -232,7 +232,8 @@ static PyObject *get_recovered(PyObject *object, void *unused) {
 }
 
 static PyMethodDef methods[] = {
-    {"acquire", acquire_method, METH_O, "Take it: 0 taken, 1 timeout, 2 closed, 4 another task has it."},
+    {"acquire", acquire_method, METH_O,
+     "Take it: 0 taken, 1 timeout, 2 closed, 4 another task has it, 5 another greenlet."},
     {"release", release_method, METH_O, "Give it back."},
     {"close", close_method, METH_NOARGS, "Leave it. False, and nothing done, if a thread of ours holds it."},
     {NULL, NULL, 0, NULL},

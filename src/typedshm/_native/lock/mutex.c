@@ -58,10 +58,10 @@ static int acquire(Mutex *mutex, int64_t ns) {
 }
 
 static bool notes_task(const WritersLock *lock) {
-    return writers_lock_is_mine(lock) && lock->task;
+    return writers_lock_is_mine(lock) && task_is_noted(&lock->task);
 }
 
-/* Is it held by another task of this thread? EXCEPTION if that cannot be told; else TAKEN. */
+/* Is it held by another task or greenlet of this thread? EXCEPTION if that cannot be told; else TAKEN. */
 static int check_task(const WritersLock *lock) {
     task_name task;
     if (!notes_task(lock))
@@ -69,7 +69,7 @@ static int check_task(const WritersLock *lock) {
     if (!task_running(&task))
         return WRITERS_LOCK_EXCEPTION;
     /* still: the question may have run a signal handler */
-    return notes_task(lock) && lock->task != task ? WRITERS_LOCK_OTHER_TASK : WRITERS_LOCK_TAKEN;
+    return notes_task(lock) ? task_compare(&lock->task, &task) : WRITERS_LOCK_TAKEN;
 }
 
 /* With the lock taken: count it, unless the handle is being closed. Counted first, with the opposite order in
@@ -101,18 +101,18 @@ bool mutex_release(Mutex *mutex, bool repaired) {
 
 /* The task is asked for before the lock is taken: asking runs Python code, and so signal handlers, one of which could
  * raise with the lock held and the block not entered. */
-int mutex_hold(Mutex *mutex, bool noting, int64_t ns) {
+int mutex_hold(Mutex *mutex, int64_t ns) {
     WritersLock *lock = mutex->lock;
-    task_name task = NULL;
+    task_name task = TASK_NONE;
     bool first = !writers_lock_is_mine(lock);
     int result = first ? WRITERS_LOCK_TAKEN : check_task(lock);
-    if (first && noting && !task_running(&task))
+    if (first && !task_running(&task))
         return WRITERS_LOCK_EXCEPTION;
     if (result == WRITERS_LOCK_TAKEN)
         result = acquire(mutex, ns);
     if (result == WRITERS_LOCK_TAKEN)
         result = count(mutex, &mutex->holds);
-    if (result == WRITERS_LOCK_TAKEN && lock->depth == 1 && noting)
+    if (result == WRITERS_LOCK_TAKEN && lock->depth == 1)
         lock->task = task;
     return result;
 }
@@ -125,7 +125,7 @@ bool mutex_give_back(Mutex *mutex, bool repaired) {
 }
 
 static int guarded_acquire(PyObject *mutex, int64_t ns) {
-    return mutex_hold((Mutex *)mutex, true, ns);
+    return mutex_hold((Mutex *)mutex, ns);
 }
 
 static bool guarded_release(PyObject *mutex, bool repaired) {
@@ -173,7 +173,7 @@ static PyObject *mutex_acquire_method(PyObject *self, PyObject *timeout) {
     int64_t ns;
     if (timeout_convert(timeout, &ns) < 0)
         return NULL;
-    int result = mutex_hold((Mutex *)self, true, ns);
+    int result = mutex_hold((Mutex *)self, ns);
     if (result == WRITERS_LOCK_EXCEPTION)
         return NULL;
     return PyLong_FromLong(result);
@@ -265,7 +265,8 @@ int mutex_register(PyObject *module) {
         PyModule_AddIntConstant(module, "MUTEX_TIMEOUT", WRITERS_LOCK_TIMEOUT) < 0 ||
         PyModule_AddIntConstant(module, "MUTEX_CLOSED", WRITERS_LOCK_CLOSED) < 0 ||
         PyModule_AddIntConstant(module, "MUTEX_GONE", WRITERS_LOCK_GONE) < 0 ||
-        PyModule_AddIntConstant(module, "MUTEX_OTHER_TASK", WRITERS_LOCK_OTHER_TASK) < 0)
+        PyModule_AddIntConstant(module, "MUTEX_OTHER_TASK", WRITERS_LOCK_OTHER_TASK) < 0 ||
+        PyModule_AddIntConstant(module, "MUTEX_OTHER_GREENLET", WRITERS_LOCK_OTHER_GREENLET) < 0)
         return -1;
     return PyModule_AddObjectRef(module, "Mutex", (PyObject *)mutex_type);
 }

@@ -24,9 +24,9 @@ int mutex_acquire(Mutex *mutex, int64_t ns);
 int mutex_acquire_to_read(Mutex *mutex, int64_t ns);
 /* Only by the thread that has it. False: the word was replaced under us. */
 bool mutex_release(Mutex *mutex, bool repaired);
-/* For blocks of the user's: the handle cannot be closed before it is given back. `noting`: note the task, if the thread
- * did not have it yet, since the user may await in there. */
-int mutex_hold(Mutex *mutex, bool noting, int64_t ns);
+/* For blocks of the user's, who may await in there: the handle cannot be closed before it is given back, and the task
+ * is noted, if the thread did not have the lock yet. */
+int mutex_hold(Mutex *mutex, int64_t ns);
 /* Also by another thread, for a block that was thrown away. */
 bool mutex_give_back(Mutex *mutex, bool repaired);
 extern const guarded mutex_guarded;

@@ -130,7 +130,7 @@ bool writers_lock_release(WritersLock *lock, bool repaired) {
     if (--lock->depth)
         return true;
     lock->thread = 0;
-    lock->task = NULL;
+    lock->task = TASK_NONE;
     bool kept = lock_release(&lock->lock, repaired) == LOCK_TAKEN;
     local_lock_free(lock);
     return kept;
@@ -193,7 +193,7 @@ static PyObject *writers_lock_create(PyTypeObject *type, PyObject *args, PyObjec
     lock->lock.presence_count = presence_count;
     lock->instance = instance;
     lock->thread = 0;
-    lock->task = NULL;
+    lock->task = TASK_NONE;
     lock->depth = 0;
     lock->transient = false;
     lock->recovered = false;
@@ -221,7 +221,7 @@ static PyObject *writers_lock_reattach(PyObject *self, PyObject *handle) {
     WritersLock *lock = (WritersLock *)self;
     lock->local_lock = LOCAL_LOCK_FREE; /* it may have been taken by a thread that the child does not have */
     lock->thread = 0;
-    lock->task = NULL;
+    lock->task = TASK_NONE;
     lock->depth = 0;
     lock->transient = false;
     lock->detached = true; /* without an entry of our own we must not touch the word */

@@ -14,7 +14,7 @@ typedef struct {
     lock_handle lock;
     tshm_atomic_u32 local_lock; /* held by the thread that holds, or is taking, the shared lock */
     unsigned long thread;       /* that thread, or 0 */
-    task_name task;             /* that held it first, if it is to be known: see mutex_hold() */
+    task_name task;             /* that holds it; none if a verb does, which gives it back by itself */
     uint64_t instance;          /* of the region that the lock belongs to */
     uint32_t forks;             /* when it took its presence entry */
     uint32_t depth;             /* how often that thread has taken it */
@@ -30,6 +30,7 @@ enum {
     WRITERS_LOCK_CLOSED = GUARDED_CLOSED,
     WRITERS_LOCK_GONE = GUARDED_GONE,
     WRITERS_LOCK_OTHER_TASK = GUARDED_OTHER_TASK,
+    WRITERS_LOCK_OTHER_GREENLET = GUARDED_OTHER_GREENLET,
     WRITERS_LOCK_EXCEPTION = GUARDED_EXCEPTION
 };
 

@@ -11,9 +11,7 @@ static const int PINNED_TRIES = 50;                 /* at least, if it was us wh
 
 bool writing_lock(Ring *self, bool block, int64_t ns) {
     const char *problem = !self->mapping ? "closed" : self->refuses ? "layout" : !self->mutex ? "read-only" : NULL;
-    int result = problem ? WRITERS_LOCK_CLOSED
-                 : block ? mutex_hold(self->mutex, false, ns)
-                         : mutex_acquire(self->mutex, ns);
+    int result = problem ? WRITERS_LOCK_CLOSED : block ? mutex_hold(self->mutex, ns) : mutex_acquire(self->mutex, ns);
     if (result == WRITERS_LOCK_TAKEN && !self->slots->lease && self->mapping)
         return true;
     if (result == WRITERS_LOCK_TAKEN) {
