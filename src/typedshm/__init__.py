@@ -168,7 +168,7 @@ from typedshm.schema.resolve import to_struct
 from typedshm.sharing.catalog import RegionEntry, regions
 from typedshm.sharing.opening import attach, create, share, unlink
 from typedshm.sharing.opening import open as open  # public, but not in __all__: a star import keeps the built-in one
-from typedshm.struct import struct
+from typedshm.struct import pickling, struct
 from typedshm.struct.functions import asdict, replace, time_of
 from typedshm.struct.loading import load
 from typedshm.struct.struct import Struct, version_of
@@ -177,7 +177,7 @@ __version__ = "0.1.0"
 
 # These modules register themselves with lower ones when they are imported. Naming them here makes Python import them
 # under -X lazy_imports=all as well.
-_REGISTERED = current_task, resolve, struct
+_REGISTERED = current_task, resolve, struct, pickling
 
 __all__ = [
     "ArraySchema",

@@ -39,10 +39,16 @@ annotation_schema: "Hook[[Any, Any, Any], Any]" = Hook("annotation_schema")
 """(marker, source type, handler) -> the pydantic-core schema of a field with that marker."""
 
 reopen: "Hook[..., Any]" = Hook("reopen")
-"""(location, schema, instance, readonly, timeout, paging) -> the region, opened again."""
+"""(location, form of the schema, instance, readonly, timeout, paging) -> the region, opened again."""
 
 struct_schema: "Hook[[Any, Any], Any]" = Hook("struct_schema")
 """(Struct class, handler) -> its pydantic-core schema."""
 
 model: "Hook[[Any], type[Any]]" = Hook("model")
 """(Struct class) -> the pydantic model with the same fields."""
+
+reduce_struct: "Hook[[Any], tuple[Any, ...]]" = Hook("reduce_struct")
+"""(Struct) -> what its ``__reduce__`` returns."""
+
+generated_struct: "Hook[[type[Any]], type[Any] | None]" = Hook("generated_struct")
+"""(class) -> the Struct that is generated from it, or None if it is no model or dataclass with a layout."""

@@ -35,5 +35,5 @@ class PublicNames(list[str]):
 
 
 def shorten_help(module: str, *functions: str) -> None:
-    """Replace the literal ``__all__`` of a module, which type checkers read, by its :class:`PublicNames`, with the same parameters."""
+    """Replace the literal ``__all__`` of a module, which type checkers read, by its :class:`PublicNames`."""
     vars(sys.modules[module])["__all__"] = PublicNames(module, *functions)

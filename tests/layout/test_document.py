@@ -33,8 +33,7 @@ from typedshm import (
 )
 from typedshm.layout import document
 from typedshm.layout.document_model import DEPTH_LIMIT
-from typedshm.struct.loading import struct_of
-from typedshm.struct.struct import struct_from_layout
+from typedshm.struct.loading import struct_from_layout, struct_of
 
 
 class Gear(IntEnum):

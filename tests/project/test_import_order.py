@@ -71,6 +71,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "struct",
         "functions",
         "loading",
+        "pickling",
         "views",
     ),
     "schema": (

@@ -51,7 +51,8 @@ from typedshm.layout.markers import (
     u64,
 )
 from typedshm.struct.functions import asdict, replace
-from typedshm.struct.struct import Struct, StructMeta, initial, struct_from_layout, version_of
+from typedshm.struct.loading import struct_from_layout
+from typedshm.struct.struct import Struct, StructMeta, initial, version_of
 from typedshm.struct.views import leased, overlay
 
 

@@ -61,6 +61,11 @@ class Schema(ABC, Generic[T]):
     def defaults(self) -> bytes:
         """The bytes that update() starts from in an empty region."""
 
+    @property
+    def form(self) -> Any:
+        """What stands for ``source`` in a pickle; :func:`typedshm.schema.resolve.schema_of_form` finds the schema."""
+        return self.source
+
     def document(self) -> bytes:
         """Return the layout document to store in the region."""
         return dump(self.layout, self.value)

@@ -2,15 +2,17 @@
 
 import functools
 import sys
+import weakref
 from collections.abc import Callable
 from typing import Annotated, Any, cast, get_args, get_origin, get_type_hints
 
-import typedshm._native as _native
+from typedshm import hooks
 from typedshm.errors import SchemaError
 from typedshm.frozen import Frozen, frozen
 from typedshm.layout.annotations import own_doc
 from typedshm.layout.markers import Doc, Shape
-from typedshm.struct.struct import Struct, StructMeta, plan_of, restore
+from typedshm.struct.pickling import source_of
+from typedshm.struct.struct import Struct, StructMeta, plan_of
 
 
 @frozen
@@ -126,28 +128,22 @@ def _documented(annotation: Any, field: Any) -> Any:
 
 
 def _generated(source: type, declared: dict[str, _Declared], nested: dict[str, ClassSchema]) -> type[Struct]:
-    """Make the Struct with a class's fields."""
-
-    def reduce(self: Struct) -> tuple[object, ...]:
-        # by the source class, since no module has the Struct
-        return _restore, (source, bytes(cast("Any", self)), _native.origin_of(self))
-
+    """Make the Struct with a class's fields, or return the one that arrived with the class in a pickle."""
+    arrived = _arrived.get(source)
+    if arrived is not None:
+        return arrived
     doc = own_doc(source)
     namespace: dict[str, Any] = {
         "__module__": source.__module__,
         "__qualname__": source.__qualname__,
         "__doc__": None if doc.startswith(f"{source.__name__}(") else doc,  # a docstring that dataclass generated
         "__annotations__": {name: _translated(field.annotation) for name, field in declared.items()},
-        "__reduce__": reduce,
+        "_source": source,
     }
     for name, field in declared.items():
         for default in field.defaults:
             namespace[name] = nested[name].encode(default) if name in nested else default
     return cast("type[Struct]", StructMeta(source.__name__, (Struct,), namespace))
-
-
-def _restore(source: type, data: bytes, origin: _native.Origin | None) -> Struct:
-    return restore(class_schema(source).struct, data, origin)
 
 
 def _bare(field: _Declared) -> Any:
@@ -165,3 +161,31 @@ def _translated(annotation: Any) -> Any:
         if isinstance(item, Shape) and is_schema_class(item.of):
             metadata[index] = Shape(*item.dims, of=class_schema(item.of).struct)
     return Annotated[(base, *metadata)] if metadata else base
+
+
+# ---- classes in pickles --------------------------------------------------------------------------------------------
+
+_arrived: "weakref.WeakKeyDictionary[type, type[Struct]]" = weakref.WeakKeyDictionary()
+
+
+def source_that_arrived(struct: type[Struct]) -> type | None:
+    """Return the class that a Struct from a pickle was generated from, as whose Struct it will be used; or None."""
+    source = source_of(struct)
+    if source is None:
+        return None
+    _arrived.setdefault(source, struct)
+    for nested in plan_of(struct).structs.values():
+        source_that_arrived(nested)
+    return source
+
+
+def _generated_struct(source: type) -> type[Struct] | None:
+    if not is_schema_class(source):
+        return None
+    try:
+        return class_schema(source).struct
+    except SchemaError:
+        return None
+
+
+hooks.generated_struct.fill(_generated_struct)

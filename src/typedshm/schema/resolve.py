@@ -8,7 +8,7 @@ itself.
 import ctypes
 import functools
 from collections.abc import Callable
-from typing import Any, NoReturn, cast
+from typing import Any, Literal, NoReturn, cast
 
 import numpy as np
 
@@ -19,11 +19,15 @@ from typedshm.layout.document import Value, parse
 from typedshm.layout.layout import Layout
 from typedshm.schema.arrays import ArraySchema, NDArray
 from typedshm.schema.base import Schema
-from typedshm.schema.classes import ClassSchema, class_schema, is_schema_class
+from typedshm.schema.classes import ClassSchema, class_schema, is_schema_class, source_that_arrived
 from typedshm.struct.loading import struct_of
 from typedshm.struct.lossless import PLAIN, check_lossless
+from typedshm.struct.pickling import form_of, source_of
 from typedshm.struct.struct import Struct, initial, plan_of
 from typedshm.struct.views import leased, overlay, view_maker
+
+_Role = Literal["struct", "source", "model"]
+"""What a pickled region's schema was: a Struct, the class that it was generated from, or its ``model()``."""
 
 _ACCEPTED = "a Struct, a pydantic model, a dataclass, or typedshm.array(dtype, *shape)"
 
@@ -73,6 +77,19 @@ def schema_from_document(text: bytes) -> Schema[Any]:
         return _StructValues(struct_of(layout), None, None)
     field = layout.fields[0]
     return _ArrayValues(ArraySchema(field.item_dtype, field.shape), layout, described=True)
+
+
+def schema_of_form(form: Any) -> Schema[Any] | None:
+    """Return the schema of a pickled region by what stood for it in the pickle; None if the region has to tell."""
+    if form is None:
+        return None
+    if not isinstance(form, tuple):
+        return schema_of(form)
+    role, struct = cast("tuple[_Role, type[Struct]]", form)
+    source = source_that_arrived(struct)
+    if role == "model":
+        return schema_of(struct.model())
+    return schema_of(source if role == "source" and source is not None else struct)
 
 
 def to_struct(value: Any) -> Any:
@@ -142,6 +159,15 @@ class _StructValues(Schema[Any]):
     @functools.cached_property
     def defaults(self) -> bytes:
         return bytes(cast("Any", initial(self._struct)))
+
+    @property
+    def form(self) -> tuple["_Role", Any] | None:
+        if self.source is None:
+            return None
+        role: _Role = "struct"
+        if self._class_schema is not None:
+            role = "source" if source_of(self._struct) is self.source else "model"
+        return role, form_of(self._struct)
 
     @property
     def _expected(self) -> str:

@@ -14,7 +14,7 @@ from typedshm.memory.spec import RegionSpec
 from typedshm.region.region import Region
 from typedshm.schema.arrays import NDArray, SchemaSource, array
 from typedshm.schema.base import Schema
-from typedshm.schema.resolve import schema_from_document, schema_of
+from typedshm.schema.resolve import schema_from_document, schema_of, schema_of_form
 
 T = TypeVar("T")
 A = TypeVar("A", bound=np.generic)
@@ -272,14 +272,14 @@ def unlink(name: Name, *, scope: Scope = "user") -> None:
 
 
 def _reopen(
-    location: Location, schema: Any, instance: int, readonly: bool, timeout: float | None, paging: Paging
+    location: Location, form: Any, instance: int, readonly: bool, timeout: float | None, paging: Paging
 ) -> Region[Any]:
     """Open what was pickled: the same region, and no other that has taken its name."""
     handle = lifecycle.attach(location, writable=not readonly, paging=paging)
     if handle.attachment.header["instance"] != instance:
         handle.close()
         raise RegionLost(f"{location} was replaced by another region of that name")
-    region = _join(handle, None if schema is None else schema_of(schema))
+    region = _join(handle, schema_of_form(form))
     region.timeout = timeout
     return region
 

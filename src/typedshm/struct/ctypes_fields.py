@@ -8,7 +8,15 @@ from typedshm.layout.kinds import KINDS, STRUCT
 from typedshm.layout.layout import Layout, LayoutField
 from typedshm.layout.placement import round_up
 
-CtypesFields: TypeAlias = tuple[list[tuple[str, Any]], int | None]
+
+class Members(list[tuple[str, Any]]):
+    """A ``_fields_``; pickled with a class's namespace it arrives empty, since types of ctypes have no pickle."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Members, ()
+
+
+CtypesFields: TypeAlias = tuple[Members, int | None]
 """The ``_fields_`` of a ``ctypes.Structure`` and, if not None, its ``_pack_``."""
 
 
@@ -29,7 +37,7 @@ def ctypes_fields(layout: Layout, own: Sequence[LayoutField], structs: Mapping[s
     base : type or None
         The ctypes base class with the inherited fields.
     """
-    members: list[tuple[str, Any]] = []
+    members = Members()
     for field in own:
         ctype: Any = structs[field.name] if field.kind == STRUCT else None
         if ctype is None:
@@ -40,7 +48,7 @@ def ctypes_fields(layout: Layout, own: Sequence[LayoutField], structs: Mapping[s
     start = ctypes.sizeof(base) if base is not None else 0
     if _ctypes_agrees(layout, own, members, base, start):
         return members, layout.pack
-    padded: list[tuple[str, Any]] = []
+    padded = Members()
     for field, member in zip(own, members, strict=True):
         if field.offset > start:
             padded.append((f"_pad_{start}", ctypes.c_ubyte * (field.offset - start)))

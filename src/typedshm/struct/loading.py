@@ -1,16 +1,50 @@
 """Struct classes from layout documents, of regions and of files."""
 
 import os
-from typing import Any
+import weakref
+from enum import IntEnum, IntFlag
+from typing import Any, cast
 
 from typedshm.errors import DocumentError, SchemaError
 from typedshm.layout.document import JSON_SCHEMA, parse
-from typedshm.layout.layout import Layout
-from typedshm.struct.struct import Struct, struct_from_layout
+from typedshm.layout.layout import Enumeration, Layout
+from typedshm.struct.struct import Struct, StructMeta, install
+
+DESCRIBED = __name__
+"""The ``__module__`` of classes that were made from a document only."""
+
+_described: "weakref.WeakValueDictionary[tuple[str, str, Layout], type[Struct]]" = weakref.WeakValueDictionary()
 
 
-def struct_of(layout: Layout) -> type[Struct]:
-    """Make the Struct class of a layout that was parsed from a document.
+def struct_from_layout(layout: Layout, origin: tuple[str, str] | None = None) -> type[Struct]:
+    """Return a class for a layout, the same class for equal layouts while it is alive.
+
+    Parameters
+    ----------
+    layout : Layout
+        Its enums become ``IntEnum`` and ``IntFlag`` classes, its nested layouts Struct classes.
+    origin : tuple of (str, str) or None
+        Module and qualified name of a class that was declared elsewhere.
+    """
+    module, qualname = origin or (DESCRIBED, layout.name)
+    cls = _described.get((module, qualname, layout))
+    if cls is None:
+        namespace = {"__module__": module, "__qualname__": qualname, "__doc__": layout.doc or None}
+        cls = cast("type[Struct]", StructMeta(layout.name, (Struct,), namespace, layout=layout))
+        structs = {field.name: struct_from_layout(field.struct) for field in layout.fields if field.struct is not None}
+        enums = {field.name: _enum_of(field.enum) for field in layout.fields if field.enum is not None}
+        install(cls, layout, None, structs, enums, described=True)
+        _described[module, qualname, layout] = cls
+    return cls
+
+
+def _enum_of(enumeration: Enumeration) -> type:
+    base: Any = IntFlag if enumeration.flag else IntEnum
+    return cast("type", base(enumeration.name, list(enumeration.members)))
+
+
+def struct_of(layout: Layout, origin: tuple[str, str] | None = None) -> type[Struct]:
+    """Make the Struct class of a layout that was parsed from a document; `origin` as for ``struct_from_layout``.
 
     Raises
     ------
@@ -18,7 +52,7 @@ def struct_of(layout: Layout) -> type[Struct]:
         If ctypes or NumPy do not support it on this system, for example because of its size.
     """
     try:
-        return struct_from_layout(layout)
+        return struct_from_layout(layout, origin)
     except (SchemaError, ValueError, TypeError, OverflowError, MemoryError) as error:
         raise DocumentError(f"layout: {error}") from error
 

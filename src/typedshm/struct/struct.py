@@ -8,9 +8,8 @@ lease). Its fields are descriptors of the C core that follow the class's :class:
 import copy
 import ctypes
 import sys
-import weakref
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from enum import IntEnum, IntFlag
 from types import MethodType
 from typing import TYPE_CHECKING, Any, TypeVar, cast, dataclass_transform
 
@@ -24,7 +23,7 @@ from typedshm.html_table import html_table
 from typedshm.layout.annotations import own_annotations, own_doc, resolve
 from typedshm.layout.declaration import Declaration, is_class_variable, parse
 from typedshm.layout.kinds import KINDS, ByteOrder
-from typedshm.layout.layout import Enumeration, Layout, LayoutField
+from typedshm.layout.layout import Layout, LayoutField
 from typedshm.layout.placement import lay_out
 from typedshm.struct import conversion, refusal
 from typedshm.struct.ctypes_fields import ctypes_fields
@@ -42,20 +41,33 @@ S = TypeVar("S", bound="Struct")
 F = TypeVar("F", bound=Callable[..., Any])
 
 # Methods of ctypes' metaclass, taken from it since a field of a Struct may have the same name.
-_from_buffer_copy: Callable[..., Any] = cast("Any", type(ctypes.Structure)).from_buffer_copy
+from_buffer_copy: Callable[..., Any] = cast("Any", type(ctypes.Structure)).from_buffer_copy
 
 
 @frozen
 class Plan(Frozen):
     """The compiled form of a Struct class, shared by its variants."""
 
-    __match_args__ = ("plain", "layout", "structs", "enums", "defaults", "described")
+    __match_args__ = ("plain", "layout", "structs", "enums", "defaults", "described", "variants")
     plain: "type[Struct]"
     layout: Layout
     structs: "dict[str, type[Struct]]"
     enums: dict[str, type]
     defaults: dict[str, object]
     described: bool  # made from a layout, so that no module has the class
+    variants: "dict[str, type[Struct]]"
+
+
+class Arriving(ABC):
+    """Arrives in the place of a Plan where a class is unpickled by value, and completes the class."""
+
+    @abstractmethod
+    def known(self) -> "StructMeta | None":
+        """Return the class, if it is in this process already."""
+
+    @abstractmethod
+    def complete(self, cls: "StructMeta") -> None:
+        """Give a class its fields, unless it has them."""
 
 
 def plan_of(struct: "Struct | type[Struct] | StructMeta") -> Plan:
@@ -63,7 +75,7 @@ def plan_of(struct: "Struct | type[Struct] | StructMeta") -> Plan:
     return cast("Plan", cast("Any", struct)._plan)
 
 
-def _set_state(struct: "Struct", state: object) -> None:
+def set_state(struct: "Struct", state: object) -> None:
     """Set the version that an instance was read at, or the lease that it depends on."""
     cast("Any", struct)._state = state
 
@@ -102,6 +114,10 @@ class StructMeta(_StructureMeta):
         variant: Iterable[str] | None = None,
     ) -> "StructMeta":
         """Make the class with an empty descriptor for each field; ``__init__`` completes them."""
+        arriving = namespace.get("_plan")
+        if isinstance(arriving, Arriving):
+            namespace = {label: value for label, value in namespace.items() if label not in ("_fields_", "_plan")}
+            return arriving.known() or super().__new__(mcs, name, bases, namespace)
         if any(isinstance(base, StructMeta) for base in bases):
             namespace["__slots__"] = ()
         own: Mapping[str, object]
@@ -134,24 +150,31 @@ class StructMeta(_StructureMeta):
         variant: Iterable[str] | None = None,
     ) -> None:
         super().__init__(name, bases, namespace)
+        if "_plan" in namespace:  # unpickled by value
+            cls._plan = namespace["_plan"]
+            return
         struct = cast("type[Struct]", cls)
         parents = [base for base in bases if isinstance(base, StructMeta)]
-        if variant is not None:
-            pass  # typedshm.struct.views completes these fields; everything else is inherited
-        elif layout is not None:
-            _compile_layout(struct, layout)
+        if variant is not None or layout is not None:
+            pass  # typedshm.struct.views and typedshm.struct.loading complete them
         elif parents:
             if len(parents) > 1:
                 found = ", ".join(parent.__name__ for parent in parents)
                 raise SchemaError(f"{name}: expected one Struct among the bases, found {found}")
             base = cast("type[Struct]", parents[0])
+            if not hasattr(base, "_plan") and not {"__qualname__", "__annotations__"} & namespace.keys():
+                return  # no class statement, but cloudpickle, which sets the attributes later
             frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
             resolved = resolve(struct, cls.__dict__["_annotations"], _body_of(struct), frame)
             _compile_annotations(struct, base, resolved, pack, byte_order)
 
     def __setattr__(cls, name: str, value: object) -> None:
         """Set a class attribute; a field keeps its descriptor, and ctypes' own descriptor is stored separately."""
-        if isinstance(cls.__dict__.get(name), _native.Field):
+        if isinstance(value, Arriving):
+            value.complete(cls)
+        elif (name == "_fields_" and not value) or ("_plan" in cls.__dict__ and isinstance(value, _native.Field)):
+            pass  # from a pickle, and Arriving sets them
+        elif isinstance(cls.__dict__.get(name), _native.Field):
             if "_plan" in cls.__dict__:
                 raise AttributeError(f"{cls.__name__}.{name} is a field and cannot be replaced")
             cls.__dict__["_ctypes"][name] = value
@@ -224,10 +247,10 @@ class Struct(_Structure, metaclass=StructMeta):  # pyright: ignore[reportGeneral
 
     def __copy__(self: S) -> S:
         """Return a snapshot with its own bytes and the same version."""
-        duplicate: S = _from_buffer_copy(plan_of(self).plain, self)
+        duplicate: S = from_buffer_copy(plan_of(self).plain, self)
         origin = _native.origin_of(self)
         if origin is not None:
-            _set_state(duplicate, origin)
+            set_state(duplicate, origin)
         return duplicate
 
     def __replace__(self: S, /, **changes: Any) -> S:
@@ -243,9 +266,7 @@ class Struct(_Structure, metaclass=StructMeta):  # pyright: ignore[reportGeneral
         return hooks.struct_schema(source, handler)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the bytes and the class: by reference or, if made from a layout, by that layout."""
-        plan = plan_of(self)
-        return restore, (plan.layout if plan.described else plan.plain, bytes(self), _native.origin_of(self))
+        return hooks.reduce_struct(self)
 
 
 def _title(struct: Struct) -> str:
@@ -263,19 +284,6 @@ def replaced(struct: S, changes: Mapping[str, Any]) -> S:
     for name, value in changes.items():
         setattr(changed, name, value)
     return changed
-
-
-def restore(form: "type[Struct] | Layout", data: bytes, origin: _native.Origin | None) -> "Struct":
-    """Make an instance from the content of a pickle."""
-    cls = struct_from_layout(form) if isinstance(form, Layout) else form
-    if len(data) != cls.layout.size:
-        raise ValueError(
-            f"{cls.__name__}: expected a pickle of {cls.layout.size} bytes, found {len(data)}: the class has changed"
-        )
-    restored: Struct = _from_buffer_copy(cls, data)
-    if origin is not None:
-        _set_state(restored, origin)
-    return restored
 
 
 def version_of(struct: Struct) -> int | None:
@@ -328,7 +336,7 @@ def _compile_annotations(
     enums: dict[str, type] = {label: item.enum for label, item in declared.items() if item.enum is not None}
     if inherited is not None:
         structs, enums = inherited.structs | structs, inherited.enums | enums
-    _install(cls, layout, base if inherited is not None else None, structs, enums, described=False)
+    install(cls, layout, base if inherited is not None else None, structs, enums, described=False)
 
 
 def _body_of(cls: "type[Struct]") -> Mapping[str, object]:
@@ -350,7 +358,7 @@ def _restore_class_variable(cls: "type[Struct]", label: str, defaults: dict[str,
         setattr(cls, label, defaults.pop(label))
 
 
-def _install(
+def install(
     cls: "type[Struct]",
     layout: Layout,
     base: "type[Struct] | None",
@@ -382,10 +390,13 @@ def _install(
             f"{cls.__name__}: expected a ctypes structure of {layout.size} bytes, found {ctypes.sizeof(cls)}"
         )
     defaults = dict(inherited.defaults) if inherited is not None else {}
-    structure._plan = Plan(cls, layout, structs, enums, defaults, described)
+    structure._plan = Plan(cls, layout, structs, enums, defaults, described, {})
     defaults.update(_saved_defaults(cls, cls.__dict__["_defaults"]))
     if "__init__" not in cls.__dict__:
         structure.__init__ = _constructor(cls, layout, defaults)
+    for name in [*("_annotations", "_defaults", "_ctypes"), *(name for name, _ in members if name.startswith("_pad_"))]:
+        if name in cls.__dict__:  # needed up to here
+            delattr(cls, name)
 
 
 def _codec(
@@ -454,40 +465,6 @@ def initial(cls: type[S]) -> S:
         elif field.struct is not None and not field.shape:
             setattr(instance, field.name, initial(plan.structs[field.name]))
     return instance
-
-
-# ---- from a layout to a class --------------------------------------------------------------------------------------
-
-_described: "weakref.WeakValueDictionary[Layout, type[Struct]]" = weakref.WeakValueDictionary()
-
-
-def struct_from_layout(layout: Layout, *, module: str = __name__) -> "type[Struct]":
-    """Return a class for a layout, the same class for equal layouts while it is alive.
-
-    Parameters
-    ----------
-    layout : Layout
-        Its enums become ``IntEnum`` and ``IntFlag`` classes, its nested layouts Struct classes.
-    module : str
-        The ``__module__`` of a new class.
-    """
-    cls = _described.get(layout)
-    if cls is None:
-        namespace = {"__module__": module, "__qualname__": layout.name, "__doc__": layout.doc or None}
-        cls = cast("type[Struct]", StructMeta(layout.name, (Struct,), namespace, layout=layout))
-        _described[layout] = cls
-    return cls
-
-
-def _compile_layout(cls: "type[Struct]", layout: Layout) -> None:
-    structs = {field.name: struct_from_layout(field.struct) for field in layout.fields if field.struct is not None}
-    enums = {field.name: _enum_of(field.enum) for field in layout.fields if field.enum is not None}
-    _install(cls, layout, None, structs, enums, described=True)
-
-
-def _enum_of(enumeration: Enumeration) -> type:
-    base: Any = IntFlag if enumeration.flag else IntEnum
-    return cast("type", base(enumeration.name, list(enumeration.members)))
 
 
 _native.register_struct(Struct, Closed)

@@ -37,14 +37,15 @@ def view_maker(cls: type[S]) -> Callable[[int], S]:
 
 
 def _variant(cls: type[S], kind: Variant, mixin: type) -> type[S]:
-    plain = plan_of(cls).plain
-    variant = plain.__dict__.get(f"_{kind}")
+    plain, variants = plan_of(cls).plain, plan_of(cls).variants
+    variant = variants.get(kind)
     if variant is None:
         own = _own_fields(plain, kind)
         namespace = {"__module__": plain.__module__, "__qualname__": plain.__qualname__}
-        variant = StructMeta(plain.__name__, (mixin, plain), namespace, variant=[field.name for field in own])
-        _complete(cast("type[Struct]", variant), kind, own)
-        setattr(cast("Any", plain), f"_{kind}", variant)
+        made = StructMeta(plain.__name__, (mixin, plain), namespace, variant=[field.name for field in own])
+        variant = cast("type[Struct]", made)
+        _complete(variant, kind, own)
+        variants[kind] = variant
     return cast("type[S]", variant)
 
 
