@@ -81,6 +81,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "classes",
         "pydantic_validation",
         "resolve",
+        "shareable",
     ),
     "memory": (
         "fork",

@@ -1,20 +1,22 @@
 """Functions that open regions: create, attach, open, share; and unpickling a handle."""
 
+import contextlib
 from typing import Any, TypeVar, overload
 
 import numpy as np
 
 from typedshm import hooks
-from typedshm.errors import DocumentError, LayoutMismatch, RegionCorrupt, RegionLost
+from typedshm.errors import DocumentError, LayoutMismatch, RegionCorrupt, RegionLost, TypedshmError
 from typedshm.memory import lifecycle
 from typedshm.memory.attachment import Handle
 from typedshm.memory.names import Location, Name, Scope, locate
 from typedshm.memory.paging import Paging
 from typedshm.memory.spec import RegionSpec
 from typedshm.region.region import Region
-from typedshm.schema.arrays import NDArray, SchemaSource, array
+from typedshm.schema.arrays import NDArray, SchemaSource
 from typedshm.schema.base import Schema
 from typedshm.schema.resolve import schema_from_document, schema_of, schema_of_form
+from typedshm.schema.shareable import ArrayLike, Instance, shareable
 
 T = TypeVar("T")
 A = TypeVar("A", bound=np.generic)
@@ -42,6 +44,8 @@ def _region(handle: Handle, schema: Schema[Any], refusal: str | None = None) -> 
             raise RegionLost(f"{handle.location} {loss}") from None
         raise RegionCorrupt(f"{handle.location}: its header is not to be trusted: {error}") from None
     except BaseException:
+        if handle.created:
+            _take_back(handle, handle.location)
         handle.close()
         raise
 
@@ -231,9 +235,45 @@ def open(
     return _join(lifecycle.attach_or_create(locate(name, scope, mode), _spec(resolved, slots), paging), resolved)
 
 
+@overload
 def share(
     name: Name,
     value: NDArray[A],
+    *,
+    slots: int = ...,
+    scope: Scope = ...,
+    mode: int | None = ...,
+    prefault: bool | None = ...,
+    lock_memory: bool = ...,
+    huge_pages: bool = ...,
+) -> Region[NDArray[A]]: ...
+@overload
+def share(
+    name: Name,
+    value: Instance,
+    *,
+    slots: int = ...,
+    scope: Scope = ...,
+    mode: int | None = ...,
+    prefault: bool | None = ...,
+    lock_memory: bool = ...,
+    huge_pages: bool = ...,
+) -> Region[Instance]: ...
+@overload
+def share(
+    name: Name,
+    value: ArrayLike,
+    *,
+    slots: int = ...,
+    scope: Scope = ...,
+    mode: int | None = ...,
+    prefault: bool | None = ...,
+    lock_memory: bool = ...,
+    huge_pages: bool = ...,
+) -> Region[NDArray[Any]]: ...
+def share(
+    name: Name,
+    value: Any,
     *,
     slots: int = _SLOTS,
     scope: Scope = "user",
@@ -241,23 +281,51 @@ def share(
     prefault: bool | None = None,
     lock_memory: bool = False,
     huge_pages: bool = False,
-) -> Region[NDArray[A]]:
-    """Create a region for an array and write the array to it: ``share("lut", table)``.
+) -> Region[Any]:
+    """Create a region for a value and write the value to it: ``share("lut", table)``.
 
-    The other parameters are those of :func:`create`.
+    The other parameters are those of :func:`create`. If anything fails, there is no region.
+
+    Parameters
+    ----------
+    value
+        An array of NumPy, or a tensor of another library. A pandas Series becomes an array of its dtype; a DataFrame
+        becomes one of two dimensions, without the columns' names, or if its columns have several dtypes, a structured
+        array with a field for each. A Struct, model or dataclass instance makes a region of its class.
+
+    Raises
+    ------
+    FieldTypeError, FieldValueError, SchemaError
+        The value cannot be shared without a loss: lists, objects, masked arrays, missing items, an index that is more
+        than row numbers. The message says how to convert it.
     """
-    region = create(
-        name,
-        array(value.dtype, *value.shape),
-        slots=slots,
-        scope=scope,
-        mode=mode,
-        prefault=prefault,
-        lock_memory=lock_memory,
-        huge_pages=huge_pages,
-    )
-    region.write(value)
-    return region
+    schema, content = shareable(value)
+    region: Region[Any] | None = None
+    try:
+        region = create(
+            name,
+            schema,
+            slots=slots,
+            scope=scope,
+            mode=mode,
+            prefault=prefault,
+            lock_memory=lock_memory,
+            huge_pages=huge_pages,
+        )
+        region.write(content)
+        return region
+    except BaseException:
+        if region is not None:  # or it would live, and have the name, as long as the traceback
+            _take_back(region, locate(name, scope, mode))
+        raise
+
+
+def _take_back(region: Region[Any] | Handle, location: Location) -> None:
+    """Close a region that was made in vain; its file goes too."""
+    region.close()
+    if location.persistent:
+        with contextlib.suppress(OSError, TypedshmError):
+            lifecycle.unlink(location)
 
 
 def unlink(name: Name, *, scope: Scope = "user") -> None:
@@ -275,11 +343,12 @@ def _reopen(
     location: Location, form: Any, instance: int, readonly: bool, timeout: float | None, paging: Paging
 ) -> Region[Any]:
     """Open what was pickled: the same region, and no other that has taken its name."""
+    schema = schema_of_form(form)
     handle = lifecycle.attach(location, writable=not readonly, paging=paging)
     if handle.attachment.header["instance"] != instance:
         handle.close()
         raise RegionLost(f"{location} was replaced by another region of that name")
-    region = _join(handle, schema_of_form(form))
+    region = _join(handle, schema)
     region.timeout = timeout
     return region
 

@@ -114,7 +114,12 @@ def attempt(
             raise refusal(decision, location)
         _native.lock_byte(fd, _native.LIFE_BYTE, _native.BYTE_SHARED)
         created = decision == "make"
-        attachment = FileAttachment(location, owned_fds, mapping, paging, writable)
+        try:
+            attachment = FileAttachment(location, owned_fds, mapping, paging, writable)
+        except BaseException:
+            if created:
+                remove(location, status)
+            raise
         _native.lock_byte(fd, _native.BIRTH_BYTE, _native.BYTE_FREE)
         return attachment, created
     finally:
@@ -326,13 +331,13 @@ def _make(location: Location, fd: int, fresh: bool, spec: RegionSpec, paging: Pa
         if mapping.lost:
             raise lost(location)
         return mapping
-    except (OSError, ValueError) as error:
+    except BaseException as error:  # also one that a signal's handler raises
         free = os.statvfs(location.folder)
         if fresh or not location.persistent:
             remove(location, os.fstat(fd))
         else:
             os.ftruncate(fd, 0)  # it existed before, empty
-        if isinstance(error, TypedshmError):
+        if isinstance(error, TypedshmError) or not isinstance(error, OSError | ValueError):
             raise
         if isinstance(error, ValueError):  # the file was cut short meanwhile
             raise lost(location) from error
