@@ -116,6 +116,11 @@ class CoreSchema(Protocol):
         ...
 
     @property
+    def check(self) -> Callable[[Any], object] | None:
+        """Raises if a Struct breaks a constraint of the user's class; None if there are none."""
+        ...
+
+    @property
     def defaults(self) -> bytes:
         """The value that update() starts from in an empty region."""
         ...

@@ -39,7 +39,7 @@ annotation_schema: "Hook[[Any, Any, Any], Any]" = Hook("annotation_schema")
 """(marker, source type, handler) -> the pydantic-core schema of a field with that marker."""
 
 reopen: "Hook[..., Any]" = Hook("reopen")
-"""(location, form of the schema, instance, readonly, timeout, paging) -> the region, opened again."""
+"""(location, form of the schema, instance, readonly, timeout, paging, checks) -> the region, opened again."""
 
 struct_schema: "Hook[[Any, Any], Any]" = Hook("struct_schema")
 """(Struct class, handler) -> its pydantic-core schema."""

@@ -78,7 +78,9 @@ MODULES: dict[str, tuple[str, ...]] = {
         "arrays",
         "base",
         "pydantic_models",
+        "instances",
         "classes",
+        "pydantic_checks",
         "pydantic_validation",
         "resolve",
         "shareable",
@@ -137,10 +139,17 @@ WALL = ({"memory"}, {"layout", "struct", "schema"})
 
 # Modules that need pydantic, which takes longer to import than all the rest, and the modules that import them when
 # one of their functions is called.
-HEAVY = {"layout.document_model", "schema.pydantic_models", "schema.pydantic_validation"}
+HEAVY = {
+    "layout.document_model",
+    "schema.pydantic_checks",
+    "schema.pydantic_models",
+    "schema.pydantic_validation",
+}
 DEFERRED = {
     ("layout.document", "layout.document_model"),
     ("schema.classes", "schema.pydantic_models"),
+    ("schema.instances", "schema.pydantic_models"),
+    ("schema.resolve", "schema.pydantic_checks"),
     ("schema.resolve", "schema.pydantic_models"),
     ("schema.resolve", "schema.pydantic_validation"),
 }

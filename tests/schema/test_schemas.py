@@ -183,15 +183,6 @@ def test_a_record_with_a_field_that_has_no_form_is_refused(annotation: Any, make
         resolve.schema_of(source)
 
 
-def test_a_dataclass_field_that_cannot_be_given_back_is_refused() -> None:
-    @dataclass
-    class Odd:
-        a: u8 = field(init=False, default=3)
-
-    with pytest.raises(SchemaError, match=r"Odd\.a.*init=False"):
-        resolve.schema_of(Odd)
-
-
 def test_a_wrong_default_is_found_when_the_schema_is_made() -> None:
     class Wrong(BaseModel):
         a: u8 = 300
@@ -261,10 +252,9 @@ def test_a_model_goes_in_and_comes_out_and_is_validated() -> None:
             other.write(to_struct(report.model_copy(update={"tick": 6})))
             assert other.read().speed == 2.5
         assert region.read().tick == 6
-        with region.update() as value:
+        with pytest.raises(ValidationError, match="greater than or equal to 5"), region.update() as value:
             value.tick = 1
-        with pytest.raises(ValidationError, match="greater than or equal to 5"):
-            region.read()
+        assert region.read().tick == 6
 
 
 def test_a_pydantic_dataclass_is_a_schema() -> None:
@@ -272,10 +262,9 @@ def test_a_pydantic_dataclass_is_a_schema() -> None:
         with region.update() as value:
             assert value.n == 4
         assert region.read() == Checked(4)
-        with region.update() as value:
+        with pytest.raises(ValidationError), region.update() as value:
             value.n = 1
-        with pytest.raises(ValidationError):
-            region.read()
+        assert region.read() == Checked(4)
 
 
 def test_the_model_of_a_struct_is_a_schema_and_its_instances_are_values() -> None:

@@ -238,7 +238,15 @@ class Region(Followable[T], Generic[T]):
             raise Closed(f"region {str(self.name)!r} is closed and cannot be pickled")
         handle, attachment = self._handle, self._attachment
         instance, readonly = attachment.header["instance"], handle.mutex is None
-        state = handle.location, self._schema.form, instance, readonly, self.timeout, handle.paging
+        state = (
+            handle.location,
+            self._schema.form,
+            instance,
+            readonly,
+            self.timeout,
+            handle.paging,
+            self._schema.checks,
+        )
         return hooks.reopen, state
 
 

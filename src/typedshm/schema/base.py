@@ -1,5 +1,6 @@
 """Schema: the interface by which a region knows its values."""
 
+import copy
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -30,6 +31,8 @@ class Schema(ABC, Generic[T]):
         Its leased variant, and a function that makes a read-only Struct at an address; missing if values are arrays.
     decode : callable or None
         Converts a Struct to the user's value; None if the value is the Struct itself, or an array.
+    check : callable or None
+        Raises if a Struct's values break a constraint of the user's class; None if there are no constraints.
     value : "struct" or "array"
         The form of the values.
     """
@@ -38,7 +41,10 @@ class Schema(ABC, Generic[T]):
     layout: Layout
     struct: type[Struct] | None
     decode: Callable[[Any], T] | None
+    check: Callable[[Any], None] | None
     value: Value
+    checks: bool = True
+    """False if the user waived the check of constraints."""
 
     @abstractmethod
     def make(self) -> Any:
@@ -65,6 +71,12 @@ class Schema(ABC, Generic[T]):
     def form(self) -> Any:
         """What stands for ``source`` in a pickle; :func:`typedshm.schema.resolve.schema_of_form` finds the schema."""
         return self.source
+
+    def unchecked(self) -> "Schema[T]":
+        """Return a schema for the same values that does not check constraints."""
+        waived = copy.copy(self)
+        waived.check, waived.checks = None, False
+        return waived
 
     def document(self) -> bytes:
         """Return the layout document to store in the region."""

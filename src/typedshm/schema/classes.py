@@ -1,54 +1,221 @@
 """Pydantic models and dataclasses as schemas: the Struct with the same fields, and conversions in both directions."""
 
+import contextlib
+import copy
 import functools
 import sys
 import weakref
-from collections.abc import Callable
-from typing import Annotated, Any, cast, get_args, get_origin, get_type_hints
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, NoReturn, cast, get_args, get_origin, get_type_hints
+
+import numpy as np
 
 from typedshm import hooks
-from typedshm.errors import SchemaError
+from typedshm.errors import FieldTypeError, FieldValueError, SchemaError, quoted
 from typedshm.frozen import Frozen, frozen
 from typedshm.layout.annotations import own_doc
 from typedshm.layout.markers import Doc, Shape
+from typedshm.schema.instances import Maker, ModelMaker, missing
+from typedshm.struct.conversion import equal
 from typedshm.struct.pickling import source_of
-from typedshm.struct.struct import Struct, StructMeta, plan_of
+from typedshm.struct.struct import Struct, StructMeta, initial, plan_of
 
 
 @frozen
-class ClassSchema(Frozen):
-    """A pydantic model or dataclass, and the Struct with the same fields."""
+class ClassField(Frozen):
+    """A field of a model or dataclass.
 
-    __match_args__ = ("source", "struct", "nested", "build")
-    source: type[Any]
-    struct: type[Struct]
-    nested: "dict[str, ClassSchema]"
-    build: Callable[[dict[str, Any]], Any]
+    Attributes
+    ----------
+    annotation : object
+        Its type, with all metadata.
+    defaults : tuple
+        Its default, or nothing.
+    """
+
+    __match_args__ = ("annotation", "defaults")
+    annotation: Any
+    defaults: tuple[Any, ...]
+
+    @property
+    def metadata(self) -> tuple[object, ...]:
+        """The metadata of its annotation."""
+        return cast("tuple[object, ...]", getattr(self.annotation, "__metadata__", ()))
+
+    @property
+    def bare(self) -> Any:
+        """Its type without metadata."""
+        return get_args(self.annotation)[0] if get_origin(self.annotation) is Annotated else self.annotation
+
+    @property
+    def items(self) -> Any:
+        """The class of the items of an array of models or dataclasses, or None."""
+        of = [item.of for item in self.metadata if isinstance(item, Shape)]
+        return of[0] if of and is_schema_class(of[0]) else None
+
+
+class ClassSchema:
+    """A pydantic model or dataclass, and the Struct with the same fields.
+
+    Attributes
+    ----------
+    source : type
+        The class.
+    struct : type
+        The Struct.
+    fields : mapping
+        The fields of the class by name.
+    nested : dict
+        The schemas of fields that are models or dataclasses.
+    items : dict
+        The schemas of the items of fields that are arrays of them.
+    """
+
+    def __init__(
+        self,
+        source: type[Any],
+        struct: type[Struct],
+        fields: Mapping[str, ClassField],
+        nested: "dict[str, ClassSchema]",
+        items: "dict[str, ClassSchema]",
+    ) -> None:
+        self.source = source
+        self.struct = struct
+        self.fields = fields
+        self.nested = nested
+        self.items = items
+        self._names = [field.name for field in struct.layout.fields]
+        self._maker = (ModelMaker if _is_model(source) else Maker)(source, self._names)
+        self._extra = _is_model(source) and cast("Any", source).model_config.get("extra") == "allow"
 
     def decode(self, value: Struct) -> Any:
-        """Return an instance with a Struct's values. Its arrays share the memory of the Struct, which is a snapshot."""
-        fields = {field.name: getattr(value, field.name) for field in self.struct.layout.fields}
+        """Return an instance with a Struct's values. Its arrays share the memory of the Struct, which is a snapshot.
+
+        Raises
+        ------
+        FieldValueError
+            If a field's bytes are no value of its type.
+        """
+        if self._maker.derive is not None and (instance := self._derived(value)) is not None:
+            self._maker.fill(instance, self._fields_of(value))
+            return instance
+        return self._maker.make(self._fields_of(value))
+
+    def _derived(self, value: Struct) -> Any:
+        """Return an instance with attributes that are no fields, or None if the hook that sets them changes fields."""
+        copied = copy.copy(value)  # the hook may write to arrays
+        fields = self._fields_of(copied)
+        instance = self._maker.make(dict(fields))
+        with contextlib.suppress(Exception):  # what the hook refuses was stored all the same
+            cast("Any", self._maker).derive(instance)
+        found = ((getattr(instance, name, None), field) for name, field in fields.items())
+        same = all(one is other or equal(one, other) for one, other in found)
+        return instance if same and bytes(cast("Any", copied)) == bytes(cast("Any", value)) else None
+
+    def _fields_of(self, value: Struct) -> dict[str, Any]:
+        fields = {name: getattr(value, name) for name in self._names}
         for name, nested in self.nested.items():
             fields[name] = nested.decode(fields[name])
-        return self.build(fields)
+        return fields
 
     def encode(self, value: Any) -> Struct:
-        """Return a Struct with an instance's values."""
-        fields = {field.name: getattr(value, field.name) for field in self.struct.layout.fields}
+        """Return a Struct with an instance's values.
+
+        Raises
+        ------
+        FieldTypeError, FieldValueError, FieldOverflow
+            If a field cannot hold its value, or the instance has values for which there is no field.
+        """
+        try:
+            fields = {name: getattr(value, name) for name in self._names}
+        except AttributeError as error:
+            self._refuse_missing(value, error)
+        if self._extra and value.__pydantic_extra__:
+            raise FieldTypeError(
+                f"{self.source.__name__}: expected its declared fields only, found also "
+                f"{', '.join(map(repr, value.__pydantic_extra__))}, for which the layout has no bytes; declare them, "
+                'or drop them with extra="ignore"'
+            )
         for name, nested in self.nested.items():
             if isinstance(fields[name], nested.source):  # otherwise the field refuses it
                 fields[name] = nested.encode(fields[name])
+        for name, items in self.items.items():
+            fields[name] = items.encode_items(fields[name])
         return self.struct(**fields)
 
+    def encode_items(self, value: Any) -> Any:
+        """Return lists, tuples or an object array with the instances in them encoded."""
+        if isinstance(value, self.source):
+            return self.encode(value)
+        if isinstance(value, np.ndarray):
+            array = cast("Any", value)
+            return self.encode_items(array.tolist()) if array.dtype == object else array
+        if isinstance(value, list | tuple):
+            return [self.encode_items(item) for item in cast("Sequence[Any]", value)]
+        return value
 
-@frozen
-class _Declared(Frozen):
-    """A field of a class: its annotation, its default if any, and the keyword that sets it."""
+    def _refuse_missing(self, value: Any, error: AttributeError) -> NoReturn:
+        for name in self._names:
+            if not hasattr(value, name):
+                raise FieldValueError(
+                    f"{self.source.__name__}.{name}: expected a value, found none: the instance never got one"
+                ) from error
+        raise error
 
-    __match_args__ = ("annotation", "defaults", "key")
-    annotation: Any
-    defaults: tuple[Any, ...]
-    key: str
+    # ---- constraints ----
+
+    @functools.cached_property
+    def constrained(self) -> frozenset[str]:
+        """The fields that may have constraints which the Struct does not check."""
+        names = {name for name, field in self.fields.items() if any(map(_constrains, field.metadata))}
+        config: Mapping[str, Any] = (
+            getattr(self.source, "model_config", None) or getattr(self.source, "__pydantic_config__", None) or {}
+        )
+        if config.get("allow_inf_nan") is False or any(name in config for name in _LIMITS):
+            names.update(self._names)
+        for info in _decorators(self.source):
+            validated = getattr(info, "fields", ())
+            names.update(self._names if "*" in validated else validated)
+        return frozenset(names & set(self._names))
+
+    @functools.cached_property
+    def has_constraints(self) -> bool:
+        """Whether there may be constraints, here or in nested classes, which the Struct does not check."""
+        inner = (*self.nested.values(), *self.items.values())
+        whole = any(type(info).__name__ in _OF_MODELS for info in _decorators(self.source))
+        return whole or bool(self.constrained) or any(schema.has_constraints for schema in inner)
+
+
+_LIMITS = ("str_min_length", "str_max_length")
+_OF_MODELS = ("ModelValidatorDecoratorInfo", "RootValidatorDecoratorInfo")
+_VALIDATORS = (*_OF_MODELS, "FieldValidatorDecoratorInfo", "ValidatorDecoratorInfo")
+
+
+def _constrains(item: object) -> bool:
+    """Return True for metadata by which pydantic may refuse a value."""
+    kind = type(item)
+    if kind.__name__ == "FieldInfo":  # which pydantic leaves in a dataclass of the standard library
+        return bool(cast("Any", item).metadata)
+    library = kind.__module__.partition(".")[0]
+    known = library in ("annotated_types", "pydantic", "pydantic_core") or hasattr(item, "__get_pydantic_core_schema__")
+    return known and library != "typedshm" and getattr(item, "__module__", "").partition(".")[0] != "typedshm"
+
+
+def _decorators(source: type[Any]) -> Iterator[Any]:
+    """Yield what pydantic's decorators say of a class's validators."""
+    found = getattr(source, "__pydantic_decorators__", None)
+    if found is not None:
+        for group in ("field_validators", "validators", "model_validators", "root_validators"):
+            yield from (decorator.info for decorator in getattr(found, group, {}).values())
+        return
+    for cls in source.__mro__:  # a dataclass of the standard library
+        for item in vars(cls).values():
+            info = getattr(item, "decorator_info", None)
+            if type(info).__name__ in _VALIDATORS:
+                yield info
+
+
+# ---- from a class to its schema ------------------------------------------------------------------------------------
 
 
 def _is_model(cls: type) -> bool:
@@ -68,28 +235,20 @@ def class_schema(source: Any) -> ClassSchema:
     Raises
     ------
     SchemaError
-        If a field has no form of a fixed size; the message names the field and the reason.
+        If a field has no form of a fixed size, or a value of the class could not be made from stored ones; the message
+        names the field and the reason.
     """
     struct: type[Struct] | None = getattr(source, "__struct__", None)
     if struct is not None and source is struct.model():
         models: dict[str, Any] = {name: cls.model() for name, cls in _single_structs(struct).items()}
         nested = {name: class_schema(model) for name, model in models.items()}
-        return ClassSchema(source, struct, nested, source.model_validate)
-    if _is_model(source) or hasattr(source, "__pydantic_fields__"):
-        # pydantic is heavy, but this class needs it anyway
-        from typedshm.schema.pydantic_models import fields_of
-
-        declared = {name: _Declared(*field) for name, field in fields_of(source).items()}
-    else:
-        declared = _fields_of_dataclass(source)
-    keys = {name: field.key for name, field in declared.items()}
-    make: Callable[[dict[str, Any]], Any] = source.model_validate if _is_model(source) else lambda by: source(**by)
-
-    def build(fields: dict[str, Any]) -> Any:
-        return make({keys[name]: value for name, value in fields.items()})
-
-    nested = {name: class_schema(_bare(field)) for name, field in declared.items() if is_schema_class(_bare(field))}
-    return ClassSchema(source, _generated(source, declared, nested), nested, build)
+        return ClassSchema(source, struct, {}, nested, {})
+    fields = _fields_of(source)
+    nested = {name: class_schema(field.bare) for name, field in fields.items() if is_schema_class(field.bare)}
+    items = {name: class_schema(field.items) for name, field in fields.items() if field.items is not None}
+    schema = ClassSchema(source, _generated(source, fields, nested, items), fields, nested, items)
+    _try(schema)
+    return schema
 
 
 def _single_structs(struct: type[Struct]) -> dict[str, type[Struct]]:
@@ -98,25 +257,28 @@ def _single_structs(struct: type[Struct]) -> dict[str, type[Struct]]:
     return {field.name: plan.structs[field.name] for field in plan.layout.fields if field.struct and not field.shape}
 
 
-def _fields_of_dataclass(source: Any) -> dict[str, _Declared]:
+def _fields_of(source: Any) -> dict[str, ClassField]:
+    if _is_model(source) or hasattr(source, "__pydantic_fields__"):
+        # pydantic is heavy, but this class needs it anyway
+        from typedshm.schema.pydantic_models import fields_of
+
+        return {name: ClassField(*field) for name, field in fields_of(source).items()}
     dataclasses: Any = sys.modules["dataclasses"]  # imported by this class; many programs never do
     try:
         hints = get_type_hints(source, include_extras=True)
     except NameError as error:
         raise SchemaError(f"{source.__name__}: an annotation cannot be evaluated: {error}") from error
-    declared: dict[str, _Declared] = {}
+    fields: dict[str, ClassField] = {}
     for field in dataclasses.fields(source):
-        if not field.init:
-            raise SchemaError(
-                f"{source.__name__}.{field.name}: expected a field that the constructor sets, found init=False"
-            )
         defaults: tuple[Any, ...] = ()
-        if field.default is not dataclasses.MISSING:
+        if isinstance(field.default, property):
+            pass  # the field is kept by a property of its own name, which dataclasses take for the default
+        elif not missing(field.default):
             defaults = (field.default,)
-        elif field.default_factory is not dataclasses.MISSING:
+        elif not missing(field.default_factory):
             defaults = (field.default_factory(),)
-        declared[field.name] = _Declared(_documented(hints[field.name], field), defaults, field.name)
-    return declared
+        fields[field.name] = ClassField(_documented(hints[field.name], field), defaults)
+    return fields
 
 
 def _documented(annotation: Any, field: Any) -> Any:
@@ -127,7 +289,12 @@ def _documented(annotation: Any, field: Any) -> Any:
     return Annotated[annotation, Doc(doc)]
 
 
-def _generated(source: type, declared: dict[str, _Declared], nested: dict[str, ClassSchema]) -> type[Struct]:
+def _generated(
+    source: type,
+    fields: dict[str, ClassField],
+    nested: dict[str, ClassSchema],
+    items: dict[str, ClassSchema],
+) -> type[Struct]:
     """Make the Struct with a class's fields, or return the one that arrived with the class in a pickle."""
     arrived = _arrived.get(source)
     if arrived is not None:
@@ -137,21 +304,18 @@ def _generated(source: type, declared: dict[str, _Declared], nested: dict[str, C
         "__module__": source.__module__,
         "__qualname__": source.__qualname__,
         "__doc__": None if doc.startswith(f"{source.__name__}(") else doc,  # a docstring that dataclass generated
-        "__annotations__": {name: _translated(field.annotation) for name, field in declared.items()},
+        "__annotations__": {name: translated(field.annotation) for name, field in fields.items()},
         "_source": source,
     }
-    for name, field in declared.items():
+    for name, field in fields.items():
         for default in field.defaults:
-            namespace[name] = nested[name].encode(default) if name in nested else default
+            if name in nested and isinstance(default, nested[name].source):
+                default = nested[name].encode(default)
+            namespace[name] = items[name].encode_items(default) if name in items else default
     return cast("type[Struct]", StructMeta(source.__name__, (Struct,), namespace))
 
 
-def _bare(field: _Declared) -> Any:
-    annotation = field.annotation
-    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
-
-
-def _translated(annotation: Any) -> Any:
+def translated(annotation: Any) -> Any:
     """Replace models and dataclasses in an annotation by their generated Structs."""
     parts: tuple[Any, ...] = get_args(annotation) if get_origin(annotation) is Annotated else (annotation,)
     base, *metadata = parts
@@ -161,6 +325,47 @@ def _translated(annotation: Any) -> Any:
         if isinstance(item, Shape) and is_schema_class(item.of):
             metadata[index] = Shape(*item.dims, of=class_schema(item.of).struct)
     return Annotated[(base, *metadata)] if metadata else base
+
+
+# ---- a trial -------------------------------------------------------------------------------------------------------
+
+
+def _try(schema: ClassSchema) -> None:
+    """Make an instance now, so that a class of which none could be read is refused before anything is written."""
+    name = schema.source.__name__
+    trial = _valid(schema.struct)
+    try:
+        instance = schema.decode(trial)
+    except Exception as error:
+        raise SchemaError(
+            f"{name}: expected a class whose instances can be made from stored values without its __init__, found "
+            f"{quoted(error)} ({type(error).__name__}); let its fields be ordinary ones, or share a Struct"
+        ) from error
+    for field in schema.struct.layout.fields:
+        stored = getattr(trial, field.name)
+        try:
+            found: Any = getattr(instance, field.name)
+        except Exception as error:
+            raise SchemaError(
+                f"{name}.{field.name}: a value that is read would not be there: {quoted(error)} "
+                f"({type(error).__name__}); let it be an ordinary field"
+            ) from error
+        if type(found) is type(stored) and not isinstance(stored, np.ndarray | Struct) and found != stored:
+            raise SchemaError(
+                f"{name}.{field.name}: a stored {stored!r} would be read as {found!r}; let it be an ordinary field"
+            )
+
+
+def _valid(struct: type[Struct]) -> Struct:
+    """Return an instance with defaults, and in other fields zeros or, where zero is none, the first enum member."""
+    value = initial(struct)
+    plan = plan_of(struct)
+    for field in plan.layout.fields:
+        if field.struct is not None and not field.shape:
+            setattr(value, field.name, _valid(plan.structs[field.name]))
+        elif field.enum is not None and field.name not in plan.defaults:
+            setattr(value, field.name, next(iter(cast("Any", plan.enums[field.name]))))
+    return value
 
 
 # ---- classes in pickles --------------------------------------------------------------------------------------------

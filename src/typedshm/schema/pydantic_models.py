@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, create_model
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, PrivateAttr, create_model
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticUndefined, core_schema
 
@@ -145,20 +145,27 @@ def struct_schema(struct: type[Struct], handler: GetCoreSchemaHandler) -> CoreSc
 
 
 class ModelField(NamedTuple):
-    """A field of a model: its annotation, its default if any, and the name it is validated by."""
+    """A field of a model: its annotation, and its default if any."""
 
     annotation: Any
     defaults: tuple[object, ...]
-    key: str
+
+
+class _Private(BaseModel):
+    _attribute: int = PrivateAttr()
+
+
+set_private_defaults: Callable[[Any, None], None] = _Private.model_post_init
+"""What pydantic calls for a model with private attributes and no hook of its own."""
 
 
 def fields_of(model: Any) -> dict[str, ModelField]:
     """Return the fields of a model or pydantic dataclass by name."""
     infos: dict[str, FieldInfo] = getattr(model, "__pydantic_fields__", None) or model.model_fields
-    return {name: _model_field(name, info) for name, info in infos.items()}
+    return {name: _model_field(info) for name, info in infos.items() if not info.init_var}
 
 
-def _model_field(name: str, info: FieldInfo) -> ModelField:
+def _model_field(info: FieldInfo) -> ModelField:
     metadata = list(info.metadata)
     if info.description and not any(isinstance(item, Doc) for item in metadata):
         metadata.append(Doc(info.description))
@@ -170,7 +177,4 @@ def _model_field(name: str, info: FieldInfo) -> ModelField:
         defaults = (info.default,)
     elif info.default_factory is not None and not getattr(info, "default_factory_takes_validated_data", False):
         defaults = (cast("Callable[[], object]", info.default_factory)(),)
-    alias = info.validation_alias
-    if isinstance(alias, AliasChoices):
-        alias = alias.choices[0]
-    return ModelField(annotation, defaults, alias if isinstance(alias, str) else name)
+    return ModelField(annotation, defaults)

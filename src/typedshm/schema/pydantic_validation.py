@@ -11,13 +11,14 @@ from typing import Annotated, Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import GetCoreSchemaHandler
+from pydantic import GetCoreSchemaHandler, TypeAdapter
 from pydantic.errors import PydanticSchemaGenerationError
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from typedshm.errors import FieldOverflow, FieldTypeError, FieldValueError, SchemaError
 from typedshm.layout.kinds import KINDS
 from typedshm.layout.layout import LayoutField
+from typedshm.schema.classes import ClassField, ClassSchema, class_schema, translated
 from typedshm.schema.pydantic_models import model_of, to_model, to_struct
 from typedshm.struct.struct import Struct, StructMeta, plan_of
 
@@ -54,10 +55,19 @@ def annotation_schema(item: object, source: Any, handler: GetCoreSchemaHandler) 
 
 
 class _Cell:
-    """A Struct with one field named ``value``, which decides whether values are valid."""
+    """A Struct with one field named ``value``, which decides whether values are valid.
 
-    def __init__(self, struct: type[Struct]) -> None:
+    Attributes
+    ----------
+    nested : type or None
+        The Struct of the field, or of its items.
+    items : ClassSchema or None
+        Of the model or dataclass that its items are declared by.
+    """
+
+    def __init__(self, struct: type[Struct], items: ClassSchema | None) -> None:
         self._struct = struct
+        self.items = items
         self.field: LayoutField = struct.layout.fields[0]
         self.nested = plan_of(struct).structs.get("value")
 
@@ -65,6 +75,7 @@ class _Cell:
         """Return the value as the field reads it."""
         cell: Any = self._struct.__new__(self._struct)
         try:
+            value = value if self.items is None else self.items.encode_items(value)
             cell.value = value
         except (FieldTypeError, FieldValueError, FieldOverflow) as error:
             raise PydanticCustomError("typedshm", "{reason}", {"reason": str(error).partition(": ")[2]}) from error
@@ -77,8 +88,12 @@ class _Cell:
 
 
 def _cell_of(source: Any, items: Sequence[object]) -> _Cell:
-    namespace = {"__annotations__": {"value": Annotated[(source, *items)]}, "__module__": __name__}
-    return _Cell(cast("type[Struct]", StructMeta("Value", (Struct,), namespace)))
+    annotation = Annotated[(source, *items)]
+    namespace = {"__annotations__": {"value": translated(annotation)}, "__module__": __name__}
+    of = ClassField(annotation, ()).items
+    return _Cell(
+        cast("type[Struct]", StructMeta("Value", (Struct,), namespace)), None if of is None else class_schema(of)
+    )
 
 
 def _refusing(reason: str) -> CoreSchema:
@@ -187,6 +202,8 @@ _PAIR = core_schema.tuple_schema([core_schema.float_schema(), core_schema.float_
 
 def _item_of(cell: _Cell, handler: GetCoreSchemaHandler) -> _Item:
     field = cell.field
+    if cell.items is not None:
+        return _class_item(cell.items, handler)
     if cell.nested is not None:
         return _struct_item(cell.nested, handler)
     if field.kind == "timestamp":
@@ -223,6 +240,22 @@ def _struct_item(struct: type[Struct], handler: GetCoreSchemaHandler) -> _Item:
         return item if isinstance(item, Struct) else to_struct(struct, model.model_validate(item))
 
     return _Item(handler.generate_schema(model), load, dump, lax)
+
+
+def _class_item(items: ClassSchema, handler: GetCoreSchemaHandler) -> _Item:
+    """Return the form of the items of an array of models or dataclasses, which these validate themselves."""
+    schema = handler.generate_schema(items.source)
+    validator: TypeAdapter[Any] = TypeAdapter(items.source)
+
+    def dump(item: Any) -> object:
+        copied = items.struct.__new__(items.struct)
+        memoryview(cast("Any", copied)).cast("B")[:] = bytes(item) if isinstance(item, Struct) else item.tobytes()
+        return items.decode(copied)
+
+    def lax(item: Any) -> Struct:
+        return item if isinstance(item, Struct) else items.encode(validator.validate_python(item))
+
+    return _Item(schema, items.encode, dump, lax)
 
 
 def _mapped(function: _Convert, value: Any, depth: int) -> object:

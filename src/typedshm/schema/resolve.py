@@ -122,6 +122,7 @@ class _StructValues(Schema[Any]):
         self.layout = struct.layout
         self.struct = self._struct = struct
         self.decode = class_schema.decode if class_schema is not None else None
+        self.check = self._check if class_schema is not None and class_schema.has_constraints else None
         self._class_schema = class_schema
 
     @functools.cached_property
@@ -147,6 +148,16 @@ class _StructValues(Schema[Any]):
         if getattr(value, "__struct__", None) is self._struct:  # an instance of its model()
             return cast("Struct", to_struct(value))
         raise FieldTypeError(f"{self._expected}, found {_shown(value)}")
+
+    def _check(self, value: Struct) -> None:
+        self._checker(value)
+
+    @functools.cached_property
+    def _checker(self) -> Callable[[Struct], None]:  # made by the first write: readers never need it
+        # pydantic is heavy
+        from typedshm.schema.pydantic_checks import checker
+
+        return checker(cast("ClassSchema", self._class_schema))
 
     def target(self, value: Any) -> Any:
         hint = f"; one to fill is {self.layout.name}.zero()" if self._class_schema is None else ""
@@ -184,6 +195,7 @@ class _ArrayValues(Schema[Any]):
     value: Value = "array"
     struct = None
     decode = None
+    check = None
 
     def __init__(self, description: ArraySchema[Any], layout: Layout, *, described: bool = False) -> None:
         self.source = None if described else description

@@ -24,6 +24,11 @@ A = TypeVar("A", bound=np.generic)
 _SLOTS = 3
 
 
+def _schema(source: object, check: bool) -> Schema[Any]:
+    schema = schema_of(source)
+    return schema if check else schema.unchecked()
+
+
 def _spec(schema: Schema[Any], slots: int) -> RegionSpec:
     if not 1 <= slots <= 1024:
         raise ValueError(f"slots: expected 1 to 1024, found {slots}")
@@ -102,6 +107,7 @@ def create(
     prefault: bool | None = None,
     lock_memory: bool = False,
     huge_pages: bool = False,
+    check: bool = True,
 ) -> Region[T]:
     """Create a new region.
 
@@ -128,6 +134,9 @@ def create(
         Use huge pages, which make copies of large values faster. Memory that does not fill a huge page stays in small
         pages. Linux only, and only where the file system supports it: ``/dev/shm`` if mounted with ``huge=advise``. On
         a hugetlbfs mount regions always have huge pages.
+    check
+        Whether write(), and update() and loan() at the end of their blocks, raise pydantic's ValidationError if the
+        value breaks a constraint of its model or dataclass. Classes without constraints have nothing to check.
 
     Raises
     ------
@@ -142,7 +151,7 @@ def create(
     SchemaError
         The schema has no layout; the message names the field and the reason.
     """
-    resolved = schema_of(schema)
+    resolved = _schema(schema, check)
     paging = Paging(prefault, lock_memory, huge_pages)
     return _region(lifecycle.create(locate(name, scope, mode), _spec(resolved, slots), paging), resolved)
 
@@ -157,6 +166,7 @@ def attach(
     scope: Scope = ...,
     prefault: bool | None = ...,
     lock_memory: bool = ...,
+    check: bool = ...,
 ) -> Region[T]: ...
 @overload
 def attach(
@@ -168,6 +178,7 @@ def attach(
     scope: Scope = ...,
     prefault: bool | None = ...,
     lock_memory: bool = ...,
+    check: bool = ...,
 ) -> Region[Any]: ...
 def attach(
     name: Name,
@@ -178,6 +189,7 @@ def attach(
     scope: Scope = "user",
     prefault: bool | None = None,
     lock_memory: bool = False,
+    check: bool = True,
 ) -> Region[Any]:
     """Open an existing region.
 
@@ -192,6 +204,8 @@ def attach(
         Seconds to wait for the region to appear; None waits for ever.
     readonly
         Open it without the right to write; read permission is enough.
+    check
+        The same as for :func:`create`.
     prefault, lock_memory
         As for :func:`create`. What one handle asks for holds for all handles of the process. Huge pages are used if the
         region was created with them.
@@ -209,7 +223,7 @@ def attach(
     RegionCorrupt
         The memory has that name but holds no valid region.
     """
-    resolved = None if schema is None else schema_of(schema)
+    resolved = None if schema is None else _schema(schema, check)
     location, paging = locate(name, scope), Paging(prefault, lock_memory, False)
     return _join(lifecycle.attach(location, writable=not readonly, timeout=timeout, paging=paging), resolved)
 
@@ -224,13 +238,14 @@ def open(
     prefault: bool | None = None,
     lock_memory: bool = False,
     huge_pages: bool = False,
+    check: bool = True,
 ) -> Region[T]:
     """Attach to a region, or create it if it does not exist.
 
     Of several processes that start together exactly one creates it. The parameters are those of :func:`create`;
     `slots`, `mode` and `huge_pages` have an effect only in the process that does.
     """
-    resolved = schema_of(schema)
+    resolved = _schema(schema, check)
     paging = Paging(prefault, lock_memory, huge_pages)
     return _join(lifecycle.attach_or_create(locate(name, scope, mode), _spec(resolved, slots), paging), resolved)
 
@@ -340,7 +355,13 @@ def unlink(name: Name, *, scope: Scope = "user") -> None:
 
 
 def _reopen(
-    location: Location, form: Any, instance: int, readonly: bool, timeout: float | None, paging: Paging
+    location: Location,
+    form: Any,
+    instance: int,
+    readonly: bool,
+    timeout: float | None,
+    paging: Paging,
+    checks: bool = True,
 ) -> Region[Any]:
     """Open what was pickled: the same region, and no other that has taken its name."""
     schema = schema_of_form(form)
@@ -348,7 +369,7 @@ def _reopen(
     if handle.attachment.header["instance"] != instance:
         handle.close()
         raise RegionLost(f"{location} was replaced by another region of that name")
-    region = _join(handle, schema)
+    region = _join(handle, schema if checks or schema is None else schema.unchecked())
     region.timeout = timeout
     return region
 

@@ -131,6 +131,8 @@ static PyObject *block_enter(PyObject *object, PyObject *unused) {
 
 static bool publish(Block *self) {
     Ring *ring = self->ring;
+    if (!ring_check(ring, self->value))
+        return false;
     if (self->mapping) {
         /* in debug mode the block has pages of its own, which can be lost while the region's are there */
         bool lost = tshm_load(&self->mapping->memory.lost, relaxed) != OS_THERE;

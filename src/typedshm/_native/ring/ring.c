@@ -25,6 +25,14 @@ bool ring_look(Ring *ring) {
     return result != NULL;
 }
 
+bool ring_check(Ring *ring, PyObject *value) {
+    if (!ring->values.check)
+        return true;
+    PyObject *result = PyObject_CallFunctionObjArgs(ring->values.check, value, NULL);
+    Py_XDECREF(result);
+    return result != NULL;
+}
+
 PyObject *ring_part(Ring *ring, const char *name, _Atomic(PyObject *) *place) {
     PyObject *there = tshm_load(place, acquire); /* pairs with the exchange below: it is whole */
     if (there)

@@ -20,6 +20,7 @@ typedef struct {
     PyObject *encode;    /* (anything else given to write) -> a buffer of the right size, or raises */
     PyObject *target;    /* (anything else given to read_into) -> a writable buffer of the right size, or raises */
     PyObject *overlay;   /* (buffer, offset, lease) -> a value that looks into the buffer */
+    PyObject *check;     /* (Struct) raises if it breaks a constraint of the user's class; NULL if there are none */
     /* On their first use, since making them takes as long as all else about opening a region; see ring_part(): */
     _Atomic(PyObject *) leased; /* the Struct's leased variant */
     _Atomic(PyObject *) viewed; /* (address) -> a read-only Struct there */
@@ -57,6 +58,8 @@ static inline bool ring_is_gone(const Ring *ring) {
 bool ring_look(Ring *ring);
 /* An attribute of the schema, read and kept at its first use; a borrowed reference, or NULL and an error set. */
 PyObject *ring_part(Ring *ring, const char *name, _Atomic(PyObject *) *place);
+/* True if a value may be published; it is called before that, by write() before the lock is taken. */
+bool ring_check(Ring *ring, PyObject *value);
 /* A new instance that owns its bytes, zeroed, without a call of __init__. */
 PyObject *ring_new_value(ring_newfunc create, PyTypeObject *type);
 int ring_register(PyObject *module);

@@ -54,6 +54,7 @@ static int ring_init(PyObject *object, PyObject *args, PyObject *kwargs) {
         take_attribute(schema, "encode", &values->encode) < 0 ||
         take_attribute(schema, "target", &values->target) < 0 ||
         take_attribute(schema, "overlay", &values->overlay) < 0 ||
+        take_attribute(schema, "check", &values->check) < 0 ||
         take_attribute(schema, "struct", (PyObject **)&values->type) < 0)
         return -1;
     if (values->type)
@@ -86,6 +87,7 @@ static int ring_traverse(PyObject *object, visitproc visit, void *arg) {
     Py_VISIT(self->values.encode);
     Py_VISIT(self->values.target);
     Py_VISIT(self->values.overlay);
+    Py_VISIT(self->values.check);
     PyObject *parts[] = {tshm_load(&self->values.leased, relaxed), tshm_load(&self->values.viewed, relaxed)};
     Py_VISIT(parts[0]); /* relaxed: no other thread uses what the collector looks at */
     Py_VISIT(parts[1]);
@@ -110,6 +112,7 @@ static void ring_dealloc(PyObject *object) {
                         self->values.encode,
                         self->values.target,
                         self->values.overlay,
+                        self->values.check,
                         tshm_load(&self->values.viewed, relaxed)};
     for (size_t i = 0; i < sizeof(held) / sizeof(*held); i++)
         Py_XDECREF(held[i]);

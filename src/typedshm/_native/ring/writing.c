@@ -115,7 +115,7 @@ PyObject *writing_write(PyObject *object, PyObject *const *args, Py_ssize_t coun
     else if (!(value = PyObject_CallFunctionObjArgs(self->values.encode, value, NULL)))
         return NULL;
     Py_buffer view;
-    if (PyObject_GetBuffer(value, &view, PyBUF_SIMPLE) < 0) {
+    if (!ring_check(self, value) || PyObject_GetBuffer(value, &view, PyBUF_SIMPLE) < 0) {
         Py_DECREF(value);
         return NULL;
     }
