@@ -28,6 +28,7 @@ open                attach to a region, or create it if it does not exist; not p
 share               create a region for an array and write the array to it
 unlink              remove a region's name
 regions             list the living regions
+path_of             the path of a region's file
 Region              a handle of a region: read, write, update, loan, borrow, wait, next, follow, lock, info, close
 RegionInfo          a snapshot of a region's state, from Region.info()
 RegionEntry         one line of regions()
@@ -168,6 +169,7 @@ from typedshm.schema.resolve import to_struct
 from typedshm.sharing.catalog import RegionEntry, regions
 from typedshm.sharing.opening import attach, create, share, unlink
 from typedshm.sharing.opening import open as open  # public, but not in __all__: a star import keeps the built-in one
+from typedshm.sharing.paths import path_of
 from typedshm.struct import pickling, struct
 from typedshm.struct.functions import asdict, replace, time_of
 from typedshm.struct.loading import load
@@ -240,6 +242,7 @@ __all__ = [
     "i64",
     "i8",
     "load",
+    "path_of",
     "regions",
     "replace",
     "share",

@@ -232,6 +232,9 @@ class WritersLock:
     @property
     def deaths(self) -> tuple[int, int]: ...  # (How many owners died holding it, when last in ns since 1970)
 
+def participants(mapping: Mapping, handle: int | tuple[str, str, int], /) -> list[tuple[int, int, bool]]:
+    """The same of a region that this process has not joined to write; the handle is one that takes no entry."""
+
 @final
 class Mutex:
     """The way of one handle to the writers' lock of its process; re-enters."""

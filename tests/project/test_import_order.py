@@ -98,6 +98,8 @@ MODULES: dict[str, tuple[str, ...]] = {
         "posix.shortage",
         "windows.security",
         "attachment",
+        "holders",
+        "absence",
         "spec",
         "windows.errors",
         "posix.attachment",
@@ -119,6 +121,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "sharing": (
         "opening",
         "catalog",
+        "paths",
     ),
     "foreign": (
         "arguments",

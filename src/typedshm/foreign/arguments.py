@@ -30,12 +30,11 @@ def check_name(name: Any) -> Name:
         It can be no name of a section.
     """
     if isinstance(name, os.PathLike):
-        given = cast("os.PathLike[str]", name)
-        path: Any = os.fspath(cast("os.PathLike[Any]", name))
+        path: Any = os.fspath(cast("os.PathLike[str]", name))
         if not isinstance(path, str):
             raise TypeError(f"name: expected a str or a pathlib.Path, found the path {quoted(path)} in bytes")
         _check_text(path, "path")
-        return given
+        return cast("os.PathLike[str]", name)
     if not isinstance(name, str):
         raise TypeError(f"name: expected a str or a pathlib.Path, found {quoted(name)} ({type(name).__name__})")
     _check_text(name, "name")

@@ -24,7 +24,7 @@ from typedshm.memory.similar import similar
 assert sys.platform != "win32"
 
 from typedshm.memory.posix.attachment import TOO_MANY_FILES, too_many_files  # noqa: E402
-from typedshm.memory.posix.shortage import ERRORS, shortage  # noqa: E402
+from typedshm.memory.posix.shortage import SHORTAGES, shortage  # noqa: E402
 
 _SHM = "/dev/shm"  # of Linux, where glibc and musl keep what shm_open makes
 _MODE = 0o600
@@ -121,14 +121,14 @@ class Memory:
                 errno.EEXIST, f"{self._words} exists already{found}; without create=True it is opened as it is"
             ) from None
         except OSError as error:
-            if error.errno in ERRORS:
+            if error.errno in SHORTAGES:
                 raise shortage(self._words, self._folder, 0, error) from error
             raise self._refused("created", error, "") from error
         self._check()
         try:
             _native.preallocate(self._fds[0], size)
         except OSError as error:
-            if error.errno in ERRORS:
+            if error.errno in SHORTAGES:
                 raise shortage(self._words, self._folder, size, error) from error
             raise self._refused("created", error, "") from error
         self._map(size, True)
@@ -160,7 +160,7 @@ class Memory:
         try:
             self.mapping = _native.Mapping(self._fds[0], size, writable)
         except OSError as error:
-            if error.errno in ERRORS:
+            if error.errno in SHORTAGES:
                 raise shortage(self._words, self._folder, size, error) from error
             raise self._refused("mapped", error, "") from error
         self.size = size

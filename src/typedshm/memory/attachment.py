@@ -62,6 +62,8 @@ class Attachment(abc.ABC):
     """
 
     lost_in_fork = False
+    inode: int | None = None
+    """Of the file, where the region is one that a process is known by."""
     _ending = False
 
     def __init__(self, location: Location, mapping: _native.Mapping, paging: Paging, writer: Writer | None) -> None:

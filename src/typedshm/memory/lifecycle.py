@@ -5,10 +5,12 @@ if that one is killed. A region made under a ``pathlib.Path`` is the same, excep
 is brought to it, say :mod:`typedshm.memory.posix.files` and :mod:`typedshm.memory.windows.sections`.
 """
 
+import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from typedshm.errors import RegionNotFound
+from typedshm.memory.absence import absence
 from typedshm.memory.attachment import Handle, changes
 from typedshm.memory.names import Location, Scope
 from typedshm.memory.paging import Paging
@@ -36,13 +38,11 @@ def create(location: Location, spec: RegionSpec, paging: Paging = _PLAIN) -> Han
     RegionRefused
         The name is taken by something that is not to be trusted or touched; or the system does not allow the `paging`.
     """
-    _sweep_once()
     return retry(lambda: _attempt(location, "create", spec, paging, writable=True), location, OPEN_TIMEOUT)
 
 
 def attach_or_create(location: Location, spec: RegionSpec, paging: Paging = _PLAIN) -> Handle:
     """Join a region, or make it where there is none; of several that start together one makes it."""
-    _sweep_once()
     return retry(lambda: _attempt(location, "open", spec, paging, writable=True), location, OPEN_TIMEOUT)
 
 
@@ -58,12 +58,26 @@ def attach(location: Location, *, writable: bool, timeout: float | None = 0, pag
     RegionCorrupt, RegionRefused
         What has the name is no region, or not to be trusted.
     """
-    return retry(
-        lambda: _attempt(location, "attach", None, paging, writable=writable),
-        location,
-        OPEN_TIMEOUT if timeout == 0 else timeout,
-        awaited=() if timeout == 0 else RegionNotFound,
-    )
+    with _explained(location):
+        return retry(
+            lambda: _attempt(location, "attach", None, paging, writable=writable),
+            location,
+            OPEN_TIMEOUT if timeout == 0 else timeout,
+            awaited=() if timeout == 0 else RegionNotFound,
+            hint=lambda: absence(location, _system.names, _system.is_open),
+        )
+
+
+@contextlib.contextmanager
+def _explained(location: Location) -> Generator[None, None, None]:
+    """Let the message of a region that does not exist say what does; the search takes longer than an attempt."""
+    try:
+        yield
+    except RegionNotFound as error:
+        hint = absence(location, _system.names, _system.is_open)
+        if not hint:
+            raise
+        raise RegionNotFound(error.errno, f"{error.strerror}{hint}") from error.__cause__
 
 
 def is_attached(location: Location) -> bool:
@@ -99,7 +113,8 @@ def unlink(location: Location) -> None:
     RegionCorrupt
         The path is that of some other file.
     """
-    retry(lambda: _system.try_unlink(location), location, OPEN_TIMEOUT)
+    with _explained(location):
+        retry(lambda: _system.try_unlink(location), location, OPEN_TIMEOUT)
 
 
 def existing(scope: Scope, kind: str = "region") -> Iterator[Location]:
@@ -120,13 +135,3 @@ def discard(location: Location) -> None:
 def sweep(scope: Scope = "user") -> int:
     """Remove what killed processes left behind: named regions that nobody has open. Returns how many."""
     return _system.sweep(scope)
-
-
-_swept = False
-
-
-def _sweep_once() -> None:
-    global _swept
-    if not _swept:
-        _swept = True
-        sweep()

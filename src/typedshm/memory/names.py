@@ -4,13 +4,15 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import typedshm._native as _native
 from typedshm.errors import NameRefused, quoted
 from typedshm.frozen import Frozen, frozen
 
 Scope = Literal["user", "machine"]
+SCOPES: tuple[Scope, Scope] = ("user", "machine")
+KINDS = ("region", "mutex")
 Name = str | os.PathLike[str]
 """Any text; or a path, such as a ``pathlib.Path``, for a region in that file."""
 
@@ -105,10 +107,7 @@ def locate(name: Name, scope: Scope = "user", mode: int | None = None, *, kind: 
     """
     if scope not in ("user", "machine"):
         raise ValueError(f"scope: expected 'user' or 'machine', found {scope!r}")
-    if mode is None:
-        mode = 0o600 if scope == "user" else 0o644
-    if scope == "user" and mode & 0o022:
-        raise ValueError(f"mode {mode:#o} lets other users write; that requires scope='machine'")
+    mode = _permission_bits(mode, scope)
     if isinstance(name, os.PathLike):
         return Location(name, scope, _file_path(os.fspath(name)), mode)
     if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -125,6 +124,25 @@ def locate(name: Name, scope: Scope = "user", mode: int | None = None, *, kind: 
             f"and name, with %XX for special characters), found {len(encoded)}; choose a shorter name"
         )
     return Location(name, scope, _root(scope) + encoded, mode)
+
+
+def _permission_bits(mode: Any, scope: Scope) -> int:
+    """Return the permission bits of a new region; without the owner's own nobody could make it."""
+    if mode is None:
+        return 0o600 if scope == "user" else 0o644
+    if isinstance(mode, bool) or not isinstance(mode, int):
+        raise TypeError(f"mode: expected permission bits such as 0o600, found {quoted(mode)} ({type(mode).__name__})")
+    if not 0 <= mode <= 0o777:
+        hint = f"; {mode} is decimal, 0o{mode} is octal" if set(str(mode)) <= set("01234567") else ""
+        raise ValueError(f"mode: expected permission bits from 0o600 to 0o777, found {mode:#o}{hint}")
+    if mode & 0o600 != 0o600:
+        raise ValueError(
+            f"mode: expected the owner's right to read and write (0o600) among the permission bits, found {mode:#o}; "
+            "who may only read attaches with readonly=True"
+        )
+    if scope == "user" and mode & 0o022:
+        raise ValueError(f"mode {mode:#o} lets other users write; that requires scope='machine'")
+    return mode
 
 
 def _file_path(path: str) -> str:
@@ -155,6 +173,58 @@ def locations(encoded_names: Iterable[str], scope: Scope, kind: str) -> Iterator
         # what _quote() would encode in another way is not ours
         if rest != name and "+" not in rest and "!" not in rest and _quote(_unquote(rest)) == rest:
             yield Location(_unquote(rest), scope, _root(scope) + name, 0o600)
+
+
+_PARTS = re.compile(r"typedshm-(?:u(?P<user>.+?)|machine)-(?P<kind>[a-z]+)-(?:(?P<namespace>[^+]*)\+)?(?P<name>[^+!]+)")
+
+
+@frozen
+class Listed(Frozen):
+    """What the name of a file or object tells about the region or mutex in it.
+
+    Attributes
+    ----------
+    user
+        Whose it is; None for scope "machine".
+    kind
+        ``"region"`` or ``"mutex"``.
+    namespace
+        In which it was made, by ``TYPEDSHM_NAMESPACE``; empty for none.
+    name
+        As its user gave it.
+    """
+
+    __match_args__ = ("user", "kind", "namespace", "name")
+    user: str | None
+    kind: str
+    namespace: str
+    name: str
+
+    @property
+    def is_ours(self) -> bool:
+        """True if it is this user's and of scope "user"."""
+        return self.user == _user()
+
+    @property
+    def in_namespace(self) -> bool:
+        """True if it was made in the namespace of this process."""
+        return self.namespace == os.environ.get("TYPEDSHM_NAMESPACE", "")
+
+
+def listed(encoded_names: Iterable[str]) -> Iterator[Listed]:
+    """Tell what is listed: all users' regions and mutexes, of every scope and namespace."""
+    for encoded in encoded_names:
+        parts = _PARTS.fullmatch(encoded)
+        if parts:
+            yield Listed(parts["user"], parts["kind"], _unquote(parts["namespace"] or ""), _unquote(parts["name"]))
+
+
+def of_this_user(encoded_names: Iterable[str]) -> Iterator[str]:
+    """Pick what may be a region or mutex of this user and namespace, in any scope; faster than :func:`locations`."""
+    prefixes = tuple(_prefix(scope, kind) for scope in SCOPES for kind in KINDS)
+    for name in encoded_names:
+        if name.startswith(prefixes) and "+" not in name[len(next(filter(name.startswith, prefixes))) :]:
+            yield name
 
 
 def directory(scope: Scope) -> str:

@@ -26,8 +26,8 @@ if sys.platform == "win32":
         finally:
             kernel.CloseHandle(ctypes.c_void_p(process))
 
-    def _maps(pid: int, inode: int) -> bool:
-        return True
+    def _maps(pid: int, inode: int) -> bool | None:
+        return None
 
 else:
 
@@ -40,14 +40,23 @@ else:
             return []
         return words.decode(errors="replace").rstrip("\0").split("\0") if words else []
 
-    def _maps(pid: int, inode: int) -> bool:
-        """Return False if a process surely has not mapped the file: the number is one of another pid namespace."""
+    def _maps(pid: int, inode: int) -> bool | None:
+        """Tell whether a process has mapped the file; None where the system does not tell, as of another user's."""
         wanted = str(inode).encode()
         try:
             with open(f"/proc/{pid}/maps", "rb") as file:
                 return any(wanted in line.split(None, 5)[4:5] for line in file)
-        except OSError:  # another user's
-            return True
+        except OSError:
+            return None
+
+
+def mapped_by(inode: int) -> Iterable[int]:
+    """Find the processes of this user that have mapped a file; none where the system does not tell."""
+    try:
+        running = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    except OSError:
+        return []
+    return [pid for pid in running if pid != os.getpid() and _maps(pid, inode)]
 
 
 def command_of(pid: int) -> str:
@@ -76,7 +85,7 @@ def describe_process(pid: int, *, inode: int | None = None, this: bool | None = 
     """
     if pid == os.getpid() if this is None else this:
         return "this process"
-    command = command_of(pid) if pid != os.getpid() and (inode is None or _maps(pid, inode)) else ""
+    command = command_of(pid) if pid != os.getpid() and (inode is None or _maps(pid, inode) is not False) else ""
     return f"process {pid} ({command})" if command else f"process {pid}"
 
 

@@ -74,14 +74,26 @@ def decide_section(intent: Intent, found: Found) -> Decision:
     return decide(intent, found, persistent=False, alone=False)
 
 
-def refusal(decision: Decision, location: Location) -> TypedshmError:
-    """Make the error of a decision that is one."""
+def refusal(decision: Decision, location: Location, *, holders: str = "", left_behind: bool = False) -> TypedshmError:
+    """Make the error of a decision that is one.
+
+    Parameters
+    ----------
+    holders
+        Which processes have the region open, as far as that is known.
+    left_behind
+        True if there is something under the name, but nobody has it open.
+    """
     if decision == "exists":
-        return RegionExists(errno.EEXIST, f"{location} exists already; attach() joins it, open() does either")
+        opened = f": it is open in {holders}" if holders else ""
+        return RegionExists(
+            errno.EEXIST,
+            f"{location} exists already{opened}; attach() joins it, open() does either, unlink() takes the name away",
+        )
     if decision == "damaged":
         return RegionCorrupt(
-            f"{location}: expected a finished region, found an unfinished one, and another process has it open; "
-            "close it there, or unlink() it"
+            f"{location}: expected a finished region, found an unfinished one, and {holders or 'another process'} has "
+            "it open; close it there, or unlink() it"
         )
     if decision == "unfinished":
         memory = "file" if location.persistent else "memory"
@@ -90,7 +102,8 @@ def refusal(decision: Decision, location: Location) -> TypedshmError:
             f"{location} does not exist: its {memory} holds no finished region; create() or open() makes it",
         )
     assert decision == "missing"
-    return RegionNotFound(errno.ENOENT, f"{_absence(location)}; create() or open() makes it")
+    rest = " (killed processes left its memory behind)" if left_behind else ""
+    return RegionNotFound(errno.ENOENT, f"{_absence(location)}{rest}; create() or open() makes it")
 
 
 def not_found(location: Location) -> RegionNotFound:

@@ -27,6 +27,7 @@ def retry(
     timeout: float | None,
     *,
     awaited: type[TypedshmError] | tuple[()] = (),
+    hint: Callable[[], str] = str,
 ) -> R:
     """Repeat an attempt until it succeeds.
 
@@ -40,6 +41,8 @@ def retry(
         Seconds to go on; None goes on for ever.
     awaited
         An error of the attempt that time may mend.
+    hint
+        Returns the rest of the message if it was not mended in time.
 
     Raises
     ------
@@ -57,6 +60,6 @@ def retry(
         if result is not None:
             return result
         if deadline is not None and time.monotonic() >= deadline:
-            raise timed_out(location, timeout, reason)
+            raise timed_out(location, timeout, reason and reason + hint())
         time.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)

@@ -8,6 +8,7 @@ from typedshm.memory.names import Location
 from typedshm.memory.protocol import Found
 
 MAGIC = b"TYPEDSHM"
+_LARGEST = 2**40
 _STATE = slice(248, 252)  # of a header
 _READY = _native.STATE_READY.to_bytes(4, "little")
 
@@ -39,7 +40,13 @@ class RegionSpec:
         self.payload_size = payload_size
         self.layout_id = layout_id
         self.document = document
-        self.region_size = _native.region_size(slots, payload_size, len(document))
+        try:
+            self.region_size = _native.region_size(slots, payload_size, len(document))
+        except ValueError:
+            raise ValueError(
+                f"slots: expected a region of at most {_LARGEST:,} bytes (1 TiB), found {slots} slots of "
+                f"{payload_size:,} bytes; fewer slots, or a smaller value, make it smaller"
+            ) from None
 
     def build(self, mapping: _native.Mapping, instance: int) -> None:
         """Turn zeroed memory into an empty region."""

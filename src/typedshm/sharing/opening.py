@@ -9,6 +9,7 @@ from typedshm import hooks
 from typedshm.errors import DocumentError, LayoutMismatch, RegionCorrupt, RegionLost, TypedshmError
 from typedshm.memory import lifecycle
 from typedshm.memory.attachment import Handle
+from typedshm.memory.holders import other_holders
 from typedshm.memory.names import Location, Name, Scope, locate
 from typedshm.memory.paging import Paging
 from typedshm.memory.spec import RegionSpec
@@ -30,9 +31,11 @@ def _schema(source: object, check: bool) -> Schema[Any]:
 
 
 def _spec(schema: Schema[Any], slots: int) -> RegionSpec:
+    if isinstance(slots, bool) or not isinstance(slots, int | np.integer):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"slots: expected a whole number from 1 to 1024, found {slots!r} ({type(slots).__name__})")
     if not 1 <= slots <= 1024:
         raise ValueError(f"slots: expected 1 to 1024, found {slots}")
-    return RegionSpec(slots, schema.layout.size, schema.layout.id, schema.document())
+    return RegionSpec(int(slots), schema.layout.size, schema.layout.id, schema.document())
 
 
 # ---- from a handle of the memory to a region -----------------------------------------------------------------------
@@ -88,8 +91,17 @@ def _agreed(handle: Handle, schema: Schema[Any] | None) -> tuple[Schema[Any], st
     own = _own_schema(handle).layout
     difference = schema.layout.diff(own)
     if not schema.layout.prefix_of(own):
-        raise LayoutMismatch(f"{handle.location} has another layout (expected | found):\n{difference}")
+        raise LayoutMismatch(
+            f"{handle.location} has another layout (expected | found):\n{difference}\n{_way_out(handle)}"
+        )
     return schema, difference
+
+
+def _way_out(handle: Handle) -> str:
+    """Say who has the region open, and how to get one with another layout."""
+    others = other_holders(handle.attachment)
+    opened = f"It is open in {others}. " if others else ""
+    return f"{opened}attach() without a schema takes it as it is; after unlink() create() makes one of that name anew"
 
 
 # ---- the public functions ------------------------------------------------------------------------------------------

@@ -266,21 +266,50 @@ static PyObject *get_owner(PyObject *self, void *unused) {
     return Py_BuildValue("iI", owner, (unsigned int)lock->lock.control->presence[owner].pid);
 }
 
-/* [(entry, pid, whether it has written), …] of the living. */
-static PyObject *get_participants(PyObject *self, void *unused) {
-    (void)unused;
-    WritersLock *lock = (WritersLock *)self;
+/* [(entry, pid, whether it has written), …] of those whom `alive` says to live. */
+static PyObject *living(const tshm_control *control, uint32_t count, int (*alive)(void *, uint32_t), void *context) {
     PyObject *list = PyList_New(0);
-    for (uint32_t entry = 0; list && !lock->detached && entry < lock->lock.presence_count; entry++) {
-        if (!lock->lock.control->presence[entry].pid || !lock_alive(&lock->lock, entry))
+    for (uint32_t entry = 0; list && entry < count; entry++) {
+        const tshm_presence *presence = &control->presence[entry];
+        if (!presence->pid || !alive(context, entry))
             continue;
-        const tshm_presence *presence = &lock->lock.control->presence[entry];
         PyObject *participant =
             Py_BuildValue("IIO", entry, (unsigned int)presence->pid, presence->flags & TSHM_WROTE ? Py_True : Py_False);
         if (!participant || PyList_Append(list, participant) < 0)
             Py_CLEAR(list);
         Py_XDECREF(participant);
     }
+    return list;
+}
+
+static PyObject *get_participants(PyObject *self, void *unused) {
+    (void)unused;
+    WritersLock *lock = (WritersLock *)self;
+    uint32_t count = lock->detached ? 0 : lock->lock.presence_count;
+    return living(lock->lock.control, count, lock_alive, &lock->lock);
+}
+
+static int peer_is_alive(void *peers, uint32_t entry) {
+    return os_peers_alive(peers, entry) != 0;
+}
+
+/* participants(mapping, handle): the same of a region that one has not joined, or only to read. */
+static PyObject *participants(PyObject *module, PyObject *args) {
+    (void)module;
+    PyObject *object, *handle;
+    if (!PyArg_ParseTuple(args, "OO:participants", &object, &handle))
+        return NULL;
+    const Mapping *mapping = (const Mapping *)object;
+    if (!mapping_check(object) || mapping->memory.size < sizeof(tshm_control)) {
+        PyErr_SetString(PyExc_ValueError, "not a mapping of at least the control block");
+        return NULL;
+    }
+    os_peers peers;
+    memset(&peers, 0, sizeof peers);
+    if (peers_open(&peers, handle) < 0)
+        return NULL;
+    PyObject *list = living((const tshm_control *)mapping->memory.start, TSHM_PRESENCE_MAX, peer_is_alive, &peers);
+    peers_close(&peers);
     return list;
 }
 
@@ -317,7 +346,15 @@ static PyType_Slot slots[] = {
 
 static PyType_Spec spec = {"typedshm._native.WritersLock", sizeof(WritersLock), 0, Py_TPFLAGS_DEFAULT, slots};
 
+static PyMethodDef functions[] = {
+    {"participants", participants, METH_VARARGS,
+     "Every living process that may write, of a region not joined for that."},
+    {NULL, NULL, 0, NULL},
+};
+
 int writers_lock_register(PyObject *module) {
     writers_lock_type = (PyTypeObject *)PyType_FromSpec(&spec);
-    return writers_lock_type ? PyModule_AddObjectRef(module, "WritersLock", (PyObject *)writers_lock_type) : -1;
+    if (!writers_lock_type || PyModule_AddObjectRef(module, "WritersLock", (PyObject *)writers_lock_type) < 0)
+        return -1;
+    return PyModule_AddFunctions(module, functions);
 }

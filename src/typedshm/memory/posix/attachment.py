@@ -8,13 +8,14 @@ import errno
 import fcntl
 import os
 import resource
+import stat
 import sys
 import time
 from collections.abc import Hashable
 from typing import Literal
 
 import typedshm._native as _native
-from typedshm.errors import RegionFull, RegionLost
+from typedshm.errors import RegionFull, RegionLost, RegionRefused
 from typedshm.memory import fork
 from typedshm.memory.attachment import LOST, Attachment, attachments, changes, close_all, lost
 from typedshm.memory.names import Location
@@ -41,7 +42,9 @@ class FileAttachment(Attachment):
         # last: from here on the descriptor is ours. A signal's handler may raise behind a call, and so not in between
         self._fd = fd
         held.clear()
-        self.register(key_of(os.fstat(fd), writable))
+        status = os.fstat(fd)
+        self.inode = status.st_ino
+        self.register(key_of(status, writable))
         _close_in_multiprocessing_children()
 
     @property
@@ -231,6 +234,9 @@ def _open_again(location: Location, fd: int, flags: int) -> int:
     except OSError as error:
         if error.errno in TOO_MANY_FILES:
             raise RegionFull(error.errno, f"{location} cannot be opened: {too_many_files()}") from error
+        if error.errno == errno.EACCES:
+            words = f"not permitted; its permission bits are {stat.S_IMODE(os.fstat(fd).st_mode):#o} now"
+            raise RegionRefused(error.errno, f"{location} cannot be opened: {words}") from error
         raise RegionLost(error.errno, f"{location} was unlinked and cannot be opened again") from error
     if _identity(os.fstat(again)) == wanted:
         return again

@@ -21,7 +21,7 @@ from typing import Literal
 
 import typedshm._native as _native
 from typedshm.errors import RegionFull, RegionRefused, TypedshmError
-from typedshm.memory.names import Location, Scope, directory, locations
+from typedshm.memory.names import KINDS, SCOPES, Location, Scope, directory, locations, of_this_user
 from typedshm.memory.paging import Paging
 from typedshm.memory.protocol import (
     NO_DIRECTORY,
@@ -36,7 +36,8 @@ from typedshm.memory.spec import MAGIC, RegionSpec, check_magic, content_of, new
 
 assert sys.platform != "win32"
 
-from typedshm.memory.attachment import Attachment, changes, find, lost  # noqa: E402
+from typedshm.memory.attachment import Attachment, attachments, changes, find, lost  # noqa: E402
+from typedshm.memory.holders import holders  # noqa: E402
 from typedshm.memory.posix.attachment import (  # noqa: E402
     CAREFULLY,
     TOO_MANY_FILES,
@@ -47,6 +48,7 @@ from typedshm.memory.posix.attachment import (  # noqa: E402
     remove,
     too_many_files,
 )
+from typedshm.memory.posix.shortage import SHORTAGES, shortage  # noqa: E402
 
 
 def shared(location: Location, writable: bool) -> Attachment | None:
@@ -104,6 +106,8 @@ def attempt(
             return None
         if decision == "make":
             assert spec is not None
+            with contextlib.suppress(OSError):
+                sweep_some(location)  # which also makes room
             mapping = _make(location, fd, fresh, spec, paging)
         elif decision == "join":
             assert mapping is not None
@@ -111,7 +115,8 @@ def attempt(
             if writable and alone:
                 _native.reset_waiting(mapping)
         else:
-            raise refusal(decision, location)
+            who = "" if mapping is None else holders(mapping, fd, inode=status.st_ino)
+            raise refusal(decision, location, holders=who, left_behind=alone and not fresh)
         _native.lock_byte(fd, _native.LIFE_BYTE, _native.BYTE_SHARED)
         created = decision == "make"
         try:
@@ -168,13 +173,37 @@ def _try_unlink(location: Location) -> Literal[True] | None:
 
 def existing(scope: Scope, kind: str = "region") -> Iterator[Location]:
     """List the regions or mutexes of a scope that have a file, in the order of their names."""
+    return locations(names(scope), scope, kind)
+
+
+def names(scope: Scope) -> list[str]:
+    """List whatever is where the files of a scope are."""
     folder = directory(scope)
     try:
-        return locations(os.listdir(folder) if os.path.isdir(folder) else [], scope, kind)  # some containers have none
+        return os.listdir(folder) if os.path.isdir(folder) else []  # some containers have none
     except OSError as error:
         if error.errno in TOO_MANY_FILES:
             raise RegionFull(error.errno, f"{folder} cannot be listed: {too_many_files()}") from error
-        raise
+        raise RegionRefused(error.errno, f"{folder} cannot be listed: {error.strerror}") from error
+
+
+def is_open(location: Location) -> bool:
+    """Return True if a process has the region open; also where this one may not look."""
+    return _life(location.address) is not True
+
+
+def _life(path: str) -> bool | None:
+    """Return True if nobody has the region in a file open; None where this process may not look, or it is no file."""
+    try:
+        fd = os.open(path, os.O_RDONLY | CAREFULLY)
+    except OSError:
+        return None
+    try:
+        return _native.byte_is_free(fd, _native.LIFE_BYTE)
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
 
 
 def state(location: Location) -> str:
@@ -200,19 +229,39 @@ def discard(location: Location) -> None:
 
 def sweep(scope: Scope = "user") -> int:
     """Remove the files of named regions that nobody has open, left behind by killed processes. Returns how many."""
-    removed = 0
-    for kind in ("region", "mutex"):
-        for left in existing(scope, kind):
-            with contextlib.suppress(OSError), changes:
-                fd = os.open(left.address, os.O_RDWR | CAREFULLY)
-                try:
-                    status = os.fstat(fd)
-                    if stat.S_ISREG(status.st_mode):  # else it is not ours
-                        leave(left, fd, patience=0)
-                        removed += status.st_nlink > 0 and not os.path.exists(left.address)
-                finally:
-                    os.close(fd)
-    return removed
+    return sum(_sweep_one(left) for kind in KINDS for left in existing(scope, kind))
+
+
+def _sweep_one(left: Location) -> bool:
+    with contextlib.suppress(OSError), changes:
+        fd = os.open(left.address, os.O_RDWR | CAREFULLY)
+        try:
+            status = os.fstat(fd)
+            if stat.S_ISREG(status.st_mode):  # else it is not ours
+                leave(left, fd, patience=0)
+                return status.st_nlink > 0 and not os.path.exists(left.address)
+        finally:
+            os.close(fd)
+    return False
+
+
+_MOST = 256
+"""How many files are looked at when a region is made, which takes a millisecond. The next one goes on behind them."""
+
+_last_seen = ""
+
+
+def sweep_some(apart_from: Location) -> None:
+    """Remove what this user's killed processes left behind, as far as there is time when another region is made."""
+    global _last_seen
+    ours = {attachment.location.address for attachment in attachments()} | {apart_from.address}
+    folders = {directory(scope) for scope in SCOPES}
+    found = {folder + name for folder in folders for name in of_this_user(os.listdir(folder))} - ours
+    behind = {path for path in found if path > _last_seen}
+    for path in [*sorted(behind), *sorted(found - behind)][:_MOST]:
+        _last_seen = path
+        if _life(path) and os.lstat(path).st_uid == os.geteuid():
+            _sweep_one(Location(os.path.basename(path), "user", path, 0o600))
 
 
 def _lock_birth(location: Location, fd: int, fresh: bool, writable: bool) -> bool:
@@ -286,11 +335,14 @@ def _refused(location: Location, action: str, error: OSError, hint: str = "") ->
         return RegionFull(error.errno, f"{location} cannot be {action}: {too_many_files()}")
     if error.errno == errno.ENOENT:
         return no_directory(location)
+    if error.errno in SHORTAGES:
+        return shortage(location, location.folder, 0, error)
     reason = {
         errno.ELOOP: "a symbolic link has that name",
         errno.EISDIR: "a directory has that name",
         errno.ENOTDIR: NO_DIRECTORY,
         errno.EACCES: f"not permitted{hint}",
+        errno.EROFS: "its file system is mounted read-only",
     }.get(error.errno or 0, error.strerror)
     return RegionRefused(error.errno, f"{location} cannot be {action}: {reason}")
 
@@ -332,16 +384,22 @@ def _make(location: Location, fd: int, fresh: bool, spec: RegionSpec, paging: Pa
             raise lost(location)
         return mapping
     except BaseException as error:  # also one that a signal's handler raises
-        free = os.statvfs(location.folder)
+        told = _unmade(location, size, error)  # before anything is removed, as how much is free may depend on it
         if fresh or not location.persistent:
             remove(location, os.fstat(fd))
         else:
             os.ftruncate(fd, 0)  # it existed before, empty
-        if isinstance(error, TypedshmError) or not isinstance(error, OSError | ValueError):
+        if told is error:
             raise
-        if isinstance(error, ValueError):  # the file was cut short meanwhile
-            raise lost(location) from error
-        raise RegionFull(
-            error.errno,
-            f"{location} needs {size:,} bytes, but {location.folder} has {free.f_bavail * free.f_frsize:,} free",
-        ) from error
+        raise told from error
+
+
+def _unmade(location: Location, size: int, error: BaseException) -> BaseException:
+    """Say why a region could not be made."""
+    if isinstance(error, TypedshmError) or not isinstance(error, OSError | ValueError):
+        return error
+    if isinstance(error, ValueError):  # the file was cut short meanwhile
+        return lost(location)
+    if error.errno in SHORTAGES:
+        return shortage(location, location.folder, size, error)
+    return _refused(location, "created", error)

@@ -10,7 +10,7 @@ from typedshm.errors import RegionFull
 
 assert sys.platform != "win32"
 
-ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM}
+SHORTAGES = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM}
 """Of the system, that mean a shortage."""
 
 _SMALL = 64 * 2**20
@@ -36,14 +36,6 @@ def _needs(size: int) -> str:
     return f"needs {size:,} bytes" if size else "needs a file"
 
 
-def raise_hint(name: str, option: str, hard: int, wanted: int) -> str:
-    """Say how a limit of this process can be raised."""
-    how = f"resource.setrlimit() or `ulimit -{option}` can raise that"
-    if hard == resource.RLIM_INFINITY or wanted <= hard:
-        return how
-    return f"{how} to {hard:,}, and root further: {name} in /etc/security/limits.conf or of a systemd service"
-
-
 def _reason(folder: str, size: int, error: OSError) -> str:
     if error.errno == errno.EFBIG:
         return _too_large(folder, size)
@@ -59,7 +51,9 @@ def _too_large(folder: str, size: int) -> str:
     if soft == resource.RLIM_INFINITY or size <= soft:
         return f"the file system of {folder} has no files as large as that"
     words = f"this process may make no file larger than {soft:,} bytes (RLIMIT_FSIZE)"
-    return f"{words}; {raise_hint('fsize', 'f', hard, size)}"
+    if hard == resource.RLIM_INFINITY or size <= hard:
+        return f"{words}. resource.setrlimit() or `ulimit -f` can raise that"
+    return f"{words}. Root can raise that: fsize in /etc/security/limits.conf, LimitFSIZE= of a systemd service"
 
 
 def _no_space(folder: str, size: int, error: OSError) -> str:

@@ -27,6 +27,7 @@ from typedshm.memory.spec import MAGIC, RegionSpec, check_magic, content_of, new
 assert sys.platform == "win32"
 
 from typedshm.memory.attachment import Attachment, find, lost  # noqa: E402
+from typedshm.memory.holders import holders  # noqa: E402
 from typedshm.memory.windows.attachment import SectionAttachment  # noqa: E402
 from typedshm.memory.windows.security import descriptor  # noqa: E402
 
@@ -75,7 +76,7 @@ def attempt(
             if alone:
                 _native.reset_waiting(mapping)
         else:
-            raise refusal(decision, location)
+            raise refusal(decision, location, holders=_holders(mapped, handle))
         _native.lock_byte(handle, _native.LIFE_BYTE, _SHARED)
         writer = None
         if writable:
@@ -90,6 +91,11 @@ def attempt(
     finally:
         for left in owned_fds:  # no attachment has taken it over
             os.close(left)
+
+
+def _holders(mapped: tuple[_native.Section, _native.Mapping] | None, handle: int) -> str:
+    events = "Global\\typedshm-file-{:x}-{:x}".format(*_native.file_identity(handle))
+    return "" if mapped is None else holders(mapped[1], (events, descriptor(0o600), handle))
 
 
 def _lock_birth(location: Location, handle: int, fresh: bool, writable: bool) -> bool:

@@ -41,6 +41,7 @@ from typedshm.memory.spec import RegionSpec, content_of, new_instance
 assert sys.platform == "win32"
 
 from typedshm.memory.attachment import Attachment, find  # noqa: E402
+from typedshm.memory.holders import holders  # noqa: E402
 from typedshm.memory.windows import files  # noqa: E402
 from typedshm.memory.windows.attachment import SectionAttachment  # noqa: E402
 from typedshm.memory.windows.errors import translated_errors  # noqa: E402
@@ -107,11 +108,22 @@ def sweep(scope: Scope = "user") -> int:
 
 def existing(scope: Scope, kind: str = "region") -> Iterator[Location]:
     """List the regions or mutexes of a scope that a process has open, in the order of their names."""
-    for location in locations(_native.object_names(scope == "machine"), scope, kind):
+    for location in locations(names(scope), scope, kind):
         with contextlib.suppress(OSError):
             entry = _Entry.find(location, writable=False)
             if entry is not None and _data_section(location, entry, writable=False) is not None:
                 yield location
+
+
+def names(scope: Scope) -> list[str]:
+    """List the names of all sections of a scope."""
+    return _native.object_names(scope == "machine")
+
+
+def is_open(location: Location) -> bool:
+    """Return True: what is listed is open, as the kernel removes the rest."""
+    del location
+    return True
 
 
 def state(location: Location) -> str:
@@ -203,9 +215,13 @@ def _attempt_section(
         assert spec is not None
         return _make(location, entry, spec, paging), True
     if decision != "join":
+        who = ""
         if section is not None:
+            if entry is not None and mapping is not None:
+                who = holders(mapping, (_data_name(location, entry.instance), descriptor(0o600), 0))
             section.close()  # the traceback of the error would keep the region alive
-        raise refusal(decision, location)
+        del mapping
+        raise refusal(decision, location, holders=who)
     assert entry is not None
     assert section is not None
     assert mapping is not None

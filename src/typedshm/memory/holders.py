@@ -1,0 +1,48 @@
+"""Holders: the processes that have a region open, as error messages name them."""
+
+import os
+
+import typedshm._native as _native
+from typedshm.memory.attachment import Attachment, Writer, attachments
+from typedshm.memory.processes import describe_processes, mapped_by
+
+
+def holders(mapping: _native.Mapping, handle: Writer, *, inode: int | None = None) -> str:
+    """Say which processes have a region open that this one has not joined, or only to look at it.
+
+    Parameters
+    ----------
+    mapping
+        Of the region.
+    handle
+        What their presence entries can be probed by; it must have taken none.
+    inode
+        Of the file, if it is one. With it also those are found that only read, where the system tells who maps a file.
+
+    Returns
+    -------
+    str
+        ``this process and process 4711 (python camera.py)``; empty if nobody is known.
+    """
+    try:
+        pids = {pid for _, pid, _ in _native.participants(mapping, handle)}
+        instance = _native.read_header(mapping)["instance"]
+    except (OSError, ValueError):  # there is no region in it
+        pids, instance = set[int](), 0
+    if any(instance == attachment.header["instance"] for attachment in attachments()):
+        pids.add(os.getpid())
+    if not pids and inode is not None:
+        pids = set(mapped_by(inode))
+    return describe_processes(pids, inode=inode)
+
+
+def other_holders(attachment: Attachment) -> str:
+    """Say which processes have it open besides the handle by which this process has just joined it."""
+    pids = {pid for _, pid, _ in attachment.lock.participants} if attachment.lock else set[int]()
+    pids.discard(os.getpid())
+    instance = attachment.header["instance"]
+    if sum(other.handles for other in attachments() if other.header["instance"] == instance) > 1:
+        pids.add(os.getpid())
+    if not pids and attachment.inode is not None:
+        pids = set(mapped_by(attachment.inode))
+    return describe_processes(pids, inode=attachment.inode)
