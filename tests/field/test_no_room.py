@@ -136,8 +136,8 @@ def test_a_file_that_cannot_be_made_says_why(monkeypatch, tmp_path, number, kind
 @pytest.mark.parametrize(
     ("slots", "size", "words"),
     [
-        (3, 1 << 40, r"slots: expected a region of at most 1,099,511,627,776 bytes \(1 TiB\), found 3 slots of 1,099"),
-        (1024, 1 << 31, "found 1024 slots of 2,147,483,648 bytes; fewer slots, or a smaller value"),
+        (3, 1 << 40, r"slots: expected a region of at most 2\^40 bytes \(1 TiB\), found 3 slots of 1,099"),
+        (1024, 1 << 31, "found 1024 slots of 2,147,483,648 bytes each; fewer slots, or a smaller value"),
         (0, 8, "slots: expected 1 to 1024, found 0"),
         (-1, 8, "slots: expected 1 to 1024, found -1"),
         (1 << 40, 8, "slots: expected 1 to 1024, found 1099511627776"),

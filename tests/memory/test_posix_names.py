@@ -34,13 +34,12 @@ def create_and_stay(pipe: Any) -> None:
 
 
 def test_a_sweep_removes_what_killed_processes_left() -> None:
-    with Child(create_and_stay) as child:
+    with Child(create_and_stay) as child, typedshm.create("living", Record) as region:
         child.expect("there")
-        child.kill()
-    left = [Path(locate("record").address), Path(locate("guard", kind="mutex").address)]
-    assert all(file.exists() for file in left)
-    with typedshm.create("living", Record) as region:
         region.write(record(1))
+        child.kill()
+        left = [Path(locate("record").address), Path(locate("guard", kind="mutex").address)]
+        assert all(file.exists() for file in left)
         assert lifecycle.sweep() == 2
         assert lifecycle.sweep() == 0
         assert not any(file.exists() for file in left)

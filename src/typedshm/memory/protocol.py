@@ -92,8 +92,8 @@ def refusal(decision: Decision, location: Location, *, holders: str = "", left_b
         )
     if decision == "damaged":
         return RegionCorrupt(
-            f"{location}: expected a finished region, found an unfinished one, and {holders or 'another process'} has "
-            "it open; close it there, or unlink() it"
+            f"{location}: expected a finished region, found an unfinished one, and another process has it open"
+            f"{': ' if holders else ''}{holders}; close it there, or unlink() it"
         )
     if decision == "unfinished":
         memory = "file" if location.persistent else "memory"

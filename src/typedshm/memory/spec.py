@@ -43,9 +43,11 @@ class RegionSpec:
         try:
             self.region_size = _native.region_size(slots, payload_size, len(document))
         except ValueError:
+            if len(document) + slots * payload_size < _LARGEST:  # it is the document that is too large
+                raise
             raise ValueError(
-                f"slots: expected a region of at most {_LARGEST:,} bytes (1 TiB), found {slots} slots of "
-                f"{payload_size:,} bytes; fewer slots, or a smaller value, make it smaller"
+                f"slots: expected a region of at most 2^40 bytes (1 TiB), found {slots} slots of {payload_size:,} "
+                "bytes each; fewer slots, or a smaller value, make it smaller"
             ) from None
 
     def build(self, mapping: _native.Mapping, instance: int) -> None:
