@@ -3,7 +3,7 @@
 import operator
 from collections.abc import AsyncIterator, Iterator
 from types import EllipsisType
-from typing import Generic, Literal, NoReturn, TypeVar
+from typing import Generic, Literal, NoReturn, SupportsIndex, TypeVar, cast
 
 import typedshm._native as _native
 from typedshm.errors import Closed, TornWrite, quoted
@@ -116,11 +116,12 @@ class Follower(Generic[T]):
             block.__exit__(None, None, None)
 
 
-def _no_start(start: object) -> ValueError:
-    return ValueError(
-        "follow: expected 'newest', 'oldest', 'next', a version of at least 1, or a negative number of versions before "
-        f"the newest as start, found {quoted(start)}"
-    )
+def _number(start: object) -> int | None:
+    """Return a number other than 0; None if it is none."""
+    try:
+        return None if isinstance(start, bool) else operator.index(cast("SupportsIndex", start)) or None
+    except TypeError:
+        return None
 
 
 class Followable(AwaitedRing[T], Generic[T]):
@@ -138,29 +139,21 @@ class Followable(AwaitedRing[T], Generic[T]):
     def _position_before(self, start: object) -> int:
         """Return the version before the first that a follower is to yield."""
         newest = self.version
-        match start:
-            case "next":
-                return newest
-            case "newest":
-                return max(newest - 1, 0)
-            case "oldest":
-                first = 1
-            case bool() | str():
-                raise _no_start(start)
-            case _:
-                try:
-                    first = operator.index(start)  # type: ignore[arg-type]
-                except TypeError:
-                    raise _no_start(start) from None
-                if not first:
-                    raise _no_start(start)
-                if first > newest + 1:
-                    self._refuse_start(first)
-                if first > 0:
-                    return first - 1
-                first = max(newest + first, 1)
+        if isinstance(start, str):
+            first = {"next": newest + 1, "newest": max(newest, 1), "oldest": min(-newest, -1)}.get(start)
+        else:
+            first = _number(start)
+        if first is None:
+            raise ValueError(
+                "follow: expected 'newest', 'oldest', 'next', a version of at least 1, or a negative number of "
+                f"versions before the newest as start, found {quoted(start)}"
+            )
+        if first > newest + 1:
+            self._refuse_start(first)
+        if first > 0:
+            return first - 1
         # those that are gone already are not missed by this follower
-        oldest = _native.oldest(self, first - 1)
+        oldest = _native.oldest(self, max(newest + first, 1) - 1)
         return (oldest or newest or 1) - 1
 
     def _refuse_start(self, version: int) -> NoReturn:
