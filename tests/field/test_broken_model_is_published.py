@@ -22,6 +22,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from typing_extensions import TypeAliasType
 
 import typedshm
 from typedshm import Scalar, Shape, Utf8, f32, f64, u8, u16
@@ -311,6 +312,36 @@ def test_rounding_to_single_precision_breaks_no_bound(bound):
         assert region.version == 3
         with pytest.raises(ValidationError), region.update() as t:
             t.bound.x = bound + abs(bound) * 1e-6
+
+
+def test_constraints_in_an_annotation_with_a_name_hold():
+    celsius = TypeAliasType("celsius", Annotated[f32, Field(ge=-273.15)])
+    model: Any = pydantic.create_model("Named", x=(celsius, ...))
+    plain: Any = dataclass(type("Plain", (), {"__annotations__": {"x": celsius}}))
+    for cls in (model, plain):
+        with typedshm.create(cls.__name__, cls) as region:
+            region.write(cls(x=1.0))
+            with pytest.raises(ValidationError, match="greater than or equal to"), region.update() as t:
+                t.x = -300.0
+
+
+def test_root_validators_of_pydantic_1_are_asked():
+    with pytest.warns(DeprecationWarning, match="root_validator"):
+
+        class Old(BaseModel):
+            n: u8
+
+            @pydantic.root_validator(skip_on_failure=True)
+            @classmethod
+            def small(cls, values: dict[str, Any]) -> dict[str, Any]:
+                if values["n"] > 5:
+                    raise ValueError("expected a small number")
+                return values
+
+    with typedshm.create("old", Old) as region:
+        region.write(Old(n=1))
+        with pytest.raises(ValidationError, match="small number"), region.update() as t:
+            t.n = 6
 
 
 def test_own_errors_of_validators_reach_the_writer():

@@ -7,12 +7,14 @@ from dataclasses import InitVar, dataclass, field
 from enum import IntEnum
 from typing import Annotated, Any
 
+import numpy as np
 import pydantic
 import pytest
+from numpy.typing import NDArray
 from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, Field, RootModel
 
 import typedshm
-from typedshm import Scalar, SchemaError, Struct, Utf8, f64, u8
+from typedshm import Scalar, SchemaError, Shape, Struct, Utf8, f64, u8
 
 
 class Gear(IntEnum):
@@ -257,3 +259,17 @@ def test_a_dataclass_with_a_lock_of_its_own_has_one_after_reading():
         assert region.read() == Locked(3)
         with region.read().lock:
             pass
+
+
+@pytest.mark.parametrize("cls", [Init, Root], ids=["dataclass", "model"])
+def test_a_struct_says_that_its_fields_are_structs(cls):
+    with pytest.raises(SchemaError, match=r"Holder\.field: \w+ is a model or dataclass.* declare it as a Struct"):
+        type("Holder", (Struct,), {"__annotations__": {"field": cls}, "__module__": __name__})
+    with pytest.raises(SchemaError, match="model or dataclass"):
+        type(
+            "Holder",
+            (Struct,),
+            {"__annotations__": {"field": Annotated[NDArray[np.void], Shape(2, of=cls)]}, "__module__": __name__},
+        )
+    with pytest.raises(SchemaError, match=r"array: expected a dtype or a Struct class, found the model or dataclass"):
+        typedshm.array(cls, 3)

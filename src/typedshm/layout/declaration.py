@@ -159,6 +159,7 @@ def _parse_array(item: object, value: object, shape: Shape, where: str, nested: 
             raise SchemaError(
                 f"{where}: expected Annotated[NDArray[np.void], Shape(…, of=a Struct class)], "
                 f"found NDArray[{_name(item)}] of {_name(shape.of)}"
+                + (f"; {_why_not(shape.of)}" if struct is None and item is np.void else "")
             )
         return Declaration(STRUCT, shape=shape.dims, struct=struct)
     if not (isinstance(item, type) and issubclass(item, np.generic)):
@@ -273,6 +274,11 @@ def _why_not(base: object) -> str:
         kind = _kind_of_scalar(plain)
         if kind is not None and kind.name != "timestamp":
             return f"np.{plain.__name__} is for arrays; use {kind.name}, which reads as a Python {kind.python.__name__}"
+    if any(hasattr(cast("object", plain), name) for name in ("__dataclass_fields__", "__pydantic_fields__")):
+        return (
+            f"{_name(base)} is a model or dataclass, and fields of a Struct can be Structs only; declare it as a "
+            "Struct, or both as models or dataclasses"
+        )
     return (
         f"{_name(base)} cannot be stored in fixed bytes; use a sized number (i8 … u64, f16 … f64, c64, c128), bool, "
         "an Annotated str, bytes, IntEnum, datetime or NDArray, or a Struct"

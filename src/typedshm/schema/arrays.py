@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeAlias, TypeVar, cast, overload
 
 import numpy as np
 
-from typedshm.errors import SchemaError
+from typedshm.errors import SchemaError, quoted
 from typedshm.frozen import Frozen, frozen
 from typedshm.layout.kinds import STRUCT
 from typedshm.layout.layout import Layout, LayoutField
@@ -93,6 +93,11 @@ def array(dtype: Any, *shape: int) -> ArraySchema[Any]:
     if not shape or any(not isinstance(dim, int) or dim < 1 for dim in shape):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise SchemaError(f"array: expected one or more dimensions of at least 1 as the shape, found {shape!r}")
     of = cast("type[Struct]", dtype) if isinstance(dtype, StructMeta) else None
+    if hasattr(dtype, "__dataclass_fields__") or hasattr(dtype, "__pydantic_fields__"):
+        raise SchemaError(
+            f"array: expected a dtype or a Struct class, found the model or dataclass {quoted(dtype)}; declare it as a "
+            "Struct, or put the array into a model: Annotated[NDArray[np.void], Shape(…, of=…)]"
+        )
     try:
         resolved: np.dtype[Any] = of.layout.dtype if of is not None else np.dtype(cast("Any", dtype))
     except TypeError as error:

@@ -15,8 +15,7 @@ from typedshm.errors import FieldTypeError, FieldValueError, SchemaError, quoted
 from typedshm.frozen import Frozen, frozen
 from typedshm.layout.annotations import own_doc
 from typedshm.layout.markers import Doc, Shape
-from typedshm.schema.instances import Maker, ModelMaker, missing
-from typedshm.struct.conversion import equal
+from typedshm.schema.instances import Maker, ModelMaker, missing, same_value
 from typedshm.struct.pickling import source_of
 from typedshm.struct.struct import Struct, StructMeta, initial, plan_of
 
@@ -40,18 +39,31 @@ class ClassField(Frozen):
     @property
     def metadata(self) -> tuple[object, ...]:
         """The metadata of its annotation."""
-        return cast("tuple[object, ...]", getattr(self.annotation, "__metadata__", ()))
+        return tuple(_parts(self.annotation)[1:])
 
     @property
     def bare(self) -> Any:
         """Its type without metadata."""
-        return get_args(self.annotation)[0] if get_origin(self.annotation) is Annotated else self.annotation
+        return _parts(self.annotation)[0]
 
     @property
     def items(self) -> Any:
         """The class of the items of an array of models or dataclasses, or None."""
         of = [item.of for item in self.metadata if isinstance(item, Shape)]
         return of[0] if of and is_schema_class(of[0]) else None
+
+
+def _parts(annotation: Any) -> list[Any]:
+    """Return the bare type and all metadata of an annotation, also of one with a name (``type Celsius = …``)."""
+    metadata: list[Any] = []
+    while True:
+        if get_origin(annotation) is Annotated:
+            annotation, *more = get_args(annotation)
+            metadata[:0] = more
+        elif get_origin(annotation) is None and hasattr(annotation, "__value__"):
+            annotation = annotation.__value__
+        else:
+            return [annotation, *metadata]
 
 
 class ClassSchema:
@@ -108,8 +120,7 @@ class ClassSchema:
         instance = self._maker.make(dict(fields))
         with contextlib.suppress(Exception):  # what the hook refuses was stored all the same
             cast("Any", self._maker).derive(instance)
-        found = ((getattr(instance, name, None), field) for name, field in fields.items())
-        same = all(one is other or equal(one, other) for one, other in found)
+        same = all(same_value(getattr(instance, name, None), field) for name, field in fields.items())
         return instance if same and bytes(cast("Any", copied)) == bytes(cast("Any", value)) else None
 
     def _fields_of(self, value: Struct) -> dict[str, Any]:
@@ -193,12 +204,16 @@ _VALIDATORS = (*_OF_MODELS, "FieldValidatorDecoratorInfo", "ValidatorDecoratorIn
 
 def _constrains(item: object) -> bool:
     """Return True for metadata by which pydantic may refuse a value."""
-    kind = type(item)
-    if kind.__name__ == "FieldInfo":  # which pydantic leaves in a dataclass of the standard library
+    if type(item).__name__ == "FieldInfo":  # which pydantic leaves in a dataclass of the standard library
         return bool(cast("Any", item).metadata)
-    library = kind.__module__.partition(".")[0]
-    known = library in ("annotated_types", "pydantic", "pydantic_core") or hasattr(item, "__get_pydantic_core_schema__")
-    return known and library != "typedshm" and getattr(item, "__module__", "").partition(".")[0] != "typedshm"
+    return _is_pydantics(item)
+
+
+def _is_pydantics(item: object) -> bool:
+    """Return True for metadata that is meant for pydantic, and none of ours."""
+    library = (item if isinstance(item, type) else type(item)).__module__.partition(".")[0]
+    known = library in ("annotated_types", "pydantic", "pydantic_core")
+    return known or (library != "typedshm" and hasattr(item, "__get_pydantic_core_schema__"))
 
 
 def _decorators(source: type[Any]) -> Iterator[Any]:
@@ -282,11 +297,18 @@ def _fields_of(source: Any) -> dict[str, ClassField]:
 
 
 def _documented(annotation: Any, field: Any) -> Any:
-    """Use ``dataclasses.field(doc=…)`` of CPython 3.14 and later as the Doc, unless the annotation has one."""
-    doc = getattr(field, "doc", None)
-    if doc is None or any(isinstance(item, Doc) for item in getattr(annotation, "__metadata__", ())):
+    """Use a field's description as the Doc, unless the annotation has one.
+
+    It is that of pydantic's ``Field``, or ``dataclasses.field(doc=…)`` of CPython 3.14 and later.
+    """
+    metadata = getattr(annotation, "__metadata__", ())
+    texts = [
+        getattr(field, "doc", None),
+        *(item.description for item in metadata if type(item).__name__ == "FieldInfo"),
+    ]
+    if not any(texts) or any(isinstance(item, Doc) for item in metadata):
         return annotation
-    return Annotated[annotation, Doc(doc)]
+    return Annotated[annotation, Doc(next(text for text in texts if text))]
 
 
 def _generated(
@@ -316,9 +338,9 @@ def _generated(
 
 
 def translated(annotation: Any) -> Any:
-    """Replace models and dataclasses in an annotation by their generated Structs."""
-    parts: tuple[Any, ...] = get_args(annotation) if get_origin(annotation) is Annotated else (annotation,)
-    base, *metadata = parts
+    """Return an annotation with the generated Structs of models and dataclasses, and without the class's own rules."""
+    base, *metadata = _parts(annotation)
+    metadata = [item for item in metadata if not _is_pydantics(item)]
     if is_schema_class(base):
         base = class_schema(base).struct
     for index, item in enumerate(metadata):

@@ -13,7 +13,9 @@ import dis
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import BuiltinFunctionType, FunctionType
-from typing import Any
+from typing import Any, cast
+
+import numpy as np
 
 _set: Callable[[Any, str, object], None] = object.__setattr__  # also where instances are frozen or validate assignment
 
@@ -98,11 +100,20 @@ def _hook_of_dataclass(source: type[Any], names: frozenset[str]) -> Callable[[An
         return None
     arguments: list[Any] = []
     for field in fields.values():
-        if field._field_type.name == "_FIELD_INITVAR":
+        if getattr(field._field_type, "name", "") == "_FIELD_INITVAR":
             if missing(field.default):
                 return None
             arguments.append(field.default)
     return lambda instance: instance.__post_init__(*arguments)
+
+
+def same_value(one: Any, other: Any) -> bool:
+    """Return True if two values of a field are the same; NaN is the same as NaN."""
+    if one is other or isinstance(one, float):
+        return one is other or repr(one) == repr(other)
+    if isinstance(one, np.ndarray):
+        return bool(np.array_equal(cast("Any", one), other, equal_nan=cast("Any", one).dtype.kind in "fc"))
+    return bool(one == other)
 
 
 def missing(default: object) -> bool:

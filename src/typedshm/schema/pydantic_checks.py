@@ -31,7 +31,7 @@ from typedshm.errors import SchemaError
 from typedshm.layout.kinds import KINDS
 from typedshm.layout.layout import LayoutField
 from typedshm.schema.classes import ClassSchema
-from typedshm.struct.conversion import equal
+from typedshm.schema.instances import same_value
 from typedshm.struct.struct import Struct, initial, plan_of
 
 _Node: TypeAlias = dict[str, Any]  # a core schema, or a part of one
@@ -73,10 +73,13 @@ class _ClassCheck:
         self._schema = schema
         self._core = _core_of(schema.source)
         self._model_validators: list[Any] = []
-        inner = self._descend(self._core.root, self._model_validators)
+        self._root_validators: list[Any] = []
+        inner = self._descend(self._core.root, ("model", "dataclass"), self._model_validators)
         self._config: Any = inner.get("config")
         self._cores = dict(_fields_of(self._core, inner))
-        self._live = bool(self._model_validators) or any(
+        if inner["type"] == "model" and not inner.get("root_model"):
+            self._descend(self._core.resolved(inner["schema"]), ("model-fields",), self._root_validators)
+        self._live = bool(self._model_validators or self._root_validators) or any(
             _has_validators(self._core, core) for core in self._cores.values()
         )
         self._returns_instance = self._live or wanted
@@ -98,9 +101,9 @@ class _ClassCheck:
             ),
         )
 
-    def _descend(self, node: _Node, validators: list[Any]) -> _Node:
-        """Return the node of the model or dataclass, and collect the validators that run after it."""
-        while node["type"] not in ("model", "dataclass"):
+    def _descend(self, node: _Node, to: Iterable[str], validators: list[Any]) -> _Node:
+        """Return the node of the model or of its fields, and collect the validators that run after it."""
+        while node["type"] not in to:
             if node["type"] == "function-after":
                 validators.insert(0, node["function"])
             node = self._core.resolved(node.get("schema", node))
@@ -152,15 +155,15 @@ class _ClassCheck:
     # ---- the whole ----
 
     def _check_of_model(self) -> Callable[[Any], object] | None:
-        if not self._model_validators:
+        if not self._model_validators and not self._root_validators:
             return None
-        node = cast("_Node", core_schema.any_schema())
-        for function in self._model_validators:
-            node = {"type": "function-after", "function": function, "schema": node}
-        validate = SchemaValidator(cast("CoreSchema", node), self._config).validate_python
+        check_fields, validate = self._chain(self._root_validators), self._chain(self._model_validators)
         converts = functools.cache(lambda: _converts(self._revalidated(validate), self._trials(), _same_bytes))
 
         def check(instance: Any) -> None:
+            if self._root_validators:  # of pydantic 1, which get what the fields of a model are made of
+                fields: dict[str, Any] = dict(instance.__dict__)
+                check_fields((fields, None, set(fields)))
             try:
                 validate(instance)
             except Exception:
@@ -168,6 +171,12 @@ class _ClassCheck:
                     raise
 
         return check
+
+    def _chain(self, validators: Iterable[Any]) -> Callable[[Any], Any]:
+        node = _ANY
+        for function in validators:
+            node = {"type": "function-after", "function": function, "schema": node}
+        return SchemaValidator(cast("CoreSchema", node), self._config).validate_python
 
     def _revalidated(self, validate: Callable[[Any], Any]) -> Callable[[Any], Any]:
         schema = self._schema
@@ -213,6 +222,8 @@ class _ClassCheck:
             return inner if _is_ours(node) else {"type": kind, "function": node["function"], "schema": inner}
         if kind == "function-wrap" and _is_pydantics(node):  # a constraint on a type that has none of that kind
             return {"type": kind, "function": node["function"], "schema": self._kept(node["schema"], leaf)}
+        if kind == "function-wrap" and _is_ours(node):  # of arrays, whose items are no lists any more
+            return leaf
         if kind in ("function-before", "function-wrap", "default"):
             return self._kept(node["schema"], leaf)
         if kind == "chain":
@@ -302,6 +313,8 @@ def _has_validators(core: _Core, node: _Node) -> bool:
     """Return True if a field has validators of the user's."""
     if node["type"] == "definition-ref":
         return _has_validators(core, core.resolved(node))
+    if node["type"] == "function-wrap" and _is_ours(node):
+        return False
     if node["type"].startswith("function-") and not _is_ours(node) and not _is_pydantics(node):
         return True
     parts = [node[key] for key in ("schema", "python_schema", "lax_schema") if key in node]
@@ -360,7 +373,7 @@ def _items_node(items: ClassSchema, depth: int) -> _Node:
 
 def _lenient(node: _Node, original: Callable[[], SchemaValidator], samples: Iterable[Any]) -> _Node:
     """Return a check whose verdict does not count if the field's own validators convert."""
-    converts = functools.cache(lambda: _converts(original().validate_python, samples, _same))
+    converts = functools.cache(lambda: _converts(original().validate_python, samples, same_value))
 
     def validate(value: Any, check: Callable[[Any], Any]) -> Any:
         try:
@@ -388,10 +401,6 @@ def _converts(validate: Callable[[Any], Any], samples: Iterable[Any], same: Call
         if not same(result, again):
             return True
     return False
-
-
-def _same(one: Any, other: Any) -> bool:
-    return repr(one) == repr(other) if isinstance(one, float) else equal(one, other)
 
 
 def _same_bytes(one: Struct, other: Struct) -> bool:
