@@ -94,6 +94,8 @@ RegionFull          no memory, presence entry or slot is left [OSError]
 RegionLost          the region's memory was removed or replaced [ConnectionError]
 RegionNotFound      no region of that name exists [FileNotFoundError]
 RegionRefused       permission denied, by the system or because the memory is not trusted [PermissionError]
+RegionReplaced      the name means another region now; reattach() opens that one [RegionLost]
+RegionWarning       warns of a region that works, but perhaps not as its user believes [UserWarning]
 SchemaError         a class or dtype has no layout [TypeError]
 Stale               the newest version is older than max_age [TimeoutError]
 Timeout             a blocking verb timed out [TimeoutError]
@@ -123,6 +125,8 @@ from typedshm.errors import (
     RegionLost,
     RegionNotFound,
     RegionRefused,
+    RegionReplaced,
+    RegionWarning,
     SchemaError,
     Stale,
     Timeout,
@@ -213,6 +217,8 @@ __all__ = [
     "RegionLost",
     "RegionNotFound",
     "RegionRefused",
+    "RegionReplaced",
+    "RegionWarning",
     "Scalar",
     "SchemaError",
     "Shape",

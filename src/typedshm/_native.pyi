@@ -239,7 +239,9 @@ def participants(mapping: Mapping, handle: int | tuple[str, str, int], /) -> lis
 class Mutex:
     """The way of one handle to the writers' lock of its process; re-enters."""
 
-    def __init__(self, lock: WritersLock) -> None: ...
+    def __init__(self, lock: WritersLock, look: Callable[[], None] | None = None) -> None:
+        """`look` is called now and then by who takes it, or waits to; raises if what it guards is gone."""
+
     def acquire(self, timeout: float | None, /) -> int: ...  # Take it: MUTEX_TAKEN, or why not
     def release(self, repaired: bool, /) -> bool:
         """Give it back; False if somebody had replaced the word. RuntimeError if this thread does not hold it."""
@@ -504,7 +506,7 @@ def oldest(ring: Ring[Any], after: int, /) -> int: ...  # The oldest version abo
 def pinned(ring: Ring[Any], /) -> tuple[int, int]:
     """(How many slots are pinned, copies that borrow() of this handle made instead)."""
 
-def look(ring: Ring[Any], /) -> None: ...  # Ask the system whether the region is still there; raises if it is not
+def look(ring: Ring[Any], /) -> None: ...  # Raises if the region, or its name, is gone
 def fail(ring: Ring[Any], what: str, /) -> NoReturn:
     """Raise what a failure is called; see typedshm.contract.Failure."""
 
@@ -531,8 +533,11 @@ class Waitset:
     def forget(self, ring: Ring[Any], /) -> None:
         """Call everybody who waits for the ring; nothing looks at its memory afterwards."""
     def awaited(self) -> list[Ring[Any]]: ...  # The rings that somebody waits for
-    def attend(self, seconds: float, /) -> bool:
-        """Sleep and call who is due, for so long. False if nobody waits at its end, or another thread attends."""
+    def attend(self, period: float, linger: float, /) -> bool:
+        """Sleep and call who is due, for a `period` of seconds.
+
+        False if nobody has waited for `linger` seconds, or another thread attends.
+        """
     @property
     def attended(self) -> bool: ...  # True while a thread is at it
     def __len__(self) -> int: ...  # How many rings there are in it

@@ -73,6 +73,10 @@ class CoreRegion(Protocol):
         """Ask the system whether the region is still there; raises if it is not."""
         ...
 
+    def _look_at_name(self) -> None:
+        """Ask also whether its name has come to mean another region; raises if it has."""
+        ...
+
     def _read_only_mapping(self) -> _native.Mapping:
         """Map the region once more, for borrow()."""
         ...

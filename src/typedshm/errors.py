@@ -63,6 +63,10 @@ class RegionLost(TypedshmError, ConnectionError):
     """The region of this handle was lost: its memory was removed, or its name now means another region."""
 
 
+class RegionReplaced(RegionLost):
+    """The name of this handle's region now means another region, which :meth:`Region.reattach` opens."""
+
+
 class RegionFull(TypedshmError, OSError):
     """Something ran out: memory for the region, open files, or presence entries or slots of the region."""
 
@@ -107,6 +111,10 @@ class UnknownVersion(TypedshmError, ValueError):
     """A version that the region has never had, as after it was made anew: its numbers begin at 1 again."""
 
 
+class RegionWarning(UserWarning):
+    """A region works, but perhaps not as its user believes."""
+
+
 __all__ = [
     "Closed",
     "DocumentError",
@@ -126,6 +134,8 @@ __all__ = [
     "RegionLost",
     "RegionNotFound",
     "RegionRefused",
+    "RegionReplaced",
+    "RegionWarning",
     "SchemaError",
     "Stale",
     "Timeout",

@@ -57,7 +57,7 @@ class Frozen:
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), self._values
 
-    def replaced(self: S, **changes: object) -> S:
+    def changed(self: S, **changes: object) -> S:
         """Return a copy with some attributes changed."""
         return type(self)(**{**dict(zip(self.__match_args__, self._values, strict=True)), **changes})
 

@@ -41,6 +41,12 @@ annotation_schema: "Hook[[Any, Any, Any], Any]" = Hook("annotation_schema")
 reopen: "Hook[..., Any]" = Hook("reopen")
 """(location, form of the schema, instance, readonly, timeout, paging, checks) -> the region, opened again."""
 
+reattach: "Hook[..., Any]" = Hook("reattach")
+"""(location, schema, readonly, timeout, paging, patience) -> the region that has the name now."""
+
+difference: "Hook[[bytes, bytes], str]" = Hook("difference")
+"""(document, document) -> how two layouts differ, field by field; empty if they do not."""
+
 struct_schema: "Hook[[Any, Any], Any]" = Hook("struct_schema")
 """(Struct class, handler) -> its pydantic-core schema."""
 

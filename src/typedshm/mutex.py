@@ -192,6 +192,29 @@ class NamedMutex(_native.Guard):
         owner = None if lock is None else lock.owner
         return None if owner is None else owner[1]
 
+    def fileno(self) -> int:
+        """Return the file descriptor by which the process has it open, for those who close all others.
+
+        It is for that alone, as that of a region: ``DaemonContext(files_preserve=[mutex])``.
+
+        Raises
+        ------
+        Closed, RegionLost
+            It was closed; or this process has closed the descriptor already.
+        RegionRefused
+            There is none, as on Windows.
+        """
+        if self._closed:
+            self._fail("closed")
+        if self._loss:
+            self._fail("gone")
+        try:
+            if self._handle is not None:
+                return self._handle.attachment.fileno()
+        except OSError:
+            pass
+        raise RegionRefused(errno.EBADF, f"mutex {self._name!r} has no file descriptor, and needs none kept open")
+
     @property
     def _loss(self) -> str:
         return "" if self._handle is None else self._handle.attachment.loss

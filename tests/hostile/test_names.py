@@ -15,7 +15,7 @@ from helpers.shared_types import Byte
 from typedshm.memory import lifecycle
 from typedshm.memory.attachment import apart
 from typedshm.memory.names import directory, locate, locations
-from typedshm.testing.inspection import attach_apart, attachment_of
+from typedshm.testing.inspection import attach_apart
 
 LONG = 160 if marks.WINDOWS else 180  # the names of kernel objects are shorter than those of files
 
@@ -64,7 +64,7 @@ def test_any_text_names_a_region(name):
         if not marks.WINDOWS:
             where = Path(locate(name).address)
             assert where.parent == Path(directory("user"))
-            assert where.stat().st_ino == os.fstat(attachment_of(region)._fd).st_ino
+            assert where.stat().st_ino == os.fstat(region.fileno()).st_ino
 
 
 def test_any_text_names_a_mutex():

@@ -221,7 +221,7 @@ def test_what_is_immutable_is_made_whole_or_not_at_all(said: Any, named: Any) ->
 def test_what_is_immutable_has_defaults_and_can_be_replaced() -> None:
     kind = Kind("u8", "u1", 1, 1, None, int)
     assert (kind.sized, kind.parts) == (False, 1)
-    assert kind.replaced(parts=2) == Kind("u8", "u1", 1, 1, None, int, parts=2) != kind
+    assert kind.changed(parts=2) == Kind("u8", "u1", 1, 1, None, int, parts=2) != kind
 
 
 def test_class_variables_are_no_fields() -> None:

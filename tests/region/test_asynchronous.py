@@ -654,7 +654,7 @@ def test_a_set_takes_nobody_who_has_missed_a_version():
         region.write(record(1))
         waiters = _native.Waitset()
         assert waiters.add(region, number, lambda: calls.append(1)) == _native.WAITSET_MOVED
-        assert (len(waiters), waiters.attend(0.01), calls) == (0, False, [])
+        assert (len(waiters), waiters.attend(0.01, 0.01), calls) == (0, False, [])
 
 
 def test_a_set_calls_once_for_each_version():
@@ -670,10 +670,10 @@ def test_a_set_calls_once_for_each_version():
 
         wait()
         for n in range(3):
-            assert waiters.attend(0.001)
+            assert waiters.attend(0.001, 0.001)
             assert calls == list(range(n + 1)), "there is nothing new"
             region.write(record(n))
-            assert waiters.attend(0.001)
+            assert waiters.attend(0.001, 0.001)
             assert calls == list(range(n + 2))
         waiters.remove(region, wait)
 
@@ -685,7 +685,7 @@ def test_a_set_notices_that_a_region_is_lost():
         assert number is not None
         waiters.add(region, number, lambda: calls.append(1))
         wire.header.instance += 1
-        waiters.attend(0.001)
+        waiters.attend(0.001, 0.001)
         wire.header.instance -= 1
         assert calls == [1]
 

@@ -240,7 +240,7 @@ def _with_modifiers(declared: Declaration, metadata: list[object]) -> Declaratio
             doc = item.text
         elif isinstance(item, Offset):
             offset = item.n
-    return declared.replaced(unit=unit, doc=doc, offset=offset)
+    return declared.changed(unit=unit, doc=doc, offset=offset)
 
 
 _ADVICE: dict[object, str] = {

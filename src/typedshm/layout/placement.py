@@ -57,7 +57,7 @@ def lay_out(
             raise SchemaError(f"{name}.{label}: Offset({offset}) is inside {before}, which ends at byte {end}")
         if offset % wanted == 0:  # a field at an unaligned Offset does not affect the struct's alignment
             alignment = max(alignment, wanted)
-        field = field.replaced(offset=offset)
+        field = field.changed(offset=offset)
         fields.append(field)
         end = field.end
     return Layout(name, tuple(fields), round_up(end, alignment), alignment, pack, doc)

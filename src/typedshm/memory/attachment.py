@@ -4,17 +4,24 @@ import abc
 import atexit
 import contextlib
 import errno
+import functools
 import threading
+import warnings
 import weakref
 from collections.abc import Generator, Hashable
 
 import typedshm._native as _native
-from typedshm.errors import RegionCorrupt, RegionFull, RegionLost
+from typedshm import hooks
+from typedshm.errors import RegionCorrupt, RegionFull, RegionLost, RegionReplaced, RegionWarning
 from typedshm.memory.names import Location
 from typedshm.memory.paging import Paging
 
 LOST = "has lost its memory: its file was cut short, or the disk behind it failed or is full"
 OVERWRITTEN = "is gone: its file holds something else now"
+CLOSED = (
+    "was lost: its descriptor was closed by this process (os.closerange()? daemons close all descriptors); preserve "
+    "region.fileno() there, as DaemonContext(files_preserve=[region]) does, or open the region afterwards"
+)
 
 changes = threading.RLock()
 """Held while an attachment is made, shared or closed, so that a handle never joins one that is being closed.
@@ -65,6 +72,7 @@ class Attachment(abc.ABC):
     inode: int | None = None
     """Of the file, where the region is one that a process is known by."""
     _ending = False
+    _warned = False
 
     def __init__(self, location: Location, mapping: _native.Mapping, paging: Paging, writer: Writer | None) -> None:
         self.location = location
@@ -115,7 +123,9 @@ class Attachment(abc.ABC):
         """What became of the region, if its memory was lost; empty while it is there."""
         if self.mapping.lost:
             return LOST
-        return "" if _native.region_is(self.mapping, self.header["instance"]) else OVERWRITTEN
+        if not _native.region_is(self.mapping, self.header["instance"]):
+            return OVERWRITTEN
+        return "" if self.closed or self.intact else CLOSED
 
     @property
     @abc.abstractmethod
@@ -123,9 +133,71 @@ class Attachment(abc.ABC):
         """True once this process has left the region."""
 
     @property
+    def intact(self) -> bool:
+        """True while it has what proves its share in the region's life, which the program may close."""
+        return True
+
+    @abc.abstractmethod
+    def fileno(self) -> int:
+        """Return its one descriptor. Raises OSError if it has none, or has lost it."""
+
+    @property
     def joinable(self) -> bool:
         """True if one more handle can share it: it is open, and not about to be closed, and its memory is there."""
-        return not (self.closed or self._ending or self.mapping.lost)
+        return not (self.closed or self._ending or self.mapping.lost) and self.intact
+
+    # ---- what its name means ----
+
+    @abc.abstractmethod
+    def named(self, location: Location) -> "_native.Header | None":
+        """Return the header of the region that a name leads to now: :attr:`header` itself, or another's.
+
+        None if the name leads to no region any more. Where the system does not say, nothing has changed.
+        """
+
+    def check(self, location: Location) -> bool:
+        """Look whether the region is still there, and whether its name still means it.
+
+        Returns
+        -------
+        bool
+            False if the name leads nowhere.
+
+        Raises
+        ------
+        RegionLost
+            The memory, or the descriptor, was lost.
+        RegionReplaced
+            The name leads to another region.
+        """
+        if loss := self.loss:
+            raise RegionLost(f"{location} {loss}")
+        found = None if self.closed else self.named(location)
+        if self.closed or self._ending:
+            return True  # another thread has begun to leave it meanwhile, and so taken the name away
+        if found is not None and found["instance"] != self.header["instance"]:
+            raise self._replaced(location, found)
+        return found is not None
+
+    def check_for_writing(self, location: Location) -> None:
+        """Do the same for who writes, and warn once if nobody else can find what is written."""
+        if not self.check(location) and not self._warned:
+            self._warned = True
+            words = (
+                "its name leads nowhere any more (unlink(), rm, systemd's RemoveIPC at a logout?); processes that have "
+                "it open go on sharing it, others will not find it"
+            )
+            warnings.warn(f"{location} was unlinked: {words}", RegionWarning, stacklevel=2)
+
+    def _replaced(self, location: Location, found: "_native.Header") -> RegionReplaced:
+        difference = ""
+        if found["layout_id"] != self.header["layout_id"]:
+            difference = hooks.difference(self.header["document"], found["document"])
+        return RegionReplaced(
+            f"{location} was replaced: another {location.kind} has its name now"
+            + (f", of another layout (before | now):\n{difference}\n" if difference else "; ")
+            + ("region.reattach() opens that one" if location.kind == "region" else "open it again by its name")
+        )
 
     def remap(self, writable: bool = True) -> _native.Mapping:
         """Map the same bytes a second time.
@@ -244,7 +316,9 @@ class Handle:
         self.attachment = attachment
         self.location = location
         self.paging = paging
-        self.mutex = None if attachment.lock is None else _native.Mutex(attachment.lock)
+        # not a method of ours: the mutex must not keep the handle
+        look = functools.partial(attachment.check_for_writing, location)
+        self.mutex = None if attachment.lock is None else _native.Mutex(attachment.lock, look)
         self.created = created
         attachment.join(self)
 

@@ -53,13 +53,16 @@ class Location(Frozen):
         The path of a file; on Windows, for a named region, the name of kernel objects.
     mode
         The permission bits that a new region gets.
+    kind
+        What has the name: a region or a mutex.
     """
 
-    __match_args__ = ("name", "scope", "address", "mode")
+    __match_args__ = ("name", "scope", "address", "mode", "kind")
     name: Name
     scope: Scope
     address: str
     mode: int
+    kind: str = "region"
 
     @property
     def persistent(self) -> bool:
@@ -72,7 +75,7 @@ class Location(Frozen):
         return os.path.dirname(self.address)
 
     def __str__(self) -> str:
-        return f"region {str(self.name)!r}"
+        return f"{self.kind} {str(self.name)!r}"
 
 
 # Names are percent-encoded as in a URL. Not by urllib.parse, which takes longer to import than most of typedshm.
@@ -123,7 +126,7 @@ def locate(name: Name, scope: Scope = "user", mode: int | None = None, *, kind: 
             f"name {quoted(name)}: expected at most {_MAX_LENGTH} bytes once encoded for the system (user, namespace "
             f"and name, with %XX for special characters), found {len(encoded)}; choose a shorter name"
         )
-    return Location(name, scope, _root(scope) + encoded, mode)
+    return Location(name, scope, _root(scope) + encoded, mode, kind)
 
 
 def _permission_bits(mode: Any, scope: Scope) -> int:
@@ -172,7 +175,7 @@ def locations(encoded_names: Iterable[str], scope: Scope, kind: str) -> Iterator
         rest = name.removeprefix(prefix)
         # what _quote() would encode in another way is not ours
         if rest != name and "+" not in rest and "!" not in rest and _quote(_unquote(rest)) == rest:
-            yield Location(_unquote(rest), scope, _root(scope) + name, 0o600)
+            yield Location(_unquote(rest), scope, _root(scope) + name, 0o600, kind)
 
 
 _PARTS = re.compile(r"typedshm-(?:u(?P<user>.+?)|machine)-(?P<kind>[a-z]+)-(?:(?P<namespace>[^+]*)\+)?(?P<name>[^+!]+)")

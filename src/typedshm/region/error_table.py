@@ -53,3 +53,7 @@ REPLACED_BY_LOSS: "set[Failure]" = {
     *("gone", "empty", "overrun", "torn", "corrupt", "wait timeout", "lock timeout", "lock lost", "pinned"),
 }
 """Errors that the loss of a region can cause; the loss is reported instead."""
+
+
+WAITED_IN_VAIN: "set[Failure]" = {"wait timeout", "lock timeout"}
+"""Errors that come of waiting for a region whose name means another one by now; that is reported instead."""

@@ -43,11 +43,18 @@ class RegionInfo(Frozen):
         How many versions are kept by borrow() just now, by any process; at most ``slots - 2``.
     copies
         How many blocks of this handle's borrow() got a copy, since no pin was free.
+    instance
+        16 digits that tell this making of the region from others of the same name.
+    unlinked
+        True if the name leads nowhere now: processes that have the region open share it, others cannot find it.
+    replaced
+        True if the name leads to another region now; see :meth:`Region.reattach`.
     """
 
     __match_args__ = (
         *("name", "scope", "layout", "version", "published", "created", "slots", "payload_size", "size"),
         *("lock_holder", "writers", "readers", "deaths", "last_death", "pinned", "copies"),
+        *("instance", "unlinked", "replaced"),
     )
     name: Name
     scope: Scope
@@ -65,6 +72,9 @@ class RegionInfo(Frozen):
     last_death: datetime | None
     pinned: int
     copies: int
+    instance: str
+    unlinked: bool
+    replaced: bool
 
     def __repr__(self) -> str:
         """Return the attributes, one in each line, shortened to fit a screen."""

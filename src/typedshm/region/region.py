@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 import typedshm._native as _native
 from typedshm import hooks
-from typedshm.errors import Closed, RegionLost, Stale, TypedshmError, UnknownVersion
+from typedshm.errors import Closed, RegionLost, RegionRefused, Stale, TypedshmError, UnknownVersion
 from typedshm.html_table import html_table
 from typedshm.layout.layout import Layout
 from typedshm.memory import fork
 from typedshm.memory.attachment import Attachment, Handle, attachments
 from typedshm.memory.names import Name
 from typedshm.memory.processes import describe_processes
-from typedshm.region.error_table import ERRORS, REPLACED_BY_LOSS
+from typedshm.region.error_table import ERRORS, REPLACED_BY_LOSS, WAITED_IN_VAIN
 from typedshm.region.following import Followable
 from typedshm.region.info import RegionInfo
 from typedshm.region.waitset import forget
@@ -93,6 +93,8 @@ class Region(Followable[T], Generic[T]):
         owner = lock.owner if lock else None
         participants = lock.participants if lock else []
         deaths, died = lock.deaths if lock else (0, 0)
+        self._look()
+        found = self._attachment.named(self._handle.location)
         return RegionInfo(
             name=self.name,
             scope=self._handle.location.scope,
@@ -110,12 +112,21 @@ class Region(Followable[T], Generic[T]):
             last_death=_utc(died) if died else None,
             pinned=pinned,
             copies=copies,
+            instance=f"{header['instance']:016x}",
+            unlinked=found is None,
+            replaced=found is not None and found["instance"] != header["instance"],
         )
 
     def __repr__(self) -> str:
         """Return the name, the layout's name and the newest version's number."""
         try:
             state = f"version {self.version}" + (", read-only" if self.readonly else "")
+            self._look()
+            found = self._attachment.named(self._handle.location)
+            if found is None:
+                state += ", unlinked"
+            elif found["instance"] != self._attachment.header["instance"]:
+                state += ", replaced"
         except Closed:
             state = "closed"
         except TypedshmError:
@@ -178,6 +189,57 @@ class Region(Followable[T], Generic[T]):
     ) -> None:
         self.close()
 
+    def reattach(self, *, timeout: float | None = 0) -> "Region[T]":
+        """Open the region that has this one's name now: a new handle, of the same schema and options.
+
+        For after :class:`RegionReplaced`, or when the name has led nowhere. This handle stays as it is; close it when
+        its last version is of no more use. A handle that was opened without a schema takes the new region's layout.
+
+        Parameters
+        ----------
+        timeout
+            Seconds to wait for a region to appear; None waits for ever.
+
+        Returns
+        -------
+        Region
+            A handle of this very region if that still has the name.
+
+        Raises
+        ------
+        RegionNotFound, Timeout
+            There is no such region, or none appeared in time.
+        LayoutMismatch
+            The new region has another layout than the schema.
+        """
+        handle, schema = self._handle, None if self._schema.source is None else self._schema
+        state = handle.location, schema, handle.mutex is None, self.timeout, handle.paging
+        region: Region[T] = hooks.reattach(*state, timeout)
+        return region
+
+    def fileno(self) -> int:
+        """Return the file descriptor by which the process has the region open, for those who close all others.
+
+        It is for that alone: ``DaemonContext(files_preserve=[region])``. Whoever reads, locks or closes it breaks the
+        region. On Windows only regions in files have one, and nothing closes the others.
+
+        Raises
+        ------
+        Closed, RegionLost
+            The handle was closed; or this process has closed the descriptor already.
+        RegionRefused
+            There is none.
+        """
+        if self.closed:
+            self._fail("closed")
+        self._look()
+        try:
+            return self._attachment.fileno()
+        except OSError as error:
+            raise RegionRefused(
+                f"region {str(self.name)!r} has no file descriptor, and needs none kept open"
+            ) from error
+
     # ---- called by the C core, and by followers ----
 
     def _undecodable(self, error: Exception, version: int) -> Exception:
@@ -221,8 +283,13 @@ class Region(Followable[T], Generic[T]):
         if self._attachment.loss:
             self._fail("gone")
 
+    def _look_at_name(self) -> None:
+        self._attachment.check(self._handle.location)
+
     def _fail(self, what: "Failure") -> NoReturn:
         kind, words = ERRORS[what]
+        if what in WAITED_IN_VAIN:
+            self._look_at_name()
         if what == "closed" and self._attachment.lost_in_fork:
             kind, words = RegionLost, "could not be opened again in this child of a fork"
         elif what in REPLACED_BY_LOSS and (loss := self._attachment.loss):

@@ -2,7 +2,8 @@
 
 A thread is started when somebody waits, and has ended a second after nobody does any more. It is a daemon: an
 interpreter that ends does not wait for it. While somebody waits it also wakes up ten times a second, to look for what
-nobody could tell it; and every two milliseconds if a handle is read-only, or the system knows no sleep on many words.
+nobody could tell it, such as a region whose name has come to mean another; and every two milliseconds if a handle is
+read-only, or the system knows no sleep on many words.
 """
 
 import _thread
@@ -18,7 +19,10 @@ import typedshm._native as _native
 from typedshm.memory import fork
 
 LINGER = 1.0
-"""Seconds that a thread stays when nobody waits; also how often it asks of every region whether it is still there."""
+"""Seconds that a thread stays when nobody waits."""
+
+PERIOD = 0.1
+"""Seconds between looks whether each region is still there and has its name: as for who waits in wait()."""
 
 waitsets: list[_native.Waitset] = []
 """Those of this process; none that it inherited by a fork."""
@@ -79,7 +83,7 @@ def forget(ring: _native.Ring[Any]) -> None:
 
 def _attend(waitset: _native.Waitset) -> None:
     """Run the thread."""
-    while waitset.attend(LINGER):
+    while waitset.attend(PERIOD, LINGER):
         with contextlib.suppress(MemoryError):  # the next time, then
             for ring in waitset.awaited():
                 _look(waitset, ring)

@@ -64,7 +64,7 @@ class ArraySchema(Frozen, SchemaSource[NDArray[A]], Generic[A]):
             single = Layout.from_dtype(np.dtype([("array", self.dtype)]), "array")
             (item,), alignment, pack = single.fields, single.alignment, single.pack
         size = count * self.dtype.itemsize
-        return Layout("array", (item.replaced(shape=self.shape, size=size),), size, alignment, pack)
+        return Layout("array", (item.changed(shape=self.shape, size=size),), size, alignment, pack)
 
 
 @overload

@@ -6,7 +6,7 @@ from typing import Any, TypeVar, overload
 import numpy as np
 
 from typedshm import hooks
-from typedshm.errors import DocumentError, LayoutMismatch, RegionCorrupt, RegionLost, TypedshmError
+from typedshm.errors import DocumentError, LayoutMismatch, RegionCorrupt, RegionLost, RegionReplaced, TypedshmError
 from typedshm.memory import lifecycle
 from typedshm.memory.attachment import Handle
 from typedshm.memory.holders import other_holders
@@ -380,10 +380,33 @@ def _reopen(
     handle = lifecycle.attach(location, writable=not readonly, paging=paging)
     if handle.attachment.header["instance"] != instance:
         handle.close()
-        raise RegionLost(f"{location} was replaced by another region of that name")
+        raise RegionReplaced(f"{location} was replaced by another region of that name; attach() opens that one")
     region = _join(handle, schema if checks or schema is None else schema.unchecked())
     region.timeout = timeout
     return region
 
 
+def _reattach(
+    location: Location,
+    schema: Schema[Any] | None,
+    readonly: bool,
+    timeout: float | None,
+    paging: Paging,
+    patience: float | None,
+) -> Region[Any]:
+    """Open whatever region has the name of another handle, with the same schema and options."""
+    region = _join(lifecycle.attach(location, writable=not readonly, timeout=patience, paging=paging), schema)
+    region.timeout = timeout
+    return region
+
+
+def _difference(before: bytes, now: bytes) -> str:
+    try:
+        return schema_from_document(before).layout.diff(schema_from_document(now).layout)
+    except DocumentError as error:
+        return str(error)
+
+
 hooks.reopen.fill(_reopen)
+hooks.reattach.fill(_reattach)
+hooks.difference.fill(_difference)

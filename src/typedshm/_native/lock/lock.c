@@ -18,7 +18,8 @@ int lock_alive(void *context, uint32_t entry) {
         return 1; /* asking through one's own descriptor says nothing (rule 2) */
     if (entry >= lock->presence_count)
         return 0;
-    return os_peers_alive(&lock->peers, entry) != 0;
+    /* rule 11: before, since the number may be another file's; and after, where the answer would be acted upon */
+    return !os_peers_intact(&lock->peers) || os_peers_alive(&lock->peers, entry) != 0 || !os_peers_intact(&lock->peers);
 }
 
 /* For people: how often, and when last. Once for every owner whose name was taken out of the word. */

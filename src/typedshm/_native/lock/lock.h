@@ -11,6 +11,7 @@
  *  8. Who has slept acquires with WAITING set, for those who may still sleep. Sleeps are sliced.
  *  9. Unlock swaps from {me, my counter} and tolerates changes of WAITING only; otherwise it stores nothing.
  * 10. A word that names me while I don't hold it, or an entry out of range, is garbage and is taken over.
+ * 11. The program may have closed the presence descriptor. Only a probe through one that is still ours proves a death.
  *
  * One lock_handle is used by one thread at a time: its user provides the exclusion inside the process.
  */

@@ -49,9 +49,18 @@ static bool is_closing(const Mutex *mutex) {
     return tshm_load(&mutex->closing, seq_cst); /* with the exchange in close_mutex(): one of the two sees the other */
 }
 
-static int acquire(Mutex *mutex, int64_t ns) {
+bool mutex_look(Mutex *mutex) {
+    PyObject *result = mutex->look ? PyObject_CallNoArgs(mutex->look) : Py_NewRef(Py_None);
+    if (!result)
+        return false; /* and the next one is told too */
+    Py_DECREF(result);
+    tshm_store(&mutex->lock->looked, os_coarse_ns(), relaxed); /* relaxed: whoever comes between looks once more */
+    return true;
+}
+
+static int acquire(Mutex *mutex, PyObject *look, int64_t ns) {
     WritersLock *lock = mutex->lock;
-    int result = writers_lock_acquire(lock, &mutex->closing, ns);
+    int result = writers_lock_acquire(lock, &mutex->closing, look, ns);
     if (result == WRITERS_LOCK_TAKEN && lock->depth == 1)
         mutex->recovered = lock->recovered;
     return result;
@@ -84,14 +93,18 @@ static int count(Mutex *mutex, tshm_atomic_u32 *counter) {
     return WRITERS_LOCK_CLOSED;
 }
 
-int mutex_acquire_to_read(Mutex *mutex, int64_t ns) {
-    int result = acquire(mutex, ns);
+static int acquire_for_verb(Mutex *mutex, PyObject *look, int64_t ns) {
+    int result = acquire(mutex, look, ns);
     return result == WRITERS_LOCK_TAKEN ? count(mutex, &mutex->verbs) : result;
+}
+
+int mutex_acquire_to_read(Mutex *mutex, int64_t ns) {
+    return acquire_for_verb(mutex, NULL, ns); /* what a reader gets is as good as before, whatever the name means */
 }
 
 int mutex_acquire(Mutex *mutex, int64_t ns) {
     int result = check_task(mutex->lock);
-    return result == WRITERS_LOCK_TAKEN ? mutex_acquire_to_read(mutex, ns) : result;
+    return result == WRITERS_LOCK_TAKEN ? acquire_for_verb(mutex, mutex->look, ns) : result;
 }
 
 bool mutex_release(Mutex *mutex, bool repaired) {
@@ -108,8 +121,10 @@ int mutex_hold(Mutex *mutex, int64_t ns) {
     int result = first ? WRITERS_LOCK_TAKEN : check_task(lock);
     if (first && !task_running(&task))
         return WRITERS_LOCK_EXCEPTION;
+    if (first && writers_lock_look_is_due(lock, os_coarse_ns()) && !mutex_look(mutex))
+        return WRITERS_LOCK_EXCEPTION;
     if (result == WRITERS_LOCK_TAKEN)
-        result = acquire(mutex, ns);
+        result = acquire(mutex, mutex->look, ns);
     if (result == WRITERS_LOCK_TAKEN)
         result = count(mutex, &mutex->holds);
     if (result == WRITERS_LOCK_TAKEN && lock->depth == 1)
@@ -142,9 +157,9 @@ const guarded mutex_guarded = {guarded_acquire, guarded_release, guarded_depth};
 
 static PyObject *mutex_create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     (void)type;
-    static char *names[] = {"lock", NULL};
-    PyObject *lock;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O:Mutex", names, &lock))
+    static char *names[] = {"lock", "look", NULL};
+    PyObject *lock, *look = NULL;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O:Mutex", names, &lock, &look))
         return NULL;
     if (!writers_lock_check(lock)) {
         PyErr_SetString(PyExc_TypeError, "Mutex() takes a WritersLock");
@@ -159,12 +174,15 @@ static PyObject *mutex_create(PyTypeObject *type, PyObject *args, PyObject *kwar
     mutex->holds = mutex->verbs = 0;
     mutex->recovered = false;
     mutex->closing = false;
+    Py_XINCREF(look);
+    mutex->look = look;
     return (PyObject *)mutex;
 }
 
 static void mutex_dealloc(PyObject *self) {
     PyTypeObject *type = Py_TYPE(self);
     Py_DECREF((PyObject *)((Mutex *)self)->lock);
+    Py_XDECREF(((Mutex *)self)->look);
     PyObject_Free(self);
     Py_DECREF(type);
 }

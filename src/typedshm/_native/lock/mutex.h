@@ -12,6 +12,7 @@ typedef struct {
     tshm_atomic_u32 verbs;     /* that have it for a moment, and give it back by themselves */
     bool recovered;            /* the last taking through this handle found a dead owner */
     TSHM_ATOMIC(bool) closing; /* the handle is closed or about to be: its waiters go home */
+    PyObject *look;            /* () -> None; raises if it is lost or replaced; or NULL */
 } Mutex;
 
 bool mutex_check(PyObject *object);
@@ -24,6 +25,8 @@ int mutex_acquire(Mutex *mutex, int64_t ns);
 int mutex_acquire_to_read(Mutex *mutex, int64_t ns);
 /* Only by the thread that has it. False: the word was replaced under us. */
 bool mutex_release(Mutex *mutex, bool repaired);
+/* Ask the system whether the region is still there and has its name; false and an error set if not. */
+bool mutex_look(Mutex *mutex);
 /* For blocks of the user's, who may await in there: the handle cannot be closed before it is given back, and the task
  * is noted, if the thread did not have the lock yet. */
 int mutex_hold(Mutex *mutex, int64_t ns);

@@ -6,6 +6,7 @@
 int peers_open(os_peers *peers, PyObject *handle) {
     long fd = PyLong_AsLong(handle);
     peers->fd = fd < 0 || fd > INT_MAX ? -1 : (int)fd;
+    os_mark_of(peers->fd, &peers->mark); /* for who only asks; who claims an entry marks it anew, or fails */
     return fd == -1 && PyErr_Occurred() ? -1 : 0;
 }
 

@@ -19,6 +19,7 @@ int peers_open(os_peers *peers, PyObject *handle) {
     peers->security = names.attributes.lpSecurityDescriptor;
     peers->presence = NULL;
     peers->file = (HANDLE)file;
+    os_mark_of((intptr_t)file, &peers->mark); /* for who only asks; who claims an entry marks it anew, or fails */
     names.attributes.lpSecurityDescriptor = NULL;
     names_free(&names);
     return 0;

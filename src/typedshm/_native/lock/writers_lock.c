@@ -54,7 +54,24 @@ static void local_lock_free(WritersLock *lock) {
         os_local_wake_one(&lock->local_lock);
 }
 
-static int take_local_lock(WritersLock *lock, const TSHM_ATOMIC(bool) * closing, int64_t ns) {
+/* Between two sleeps of a waiter: signal handlers, and now and then a look at what it waits for; at once if there is
+ * nothing any more by which a death could be found out. False and an error set: it waits no longer. */
+static bool goes_on(const WritersLock *lock, PyObject *look, uint64_t *looked) {
+    if (PyErr_CheckSignals() < 0)
+        return false;
+    uint64_t now = os_monotonic_ns();
+    bool due = *looked ? now - *looked >= TSHM_SLICE : !os_peers_intact(&lock->lock.peers);
+    if (due || !*looked)
+        *looked = now;
+    if (!due || !look)
+        return true;
+    PyObject *result = PyObject_CallNoArgs(look);
+    Py_XDECREF(result);
+    return result != NULL;
+}
+
+static int take_local_lock(WritersLock *lock, const TSHM_ATOMIC(bool) * closing, PyObject *look, uint64_t *looked,
+                           int64_t ns) {
     if (local_lock_try(lock))
         return WRITERS_LOCK_TAKEN;
     uint64_t start = os_monotonic_ns();
@@ -68,7 +85,7 @@ static int take_local_lock(WritersLock *lock, const TSHM_ATOMIC(bool) * closing,
         Py_END_ALLOW_THREADS
         if (passed)
             return WRITERS_LOCK_TAKEN;
-        if (PyErr_CheckSignals() < 0)
+        if (!goes_on(lock, look, looked))
             return WRITERS_LOCK_EXCEPTION;
     }
     return WRITERS_LOCK_CLOSED;
@@ -98,7 +115,7 @@ static int take_word(WritersLock *lock, const TSHM_ATOMIC(bool) * closing, uint6
     return WRITERS_LOCK_TAKEN;
 }
 
-int writers_lock_acquire(WritersLock *lock, const TSHM_ATOMIC(bool) * closing, int64_t ns) {
+int writers_lock_acquire(WritersLock *lock, const TSHM_ATOMIC(bool) * closing, PyObject *look, int64_t ns) {
     if (writers_lock_is_mine(lock)) {
         lock->depth++;
         return WRITERS_LOCK_TAKEN;
@@ -106,9 +123,10 @@ int writers_lock_acquire(WritersLock *lock, const TSHM_ATOMIC(bool) * closing, i
     if (lock->forks != os_forks)
         return WRITERS_LOCK_CLOSED; /* the parent's, and nobody has made one for us */
     uint64_t start = ns > 0 && ns != TIMEOUT_FOREVER ? os_monotonic_ns() : 0;
+    uint64_t looked = 0;
     int64_t left = ns;
     for (;;) {
-        int result = take_local_lock(lock, closing, left);
+        int result = take_local_lock(lock, closing, look, &looked, left);
         if (result != WRITERS_LOCK_TAKEN)
             return result;
         result = is_closed(lock, closing) ? WRITERS_LOCK_CLOSED : take_word(lock, closing, (uint64_t)left);
@@ -117,7 +135,7 @@ int writers_lock_acquire(WritersLock *lock, const TSHM_ATOMIC(bool) * closing, i
         local_lock_free(lock); /* before any signal handler: it may write, or close us */
         if (result != WRITERS_LOCK_TIMEOUT)
             return result;
-        if (PyErr_CheckSignals() < 0)
+        if (!goes_on(lock, look, &looked))
             return WRITERS_LOCK_EXCEPTION;
         if (ns != TIMEOUT_FOREVER && (left = start ? ns - (int64_t)(os_monotonic_ns() - start) : 0) <= 0)
             return WRITERS_LOCK_TIMEOUT;
@@ -199,6 +217,7 @@ static PyObject *writers_lock_create(PyTypeObject *type, PyObject *args, PyObjec
     lock->recovered = false;
     lock->wrote = false;
     lock->detached = false;
+    lock->looked = os_coarse_ns();
     lock->local_lock = LOCAL_LOCK_FREE;
     if (attach(lock, handle) < 0) {
         Py_DECREF((PyObject *)lock);

@@ -22,6 +22,7 @@ typedef struct {
     bool recovered;             /* the last taking found a dead owner */
     bool wrote;                 /* this process has published something, and its presence entry says so */
     TSHM_ATOMIC(bool) detached; /* waiters go home, and soon the descriptor is no more */
+    tshm_atomic_u64 looked;     /* when a writer last asked what the name means: in ns since 1970 */
 } WritersLock;
 
 enum {
@@ -41,8 +42,9 @@ bool writers_lock_is_mine(const WritersLock *lock);
 /* Is its presence entry this process's? Not after detach(), nor in the child of a fork that has got none of its own. */
 bool writers_lock_is_present(const WritersLock *lock);
 /* Re-enters for the thread that has it. `ns`: how long to wait at most. `closing`: set when the handle that wants it is
- * being closed. EXCEPTION: a Python error is set. */
-int writers_lock_acquire(WritersLock *lock, const TSHM_ATOMIC(bool) * closing, int64_t ns);
+ * being closed. `look`: called now and then by who has to wait; raises if that is for nothing; or NULL. EXCEPTION: a
+ * Python error is set. */
+int writers_lock_acquire(WritersLock *lock, const TSHM_ATOMIC(bool) * closing, PyObject *look, int64_t ns);
 /* Only by the thread that has it. False: the word was replaced under us. */
 bool writers_lock_release(WritersLock *lock, bool repaired);
 /* Its presence entry says that this process has written. By the thread that has the lock. */
@@ -51,6 +53,10 @@ static inline void writers_lock_note_write(WritersLock *lock) {
         return;
     lock->wrote = true;
     lock->lock.control->presence[lock->lock.entry].flags = TSHM_WROTE;
+}
+/* Is it time to ask what the name means? `now`: in ns since 1970, as a clock has it that may be set. */
+static inline bool writers_lock_look_is_due(const WritersLock *lock, uint64_t now) {
+    return now - tshm_load(&lock->looked, relaxed) + TSHM_SLICE >= 2 * TSHM_SLICE; /* before or after it */
 }
 int writers_lock_register(PyObject *module);
 

@@ -10,6 +10,7 @@
 /* ---- time ---- */
 uint64_t os_monotonic_ns(void); /* for deadlines */
 uint64_t os_realtime_ns(void);  /* since 1970, for times that other processes read */
+uint64_t os_coarse_ns(void);    /* the same, some milliseconds late and in a fraction of the time */
 void os_relax(void);            /* inside a short spin */
 uint32_t os_process_id(void);
 /* Raised in every child of a fork(), whoever called it: what its parent holds is not its own. Always 0 on Windows. */
@@ -20,6 +21,19 @@ extern uint32_t os_forks;
 void os_local_wait(void *word, uint32_t expected, uint64_t ns);
 void os_local_wake_one(void *word);
 
+/* ---- whose a descriptor is ---- */
+/* The program may close descriptors that are not its own, as daemons do, and the system gives their numbers to what is
+ * opened next. So ours are known by their file, and by a position in it: that belongs to the opening, not to the file,
+ * and nobody reads or writes by it. */
+typedef struct {
+    uint64_t device, inode; /* POSIX only: the position is enough to be sure that a guess is right */
+    int64_t position;
+} os_mark;
+
+/* How the descriptor (on Windows the file's handle) is marked now. False if it is none. */
+bool os_mark_of(intptr_t handle, os_mark *mark);
+bool os_is_marked(intptr_t handle, const os_mark *mark);
+
 /* ---- the other participants of a region, as the kernel knows them ---- */
 #ifdef _WIN32
 enum { OS_NAME_MAX = 260 }; /* characters of a kernel object's name, with the NUL */
@@ -27,13 +41,15 @@ typedef struct {
     wchar_t prefix[OS_NAME_MAX - 16]; /* of the names of the objects that stand for participants and sleepers */
     void *security;                   /* their SECURITY_DESCRIPTOR, or NULL */
     void *file;                       /* of a region in a file: presence is a lock on one of its bytes; or NULL */
+    os_mark mark;                     /* the file's, when that lock was taken */
     void *presence;                   /* the object that stands for us, or NULL */
     struct os_waiter_event *events;   /* our events that nobody sleeps on at the moment */
     void *events_lock;                /* an SRWLOCK */
 } os_peers;
 #else
 typedef struct {
-    int fd; /* its locks are ours; never mapped, duplicated or inherited */
+    int fd;       /* its locks are ours; never mapped, duplicated or inherited */
+    os_mark mark; /* its own, when the first of them was taken */
 } os_peers;
 #endif
 
@@ -41,6 +57,10 @@ typedef struct {
 int os_peers_claim(os_peers *peers, uint32_t entry);
 /* 1 = another has claimed it and lives, 0 = nobody, otherwise -errno. Our own claim does not count. */
 int os_peers_alive(const os_peers *peers, uint32_t entry);
+
+/* Is what proves our own life still there? Not if the program has closed our descriptor. Then nothing that was asked
+ * through it counts. */
+bool os_peers_intact(const os_peers *peers);
 
 /* Sleep while *word == expected, at most `ns`. May return early for no reason. `peers` is NULL for those who may only
  * read. `control` is the control block that the word belongs to: where the kernel cannot wake by address between

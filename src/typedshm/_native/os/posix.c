@@ -35,6 +35,14 @@ uint64_t os_realtime_ns(void) {
     return clock_ns(CLOCK_REALTIME);
 }
 
+uint64_t os_coarse_ns(void) {
+#ifdef CLOCK_REALTIME_COARSE
+    return clock_ns(CLOCK_REALTIME_COARSE);
+#else
+    return clock_ns(CLOCK_REALTIME);
+#endif
+}
+
 void os_relax(void) {
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
@@ -96,8 +104,31 @@ int os_byte_held(intptr_t handle, uint64_t byte) {
     return result < 0 ? result : found != F_UNLCK;
 }
 
+bool os_mark_of(intptr_t handle, os_mark *mark) {
+    struct stat status;
+    if (fstat((int)handle, &status) < 0)
+        return false;
+    mark->device = (uint64_t)status.st_dev;
+    mark->inode = (uint64_t)status.st_ino;
+    mark->position = lseek((int)handle, 0, SEEK_CUR);
+    return true;
+}
+
+bool os_is_marked(intptr_t handle, const os_mark *mark) {
+    os_mark found;
+    return os_mark_of(handle, &found) && found.device == mark->device && found.inode == mark->inode &&
+           found.position == mark->position;
+}
+
 int os_peers_claim(os_peers *peers, uint32_t entry) {
-    return os_byte_lock(peers->fd, TSHM_PRESENCE_BYTE + entry, OS_BYTE_EXCLUSIVE);
+    int result = os_byte_lock(peers->fd, TSHM_PRESENCE_BYTE + entry, OS_BYTE_EXCLUSIVE);
+    if (result == 0 && !os_mark_of(peers->fd, &peers->mark))
+        return -EBADF;
+    return result;
+}
+
+bool os_peers_intact(const os_peers *peers) {
+    return os_is_marked(peers->fd, &peers->mark);
 }
 
 int os_peers_alive(const os_peers *peers, uint32_t entry) {

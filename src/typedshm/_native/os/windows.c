@@ -39,6 +39,13 @@ uint64_t os_realtime_ns(void) {
     return (since_1601 - 116444736000000000u) * 100;
 }
 
+uint64_t os_coarse_ns(void) {
+    FILETIME now;
+    GetSystemTimeAsFileTime(&now);
+    uint64_t since_1601 = (uint64_t)now.dwHighDateTime << 32 | now.dwLowDateTime; /* in 100 ns */
+    return (since_1601 - 116444736000000000u) * 100;
+}
+
 void os_relax(void) {
     YieldProcessor();
 }
@@ -130,9 +137,24 @@ static HANDLE own_event(const os_peers *peers, const wchar_t *kind, uint32_t num
     return NULL;
 }
 
+bool os_mark_of(intptr_t handle, os_mark *mark) {
+    LARGE_INTEGER nowhere = {0}, position;
+    if (!SetFilePointerEx((HANDLE)handle, nowhere, &position, FILE_CURRENT))
+        return false;
+    *mark = (os_mark){.position = position.QuadPart};
+    return true;
+}
+
+bool os_is_marked(intptr_t handle, const os_mark *mark) {
+    os_mark found;
+    return os_mark_of(handle, &found) && found.position == mark->position;
+}
+
 int os_peers_claim(os_peers *peers, uint32_t entry) {
-    if (peers->file)
-        return os_byte_lock((intptr_t)peers->file, TSHM_PRESENCE_BYTE + entry, OS_BYTE_EXCLUSIVE);
+    if (peers->file) {
+        int result = os_byte_lock((intptr_t)peers->file, TSHM_PRESENCE_BYTE + entry, OS_BYTE_EXCLUSIVE);
+        return result == 0 && !os_mark_of((intptr_t)peers->file, &peers->mark) ? -EBADF : result;
+    }
     DWORD error;
     peers->presence = own_event(peers, L"!p", entry, &error);
     return peers->presence ? 0 : error == ERROR_ALREADY_EXISTS ? 1 : -ENOMEM;
@@ -147,6 +169,10 @@ int os_peers_alive(const os_peers *peers, uint32_t entry) {
     if (event)
         CloseHandle(event);
     return event || GetLastError() != ERROR_FILE_NOT_FOUND;
+}
+
+bool os_peers_intact(const os_peers *peers) {
+    return !peers->file || os_is_marked((intptr_t)peers->file, &peers->mark);
 }
 
 /* Locks belong to a handle, so that two handles in one process exclude each other; the bytes lie behind the file's end,

@@ -139,15 +139,16 @@ static bool publish(Block *self) {
         if (lost)
             ring_fail(ring, "gone");
         else
-            writing_publish(ring, &self->cursor);
+            (void)writing_publish(ring, &self->cursor);
         return !lost;
     }
     Py_buffer view;
     if (PyObject_GetBuffer(self->value, &view, PyBUF_SIMPLE) < 0)
         return false;
     bool stored = (size_t)view.len == ring->size; /* an array can be resized by force */
+    bool due;                                     /* that is looked at when the block begins */
     if (stored)
-        stored = writing_store(ring, view.buf);
+        stored = writing_store(ring, view.buf, &due);
     else
         ring_fail(ring, "resized");
     PyBuffer_Release(&view);

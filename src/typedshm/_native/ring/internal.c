@@ -107,7 +107,7 @@ static PyObject *pinned(PyObject *module, PyObject *const *args, Py_ssize_t coun
 static PyObject *look(PyObject *module, PyObject *const *args, Py_ssize_t count) {
     (void)module;
     Ring *ring = ring_of(args, count, 1);
-    return ring && ring_look(ring) ? Py_NewRef(Py_None) : NULL;
+    return ring && ring_look_at_name(ring) ? Py_NewRef(Py_None) : NULL;
 }
 
 static PyObject *fail(PyObject *module, PyObject *const *args, Py_ssize_t count) {
@@ -143,7 +143,7 @@ static PyMethodDef functions[] = {
     {"newest", FAST(newest), METH_FASTCALL, "(version, when it was published in ns since 1970)."},
     {"oldest", FAST(oldest), METH_FASTCALL, "The oldest version above a number that is still in a slot; 0: none."},
     {"pinned", FAST(pinned), METH_FASTCALL, "(slots that are pinned, copies that borrow() of this handle made)."},
-    {"look", FAST(look), METH_FASTCALL, "Ask the system whether the region is still there."},
+    {"look", FAST(look), METH_FASTCALL, "Ask the system whether the region is still there, and has its name."},
     {"fail", FAST(fail), METH_FASTCALL, "Raise what a failure is called."},
     {"detach", FAST(detach), METH_FASTCALL, "Stop using the memory: the handle is closed."},
     {NULL, NULL, 0, NULL},

@@ -370,7 +370,7 @@ int reading_find_newer(Ring *self, uint64_t after, bool slept, uint32_t *number)
         return -1;
     if (newest > after)
         return 1;
-    return slept && newest && !ring_look(self) ? -1 : 0; /* of an empty region reading_newest has asked already */
+    return slept && !ring_look_at_name(self) ? -1 : 0;
 }
 
 bool reading_oldest(Ring *self, uint64_t after, uint64_t *version) {
@@ -396,16 +396,20 @@ bool reading_oldest(Ring *self, uint64_t after, uint64_t *version) {
 
 /* Sleep until there is a version above `after`; false and an error set if there is none within `ns`. */
 bool reading_await(Ring *self, uint64_t after, int64_t ns) {
-    uint64_t start = os_monotonic_ns();
-    for (bool slept = false; self->mapping; slept = true) {
+    uint64_t start = os_monotonic_ns(), looked = start;
+    while (self->mapping) {
         void *word = (void *)&tshm_control_of(&self->ring)->head.sequence; /* its low half: little-endian */
         uint32_t number;
-        int found = reading_find_newer(self, after, slept, &number);
+        uint64_t now = os_monotonic_ns();
+        bool due = now - looked >= TSHM_SLICE;
+        int found = reading_find_newer(self, after, due, &number);
         if (found)
             return found > 0;
+        if (due)
+            looked = now;
         if (!self->mapping)
             break; /* while Python's code ran */
-        int64_t left = ns == TIMEOUT_FOREVER ? SIGNAL_SLICE : ns - (int64_t)(os_monotonic_ns() - start);
+        int64_t left = ns == TIMEOUT_FOREVER ? SIGNAL_SLICE : ns - (int64_t)(now - start);
         if (left <= 0) {
             ring_fail(self, "wait timeout");
             return false;

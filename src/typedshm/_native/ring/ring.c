@@ -25,6 +25,12 @@ bool ring_look(Ring *ring) {
     return result != NULL;
 }
 
+bool ring_look_at_name(Ring *ring) {
+    PyObject *result = PyObject_CallMethod((PyObject *)ring, "_look_at_name", NULL);
+    Py_XDECREF(result);
+    return result != NULL;
+}
+
 bool ring_check(Ring *ring, PyObject *value) {
     if (!ring->values.check)
         return true;

@@ -56,6 +56,8 @@ static inline bool ring_is_gone(const Ring *ring) {
 }
 /* Ask Region._look(), which asks the system, what no byte tells. False and an error set if the region is gone. */
 bool ring_look(Ring *ring);
+/* Ask Region._look_at_name() besides whether its name has come to mean another region; for those who wait. */
+bool ring_look_at_name(Ring *ring);
 /* An attribute of the schema, read and kept at its first use; a borrowed reference, or NULL and an error set. */
 PyObject *ring_part(Ring *ring, const char *name, _Atomic(PyObject *) *place);
 /* True if a value may be published; it is called before that, by write() before the lock is taken. */

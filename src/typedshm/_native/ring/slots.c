@@ -21,6 +21,17 @@ static void local_lock_free(Slots *self) {
     tshm_store(&self->local_lock, 0, release); /* with the acquire in local_lock_take */
 }
 
+/* Asked again and again, but not each time: it takes as long as all else about a pin. */
+static bool is_intact(Slots *self) {
+    uint64_t now = os_coarse_ns();
+    bool fresh = now - self->intact_at < TSHM_SLICE; /* false too if the clock was set back */
+    if (!fresh && os_peers_intact(&self->lock->lock.peers)) {
+        self->intact_at = now;
+        fresh = true;
+    }
+    return fresh;
+}
+
 int slots_pin(Slots *self, tshm_cursor *cursor, uint64_t *version) {
     /* not present: the entry is our parent's, or at the interpreter's end perhaps somebody else's already */
     if (!writers_lock_is_present(self->lock) || self->ring.slot_count < 3)
@@ -30,7 +41,9 @@ int slots_pin(Slots *self, tshm_cursor *cursor, uint64_t *version) {
     if (!self->shut) { /* close() gives up the presence entry, and so the right to pin */
         state = tshm_read_begin(&self->ring, cursor);
         uint32_t *users = state == TSHM_READABLE ? &self->users[cursor->sequence % self->ring.slot_count] : NULL;
-        if (users && !*users) {
+        if (users && !*users && !is_intact(self)) {
+            state = TSHM_TOO_MANY; /* rule 11 of lock.h: nobody would respect the pin */
+        } else if (users && !*users) {
             state = tshm_pin(&self->ring, cursor, self->lock->lock.entry, lock_alive, &self->lock->lock);
             self->pinned += state == TSHM_READABLE;
         }

@@ -13,6 +13,7 @@ typedef struct {
     tshm_atomic_u32 local_lock;
     bool shut;                    /* nobody is to pin anything: the last handle was closed */
     uint32_t pinned;              /* how many slots are */
+    uint64_t intact_at;           /* when our presence entry was still ours, in ns since 1970 */
     uint32_t *users;              /* of each slot: how many pins */
     bool *kept;                   /* of each slot: one of those users is a fork that is under way */
     TSHM_ATOMIC(Mapping *) pages; /* the region once more, read-only; NULL until somebody borrows */

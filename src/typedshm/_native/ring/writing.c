@@ -35,13 +35,14 @@ bool writing_unlock(Ring *self, bool block) {
     return false;
 }
 
-void writing_publish(Ring *self, const tshm_cursor *cursor) {
+bool writing_publish(Ring *self, const tshm_cursor *cursor) {
     uint64_t now = os_realtime_ns();
     tshm_write_end(&self->ring, cursor, now);
     writers_lock_note_write(self->mutex->lock);
     if (tshm_must_wake(&self->ring, now))
         os_word_wake_all(&self->mutex->lock->lock.peers, tshm_control_of(&self->ring),
                          (void *)&tshm_control_of(&self->ring)->head.sequence);
+    return writers_lock_look_is_due(self->mutex->lock, now);
 }
 
 bool writing_begin(Ring *self, tshm_cursor *cursor) {
@@ -61,6 +62,7 @@ struct storing {
     Ring *ring;
     const void *value;
     bool pinned;
+    bool due;
 };
 
 static inline void store(void *context) {
@@ -71,23 +73,25 @@ static inline void store(void *context) {
     if (storing->pinned)
         return;
     tshm_copy_in(cursor.payload, storing->value, self->size);
-    writing_publish(self, &cursor);
+    storing->due = writing_publish(self, &cursor);
 }
 
-static bool store_apart(Ring *self, const void *value) {
-    struct storing storing = {self, value, false};
+static bool store_apart(Ring *self, const void *value, bool *due) {
+    struct storing storing = {self, value, false, false};
     ring_work_apart(self, store, &storing);
+    *due = storing.due;
     return storing.pinned;
 }
 
-bool writing_store(Ring *self, const void *value) {
+bool writing_store(Ring *self, const void *value, bool *due) {
     bool pinned;
     if (self->size > RING_LARGE) {
-        pinned = store_apart(self, value);
+        pinned = store_apart(self, value, due);
     } else {
-        struct storing storing = {self, value, false}; /* of its own, so that it stays in registers */
+        struct storing storing = {self, value, false, false}; /* of its own, so that it stays in registers */
         store(&storing);
         pinned = storing.pinned;
+        *due = storing.due;
     }
     if (pinned)
         ring_fail(self, "pinned");
@@ -119,15 +123,17 @@ PyObject *writing_write(PyObject *object, PyObject *const *args, Py_ssize_t coun
         Py_DECREF(value);
         return NULL;
     }
-    bool done = false;
+    bool done = false, due = false;
     if ((size_t)view.len != self->size) {
         PyErr_Format(PyExc_ValueError, "expected %zu bytes, found %zd", self->size, view.len);
     } else if (writing_lock(self, false, ns)) {
         WritersLock *lock = self->mutex->lock;
         lock->transient = lock->depth == 1; /* close() in another thread waits for us instead of refusing */
-        done = writing_store(self, view.buf);
+        done = writing_store(self, view.buf, &due);
         lock->transient = false;
         done = writing_unlock(self, false) && done;
+        if (due && done)
+            done = mutex_look(self->mutex);
     }
     PyBuffer_Release(&view);
     Py_DECREF(value);

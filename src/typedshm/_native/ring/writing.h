@@ -11,10 +11,11 @@ bool writing_unlock(Ring *ring, bool block);
 /* tshm_write_begin, which also waits for readers that are just taking back a pin too many, or the pins of a dead one
  * whose presence entry they have got. False: they do not. */
 bool writing_begin(Ring *ring, tshm_cursor *cursor);
-/* Copies a value into the next slot and publishes it; false and an error set if there is none. The lock is held. */
-bool writing_store(Ring *ring, const void *value);
-/* Publishes what stands in the slot, and wakes. The lock is held. */
-void writing_publish(Ring *ring, const tshm_cursor *cursor);
+/* Copies a value into the next slot and publishes it; false and an error set if there is none. The lock is held. `due`:
+ * as writing_publish. */
+bool writing_store(Ring *ring, const void *value, bool *due);
+/* Publishes what stands in the slot, and wakes. The lock is held. True if it is time for mutex_look(). */
+bool writing_publish(Ring *ring, const tshm_cursor *cursor);
 
 PyObject *writing_write(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);
 

@@ -299,16 +299,25 @@ static void sleep_once(Waitset *self, uint64_t now, uint64_t end) {
     os_local_wake_one(&self->rounds);
 }
 
-static PyObject *waitset_attend(PyObject *object, PyObject *seconds) {
+/* While somebody waits, it ends when it is time to look at the regions; while nobody does, when that has lasted. */
+static PyObject *waitset_attend(PyObject *object, PyObject *args) {
     Waitset *self = (Waitset *)object;
-    int64_t ns = 0;
-    if (timeout_convert(seconds, &ns) < 0)
+    PyObject *period, *linger;
+    int64_t period_ns = 0, linger_ns = 0;
+    if (!PyArg_ParseTuple(args, "OO:attend", &period, &linger) || timeout_convert(period, &period_ns) < 0 ||
+        timeout_convert(linger, &linger_ns) < 0)
         return NULL;
     unsigned long me = PyThread_get_thread_ident();
-    uint64_t now = os_monotonic_ns(), end = now + (uint64_t)ns;
+    uint64_t start = os_monotonic_ns(), needed = start;
     waitset_lock(self);
     bool ours = !self->thread || self->thread == me;
-    for (; ours && now < end; now = os_monotonic_ns()) {
+    while (ours) {
+        uint64_t now = os_monotonic_ns();
+        if (self->count)
+            needed = now;
+        uint64_t end = self->count ? start + (uint64_t)period_ns : needed + (uint64_t)linger_ns;
+        if (now >= end)
+            break;
         self->thread = me;
         struct waiter *due = collect(self, now);
         if (due) {
@@ -380,8 +389,8 @@ static PyMethodDef methods[] = {
     {"remove", waitset_remove, METH_VARARGS, "Do not call `wake` any more."},
     {"forget", waitset_forget, METH_O, "Call everybody who waits for the ring, and let go of its memory."},
     {"awaited", waitset_awaited, METH_NOARGS, "The rings that somebody waits for."},
-    {"attend", waitset_attend, METH_O,
-     "Sleep, and call who is due, for so many seconds; False: nobody waits any more."},
+    {"attend", waitset_attend, METH_VARARGS,
+     "Sleep, and call who is due, for a period of so many seconds; False: nobody has waited for so many."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -15,9 +15,10 @@ from collections.abc import Hashable
 from typing import Literal
 
 import typedshm._native as _native
-from typedshm.errors import RegionFull, RegionLost, RegionRefused
+from typedshm.errors import Closed, RegionFull, RegionLost, RegionRefused
 from typedshm.memory import fork
-from typedshm.memory.attachment import LOST, Attachment, attachments, changes, close_all, lost
+from typedshm.memory.attachment import CLOSED, LOST, Attachment, attachments, changes, close_all, lost
+from typedshm.memory.descriptor import Descriptor
 from typedshm.memory.names import Location
 from typedshm.memory.paging import Paging
 
@@ -31,18 +32,19 @@ CAREFULLY = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # NONBLOCK: a FIFO und
 class FileAttachment(Attachment):
     """A region that is a file; the descriptor's locks are the share in its life."""
 
-    _fd = -1
+    _file: Descriptor | None = None
 
     def __init__(
-        self, location: Location, held: list[int], mapping: _native.Mapping, paging: Paging, writable: bool
+        self, location: Location, held: list[Descriptor], mapping: _native.Mapping, paging: Paging, writable: bool
     ) -> None:
         """Take over the descriptor in `held`, and empty that list, so that it has one owner at any moment."""
-        (fd,) = held
-        super().__init__(location, mapping, paging, fd if writable else None)
+        (file,) = held
+        status = file.status()
+        self._owner = status.st_uid
+        super().__init__(location, mapping, paging, file.number if writable else None)
         # last: from here on the descriptor is ours. A signal's handler may raise behind a call, and so not in between
-        self._fd = fd
+        self._file = file
         held.clear()
-        status = os.fstat(fd)
         self.inode = status.st_ino
         self.register(key_of(status, writable))
         _close_in_multiprocessing_children()
@@ -50,53 +52,85 @@ class FileAttachment(Attachment):
     @property
     def closed(self) -> bool:
         """See :class:`Attachment`."""
-        return self._fd < 0
+        return self._file is None
+
+    @property
+    def intact(self) -> bool:
+        """See :class:`Attachment`."""
+        return self._file is None or self._file.is_ours
 
     @property
     def loss(self) -> str:
         """See :class:`Attachment`. The file's size tells also of what was cut off inside a page, which is no fault."""
-        with contextlib.suppress(OSError):
-            if self._fd >= 0 and os.fstat(self._fd).st_size < self.header["region_size"]:
-                return LOST
+        file = self._file
+        status = None if file is None else file.look()
+        if status is not None and status.st_size < self.header["region_size"]:
+            return LOST
         return super().loss
 
+    def fileno(self) -> int:
+        """See :class:`Attachment`."""
+        if self._file is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        return self._file.handle
+
+    def named(self, location: Location) -> "_native.Header | None":
+        """See :class:`Attachment`."""
+        try:
+            status = os.stat(location.address, follow_symlinks=False)
+            if self._file is None or (status.st_dev, status.st_ino) == self._file.identity:
+                return self.header
+            if location.scope == "user" and not location.persistent and status.st_uid != self._owner:
+                return None  # of which nobody would believe that it is a region
+            return _header_in(location)
+        except OSError as error:
+            # of others, such as a directory that this process may no longer look into, nothing can be told
+            return None if error.errno in (errno.ENOENT, errno.ENOTDIR) else self.header
+
     def _map_again(self, writable: bool) -> _native.Mapping:
-        return map_file(self.location, self._fd, writable=writable)
+        if self._file is None:
+            raise Closed(f"{self.location} is closed")
+        return map_file(self.location, self._file, writable=writable)
 
     def _leave(self) -> None:
+        file = self._file
+        if file is None:
+            return
         try:
-            leave(self.location, self._fd)
+            leave(self.location, file)
         finally:
-            fd, self._fd = self._fd, -1
-            os.close(fd)
+            self._file = None
+            file.close()
 
-    def open_for_child(self) -> int:
+    def open_for_child(self) -> Descriptor | None:
         """Before a fork: open the file once more for the child, and take its share in the region's life.
 
-        The parent does it, so that the region cannot come to its end while the child gets going. -1 if it fails.
+        The parent does it, so that the region cannot come to its end while the child gets going. None if it fails.
         """
+        if self._file is None or not self._file.is_ours:
+            return None
         try:
-            fd = _open_again(self.location, self._fd, os.O_RDWR if self.lock else os.O_RDONLY)
-            _native.lock_byte(fd, _native.LIFE_BYTE, _native.BYTE_SHARED)
+            file = _open_again(self.location, self._file, os.O_RDWR if self.lock else os.O_RDONLY)
+            file.lock(_native.LIFE_BYTE, _native.BYTE_SHARED)
         except OSError:
-            return -1
-        return fd
+            return None
+        return file
 
-    def adopt(self, fd: int) -> None:
+    def adopt(self, file: Descriptor | None) -> None:
         """In the child: go on with a descriptor of its own, then drop the copy of the parent's.
 
         Where that is impossible (too many open files, the presence table is full) the child's handles are closed; the
         parent's are untouched.
         """
-        inherited, self._fd = self._fd, -1
-        self.paging = self.paging.replaced(locked=False)  # a child does not inherit that
+        inherited, self._file = self._file, None
+        self.paging = self.paging.changed(locked=False)  # a child does not inherit that
         try:
             if self.lock is not None:
-                self.lock.reattach(fd)  # which fails for -1, and then leaves the lock detached
-            self._fd = fd
+                self.lock.reattach(-1 if file is None else file.handle)  # fails for -1, which leaves the lock detached
+            self._file = file
         except OSError:
-            _close_any(fd)
-        if self._fd < 0:
+            _close_any(file)
+        if self._file is None:
             self.lost_in_fork = True
         _close_any(inherited)
 
@@ -108,7 +142,7 @@ def key_of(status: os.stat_result, writable: bool) -> Hashable:
 
 # ---- fork ----------------------------------------------------------------------------------------------------------
 
-_for_children: list[tuple[FileAttachment, int]] = []
+_for_children: list[tuple[FileAttachment, Descriptor | None]] = []
 _forking = False
 
 
@@ -125,16 +159,16 @@ def _before_fork() -> None:
 
 
 def _after_fork_in_parent() -> None:
-    for _, fd in _for_children:
-        _close_any(fd)
+    for _, file in _for_children:
+        _close_any(file)
     _end_fork()
 
 
 def _after_fork_in_child() -> None:
     if not _forking:  # a program that embeds Python has forked without calling the hooks before: nothing was opened
-        _for_children.extend((attachment, -1) for attachment in _files())
-    for attachment, fd in _for_children:
-        attachment.adopt(fd)
+        _for_children.extend((attachment, None) for attachment in _files())
+    for attachment, file in _for_children:
+        attachment.adopt(file)
     _end_fork()
 
 
@@ -169,38 +203,57 @@ def _close_in_multiprocessing_children() -> None:
     finalize_later(None)
 
 
-def _close_any(fd: int) -> None:
-    if fd >= 0:
-        os.close(fd)
+def _close_any(file: Descriptor | None) -> None:
+    if file is not None:
+        file.close()
 
 
 # ---- leaving, and opening once more ---------------------------------------------------------------------------------
 
 
-def leave(location: Location, fd: int, patience: float = 1.0) -> None:
+def leave(location: Location, file: Descriptor, patience: float = 1.0) -> None:
     """If nobody else has the named region open, take its file away. The caller closes the descriptor then."""
     if location.persistent:
         return
     with contextlib.suppress(OSError):  # it is not ours to remove
-        if fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY:
-            _remove_unless_open(location, fd, patience)
+        ours = file.is_ours
+        if ours and fcntl.fcntl(file.handle, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY:
+            _remove_unless_open(location, file, patience)
             return
-        own = _open_again(location, fd, os.O_RDWR)  # which may ask for exclusive locks,
+        own = _open_again(location, file, os.O_RDWR)  # which may ask for exclusive locks,
         try:
-            _native.lock_byte(fd, _native.LIFE_BYTE, _native.BYTE_FREE)  # once our shared one is gone
+            if ours:
+                file.lock(_native.LIFE_BYTE, _native.BYTE_FREE)  # once our shared one is gone
             _remove_unless_open(location, own, patience)
         finally:
-            os.close(own)
+            own.close()
 
 
-def _remove_unless_open(location: Location, fd: int, patience: float) -> None:
+def _remove_unless_open(location: Location, file: Descriptor, patience: float) -> None:
     deadline = time.monotonic() + patience
-    while not _native.lock_byte(fd, _native.BIRTH_BYTE, _native.BYTE_EXCLUSIVE):
+    while not file.lock(_native.BIRTH_BYTE, _native.BYTE_EXCLUSIVE):
         if time.monotonic() >= deadline:
             return  # somebody is stuck in there; sweep() will find it
         time.sleep(0.0002)
-    if _native.lock_byte(fd, _native.LIFE_BYTE, _native.BYTE_EXCLUSIVE):
-        remove(location, os.fstat(fd))
+    if file.lock(_native.LIFE_BYTE, _native.BYTE_EXCLUSIVE):
+        remove(location, file.status())
+
+
+def _header_in(location: Location) -> "_native.Header | None":
+    """Return the header of the region in the file that has the name; None if there is none, or it is not ready."""
+    try:
+        fd = os.open(location.address, os.O_RDONLY | CAREFULLY)
+    except OSError as error:
+        if error.errno in TOO_MANY_FILES:
+            raise
+        return None
+    try:
+        mapping = _native.Mapping(fd, 0, False)
+        return _native.read_header(mapping) if _native.region_state(mapping) == _native.STATE_READY else None
+    except (OSError, ValueError):
+        return None
+    finally:
+        os.close(fd)
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:
@@ -219,28 +272,29 @@ else:
         return f"/proc/self/fd/{fd}"  # which opens the file anew, also if it has no name any more
 
 
-def _open_again(location: Location, fd: int, flags: int) -> int:
-    """Open the file of `fd` once more, as a description of its own, also if the name now leads elsewhere."""
-    wanted = _identity(os.fstat(fd))
+def _open_again(location: Location, file: Descriptor, flags: int) -> Descriptor:
+    """Open a file once more, as a description of its own, also if the name now leads elsewhere."""
     try:
-        again = os.open(location.address, flags | CAREFULLY)
-        if _identity(os.fstat(again)) == wanted:
+        again = Descriptor(os.open(location.address, flags | CAREFULLY))
+        if again.identity == file.identity:
             return again
-        os.close(again)
+        again.close()
     except OSError:
         pass  # the name is gone, or leads to something else by now
+    if not file.is_ours:
+        raise RegionLost(errno.EBADF, f"{location} {CLOSED}")
     try:
-        again = os.open(_way_to(fd), flags | os.O_CLOEXEC | os.O_NONBLOCK)
+        again = Descriptor(os.open(_way_to(file.handle), flags | os.O_CLOEXEC | os.O_NONBLOCK))
     except OSError as error:
         if error.errno in TOO_MANY_FILES:
             raise RegionFull(error.errno, f"{location} cannot be opened: {too_many_files()}") from error
         if error.errno == errno.EACCES:
-            words = f"not permitted; its permission bits are {stat.S_IMODE(os.fstat(fd).st_mode):#o} now"
+            words = f"not permitted; its permission bits are {stat.S_IMODE(file.status().st_mode):#o} now"
             raise RegionRefused(error.errno, f"{location} cannot be opened: {words}") from error
         raise RegionLost(error.errno, f"{location} was unlinked and cannot be opened again") from error
-    if _identity(os.fstat(again)) == wanted:
+    if again.identity == file.identity:
         return again
-    os.close(again)
+    again.close()
     raise RegionLost(errno.ENOENT, f"{location} was unlinked and cannot be opened again")
 
 
@@ -255,20 +309,20 @@ def too_many_files() -> str:
     return f"{words}. Root can raise that: nofile in /etc/security/limits.conf, LimitNOFILE= of a systemd service"
 
 
-def map_file(location: Location, fd: int, *, writable: bool) -> _native.Mapping:
+def map_file(location: Location, file: Descriptor, *, writable: bool) -> _native.Mapping:
     """Map the whole file, through a description of its own.
 
     A mapping keeps its description, and with that its locks, alive in every forked child. With the attachment's own
     description, a dead process would look alive.
     """
-    again = _open_again(location, fd, os.O_RDWR if writable else os.O_RDONLY)
+    again = _open_again(location, file, os.O_RDWR if writable else os.O_RDONLY)
     try:
-        size = os.fstat(again).st_size
+        size = again.status().st_size
         if size == 0:
             raise lost(location)
-        return _native.Mapping(again, size, writable)
+        return _native.Mapping(again.handle, size, writable)
     finally:
-        os.close(again)
+        again.close()
 
 
 def remove(location: Location, status: os.stat_result) -> Literal[True] | None:

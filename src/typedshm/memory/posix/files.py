@@ -37,6 +37,7 @@ from typedshm.memory.spec import MAGIC, RegionSpec, check_magic, content_of, new
 assert sys.platform != "win32"
 
 from typedshm.memory.attachment import Attachment, attachments, changes, find, lost  # noqa: E402
+from typedshm.memory.descriptor import Descriptor  # noqa: E402
 from typedshm.memory.holders import holders  # noqa: E402
 from typedshm.memory.posix.attachment import (  # noqa: E402
     CAREFULLY,
@@ -85,20 +86,17 @@ def attempt(
     fd, fresh = _open_file(location, intent, writable)
     if fd < 0:
         return None
-    owned_fds = [fd]
+    owned = [Descriptor(fd)]
+    (file,) = owned
     try:
-        if not _lock_birth(location, fd, fresh, writable):
+        if not _lock_birth(location, file, fresh, writable):
             return None
-        status = os.fstat(fd)
+        status = file.status()
         if status.st_nlink == 0:
             return None  # another process removed it between our open and our lock
         _check_trust(location, status)
-        alone = (
-            _native.lock_byte(fd, _native.LIFE_BYTE, _native.BYTE_EXCLUSIVE)
-            if writable
-            else _native.byte_is_free(fd, _native.LIFE_BYTE)
-        )
-        mapping = None if status.st_size == 0 else _map(location, fd, status.st_size, writable)
+        alone = file.lock(_native.LIFE_BYTE, _native.BYTE_EXCLUSIVE) if writable else file.is_free(_native.LIFE_BYTE)
+        mapping = None if status.st_size == 0 else _map(location, file, status.st_size, writable)
         found = content_of(location, mapping)
         decision = decide(intent, found, persistent=location.persistent, alone=alone)
         if decision == "remake":
@@ -108,28 +106,28 @@ def attempt(
             assert spec is not None
             with contextlib.suppress(OSError):
                 sweep_some(location)  # which also makes room
-            mapping = _make(location, fd, fresh, spec, paging)
+            mapping = _make(location, file, fresh, spec, paging)
         elif decision == "join":
             assert mapping is not None
             paging.apply(location, mapping, fresh=False)
             if writable and alone:
                 _native.reset_waiting(mapping)
         else:
-            who = "" if mapping is None else holders(mapping, fd, inode=status.st_ino)
+            who = "" if mapping is None else holders(mapping, file.handle, inode=status.st_ino)
             raise refusal(decision, location, holders=who, left_behind=alone and not fresh)
-        _native.lock_byte(fd, _native.LIFE_BYTE, _native.BYTE_SHARED)
+        file.lock(_native.LIFE_BYTE, _native.BYTE_SHARED)
         created = decision == "make"
         try:
-            attachment = FileAttachment(location, owned_fds, mapping, paging, writable)
+            attachment = FileAttachment(location, owned, mapping, paging, writable)
         except BaseException:
             if created:
                 remove(location, status)
             raise
-        _native.lock_byte(fd, _native.BIRTH_BYTE, _native.BYTE_FREE)
+        file.lock(_native.BIRTH_BYTE, _native.BYTE_FREE)
         return attachment, created
     finally:
-        for left in owned_fds:  # no attachment has taken it over
-            os.close(left)
+        for left in owned:  # no attachment has taken it over
+            left.close()
 
 
 def try_unlink(location: Location) -> Literal[True] | None:
@@ -234,14 +232,14 @@ def sweep(scope: Scope = "user") -> int:
 
 def _sweep_one(left: Location) -> bool:
     with contextlib.suppress(OSError), changes:
-        fd = os.open(left.address, os.O_RDWR | CAREFULLY)
+        file = Descriptor(os.open(left.address, os.O_RDWR | CAREFULLY))
         try:
-            status = os.fstat(fd)
+            status = file.status()
             if stat.S_ISREG(status.st_mode):  # else it is not ours
-                leave(left, fd, patience=0)
+                leave(left, file, patience=0)
                 return status.st_nlink > 0 and not os.path.exists(left.address)
         finally:
-            os.close(fd)
+            file.close()
     return False
 
 
@@ -264,11 +262,11 @@ def sweep_some(apart_from: Location) -> None:
             _sweep_one(Location(os.path.basename(path), "user", path, 0o600))
 
 
-def _lock_birth(location: Location, fd: int, fresh: bool, writable: bool) -> bool:
+def _lock_birth(location: Location, file: Descriptor, fresh: bool, writable: bool) -> bool:
     # a read-only descriptor can take shared locks only; that still keeps makers and leavers away
     mode = _native.BYTE_EXCLUSIVE if writable else _native.BYTE_SHARED
     try:
-        return _native.lock_byte(fd, _native.BIRTH_BYTE, mode)
+        return file.lock(_native.BIRTH_BYTE, mode)
     except OSError as error:
         if fresh:
             os.unlink(location.address)
@@ -285,9 +283,9 @@ def _remove_leftover(location: Location, status: os.stat_result) -> None:
         raise RegionRefused(error.errno, f"{location} cannot be made anew: {words}") from error
 
 
-def _map(location: Location, fd: int, size: int, writable: bool) -> _native.Mapping:
+def _map(location: Location, file: Descriptor, size: int, writable: bool) -> _native.Mapping:
     try:
-        return map_file(location, fd, writable=writable)
+        return map_file(location, file, writable=writable)
     except OSError as error:
         if error.errno != errno.ENOMEM:
             raise
@@ -364,20 +362,20 @@ def _check_trust(location: Location, status: os.stat_result) -> None:
         raise RegionRefused(errno.EPERM, f"{location} cannot be trusted: {problem}")
 
 
-def _make(location: Location, fd: int, fresh: bool, spec: RegionSpec, paging: Paging) -> _native.Mapping:
+def _make(location: Location, file: Descriptor, fresh: bool, spec: RegionSpec, paging: Paging) -> _native.Mapping:
     size = spec.region_size
     try:
         try:
-            os.pwrite(fd, MAGIC, 0)  # first, so that an unfinished file can be told from other data
+            file.write(MAGIC)  # first, so that an unfinished file can be told from other data
         except OSError as error:
             if error.errno != errno.EINVAL:
                 raise
             # hugetlbfs: its files consist of whole huge pages, and can only be mapped
-            page = os.fstat(fd).st_blksize
+            page = file.status().st_blksize
             size = -(-size // page) * page
-            paging = paging.replaced(huge=False)
-        _native.preallocate(fd, size)
-        mapping = map_file(location, fd, writable=True)
+            paging = paging.changed(huge=False)
+        _native.preallocate(file.handle, size)
+        mapping = map_file(location, file, writable=True)
         paging.apply(location, mapping, fresh=True)
         spec.build(mapping, new_instance())
         if mapping.lost:
@@ -386,9 +384,9 @@ def _make(location: Location, fd: int, fresh: bool, spec: RegionSpec, paging: Pa
     except BaseException as error:  # also one that a signal's handler raises
         told = _unmade(location, size, error)  # before anything is removed, as how much is free may depend on it
         if fresh or not location.persistent:
-            remove(location, os.fstat(fd))
+            remove(location, file.status())
         else:
-            os.ftruncate(fd, 0)  # it existed before, empty
+            file.truncate()  # it existed before, empty
         if told is error:
             raise
         raise told from error

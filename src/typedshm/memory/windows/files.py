@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import functools
 import msvcrt
 import os
 import re
@@ -27,11 +28,13 @@ from typedshm.memory.spec import MAGIC, RegionSpec, check_magic, content_of, new
 assert sys.platform == "win32"
 
 from typedshm.memory.attachment import Attachment, find, lost  # noqa: E402
+from typedshm.memory.descriptor import Descriptor  # noqa: E402
 from typedshm.memory.holders import holders  # noqa: E402
 from typedshm.memory.windows.attachment import SectionAttachment  # noqa: E402
 from typedshm.memory.windows.security import descriptor  # noqa: E402
 
 _PATH_NOT_FOUND = 3
+_PATIENCE = 1.0  # seconds for which is believed what file has a name
 _EXCLUSIVE, _SHARED = _native.BYTE_EXCLUSIVE, _native.BYTE_SHARED
 
 
@@ -51,15 +54,16 @@ def attempt(
     fd, fresh = _open_file(location, intent, writable)
     if fd < 0:
         return None
-    owned_fds = [fd]
+    owned = [Descriptor(fd)]
+    (file,) = owned
     try:
-        handle = msvcrt.get_osfhandle(fd)
+        handle = file.handle
         if not _lock_birth(location, handle, fresh, writable):
             return None
         if not _is_at(location, handle):
             return None  # another process removed it between our open and our lock
         alone = writable and _native.lock_byte(handle, _native.LIFE_BYTE, _EXCLUSIVE)
-        mapped = _map(fd, writable)
+        mapped = _map(file.number, writable)
         found = content_of(location, None if mapped is None else mapped[1])
         decision = decide(intent, found, persistent=True, alone=alone)
         if decision == "remake":
@@ -68,7 +72,7 @@ def attempt(
             return None
         if decision == "make":
             assert spec is not None
-            section, mapping = _fill(location, fd, fresh, spec, paging)
+            section, mapping = _fill(location, file, fresh, spec, paging)
         elif decision == "join":
             assert mapped is not None
             section, mapping = mapped
@@ -83,14 +87,34 @@ def attempt(
             events = "Global\\typedshm-file-{:x}-{:x}".format(*_native.file_identity(handle))
             writer = events, descriptor(location.mode, synchronisation=True), handle
         created = decision == "make"
-        attachment = SectionAttachment(location, section, mapping, paging, writer, fd)
+        find = functools.partial(_header_now, file)
+        attachment = SectionAttachment(location, section, mapping, paging, writer, file, find, _PATIENCE)
+        owned.clear()
         attachment.register(_key_of_file(handle, writable))
-        owned_fds.clear()
         _native.lock_byte(handle, _native.BIRTH_BYTE, _native.BYTE_FREE)
         return attachment, created
     finally:
-        for left in owned_fds:  # no attachment has taken it over
-            os.close(left)
+        for left in owned:  # no attachment has taken it over
+            left.close()
+
+
+def _header_now(file: Descriptor, location: Location, own: "_native.Header") -> "_native.Header | None":
+    """Return the header of the region in the file that has the name now; None if there is none."""
+    try:
+        if _is_at(location, file.handle):
+            return own
+        fd = _open_existing(location, writable=False)
+    except (FileNotFoundError, RegionRefused):
+        return None
+    try:
+        mapped = _map(fd, writable=False)
+        if mapped is None or _native.region_state(mapped[1]) != _native.STATE_READY:
+            return None
+        return _native.read_header(mapped[1])
+    except ValueError:
+        return None
+    finally:
+        os.close(fd)
 
 
 def _holders(mapped: tuple[_native.Section, _native.Mapping] | None, handle: int) -> str:
@@ -193,14 +217,14 @@ def _map(fd: int, writable: bool) -> tuple[_native.Section, _native.Mapping] | N
 
 
 def _fill(
-    location: Location, fd: int, fresh: bool, spec: RegionSpec, paging: Paging
+    location: Location, file: Descriptor, fresh: bool, spec: RegionSpec, paging: Paging
 ) -> tuple[_native.Section, _native.Mapping]:
     size = spec.region_size
     _delete_removed(location)
     section = mapping = None
     try:
-        os.write(fd, MAGIC)  # first, so that an unfinished file can be told from other data
-        section = _native.Section("", size, file=msvcrt.get_osfhandle(fd))
+        file.write(MAGIC)  # first, so that an unfinished file can be told from other data
+        section = _native.Section("", size, file=file.handle)
         mapping = _native.Mapping(section.handle, size, True)
         paging.apply(location, mapping, fresh=True)
         spec.build(mapping, new_instance())
@@ -211,7 +235,7 @@ def _fill(
         if fresh:
             _remove_file(location)
         else:
-            os.ftruncate(fd, 0)  # it existed before, empty
+            file.truncate()  # it existed before, empty
         raise
     return section, mapping
 

@@ -21,6 +21,7 @@ What a process does with what it finds is decided in :mod:`typedshm.memory.proto
 """
 
 import contextlib
+import functools
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -201,6 +202,20 @@ def _data_section(location: Location, entry: _Entry, *, writable: bool) -> _nati
     return None
 
 
+def _header_now(entry: _Entry, location: Location, own: "_native.Header") -> "_native.Header | None":
+    """Return the header of the region that has the name now; None if there is none."""
+    if entry.instance == own["instance"]:
+        return own
+    section = _data_section(location, entry, writable=False)
+    if section is None:
+        return None
+    mapping = _native.Mapping(section.handle, 0, False)
+    try:
+        return _native.read_header(mapping) if _native.region_state(mapping) == _native.STATE_READY else None
+    except ValueError:
+        return None
+
+
 def _attempt_section(
     location: Location, intent: Intent, spec: RegionSpec | None, paging: Paging, writable: bool
 ) -> tuple[Attachment, bool]:
@@ -251,7 +266,8 @@ def _attachment(
 ) -> SectionAttachment:
     instance = int.from_bytes(memoryview(mapping)[_INSTANCE], "little")
     writer = (_data_name(location, instance), descriptor(entry.mode, synchronisation=True), 0) if writable else None
-    attachment = SectionAttachment(location, section, mapping, paging, writer, entry.section)
+    find = functools.partial(_header_now, entry)
+    attachment = SectionAttachment(location, section, mapping, paging, writer, entry.section, find, 0)
     attachment.register((location.address, instance, writable))
     return attachment
 
