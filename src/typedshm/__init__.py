@@ -38,6 +38,7 @@ Structs: declaring values
 -------------------------
 Struct              the base class: annotate its fields, construct by keyword
 asdict              the fields of a struct as a dict
+raw                 the bytes of a field, also where they are none of its values
 replace             a copy of a struct with some fields changed
 version_of          the number of the version that a value was read from
 time_of             when that version was published
@@ -175,7 +176,7 @@ from typedshm.sharing.opening import attach, create, share, unlink
 from typedshm.sharing.opening import open as open  # public, but not in __all__: a star import keeps the built-in one
 from typedshm.sharing.paths import path_of
 from typedshm.struct import pickling, struct
-from typedshm.struct.functions import asdict, replace, time_of
+from typedshm.struct.functions import asdict, raw, replace, time_of
 from typedshm.struct.loading import load
 from typedshm.struct.struct import Struct, version_of
 
@@ -249,6 +250,7 @@ __all__ = [
     "i8",
     "load",
     "path_of",
+    "raw",
     "regions",
     "replace",
     "share",

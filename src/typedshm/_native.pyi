@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any, Final, Generic, Literal, NoReturn, Self, TypeAlias, TypedDict, TypeVar, final
 
 from typing_extensions import Buffer
@@ -19,6 +19,12 @@ class Lease:
         """From now on, make all views with this lease raise the registered error with `words` as the message."""
     @property
     def ended(self) -> bool: ...
+
+class Overlay:
+    """The first base of Struct: gives its buffer the format of its layout, and makes it neither number nor sequence."""
+
+class StructType(type):
+    """The base of Struct's metaclass: ctypes' own, but that ctypes may make instances without arguments."""
 
 class Leased:
     """Mixin, placed before a Struct among the bases: its buffer is refused once the lease in ``_state`` has ended."""
@@ -49,6 +55,12 @@ class Pin:
     def version(self) -> int: ...  # 0 for memory of another program
 
 def register_read_only(error: type[Exception], /) -> None: ...  # Set the error that writing to a borrowed value raises
+def view_item(buffer: memoryview, make: Callable[[int], Any], /) -> Any:
+    """Return what `make` returns for the address of the bytes, as a read-only Struct that keeps them."""
+
+def register_by_value(function: Callable[[type, FrameType | None], bool], /) -> None:
+    """Set the function that says whether ctypes is making an instance of a Struct class just now."""
+
 def register_struct(struct: type, ended: type[Exception], /) -> None:
     """Set the base class of all Structs, which has the slot ``_state``, and the error of ended views."""
 

@@ -90,6 +90,13 @@ class CoreRegion(Protocol):
         ...
 
 
+class CoreStruct(Protocol):
+    """What a Struct class has."""
+
+    _format: bytes
+    """The format of its buffer."""
+
+
 class CoreSchema(Protocol):
     """What a Ring reads from its schema when it is made, and `defaults` at its first use."""
 

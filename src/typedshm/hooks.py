@@ -3,7 +3,8 @@
 Annotations and Structs have methods that pydantic calls, and ``Struct.model()`` returns a pydantic model. Their
 implementations need pydantic, which takes longer to import than everything else, and build on the very modules that
 call them. So :mod:`typedshm.schema.resolve` fills these slots, and imports pydantic at the first call. A pickled
-region is opened again by :mod:`typedshm.sharing.opening`.
+region is opened again by :mod:`typedshm.sharing.opening`. A field that is an array of Structs is one of
+:mod:`typedshm.struct.struct_array`, which makes Structs of its items.
 """
 
 from collections.abc import Callable
@@ -58,3 +59,6 @@ reduce_struct: "Hook[[Any], tuple[Any, ...]]" = Hook("reduce_struct")
 
 generated_struct: "Hook[[type[Any]], type[Any] | None]" = Hook("generated_struct")
 """(class) -> the Struct that is generated from it, or None if it is no model or dataclass with a layout."""
+
+struct_array: "Hook[[Any], type[Any]]" = Hook("struct_array")
+"""(Struct class) -> the class of its arrays."""

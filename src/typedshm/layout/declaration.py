@@ -17,7 +17,7 @@ from typedshm.frozen import Frozen, frozen
 from typedshm.layout.kinds import KINDS, STRUCT, Kind, kind_of_dtype
 from typedshm.layout.markers import Bytes, Counted, Doc, Offset, Scalar, Shape, Timestamp, Unit, Utf8, Utf16, Utf32
 
-Face: TypeAlias = Literal["datetime64", "datetime"]
+Face: TypeAlias = Literal["datetime64", "datetime", "S"]
 
 
 _INTEGERS = "i8, i16, i32, i64, u8, u16, u32, u64"
@@ -43,8 +43,8 @@ class Declaration(Frozen):
         The ``IntEnum`` or ``IntFlag`` of an integer.
     struct : type or None
         The Struct class of kind ``"struct"``, as returned by the argument `nested` of :func:`parse`.
-    face : "datetime64" or "datetime"
-        The Python type of a timestamp.
+    face : "datetime64", "datetime" or "S"
+        The Python type of a timestamp; ``"S"`` for an array of bytes that NumPy pads with NUL.
     """
 
     __match_args__ = ("kind", "length", "shape", "unit", "doc", "offset", "enum", "struct", "face")
@@ -141,8 +141,9 @@ def _item_of_array(base: object) -> object | None:
         return item if get_origin(cast("Any", origin).__value__) is np.ndarray else None
     if origin is not np.ndarray:
         return None
-    dtype = get_args(get_args(base)[1])
-    return dtype[0] if dtype else Any
+    dtype = get_args(base)[1]
+    items = get_args(dtype)
+    return items[0] if items else Any if dtype in (Any, np.dtype) else dtype
 
 
 _TEXT_ITEMS: dict[object, tuple[type[Counted], ...]] = {
@@ -162,15 +163,18 @@ def _parse_array(item: object, value: object, shape: Shape, where: str, nested: 
                 + (f"; {_why_not(shape.of)}" if struct is None and item is np.void else "")
             )
         return Declaration(STRUCT, shape=shape.dims, struct=struct)
-    if not (isinstance(item, type) and issubclass(item, np.generic)):
-        raise SchemaError(f"{where}: expected an array of one NumPy type such as NDArray[np.float32], found {item!r}")
+    if not (isinstance(item, type) and issubclass(item, np.generic)) or item in _ABSTRACT:
+        raise SchemaError(f"{where}: {_why_no_item(cast('Any', item))}")
     if item in _TEXT_ITEMS:
         sized = _TEXT_ITEMS[item]
         if not isinstance(value, sized):
             choices = " or ".join(f"{choice.__name__}(n)" for choice in sized)
             also = ", or Shape(…, of=a Struct class)" if item is np.void else ""
             raise SchemaError(f"{where}: items of NDArray[np.{item.__name__}] have no size; add {choices}{also}")
-        return Declaration(type(value).__name__.lower(), length=value.n, shape=shape.dims)
+        padded = item is np.bytes_ and isinstance(value, Bytes)
+        return Declaration(
+            type(value).__name__.lower(), length=value.n, shape=shape.dims, face="S" if padded else "datetime64"
+        )
     kind = KINDS["timestamp"] if item is np.datetime64 else _kind_of_scalar(item)
     if kind is None:
         raise SchemaError(f"{where}: arrays of np.{item.__name__} cannot be shared; their items have no portable form")
@@ -243,6 +247,30 @@ def _with_modifiers(declared: Declaration, metadata: list[object]) -> Declaratio
     return declared.changed(unit=unit, doc=doc, offset=offset)
 
 
+#: Classes of NumPy's that stand for several types, with those that can be stored.
+_ABSTRACT: dict[object, str] = {
+    np.generic: "np.float32, np.uint8, …",
+    np.number: "np.float32, np.uint8, …",
+    np.integer: "np.int8 … np.int64, np.uint8 … np.uint64",
+    np.signedinteger: "np.int8, np.int16, np.int32, np.int64",
+    np.unsignedinteger: "np.uint8, np.uint16, np.uint32, np.uint64",
+    np.inexact: "np.float16, np.float32, np.float64, np.complex64, np.complex128",
+    np.floating: "np.float16, np.float32, np.float64",
+    np.complexfloating: "np.complex64, np.complex128",
+    np.flexible: "np.bytes_, np.str_",
+    np.character: "np.bytes_, np.str_",
+}
+
+
+def _why_no_item(item: object) -> str:
+    """Explain why a type cannot be that of an array's items and what to use instead."""
+    if isinstance(item, type) and item in _ABSTRACT:
+        return f"expected an array of one NumPy type, and np.{_name(item)} is several; use one of {_ABSTRACT[item]}"
+    if _name(item) == "StringDType":
+        return "StringDType keeps its text outside of the array; use Annotated[NDArray[np.str_], Utf32(8), Shape(4)]"
+    return f"expected an array of one NumPy type such as NDArray[np.float32], found {item!r}"
+
+
 _ADVICE: dict[object, str] = {
     int: f"plain int has no size; use one of {_INTEGERS}",
     float: "plain float has no size; use one of f16, f32, f64",
@@ -270,6 +298,8 @@ def _why_not(base: object) -> str:
         return f'{plain.__name__} has no width; use Annotated[{plain.__name__}, Scalar("u1")]'
     if isinstance(plain, type) and issubclass(plain, Enum):
         return f"{plain.__name__} is not a number; only IntEnum and IntFlag can be stored"
+    if isinstance(plain, type) and plain in _ABSTRACT:
+        return f"np.{_name(plain)} is no one type, and for arrays; use a sized number: i8 … u64, f16 … f64, c64, c128"
     if isinstance(plain, type) and issubclass(plain, np.generic):
         kind = _kind_of_scalar(plain)
         if kind is not None and kind.name != "timestamp":

@@ -13,11 +13,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fai
 from typedshm.errors import DocumentError, SchemaError, quoted
 from typedshm.layout.declaration import Face
 from typedshm.layout.kinds import KINDS, STRUCT, ByteOrder
-from typedshm.layout.layout import SIZE_LIMIT, Enumeration, Layout, LayoutField
+from typedshm.layout.layout import DIMENSION_LIMIT, SIZE_LIMIT, Enumeration, Layout, LayoutField
 
 #: How deep structs can be nested.
 DEPTH_LIMIT = 32
-_DIMENSION_LIMIT = 32  # NumPy 1 has no more
 
 
 def _title(text: str) -> str:
@@ -94,14 +93,16 @@ class FieldModel(_Part):
     size: _Positive = Field(description="in bytes, of all items")
     byte_order: ByteOrder
     shape: tuple[_Positive, ...] = Field(
-        (), max_length=_DIMENSION_LIMIT, description="items along each axis, outermost first; empty: no array"
+        (), max_length=DIMENSION_LIMIT, description="items along each axis, outermost first; empty: no array"
     )
     length: _Count = Field(0, description="code units or bytes of one item of text or raw bytes")
     unit: str = Field("", description="the physical unit of a number")
     doc: str = ""
     enum: EnumerationModel | None = None
     struct: "StructModel | None" = Field(None, description='what one item of kind "struct" looks like')
-    face: Face = Field("datetime64", description="what a timestamp reads as in Python")
+    face: Face = Field(
+        "datetime64", description="what a timestamp reads as in Python; S: raw bytes that NumPy pads with NUL"
+    )
 
     def build(self, where: str, depth: int) -> LayoutField:
         """Return the field."""

@@ -83,7 +83,7 @@ BY_CODE: dict[str, Kind] = {kind.dtype: kind for kind in KINDS.values() if not k
 
 def kind_of_dtype(dtype: "np.dtype[Any]") -> Kind | None:
     """Return the kind whose items have this unstructured NumPy dtype, or None if there is none."""
-    if dtype.kind in "SUV":
+    if dtype.kind in "SUV" and issubclass(dtype.type, np.flexible):  # types of other packages say V, too
         return KINDS[{"S": "bytes", "U": "utf32", "V": "bytes"}[dtype.kind]]
     if dtype.char in "gG":
         return None  # the format of C's long double depends on the system; on Windows it is f64's

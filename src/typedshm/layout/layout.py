@@ -8,7 +8,7 @@ import keyword
 import math
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -24,6 +24,12 @@ except ImportError:
 
 #: The largest struct, in bytes.
 SIZE_LIMIT = 2**40
+
+#: The largest item of a NumPy array, in bytes.
+DTYPE_LIMIT = 2**31 - 1
+
+#: The most dimensions of an array: NumPy 1 has no more.
+DIMENSION_LIMIT = 32
 
 
 @frozen
@@ -73,8 +79,8 @@ class LayoutField(Frozen):
         The named values of an integer.
     struct : Layout or None
         The layout of one item of kind ``"struct"``.
-    face : "datetime64" or "datetime"
-        The Python type of a timestamp.
+    face : "datetime64", "datetime" or "S"
+        The Python type of a timestamp; ``"S"`` for raw bytes that NumPy sees as ``S`` and not as ``V``.
     """
 
     __match_args__ = (
@@ -103,7 +109,7 @@ class LayoutField(Frozen):
     struct: "Layout | None" = None
     """The layout of one item of kind ``"struct"``."""
     face: Face = "datetime64"
-    """The Python type of a timestamp."""
+    """The Python type of a timestamp; ``"S"`` for raw bytes that NumPy sees as ``S``, padded with NUL."""
 
     @property
     def end(self) -> int:
@@ -124,6 +130,8 @@ class LayoutField(Frozen):
         order = "<" if self.byte_order == "little" else ">"
         if self.kind == "utf16":  # NumPy has no such text, so an array of code units
             return np.dtype((order + kind.dtype, (self.length,)))
+        if self.face == "S":
+            return np.dtype(f"S{self.length}")
         return np.dtype(f"{order}{kind.dtype}{self.length}" if kind.sized else order + kind.dtype)
 
     def describe(self) -> dict[str, Any]:
@@ -224,7 +232,18 @@ class Layout(Frozen):
 
     @cached_property
     def dtype(self) -> "np.dtype[Any]":
-        """The NumPy structured dtype with the same offsets and size."""
+        """The NumPy structured dtype with the same offsets and size.
+
+        Raises
+        ------
+        SchemaError
+            If the struct is larger than the items of NumPy's arrays can be.
+        """
+        if self.size > DTYPE_LIMIT:
+            raise SchemaError(
+                f"{self.name}: items of NumPy's arrays have at most {DTYPE_LIMIT:,} bytes, and this Struct has "
+                f"{self.size:,}; its fields are arrays nevertheless"
+            )
         return np.dtype(
             {
                 "names": [field.name for field in self.fields],
@@ -241,18 +260,27 @@ class Layout(Frozen):
         """Describe a NumPy structured dtype.
 
         ``S`` and ``V`` fields become raw bytes, ``U`` UTF-32 text, ``M8[ns]`` timestamps, subarrays arrays and nested
-        structured dtypes structs.
+        structured dtypes structs. The layout's ``dtype`` equals the given one.
 
         Raises
         ------
         SchemaError
-            If the dtype is not structured, its fields overlap, or a field has no portable form (objects, ``m8``,
-            other ``M8`` units, ``longdouble``).
+            If the dtype is not structured, its fields overlap, are not in the order of their offsets or have titles, or
+            a field has no portable form (objects, ``m8``, other ``M8`` units, ``longdouble``).
         """
-        if dtype.fields is None:
+        if dtype.fields is None or dtype.names is None:
             raise SchemaError(f"{name}: expected a structured dtype, found {dtype}")
-        fields = [_field_of_dtype(entry[0], entry[1], label, name) for label, entry in dtype.fields.items()]
-        fields.sort(key=lambda field: field.offset)
+        fields: list[LayoutField] = []
+        for label in dtype.names:
+            item, offset, *title = cast("Any", dtype.fields)[label]
+            if title:
+                raise SchemaError(f"{name}.{label}: the title {title[0]!r} has no portable form; leave it out")
+            if fields and offset < fields[-1].offset:
+                raise SchemaError(
+                    f"{name}.{label}: starts at byte {offset}, before {fields[-1].name}; expected the fields in the "
+                    "order of their offsets, as numpy.lib.recfunctions.repack_fields(dtype) has them"
+                )
+            fields.append(_field_of_dtype(item, offset, label, name))
         natural = max((field.alignment for field in fields), default=1)
         aligned = dtype.itemsize % natural == 0 and all(field.offset % field.alignment == 0 for field in fields)
         return cls(name, tuple(fields), dtype.itemsize, natural if aligned else 1, None if aligned else 1)
@@ -304,6 +332,8 @@ def item_size(kind: str, length: int, struct: Layout | None) -> int:
 def _field_of_dtype(dtype: "np.dtype[Any]", offset: int, label: str, owner: str) -> LayoutField:
     where = f"{owner}.{label}"
     item, shape = (dtype, ()) if dtype.subdtype is None else dtype.subdtype
+    if item.subdtype is not None:
+        raise SchemaError(f"{where}: expected the dimensions of a subarray in one shape, found {dtype}")
     if item.fields is not None:
         struct = Layout.from_dtype(item, label)
         return LayoutField(label, STRUCT, offset, dtype.itemsize, shape, struct=struct)
@@ -320,6 +350,7 @@ def _field_of_dtype(dtype: "np.dtype[Any]", offset: int, label: str, owner: str)
         shape=shape,
         length=item.itemsize // kind.size if kind.sized else 0,
         byte_order="big" if kind.alignment > 1 and item.str[0] == ">" else "little",
+        face="S" if item.kind == "S" else "datetime64",
     )
 
 
@@ -348,7 +379,9 @@ def _check(layout: Layout) -> None:
     if layout.size < end:
         raise SchemaError(f"{layout.name}: expected a size of at least {end} bytes, found {layout.size}")
     if layout.size > SIZE_LIMIT:
-        raise SchemaError(f"{layout.name}: expected a size of at most {SIZE_LIMIT} bytes, found {layout.size}")
+        raise SchemaError(
+            f"{layout.name}: expected a size of at most {SIZE_LIMIT:,} bytes (1 TiB), found {layout.size:,}"
+        )
 
 
 def _check_name(name: str, where: str) -> None:
@@ -368,7 +401,16 @@ def _check_field(field: LayoutField, where: str) -> None:
         raise SchemaError(f"{where}: expected dimensions of at least 1, found {field.shape}")
     if field.kind == "utf16" and field.shape:
         raise SchemaError(f"{where}: arrays of UTF-16 text cannot be shared; NumPy has no such dtype")
-    size = item_size(field.kind, field.length, field.struct) * math.prod(field.shape)
+    if len(field.shape) > DIMENSION_LIMIT:
+        raise SchemaError(f"{where}: expected at most {DIMENSION_LIMIT} dimensions, found {len(field.shape)}")
+    item = item_size(field.kind, field.length, field.struct)
+    size = item * math.prod(field.shape)
+    if field.size == size and field.end > SIZE_LIMIT:
+        raise SchemaError(f"{where}: ends at byte {field.end:,}, and a struct has at most {SIZE_LIMIT:,} (1 TiB)")
+    if field.size == size and (field.shape or field.struct is None) and item > DTYPE_LIMIT:
+        raise SchemaError(f"{where}: one item has at most {DTYPE_LIMIT:,} bytes, found {item:,}")
+    if (field.face == "S" and field.kind != "bytes") or (field.face == "datetime" and field.kind != "timestamp"):
+        raise SchemaError(f"{where}: {field.kind} has no face {field.face!r}")
     if field.size != size:
         raise SchemaError(f"{where}: expected a size of {size} bytes, found {field.size}")
     if field.enum is not None and (kind is None or kind.python is not int or field.shape):

@@ -7,6 +7,7 @@ A field is a Python type, as type checkers see it, plus a marker that gives it a
     wheels: Annotated[NDArray[np.float32], Shape(4)]
 """
 
+import operator
 from typing import Annotated, Any, cast
 
 from typedshm import hooks
@@ -15,9 +16,15 @@ from typedshm.frozen import Frozen
 from typedshm.layout.kinds import BY_CODE, Kind
 
 
-def _whole_number(where: str, value: object, least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+def whole_number(where: str, value: Any, least: int) -> int:
+    """Return a number as an int, NumPy's integers too, or raise SchemaError."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or number < least or value is True:
         raise SchemaError(f"{where}: expected a whole number of at least {least}, found {value!r}")
+    return number
 
 
 def _text(where: str, value: object) -> None:
@@ -72,8 +79,7 @@ class Counted(_Value):
     """The capacity, at least 1."""
 
     def __init__(self, n: int) -> None:
-        super().__init__(n)
-        _whole_number(repr(self), n, 1)
+        super().__init__(whole_number(f"{type(self).__name__}({n!r})", n, 1))
 
 
 class Utf8(Counted):
@@ -121,8 +127,8 @@ class Shape(_Value):
     def __init__(self, *dims: int, of: type | None = None) -> None:
         if not dims:
             raise SchemaError("Shape(): expected at least one dimension, found none")
-        for dim in dims:
-            _whole_number(f"Shape({', '.join(map(repr, dims))})", dim, 1)
+        where = f"Shape({', '.join(map(repr, dims))})"
+        dims = tuple(whole_number(where, dim, 1) for dim in dims)
         if of is not None and not isinstance(cast("object", of), type):
             raise SchemaError(f"Shape(): expected a Struct class as of=, found {of!r}")
         super().__init__(dims, of)
@@ -192,8 +198,7 @@ class Offset(Frozen):
     """The field's first byte, from the beginning of the struct."""
 
     def __init__(self, n: int) -> None:
-        super().__init__(n)
-        _whole_number(repr(self), n, 0)
+        super().__init__(whole_number(f"Offset({n!r})", n, 0))
 
 
 i8 = Annotated[int, Scalar("i1")]

@@ -10,7 +10,9 @@ from typedshm.errors import SchemaError, quoted
 from typedshm.frozen import Frozen, frozen
 from typedshm.layout.kinds import STRUCT
 from typedshm.layout.layout import Layout, LayoutField
+from typedshm.layout.markers import whole_number
 from typedshm.struct.struct import Struct, StructMeta
+from typedshm.struct.struct_array import struct_array
 
 A = TypeVar("A", bound=np.generic)
 V = TypeVar("V")
@@ -66,6 +68,11 @@ class ArraySchema(Frozen, SchemaSource[NDArray[A]], Generic[A]):
         size = count * self.dtype.itemsize
         return Layout("array", (item.changed(shape=self.shape, size=size),), size, alignment, pack)
 
+    def zeros(self) -> NDArray[A]:
+        """Return an array of zero bytes to fill and to write; its items are Structs if the schema's are."""
+        made = np.zeros(self.shape, self.dtype)
+        return made if self.of is None else cast("NDArray[A]", made.view(struct_array(self.of)))
+
 
 @overload
 def array(dtype: type[A], *shape: int) -> ArraySchema[A]: ...
@@ -90,8 +97,12 @@ def array(dtype: Any, *shape: int) -> ArraySchema[Any]:
     SchemaError
         If the dtype has no portable form, or the shape is invalid.
     """
-    if not shape or any(not isinstance(dim, int) or dim < 1 for dim in shape):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise SchemaError(f"array: expected one or more dimensions of at least 1 as the shape, found {shape!r}")
+    if not shape:
+        raise SchemaError("array: expected one or more dimensions as the shape, found none")
+    try:
+        shape = tuple(whole_number("array", dim, 1) for dim in shape)
+    except SchemaError as error:
+        raise SchemaError(f"{error} in the shape ({', '.join(map(repr, shape))})") from None
     of = cast("type[Struct]", dtype) if isinstance(dtype, StructMeta) else None
     if hasattr(dtype, "__dataclass_fields__") or hasattr(dtype, "__pydantic_fields__"):
         raise SchemaError(
@@ -100,8 +111,8 @@ def array(dtype: Any, *shape: int) -> ArraySchema[Any]:
         )
     try:
         resolved: np.dtype[Any] = of.layout.dtype if of is not None else np.dtype(cast("Any", dtype))
-    except TypeError as error:
-        raise SchemaError(f"array: expected a dtype, found {dtype!r}") from error
+    except (TypeError, ValueError) as error:
+        raise SchemaError(f"array: expected the dtype of one kind of items, found {dtype!r}: {error}") from error
     if resolved.subdtype is not None:
         raise SchemaError(
             f"array: expected the dtype of one item, found the subarray {resolved}; move its dimensions into the shape"

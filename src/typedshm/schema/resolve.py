@@ -21,9 +21,10 @@ from typedshm.schema.arrays import ArraySchema, NDArray
 from typedshm.schema.base import Schema
 from typedshm.schema.classes import ClassSchema, class_schema, is_schema_class, source_that_arrived
 from typedshm.struct.loading import struct_of
-from typedshm.struct.lossless import PLAIN, check_lossless
+from typedshm.struct.lossless import check_lossless, is_plain
 from typedshm.struct.pickling import form_of, source_of
 from typedshm.struct.struct import Struct, initial, plan_of
+from typedshm.struct.struct_array import struct_array
 from typedshm.struct.views import leased, overlay, view_maker
 
 _Role = Literal["struct", "source", "model"]
@@ -76,7 +77,10 @@ def schema_from_document(text: bytes) -> Schema[Any]:
     if value == "struct":
         return _StructValues(struct_of(layout), None, None)
     field = layout.fields[0]
-    return _ArrayValues(ArraySchema(field.item_dtype, field.shape), layout, described=True)
+    # array() names the items of a structured dtype like the field; items with another name were declared as Structs
+    structs = field.struct is not None and field.struct.name != field.name
+    of = struct_of(field.struct) if structs and field.struct is not None else None
+    return _ArrayValues(ArraySchema(field.item_dtype, field.shape, of), layout, described=True)
 
 
 def schema_of_form(form: Any) -> Schema[Any] | None:
@@ -202,9 +206,11 @@ class _ArrayValues(Schema[Any]):
         self.layout = layout
         self._dtype = description.dtype
         self._shape = description.shape
+        self._array = np.ndarray if description.of is None else struct_array(description.of)
+        self._has_structs = description.of is not None
 
     def make(self) -> NDArray[Any]:
-        return np.empty(self._shape, self._dtype)
+        return self._array(self._shape, self._dtype)
 
     def encode(self, value: Any) -> NDArray[Any]:
         if not self._fits(value):
@@ -221,8 +227,9 @@ class _ArrayValues(Schema[Any]):
         return cast("NDArray[Any]", value)
 
     def overlay(self, buffer: Any, offset: int, lease: _native.Lease | None) -> NDArray[Any]:
-        del lease  # an ndarray cannot check it
-        return np.ndarray(self._shape, self._dtype, buffer, offset)
+        if lease is not None and self._has_structs:  # whose items check it
+            return cast("NDArray[Any]", cast("Any", overlay(struct_of(self.layout), buffer, offset, lease)).array)
+        return self._array(self._shape, self._dtype, buffer, offset)
 
     @functools.cached_property
     def defaults(self) -> bytes:
@@ -230,7 +237,7 @@ class _ArrayValues(Schema[Any]):
 
     def _fits(self, value: Any) -> bool:
         array = cast("NDArray[Any]", value)
-        return type(value) in PLAIN and array.dtype == self._dtype and array.shape == self._shape
+        return is_plain(value) and array.dtype == self._dtype and array.shape == self._shape
 
     def _refuse(self, value: Any, verb: str) -> NoReturn:
         check_lossless(verb, value)

@@ -52,6 +52,8 @@ def decode_datetime(field: _native.Field, ns: int) -> datetime:
 
 def encode_timestamp(field: _native.Field, value: object) -> int:
     """Return nanoseconds since the epoch, rounded down, from a datetime or np.datetime64 of any unit."""
+    if isinstance(value, datetime | np.datetime64) and value != value:  # NaT, which pandas has as a datetime
+        return _NOT_A_TIME
     if isinstance(value, datetime):
         if value.utcoffset() is None:
             raise FieldValueError(
@@ -60,9 +62,8 @@ def encode_timestamp(field: _native.Field, value: object) -> int:
             )
         delta = value - _EPOCH
         ns = ((delta.days * 86_400 + delta.seconds) * 10**6 + delta.microseconds) * 1000
+        ns += getattr(value, "nanosecond", 0)  # of pandas
     elif isinstance(value, np.datetime64):
-        if np.isnat(cast("Any", value)):
-            return _NOT_A_TIME
         ns = _nanoseconds(cast("Any", value))
     else:
         refuse(field, value, "type")
@@ -196,6 +197,8 @@ def _encode_text(field: _native.Field, value: object) -> bytes:
 def _encode_raw(field: _native.Field, value: object) -> bytes:
     if not isinstance(value, bytes):
         refuse(field, value, "type")
+    if field.spec.face == "S" and len(value) < field.spec.length:
+        value = value.ljust(field.spec.length, b"\0")
     if len(value) != field.spec.length:
         refuse(field, value, "length")
     return value
@@ -211,15 +214,36 @@ def _encode_struct(field: _native.Field, value: object) -> bytes:
 _ENCODERS = {"timestamp": _encode_time, "utf8": _encode_text, "utf32": _encode_text, "bytes": _encode_raw}
 
 
-# ---- display and comparison ----------------------------------------------------------------------------------------
+# ---- what memory holds and Python cannot ---------------------------------------------------------------------------
 
 
-def shown(instance: object, name: str) -> str:
+def raw_bytes(instance: Any, field: LayoutField) -> bytes:
+    """Return the bytes of an instance's field."""
+    return memoryview(instance).cast("B")[field.offset : field.end].tobytes()
+
+
+def _stored(instance: object, field: LayoutField) -> object:
+    """Return what memory holds where the field has no value: a number, bytes or NaT."""
+    data = raw_bytes(instance, field)
+    if field.enum is not None:
+        return int.from_bytes(data, field.byte_order, signed=KINDS[field.kind].dtype.startswith("i"))
+    return np.datetime64("NaT", "ns") if field.kind == "timestamp" else data
+
+
+def held(instance: object, field: LayoutField) -> object:
+    """Return the value of a field, or what memory holds where that is none of its values."""
+    try:
+        return getattr(instance, field.name)
+    except FieldValueError:  # a number without an enum member, text that does not decode, NaT that is no datetime
+        return _stored(instance, field)
+
+
+def shown(instance: object, field: LayoutField) -> str:
     """Return the ``repr`` of a field's value, with large arrays shortened."""
     try:
-        value = getattr(instance, name)
-    except FieldValueError:  # an unknown enum member, text that does not decode
-        return "<unreadable>"
+        value = getattr(instance, field.name)
+    except FieldValueError:
+        return f"<unreadable: {quoted(_stored(instance, field))}>"
     if isinstance(value, np.ndarray):
         with np.printoptions(threshold=16, edgeitems=2):
             return " ".join(repr(cast("Any", value)).split())
@@ -231,3 +255,12 @@ def equal(one: Any, other: Any) -> bool:
     if isinstance(one, np.ndarray):
         return bool(np.array_equal(cast("Any", one), other))
     return bool(one == other)
+
+
+def equal_fields(one: object, other: object, field: LayoutField) -> bool:
+    """Return True if a field has equal values in two instances, or the same bytes where it has no value."""
+    try:
+        mine, theirs = getattr(one, field.name), getattr(other, field.name)
+    except FieldValueError:
+        return raw_bytes(one, field) == raw_bytes(other, field)
+    return equal(mine, theirs)

@@ -6,22 +6,65 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 import typedshm._native as _native
+from typedshm.errors import quoted
+from typedshm.layout.layout import LayoutField
+from typedshm.struct.conversion import held, raw_bytes
 from typedshm.struct.struct import Struct, plan_of, replaced
 
 S = TypeVar("S", bound=Struct)
 
 
 def asdict(struct: Struct) -> dict[str, Any]:
-    """Return a struct's fields as a dict, with nested structs as dicts and arrays as copies."""
+    """Return a struct's fields as a dict, with nested structs as dicts and arrays as copies.
+
+    Where memory holds what is no value of the field, the dict has a value of another type: the number of an enum
+    without that member, the bytes of text that does not decode, ``np.datetime64("NaT")`` for a datetime.
+    """
     fields: dict[str, Any] = {}
     for field in plan_of(struct).layout.fields:
-        value = getattr(struct, field.name)
+        value = held(struct, field)
         if isinstance(value, Struct):
             value = asdict(value)
         elif isinstance(value, np.ndarray):
             value = cast("Any", value).copy()
         fields[field.name] = value
     return fields
+
+
+def raw(struct: Struct, field: str, /) -> bytes:
+    """Return the bytes of a field as they are in memory, also where they are no value of the field.
+
+    Parameters
+    ----------
+    struct : Struct
+        A Struct, also one inside a block.
+    field : str
+        The name of the field; of one in a nested Struct: ``"pose.x"``.
+
+    Raises
+    ------
+    AttributeError
+        If the struct has no field of that name.
+    """
+    if not isinstance(cast("object", struct), Struct):
+        raise TypeError(f"raw: expected a Struct as struct, found {quoted(struct)} ({type(struct).__name__})")
+    if not isinstance(cast("object", field), str):
+        raise TypeError(f"raw: expected the name of a field as field, found {quoted(field)} ({type(field).__name__})")
+    *path, name = field.split(".")
+    for step in path:
+        spec = _field_of(struct, step)
+        if spec.struct is None or spec.shape:
+            hint = f"; give an item of it, as in raw(t.{step}[0], {name!r})" if spec.struct is not None else ""
+            raise AttributeError(f"raw: {step} in {field!r} is no Struct{hint}")
+        struct = getattr(struct, step)
+    return raw_bytes(struct, _field_of(struct, name))
+
+
+def _field_of(struct: Struct, name: str) -> LayoutField:
+    for field in plan_of(struct).layout.fields:
+        if field.name == name:
+            return field
+    raise AttributeError(f"raw: {plan_of(struct).layout.name} has no field {name!r}")
 
 
 def replace(struct: S, /, **changes: Any) -> S:

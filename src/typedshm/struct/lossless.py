@@ -8,8 +8,19 @@ import numpy as np
 
 from typedshm.errors import FieldTypeError, quoted
 
-#: Classes of arrays that are nothing but their items. Others mean more, which a region could not give back.
-PLAIN: set[type] = {np.ndarray, np.memmap, np.recarray}
+# Classes of arrays that are nothing but their items. Others mean more, which a region could not give back.
+_PLAIN = (np.ndarray, np.memmap, np.recarray)
+
+
+class PlainArray(np.ndarray[Any, np.dtype[Any]]):
+    """Base of the subclasses of ndarray of this package, which are nothing but their items, too."""
+
+    __slots__ = ()
+
+
+def is_plain(value: object) -> bool:
+    """Return True for an array that is nothing but its items."""
+    return type(value) in _PLAIN or isinstance(value, PlainArray)
 
 
 def check_lossless(where: str, value: object) -> None:
@@ -29,8 +40,8 @@ def check_lossless(where: str, value: object) -> None:
         ndarray. The message says how to make a plain array.
     """
     cls = type(value)
-    if cls not in PLAIN and (isinstance(value, np.ndarray) or _is_foreign(value)):
-        _refuse(where, value)
+    if not is_plain(value) and (isinstance(value, np.ndarray) or _is_foreign(value)):
+        _refuse(where, cast("Any", value))
     if isinstance(value, np.ndarray) and cast("Any", value).dtype.hasobject:
         raise FieldTypeError(
             f"{where}: expected an array of numbers, text or Structs, found {cls.__name__} of Python objects (dtype "
@@ -40,12 +51,12 @@ def check_lossless(where: str, value: object) -> None:
 
 def check_items(where: str, items: Sequence[object]) -> None:
     """Refuse nested lists with an array among them that :func:`check_lossless` refuses."""
-    for cls in set(map(type, items)):
+    for cls in cast("set[type[Any]]", set(map(type, items))):
         if issubclass(cls, list | tuple):
             for item in items:
                 if type(item) is cls:
                     check_items(where, cast("Sequence[object]", item))
-        elif cls not in PLAIN and (issubclass(cls, np.ndarray) or _may_be_foreign(cls)):
+        elif cls not in _PLAIN and (issubclass(cls, np.ndarray) or _may_be_foreign(cls)):
             for item in items:
                 if type(item) is cls:
                     check_lossless(where, item)

@@ -21,21 +21,22 @@ from typedshm.errors import Closed, ReadOnly, SchemaError
 from typedshm.frozen import Frozen, frozen
 from typedshm.html_table import html_table
 from typedshm.layout.annotations import own_annotations, own_doc, resolve
+from typedshm.layout.buffer_format import struct_format
 from typedshm.layout.declaration import Declaration, is_class_variable, parse
 from typedshm.layout.kinds import KINDS, ByteOrder
 from typedshm.layout.layout import Layout, LayoutField
 from typedshm.layout.placement import lay_out
 from typedshm.struct import conversion, refusal
+from typedshm.struct.by_value import is_for_ctypes
+from typedshm.struct.constructor import add_constructor, with_constructor
 from typedshm.struct.ctypes_fields import ctypes_fields
 
 if TYPE_CHECKING:
     # Type checkers must not see the __getattr__ of ctypes.Structure, which would hide misspelt fields from them.
     from _ctypes import _CData as _Structure  # pyright: ignore[reportPrivateUsage]
 
-    _StructureMeta = type
 else:
     _Structure = ctypes.Structure
-    _StructureMeta = type(ctypes.Structure)
 
 S = TypeVar("S", bound="Struct")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -55,7 +56,7 @@ class Plan(Frozen):
     enums: dict[str, type]
     defaults: dict[str, object]
     described: bool  # made from a layout, so that no module has the class
-    variants: "dict[str, type[Struct]]"
+    variants: dict[str, type[Any]]  # for views of other memory, and of its arrays
 
 
 class Arriving(ABC):
@@ -99,7 +100,7 @@ def _class_level(function: F) -> F:
 
 
 @dataclass_transform(kw_only_default=True)
-class StructMeta(_StructureMeta):
+class StructMeta(_native.StructType):
     """The metaclass of Structs: compiles annotations to a layout, a ctypes structure and C descriptors."""
 
     def __new__(
@@ -120,6 +121,7 @@ class StructMeta(_StructureMeta):
             return arriving.known() or super().__new__(mcs, name, bases, namespace)
         if any(isinstance(base, StructMeta) for base in bases):
             namespace["__slots__"] = ()
+            bases = with_constructor(bases, namespace, StructMeta)
         own: Mapping[str, object]
         if variant is not None:
             own = dict.fromkeys(variant)
@@ -193,6 +195,11 @@ class StructMeta(_StructureMeta):
     def layout(cls, value: object) -> None:
         raise AttributeError("the layout of a Struct class cannot be replaced")
 
+    @property
+    def dtype(cls) -> "np.dtype[Any]":
+        """The NumPy dtype of the instances' bytes, which ``np.dtype`` returns for the class."""
+        return cls.layout.dtype
+
     @_class_level
     def zero(cls: type[S]) -> S:  # type: ignore[misc]
         """Return an instance with all bytes zero, regardless of defaults."""
@@ -204,7 +211,7 @@ class StructMeta(_StructureMeta):
         return hooks.model(cls)
 
 
-class Struct(_Structure, metaclass=StructMeta):  # pyright: ignore[reportGeneralTypeIssues]
+class Struct(_native.Overlay, _Structure, metaclass=StructMeta):  # pyright: ignore[reportGeneralTypeIssues]
     """The base class of all structs: a subclass annotates its fields, and is constructed by keyword.
 
     Class options, inherited by subclasses: ``pack=1`` limits the alignment of fields, ``byte_order="big"`` sets the
@@ -226,14 +233,23 @@ class Struct(_Structure, metaclass=StructMeta):  # pyright: ignore[reportGeneral
 
         def __init_subclass__(cls, *, pack: int | None = None, byte_order: ByteOrder | None = None) -> None: ...
 
+    else:  # checkers shall know fields as attributes only
+
+        def __getitem__(self, name):
+            """Return a field by name, as of an item of a structured array. It keeps NumPy from taking it for text."""
+            return getattr(self, _checked_name(self, name))
+
+        def __setitem__(self, name, value):
+            setattr(self, _checked_name(self, name), value)
+
     def __repr__(self) -> str:
         """Return ``Name(field=value, …)``; large arrays are shortened."""
-        shown = (f"{field.name}={conversion.shown(self, field.name)}" for field in plan_of(self).layout.fields)
+        shown = (f"{field.name}={conversion.shown(self, field)}" for field in plan_of(self).layout.fields)
         return f"{_title(self)}({', '.join(shown)})"
 
     def _repr_html_(self) -> str:
         """Return a table of the fields, for notebooks."""
-        rows = [(field.name, conversion.shown(self, field.name), field.unit) for field in plan_of(self).layout.fields]
+        rows = [(field.name, conversion.shown(self, field), field.unit) for field in plan_of(self).layout.fields]
         units = any(unit for *_, unit in rows)
         heads = ("field", "value", "unit") if units else ("field", "value")
         return html_table(_title(self), [row[: len(heads)] for row in rows], heads)
@@ -242,8 +258,7 @@ class Struct(_Structure, metaclass=StructMeta):  # pyright: ignore[reportGeneral
         """Compare field by field, never padding; an instance of another class is never equal."""
         if not isinstance(other, Struct) or plan_of(self) is not plan_of(other):
             return NotImplemented
-        names = (field.name for field in plan_of(self).layout.fields)
-        return all(conversion.equal(getattr(self, name), getattr(other, name)) for name in names)
+        return all(conversion.equal_fields(self, other, field) for field in plan_of(self).layout.fields)
 
     def __copy__(self: S) -> S:
         """Return a snapshot with its own bytes and the same version."""
@@ -267,6 +282,14 @@ class Struct(_Structure, metaclass=StructMeta):  # pyright: ignore[reportGeneral
 
     def __reduce__(self) -> tuple[Any, ...]:
         return hooks.reduce_struct(self)
+
+
+def _checked_name(struct: Struct, name: object) -> str:
+    if not isinstance(name, str):
+        raise TypeError(f"{_title(struct)}: expected the name of a field, found {name!r}: a Struct has no items")
+    if all(field.name != name for field in plan_of(struct).layout.fields):
+        raise KeyError(f"{_title(struct)} has no field {name!r}")
+    return name
 
 
 def _title(struct: Struct) -> str:
@@ -391,9 +414,9 @@ def install(
         )
     defaults = dict(inherited.defaults) if inherited is not None else {}
     structure._plan = Plan(cls, layout, structs, enums, defaults, described, {})
+    structure._format = struct_format(layout).encode()
     defaults.update(_saved_defaults(cls, cls.__dict__["_defaults"]))
-    if "__init__" not in cls.__dict__:
-        structure.__init__ = _constructor(cls, layout, defaults)
+    add_constructor(cls, layout, defaults, fields=len(own))
     for name in [*("_annotations", "_defaults", "_ctypes"), *(name for name, _ in members if name.startswith("_pad_"))]:
         if name in cls.__dict__:  # needed up to here
             delattr(cls, name)
@@ -404,7 +427,8 @@ def _codec(
 ) -> tuple[str, tuple[object, ...] | None]:
     """Return the C codec of a field and its arguments."""
     if field.shape:
-        return "array", (np.ndarray, field.shape, field.item_dtype, field.offset, conversion.assign_array)
+        array = np.ndarray if field.struct is None else hooks.struct_array(structs[field.name])
+        return "array", (array, field.shape, field.item_dtype, field.offset, conversion.assign_array)
     if field.struct is not None:
         return "struct", (structs[field.name], placed[field.name])
     if field.name in enums:
@@ -442,19 +466,6 @@ def _saved_defaults(cls: "type[Struct]", given: Mapping[str, object]) -> dict[st
     return saved
 
 
-def _constructor(cls: "type[Struct]", layout: Layout, defaults: Mapping[str, object]) -> Any:
-    """Make an ``__init__`` with a real signature, so that Python itself names missing and unknown arguments."""
-    names = [field.name for field in layout.fields]
-    parameters = ", ".join(f"{name}=_defaults[{name!r}]" if name in defaults else name for name in names)
-    body = "\n".join(f"    _self.{name} = {name}" for name in names)
-    namespace: dict[str, Any] = {"_defaults": defaults}
-    exec(f"def __init__(_self, /, *, {parameters}):\n{body}", namespace)
-    function = namespace["__init__"]
-    function.__qualname__ = f"{cls.__qualname__}.__init__"
-    function.__module__ = cls.__module__
-    return function
-
-
 def initial(cls: type[S]) -> S:
     """Return an instance with all defaults, those of nested structs included, and zeros in the other fields."""
     plan = plan_of(cls)
@@ -468,5 +479,6 @@ def initial(cls: type[S]) -> S:
 
 
 _native.register_struct(Struct, Closed)
+_native.register_by_value(is_for_ctypes)
 _native.register_read_only(ReadOnly)
 _native.register_refusal(refusal.refuse)

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar, cast
 import numpy as np
 
 import typedshm._native as _native
+from typedshm import hooks
 from typedshm.layout.layout import LayoutField
 from typedshm.struct.struct import Struct, StructMeta, bind, plan_of
 
@@ -15,6 +16,7 @@ S = TypeVar("S", bound=Struct)
 
 # Methods of ctypes' metaclass, taken from it since a field of a Struct may have the same name.
 _from_buffer: Callable[..., Any] = cast("Any", type(ctypes.Structure)).from_buffer
+_from_buffer_copy: Callable[..., Any] = cast("Any", type(ctypes.Structure)).from_buffer_copy
 _from_address: Callable[..., Any] = cast("Any", type(ctypes.Structure)).from_address
 
 Variant = Literal["leased", "viewed"]
@@ -61,7 +63,8 @@ def _complete(cls: type[Struct], kind: Variant, own: list[LayoutField]) -> None:
     """Make nested structs, and in read-only variants arrays, depend on the same lease or pin."""
     for field in own:
         if field.shape:
-            bind(cls, field, "viewed array", (np.ndarray, field.shape, field.item_dtype))
+            array = np.ndarray if field.struct is None else hooks.struct_array(plan_of(cls).structs[field.name])
+            bind(cls, field, "viewed array", (array, field.shape, field.item_dtype))
             continue
         nested = plan_of(cls).structs[field.name]
         if kind == "leased":
@@ -106,3 +109,13 @@ def looked_at(cls: type[S], buffer: Any, offset: int, pin: _native.Pin) -> S:
     view: S = _from_address(viewed(cls), np.frombuffer(buffer, np.uint8).ctypes.data + offset)
     cast("Any", view)._state = pin
     return view
+
+
+def from_buffer(cls: type[S], buffer: Any) -> S:
+    """Return an instance of a class over a writable buffer, which it keeps alive."""
+    return cast("S", _from_buffer(cls, buffer))
+
+
+def from_buffer_copy(cls: type[S], buffer: Any) -> S:
+    """Return an instance of a class over a copy of a buffer's bytes."""
+    return cast("S", _from_buffer_copy(cls, buffer))

@@ -50,7 +50,7 @@ static PyObject *value_of(Ring *ring, Pin *pin) {
     ring_values *values = &ring->values;
     if (values->type) {
         PyObject *viewed = ring_part(ring, "viewed", &values->viewed);
-        return viewed ? view_new(pin, viewed, pin->start) : NULL;
+        return viewed ? view_new((PyObject *)pin, viewed, pin->start) : NULL;
     }
     PyObject *hold = pin_hold(pin, NULL);
     if (!hold)

@@ -1,9 +1,16 @@
-/* Viewed: put before a Struct among the bases, it makes the Struct read-only, for bytes that a pin keeps. */
+/* Viewed: put before a Struct among the bases, it makes the Struct read-only, for bytes that a pin keeps; or, if it is
+ * an item of a read-only array, a memoryview of that. */
 #include "ring/view.h"
 
 #include "struct/struct.h"
 
 static PyObject *read_only_error; /* told by register_read_only() */
+
+/* What keeps the bytes of an item of a read-only array: NULL for other Structs. */
+static PyObject *kept_by_array(PyObject *self) {
+    PyObject *state = struct_check(self) ? struct_state(self) : NULL;
+    return state && PyMemoryView_Check(state) ? state : NULL;
+}
 
 static Pin *living_pin(PyObject *self) {
     Pin *pin = struct_check(self) ? pin_of(struct_state(self)) : NULL;
@@ -21,11 +28,15 @@ static Pin *living_pin(PyObject *self) {
  * keeps the slot for as long as it lives. */
 static int viewed_getbuffer(PyObject *self, Py_buffer *view, int flags) {
     view->obj = NULL;
-    Pin *pin = living_pin(self);
-    if (!pin)
+    bool kept = kept_by_array(self) != NULL; /* for as long as this object lives */
+    Pin *pin = kept ? NULL : living_pin(self);
+    if (!pin && !kept)
         return -1;
     if (flags & PyBUF_WRITABLE) {
-        if (pin->read_only)
+        if (kept)
+            PyErr_SetString(read_only_error,
+                            "an item of a read-only array is read-only; copy.copy(item) is one to change");
+        else if (pin->read_only)
             PyErr_SetObject(read_only_error, pin->read_only);
         else
             PyErr_SetString(read_only_error, "a borrowed value is read-only; copy.copy(value) is one to change");
@@ -34,7 +45,7 @@ static int viewed_getbuffer(PyObject *self, Py_buffer *view, int flags) {
     if (struct_getbuffer(self, view, flags) < 0)
         return -1;
     view->readonly = 1;
-    if (flags == FIELD_READ)
+    if (kept || flags == FIELD_READ)
         return 0;
     bool keeps_buffer = (flags & PyBUF_FORMAT) || (flags & PyBUF_ANY_CONTIGUOUS) != PyBUF_ANY_CONTIGUOUS;
     PyObject *hold = pin_hold(pin, keeps_buffer ? self : NULL);
@@ -56,7 +67,7 @@ static void viewed_releasebuffer(PyObject *self, Py_buffer *view) {
 
 /* ---- fields of a viewed Struct ---------------------------------------------------------------------------------- */
 
-PyObject *view_new(Pin *pin, PyObject *make, char *start) {
+PyObject *view_new(PyObject *keeper, PyObject *make, char *start) {
     PyObject *address = PyLong_FromVoidPtr(start);
     PyObject *value = address ? PyObject_CallFunctionObjArgs(make, address, NULL) : NULL;
     Py_XDECREF(address);
@@ -65,8 +76,8 @@ PyObject *view_new(Pin *pin, PyObject *make, char *start) {
         PyErr_SetString(PyExc_TypeError, "typedshm: only a Struct can be a view");
     }
     if (value) {
-        Py_INCREF((PyObject *)pin);
-        struct_set_state(value, (PyObject *)pin);
+        Py_INCREF(keeper);
+        struct_set_state(value, keeper);
     }
     return value;
 }
@@ -84,21 +95,41 @@ static PyObject *struct_get(Field *field, PyObject *instance) {
     char *address = address_of(field, instance);
     if (!address)
         return NULL;
-    return view_new(pin_of(struct_state(instance)), PyTuple_GetItem(field->extra, 1), address);
+    PyObject *array = kept_by_array(instance);
+    return view_new(array ? array : (PyObject *)pin_of(struct_state(instance)), PyTuple_GetItem(field->extra, 1),
+                    address);
+}
+
+/* Where the bytes of a memoryview are. */
+static char *start_of(PyObject *memoryview) {
+    Py_buffer view;
+    if (PyObject_GetBuffer(memoryview, &view, PyBUF_SIMPLE) < 0)
+        return NULL;
+    char *start = view.buf;
+    PyBuffer_Release(&view);
+    return start;
 }
 
 static PyObject *array_get(Field *field, PyObject *instance) {
     char *address = address_of(field, instance);
     if (!address)
         return NULL;
-    Pin *pin = pin_of(struct_state(instance));
-    PyObject *hold = pin_hold(pin, NULL);
-    if (!hold)
-        return NULL;
+    PyObject *keeper = kept_by_array(instance);
+    char *start;
+    if (keeper) {
+        Py_INCREF(keeper);
+        start = start_of(keeper);
+    } else {
+        Pin *pin = pin_of(struct_state(instance));
+        keeper = pin_hold(pin, NULL);
+        start = pin->start;
+    }
     PyObject *extra = field->extra;
-    PyObject *array = PyObject_CallFunction(PyTuple_GetItem(extra, 0), "OOOn", PyTuple_GetItem(extra, 1),
-                                            PyTuple_GetItem(extra, 2), hold, (Py_ssize_t)(address - pin->start));
-    Py_DECREF(hold);
+    PyObject *array = keeper && start
+                          ? PyObject_CallFunction(PyTuple_GetItem(extra, 0), "OOOn", PyTuple_GetItem(extra, 1),
+                                                  PyTuple_GetItem(extra, 2), keeper, (Py_ssize_t)(address - start))
+                          : NULL;
+    Py_XDECREF(keeper);
     return array;
 }
 
@@ -134,7 +165,18 @@ static PyType_Slot viewed_slots[] = {
 static PyType_Spec viewed_spec = {"typedshm._native.Viewed", sizeof(PyObject), 0,
                                   Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, viewed_slots};
 
+/* view_item(memoryview, make): a read-only Struct over the bytes of an item. */
+static PyObject *view_item(PyObject *module, PyObject *args) {
+    (void)module;
+    PyObject *memoryview, *make;
+    if (!PyArg_ParseTuple(args, "O!O:view_item", &PyMemoryView_Type, &memoryview, &make))
+        return NULL;
+    char *start = start_of(memoryview);
+    return start ? view_new(memoryview, make, start) : NULL;
+}
+
 static PyMethodDef functions[] = {
+    {"view_item", view_item, METH_VARARGS, "A read-only Struct over the bytes that a memoryview has of an item."},
     {"register_read_only", register_read_only, METH_O, "Tell the core what writing to a borrowed value raises."},
     {NULL, NULL, 0, NULL},
 };

@@ -5,8 +5,9 @@
 #include "struct/field.h"
 #include "ring/pin.h"
 
-/* A read-only Struct over bytes of the pin, which it remembers: what `make` returns for their address. */
-PyObject *view_new(Pin *pin, PyObject *make, char *start);
+/* A read-only Struct over bytes that a Pin or a memoryview keeps, which it remembers: what `make` returns for their
+ * address. */
+PyObject *view_new(PyObject *keeper, PyObject *make, char *start);
 extern const field_codec view_codecs[];
 int view_register(PyObject *module);
 

@@ -1,4 +1,8 @@
+/* Structs as the core sees them, and Overlay, the first base of Struct: what a ctypes.Structure would tell NumPy about
+ * its bytes is wrong where it is packed or derived, and an object that has a buffer is taken for a number by int(). */
 #include "struct/struct.h"
+
+#include "struct/field.h"
 
 static PyTypeObject *struct_type; /* typedshm.struct.Struct, told by register_struct() */
 static PyObject *ended_error;     /* what a view raises after its block */
@@ -21,12 +25,120 @@ void struct_set_state(PyObject *structure, PyObject *state) {
     native_set(state_of(structure), state);
 }
 
+/* The format of a class, which keeps it for as long as it lives. NULL if it has none. */
+static char *format_of(PyTypeObject *type) {
+    PyObject *format = PyObject_GetAttrString((PyObject *)type, "_format");
+    char *text = format ? PyBytes_AsString(format) : NULL;
+    Py_XDECREF(format);
+    if (!text)
+        PyErr_Clear();
+    return text;
+}
+
 int struct_getbuffer(PyObject *structure, Py_buffer *view, int flags) {
-    return structure_getbuffer(structure, view, flags);
+    if (structure_getbuffer(structure, view, flags) < 0)
+        return -1;
+    if ((flags & PyBUF_FORMAT) && flags != FIELD_READ) {
+        char *format = format_of(Py_TYPE(structure));
+        if (format)
+            view->format = format;
+    }
+    return 0;
 }
 
 void struct_raise_ended(PyObject *words) {
     PyErr_SetObject(ended_error, words);
+}
+
+/* ---- Overlay ---------------------------------------------------------------------------------------------------- */
+
+/* NumPy assigns what is no tuple to each field of a structured item, as a number, text or bytes. */
+static PyObject *no_number(PyObject *self) {
+    return PyErr_Format(PyExc_TypeError,
+                        "expected a number, found a Struct, %R; NumPy takes it for the value of every field of a "
+                        "structured item, but not when it is assigned to a slice: a[i:i+1] = value",
+                        (PyObject *)Py_TYPE(self));
+}
+
+static int overlay_getbuffer(PyObject *self, Py_buffer *view, int flags) {
+    return struct_getbuffer(self, view, flags);
+}
+
+static PyType_Slot overlay_slots[] = {
+    {Py_tp_doc, "What the core adds to a ctypes.Structure."},
+    {Py_bf_getbuffer, overlay_getbuffer},
+    {Py_nb_float, no_number},
+    {Py_nb_int, no_number},
+    {0, NULL},
+};
+
+static PyType_Spec overlay_spec = {"typedshm._native.Overlay", sizeof(PyObject), 0,
+                                   Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, overlay_slots};
+
+/* ---- StructType ------------------------------------------------------------------------------------------------- */
+
+static PyObject *by_value; /* told by register_by_value() */
+
+/* Where C passes a Structure by value to a callback, ctypes calls the class without arguments, and fills the instance.
+ */
+static PyObject *made_for_ctypes(PyObject *type) {
+    PyObject *error, *value, *trace;
+    PyErr_Fetch(&error, &value, &trace);
+    PyObject *frame = (PyObject *)PyEval_GetFrame();
+    PyObject *answer = PyObject_CallFunctionObjArgs(by_value, type, frame ? frame : Py_None, NULL);
+    int yes = answer ? PyObject_IsTrue(answer) : -1;
+    Py_XDECREF(answer);
+    if (yes <= 0) {
+        PyErr_Clear();
+        PyErr_Restore(error, value, trace);
+        return NULL;
+    }
+    Py_XDECREF(error);
+    Py_XDECREF(value);
+    Py_XDECREF(trace);
+    PyObject *none = PyTuple_New(0);
+    newfunc create = (newfunc)PyType_GetSlot((PyTypeObject *)type, Py_tp_new);
+    PyObject *made = none ? create((PyTypeObject *)type, none, NULL) : NULL;
+    Py_XDECREF(none);
+    return made;
+}
+
+static PyObject *structtype_call(PyObject *type, PyObject *args, PyObject *kwargs) {
+    static ternaryfunc call;
+    if (!call)
+        call = (ternaryfunc)PyType_GetSlot(&PyType_Type, Py_tp_call);
+    PyObject *made = call(type, args, kwargs);
+    if (made || !by_value || PyTuple_Size(args) || (kwargs && PyDict_Size(kwargs)) ||
+        !PyErr_ExceptionMatches(PyExc_TypeError))
+        return made;
+    return made_for_ctypes(type);
+}
+
+static PyType_Slot structtype_slots[] = {
+    {Py_tp_doc, "The metaclass of ctypes.Structure, whose classes ctypes may call without arguments."},
+    {Py_tp_call, structtype_call},
+    {0, NULL},
+};
+
+static PyType_Spec structtype_spec = {"typedshm._native.StructType", 0, 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+                                      structtype_slots};
+
+static PyObject *structtype_new(void) {
+    PyObject *ctypes = PyImport_ImportModule("ctypes");
+    PyObject *structure = ctypes ? PyObject_GetAttrString(ctypes, "Structure") : NULL;
+    Py_XDECREF(ctypes);
+    PyObject *bases = structure ? PyTuple_Pack(1, (PyObject *)Py_TYPE(structure)) : NULL;
+    Py_XDECREF(structure);
+    PyObject *type = bases ? PyType_FromSpecWithBases(&structtype_spec, bases) : NULL;
+    Py_XDECREF(bases);
+    return type;
+}
+
+static PyObject *register_by_value(PyObject *module, PyObject *function) {
+    (void)module;
+    Py_INCREF(function);
+    native_set(&by_value, function);
+    Py_RETURN_NONE;
 }
 
 /* register_struct(Struct, error): learn the base class, where its one slot lies, and what an ended view raises.
@@ -80,9 +192,16 @@ static PyObject *register_struct(PyObject *module, PyObject *args) {
 
 static PyMethodDef functions[] = {
     {"register_struct", register_struct, METH_VARARGS, "Tell the core the base class of all Structs."},
+    {"register_by_value", register_by_value, METH_O, "Tell the core who knows that ctypes is making an instance."},
     {NULL, NULL, 0, NULL},
 };
 
 int struct_register(PyObject *module) {
-    return PyModule_AddFunctions(module, functions);
+    PyObject *overlay = PyType_FromSpec(&overlay_spec);
+    PyObject *type = structtype_new();
+    int failed = !overlay || !type || PyModule_AddObjectRef(module, "Overlay", overlay) < 0 ||
+                 PyModule_AddObjectRef(module, "StructType", type) < 0;
+    Py_XDECREF(overlay);
+    Py_XDECREF(type);
+    return failed ? -1 : PyModule_AddFunctions(module, functions);
 }

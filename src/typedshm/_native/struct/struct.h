@@ -13,7 +13,7 @@ PyObject *struct_state(PyObject *structure);
 void struct_set_state(PyObject *structure, PyObject *state);
 /* True for instances of the registered Struct base. */
 bool struct_check(PyObject *object);
-/* ctypes' own bf_getbuffer of a Struct. */
+/* The buffer of a Struct, without the guard of a view; its format is the layout's. */
 int struct_getbuffer(PyObject *structure, Py_buffer *view, int flags);
 /* Raises what a view raises after its block, with a message. */
 void struct_raise_ended(PyObject *words);

@@ -1,0 +1,88 @@
+"""Constructors: ``__init__`` with a real signature, so that Python itself names missing and unknown arguments.
+
+A class has it on itself, unless it, or a base before its Struct, has an ``__init__`` of its own: that one has to reach
+the generated one by ``super()``. So the class then gets one more base, right before its Struct, which has nothing else.
+"""
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+from typedshm.layout.layout import Layout
+
+
+class Constructor:
+    """Base of the bases that have the generated ``__init__``."""
+
+    __slots__ = ()
+
+
+def with_constructor(bases: tuple[type, ...], namespace: Mapping[str, object], meta: type) -> "tuple[type, ...]":
+    """Return the bases of a new class, with one more for the generated ``__init__`` if ``super()`` is to find it there.
+
+    Parameters
+    ----------
+    bases, namespace : tuple of type, mapping of str to object
+        The arguments of the metaclass.
+    meta : type
+        The metaclass of Structs.
+    """
+    position = next((index for index, base in enumerate(bases) if isinstance(base, meta)), None)
+    if position is None or any(issubclass(base, Constructor) for base in bases[:position]):
+        return bases
+    own = "__init__" in namespace or any(_init_of(base) is not object.__init__ for base in bases[:position])
+    if not own or not _is_ours(bases[position]):
+        return bases
+    return *bases[:position], type("Constructor", (Constructor,), {"__slots__": ()}), *bases[position:]
+
+
+def _init_of(cls: Any) -> Any:
+    return cls.__init__
+
+
+def _is_ours(struct: type) -> bool:
+    """Return True if a Struct's ``__init__`` is generated, or that of ctypes, and False if a user wrote it."""
+    function = _init_of(struct)
+    return hasattr(function, "__typedshm__") or getattr(function, "__objclass__", None) is not None
+
+
+def add_constructor(cls: Any, layout: Layout, defaults: Mapping[str, object], *, fields: int) -> None:
+    """Give a class its ``__init__``, unless it inherits one that a user wrote and has no fields of its own.
+
+    Parameters
+    ----------
+    cls : type
+        The new class, with its ``_plan``.
+    layout : Layout
+        All its fields.
+    defaults : mapping of str to object
+        Their defaults.
+    fields : int
+        How many fields are its own.
+    """
+    for base in cls.__bases__:
+        if issubclass(base, Constructor) and not isinstance(base, type(cls)):
+            base.__init__ = _constructor(cls, layout, defaults, "_rest(_self)")
+            return
+    if "__init__" not in cls.__dict__ and (fields or _is_ours(cls)):
+        cls.__init__ = _constructor(cls, layout, defaults)
+
+
+def _constructor(cls: Any, layout: Layout, defaults: Mapping[str, object], *more: str) -> Any:
+    names = [field.name for field in layout.fields]
+    parameters = ", ".join(f"{name}=_defaults[{name!r}]" if name in defaults else name for name in names)
+    body = "".join(f"    {line}\n" for line in (*(f"_self.{name} = {name}" for name in names), *more))
+    namespace: dict[str, Any] = {"_defaults": defaults, "_rest": functools.partial(_set_rest, len(names))}
+    exec(f"def __init__(_self, /, *, {parameters}):\n{body}", namespace)
+    function = namespace["__init__"]
+    function.__qualname__ = f"{cls.__qualname__}.__init__"
+    function.__module__ = cls.__module__
+    function.__typedshm__ = True
+    return function
+
+
+def _set_rest(known: int, struct: Any) -> None:
+    """Set the defaults of fields that a subclass adds, which the ``__init__`` written for its base does not know."""
+    for field in struct._plan.layout.fields[known:]:
+        if field.name in struct._plan.defaults:
+            setattr(struct, field.name, struct._plan.defaults[field.name])
