@@ -464,7 +464,7 @@ class Ring(Generic[_T]):
         Empty, Stale, Overrun, TornWrite, Closed, RegionLost
             As for :meth:`read`, when the block is entered.
         """
-    def wait(self, after: int | None = None, timeout: float | None = ...) -> _T:
+    def wait(self, *, after: int | None = None, timeout: float | None = ...) -> _T:
         """Sleep until there is a newer version, and return the newest.
 
         Parameters

@@ -3,10 +3,11 @@
 import errno
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from typing import TYPE_CHECKING, Never, NoReturn, Protocol
 
 import typedshm._native as _native
 from typedshm import current_task
+from typedshm.arguments import flag, found, refuse_positional
 from typedshm.errors import Closed, LockLost, MisuseError, RegionLost, RegionRefused
 from typedshm.memory import lifecycle
 from typedshm.memory.attachment import Handle
@@ -102,6 +103,9 @@ class NamedMutex(_native.Guard):
     """
 
     def __init__(self, name: str, *, scope: Scope = "user", mode: int | None = None, exact: bool = False) -> None:
+        if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"name: expected a str, found {found(name)}")
+        exact = flag(exact, "exact")
         if mode is None and scope == "machine":
             mode = 0o666
         self._name = name
@@ -122,7 +126,7 @@ class NamedMutex(_native.Guard):
         """The name it was opened by."""
         return self._name
 
-    def acquire(self, timeout: float | None = None) -> bool:
+    def acquire(self, *_: Never, timeout: float | None = None) -> bool:
         """Take the mutex.
 
         Parameters
@@ -144,6 +148,11 @@ class NamedMutex(_native.Guard):
         RegionLost
             Its memory went away.
         """
+        refuse_positional(
+            _, "acquire", "acquire(timeout={}) to wait at most {} seconds, or acquire(timeout=0) to try once"
+        )
+        if timeout == -1:  # for ever in threading; here nobody would notice that the mutex was only tried
+            raise ValueError(f"timeout: expected seconds, or None to wait for ever, found {timeout!r}")
         status = self._mutex.acquire(timeout)
         if status == _native.MUTEX_CLOSED:
             self._fail("closed")
@@ -170,6 +179,7 @@ class NamedMutex(_native.Guard):
         LockLost
             Somebody overwrote the mutex; nothing says who is in now.
         """
+        repaired = flag(repaired, "repaired")
         if not self._mutex.mine:
             self._fail("not held")
         if not self._mutex.release(repaired):

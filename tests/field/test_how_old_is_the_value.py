@@ -315,7 +315,7 @@ def test_what_is_no_age_is_refused(region, get, wrong):
 @pytest.mark.parametrize("wrong", ["1", timedelta(seconds=1), [1], object(), 1j, b"1"])
 def test_what_is_no_number_is_refused(region, get, wrong):
     region.write(record(1))
-    with pytest.raises(TypeError, match="max_age: expected seconds or None, found "):
+    with pytest.raises(TypeError, match="max_age: expected at least 0 seconds, or None for any age, found "):
         get(region, max_age=wrong)
 
 

@@ -212,8 +212,8 @@ def test_numbers_of_numpy_are_sizes(name):
     [
         ({"create": 1}, "create: expected True or False, found 1"),
         ({"writable": "yes"}, "writable: expected True or False, found 'yes'"),
-        ({"timeout": "1"}, "timeout: expected seconds or None, found '1'"),
-        ({"timeout": True}, "timeout: expected seconds or None, found True"),
+        ({"timeout": "1"}, "timeout: expected seconds, or None to wait for ever, found '1'"),
+        ({"timeout": True}, "timeout: expected seconds, or None to wait for ever, found True"),
     ],
     ids=str,
 )
@@ -224,7 +224,7 @@ def test_arguments_of_another_type_are_named(name, arguments, words):
 
 @pytest.mark.parametrize("timeout", [-1, float("nan")])
 def test_a_timeout_that_cannot_be_is_named(name, timeout):
-    with pytest.raises(ValueError, match="timeout: expected seconds from 0 on"):
+    with pytest.raises(ValueError, match="timeout: expected seconds, or None to wait for ever, found"):
         RawSection(name, timeout=timeout)
 
 

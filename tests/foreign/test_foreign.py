@@ -102,7 +102,7 @@ def test_exact_mutexes_are_refused_elsewhere():
 
 def hold(pipe, name):
     mutex = NamedMutex(name, exact=True)
-    assert mutex.acquire(0)
+    assert mutex.acquire(timeout=0)
     pipe.send("held")
     pipe.recv()
     mutex.release()
@@ -114,12 +114,12 @@ def hold(pipe, name):
 def test_an_exact_mutex_excludes_other_processes(name):
     with NamedMutex(name, exact=True) as mutex:
         assert mutex.held
-        assert mutex.acquire(0)
+        assert mutex.acquire(timeout=0)
         mutex.release()
     with Child(hold, name) as child:
         child.expect("held")
-        assert not mutex.acquire(0)
-        assert not mutex.acquire(0.05)
+        assert not mutex.acquire(timeout=0)
+        assert not mutex.acquire(timeout=0.05)
         child.send()
         child.expect("released")
         assert mutex.acquire()

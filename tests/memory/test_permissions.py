@@ -244,7 +244,7 @@ def read_and_wait(pipe: Any) -> None:
             },
             typedshm.RegionRefused,
         )
-        (entry,) = typedshm.regions("machine")
+        (entry,) = typedshm.regions(scope="machine")
         assert (entry.name, entry.version, entry.problem) == ("car", 2, "")
     verbs = openers("machine")
     del verbs["attach to read"]
@@ -262,7 +262,7 @@ def test_where_nobody_else_may_read_nobody_else_does():
 
 def be_refused_everything(pipe: Any) -> None:
     refused(openers("machine"), typedshm.RegionRefused)
-    (entry,) = typedshm.regions("machine")
+    (entry,) = typedshm.regions(scope="machine")
     assert "not permitted" in entry.problem
 
 

@@ -20,6 +20,7 @@ PACKAGE = Path(__file__).parents[2] / "src" / "typedshm"
 # `memory` and the description of values (layout, struct, schema) is a wall: they first meet in `region`.
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
+    "arguments": {"errors"},
     "frozen": set(),
     "hooks": set(),
     "html_table": set(),
@@ -29,12 +30,13 @@ ROOMS: dict[str, set[str]] = {
     "layout": {"errors", "frozen", "hooks"},
     "struct": {"errors", "frozen", "hooks", "html_table", "_native", "contract", "layout"},
     "schema": {"errors", "frozen", "hooks", "_native", "layout", "struct"},
-    "memory": {"errors", "frozen", "hooks", "_native", "contract"},
+    "memory": {"errors", "arguments", "frozen", "hooks", "_native", "contract"},
     "export": set(),
     "current_task": {"_native"},
-    "mutex": {"errors", "_native", "contract", "memory", "current_task"},
+    "mutex": {"errors", "arguments", "_native", "contract", "memory", "current_task"},
     "region": {
         "errors",
+        "arguments",
         "frozen",
         "hooks",
         "html_table",
@@ -46,8 +48,8 @@ ROOMS: dict[str, set[str]] = {
         "current_task",
         "mutex",
     },
-    "sharing": {"errors", "frozen", "hooks", "schema", "memory", "region"},
-    "foreign": {"errors", "_native", "layout", "struct", "memory"},
+    "sharing": {"errors", "arguments", "frozen", "hooks", "schema", "memory", "region"},
+    "foreign": {"errors", "arguments", "_native", "layout", "struct", "memory"},
     "testing": {"_native", "layout", "struct", "memory", "region", "sharing"},
 }
 

@@ -18,7 +18,8 @@ FLOORS: tuple[set[str], ...] = (
     {"typedshm"},  # the protocol, which includes nothing of ours
     {"os"},  # and knows no Python
     {"native"},
-    {"arguments", "timeout"},
+    {"arguments"},
+    {"timeout"},
     {"memory"},
     {"struct", "lock"},
     {"ring"},

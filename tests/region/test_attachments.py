@@ -317,8 +317,8 @@ def test_another_thread_waits_whichever_handle_it_has(two: Any) -> None:
 
 def test_a_mutex_of_two_names_reenters() -> None:
     one, other = NamedMutex("guard"), NamedMutex("guard")
-    assert one.acquire(0)
-    assert other.acquire(0)
+    assert one.acquire(timeout=0)
+    assert other.acquire(timeout=0)
     assert one.owner == other.owner == os.getpid()
     one.release()
     assert (one.held, other.held) == (False, True)
@@ -327,7 +327,7 @@ def test_a_mutex_of_two_names_reenters() -> None:
     with pytest.raises(MisuseError):
         other.close()
     one.close()
-    thread, found = in_thread(lambda: NamedMutex("guard").acquire(0))
+    thread, found = in_thread(lambda: NamedMutex("guard").acquire(timeout=0))
     thread.join(PATIENCE)
     assert found == [False]
     other.release()
@@ -342,13 +342,13 @@ def test_a_mutex_of_two_names_reenters() -> None:
 def test_a_mutex_that_is_dropped_while_it_is_held_gives_back_what_it_took(count: int, thread: str) -> None:
     one, other = NamedMutex("guard"), [NamedMutex("guard")]
     for _ in range(count):
-        assert other[0].acquire(0)
+        assert other[0].acquire(timeout=0)
     if thread == "same":
         other.clear()
     else:
         in_thread(other.clear)[0].join(PATIENCE)
     gc.collect()
-    waiter, found = in_thread(lambda: (one.acquire(0), one.release()))
+    waiter, found = in_thread(lambda: (one.acquire(timeout=0), one.release()))
     waiter.join(PATIENCE)
     assert found == [(True, None)]
     assert one.recovered is False, "no process died"
@@ -364,10 +364,10 @@ def test_whoever_finds_a_dead_owner_is_told_by_the_handle_that_found_it() -> Non
     child = Child(die_holding)
     child.expect("held")
     child.kill()
-    assert other.acquire(PATIENCE)
+    assert other.acquire(timeout=PATIENCE)
     assert (other.recovered, one.recovered) == (True, False)
     other.release()
-    assert one.acquire(0)
+    assert one.acquire(timeout=0)
     assert (other.recovered, one.recovered) == (True, False)
     one.release()
 

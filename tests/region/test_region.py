@@ -141,7 +141,7 @@ def test_wait_returns_at_once_what_this_thread_has_not_got():
         with pytest.raises(typedshm.Timeout):
             car.wait(timeout=0)
         assert car.wait(after=0, timeout=0).tick == 2
-        assert car.wait(1, 0).tick == 2
+        assert car.wait(after=1, timeout=0).tick == 2
         with pytest.raises(TimeoutError, match="timed out waiting for a newer version"):
             car.wait(after=2, timeout=0.01)
 

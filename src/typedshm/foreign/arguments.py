@@ -1,14 +1,10 @@
-"""Arguments of a section: its name, numbers of bytes, seconds; refused with words before anything is touched."""
+"""The name of a section, refused with words before anything is touched."""
 
-import operator
 import os
 import sys
 from typing import Any, cast
 
 from typedshm.errors import NameRefused, quoted
-
-MOST = 2**63 - 1
-"""Bytes of the largest file that systems can describe."""
 
 if sys.platform == "linux":
     _LONGEST = 255
@@ -65,40 +61,3 @@ def _check_file_name(name: str, bare: str) -> None:
         folder = name.startswith("/dev/shm/") and name.count("/") == 3
         hint = f"{name.rpartition('/')[2]!r} names that section" if folder else "pathlib.Path(…) names a file"
         raise NameRefused(f"name {quoted(name)}: expected no '/' but one at the start; {hint}")
-
-
-def whole(value: Any, parameter: str, least: int, meaning: str) -> int:
-    """Return an argument as an int of at least `least`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        It is none; the message names the parameter and what it means.
-    """
-    try:
-        if isinstance(value, bool):
-            raise TypeError
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{parameter}: expected {meaning}, found {quoted(value)} ({type(value).__name__})") from None
-    if not least <= number <= MOST:
-        raise ValueError(f"{parameter}: expected {meaning}, from {least:,} to {MOST:,}, found {number:,}")
-    return number
-
-
-def flag(value: Any, parameter: str) -> bool:
-    """Return an argument that is True or False."""
-    if not isinstance(value, bool):
-        raise TypeError(f"{parameter}: expected True or False, found {quoted(value)} ({type(value).__name__})")
-    return value
-
-
-def seconds(value: Any, parameter: str) -> float | None:
-    """Return an argument that is a number of seconds, or None for ever."""
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{parameter}: expected seconds or None, found {quoted(value)} ({type(value).__name__})")
-    if not value >= 0:
-        raise ValueError(f"{parameter}: expected seconds from 0 on, or None, found {value!r}")
-    return value

@@ -5,8 +5,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from typedshm.arguments import whole
 from typedshm.errors import SchemaError, quoted
-from typedshm.foreign.arguments import whole
 from typedshm.layout.layout import Layout
 from typedshm.struct.struct import Struct, StructMeta
 

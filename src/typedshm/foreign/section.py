@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 from numpy.typing import DTypeLike, NDArray
 
 import typedshm._native as _native
+from typedshm.arguments import flag, seconds, whole
 from typedshm.errors import Closed, RegionLost, RegionNotFound
 from typedshm.foreign import arrays
-from typedshm.foreign.arguments import Name, check_name, flag, seconds, whole
+from typedshm.foreign.arguments import Name, check_name
 from typedshm.memory.retry import OPEN_TIMEOUT, retry
 from typedshm.struct.struct import Struct
 from typedshm.struct.views import looked_at, overlay
@@ -78,7 +79,7 @@ class RawSection:
         self._closed = True  # until it is open
         exact = check_name(name)
         size = whole(size, "size", 0, "a number of bytes")
-        create, writable, timeout = flag(create, "create"), flag(writable, "writable"), seconds(timeout, "timeout")
+        create, writable, timeout = flag(create, "create"), flag(writable, "writable"), seconds(timeout, negative=False)
         if create and not size:
             raise ValueError("size: expected how many bytes to create, at least 1, found 0")
         self.name = name

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 import typedshm._native as _native
+from typedshm.arguments import found
 from typedshm.errors import NameRefused, quoted
 from typedshm.frozen import Frozen, frozen
 
@@ -108,13 +109,15 @@ def locate(name: Name, scope: Scope = "user", mode: int | None = None, *, kind: 
     ValueError
         The scope is unknown, or the mode would let other users write to a region of scope "user".
     """
-    if scope not in ("user", "machine"):
-        raise ValueError(f"scope: expected 'user' or 'machine', found {scope!r}")
+    scope = check_scope(scope)
     mode = _permission_bits(mode, scope)
     if isinstance(name, os.PathLike):
-        return Location(name, scope, _file_path(os.fspath(name)), mode)
+        path = os.fspath(name)
+        if not isinstance(path, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"name: expected a str or a pathlib.Path, found the path {found(path)}")
+        return Location(name, scope, _file_path(path), mode)
     if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"name: expected a str or a pathlib.Path, found {type(name).__name__}")
+        raise TypeError(f"name: expected a str or a pathlib.Path, found {type(name).__name__} {quoted(name)}")
     try:
         encoded = _prefix(scope, kind) + _quote(name)
     except UnicodeEncodeError as error:
@@ -129,12 +132,27 @@ def locate(name: Name, scope: Scope = "user", mode: int | None = None, *, kind: 
     return Location(name, scope, _root(scope) + encoded, mode, kind)
 
 
+def check_scope(scope: Scope) -> Scope:
+    """Return the scope, if it is one.
+
+    Raises
+    ------
+    TypeError, ValueError
+        It is none.
+    """
+    if not isinstance(scope, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"scope: expected 'user' or 'machine', found {found(scope)}")
+    if scope not in ("user", "machine"):
+        raise ValueError(f"scope: expected 'user' or 'machine', found {scope!r}")
+    return scope
+
+
 def _permission_bits(mode: Any, scope: Scope) -> int:
     """Return the permission bits of a new region; without the owner's own nobody could make it."""
     if mode is None:
         return 0o600 if scope == "user" else 0o644
     if isinstance(mode, bool) or not isinstance(mode, int):
-        raise TypeError(f"mode: expected permission bits such as 0o600, found {quoted(mode)} ({type(mode).__name__})")
+        raise TypeError(f"mode: expected permission bits such as 0o600, found {found(mode)}")
     if not 0 <= mode <= 0o777:
         hint = f"; {mode} is decimal, 0o{mode} is octal" if set(str(mode)) <= set("01234567") else ""
         raise ValueError(f"mode: expected permission bits from 0o600 to 0o777, found {mode:#o}{hint}")

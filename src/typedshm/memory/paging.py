@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable
 
 import typedshm._native as _native
+from typedshm.arguments import flag
 from typedshm.errors import RegionFull, RegionRefused
 from typedshm.frozen import Frozen, frozen
 from typedshm.memory.names import Location
@@ -81,6 +82,18 @@ class Paging(Frozen):
             wanted = len(memoryview(mapping)) <= PREFAULT_LIMIT
         if wanted:
             mapping.populate(write)
+
+
+def paging_of(prefault: bool | None, lock_memory: bool, huge_pages: bool) -> Paging:
+    """Return the options of a call, under the names that users give them.
+
+    Raises
+    ------
+    TypeError
+        One is neither True nor False.
+    """
+    early = None if prefault is None else flag(prefault, "prefault")
+    return Paging(early, flag(lock_memory, "lock_memory"), flag(huge_pages, "huge_pages"))
 
 
 if sys.platform == "linux":

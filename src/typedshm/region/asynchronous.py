@@ -10,11 +10,12 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from types import EllipsisType, ModuleType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Never, Self, TypeVar
 from weakref import WeakKeyDictionary
 
 import typedshm._native as _native
 from typedshm import current_task
+from typedshm.arguments import refuse_positional, seconds
 from typedshm.errors import Closed, MisuseError, TornWrite
 from typedshm.region.waitset import join
 
@@ -146,7 +147,7 @@ class AwaitedRing(_native.Ring[T], Generic[T]):
     _got: "WeakKeyDictionary[Any, list[int]] | None" = None
     """The newest version that each task has received, in a list of one."""
 
-    async def next(self, *, after: int | None = None, timeout: float | EllipsisType | None = ...) -> T:
+    async def next(self, *_: Never, after: int | None = None, timeout: float | EllipsisType | None = ...) -> T:
         """Wait in a coroutine until there is a newer version, and return the newest.
 
         It is :meth:`wait` for asyncio, trio and anyio, and can be cancelled. The copy is made in the event loop's
@@ -177,13 +178,17 @@ class AwaitedRing(_native.Ring[T], Generic[T]):
         MisuseError
             The caller is no task of asyncio or trio.
         """
+        refuse_positional(
+            _, "next", "next(timeout={}) for at most {} seconds, or next(after={}) for what is newer than version {}"
+        )
+        patience = self.timeout if isinstance(timeout, EllipsisType) else seconds(timeout)
         loop = _running()
         got = self._got
         if got is None:
             got = self.__dict__.setdefault("_got", WeakKeyDictionary())
         newest = got.setdefault(loop.task, [0])
         since = newest[0] if after is None else after
-        await _await_in(loop, self, since, self.timeout if isinstance(timeout, EllipsisType) else timeout)
+        await _await_in(loop, self, since, patience)
         try:
             version, value, error = _native.read_after(self, None)
         except TornWrite:

@@ -3,9 +3,10 @@
 import operator
 from collections.abc import AsyncIterator, Iterator
 from types import EllipsisType
-from typing import Generic, Literal, NoReturn, SupportsIndex, TypeVar, cast
+from typing import Generic, Literal, Never, NoReturn, SupportsIndex, TypeVar, cast
 
 import typedshm._native as _native
+from typedshm.arguments import flag, refuse_positional, seconds
 from typedshm.errors import Closed, TornWrite, quoted
 from typedshm.region.asynchronous import AwaitedRing, await_newer
 
@@ -162,7 +163,7 @@ class Followable(AwaitedRing[T], Generic[T]):
 
     def follow(
         self,
-        *,
+        *_: Never,
         every: bool = False,
         start: Start = "newest",
         borrow: bool = False,
@@ -210,5 +211,7 @@ class Followable(AwaitedRing[T], Generic[T]):
         MisuseError
             In the loop: another thread or task is waiting in it. Each needs its own follow().
         """
-        seconds = self.timeout if isinstance(timeout, EllipsisType) else timeout
-        return Follower(self, after=self._position_before(start), every=every, borrow=borrow, timeout=seconds)
+        refuse_positional(_, "follow", "follow(start={}), follow(timeout={}) or follow(every=True)")
+        every, borrow = flag(every, "every"), flag(borrow, "borrow")
+        patience = self.timeout if isinstance(timeout, EllipsisType) else seconds(timeout)
+        return Follower(self, after=self._position_before(start), every=every, borrow=borrow, timeout=patience)

@@ -4,10 +4,11 @@ import os
 import threading
 from datetime import UTC, datetime, timedelta
 from types import EllipsisType, TracebackType
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Never, NoReturn, TypeVar
 
 import typedshm._native as _native
 from typedshm import hooks
+from typedshm.arguments import refuse_positional
 from typedshm.errors import Closed, RegionLost, RegionRefused, Stale, TypedshmError, UnknownVersion
 from typedshm.html_table import html_table
 from typedshm.layout.layout import Layout
@@ -143,7 +144,7 @@ class Region(Followable[T], Generic[T]):
 
     # ---- holding the lock, closing ----
 
-    def lock(self, *, timeout: float | EllipsisType | None = ...) -> _Lock:
+    def lock(self, *_: Never, timeout: float | EllipsisType | None = ...) -> _Lock:
         """Hold the writers' mutex over several writes: ``with region.lock(timeout=1): ...``.
 
         It re-enters: write() and update() inside take it again. Other writers wait, readers do not. A coroutine should
@@ -161,6 +162,7 @@ class Region(Followable[T], Generic[T]):
         MisuseError
             Another task of this thread holds it, and awaits something inside its block.
         """
+        refuse_positional(_, "lock", "lock(timeout={}) to wait at most {} seconds for it")
         if self.closed:
             self._fail("closed")
         return _Lock(self, self._handle.mutex, self.timeout if isinstance(timeout, EllipsisType) else timeout)

@@ -5,7 +5,7 @@ import os
 from typedshm.errors import RegionFull, RegionNotFound, RegionRefused, TypedshmError
 from typedshm.frozen import Frozen, frozen
 from typedshm.memory import lifecycle
-from typedshm.memory.names import Location, Name, Scope
+from typedshm.memory.names import Location, Name, Scope, check_scope
 from typedshm.region.region import Region
 from typedshm.sharing.opening import attach
 
@@ -74,6 +74,7 @@ def regions(scope: Scope = "user") -> list[RegionEntry]:
     scope
         ``"user"`` for regions of this user, ``"machine"`` for those of all users.
     """
+    check_scope(scope)
     lifecycle.sweep(scope)
     entries = (_entry(location) for location in lifecycle.existing(scope))
     return [entry for entry in entries if entry is not None]

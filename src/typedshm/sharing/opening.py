@@ -6,12 +6,13 @@ from typing import Any, TypeVar, overload
 import numpy as np
 
 from typedshm import hooks
+from typedshm.arguments import MOST, flag, seconds, whole
 from typedshm.errors import DocumentError, LayoutMismatch, RegionCorrupt, RegionLost, RegionReplaced, TypedshmError
 from typedshm.memory import lifecycle
 from typedshm.memory.attachment import Handle
 from typedshm.memory.holders import other_holders
 from typedshm.memory.names import Location, Name, Scope, locate
-from typedshm.memory.paging import Paging
+from typedshm.memory.paging import Paging, paging_of
 from typedshm.memory.spec import RegionSpec
 from typedshm.region.region import Region
 from typedshm.schema.arrays import NDArray, SchemaSource
@@ -27,15 +28,14 @@ _SLOTS = 3
 
 def _schema(source: object, check: bool) -> Schema[Any]:
     schema = schema_of(source)
-    return schema if check else schema.unchecked()
+    return schema if flag(check, "check") else schema.unchecked()
 
 
 def _spec(schema: Schema[Any], slots: int) -> RegionSpec:
-    if isinstance(slots, bool) or not isinstance(slots, int | np.integer):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"slots: expected a whole number from 1 to 1024, found {slots!r} ({type(slots).__name__})")
+    slots = whole(slots, "slots", -MOST, "a whole number from 1 to 1024")
     if not 1 <= slots <= 1024:
         raise ValueError(f"slots: expected 1 to 1024, found {slots}")
-    return RegionSpec(int(slots), schema.layout.size, schema.layout.id, schema.document())
+    return RegionSpec(slots, schema.layout.size, schema.layout.id, schema.document())
 
 
 # ---- from a handle of the memory to a region -----------------------------------------------------------------------
@@ -164,7 +164,7 @@ def create(
         The schema has no layout; the message names the field and the reason.
     """
     resolved = _schema(schema, check)
-    paging = Paging(prefault, lock_memory, huge_pages)
+    paging = paging_of(prefault, lock_memory, huge_pages)
     return _region(lifecycle.create(locate(name, scope, mode), _spec(resolved, slots), paging), resolved)
 
 
@@ -236,7 +236,8 @@ def attach(
         The memory has that name but holds no valid region.
     """
     resolved = None if schema is None else _schema(schema, check)
-    location, paging = locate(name, scope), Paging(prefault, lock_memory, False)
+    readonly, timeout = flag(readonly, "readonly"), seconds(timeout)
+    location, paging = locate(name, scope), paging_of(prefault, lock_memory, False)
     return _join(lifecycle.attach(location, writable=not readonly, timeout=timeout, paging=paging), resolved)
 
 
@@ -258,7 +259,7 @@ def open(
     `slots`, `mode` and `huge_pages` have an effect only in the process that does.
     """
     resolved = _schema(schema, check)
-    paging = Paging(prefault, lock_memory, huge_pages)
+    paging = paging_of(prefault, lock_memory, huge_pages)
     return _join(lifecycle.attach_or_create(locate(name, scope, mode), _spec(resolved, slots), paging), resolved)
 
 

@@ -217,12 +217,16 @@ static void block_dealloc(PyObject *object) {
 /* ---- the verbs ---- */
 
 static PyObject *block_of(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names, bool loan) {
-    static const char *const known[] = {"timeout", NULL};
+    static const char *const keywords[] = {"timeout", NULL};
+    static const arguments_verb update = {"update", keywords, false,
+                                          "update(timeout=%U) to wait at most %U seconds for other writers"};
+    static const arguments_verb as_loan = {"loan", keywords, false,
+                                           "loan(timeout=%U) to wait at most %U seconds for other writers"};
     Ring *self = (Ring *)object;
     int64_t ns = self->timeout;
     if (count || names) {
-        if (!arguments_fit(loan ? "loan" : "update", count, 0, names, known) ||
-            timeout_convert(arguments_get(args, count, names, -1, "timeout"), &ns) < 0)
+        if (!arguments_fit(loan ? &as_loan : &update, args, count, names) ||
+            timeout_convert(arguments_get(args, count, names, "timeout"), &ns) < 0)
             return NULL;
     }
     return block_new(self, loan, ns);

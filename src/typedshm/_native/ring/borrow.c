@@ -30,10 +30,12 @@ static PyObject *borrow_new(Ring *ring, uint64_t after, bool every, int64_t max_
 }
 
 PyObject *borrow_newest(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names) {
-    static const char *const known[] = {"max_age", NULL};
+    static const char *const keywords[] = {"max_age", NULL};
+    static const arguments_verb verb = {"borrow", keywords, false,
+                                        "borrow(max_age=%U) to refuse what is older than that many seconds"};
     int64_t max_age = READING_ANY_AGE;
-    if ((count || names) && (!arguments_fit("borrow", count, 0, names, known) ||
-                             (max_age = reading_max_age(arguments_get(args, count, names, -1, "max_age"))) < 0))
+    if ((count || names) && (!arguments_fit(&verb, args, count, names) ||
+                             (max_age = reading_max_age(arguments_get(args, count, names, "max_age"))) < 0))
         return NULL;
     return borrow_new((Ring *)object, 0, false, max_age);
 }

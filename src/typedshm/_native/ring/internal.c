@@ -1,5 +1,6 @@
 #include "ring/internal.h"
 
+#include "arguments.h"
 #include "ring/borrow.h"
 #include "ring/reading.h"
 #include "ring/ring_type.h"
@@ -15,10 +16,10 @@ static Ring *ring_of(PyObject *const *args, Py_ssize_t count, Py_ssize_t expecte
 
 /* A version's number; None, where that is allowed, is no number. False and an error set if it is something else. */
 static bool number_of(PyObject *object, bool *given, uint64_t *number) {
-    if (given)
-        *given = object != Py_None;
-    *number = given && !*given ? 0 : PyLong_AsUnsignedLongLong(object);
-    return *number != (uint64_t)-1 || !PyErr_Occurred();
+    *number = 0;
+    if (given && !(*given = object != Py_None))
+        return true;
+    return arguments_version(object, "after", number);
 }
 
 static PyObject *read_after(PyObject *module, PyObject *const *args, Py_ssize_t count) {

@@ -293,42 +293,41 @@ PyObject *reading_value(Ring *self, uint64_t after, bool every, uint64_t *versio
 int64_t reading_max_age(PyObject *seconds) {
     if (!seconds || seconds == Py_None)
         return READING_ANY_AGE;
-    double value = PyFloat_AsDouble(seconds);
-    if (value == -1.0 && PyErr_Occurred()) {
-        if (PyErr_ExceptionMatches(PyExc_TypeError))
-            PyErr_Format(PyExc_TypeError, "max_age: expected seconds or None, found %R", seconds);
+    static const char *const expected = "at least 0 seconds, or None for any age";
+    double value;
+    if (!timeout_number(seconds, "max_age", expected, &value))
         return -1;
-    }
     if (!(value >= 0)) { /* nor is NaN */
-        PyErr_Format(PyExc_ValueError, "max_age: expected at least 0 seconds, or None for any age, found %R", seconds);
+        arguments_refuse(PyExc_ValueError, "max_age", expected, seconds);
         return -1;
     }
     return value < 9e9 ? (int64_t)(value * 1e9) : READING_ANY_AGE;
 }
 
 PyObject *reading_read(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names) {
-    static const char *const known[] = {"max_age", NULL};
+    static const char *const keywords[] = {"max_age", NULL};
+    static const arguments_verb verb = {
+        "read", keywords, false,
+        "read(max_age=%U) to refuse what is older than that many seconds, or wait(timeout=%U) for a newer version"};
     int64_t max_age = READING_ANY_AGE;
-    if ((count || names) && (!arguments_fit("read", count, 0, names, known) ||
-                             (max_age = reading_max_age(arguments_get(args, count, names, -1, "max_age"))) < 0))
+    if ((count || names) && (!arguments_fit(&verb, args, count, names) ||
+                             (max_age = reading_max_age(arguments_get(args, count, names, "max_age"))) < 0))
         return NULL;
     return read_newest((Ring *)object, max_age);
 }
 
 PyObject *reading_read_into(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names) {
-    static const char *const known[] = {"max_age", NULL};
+    static const char *const keywords[] = {"value", "max_age", NULL};
+    static const arguments_verb verb = {"read_into", keywords, true,
+                                        "read_into(value, max_age=%U) to refuse what is older than that many seconds"};
     Ring *self = (Ring *)object;
     struct wanted wanted = NEWEST;
-    if (count != 1 || names) {
-        if (!arguments_fit("read_into", count - (count == 1), 0, names, known) ||
-            (wanted.max_age = reading_max_age(arguments_get(args, count, names, -1, "max_age"))) < 0)
-            return NULL;
-        if (!count) {
-            PyErr_SetString(PyExc_TypeError, "read_into() missing 1 required positional argument: 'value'");
-            return NULL;
-        }
-    }
-    PyObject *value = args[0], *target = value;
+    if ((count != 1 || names) && (!arguments_fit(&verb, args, count, names) ||
+                                  (wanted.max_age = reading_max_age(arguments_get(args, count, names, "max_age"))) < 0))
+        return NULL;
+    PyObject *value = arguments_value(&verb, args, count, names), *target = value;
+    if (!value)
+        return NULL;
     bool structure = self->values.type && PyObject_TypeCheck(value, self->values.type);
     if (structure)
         Py_INCREF(target);
@@ -436,17 +435,19 @@ bool reading_await(Ring *self, uint64_t after, int64_t ns) {
 }
 
 PyObject *reading_wait(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names) {
-    static const char *const known[] = {"after", "timeout", NULL};
+    static const char *const keywords[] = {"after", "timeout", NULL};
+    static const arguments_verb verb = {
+        "wait", keywords, false,
+        "wait(timeout=%U) for at most %U seconds, or wait(after=%U) for what is newer than version %U"};
     Ring *self = (Ring *)object;
     int64_t ns = self->timeout;
-    if (!arguments_fit("wait", count, 2, names, known) ||
-        timeout_convert(arguments_get(args, count, names, 1, "timeout"), &ns) < 0)
+    if (!arguments_fit(&verb, args, count, names) ||
+        timeout_convert(arguments_get(args, count, names, "timeout"), &ns) < 0)
         return NULL;
-    PyObject *given = arguments_get(args, count, names, 0, "after");
+    PyObject *given = arguments_get(args, count, names, "after");
     uint64_t after;
     if (given && given != Py_None) {
-        after = PyLong_AsUnsignedLongLong(given);
-        if (after == (uint64_t)-1 && PyErr_Occurred())
+        if (!arguments_version(given, "after", &after))
             return NULL;
     } else {
         uint64_t *position = position_version(&self->position);

@@ -149,6 +149,10 @@ static int set_timeout(PyObject *object, PyObject *value, void *unused) {
         PyErr_SetString(PyExc_AttributeError, "timeout cannot be deleted");
         return -1;
     }
+    if (value == Py_Ellipsis) {
+        PyErr_SetString(PyExc_TypeError, "timeout: expected seconds, or None to wait for ever, found Ellipsis");
+        return -1;
+    }
     return timeout_convert(value, &((Ring *)object)->timeout);
 }
 
@@ -270,7 +274,7 @@ static const char borrow_doc[] =
     "    As for :meth:`read`, when the block is entered.";
 
 static const char wait_doc[] =
-    "wait($self, /, after=None, timeout=...)\n--\n\n"
+    "wait($self, /, *, after=None, timeout=...)\n--\n\n"
     "Sleep until there is a newer version, and return the newest.\n\n"
     "Parameters\n----------\n"
     "after\n"

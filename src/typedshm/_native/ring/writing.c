@@ -99,21 +99,21 @@ bool writing_store(Ring *self, const void *value, bool *due) {
 }
 
 PyObject *writing_write(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names) {
-    static const char *const known[] = {"value", "timeout", NULL};
+    static const char *const keywords[] = {"value", "timeout", NULL};
+    static const arguments_verb verb = {"write", keywords, true,
+                                        "write(value, timeout=%U) to wait at most %U seconds for other writers"};
     Ring *self = (Ring *)object;
     int64_t ns = self->timeout;
     if (count != 1 || names) {
-        if (!arguments_fit("write", count, 1, names, known) ||
-            timeout_convert(arguments_get(args, count, names, -1, "timeout"), &ns) < 0)
+        if (!arguments_fit(&verb, args, count, names) ||
+            timeout_convert(arguments_get(args, count, names, "timeout"), &ns) < 0)
             return NULL;
     }
     if (!self->mapping)
         return ring_fail(self, "closed");
-    PyObject *value = arguments_get(args, count, names, 0, "value");
-    if (!value) {
-        PyErr_SetString(PyExc_TypeError, "write() missing 1 required argument: 'value'");
+    PyObject *value = arguments_value(&verb, args, count, names);
+    if (!value)
         return NULL;
-    }
     if (Py_TYPE(value) == self->values.type)
         Py_INCREF(value);
     else if (!(value = PyObject_CallFunctionObjArgs(self->values.encode, value, NULL)))

@@ -1,0 +1,82 @@
+"""Checks of arguments: each error names the parameter, what was expected of it and what was found."""
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from typedshm.errors import quoted
+
+MOST = 2**63 - 1
+"""The largest number of bytes that systems can describe."""
+
+
+def found(value: object) -> str:
+    """Return how a message shows an argument that was not expected."""
+    return f"{quoted(value)} ({type(value).__name__})"
+
+
+def whole(value: Any, parameter: str, least: int, meaning: str, most: int = MOST) -> int:
+    """Return an argument as an int from `least` to `most`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        It is none; the message names the parameter and what it means.
+    """
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{parameter}: expected {meaning}, found {found(value)}") from None
+    if not least <= number <= most:
+        raise ValueError(f"{parameter}: expected {meaning}, from {least:,} to {most:,}, found {quoted(number)}")
+    return number
+
+
+def flag(value: Any, parameter: str) -> bool:
+    """Return an argument that is True or False, of Python or NumPy."""
+    accepted: Any = (bool, np.bool_)
+    if isinstance(value, accepted):
+        return bool(value)
+    raise TypeError(f"{parameter}: expected True or False, found {found(value)}")
+
+
+def seconds(value: Any, parameter: str = "timeout", *, negative: bool = True) -> float | None:
+    """Return an argument that is a number of seconds, or None for ever.
+
+    If it may be negative, as the rest of a time that is over, it counts as 0 then; so does NaN.
+    """
+    if value is None:
+        return None
+    expected = f"{parameter}: expected seconds, or None to wait for ever, found {found(value)}"
+    try:
+        if isinstance(value, bool | str | bytes | bytearray):
+            raise TypeError
+        number = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(expected) from None
+    except OverflowError:
+        raise ValueError(expected) from None
+    if not negative and not number >= 0:
+        raise ValueError(expected)
+    return number if number > 0 else 0.0
+
+
+def refuse_positional(surplus: tuple[object, ...], verb: str, remedy: str) -> None:
+    """Refuse what was given without the name of its parameter.
+
+    Parameters
+    ----------
+    surplus
+        All that was given in this way.
+    verb
+        The name of the function.
+    remedy
+        What to write instead, with the argument in the place of each ``{}``.
+    """
+    if surplus:
+        text = repr(surplus[0])
+        shown = text if len(text) <= 20 else "…"
+        raise TypeError(f"{verb}() takes no positional arguments; write {remedy.replace('{}', shown)}")
