@@ -39,6 +39,9 @@ class Hook(Generic[P, R]):
 annotation_schema: "Hook[[Any, Any, Any], Any]" = Hook("annotation_schema")
 """(marker, source type, handler) -> the pydantic-core schema of a field with that marker."""
 
+annotation_json_schema: "Hook[[Any, Any], Any]" = Hook("annotation_json_schema")
+"""(core schema, handler) -> the JSON schema of a field with a marker."""
+
 reopen: "Hook[..., Any]" = Hook("reopen")
 """(location, form of the schema, instance, readonly, timeout, paging, checks) -> the region, opened again."""
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from typedshm.errors import SchemaError
 from typedshm.frozen import Frozen, frozen
+from typedshm.layout.constraints import Rules, read_rules
 from typedshm.layout.kinds import KINDS, STRUCT, Kind, kind_of_dtype
 from typedshm.layout.markers import Bytes, Counted, Doc, Offset, Scalar, Shape, Timestamp, Unit, Utf8, Utf16, Utf32
 
@@ -45,9 +46,11 @@ class Declaration(Frozen):
         The Struct class of kind ``"struct"``, as returned by the argument `nested` of :func:`parse`.
     face : "datetime64", "datetime" or "S"
         The Python type of a timestamp; ``"S"`` for an array of bytes that NumPy pads with NUL.
+    rules : Rules
+        What metadata of other libraries says.
     """
 
-    __match_args__ = ("kind", "length", "shape", "unit", "doc", "offset", "enum", "struct", "face")
+    __match_args__ = ("kind", "length", "shape", "unit", "doc", "offset", "enum", "struct", "face", "rules")
     kind: str
     length: int = 0
     shape: tuple[int, ...] = ()
@@ -57,6 +60,7 @@ class Declaration(Frozen):
     enum: type[IntEnum] | type[IntFlag] | None = None
     struct: Any = None
     face: Face = "datetime64"
+    rules: Rules = Rules()
 
 
 #: Returns the Struct class for a class in an annotation, or None if there is none.
@@ -71,17 +75,20 @@ def is_class_variable(annotation: object) -> bool:
     return annotation is ClassVar or get_origin(annotation) is ClassVar
 
 
-def parse(annotation: object, where: str, nested: Nested) -> Declaration:
+def parse(annotation: object, where: str, nested: Nested, *, rules: bool = True) -> Declaration:
     """Parse one resolved annotation.
 
     Parameters
     ----------
     annotation : object
-        A type or ``Annotated`` type without unresolved names. Metadata of other libraries is ignored.
+        A type or ``Annotated`` type without unresolved names.
     where : str
         ``Class.field``, the prefix of error messages.
     nested : callable
         Returns the Struct class for any other class, or None if there is none.
+    rules : bool
+        Reads metadata of other libraries, and refuses what a Struct cannot keep; False leaves it to the class that a
+        Struct is generated from.
 
     Raises
     ------
@@ -107,7 +114,9 @@ def parse(annotation: object, where: str, nested: Nested) -> Declaration:
         )
     else:
         declared = _parse_single(base, value, where, nested)
-    return _with_modifiers(declared, metadata)
+    others = [item for item in metadata if not isinstance(item, _MARKERS)] if rules else []
+    read = read_rules(others, where, declared.kind, declared.shape, _python_type(declared))
+    return _with_modifiers(declared, metadata, read)
 
 
 def _unwrap(annotation: object, where: str) -> tuple[object, list[object]]:
@@ -235,8 +244,8 @@ def _check_members(base: type[IntEnum] | type[IntFlag], scalar: Scalar, where: s
             )
 
 
-def _with_modifiers(declared: Declaration, metadata: list[object]) -> Declaration:
-    unit, doc, offset = "", "", None
+def _with_modifiers(declared: Declaration, metadata: list[object], rules: Rules) -> Declaration:
+    unit, doc, offset = "", rules.doc, None
     for item in metadata:  # the outermost Annotated is last and takes precedence
         if isinstance(item, Unit):
             unit = item.text
@@ -244,7 +253,16 @@ def _with_modifiers(declared: Declaration, metadata: list[object]) -> Declaratio
             doc = item.text
         elif isinstance(item, Offset):
             offset = item.n
-    return declared.changed(unit=unit, doc=doc, offset=offset)
+    return declared.changed(unit=unit, doc=doc, offset=offset, rules=rules)
+
+
+def _python_type(declared: Declaration) -> type:
+    """Return the Python type of a single value."""
+    if declared.kind == STRUCT:
+        return object
+    if declared.kind == "timestamp" and declared.face == "datetime":
+        return datetime
+    return KINDS[declared.kind].python
 
 
 #: Classes of NumPy's that stand for several types, with those that can be stored.

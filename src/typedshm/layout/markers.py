@@ -40,6 +40,9 @@ class _Value(Frozen):
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
         return hooks.annotation_schema(self, source, handler)
 
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> Any:
+        return hooks.annotation_json_schema(schema, handler)
+
 
 class Scalar(_Value):
     """A number of a fixed width.

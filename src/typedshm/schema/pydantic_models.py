@@ -12,15 +12,27 @@ from typing import Annotated, Any, ClassVar, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, PrivateAttr, create_model
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PrivateAttr,
+    create_model,
+)
 from pydantic.fields import FieldInfo
-from pydantic_core import CoreSchema, PydanticUndefined, core_schema
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, PydanticUndefined, core_schema
 
-from typedshm.errors import SchemaError
+from typedshm.errors import FieldOverflow, FieldTypeError, FieldValueError, SchemaError
+from typedshm.layout.constraints import Constraint, Rules
 from typedshm.layout.kinds import KINDS
 from typedshm.layout.layout import LayoutField
 from typedshm.layout.markers import Bytes, Doc, Scalar, Shape, Timestamp, Utf8, Utf16, Utf32
-from typedshm.struct.struct import Struct, plan_of
+from typedshm.struct.enforcement import check_of
+from typedshm.struct.json_values import json_of_field
+from typedshm.struct.struct import Plan, Struct, plan_of
 
 
 class StructModel(BaseModel):
@@ -50,10 +62,12 @@ def model_of(struct: type[Struct]) -> type[StructModel]:
     for field in plan.layout.fields:
         if field.name.startswith("model_") and hasattr(BaseModel, field.name):
             raise SchemaError(f"{struct.__name__}.{field.name}: pydantic reserves this name")
-        extra: dict[str, Any] | None = {"unit": field.unit} if field.unit else None
-        default = _default_of(plan.defaults[field.name]) if field.name in plan.defaults else {}
-        annotation = _annotation_of(field, plan.structs.get(field.name), plan.enums.get(field.name))
-        fields[field.name] = (annotation, Field(description=field.doc or None, json_schema_extra=extra, **default))
+        rules = plan.rules.get(field.name, Rules())
+        annotation: Any = annotation_of(field, plan.structs.get(field.name), plan.enums.get(field.name))
+        enforced = [_Enforced(constraint) for constraint in rules.constraints]
+        if rules.passed or enforced:
+            annotation = Annotated[(annotation, *enforced, *rules.passed)]
+        fields[field.name] = (annotation, _info_of(plan, field, rules))
     with warnings.catch_warnings():  # fields can be named copy or json
         warnings.filterwarnings("ignore", "Field name .* shadows an attribute", UserWarning)
         made: type[StructModel] = create_model(
@@ -67,6 +81,86 @@ def model_of(struct: type[Struct]) -> type[StructModel]:
     return made
 
 
+def _info_of(plan: Plan, field: LayoutField, rules: Rules) -> Any:
+    """Return pydantic's description of a field, with its default if it has one."""
+    shown = dict(rules.shown)
+    extra: dict[str, Any] = {"unit": field.unit} if field.unit else {}
+    default: dict[str, Any] = {}
+    if field.name in plan.defaults:
+        default = _default_of(plan.defaults[field.name])
+        # in its JSON form, which pydantic does not know
+        extra["default"] = json_of_field(field, plan.structs, plan.defaults[field.name])
+    if shown.pop("deprecated", False):
+        extra["deprecated"] = True  # shown only: pydantic's own would warn whenever a value is converted
+    users = shown.pop("json_schema_extra", None)
+
+    def add(schema: dict[str, Any]) -> None:
+        schema |= extra
+        if callable(users):
+            users(schema)
+        else:
+            schema |= users or {}
+
+    return Field(description=field.doc or None, json_schema_extra=add, strict=rules.strict or None, **shown, **default)
+
+
+class _Enforced:
+    """A constraint of a Struct's field as metadata of its model's field, with pydantic's own types of errors."""
+
+    def __init__(self, constraint: Constraint) -> None:
+        self._constraint = constraint
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        shown, bound = handler(schema), self._constraint.bound
+        name = _JSON_SCHEMA.get(self._constraint.name)
+        if name == "pattern":
+            shown[name] = bound.pattern
+        elif name in ("minLength", "maxLength"):
+            if shown.get("contentEncoding") is None:
+                shown[name] = bound
+        elif name is not None and shown.get("type") in ("number", "integer"):
+            known = shown.get(name, bound)  # the limit of the kind
+            shown[name] = max(known, bound) if name == "minimum" else min(known, bound)
+        return shown
+
+    def _check(self, value: Any) -> Any:
+        constraint = self._constraint
+        if constraint.holds(value):
+            return value
+        kind = _ERRORS.get(constraint.name, f"{constraint.name}_failed")
+        bound = getattr(constraint.bound, "pattern", constraint.bound)
+        if constraint.name == "finite":
+            raise PydanticKnownError("finite_number")
+        if kind == "string_pattern_mismatch" or (kind in _ERRORS.values() and isinstance(bound, int | float)):
+            raise PydanticKnownError(cast("Any", kind), {constraint.name: bound})
+        raise PydanticCustomError(cast("Any", kind), "Input should be {expected}", {"expected": str(constraint)})
+
+
+_JSON_SCHEMA = {
+    "ge": "minimum",
+    "gt": "exclusiveMinimum",
+    "le": "maximum",
+    "lt": "exclusiveMaximum",
+    "multiple_of": "multipleOf",
+    "min_length": "minLength",
+    "max_length": "maxLength",
+    "pattern": "pattern",
+}
+
+_ERRORS: dict[str, str] = {
+    "ge": "greater_than_equal",
+    "gt": "greater_than",
+    "le": "less_than_equal",
+    "lt": "less_than",
+    "multiple_of": "multiple_of",
+    "finite": "finite_number",
+    "pattern": "string_pattern_mismatch",
+}
+
+
 def _default_of(value: Any) -> dict[str, Any]:
     if isinstance(value, Struct):
         return {"default_factory": lambda: to_model(value)}
@@ -77,7 +171,7 @@ def _default_of(value: Any) -> dict[str, Any]:
     return {"default": value}
 
 
-def _annotation_of(field: LayoutField, struct: type[Struct] | None, enum: type | None) -> Any:
+def annotation_of(field: LayoutField, struct: type[Struct] | None, enum: type | None) -> Any:
     """Return the annotation that declares a field; the inverse of :func:`typedshm.layout.declaration.parse`."""
     if field.shape:
         sizes = [_SIZED[field.kind](field.length)] if field.length else []
@@ -100,13 +194,14 @@ def _annotation_of(field: LayoutField, struct: type[Struct] | None, enum: type |
 _SIZED: dict[str, Any] = {"utf8": Utf8, "utf16": Utf16, "utf32": Utf32, "bytes": Bytes}
 
 
-def to_model(value: Struct) -> StructModel:
-    """Return the model of an instance; its arrays share the instance's memory."""
+def to_model(value: Struct, struct: type[Struct] | None = None) -> StructModel:
+    """Return the model of an instance, with the fields of a base class if given; its arrays share its memory."""
+    plan = plan_of(value if struct is None else struct)
     fields: dict[str, Any] = {}
-    for field in plan_of(value).layout.fields:
+    for field in plan.layout.fields:
         own = getattr(value, field.name)
         fields[field.name] = to_model(own) if isinstance(own, Struct) else own
-    return model_of(plan_of(value).plain).model_construct(None, **fields)
+    return model_of(plan.plain).model_construct(None, **fields)
 
 
 def to_struct(struct: type[Struct], model: BaseModel) -> Struct:
@@ -127,18 +222,34 @@ def struct_schema(struct: type[Struct], handler: GetCoreSchemaHandler) -> CoreSc
     if not hasattr(struct, "_plan"):
         raise SchemaError(f"{struct.__name__} declares no fields; use a subclass of it as the type of a model's field")
     fields = handler.generate_schema(model_of(struct))
+    check = check_of(struct)
 
     def validate(value: object, inner: core_schema.ValidatorFunctionWrapHandler) -> Struct:
-        return value if isinstance(value, struct) else to_struct(struct, inner(value))
+        if not isinstance(value, struct):
+            return _made(struct, inner(value))
+        try:
+            if check is not None:
+                check(value)
+        except FieldValueError:  # its bytes came from elsewhere, since setting the field would have raised
+            inner(to_model(value, struct).model_dump())
+            raise
+        return value
 
-    def serialize(value: Struct, inner: core_schema.SerializerFunctionWrapHandler) -> object:
-        return inner(to_model(value))
+    def serialize(value: Any, inner: core_schema.SerializerFunctionWrapHandler) -> object:
+        return inner(to_model(value, struct) if isinstance(value, struct) else value)
 
     return core_schema.no_info_wrap_validator_function(
         validate,
         fields,
         serialization=core_schema.wrap_serializer_function_ser_schema(serialize, schema=fields),
     )
+
+
+def _made(struct: type[Struct], model: BaseModel) -> Struct:
+    try:
+        return to_struct(struct, model)
+    except (FieldTypeError, FieldValueError, FieldOverflow) as error:
+        raise PydanticCustomError("typedshm", "{reason}", {"reason": str(error)}) from error
 
 
 # ---- the fields of a model ----------------------------------------------------------------------------------

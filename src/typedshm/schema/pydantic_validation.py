@@ -2,28 +2,41 @@
 
 This module is separate because pydantic is heavy: it is imported when pydantic asks for the schema of an annotation.
 Values are checked by assigning them to a Struct of one field, so that a model refuses the same values as a Struct, with
-the same messages.
+the same messages. JSON forms are those of :mod:`typedshm.struct.json_values`; they are accepted as JSON text and, but
+for strict mode, as the objects that ``json.loads`` makes of it.
 """
 
-import base64
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any, NamedTuple, TypeAlias, cast
+import binascii
+import functools
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import GetCoreSchemaHandler, TypeAdapter
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.errors import PydanticSchemaGenerationError
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from typedshm.errors import FieldOverflow, FieldTypeError, FieldValueError, SchemaError
+from typedshm.errors import FieldOverflow, FieldTypeError, FieldValueError, SchemaError, quoted
 from typedshm.layout.kinds import KINDS
 from typedshm.layout.layout import LayoutField
 from typedshm.schema.classes import ClassField, ClassSchema, class_schema, translated
-from typedshm.schema.pydantic_models import model_of, to_model, to_struct
+from typedshm.schema.pydantic_models import annotation_of
+from typedshm.struct.json_values import (
+    base64_of,
+    iso_of_datetime64,
+    json_of_array,
+    nested_lists,
+    number_of,
+    structs_of,
+    text_of_complex,
+)
+from typedshm.struct.lossless import is_plain
 from typedshm.struct.struct import Struct, StructMeta, plan_of
 
 _ITEMS = "typedshm"  # the metadata key of a schema for the preceding items of Annotated
-
 
 # ---- fields --------------------------------------------------------------------------------------------------------
 
@@ -44,7 +57,7 @@ def annotation_schema(item: object, source: Any, handler: GetCoreSchemaHandler) 
         inner = handler(source)
     except PydanticSchemaGenerationError:  # a NumPy type, which pydantic does not know
         inner = core_schema.any_schema()
-    items: list[object] = [*inner.get("metadata", {}).get(_ITEMS, ()), item]
+    items = [*_preceding(inner), item]
     try:
         cell = _cell_of(source, items)
     except SchemaError as error:  # later items may complete it, as in Annotated[NDArray[np.str_], Utf32(8), Shape(4)]
@@ -52,6 +65,13 @@ def annotation_schema(item: object, source: Any, handler: GetCoreSchemaHandler) 
     else:
         schema = _field_schema(cell, inner, handler)
     return cast("CoreSchema", {**schema, "metadata": {**schema.get("metadata", {}), _ITEMS: items}})
+
+
+def _preceding(schema: Any) -> Sequence[object]:
+    """Return the markers that a schema was made of, also if pydantic has wrapped it for constraints."""
+    while _ITEMS not in schema.get("metadata", {}) and isinstance(schema.get("schema"), dict):
+        schema = schema["schema"]
+    return cast("Sequence[object]", schema.get("metadata", {}).get(_ITEMS, ()))
 
 
 class _Cell:
@@ -104,204 +124,280 @@ def _refusing(reason: str) -> CoreSchema:
 
 
 def _field_schema(cell: _Cell, inner: CoreSchema, handler: GetCoreSchemaHandler) -> CoreSchema:
-    """Return the schema of a field; `inner` is pydantic's schema of the bare type."""
+    """Return the schema of a field; `inner` is pydantic's schema of the bare type.
+
+    Its outermost type is one that pydantic can set ``strict`` on, and, for whole numbers, none that takes ``ge``: that
+    of the user would replace that of the kind.
+    """
     field = cell.field
     if field.shape:
-        return _array_schema(cell, _item_of(cell, handler))
+        return _array_schema(cell, handler)
+    if field.kind == "bool":
+        return inner
+    if field.enum is not None:
+        return _flag_schema(cell, handler.resolve_ref_schema(inner)) if field.enum.flag else inner
     if field.kind == "bytes":
         return _raw_schema(cell)
     if field.kind == "timestamp" and field.face == "datetime64":
         return _time_schema(cell)
-    if field.enum is not None or field.kind == "bool":
-        return inner
-    kind = KINDS[field.kind]
-    if inner["type"] == "int":
-        limits = np.iinfo(kind.dtype)
-        low, high = int(limits.min), int(limits.max)
-        return {**inner, "ge": max(inner.get("ge", low), low), "le": min(inner.get("le", high), high)}
+    python = KINDS[field.kind].python
+    if python is int and inner["type"] == "int":
+        return _int_schema(field, inner)
+    if python is complex:
+        return _complex_schema(cell, inner)
+    if python is float:
+        shown = core_schema.plain_serializer_function_ser_schema(number_of, when_used="json")
+        if field.kind != "f64":
+            return core_schema.no_info_after_validator_function(cell.checked, inner, serialization=shown)
+        return cast("CoreSchema", {**inner, "serialization": shown})
     if inner["type"] == "str":
-        inner = {**inner, "max_length": field.length}
+        inner = {**inner, "max_length": min(inner.get("max_length") or field.length, field.length)}
     return core_schema.no_info_after_validator_function(cell.checked, inner)
 
 
-def _raw_schema(cell: _Cell) -> CoreSchema:
-    """Return the schema of raw bytes, which are base64 in JSON."""
-    return core_schema.json_or_python_schema(
-        json_schema=core_schema.no_info_after_validator_function(
-            lambda text: cell.converted(_from_base64(text)), _BASE64
-        ),
-        python_schema=core_schema.no_info_plain_validator_function(lambda value: bytes(cell.converted(value))),
-        serialization=core_schema.plain_serializer_function_ser_schema(
-            _to_base64, return_schema=_BASE64, when_used="json"
-        ),
+def _either(
+    either: CoreSchema, strict: CoreSchema, serialization: "core_schema.SerSchema | None" = None
+) -> core_schema.LaxOrStrictSchema:
+    """Return the schema of two: of JSON and of Python objects in lax mode, and of these in strict mode."""
+    return core_schema.lax_or_strict_schema(
+        lax_schema=either,
+        strict_schema=core_schema.json_or_python_schema(json_schema=either, python_schema=strict),
+        serialization=serialization,
     )
+
+
+def _int_schema(field: LayoutField, inner: Any) -> CoreSchema:
+    low, high = _limits(field)
+    inner = {**inner, "ge": max(inner.get("ge", low), low), "le": min(inner.get("le", high), high)}
+    strict = cast("CoreSchema", {**inner, "strict": True})
+    return core_schema.lax_or_strict_schema(lax_schema=inner, strict_schema=strict)
+
+
+def _limits(field: LayoutField) -> tuple[int, int]:
+    limits = np.iinfo(KINDS[field.kind].dtype)
+    return int(limits.min), int(limits.max)
+
+
+def _flag_schema(cell: _Cell, inner: CoreSchema) -> CoreSchema:
+    low, high = _limits(cell.field)
+    # without "ref", the name of the schema without the check
+    inner = cast("CoreSchema", {key: value for key, value in inner.items() if key != "ref"})
+    schema = core_schema.no_info_after_validator_function(cell.checked, inner)
+    # pydantic lists the members only, but members combine
+    return _shown_as(schema, core_schema.int_schema(ge=max(low, 0), le=high))
+
+
+def _complex_schema(cell: _Cell, inner: CoreSchema) -> CoreSchema:
+    """Return the schema of complex numbers, which are text in JSON; pairs, as in arrays, are accepted too."""
+    # strict JSON has text, which pydantic does not know to be from JSON once a function has seen it
+    lax = cast("CoreSchema", {**inner, "strict": False}) if inner["type"] == "complex" else inner
+    paired = core_schema.no_info_before_validator_function(_from_pair, lax)
+    return core_schema.no_info_after_validator_function(
+        cell.checked,
+        _either(paired, strict=inner),
+        serialization=core_schema.plain_serializer_function_ser_schema(text_of_complex, when_used="json"),
+    )
+
+
+def _raw_schema(cell: _Cell) -> CoreSchema:
+    """Return the schema of raw bytes, which are base64 in JSON. Text is always taken for base64."""
+    size = cell.field.length
+
+    def read(value: Any) -> bytes:
+        if isinstance(value, str):
+            value = _from_base64(value, size)
+        return bytes(cell.converted(value))
+
+    length = (size + 2) // 3 * 4
+    text = core_schema.str_schema(
+        min_length=length, max_length=length, metadata={"pydantic_js_updates": {"contentEncoding": "base64"}}
+    )
+    schema = _either(
+        core_schema.no_info_plain_validator_function(read, json_schema_input_schema=text),
+        strict=core_schema.no_info_after_validator_function(read, core_schema.is_instance_schema(bytes)),
+        serialization=core_schema.plain_serializer_function_ser_schema(base64_of, when_used="json"),
+    )
+    return _shown_as(schema, text)
 
 
 def _time_schema(cell: _Cell) -> CoreSchema:
     """Return the schema of ``np.datetime64``, which is ISO 8601 text in JSON; nanoseconds are accepted too."""
-    return core_schema.json_or_python_schema(
-        json_schema=core_schema.no_info_after_validator_function(
-            lambda value: cell.converted(_from_iso(value)),
-            core_schema.union_schema([_ISO, core_schema.int_schema()]),
-        ),
-        python_schema=core_schema.no_info_plain_validator_function(cell.converted),
-        serialization=core_schema.plain_serializer_function_ser_schema(_to_iso, return_schema=_ISO, when_used="json"),
-    )
 
+    def read(value: Any) -> Any:
+        return cell.converted(_from_iso(value) if isinstance(value, str | int) else value)
 
-def _array_schema(cell: _Cell, item: "_Item") -> CoreSchema:
-    """Return the schema of an ndarray; in JSON nested lists, which pydantic's lax mode accepts everywhere."""
-    lists = item.schema
-    for dim in reversed(cell.field.shape):
-        lists = core_schema.list_schema(lists, min_length=dim, max_length=dim)
-    lax = core_schema.no_info_plain_validator_function(
-        lambda value: _array_of(cell, value, item.lax if isinstance(value, list | tuple) else None)
-    )
-    strict = core_schema.no_info_after_validator_function(
-        lambda value: _array_of(cell, value, None), core_schema.is_instance_schema(np.ndarray)
-    )
-    return core_schema.json_or_python_schema(
-        json_schema=core_schema.no_info_after_validator_function(
-            lambda value: _array_of(cell, value, item.load), lists
-        ),
-        python_schema=core_schema.lax_or_strict_schema(lax_schema=lax, strict_schema=strict),
+    shown = core_schema.union_schema([_ISO, core_schema.int_schema()])
+    return _either(
+        core_schema.no_info_plain_validator_function(read, json_schema_input_schema=shown),
+        strict=core_schema.no_info_after_validator_function(read, core_schema.is_instance_schema(np.datetime64)),
         serialization=core_schema.plain_serializer_function_ser_schema(
-            lambda array: _dumped(array, item.dump), return_schema=lists, when_used="json"
+            iso_of_datetime64, return_schema=_ISO, when_used="json"
         ),
     )
 
 
-def _array_of(cell: _Cell, value: Any, convert: "_Convert | None") -> "NDArray[Any]":
+# ---- arrays --------------------------------------------------------------------------------------------------------
+
+
+def _array_schema(cell: _Cell, handler: GetCoreSchemaHandler) -> CoreSchema:
+    """Return the schema of an ndarray; in JSON nested lists, which pydantic's lax mode accepts everywhere."""
     field = cell.field
-    if isinstance(value, np.ndarray):
-        array = cast("NDArray[Any]", value)
-        return array if array.dtype == field.item_dtype and array.shape == field.shape else cell.converted(array)
-    return cast("NDArray[Any]", cell.converted(_mapped(convert, value, len(field.shape)) if convert else value))
+    lists = _item_schema(cell, handler)
+    for dim in reversed(field.shape):
+        lists = core_schema.list_schema(lists, min_length=dim, max_length=dim)
+
+    def read(value: Any, inner: core_schema.ValidatorFunctionWrapHandler) -> Any:
+        if not _is_list(value):
+            return _array_of(cell, value)
+        try:
+            return cell.converted(value)  # NumPy's speed where the items are plain
+        except PydanticCustomError:
+            if len(value) != field.shape[0]:
+                raise
+        # item by item, which converts them from JSON and lax forms, and finds the places of all errors
+        return cell.converted(inner(_without_scalars(value)))
+
+    return _either(
+        core_schema.no_info_wrap_validator_function(read, lists),
+        strict=core_schema.no_info_after_validator_function(
+            functools.partial(_array_of, cell), core_schema.is_instance_schema(np.ndarray)
+        ),
+        serialization=_array_serialization(cell, lists),
+    )
 
 
-# ---- items of arrays in JSON ---------------------------------------------------------------------------------------
+def _item_schema(cell: _Cell, handler: GetCoreSchemaHandler) -> CoreSchema:
+    """Return the schema of one item: that of a single field of its kind."""
+    if cell.items is not None:
+        return handler.generate_schema(cell.items.source)
+    if cell.nested is not None:
+        return handler.generate_schema(cell.nested)
+    schema = handler.generate_schema(annotation_of(cell.field.changed(shape=()), None, None))
+    if KINDS[cell.field.kind].python is complex:
+        return _shown_as(schema, core_schema.tuple_schema([core_schema.float_schema(), core_schema.float_schema()]))
+    return schema
 
 
-_Convert: TypeAlias = Callable[[Any], object]
+def _array_serialization(cell: _Cell, lists: CoreSchema) -> core_schema.SerSchema:
+    if cell.items is None:
+        return core_schema.plain_serializer_function_ser_schema(
+            functools.partial(json_of_array, cell.field, cell.nested), when_used="json"
+        )
+    decode, field = cell.items.decode, cell.field
+    struct = cast("type[Struct]", cell.nested)
+    return core_schema.plain_serializer_function_ser_schema(  # models have a way of their own to be written
+        lambda array: nested_lists(map(decode, structs_of(struct, array)), field.shape),
+        return_schema=lists,
+        when_used="json",
+    )
 
 
-class _Item(NamedTuple):
-    """The JSON form of one array item. A conversion of None leaves the item unchanged."""
+def _array_of(cell: _Cell, value: Any) -> "NDArray[Any]":
+    field, array = cell.field, cast("NDArray[Any]", value)
+    if is_plain(value) and array.dtype == field.item_dtype and array.shape == field.shape:
+        return array
+    return cast("NDArray[Any]", cell.converted(array))
 
-    schema: CoreSchema
-    load: _Convert | None = None
-    dump: _Convert | None = None
-    lax: _Convert | None = None  # from other forms that Python code may use
 
+def _without_scalars(value: Any) -> Any:
+    """Replace NumPy's numbers in nested lists by Python's, which pydantic knows."""
+    if _is_list(value):
+        return [_without_scalars(item) for item in value]
+    return cast("Any", value).item() if isinstance(value, np.number | np.bool_) else value
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list | tuple)
+
+
+# ---- JSON ----------------------------------------------------------------------------------------------------------
 
 _ISO = core_schema.str_schema(metadata={"pydantic_js_updates": {"format": "date-time"}})
-_BASE64 = core_schema.str_schema(metadata={"pydantic_js_updates": {"contentEncoding": "base64"}})
-_TEXT = core_schema.str_schema()
-_PAIR = core_schema.tuple_schema([core_schema.float_schema(), core_schema.float_schema()])
+
+_TIME = re.compile(
+    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d+))?(Z|[+-]\d\d(?::?\d\d)?)?)?", re.IGNORECASE | re.ASCII
+)
+
+#: What pydantic calls its constraints where it does not know the schema, and JSON Schema's names.
+_LIMITS = {
+    "ge": "minimum",
+    "gt": "exclusiveMinimum",
+    "le": "maximum",
+    "lt": "exclusiveMaximum",
+    "multiple_of": "multipleOf",
+}
 
 
-def _item_of(cell: _Cell, handler: GetCoreSchemaHandler) -> _Item:
-    field = cell.field
-    if cell.items is not None:
-        return _class_item(cell.items, handler)
-    if cell.nested is not None:
-        return _struct_item(cell.nested, handler)
-    if field.kind == "timestamp":
-        return _Item(core_schema.union_schema([_ISO, core_schema.int_schema()]), _from_iso, _to_iso)
-    if field.kind == "bytes":
-        return _Item(_BASE64, _from_base64, _to_base64)
-    if field.kind == "utf8":
-        return _Item(_TEXT, dump=bytes.decode)
-    if field.kind == "utf32":
-        return _Item(_TEXT)
-    kind = KINDS[field.kind]
-    if kind.python is complex:
-        return _Item(_PAIR, _from_pair, _to_pair)
-    if kind.python is float:
-        return _Item(core_schema.float_schema())
-    if kind.python is bool:
-        return _Item(core_schema.bool_schema())
-    limits = np.iinfo(kind.dtype)
-    return _Item(core_schema.int_schema(ge=int(limits.min), le=int(limits.max)))
+def annotation_json_schema(schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+    """Return the JSON schema of an annotated field, with the constraints that stand around the marker."""
+    shown = handler(schema)
+    for name, standard in _LIMITS.items():
+        if name in shown:
+            value = shown.pop(name)
+            if shown.get("type") in ("number", "integer"):
+                known = shown.get(standard, value)
+                shown[standard] = max(known, value) if standard.endswith("inimum") else min(known, value)
+    for step in cast("Any", schema).get("steps", ()):
+        pattern = step.get("schema", step).get("pattern")
+        if pattern is not None:
+            shown["pattern"] = getattr(pattern, "pattern", pattern)
+    return shown
 
 
-def _struct_item(struct: type[Struct], handler: GetCoreSchemaHandler) -> _Item:
-    model = model_of(struct)
+def _shown_as(schema: CoreSchema, shown: CoreSchema) -> CoreSchema:
+    """Return a schema that has the JSON schema of another."""
+    updates = cast("Any", shown).get("metadata", {}).get("pydantic_js_updates", {})
 
-    def load(item: Any) -> Struct:
-        return to_struct(struct, item)
+    def show(_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {**handler(shown), **updates}
 
-    def dump(item: Any) -> object:
-        copied = struct.__new__(struct)
-        memoryview(cast("Any", copied)).cast("B")[:] = item.tobytes()
-        return to_model(copied)
-
-    def lax(item: Any) -> Struct:
-        return item if isinstance(item, Struct) else to_struct(struct, model.model_validate(item))
-
-    return _Item(handler.generate_schema(model), load, dump, lax)
+    metadata = {**cast("Any", schema).get("metadata", {}), "pydantic_js_functions": [show]}
+    return cast("CoreSchema", {**schema, "metadata": metadata})
 
 
-def _class_item(items: ClassSchema, handler: GetCoreSchemaHandler) -> _Item:
-    """Return the form of the items of an array of models or dataclasses, which these validate themselves."""
-    schema = handler.generate_schema(items.source)
-    validator: TypeAdapter[Any] = TypeAdapter(items.source)
-
-    def dump(item: Any) -> object:
-        copied = items.struct.__new__(items.struct)
-        memoryview(cast("Any", copied)).cast("B")[:] = bytes(item) if isinstance(item, Struct) else item.tobytes()
-        return items.decode(copied)
-
-    def lax(item: Any) -> Struct:
-        return item if isinstance(item, Struct) else items.encode(validator.validate_python(item))
-
-    return _Item(schema, items.encode, dump, lax)
-
-
-def _mapped(function: _Convert, value: Any, depth: int) -> object:
-    """Apply a function to the items of lists nested `depth` deep; anything else is left for the cell to refuse."""
-    if depth == 0:
-        return function(value)
-    if isinstance(value, list | tuple):
-        return [_mapped(function, item, depth - 1) for item in cast("Sequence[Any]", value)]
-    return value
-
-
-def _dumped(array: "NDArray[Any]", function: _Convert | None) -> object:
-    if function is None:
-        return array.tolist()
-    items = np.empty(array.size, object)
-    for index, item in enumerate(array.flat):
-        items[index] = function(item)
-    return items.reshape(array.shape).tolist()
-
-
-def _from_base64(text: str) -> bytes:
+def _from_base64(text: str, size: int) -> bytes:
     try:
-        return base64.b64decode(text, validate=True)
+        return binascii.a2b_base64(text, strict_mode=True)
     except ValueError as error:
-        raise PydanticCustomError("typedshm", "expected base64: {reason}", {"reason": str(error)}) from error
-
-
-def _to_base64(value: Any) -> str:
-    return base64.b64encode(bytes(value)).decode()
+        raise PydanticCustomError(
+            "typedshm",
+            "expected {size} bytes, or text that is base64, found {found}",
+            {"size": size, "found": quoted(text)},
+        ) from error
 
 
 def _from_iso(value: str | int) -> np.datetime64:
+    """Return a time of ISO 8601 text, in UTC where it names no zone, or of nanoseconds since 1970."""
+    if value == "NaT":
+        return np.datetime64("NaT", "ns")
+    ns = value if isinstance(value, int) and not isinstance(value, bool) else _nanoseconds(str(value))
+    if not -(2**63) < ns < 2**63:
+        raise PydanticCustomError("typedshm", "{value} does not fit a timestamp (years 1678 … 2262)", {"value": value})
+    return np.datetime64(ns, "ns")
+
+
+def _nanoseconds(text: str) -> int:
+    parts = _TIME.fullmatch(text)
     try:
-        return np.datetime64(value if isinstance(value, int) else value.removesuffix("Z"), "ns")
-    except (ValueError, OverflowError) as error:
-        raise PydanticCustomError("typedshm", "expected an ISO 8601 time in UTC", {}) from error
+        if parts is None:
+            raise ValueError(text)
+        day, clock, fraction, zone = parts.groups()
+        seconds = int(np.datetime64(f"{day}T{clock or '00:00'}", "s").astype(np.int64))
+    except ValueError as error:
+        raise PydanticCustomError(
+            "typedshm", "expected an ISO 8601 time or a np.datetime64, found {found}", {"found": quoted(text)}
+        ) from error
+    if zone is not None and zone not in "Zz":
+        hours, minutes = int(zone[1:3]), int(zone[-2:]) if len(zone) > 3 else 0
+        seconds -= (hours * 3600 + minutes * 60) * (-1 if zone[0] == "-" else 1)
+    return seconds * 10**9 + int((fraction or "")[:9].ljust(9, "0"))
 
 
-def _to_iso(value: np.datetime64) -> str:
-    text = str(value)
-    return text if text == "NaT" else f"{text}Z"
-
-
-def _from_pair(pair: tuple[float, float]) -> complex:
-    return complex(*pair)
-
-
-def _to_pair(value: complex) -> tuple[float, float]:
-    return float(value.real), float(value.imag)
+def _from_pair(value: Any) -> Any:
+    """Return the complex number of a pair of numbers, or anything else unchanged."""
+    if not _is_list(value) or len(value) != 2:
+        return value
+    try:
+        return complex(float(value[0]), float(value[1]))
+    except (TypeError, ValueError):
+        return value

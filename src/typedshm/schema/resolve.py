@@ -20,6 +20,7 @@ from typedshm.layout.layout import Layout
 from typedshm.schema.arrays import ArraySchema, NDArray
 from typedshm.schema.base import Schema
 from typedshm.schema.classes import ClassSchema, class_schema, is_schema_class, source_that_arrived
+from typedshm.struct.enforcement import check_of
 from typedshm.struct.loading import struct_of
 from typedshm.struct.lossless import check_lossless, is_plain
 from typedshm.struct.pickling import form_of, source_of
@@ -126,7 +127,10 @@ class _StructValues(Schema[Any]):
         self.layout = struct.layout
         self.struct = self._struct = struct
         self.decode = class_schema.decode if class_schema is not None else None
-        self.check = self._check if class_schema is not None and class_schema.has_constraints else None
+        if class_schema is not None:
+            self.check = self._check if class_schema.has_constraints else None
+        else:
+            self.check = check_of(struct)
         self._class_schema = class_schema
 
     @functools.cached_property
@@ -274,6 +278,14 @@ def _annotation_schema(annotation: Any, source: Any, handler: Any) -> Any:
     return annotation_schema(annotation, source, handler)
 
 
+def _annotation_json_schema(schema: Any, handler: Any) -> Any:
+    # pydantic is heavy
+    from typedshm.schema.pydantic_validation import annotation_json_schema
+
+    return annotation_json_schema(schema, handler)
+
+
 hooks.model.fill(_model)
 hooks.struct_schema.fill(_struct_schema)
 hooks.annotation_schema.fill(_annotation_schema)
+hooks.annotation_json_schema.fill(_annotation_json_schema)

@@ -1,7 +1,7 @@
 """Functions on Structs, which are no methods so that fields can have any name."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 
@@ -9,17 +9,32 @@ import typedshm._native as _native
 from typedshm.errors import quoted
 from typedshm.layout.layout import LayoutField
 from typedshm.struct.conversion import held, raw_bytes
+from typedshm.struct.json_values import json_of
 from typedshm.struct.struct import Struct, plan_of, replaced
 
 S = TypeVar("S", bound=Struct)
 
 
-def asdict(struct: Struct) -> dict[str, Any]:
-    """Return a struct's fields as a dict, with nested structs as dicts and arrays as copies.
+def asdict(struct: Struct, *, mode: Literal["python", "json"] = "python") -> dict[str, Any]:
+    r"""Return a struct's fields as a dict, with nested structs as dicts and arrays as copies.
+
+    Parameters
+    ----------
+    struct : Struct
+        The value.
+    mode : "python" or "json"
+        With ``"json"`` every value is one that ``json.dumps`` takes, and the same as in the JSON of the Struct's
+        pydantic model: arrays are lists, raw bytes base64, times ISO 8601, enum members numbers; ``"NaN"``,
+        ``"Infinity"`` and ``"-Infinity"`` stand for the numbers that JSON lacks.
 
     Where memory holds what is no value of the field, the dict has a value of another type: the number of an enum
-    without that member, the bytes of text that does not decode, ``np.datetime64("NaT")`` for a datetime.
+    without that member, the bytes of text that does not decode (in JSON what decodes, and ``\xff`` for the rest),
+    ``np.datetime64("NaT")`` for a datetime.
     """
+    if mode == "json":
+        return json_of(struct)
+    if mode != "python":
+        raise ValueError(f'asdict: expected mode="python" or mode="json", found {mode!r}')
     fields: dict[str, Any] = {}
     for field in plan_of(struct).layout.fields:
         value = held(struct, field)

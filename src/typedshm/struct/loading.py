@@ -33,7 +33,7 @@ def struct_from_layout(layout: Layout, origin: tuple[str, str] | None = None) ->
         cls = cast("type[Struct]", StructMeta(layout.name, (Struct,), namespace, layout=layout))
         structs = {field.name: struct_from_layout(field.struct) for field in layout.fields if field.struct is not None}
         enums = {field.name: _enum_of(field.enum) for field in layout.fields if field.enum is not None}
-        install(cls, layout, None, structs, enums, described=True)
+        install(cls, layout, None, structs, enums, {}, described=True)
         _described[module, qualname, layout] = cls
     return cls
 

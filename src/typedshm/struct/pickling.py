@@ -22,6 +22,7 @@ from typing import Any, cast
 import typedshm._native as _native
 from typedshm import hooks
 from typedshm.errors import LayoutMismatch
+from typedshm.layout.constraints import Rules
 from typedshm.layout.document import dump, parse
 from typedshm.layout.layout import Layout
 from typedshm.struct.loading import DESCRIBED, struct_of
@@ -198,9 +199,10 @@ class _Arrived(Arriving):
         enums: dict[str, type],
         defaults: dict[str, object],
         described: bool,
+        rules: dict[str, Rules],
         token: bytes,
     ) -> None:
-        self._layout, self._structs, self._enums = layout, structs, enums
+        self._layout, self._structs, self._enums, self._rules = layout, structs, enums, rules
         self._defaults, self._described, self._token = defaults, described, token
 
     def known(self) -> StructMeta | None:
@@ -222,7 +224,7 @@ class _Arrived(Arriving):
                 setattr(target, name, _empty_field())
         target._defaults = {name: self._defaults[name] for name in names if name in self._defaults}
         target._ctypes = {}
-        install(target, self._layout, base, self._structs, self._enums, described=self._described)
+        install(target, self._layout, base, self._structs, self._enums, self._rules, described=self._described)
         if self._token not in _classes:
             _tokens[target] = self._token
             _classes[self._token] = target
@@ -259,8 +261,8 @@ def _dill_carries(cls: type[Struct]) -> bool:
 
 
 def _reduce_plan(plan: Plan) -> tuple[Any, ...]:
-    content = plan.layout, plan.structs, plan.enums, plan.defaults, plan.described, _token_of(plan.plain)
-    return _Arrived, content
+    content = plan.layout, plan.structs, plan.enums, plan.defaults, plan.described, plan.rules
+    return _Arrived, (*content, _token_of(plan.plain))
 
 
 def _reduce_field(field: _native.Field) -> tuple[Callable[[], _native.Field], tuple[()]]:

@@ -22,6 +22,7 @@ from typedshm.frozen import Frozen, frozen
 from typedshm.html_table import html_table
 from typedshm.layout.annotations import own_annotations, own_doc, resolve
 from typedshm.layout.buffer_format import struct_format
+from typedshm.layout.constraints import Rules, check_default
 from typedshm.layout.declaration import Declaration, is_class_variable, parse
 from typedshm.layout.kinds import KINDS, ByteOrder
 from typedshm.layout.layout import Layout, LayoutField
@@ -30,6 +31,7 @@ from typedshm.struct import conversion, refusal
 from typedshm.struct.by_value import is_for_ctypes
 from typedshm.struct.constructor import add_constructor, with_constructor
 from typedshm.struct.ctypes_fields import ctypes_fields
+from typedshm.struct.enforcement import enforce
 
 if TYPE_CHECKING:
     # Type checkers must not see the __getattr__ of ctypes.Structure, which would hide misspelt fields from them.
@@ -49,13 +51,14 @@ from_buffer_copy: Callable[..., Any] = cast("Any", type(ctypes.Structure)).from_
 class Plan(Frozen):
     """The compiled form of a Struct class, shared by its variants."""
 
-    __match_args__ = ("plain", "layout", "structs", "enums", "defaults", "described", "variants")
+    __match_args__ = ("plain", "layout", "structs", "enums", "defaults", "described", "rules", "variants")
     plain: "type[Struct]"
     layout: Layout
     structs: "dict[str, type[Struct]]"
     enums: dict[str, type]
     defaults: dict[str, object]
     described: bool  # made from a layout, so that no module has the class
+    rules: dict[str, Rules]
     variants: dict[str, type[Any]]  # for views of other memory, and of its arrays
 
 
@@ -341,10 +344,13 @@ def _compile_annotations(
     declared: dict[str, Declaration] = {}
     own_defaults: dict[str, object] = cls.__dict__["_defaults"]
     for label, annotation in resolved.items():
+        check_default(own_defaults.get(label), f"{cls.__name__}.{label}")
         if is_class_variable(annotation):
             _restore_class_variable(cls, label, own_defaults)
         else:
-            declared[label] = parse(annotation, f"{cls.__name__}.{label}", _as_struct)
+            # a class that this one is generated from sees to its rules itself
+            own = "_source" not in cls.__dict__
+            declared[label] = parse(annotation, f"{cls.__name__}.{label}", _as_struct, rules=own)
     layout = lay_out(
         cls.__name__,
         declared,
@@ -357,9 +363,10 @@ def _compile_annotations(
         label: declaration.struct for label, declaration in declared.items() if declaration.struct is not None
     }
     enums: dict[str, type] = {label: item.enum for label, item in declared.items() if item.enum is not None}
+    rules = {label: declaration.rules for label, declaration in declared.items()}
     if inherited is not None:
-        structs, enums = inherited.structs | structs, inherited.enums | enums
-    install(cls, layout, base if inherited is not None else None, structs, enums, described=False)
+        structs, enums, rules = inherited.structs | structs, inherited.enums | enums, inherited.rules | rules
+    install(cls, layout, base if inherited is not None else None, structs, enums, rules, described=False)
 
 
 def _body_of(cls: "type[Struct]") -> Mapping[str, object]:
@@ -387,6 +394,7 @@ def install(
     base: "type[Struct] | None",
     structs: "dict[str, type[Struct]]",
     enums: dict[str, type],
+    rules: dict[str, Rules],
     *,
     described: bool,
 ) -> None:
@@ -413,8 +421,9 @@ def install(
             f"{cls.__name__}: expected a ctypes structure of {layout.size} bytes, found {ctypes.sizeof(cls)}"
         )
     defaults = dict(inherited.defaults) if inherited is not None else {}
-    structure._plan = Plan(cls, layout, structs, enums, defaults, described, {})
+    structure._plan = Plan(cls, layout, structs, enums, defaults, described, rules, {})
     structure._format = struct_format(layout).encode()
+    enforce(cls, rules)
     defaults.update(_saved_defaults(cls, cls.__dict__["_defaults"]))
     add_constructor(cls, layout, defaults, fields=len(own))
     for name in [*("_annotations", "_defaults", "_ctypes"), *(name for name, _ in members if name.startswith("_pad_"))]:
