@@ -237,6 +237,8 @@ class WritersLock:
     @property
     def entry(self) -> int: ...  # This process's presence entry
     @property
+    def thread(self) -> int: ...  # The identifier of the thread of this process that has it, or 0
+    @property
     def owner(self) -> tuple[int, int] | None: ...  # (presence entry, pid) of the living owner
     @property
     def participants(self) -> list[tuple[int, int, bool]]:

@@ -11,6 +11,7 @@ from typedshm.arguments import flag, found, refuse_positional
 from typedshm.errors import Closed, LockLost, MisuseError, RegionLost, RegionRefused
 from typedshm.memory import lifecycle
 from typedshm.memory.attachment import Handle
+from typedshm.memory.holders import lock_holder
 from typedshm.memory.names import Scope, locate
 from typedshm.memory.spec import RegionSpec
 
@@ -243,6 +244,8 @@ class NamedMutex(_native.Guard):
 
     def _fail(self, what: "Failure") -> NoReturn:
         kind, words = LOCK_ERRORS[what]
+        if what == "not held" and self._handle is not None and (holder := lock_holder(self._handle.attachment)):
+            words += f"; it is held by {holder}"
         if what in ("gone", "lock lost") and (loss := self._loss):
             kind, words = RegionLost, loss
         raise kind(f"mutex {self._name!r} {words}")

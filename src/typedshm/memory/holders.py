@@ -1,10 +1,11 @@
 """Holders: the processes that have a region open, as error messages name them."""
 
 import os
+import threading
 
 import typedshm._native as _native
 from typedshm.memory.attachment import Attachment, Writer, attachments
-from typedshm.memory.processes import describe_processes, mapped_by
+from typedshm.memory.processes import describe_process, describe_processes, mapped_by
 
 
 def holders(mapping: _native.Mapping, handle: Writer, *, inode: int | None = None) -> str:
@@ -46,3 +47,22 @@ def other_holders(attachment: Attachment) -> str:
     if not pids and attachment.inode is not None:
         pids = set(mapped_by(attachment.inode))
     return describe_processes(pids, inode=attachment.inode)
+
+
+def lock_holder(attachment: Attachment) -> str:
+    """Say who holds the writers' lock: ``process 4711 (python camera.py)``; empty if nobody does any more."""
+    lock = attachment.lock
+    owner = None if lock is None else lock.owner
+    if lock is None or owner is None:
+        return ""
+    entry, pid = owner
+    if entry != lock.entry:
+        return describe_process(pid, inode=attachment.inode, this=False)
+    return f"this process ({pid}){_thread(lock.thread)}"
+
+
+def _thread(ident: int) -> str:
+    if ident == threading.get_ident():
+        return ", in this thread"
+    names = [thread.name for thread in threading.enumerate() if thread.ident == ident]
+    return f", in its thread {names[0]!r}" if names else ""

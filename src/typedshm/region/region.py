@@ -14,6 +14,7 @@ from typedshm.html_table import html_table
 from typedshm.layout.layout import Layout
 from typedshm.memory import fork
 from typedshm.memory.attachment import Attachment, Handle, attachments
+from typedshm.memory.holders import lock_holder
 from typedshm.memory.names import Name
 from typedshm.memory.processes import describe_processes
 from typedshm.region.error_table import ERRORS, REPLACED_BY_LOSS, WAITED_IN_VAIN
@@ -296,8 +297,8 @@ class Region(Followable[T], Generic[T]):
             kind, words = RegionLost, "could not be opened again in this child of a fork"
         elif what in REPLACED_BY_LOSS and (loss := self._attachment.loss):
             kind, words = RegionLost, loss
-        elif what == "lock timeout" and self._attachment.lock and (owner := self._attachment.lock.owner):
-            words += f", held by process {owner[1]}" + (" (this one)" if owner[1] == os.getpid() else "")
+        elif what == "lock timeout" and (holder := lock_holder(self._attachment)):
+            words += f", held by {holder}"
         elif what == "layout":
             words += f":\n{self._refusal}"
         raise kind(f"region {str(self.name)!r} {words}")

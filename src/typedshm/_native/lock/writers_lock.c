@@ -272,6 +272,12 @@ static PyObject *get_entry(PyObject *self, void *unused) {
     return PyLong_FromUnsignedLong(((WritersLock *)self)->lock.entry);
 }
 
+static PyObject *get_thread(PyObject *self, void *unused) {
+    (void)unused;
+    WritersLock *lock = (WritersLock *)self;
+    return PyLong_FromUnsignedLong(lock->forks == os_forks ? lock->thread : 0);
+}
+
 /* (entry, pid) of the living owner, or None. */
 static PyObject *get_owner(PyObject *self, void *unused) {
     (void)unused;
@@ -347,6 +353,7 @@ static PyMethodDef methods[] = {
 
 static PyGetSetDef getset[] = {
     {"entry", get_entry, NULL, "This process's presence entry.", NULL},
+    {"thread", get_thread, NULL, "The identifier of the thread of this process that has it, or 0.", NULL},
     {"owner", get_owner, NULL, "(entry, pid) of the living owner, or None.", NULL},
     {"participants", get_participants, NULL,
      "[(entry, pid, whether it has written)] of every living process that may write.", NULL},
