@@ -88,6 +88,7 @@ def declare(wheels: NDArray[np.float32]) -> Telemetry:
     assert_type(typedshm.asdict(t), dict[str, Any])
     assert_type(typedshm.replace(t, tick=2), Telemetry)
     assert_type(typedshm.version_of(t), int | None)
+    assert_type(typedshm.time_of(t), datetime | None)
     Packed(a=1, b=2)
     return t
 
@@ -99,7 +100,13 @@ def structs(t: Telemetry) -> None:
         car.write(t, timeout=1)
         assert_type(car.read(), Telemetry)
         assert_type(car.read().pose.x, float)
+        assert_type(car.read(max_age=0.5), Telemetry)
         car.read_into(t)
+        car.read_into(t, max_age=1)
+        with car.borrow(max_age=None) as b:
+            assert_type(b, Telemetry)
+        assert_type(car.follow(start="next"), typedshm.Follower[Telemetry])
+        assert_type(next(car.follow(start=-3)), Telemetry)
         with car.update() as u:
             assert_type(u, Telemetry)
             u.tick += 1

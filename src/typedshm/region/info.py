@@ -97,6 +97,6 @@ def _text(value: object) -> str:
         return str(value)
     if isinstance(value, tuple):
         pids = cast("tuple[int, ...]", value)
-        more = f", … {len(pids) - _MOST} more" if len(pids) > _MOST else ""
-        return f"({', '.join(map(str, pids[:_MOST]))}{more})"
+        more = len(pids) - _MOST
+        return f"({', '.join(map(str, pids[:_MOST]))}, … {more} more)" if more > 0 else repr(pids)
     return quoted(value)
