@@ -124,6 +124,23 @@ def test_leftovers_of_hundreds_of_regions_are_gone_after_a_few_creates():
     assert not any(path.exists() for path in paths)
 
 
+def test_what_a_killed_run_of_tests_left_in_its_namespace_is_removed_when_it_is_old(monkeypatch):
+    """Nobody comes back to a namespace with a random name. What is young may be just what a test looks at."""
+    young, old = leave(["young", "old"], signal.SIGTERM)
+    hour_ago = old.stat().st_mtime - 3700
+    os.utime(old, (hour_ago, hour_ago))
+    with monkeypatch.context() as outside:
+        outside.setenv("TYPEDSHM_NAMESPACE", "another")
+        with typedshm.create("other", Pose):
+            assert old.exists()
+        outside.setenv("TYPEDSHM_NAMESPACE", "")
+        with typedshm.create(f"outside {os.getpid()}", Pose):
+            assert not old.exists()
+            assert young.exists()
+    typedshm.regions()
+    assert not young.exists()
+
+
 def plant(path: Path, kind: str) -> None:
     if kind == "directory":
         path.mkdir()

@@ -98,7 +98,7 @@ class Memory:
         if status.st_size < size:
             self.close()
             raise RegionRefused(
-                errno.EINVAL, f"{self._words}: expected at least {size:,} bytes, found {status.st_size:,}"
+                errno.EPERM, f"{self._words}: expected at least {size:,} bytes, found {status.st_size:,}"
             )
         self._map(size or status.st_size, writable)
 

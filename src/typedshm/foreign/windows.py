@@ -67,7 +67,7 @@ class Memory:
         found = len(memoryview(mapping))
         if found < size:
             self.close()
-            raise RegionRefused(errno.EINVAL, f"{self._words}: expected at least {size:,} bytes, found {found:,}")
+            raise RegionRefused(errno.EPERM, f"{self._words}: expected at least {size:,} bytes, found {found:,}")
         self.mapping, self.size = mapping, size or found
 
     def make(self, size: int) -> None:

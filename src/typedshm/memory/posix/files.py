@@ -16,6 +16,7 @@ import errno
 import os
 import stat
 import sys
+import time
 from collections.abc import Iterator
 from typing import Literal
 
@@ -246,6 +247,9 @@ def _sweep_one(left: Location) -> bool:
 _MOST = 256
 """How many files are looked at when a region is made, which takes a millisecond. The next one goes on behind them."""
 
+_OLD = 3600
+"""Seconds after which also what was left in another namespace is removed, such as that of tests that were killed."""
+
 _last_seen = ""
 
 
@@ -254,12 +258,20 @@ def sweep_some(apart_from: Location) -> None:
     global _last_seen
     ours = {attachment.location.address for attachment in attachments()} | {apart_from.address}
     folders = {directory(scope) for scope in SCOPES}
-    found = {folder + name for folder in folders for name in of_this_user(os.listdir(folder))} - ours
+    listed = {folder + name: other for folder in folders for name, other in of_this_user(os.listdir(folder))}
+    found = listed.keys() - ours
     behind = {path for path in found if path > _last_seen}
     for path in [*sorted(behind), *sorted(found - behind)][:_MOST]:
         _last_seen = path
-        if _life(path) and os.lstat(path).st_uid == os.geteuid():
+        if _life(path) and _is_to_be_swept(path, _OLD if listed[path] else 0):
             _sweep_one(Location(os.path.basename(path), "user", path, 0o600))
+
+
+def _is_to_be_swept(path: str, age: float) -> bool:
+    with contextlib.suppress(OSError):
+        status = os.lstat(path)
+        return status.st_uid == os.geteuid() and (not age or status.st_mtime < time.time() - age)
+    return False
 
 
 def _lock_birth(location: Location, file: Descriptor, fresh: bool, writable: bool) -> bool:
