@@ -134,7 +134,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "paths",
     ),
     "foreign": (
-        "arguments",
+        "names",
         "arrays",
         "posix",
         "windows",

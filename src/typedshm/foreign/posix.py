@@ -17,7 +17,7 @@ from typedshm.errors import (
     RegionRefused,
     TypedshmError,
 )
-from typedshm.foreign.arguments import Name
+from typedshm.foreign.names import Name
 from typedshm.memory.names import locate
 from typedshm.memory.similar import similar
 

@@ -12,7 +12,7 @@ import typedshm._native as _native
 from typedshm.arguments import flag, seconds, whole
 from typedshm.errors import Closed, RegionLost, RegionNotFound
 from typedshm.foreign import arrays
-from typedshm.foreign.arguments import Name, check_name
+from typedshm.foreign.names import Name, check_name
 from typedshm.memory.retry import OPEN_TIMEOUT, retry
 from typedshm.struct.struct import Struct
 from typedshm.struct.views import looked_at, overlay

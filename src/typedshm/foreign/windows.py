@@ -16,7 +16,7 @@ from typedshm.errors import (
     RegionNotFound,
     RegionRefused,
 )
-from typedshm.foreign.arguments import Name
+from typedshm.foreign.names import Name
 
 assert sys.platform == "win32"
 
