@@ -60,6 +60,9 @@ model: "Hook[[Any], type[Any]]" = Hook("model")
 reduce_struct: "Hook[[Any], tuple[Any, ...]]" = Hook("reduce_struct")
 """(Struct) -> what its ``__reduce__`` returns."""
 
+adopted: "Hook[[type[Any], Any], Any]" = Hook("adopted")
+"""(Struct class, value) -> the Struct of an instance of the class that it is generated from; None for other values."""
+
 generated_struct: "Hook[[type[Any]], type[Any] | None]" = Hook("generated_struct")
 """(class) -> the Struct that is generated from it, or None if it is no model or dataclass with a layout."""
 

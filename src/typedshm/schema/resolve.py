@@ -254,6 +254,18 @@ class _ArrayValues(Schema[Any]):
         raise FieldValueError(f"{expected}, found shape {array.shape}")
 
 
+def _adopted(struct: type[Struct], value: Any) -> Struct | None:
+    source = source_of(plan_of(struct).plain)
+    if source is not None and isinstance(value, source):
+        return class_schema(source).encode(value)
+    if getattr(value, "__struct__", None) is plan_of(struct).plain:  # an instance of its model()
+        return cast("Struct", to_struct(value))
+    return None
+
+
+hooks.adopted.fill(_adopted)
+
+
 # ---- hooks that need pydantic ---------------------------------------------------------------------------------------
 
 

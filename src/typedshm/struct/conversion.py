@@ -7,6 +7,7 @@ from typing import Any, cast
 import numpy as np
 
 import typedshm._native as _native
+from typedshm import hooks
 from typedshm.errors import FieldOverflow, FieldTypeError, FieldValueError, quoted
 from typedshm.layout.kinds import KINDS, encoding_of
 from typedshm.layout.layout import LayoutField
@@ -207,8 +208,22 @@ def _encode_raw(field: _native.Field, value: object) -> bytes:
 def _encode_struct(field: _native.Field, value: object) -> bytes:
     layout = getattr(type(value), "layout", None)
     if layout is None or layout.id != field.spec.struct.id:
-        refuse(field, value, "type")
+        value = adopt(field, value)
     return bytes(cast("bytes", value))
+
+
+def adopt(field: _native.Field, value: object) -> Any:
+    """Return the Struct of a model or dataclass instance for a field that is generated from its class.
+
+    Raises
+    ------
+    FieldTypeError
+        If the value is something else.
+    """
+    made = hooks.adopted(cast("Any", field.owner)._plan.structs[field.spec.name], value)
+    if made is None:
+        refuse(field, value, "type")
+    return made
 
 
 _ENCODERS = {"timestamp": _encode_time, "utf8": _encode_text, "utf32": _encode_text, "bytes": _encode_raw}

@@ -439,7 +439,7 @@ def _codec(
         array = np.ndarray if field.struct is None else hooks.struct_array(structs[field.name])
         return "array", (array, field.shape, field.item_dtype, field.offset, conversion.assign_array)
     if field.struct is not None:
-        return "struct", (structs[field.name], placed[field.name])
+        return "struct", (structs[field.name], conversion.adopt, placed[field.name])
     if field.name in enums:
         enum = cast("Any", enums[field.name])
         return "enum", (enum, enum._value2member_map_, KINDS[field.kind].dtype.startswith("i"))

@@ -180,6 +180,9 @@ def _plain(cls: type[Struct], value: Any) -> Any:
     given: Any = _checked(cls.__name__, value)
     if isinstance(given, _ITEMS) or hasattr(given, "__array__"):
         return cast("Any", given)
+    made = hooks.adopted(cls, value)
+    if made is not None:
+        return _row(cls, made)
     raise FieldTypeError(f"expected a {cls.__name__}, found {quoted(value)} ({type(value).__name__})")
 
 
@@ -190,8 +193,14 @@ def _row(cls: type[Struct], value: Struct) -> Any:
 
 
 def _are_items(cls: type[Struct], value: "tuple[object, ...]") -> bool:
-    """Return True for a tuple of Structs of a class, which to NumPy is a row: a value for each field."""
-    return bool(value) and all(isinstance(item, Struct) and type(item).layout.id == cls.layout.id for item in value)
+    """Return True for a tuple of items of a class, which to NumPy is a row: a value for each field."""
+    return bool(value) and all(_is_item(cls, item) for item in value)
+
+
+def _is_item(cls: type[Struct], value: object) -> bool:
+    if isinstance(value, Struct):
+        return type(value).layout.id == cls.layout.id
+    return hooks.adopted(cls, value) is not None
 
 
 def _plain_row(cls: type[Struct], row: "tuple[object, ...]") -> "tuple[object, ...]":

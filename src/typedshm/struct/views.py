@@ -10,6 +10,7 @@ import numpy as np
 import typedshm._native as _native
 from typedshm import hooks
 from typedshm.layout.layout import LayoutField
+from typedshm.struct.conversion import adopt
 from typedshm.struct.struct import Struct, StructMeta, bind, plan_of
 
 S = TypeVar("S", bound=Struct)
@@ -68,7 +69,7 @@ def _complete(cls: type[Struct], kind: Variant, own: list[LayoutField]) -> None:
             continue
         nested = plan_of(cls).structs[field.name]
         if kind == "leased":
-            bind(cls, field, "leased", (nested, MethodType(_from_buffer, leased(nested)), field.offset))
+            bind(cls, field, "leased", (nested, adopt, MethodType(_from_buffer, leased(nested)), field.offset))
         else:
             bind(cls, field, "viewed struct", (nested, view_maker(nested)))
 
