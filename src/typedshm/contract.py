@@ -39,6 +39,7 @@ Failure = Literal[
     "open block",
     # raised by Python only
     "followed twice",
+    "reattach timeout",
 ]
 """What goes wrong in a verb. The core says which; kinds of errors and words are Python's."""
 

@@ -58,6 +58,23 @@ def test_a_writer_is_killed_half_way() -> None:
     ]
 
 
+def test_a_loop_is_restarted_with_one_more_field_and_no_reader_goes_deaf() -> None:
+    lines = run("hot_restart.py")
+    restart = lines.index("The loop is restarted.")
+    assert lines[:restart] == [
+        "watch: tick 1 of region 1",
+        "log: tick 1 of region 1, fields: tick speed",
+        "alarm: tick 1",
+    ]
+    assert lines[restart + 1 : -2] == [
+        "watch: tick 100 of region 2",
+        "log: tick 100 of region 2, fields: tick speed torque",
+        "alarm: ends, as the layout differs: torque: u64 at 16 | f64 at 16",
+    ]
+    assert re.fullmatch(r"All three knew after \d+\.\d s\.", lines[-2])
+    assert lines[-1] == "Regions left behind: 0."
+
+
 def test_a_table_becomes_a_data_frame_and_a_data_frame_a_table() -> None:
     needs("pandas")
     lines = run("pandas_table.py")

@@ -24,7 +24,7 @@ CORE = "\n".join(
 # Methods of Python's own objects, and of the core's, that it calls as well.
 OTHERS = {"__complex__", "__basicsize__", "Structure", "protect"}
 # Failures that Python alone raises.
-RAISED_BY_PYTHON = {"followed twice", "open block"}
+RAISED_BY_PYTHON = {"followed twice", "open block", "reattach timeout"}
 
 
 def asked(pattern: str) -> set[str]:

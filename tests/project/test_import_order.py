@@ -48,7 +48,7 @@ ROOMS: dict[str, set[str]] = {
         "current_task",
         "mutex",
     },
-    "sharing": {"errors", "arguments", "frozen", "hooks", "schema", "memory", "region"},
+    "sharing": {"layout", "errors", "arguments", "frozen", "hooks", "schema", "memory", "region"},
     "foreign": {"errors", "arguments", "_native", "layout", "struct", "memory"},
     "testing": {"_native", "layout", "struct", "memory", "region", "sharing"},
 }

@@ -5,7 +5,8 @@ shipped with typedshm, which ``typedshm.load`` finds.
 """
 
 import json
-from typing import Literal, TypeAlias
+from collections.abc import Iterator
+from typing import Any, Literal, TypeAlias
 
 from typedshm.errors import DocumentError, SchemaError
 from typedshm.layout.layout import Layout
@@ -73,3 +74,48 @@ def json_schema() -> bytes:
 
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema"} | Document.model_json_schema()
     return json.dumps(schema, ensure_ascii=False, indent=2).encode() + b"\n"
+
+
+# ---- for messages --------------------------------------------------------------------------------------------------
+
+_MOST_LINES = 40
+
+
+def difference(one: bytes, other: bytes) -> str:
+    """Return how the layouts of two documents differ, as :meth:`Layout.diff` does; empty where that cannot be told.
+
+    For those who need it at once: it looks at the bare JSON, since the import of pydantic would take longer than a
+    reader may wait for its error. So the documents may be anything.
+    """
+    try:
+        before, now = (json.loads(text)["layout"] for text in (one, other))
+        lines = [f"{before['name']} | {now['name']}", *_changes(before, now, "")]
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return ""
+    more = [f"  … {len(lines) - _MOST_LINES} more"] if len(lines) > _MOST_LINES else []
+    return "\n".join(lines[:_MOST_LINES] + more)
+
+
+def _changes(before: dict[str, Any], now: dict[str, Any], prefix: str) -> Iterator[str]:
+    theirs = {field["name"]: field for field in now["fields"]}
+    for mine in before["fields"]:
+        name, their = f"{prefix}{mine['name']}", theirs.pop(mine["name"], None)
+        if their is None:
+            yield f"  - {name}: {_shown(mine)}"
+            continue
+        if _shown(mine) != _shown(their):
+            yield f"  {name}: {_shown(mine)} | {_shown(their)}"
+        elif mine.get("enum") != their.get("enum"):
+            yield f"  {name}: other members"
+        if "struct" in mine and "struct" in their:
+            yield from _changes(mine["struct"], their["struct"], f"{name}.")
+    for their in theirs.values():
+        yield f"  + {prefix}{their['name']}: {_shown(their)}"
+
+
+def _shown(field: dict[str, Any]) -> str:
+    length = f"({field['length']})" if "length" in field else ""
+    shape = f"[{', '.join(map(str, field['shape']))}]" if "shape" in field else ""
+    unit = f" {field['unit']!r}" if "unit" in field else ""
+    order = " big-endian" if field["byte_order"] == "big" else ""
+    return f"{field['kind']}{length}{shape}{unit}{order} at {field['offset']}"

@@ -190,14 +190,13 @@ class Attachment(abc.ABC):
             warnings.warn(f"{location} was unlinked: {words}", RegionWarning, stacklevel=2)
 
     def _replaced(self, location: Location, found: "_native.Header") -> RegionReplaced:
-        difference = ""
+        words = f"{location} was replaced: another {location.kind} has its name now"
         if found["layout_id"] != self.header["layout_id"]:
-            difference = hooks.difference(self.header["document"], found["document"])
-        return RegionReplaced(
-            f"{location} was replaced: another {location.kind} has its name now"
-            + (f", of another layout (before | now):\n{difference}\n" if difference else "; ")
-            + ("region.reattach() opens that one" if location.kind == "region" else "open it again by its name")
-        )
+            words += ", of another layout"
+            if difference := hooks.difference(self.header["document"], found["document"]):
+                words += f" (before | now):\n{difference}\n"
+        remedy = "region.reattach() opens that one" if location.kind == "region" else "open it again by its name"
+        return RegionReplaced(words + ("" if words.endswith("\n") else "; ") + remedy)
 
     def remap(self, writable: bool = True) -> _native.Mapping:
         """Map the same bytes a second time.

@@ -33,6 +33,10 @@ class _Loop(ABC):
     async def turn(self) -> None:
         """Let other tasks run."""
 
+    async def rest(self, seconds: float) -> None:
+        """Let other tasks run for a time."""
+        await self._module.sleep(seconds)
+
     @abstractmethod
     async def sleep(self, ring: _native.Ring[Any], number: int, seconds: float | None) -> bool:
         """Sleep until a region has something new; False if the time is over first."""
@@ -119,6 +123,11 @@ def _running() -> _Loop:
 async def await_newer(ring: _native.Ring[Any], after: int, timeout: float | None) -> None:
     """Wait in a coroutine until there is a version above `after`."""
     await _await_in(_running(), ring, after, timeout)
+
+
+async def rest(seconds: float) -> None:
+    """Sleep in a coroutine."""
+    await _running().rest(seconds)
 
 
 async def _await_in(loop: _Loop, ring: _native.Ring[Any], after: int, timeout: float | None) -> None:

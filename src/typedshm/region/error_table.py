@@ -28,6 +28,7 @@ ERRORS: "dict[Failure, tuple[type[Exception], str]]" = {
         RegionCorrupt,
         "has a newest version that does not exist; some program broke the protocol when writing its head",
     ),
+    "reattach timeout": (Timeout, "was replaced or lost, and timed out waiting for a region to have its name again"),
     "lock timeout": (Timeout, "timed out waiting for the writers' lock"),
     "wait timeout": (Timeout, "timed out waiting for a newer version"),
     "layout": (LayoutMismatch, "can be read with this schema, but not written"),

@@ -1,19 +1,25 @@
 """Following a region: its versions one after the other, with an exact count of the missed ones."""
 
+import functools
 import operator
+import time
+import weakref
 from collections.abc import AsyncIterator, Iterator
 from types import EllipsisType
 from typing import Generic, Literal, Never, NoReturn, SupportsIndex, TypeVar, cast
 
 import typedshm._native as _native
 from typedshm.arguments import flag, refuse_positional, seconds
-from typedshm.errors import Closed, TornWrite, quoted
-from typedshm.region.asynchronous import AwaitedRing, await_newer
+from typedshm.errors import Closed, RegionLost, RegionNotFound, Timeout, TornWrite, quoted
+from typedshm.region.asynchronous import AwaitedRing, await_newer, rest
 
 T = TypeVar("T")
 
 Start = Literal["newest", "oldest", "next"] | int
 """The first version: the newest, the oldest still in a slot, the next to be published, a number, or one below zero."""
+
+_PAUSE = 0.01
+"""Seconds between looks whether a name leads to a region again."""
 
 
 class Follower(Generic[T]):
@@ -29,19 +35,42 @@ class Follower(Generic[T]):
         How many versions were missed: they were in no slot any more.
     failed
         How many versions raised an error, since they could not be decoded. The step after one goes on behind it.
+    reattached
+        How often the region was replaced and the next one was followed, with ``reattach=True``.
     """
 
     def __init__(
-        self, region: "Followable[T]", *, after: int, every: bool, borrow: bool, timeout: float | None
+        self,
+        region: "Followable[T]",
+        *,
+        after: int,
+        every: bool,
+        borrow: bool,
+        reattach: bool,
+        timeout: float | None,
     ) -> None:
         self.version = after
-        self.dropped = self.failed = 0
-        self._region = region
+        self.dropped = self.failed = self.reattached = 0
+        self._followed = self._region = region
+        self._reattach = reattach
         self._every = every
         self._borrow = borrow
         self._timeout = timeout
         self._block: _native.Borrow[T] | None = None
         self._busy = False
+
+    @property
+    def region(self) -> "Followable[T]":
+        """The handle that versions come from: the one that is followed, or of a later region of its name.
+
+        Later ones are closed when the next one takes their place, or the followed one is closed.
+        """
+        return self._region
+
+    @property
+    def instance(self) -> str:
+        """16 digits that tell the region that versions come from now; see :attr:`RegionInfo.instance`."""
+        return self._region.instance
 
     def __iter__(self) -> Iterator[T]:
         return self
@@ -50,8 +79,16 @@ class Follower(Generic[T]):
         self._begin()
         try:
             self._end_block()
-            _native.await_newer(self._region, self.version, self._timeout)
-            return self._take()
+            end = None if self._timeout is None else time.monotonic() + self._timeout
+            while True:
+                try:
+                    _native.await_newer(self._region, self.version, self._left(end))
+                    return self._take()
+                except RegionLost:
+                    if not self._reattach:
+                        raise
+                while not self._move_on():
+                    time.sleep(self._pause(end))
         except Closed:
             if self._region.closed:
                 raise StopIteration from None
@@ -66,8 +103,16 @@ class Follower(Generic[T]):
         self._begin()
         try:
             self._end_block()
-            await await_newer(self._region, self.version, self._timeout)
-            return self._take()
+            end = None if self._timeout is None else time.monotonic() + self._timeout
+            while True:
+                try:
+                    await await_newer(self._region, self.version, self._left(end))
+                    return self._take()
+                except RegionLost:
+                    if not self._reattach:
+                        raise
+                while not self._move_on():
+                    await rest(self._pause(end))
         except Closed:
             if self._region.closed:
                 raise StopAsyncIteration from None
@@ -80,6 +125,39 @@ class Follower(Generic[T]):
         if self._busy:
             _native.fail(self._region, "followed twice")
         self._busy = True
+
+    def _left(self, end: float | None) -> float | None:
+        """Return the time that is left, which is all of it unless a region was replaced meanwhile."""
+        return self._timeout if end is None or not self.reattached else max(end - time.monotonic(), 0)
+
+    def _pause(self, end: float | None) -> float:
+        """Return how long to wait for a region to appear; raises if there is no time left for that."""
+        if end is None:
+            return _PAUSE
+        left = end - time.monotonic()
+        if left <= 0:
+            _native.fail(self._region, "reattach timeout")
+        return min(left, _PAUSE)
+
+    def _move_on(self) -> bool:
+        """Follow the region that has the name now; False if there is none."""
+        try:
+            region = self._followed.reattach(timeout=1e-9)  # which does not wait for those who are making one
+        except (RegionNotFound, Timeout):
+            region = None
+        if self._followed.closed:  # perhaps before the new handle could be closed with it
+            self._region = self._followed
+            _native.fail(self._followed, "closed")
+        if region is None:
+            return False
+        self._followed.later.add(region)
+        before, self._region = self._region, region
+        if region.instance != before.instance:
+            self.version = 0
+        if before is not self._followed:
+            before.close()
+        self.reattached += 1
+        return True
 
     def _take(self) -> T:
         """Return the next version, which has been published, and count the missed ones."""
@@ -108,7 +186,7 @@ class Follower(Generic[T]):
     def _advance(self, version: int, missed: int) -> None:
         # Between stores no signal's handler runs, which could raise; nor from here to the end of a step that returns.
         self.dropped += missed
-        self._region.dropped += missed
+        self._followed.dropped += missed
         self.version = version
 
     def _end_block(self) -> None:
@@ -136,6 +214,24 @@ class Followable(AwaitedRing[T], Generic[T]):
 
     dropped = 0
     """How many versions were missed by all followers of this handle."""
+
+    @functools.cached_property
+    def later(self) -> "weakref.WeakSet[Followable[T]]":
+        """Handles of later regions of this name, which its followers have opened and which are closed with it."""
+        return weakref.WeakSet()
+
+    @property
+    def instance(self) -> str:
+        """16 digits that tell this making of the region from others of the same name."""
+        raise NotImplementedError
+
+    def reattach(self, *_: Never, timeout: float | None = 0) -> "Followable[T]":
+        """Open the region that has the name now."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Leave the region."""
+        raise NotImplementedError
 
     def _position_before(self, start: object) -> int:
         """Return the version before the first that a follower is to yield."""
@@ -167,6 +263,7 @@ class Followable(AwaitedRing[T], Generic[T]):
         every: bool = False,
         start: Start = "newest",
         borrow: bool = False,
+        reattach: bool = False,
         timeout: float | EllipsisType | None = ...,
     ) -> Follower[T]:
         """Iterate over the versions as they are published: ``for t in region.follow(): ...``.
@@ -187,6 +284,11 @@ class Followable(AwaitedRing[T], Generic[T]):
         borrow
             Yield read-only views like :meth:`borrow`, each valid until the next. With arrays the loop's variable still
             holds one while the next is borrowed, which takes four slots; with three, every second one is a copy.
+        reattach
+            Go on with the next region of that name when this one is replaced, or removed and made again, as when its
+            publisher is restarted. :attr:`Follower.region` and :attr:`Follower.instance` change then,
+            :attr:`Follower.version` begins anew, :attr:`Follower.reattached` counts. A handle without a schema takes
+            the new region's layout; with one, another layout is a LayoutMismatch in the loop.
         timeout
             Seconds to wait for each version; None waits for ever. Default: :attr:`timeout` of the handle.
 
@@ -199,6 +301,8 @@ class Followable(AwaitedRing[T], Generic[T]):
         ------
         Timeout
             In the loop: no newer version was published in time. The loop can be continued.
+        RegionReplaced
+            In the loop: the region's name means another one now; see `reattach`.
         RegionLost
             In the loop: the region's memory was lost.
         Exception
@@ -212,6 +316,7 @@ class Followable(AwaitedRing[T], Generic[T]):
             In the loop: another thread or task is waiting in it. Each needs its own follow().
         """
         refuse_positional(_, "follow", "follow(start={}), follow(timeout={}) or follow(every=True)")
-        every, borrow = flag(every, "every"), flag(borrow, "borrow")
+        every, borrow, reattach = flag(every, "every"), flag(borrow, "borrow"), flag(reattach, "reattach")
         patience = self.timeout if isinstance(timeout, EllipsisType) else seconds(timeout)
-        return Follower(self, after=self._position_before(start), every=every, borrow=borrow, timeout=patience)
+        after = self._position_before(start)
+        return Follower(self, after=after, every=every, borrow=borrow, reattach=reattach, timeout=patience)

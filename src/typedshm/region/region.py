@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Never, NoReturn, TypeVar
 
 import typedshm._native as _native
 from typedshm import hooks
-from typedshm.arguments import refuse_positional
+from typedshm.arguments import refuse_positional, seconds
 from typedshm.errors import Closed, RegionLost, RegionRefused, Stale, TypedshmError, UnknownVersion
 from typedshm.html_table import html_table
 from typedshm.layout.layout import Layout
@@ -114,7 +114,7 @@ class Region(Followable[T], Generic[T]):
             last_death=_utc(died) if died else None,
             pinned=pinned,
             copies=copies,
-            instance=f"{header['instance']:016x}",
+            instance=self.instance,
             unlinked=found is None,
             replaced=found is not None and found["instance"] != header["instance"],
         )
@@ -183,6 +183,8 @@ class Region(Followable[T], Generic[T]):
             self._fail("open block")
         _native.detach(self)
         forget(self)
+        for region in list(self.later):
+            region.close()
 
     def __enter__(self) -> "Region[T]":
         return self
@@ -192,7 +194,12 @@ class Region(Followable[T], Generic[T]):
     ) -> None:
         self.close()
 
-    def reattach(self, *, timeout: float | None = 0) -> "Region[T]":
+    @property
+    def instance(self) -> str:
+        """16 digits that tell this making of the region from others of the same name."""
+        return f"{self._attachment.header['instance']:016x}"
+
+    def reattach(self, *_: Never, timeout: float | None = 0) -> "Region[T]":
         """Open the region that has this one's name now: a new handle, of the same schema and options.
 
         For after :class:`RegionReplaced`, or when the name has led nowhere. This handle stays as it is; close it when
@@ -215,9 +222,10 @@ class Region(Followable[T], Generic[T]):
         LayoutMismatch
             The new region has another layout than the schema.
         """
+        refuse_positional(_, "reattach", "reattach(timeout={}) to wait at most {} seconds for a region")
         handle, schema = self._handle, None if self._schema.source is None else self._schema
         state = handle.location, schema, handle.mutex is None, self.timeout, handle.paging
-        region: Region[T] = hooks.reattach(*state, timeout)
+        region: Region[T] = hooks.reattach(*state, seconds(timeout))
         return region
 
     def fileno(self) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 from typedshm import hooks
 from typedshm.arguments import MOST, flag, seconds, whole
 from typedshm.errors import DocumentError, LayoutMismatch, RegionCorrupt, RegionLost, RegionReplaced, TypedshmError
+from typedshm.layout.document import difference
 from typedshm.memory import lifecycle
 from typedshm.memory.attachment import Handle
 from typedshm.memory.holders import other_holders
@@ -401,13 +402,6 @@ def _reattach(
     return region
 
 
-def _difference(before: bytes, now: bytes) -> str:
-    try:
-        return schema_from_document(before).layout.diff(schema_from_document(now).layout)
-    except DocumentError as error:
-        return str(error)
-
-
 hooks.reopen.fill(_reopen)
 hooks.reattach.fill(_reattach)
-hooks.difference.fill(_difference)
+hooks.difference.fill(difference)

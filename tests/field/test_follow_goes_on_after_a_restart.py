@@ -1,0 +1,201 @@
+"""follow(reattach=True): a loop that goes on when its region is made anew, in threads and in coroutines."""
+
+import gc
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import typedshm
+from helpers.loops import LOOPS, loop_of
+from helpers.peers import PATIENCE, until
+from helpers.shared_types import Record
+from helpers.threads import InThread
+from typedshm import Struct, f64, u64
+from typedshm.testing.inspection import attach_apart
+
+
+class V1(Struct):
+    """What was published before the restart."""
+
+    tick: u64
+
+
+class V2(Struct):
+    """What is published since."""
+
+    tick: u64
+    speed: f64 = 0.0
+
+
+@pytest.fixture(params=["named", "file"])
+def name(request: pytest.FixtureRequest, tmp_path: Path) -> str | Path:
+    return "region" if request.param == "named" else tmp_path / "region"
+
+
+def make_anew(name: Any, schema: Any) -> "typedshm.Region[Any]":
+    typedshm.unlink(name)
+    return typedshm.create(name, schema, slots=8)
+
+
+@pytest.mark.parametrize("readonly", [False, True])
+def test_the_loop_goes_on_with_the_next_region(name: Any, readonly: bool) -> None:
+    with typedshm.create(name, V1) as first, attach_apart(name, V1, readonly=readonly) as reader:
+        first.write(V1(tick=1))
+        follower = reader.follow(reattach=True, timeout=PATIENCE)
+        assert next(follower) == V1(tick=1)
+        assert (follower.region, follower.reattached, follower.version) == (reader, 0, 1)
+        instance = follower.instance
+        with make_anew(name, V1) as second:
+            second.write(V1(tick=10))
+            assert next(follower) == V1(tick=10)
+            assert (follower.reattached, follower.version, follower.dropped) == (1, 1, 0)
+            assert follower.instance == second.info().instance != instance
+            assert follower.region is not reader
+            assert follower.region.readonly == readonly  # type: ignore[attr-defined]
+            assert not reader.closed
+            with make_anew(name, V1) as third:
+                before = follower.region
+                third.write(V1(tick=20))
+                assert next(follower) == V1(tick=20)
+                assert before.closed, "the handles between are the follower's own"
+                assert follower.reattached == 2
+
+
+def test_every_version_is_had_of_the_old_region_and_then_of_the_new_one(name: Any) -> None:
+    with typedshm.create(name, V1, slots=8) as first, attach_apart(name, V1) as reader:
+        follower = reader.follow(every=True, start="oldest", reattach=True, timeout=PATIENCE)
+        for n in range(4):
+            first.write(V1(tick=n))
+        with make_anew(name, V1) as second:
+            for n in range(4, 8):
+                second.write(V1(tick=n))
+            assert [next(follower).tick for _ in range(8)] == list(range(8))
+            assert (follower.version, follower.dropped, reader.dropped) == (4, 0, 0)
+
+
+def test_missed_versions_of_the_new_region_are_counted(name: Any) -> None:
+    with typedshm.create(name, V1) as first, attach_apart(name, V1) as reader:
+        first.write(V1(tick=1))
+        follower = reader.follow(every=True, reattach=True, timeout=PATIENCE)
+        next(follower)
+        typedshm.unlink(name)
+        with typedshm.create(name, V1, slots=2) as second:
+            for n in range(5):
+                second.write(V1(tick=n))
+            value = next(follower)
+            assert value.tick == typedshm.version_of(value) - 1
+            assert follower.dropped == reader.dropped == value.tick
+
+
+def test_borrowed_views_go_on_too(name: Any) -> None:
+    with typedshm.create(name, V1) as first, attach_apart(name, V1) as reader:
+        first.write(V1(tick=1))
+        follower = reader.follow(borrow=True, reattach=True, timeout=PATIENCE)
+        assert next(follower).tick == 1
+        with make_anew(name, V1) as second:
+            second.write(V1(tick=2))
+            assert next(follower).tick == 2
+        del follower
+        gc.collect()
+
+
+def test_a_name_that_leads_nowhere_for_a_time_is_waited_for(name: Any) -> None:
+    with typedshm.create(name, V1), attach_apart(name, V1) as reader:
+        follower = reader.follow(reattach=True, timeout=PATIENCE)
+        waiting = InThread(next, follower)
+        typedshm.unlink(name)
+        until(lambda: reader.info().unlinked)
+        with typedshm.create(name, V1) as second:
+            second.write(V1(tick=2))
+            assert waiting.result().tick == 2
+
+
+def test_a_handle_without_a_class_takes_the_new_layout_and_one_with_a_class_refuses_it(name: Any) -> None:
+    with typedshm.create(name, V1), attach_apart(name) as loose, attach_apart(name, V1) as typed:
+        following = loose.follow(reattach=True, timeout=PATIENCE)
+        strict = typed.follow(reattach=True, timeout=PATIENCE)
+        with make_anew(name, V2) as second:
+            second.write(V2(tick=2, speed=1.5))
+            assert next(following).speed == 1.5
+            assert next(strict) == V1(tick=2), "its fields are the first of the new layout"
+            with make_anew(name, Record):
+                for _ in range(2):
+                    with pytest.raises(typedshm.LayoutMismatch, match="tick"):
+                        next(strict)
+
+
+def test_the_timeout_is_that_of_a_step_however_many_regions_there_are(name: Any) -> None:
+    with typedshm.create(name, V1), attach_apart(name, V1) as reader:
+        follower = reader.follow(reattach=True, timeout=0.15)
+        with make_anew(name, V1), pytest.raises(typedshm.Timeout):
+            next(follower)
+        with pytest.raises(typedshm.Timeout):
+            next(follower)
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_the_loop_ends_when_the_handle_is_closed(name: Any, moved: bool) -> None:
+    first, reader = typedshm.create(name, V1), attach_apart(name, V1)
+    first.write(V1(tick=1))
+    follower = reader.follow(reattach=True)
+    next(follower)
+    second = make_anew(name, V1)
+    if moved:
+        second.write(V1(tick=2))
+        next(follower)
+    waiting = InThread(list, follower)
+    until(lambda: follower._busy or not waiting.is_alive())
+    reader.close()
+    assert waiting.result() == []
+    assert follower.region.closed
+    for region in (first, second):
+        region.close()
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_coroutines_go_on_too(loop: str) -> None:
+    events = loop_of(loop)
+    with typedshm.create("region", V1) as first, attach_apart("region") as reader:
+        first.write(V1(tick=1))
+        seen: list[int] = []
+
+        async def follow() -> None:
+            async for t in reader.follow(reattach=True, timeout=PATIENCE):
+                seen.append(t.tick)
+
+        async def restart() -> None:
+            await events.until(lambda: seen == [1])
+            typedshm.unlink("region")
+            await events.sleep(0.15)  # nobody is told while the name leads nowhere
+            with typedshm.create("region", V2) as second:
+                second.write(V2(tick=10))
+                await events.until(lambda: seen == [1, 10])
+                second.write(V2(tick=11))
+                await events.until(lambda: seen == [1, 10, 11])
+            reader.close()
+
+        events.run(lambda: events.together(follow, restart))
+        assert seen == [1, 10, 11]
+
+
+def test_a_file_that_is_moved_away_is_waited_for_until_there_is_another(tmp_path: Path) -> None:
+    path = tmp_path / "region"
+    with typedshm.create(path, V1) as first, attach_apart(path, V1) as reader:
+        first.write(V1(tick=1))
+        follower = reader.follow(reattach=True, timeout=PATIENCE)
+        next(follower)
+        waiting = InThread(next, follower)
+        path.rename(tmp_path / "old")
+        with typedshm.create(path, V1) as second:
+            second.write(V1(tick=2))
+            assert waiting.result().tick == 2
+
+
+def test_without_it_the_loop_says_so(name: Any) -> None:
+    with typedshm.create(name, V1), attach_apart(name, V1) as reader:
+        follower = reader.follow(timeout=PATIENCE)
+        with make_anew(name, V1):
+            for _ in range(2):
+                with pytest.raises(typedshm.RegionReplaced):
+                    next(follower)
