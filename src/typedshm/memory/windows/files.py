@@ -88,7 +88,12 @@ def attempt(
             writer = events, descriptor(location.mode, synchronisation=True), handle
         created = decision == "make"
         find = functools.partial(_header_now, file)
-        attachment = SectionAttachment(location, section, mapping, paging, writer, file, find, _PATIENCE)
+        try:
+            attachment = SectionAttachment(location, section, mapping, paging, writer, file, find, _PATIENCE)
+        except BaseException:
+            if created:
+                _remove_file(location)
+            raise
         owned.clear()
         attachment.register(_key_of_file(handle, writable))
         _native.lock_byte(handle, _native.BIRTH_BYTE, _native.BYTE_FREE)
@@ -230,7 +235,7 @@ def _fill(
         spec.build(mapping, new_instance())
         if mapping.lost:
             raise lost(location)
-    except OSError:
+    except BaseException:  # also one that a signal's handler raises
         del section, mapping  # what is mapped can neither be deleted nor cut short
         if fresh:
             _remove_file(location)
