@@ -92,11 +92,12 @@ def drive(log: typedshm.Region[Log]) -> None:
     for tick in range(100):
         with log.update() as value:
             for number, robot in enumerate(("Ada", "Bürgi", "Curie"), 1):
-                sample = value.samples[value.count % 600]  # an item of a structured array, which writes through
-                sample["time"] = start + np.timedelta64(100 * tick, "ms")
-                sample["robot"] = robot.encode()
-                sample["pose"] = (0.1 * number * tick, 2.0 * number)
-                sample["speed"] = number
+                value.samples[value.count % 600] = Sample(
+                    time=start + np.timedelta64(100 * tick, "ms"),
+                    robot=robot,
+                    pose=Pose(x=0.1 * number * tick, y=2.0 * number),
+                    speed=number,
+                )
                 value.count += 1
 
 

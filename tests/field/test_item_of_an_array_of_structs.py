@@ -254,6 +254,21 @@ def test_numpy_sees_a_structured_array() -> None:
     assert isinstance(np.concatenate([board.points, board.points])[5], Point)
 
 
+def test_fields_by_name_are_numpys_as_of_any_structured_array() -> None:
+    stops: Any = Board.zero().stops
+    item = stops[1]
+    item["point"] = (1, 2)
+    item["name"] = b"raw"
+    item["picture"][1] = 7
+    assert (item.point, item.name, item["name"]) == (Point(x=1, y=2), "raw", b"raw")
+    assert stops["picture"][1].tolist() == [[0, 0, 0], [7, 7, 7]]
+    with pytest.raises(ValueError, match="no field of name nothing"):
+        item["nothing"]
+    for use in (lambda: item[0], lambda: list(item), lambda: tuple(item)):
+        with pytest.raises(TypeError, match="expected the name of a field"):
+            use()
+
+
 def test_comparing_is_by_item() -> None:
     board = Board.zero()
     board.points[:] = ITEMS["points"]

@@ -71,4 +71,5 @@ def _format_of(field: LayoutField) -> str:
     if field.kind == STRUCT and field.struct is not None:
         return f"{dimensions}{buffer_format(field.struct)}"
     order = "<" if field.byte_order == "little" else ">"
-    return f"{dimensions}{order}{count}{_CODES[field.kind]}"
+    code = "s" if field.face == "S" else _CODES[field.kind]
+    return f"{dimensions}{order}{count}{code}"

@@ -113,6 +113,10 @@ def array(dtype: Any, *shape: int) -> ArraySchema[Any]:
         resolved: np.dtype[Any] = of.layout.dtype if of is not None else np.dtype(cast("Any", dtype))
     except (TypeError, ValueError) as error:
         raise SchemaError(f"array: expected the dtype of one kind of items, found {dtype!r}: {error}") from error
+    if resolved.hasobject:
+        raise SchemaError(
+            f"array: dtype {resolved} has no portable form: its items are Python objects, or refer to some"
+        )
     if resolved.subdtype is not None:
         raise SchemaError(
             f"array: expected the dtype of one item, found the subarray {resolved}; move its dimensions into the shape"

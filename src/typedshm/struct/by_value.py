@@ -50,18 +50,21 @@ def _is_calling(frame: FrameType, cls: type) -> bool:
     if positions is None or positions.lineno is None:  # python -X no_debug_ranges
         return True
     start = (positions.lineno, positions.col_offset)
-    found: object = None
-    for one in code:  # the loads that make up what is called: they begin where the call begins, and end before it
+    found: Any = None
+    for one in code:  # what makes up the thing that is called: it begins where the call begins, and ends before it
         where: Any = one.positions
         if one.offset >= call.offset or where is None or (where.lineno, where.col_offset) != start:
             continue
+        name: Any = one.argval
         if one.opname.startswith(("LOAD_NAME", "LOAD_GLOBAL")):
-            found = frame.f_locals.get(one.argval, frame.f_globals.get(one.argval))
+            found = frame.f_locals.get(name, frame.f_globals.get(name, frame.f_builtins.get(name)))
         elif one.opname.startswith(("LOAD_FAST", "LOAD_DEREF", "LOAD_CLASSDEREF")):
-            found = frame.f_locals.get(one.argval)
+            found = frame.f_locals.get(name)
         elif one.opname.startswith(("LOAD_ATTR", "LOAD_METHOD")):
-            found = getattr(found, cast("str", one.argval), None)
+            found = getattr(found, name, None)
+        elif one.opname.startswith(("CALL", "BINARY")):  # type(pose)(), classes[0]()
+            found = None
     while isinstance(found, functools.partial):
         found = cast("Any", found).func
-    # a ctypes function, or whatever else runs C code that calls back; what cannot be told is the program's own call
-    return found is None or isinstance(found, type) or not callable(found)
+    # otherwise a function of ctypes is called, or something else that runs C code, which has called back
+    return found is None or found is cls

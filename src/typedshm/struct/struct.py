@@ -236,14 +236,15 @@ class Struct(_native.Overlay, _Structure, metaclass=StructMeta):  # pyright: ign
 
         def __init_subclass__(cls, *, pack: int | None = None, byte_order: ByteOrder | None = None) -> None: ...
 
-    else:  # checkers shall know fields as attributes only
+    else:  # checkers know fields as attributes only
 
         def __getitem__(self, name):
-            """Return a field by name, as of an item of a structured array. It keeps NumPy from taking it for text."""
-            return getattr(self, _checked_name(self, name))
+            """Return a field as NumPy reads it from an item of a structured array: text as bytes, enums as numbers."""
+            return _item_of(self, name)[name]
 
         def __setitem__(self, name, value):
-            setattr(self, _checked_name(self, name), value)
+            """Set a field by NumPy's rules for an item of a structured array."""
+            _item_of(self, name)[name] = value
 
     def __repr__(self) -> str:
         """Return ``Name(field=value, …)``; large arrays are shortened."""
@@ -287,12 +288,10 @@ class Struct(_native.Overlay, _Structure, metaclass=StructMeta):  # pyright: ign
         return hooks.reduce_struct(self)
 
 
-def _checked_name(struct: Struct, name: object) -> str:
-    if not isinstance(name, str):
+def _item_of(struct: Struct, name: object) -> Any:
+    if not isinstance(name, str):  # or NumPy would store the repr of a Struct as text
         raise TypeError(f"{_title(struct)}: expected the name of a field, found {name!r}: a Struct has no items")
-    if all(field.name != name for field in plan_of(struct).layout.fields):
-        raise KeyError(f"{_title(struct)} has no field {name!r}")
-    return name
+    return np.frombuffer(cast("Any", struct), plan_of(struct).layout.dtype)[0]
 
 
 def _title(struct: Struct) -> str:
