@@ -14,6 +14,7 @@ from typedshm import hooks
 from typedshm.errors import FieldTypeError, FieldValueError, SchemaError, quoted
 from typedshm.frozen import Frozen, frozen
 from typedshm.layout.annotations import own_doc
+from typedshm.layout.layout import Layout
 from typedshm.layout.markers import Doc, Shape
 from typedshm.schema.instances import Maker, ModelMaker, missing, same_value
 from typedshm.struct.pickling import source_of
@@ -148,8 +149,10 @@ class ClassSchema:
                 'or drop them with extra="ignore"'
             )
         for name, nested in self.nested.items():
-            if isinstance(fields[name], nested.source):  # otherwise the field refuses it
-                fields[name] = nested.encode(fields[name])
+            value = fields[name]
+            encoder = nested if isinstance(value, nested.source) else schema_of_namesake(nested.struct.layout, value)
+            if encoder is not None:  # otherwise the field refuses it
+                fields[name] = encoder.encode(value)
         for name, items in self.items.items():
             fields[name] = items.encode_items(fields[name])
         return self.struct(**fields)
@@ -158,6 +161,9 @@ class ClassSchema:
         """Return lists, tuples or an object array with the instances in them encoded."""
         if isinstance(value, self.source):
             return self.encode(value)
+        again = schema_of_namesake(self.struct.layout, value)
+        if again is not None:
+            return again.encode(value)
         if isinstance(value, np.ndarray):
             array = cast("Any", value)
             return self.encode_items(array.tolist()) if array.dtype == object else array
@@ -264,6 +270,20 @@ def class_schema(source: Any) -> ClassSchema:
     schema = ClassSchema(source, _generated(source, fields, nested, items), fields, nested, items)
     _try(schema)
     return schema
+
+
+def schema_of_namesake(layout: Layout, value: object) -> ClassSchema | None:
+    """Return the schema of a value whose class has the name of the expected one, as if it was declared again; or None.
+
+    A notebook's cell that runs twice makes such classes, and so does unpickling.
+    """
+    cls = cast("Any", type(value))
+    if cls.__name__ != layout.name or not is_schema_class(cls):
+        return None
+    try:
+        return class_schema(cls)
+    except SchemaError:
+        return None
 
 
 def _single_structs(struct: type[Struct]) -> dict[str, type[Struct]]:

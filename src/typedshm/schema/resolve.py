@@ -19,11 +19,12 @@ from typedshm.layout.document import Value, parse
 from typedshm.layout.layout import Layout
 from typedshm.schema.arrays import ArraySchema, NDArray
 from typedshm.schema.base import Schema
-from typedshm.schema.classes import ClassSchema, class_schema, is_schema_class, source_that_arrived
+from typedshm.schema.classes import ClassSchema, class_schema, is_schema_class, schema_of_namesake, source_that_arrived
 from typedshm.struct.enforcement import check_of
 from typedshm.struct.loading import struct_of
 from typedshm.struct.lossless import check_lossless, is_plain
 from typedshm.struct.pickling import form_of, source_of
+from typedshm.struct.refusal import another
 from typedshm.struct.struct import Struct, initial, plan_of
 from typedshm.struct.struct_array import struct_array
 from typedshm.struct.views import leased, overlay, view_maker
@@ -150,11 +151,16 @@ class _StructValues(Schema[Any]):
         if isinstance(value, Struct):
             if type(value).layout.id == self.layout.id:
                 return value
-            raise FieldTypeError(f"{self._expected}, found a {type(value).__name__}, which has another layout")
+            raise FieldTypeError(f"{self._expected}, found {another(self.layout, type(value).layout)}")
         if self._class_schema is not None and isinstance(value, self._class_schema.source):
             return self._class_schema.encode(value)
         if getattr(value, "__struct__", None) is self._struct:  # an instance of its model()
             return cast("Struct", to_struct(value))
+        again = schema_of_namesake(self.layout, value)
+        if again is not None:
+            if again.struct.layout.id == self.layout.id:
+                return again.encode(value)
+            raise FieldTypeError(f"{self._expected}, found {another(self.layout, again.struct.layout)}")
         raise FieldTypeError(f"{self._expected}, found {_shown(value)}")
 
     def _check(self, value: Struct) -> None:
@@ -168,6 +174,12 @@ class _StructValues(Schema[Any]):
         return checker(cast("ClassSchema", self._class_schema))
 
     def target(self, value: Any) -> Any:
+        if isinstance(value, Struct):
+            if type(value).layout.id == self.layout.id:
+                return value
+            if type(value).layout.name == self.layout.name:
+                found = another(self.layout, type(value).layout)
+                raise FieldTypeError(f"read_into: expected a Struct of {self.layout.name}, found {found}")
         hint = f"; one to fill is {self.layout.name}.zero()" if self._class_schema is None else ""
         raise FieldTypeError(f"read_into: expected a Struct of {self.layout.name}, found {_shown(value)}{hint}")
 

@@ -7,7 +7,7 @@ import numpy as np
 import typedshm._native as _native
 from typedshm.errors import FieldOverflow, FieldTypeError, FieldValueError, quoted
 from typedshm.layout.kinds import KINDS, encoding_of
-from typedshm.layout.layout import LayoutField
+from typedshm.layout.layout import Layout, LayoutField
 
 if TYPE_CHECKING:
     from typedshm.contract import Refusal
@@ -47,7 +47,23 @@ def refuse(field: _native.Field, value: object, reason: "Refusal") -> NoReturn:
     if reason == "member" and spec.enum is not None:
         names = ", ".join(f"{name}={number}" for name, number in spec.enum.members)
         raise FieldValueError(f"{where}: {value} is no member of {spec.enum.name} ({names})")
-    raise FieldTypeError(f"{where}: expected {_expected(spec)}, found {quoted(value)} ({type(value).__name__})")
+    raise FieldTypeError(f"{where}: expected {_expected(spec)}, found {_found(spec, value)}")
+
+
+def _found(spec: LayoutField, value: object) -> str:
+    layout: object = getattr(type(value), "layout", None)
+    if spec.struct is not None and isinstance(layout, Layout) and layout.name == spec.struct.name:
+        return another(spec.struct, layout)
+    return f"{quoted(value)} ({type(value).__name__})"
+
+
+def another(expected: Layout, found: Layout) -> str:
+    """Describe the class of a value that has another layout than is expected."""
+    if expected.name != found.name:
+        return f"a {found.name}, which has another layout"
+    return (
+        f"a {found.name} of another declaration, which has another layout (expected | found):\n{expected.diff(found)}"
+    )
 
 
 def where_of(field: _native.Field) -> str:

@@ -328,11 +328,11 @@ PyObject *reading_read_into(PyObject *object, PyObject *const *args, Py_ssize_t 
     PyObject *value = arguments_value(&verb, args, count, names), *target = value;
     if (!value)
         return NULL;
-    bool structure = self->values.type && PyObject_TypeCheck(value, self->values.type);
-    if (structure)
+    if (self->values.type && PyObject_TypeCheck(value, self->values.type))
         Py_INCREF(target);
     else if (!(target = PyObject_CallFunctionObjArgs(self->values.target, value, NULL)))
         return NULL;
+    bool structure = struct_check(target); /* the value itself, perhaps of a class that was declared again */
     Py_buffer view;
     if (PyObject_GetBuffer(target, &view, PyBUF_WRITABLE) < 0) {
         Py_DECREF(target);
