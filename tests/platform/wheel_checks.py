@@ -20,11 +20,12 @@ from elftools.elf.gnuversions import GNUVerNeedSection
 
 PRESENT = (
     *("typedshm/__init__.py", "typedshm/_native.pyi", "typedshm/py.typed", "typedshm/include/typedshm.h"),
+    *("typedshm/packaging/hook-typedshm.py", "{info}/entry_points.txt"),
     *("typedshm/schemas/layout.schema.json", "typedshm/schemas/camera-frame.json"),
     *("{info}/METADATA", "{info}/RECORD", "{info}/licenses/LICENSE_MIT", "{info}/licenses/LICENSE-APACHE"),
 )
 KNOWN = re.compile(
-    r"typedshm/(\w+/)*\w+\.pyi?|typedshm/py\.typed|typedshm/include/typedshm\.h|typedshm/schemas/[\w.-]+\.json"
+    r"typedshm/(\w+/)*[\w-]+\.pyi?|typedshm/py\.typed|typedshm/include/typedshm\.h|typedshm/schemas/[\w.-]+\.json"
     r"|typedshm/_native(\.abi3\.so|\.pyd)|{info}/(METADATA|WHEEL|RECORD|entry_points\.txt|licenses/LICENSE[_-]\w+)"
 )
 

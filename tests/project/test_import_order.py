@@ -32,6 +32,7 @@ ROOMS: dict[str, set[str]] = {
     "schema": {"errors", "frozen", "hooks", "_native", "layout", "struct"},
     "memory": {"errors", "arguments", "frozen", "hooks", "_native", "contract"},
     "export": set(),
+    "packaging": set(),
     "current_task": {"_native"},
     "mutex": {"errors", "arguments", "_native", "contract", "memory", "current_task"},
     "region": {
@@ -120,6 +121,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "lifecycle",
     ),
     "export": ("include",),
+    "packaging": ("hook-typedshm", "pyinstaller"),
     "region": (
         "waitset",
         "asynchronous",
@@ -338,5 +340,5 @@ def test_the_table_of_the_architecture_names_every_module() -> None:
     rows = (PACKAGE.parent / "README.md").read_text(encoding="utf-8").splitlines()
     for room, modules in MODULES.items():
         (row,) = (line for line in rows if line.startswith(f"| `{room}` |"))
-        named = set(re.findall(r"`(\w+)/?`", row.split("|")[2]))
+        named = set(re.findall(r"`([\w-]+)/?`", row.split("|")[2]))
         assert named == {module.partition(".")[0] for module in modules}

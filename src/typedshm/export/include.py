@@ -4,5 +4,14 @@ import os
 
 
 def get_include() -> str:
-    """Return the folder that holds ``typedshm.h``, for a C or C++ compiler's ``-I``."""
-    return os.path.join(os.path.dirname(os.path.dirname(__file__)), "include")
+    """Return the folder that holds ``typedshm.h``, for a C or C++ compiler's ``-I``.
+
+    Raises
+    ------
+    FileNotFoundError
+        This is a frozen program, and the package's data was not included.
+    """
+    folder = os.path.join(os.path.dirname(os.path.dirname(__file__)), "include")
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f"{folder} is missing: include the data of the package typedshm in the frozen program")
+    return folder

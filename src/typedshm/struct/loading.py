@@ -106,5 +106,10 @@ def _shipped() -> dict[str, str]:
     folder = os.path.join(here, "schemas")
     if not os.path.isdir(folder):  # a source checkout keeps them at its top
         folder = os.path.join(here, "..", "..", "schemas")
+    if not os.path.isdir(folder):
+        raise DocumentError(
+            f"{os.path.join(here, 'schemas')} is missing: include the data of the package typedshm in the frozen "
+            "program, or give the path of a document"
+        )
     names = (name.removesuffix(".json") for name in os.listdir(folder) if name.endswith(".json"))
     return {name: os.path.join(folder, f"{name}.json") for name in names if name != JSON_SCHEMA}
