@@ -264,6 +264,11 @@ class Struct(_native.Overlay, _Structure, metaclass=StructMeta):  # pyright: ign
             return NotImplemented
         return all(conversion.equal_fields(self, other, field) for field in plan_of(self).layout.fields)
 
+    def __sizeof__(self) -> int:
+        """Return the size of the object, with its bytes unless it is a view of another's."""
+        own = type(self) is plan_of(self).plain and cast("Any", self)._b_base_ is None
+        return super().__sizeof__() + (plan_of(self).layout.size if own else 0)
+
     def __copy__(self: S) -> S:
         """Return a snapshot with its own bytes and the same version."""
         duplicate: S = from_buffer_copy(plan_of(self).plain, self)
