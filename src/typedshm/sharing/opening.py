@@ -275,6 +275,7 @@ def share(
     prefault: bool | None = ...,
     lock_memory: bool = ...,
     huge_pages: bool = ...,
+    check: bool = ...,
 ) -> Region[NDArray[A]]: ...
 @overload
 def share(
@@ -287,6 +288,7 @@ def share(
     prefault: bool | None = ...,
     lock_memory: bool = ...,
     huge_pages: bool = ...,
+    check: bool = ...,
 ) -> Region[Instance]: ...
 @overload
 def share(
@@ -299,6 +301,7 @@ def share(
     prefault: bool | None = ...,
     lock_memory: bool = ...,
     huge_pages: bool = ...,
+    check: bool = ...,
 ) -> Region[NDArray[Any]]: ...
 def share(
     name: Name,
@@ -310,6 +313,7 @@ def share(
     prefault: bool | None = None,
     lock_memory: bool = False,
     huge_pages: bool = False,
+    check: bool = True,
 ) -> Region[Any]:
     """Create a region for a value and write the value to it: ``share("lut", table)``.
 
@@ -340,6 +344,7 @@ def share(
             prefault=prefault,
             lock_memory=lock_memory,
             huge_pages=huge_pages,
+            check=check,
         )
         region.write(content)
         return region
