@@ -138,15 +138,6 @@ class CoreSchema(Protocol):
         ...
 
 
-class CoreLayout(Protocol):
-    """What a field reads of the layout of a Struct that is assigned to it."""
-
-    @property
-    def id(self) -> bytes:
-        """Equal for layouts whose bytes have the same meaning."""
-        ...
-
-
 class CoreStructSchema(CoreSchema, Protocol):
     """What it reads besides, at the first use, if there is a Struct."""
 

@@ -46,9 +46,8 @@ def test_the_methods_of_a_region_and_a_guard() -> None:
 def test_the_attributes_of_a_schema() -> None:
     read = asked(r'(?:take_attribute|PyObject_GetAttrString|ring_part)\([^;]*?"(\w+)"')
     taken = set(re.findall(r'take_attribute\(schema, "(\w+)"', CORE))
-    assert read | taken == members(written.CoreSchema, written.CoreStructSchema, written.CoreLayout) | {"_format"}
+    assert read | taken == members(written.CoreSchema, written.CoreStructSchema) | {"_format"}
     assert written.CoreStruct.__annotations__.keys() == {"_format"} <= vars(Record).keys()
-    assert all(hasattr(Record.layout, name) for name in members(written.CoreLayout))
     for schema in (schema_of(Record), schema_of(typedshm.array(np.uint8, 4))):
         assert all(hasattr(schema, name) for name in members(written.CoreSchema))
     assert all(hasattr(schema_of(Record), name) for name in members(written.CoreStructSchema))

@@ -25,7 +25,7 @@ from typedshm.struct.loading import struct_of
 from typedshm.struct.lossless import check_lossless, is_plain
 from typedshm.struct.pickling import form_of, source_of
 from typedshm.struct.refusal import another
-from typedshm.struct.struct import Struct, initial, plan_of
+from typedshm.struct.struct import Struct, from_buffer_copy, initial, plan_of
 from typedshm.struct.struct_array import struct_array
 from typedshm.struct.views import leased, overlay, view_maker
 
@@ -267,12 +267,17 @@ class _ArrayValues(Schema[Any]):
 
 
 def _adopted(struct: type[Struct], value: Any) -> Struct | None:
-    source = source_of(plan_of(struct).plain)
+    plain = plan_of(struct).plain
+    source = source_of(plain)
     if source is not None and isinstance(value, source):
         return class_schema(source).encode(value)
-    if getattr(value, "__struct__", None) is plan_of(struct).plain:  # an instance of its model()
+    if getattr(value, "__struct__", None) is plain:  # an instance of its model()
         return cast("Struct", to_struct(value))
-    return None
+    again = schema_of_namesake(plain.layout, value)  # of a class that was declared again
+    made: Any = again.encode(value) if again is not None else value
+    if not isinstance(made, Struct) or type(made).layout.id != plain.layout.id:
+        return None
+    return cast("Struct", from_buffer_copy(plain, made))
 
 
 hooks.adopted.fill(_adopted)
