@@ -172,9 +172,16 @@ class Follower(Generic[T]):
                 version, value, error = _native.read_after(self._region, after)
         except TornWrite:
             torn = self._region.version
-            self._advance(torn, torn - self.version)
+            self.dropped += torn - self.version
+            self._followed.dropped += torn - self.version
+            self.version = torn
             raise
-        self._advance(version, version - self.version - 1)
+        # From here to the end of a step that returns only stores: a signal's handler, which could raise, runs at calls.
+        missed = version - self.version - 1
+        if missed:
+            self.dropped += missed
+            self._followed.dropped += missed
+        self.version = version
         if error is None:
             return value
         self.failed += 1
@@ -182,12 +189,6 @@ class Follower(Generic[T]):
             raise error
         finally:
             del error  # its traceback has this frame
-
-    def _advance(self, version: int, missed: int) -> None:
-        # Between stores no signal's handler runs, which could raise; nor from here to the end of a step that returns.
-        self.dropped += missed
-        self._followed.dropped += missed
-        self.version = version
 
     def _end_block(self) -> None:
         block, self._block = self._block, None
