@@ -1,5 +1,8 @@
 """A value that breaks its own constraints is not published: the writer is told, not the readers."""
 
+import base64
+import hashlib
+import itertools
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +17,7 @@ from numpy.typing import NDArray
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     RootModel,
@@ -312,6 +316,97 @@ def test_rounding_to_single_precision_breaks_no_bound(bound):
         assert region.version == 3
         with pytest.raises(ValidationError), region.update() as t:
             t.bound.x = bound + abs(bound) * 1e-6
+
+
+def test_constraints_after_a_converting_validator_hold():
+    class Gain(BaseModel):
+        db: Annotated[f64, Field(ge=0, le=9), AfterValidator(lambda v: v * 10), Field(le=80)]
+        text: Annotated[f64, BeforeValidator(lambda v: float(str(v).split()[0]) + 1), Field(ge=0)] = 1.0
+
+    with typedshm.create("gain", Gain) as region:
+        value = Gain(db=5, text="7 dB")  # type: ignore[arg-type]
+        region.write(value)
+        region.write(region.read())
+        assert region.read() == value
+        with pytest.raises(ValidationError, match=r"db\n.*less than or equal to 80"), region.update() as t:
+            t.db = 81
+        with pytest.raises(ValidationError, match=r"text\n.*greater than or equal to 0"), region.update() as t:
+            t.text = -1
+        assert region.version == 2
+
+
+def no_half(value: float) -> float:
+    if not 0 <= value <= 1:
+        raise ValueError("expected 0 to 1")
+    return value * 100
+
+
+class Digest(BaseModel):
+    text: Annotated[
+        str, Utf8(64), Field(max_length=16), AfterValidator(lambda v: hashlib.sha256(v.encode()).hexdigest())
+    ]
+
+
+class Encoded(BaseModel):
+    text: Annotated[
+        str, Utf8(64), AfterValidator(lambda v: base64.b64encode(v.encode()).decode()), Field(max_length=64)
+    ]
+
+
+class Scaled(BaseModel):
+    pixels: Annotated[NDArray[np.float32], Shape(2), AfterValidator(lambda a: Scaled.to_unit(a))]
+
+    @staticmethod
+    def to_unit(array: Any) -> Any:
+        if array.max() <= 1:
+            raise ValueError("expected values of 0 to 255")
+        return array / 255
+
+
+class WholePercent(BaseModel):
+    part: f64
+
+    @model_validator(mode="after")
+    def to_percent(self) -> "WholePercent":
+        self.part = no_half(self.part)
+        return self
+
+
+counter = itertools.count()
+
+
+class Logged(BaseModel):
+    """Each time another value: its validator says nothing about values."""
+
+    n: Annotated[u8, AfterValidator(lambda v: Logged.spread(v))]
+
+    @staticmethod
+    def spread(value: int) -> int:
+        if value > 100:
+            raise ValueError("expected at most 100")
+        return value + 101 + next(counter) % 7
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Digest(text="secret"),
+        Encoded(text="abc"),
+        Scaled(pixels=np.array([0, 255], np.float32)),
+        WholePercent(part=0.5),
+        Logged(n=5),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_has_been_converted_is_not_refused(value):
+    with typedshm.create("value", type(value)) as region:
+        stored = bytes(typedshm.to_struct(value))
+        for _ in range(2):
+            region.write(value)
+            value = region.read()
+            assert bytes(typedshm.to_struct(value)) == stored
+        with region.update():
+            pass
 
 
 def test_constraints_in_an_annotation_with_a_name_hold():

@@ -11,7 +11,7 @@ which judge the input that a value was once made of.
 A validator may convert: from degrees to radians, say. Such a one says nothing about a value that it has already
 converted, nor do the constraints before it. It shows by not leaving its own results alone. So, when a value is refused
 where a field has validators, these are first tried on a few typical values: if a result of theirs changes when it is
-validated again, or is refused, the field has no verdict.
+validated again, or is refused, only the constraints after the last validator count.
 
 Floats of 16 and 32 bits break a bound only if all numbers that are stored in the same way do: 0.1 is no more than
 ``Field(le=0.1)`` also where it is stored as 0.10000000149.
@@ -212,28 +212,36 @@ class _ClassCheck:
         samples = list(_samples(field, plan_of(self._schema.struct).defaults, self._schema.fields[name].metadata))
         if nested is not None:
             samples = [nested.decode(sample) for sample in samples if isinstance(sample, Struct)]
-        return _lenient(node, functools.partial(self._core.validator, core, self._config), samples)
+        original = functools.partial(self._core.validator, core, self._config)
+        after = SchemaValidator(cast("CoreSchema", self._kept(core, leaf, after=True)), self._config)
+        return _lenient(node, after.validate_python, original, samples)
 
-    def _kept(self, node: _Node, leaf: _Node) -> _Node:
-        """Return what judges values, and not the input that they were made of; `leaf` checks the bare value."""
+    def _kept(self, node: _Node, leaf: _Node, *, after: bool = False) -> _Node:
+        """Return what judges values, and not the input that they were made of; `leaf` checks the bare value.
+
+        With `after`, only what stands after all validators of the user's.
+        """
         kind = node["type"]
+        if after and _is_users(node):
+            return leaf
+        kept = functools.partial(self._kept, leaf=leaf, after=after)
         if kind == "function-after":
-            inner = self._kept(node["schema"], leaf)
+            inner = kept(node["schema"])
             return inner if _is_ours(node) else {"type": kind, "function": node["function"], "schema": inner}
         if kind == "function-wrap" and _is_pydantics(node):  # a constraint on a type that has none of that kind
-            return {"type": kind, "function": node["function"], "schema": self._kept(node["schema"], leaf)}
+            return {"type": kind, "function": node["function"], "schema": kept(node["schema"])}
         if kind == "function-wrap" and _is_ours(node):  # of arrays, whose items are no lists any more
             return leaf
         if kind in ("function-before", "function-wrap", "default"):
-            return self._kept(node["schema"], leaf)
+            return kept(node["schema"])
         if kind == "chain":
-            return {"type": kind, "steps": [self._kept(step, leaf) for step in node["steps"]]}
+            return {"type": kind, "steps": [kept(step) for step in node["steps"]]}
         if kind == "definition-ref":
-            return self._kept(self._core.resolved(node), leaf)
+            return kept(self._core.resolved(node))
         if kind == "json-or-python":
-            return self._kept(node["python_schema"], leaf)
+            return kept(node["python_schema"])
         if kind == "lax-or-strict":
-            return self._kept(node["lax_schema"], leaf)
+            return kept(node["lax_schema"])
         if kind in ("function-plain", "model", "dataclass", "any"):
             return leaf
         return {key: value for key, value in node.items() if key not in ("serialization", "ref")}
@@ -315,7 +323,7 @@ def _has_validators(core: _Core, node: _Node) -> bool:
         return _has_validators(core, core.resolved(node))
     if node["type"] == "function-wrap" and _is_ours(node):
         return False
-    if node["type"].startswith("function-") and not _is_ours(node) and not _is_pydantics(node):
+    if _is_users(node):
         return True
     parts = [node[key] for key in ("schema", "python_schema", "lax_schema") if key in node]
     return node["type"] not in ("model", "dataclass") and any(
@@ -333,6 +341,10 @@ def _library_of(node: _Node) -> str:
 def _is_ours(node: _Node) -> bool:
     """Return True for what the markers do, which the Struct does as well."""
     return _library_of(node) == "typedshm"
+
+
+def _is_users(node: _Node) -> bool:
+    return node["type"].startswith("function-") and not _is_ours(node) and not _is_pydantics(node)
 
 
 def _is_pydantics(node: _Node) -> bool:
@@ -371,8 +383,10 @@ def _items_node(items: ClassSchema, depth: int) -> _Node:
     return cast("_Node", core_schema.no_info_wrap_validator_function(validate, lists))
 
 
-def _lenient(node: _Node, original: Callable[[], SchemaValidator], samples: Iterable[Any]) -> _Node:
-    """Return a check whose verdict does not count if the field's own validators convert."""
+def _lenient(
+    node: _Node, after: Callable[[Any], object], original: Callable[[], SchemaValidator], samples: Iterable[Any]
+) -> _Node:
+    """Return a check that counts only what stands after the field's own validators, if these convert."""
     converts = functools.cache(lambda: _converts(original().validate_python, samples, same_value))
 
     def validate(value: Any, check: Callable[[Any], Any]) -> Any:
@@ -381,7 +395,7 @@ def _lenient(node: _Node, original: Callable[[], SchemaValidator], samples: Iter
         except Exception:
             if not converts():
                 raise
-            return value
+            judged = after(value)
         return judged if isinstance(value, Struct) else value
 
     return cast("_Node", core_schema.no_info_wrap_validator_function(validate, cast("CoreSchema", node)))
