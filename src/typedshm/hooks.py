@@ -54,6 +54,9 @@ difference: "Hook[[bytes, bytes], str]" = Hook("difference")
 struct_schema: "Hook[[Any, Any], Any]" = Hook("struct_schema")
 """(Struct class, handler) -> its pydantic-core schema."""
 
+struct_serializer: "Hook[[Any], Any]" = Hook("struct_serializer")
+"""(Struct class) -> the pydantic-core serializer of its instances."""
+
 model: "Hook[[Any], type[Any]]" = Hook("model")
 """(Struct class) -> the pydantic model with the same fields."""
 

@@ -19,6 +19,7 @@ from pydantic import (
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     PrivateAttr,
+    TypeAdapter,
     create_model,
 )
 from pydantic.fields import FieldInfo
@@ -243,6 +244,12 @@ def struct_schema(struct: type[Struct], handler: GetCoreSchemaHandler) -> CoreSc
         fields,
         serialization=core_schema.wrap_serializer_function_ser_schema(serialize, schema=fields),
     )
+
+
+@functools.lru_cache(maxsize=4096)
+def struct_serializer(struct: type[Struct]) -> Any:
+    """Return the pydantic-core serializer of a Struct's instances."""
+    return TypeAdapter(struct).serializer
 
 
 def _made(struct: type[Struct], model: BaseModel) -> Struct:

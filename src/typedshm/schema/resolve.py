@@ -300,6 +300,13 @@ def _struct_schema(source: Any, handler: Any) -> Any:
     return struct_schema(source, handler)
 
 
+def _struct_serializer(struct: type[Struct]) -> Any:
+    # pydantic is heavy
+    from typedshm.schema.pydantic_models import struct_serializer
+
+    return struct_serializer(struct)
+
+
 def _annotation_schema(annotation: Any, source: Any, handler: Any) -> Any:
     # pydantic is heavy
     from typedshm.schema.pydantic_validation import annotation_schema
@@ -316,5 +323,6 @@ def _annotation_json_schema(schema: Any, handler: Any) -> Any:
 
 hooks.model.fill(_model)
 hooks.struct_schema.fill(_struct_schema)
+hooks.struct_serializer.fill(_struct_serializer)
 hooks.annotation_schema.fill(_annotation_schema)
 hooks.annotation_json_schema.fill(_annotation_json_schema)

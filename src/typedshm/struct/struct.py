@@ -289,6 +289,10 @@ class Struct(_native.Overlay, _Structure, metaclass=StructMeta):  # pyright: ign
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
         return hooks.struct_schema(source, handler)
 
+    @property
+    def __pydantic_serializer__(self) -> Any:  # asked for where pydantic expects any type
+        return hooks.struct_serializer(plan_of(self).plain)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return hooks.reduce_struct(self)
 
