@@ -60,6 +60,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "annotations",
         "kinds",
         "markers",
+        "advice",
         "constraints",
         "declaration",
         "layout",

@@ -3,12 +3,14 @@
 import sys
 from collections.abc import Mapping
 from types import FrameType
-from typing import Any, cast, get_type_hints
+from typing import Annotated, Any, Final, cast, get_args, get_origin, get_type_hints
 
 from typedshm.errors import SchemaError
 
 if sys.version_info >= (3, 14):
     import annotationlib
+
+CONTAINS_ITSELF = "a Struct cannot contain itself; use an index, such as u32, into an array of them"
 
 
 def own_annotations(name: str, namespace: Mapping[str, Any]) -> Mapping[str, object]:
@@ -67,7 +69,10 @@ def resolve(
         holder = type(cls.__name__, (), {"__annotations__": {label: annotation}})
         try:
             hints = get_type_hints(holder, vars(module) if module else {}, names, include_extras=True)
-        except (NameError, TypeError, SyntaxError) as error:
+        except NameError as error:
+            hint = f"; {CONTAINS_ITSELF}" if error.name == cls.__name__ else ""
+            raise SchemaError(f"{cls.__name__}.{label}: the annotation cannot be evaluated: {error}{hint}") from error
+        except (TypeError, SyntaxError) as error:
             raise SchemaError(f"{cls.__name__}.{label}: the annotation cannot be evaluated: {error}") from error
         resolved[label] = hints[label]
     return resolved
@@ -76,6 +81,35 @@ def resolve(
 def _encloses(frame: FrameType, cls: type) -> bool:
     """Return True if the frame's function encloses the class statement lexically, and does not merely call it."""
     return cls.__qualname__.startswith(f"{frame.f_code.co_qualname}.")
+
+
+def parts_of(annotation: Any) -> list[Any]:
+    """Return the bare type and all metadata of an annotation, the outermost last.
+
+    Aliases (``type Speed = …``, also with parameters), ``NewType`` and ``Final``, which is for type checkers, are
+    resolved.
+
+    Raises
+    ------
+    NameError
+        If an alias has an undefined name.
+    """
+    metadata: list[Any] = []
+    while True:
+        origin: Any = get_origin(annotation)
+        if origin is Annotated:
+            annotation, *more = get_args(annotation)
+            metadata[:0] = more
+        elif origin is Final:
+            (annotation,) = get_args(annotation)
+        elif origin is None and hasattr(annotation, "__value__"):
+            annotation = annotation.__value__
+        elif origin is None and hasattr(annotation, "__supertype__"):
+            annotation = annotation.__supertype__
+        elif get_origin(getattr(origin, "__value__", None)) is Annotated:
+            annotation = cast("Any", origin).__value__[get_args(annotation)]
+        else:
+            return [annotation, *metadata]
 
 
 def own_doc(cls: type) -> str:

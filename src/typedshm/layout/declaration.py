@@ -4,24 +4,22 @@
 :mod:`typedshm.layout.kinds` lists what can be stored.
 """
 
-import types
 from collections.abc import Callable
 from datetime import datetime
-from enum import Enum, IntEnum, IntFlag
-from typing import Annotated, Any, ClassVar, ForwardRef, Literal, TypeAlias, Union, cast, get_args, get_origin
+from enum import IntEnum, IntFlag
+from typing import Any, ClassVar, ForwardRef, Literal, TypeAlias, cast, get_args, get_origin
 
 import numpy as np
 
 from typedshm.errors import SchemaError
 from typedshm.frozen import Frozen, frozen
+from typedshm.layout.advice import ABSTRACT, name_of, why_no_item, why_not
+from typedshm.layout.annotations import parts_of
 from typedshm.layout.constraints import Rules, read_rules
-from typedshm.layout.kinds import KINDS, STRUCT, Kind, kind_of_dtype
+from typedshm.layout.kinds import KINDS, STRUCT, kind_of_scalar
 from typedshm.layout.markers import Bytes, Counted, Doc, Offset, Scalar, Shape, Timestamp, Unit, Utf8, Utf16, Utf32
 
 Face: TypeAlias = Literal["datetime64", "datetime", "S"]
-
-
-_INTEGERS = "i8, i16, i32, i64, u8, u16, u32, u64"
 
 
 @frozen
@@ -105,11 +103,11 @@ def parse(annotation: object, where: str, nested: Nested, *, rules: bool = True)
     item = _item_of_array(base)
     if item is not None:
         if not shapes:
-            raise SchemaError(f"{where}: an array needs its shape: Annotated[{_name(base)}, Shape(4)]")
+            raise SchemaError(f"{where}: an array needs its shape: Annotated[{name_of(base)}, Shape(4)]")
         declared = _parse_array(item, value, shapes[0], where, nested)
     elif shapes:
         raise SchemaError(
-            f"{where}: expected an array type for Shape, found {_name(base)}; "
+            f"{where}: expected an array type for Shape, found {name_of(base)}; "
             f"use Annotated[NDArray[np.float32], Shape({', '.join(map(str, shapes[0].dims))})]"
         )
     else:
@@ -120,16 +118,11 @@ def parse(annotation: object, where: str, nested: Nested, *, rules: bool = True)
 
 
 def _unwrap(annotation: object, where: str) -> tuple[object, list[object]]:
-    """Split an annotation into its bare type and all metadata, and resolve ``type`` aliases."""
-    metadata: list[object] = []
-    while True:
-        if get_origin(annotation) is Annotated:
-            annotation, *more = get_args(annotation)
-            metadata[:0] = more
-        elif get_origin(annotation) is None and hasattr(annotation, "__value__"):
-            annotation = cast("Any", annotation).__value__
-        else:
-            break
+    """Split an annotation into its bare type and all metadata, and resolve aliases."""
+    try:
+        base, *metadata = parts_of(annotation)
+    except NameError as error:  # aliases of a `type` statement are evaluated when they are needed
+        raise SchemaError(f"{where}: the annotation cannot be evaluated: {error}") from error
     for position, item in enumerate(metadata):
         if item is Timestamp:
             metadata[position] = Timestamp()
@@ -137,7 +130,7 @@ def _unwrap(annotation: object, where: str) -> tuple[object, list[object]]:
             raise SchemaError(f"{where}: {item.__name__} needs its arguments, as in {item.__name__}(…)")
         elif isinstance(item, ForwardRef):  # pydantic keeps them from Python 3.14 on
             raise SchemaError(f"{where}: {item.__forward_arg__} in its annotation is not defined in the class's scope")
-    return annotation, metadata
+    return base, metadata
 
 
 def _item_of_array(base: object) -> object | None:
@@ -168,12 +161,12 @@ def _parse_array(item: object, value: object, shape: Shape, where: str, nested: 
         if item is not np.void or value is not None or struct is None:
             raise SchemaError(
                 f"{where}: expected Annotated[NDArray[np.void], Shape(…, of=a Struct class)], "
-                f"found NDArray[{_name(item)}] of {_name(shape.of)}"
-                + (f"; {_why_not(shape.of)}" if struct is None and item is np.void else "")
+                f"found NDArray[{name_of(item)}] of {name_of(shape.of)}"
+                + (f"; {why_not(shape.of)}" if struct is None and item is np.void else "")
             )
         return Declaration(STRUCT, shape=shape.dims, struct=struct)
-    if not (isinstance(item, type) and issubclass(item, np.generic)) or item in _ABSTRACT:
-        raise SchemaError(f"{where}: {_why_no_item(cast('Any', item))}")
+    if not (isinstance(item, type) and issubclass(item, np.generic)) or item in ABSTRACT:
+        raise SchemaError(f"{where}: {why_no_item(cast('Any', item))}")
     if item in _TEXT_ITEMS:
         sized = _TEXT_ITEMS[item]
         if not isinstance(value, sized):
@@ -184,7 +177,7 @@ def _parse_array(item: object, value: object, shape: Shape, where: str, nested: 
         return Declaration(
             type(value).__name__.lower(), length=value.n, shape=shape.dims, face="S" if padded else "datetime64"
         )
-    kind = KINDS["timestamp"] if item is np.datetime64 else _kind_of_scalar(item)
+    kind = KINDS["timestamp"] if item is np.datetime64 else kind_of_scalar(item)
     if kind is None:
         raise SchemaError(f"{where}: arrays of np.{item.__name__} cannot be shared; their items have no portable form")
     agrees = isinstance(value, Timestamp) if kind.name == "timestamp" else value == Scalar(kind.dtype)
@@ -204,32 +197,26 @@ def _parse_single(base: object, value: object, where: str, nested: Nested) -> De
             return Declaration(kind.name, enum=enum)
         if base is kind.python:
             return Declaration(kind.name)
-        raise SchemaError(f"{where}: {value!r} is for {kind.python.__name__}, found {_name(base)}")
+        raise SchemaError(f"{where}: {value!r} is for {kind.python.__name__}, found {name_of(base)}")
     if isinstance(value, Timestamp):
         if base is np.datetime64:
             return Declaration("timestamp")
         if base is datetime:
             return Declaration("timestamp", face="datetime")
-        raise SchemaError(f"{where}: Timestamp() is for np.datetime64 and datetime, found {_name(base)}")
+        raise SchemaError(f"{where}: Timestamp() is for np.datetime64 and datetime, found {name_of(base)}")
     if isinstance(value, Counted):
         kind = KINDS[type(value).__name__.lower()]
         if base is kind.python:
             return Declaration(kind.name, length=value.n)
-        raise SchemaError(f"{where}: {value!r} is for {kind.python.__name__}, found {_name(base)}")
+        raise SchemaError(f"{where}: {value!r} is for {kind.python.__name__}, found {name_of(base)}")
     struct = nested(base) if isinstance(base, type) else None
     if struct is not None:
         return Declaration(STRUCT, struct=struct)
-    raise SchemaError(f"{where}: {_why_not(base)}")
+    raise SchemaError(f"{where}: {why_not(base)}")
 
 
 def _as_enum(base: object) -> type[IntEnum] | type[IntFlag] | None:
     return base if isinstance(base, type) and issubclass(base, IntEnum | IntFlag) else None
-
-
-def _kind_of_scalar(scalar: Any) -> Kind | None:
-    """Return the kind of a NumPy scalar type."""
-    dtype: np.dtype[Any] = np.dtype(scalar)
-    return None if dtype.kind in "SUV" else kind_of_dtype(dtype)
 
 
 def _check_members(base: type[IntEnum] | type[IntFlag], scalar: Scalar, where: str) -> None:
@@ -263,75 +250,3 @@ def _python_type(declared: Declaration) -> type:
     if declared.kind == "timestamp" and declared.face == "datetime":
         return datetime
     return KINDS[declared.kind].python
-
-
-#: Classes of NumPy's that stand for several types, with those that can be stored.
-_ABSTRACT: dict[object, str] = {
-    np.generic: "np.float32, np.uint8, …",
-    np.number: "np.float32, np.uint8, …",
-    np.integer: "np.int8 … np.int64, np.uint8 … np.uint64",
-    np.signedinteger: "np.int8, np.int16, np.int32, np.int64",
-    np.unsignedinteger: "np.uint8, np.uint16, np.uint32, np.uint64",
-    np.inexact: "np.float16, np.float32, np.float64, np.complex64, np.complex128",
-    np.floating: "np.float16, np.float32, np.float64",
-    np.complexfloating: "np.complex64, np.complex128",
-    np.flexible: "np.bytes_, np.str_",
-    np.character: "np.bytes_, np.str_",
-}
-
-
-def _why_no_item(item: object) -> str:
-    """Explain why a type cannot be that of an array's items and what to use instead."""
-    if isinstance(item, type) and item in _ABSTRACT:
-        return f"expected an array of one NumPy type, and np.{_name(item)} is several; use one of {_ABSTRACT[item]}"
-    if _name(item) == "StringDType":
-        return "StringDType keeps its text outside of the array; use Annotated[NDArray[np.str_], Utf32(8), Shape(4)]"
-    return f"expected an array of one NumPy type such as NDArray[np.float32], found {item!r}"
-
-
-_ADVICE: dict[object, str] = {
-    int: f"plain int has no size; use one of {_INTEGERS}",
-    float: "plain float has no size; use one of f16, f32, f64",
-    complex: "plain complex has no size; use c64 or c128",
-    str: "plain str has no size; use Annotated[str, Utf8(32)], or Utf16, Utf32",
-    bytes: "plain bytes has no size; use Annotated[bytes, Bytes(16)]",
-    datetime: "plain datetime has no binary form; use Annotated[datetime, Timestamp()]",
-    np.datetime64: "plain np.datetime64 has no unit; use Annotated[np.datetime64, Timestamp()]",
-}
-
-
-def _why_not(base: object) -> str:
-    """Explain why a type cannot be a field and what to use instead."""
-    if isinstance(base, str):
-        return f"the annotation {base!r} was not resolved to a type"
-    if isinstance(base, type) and base in _ADVICE:
-        return _ADVICE[base]
-    origin = get_origin(base)
-    if origin is Union or origin is types.UnionType:
-        return f"{_name(base)} has no fixed form: a field always holds a value of one type; use that type alone"
-    plain = origin if origin is not None else base
-    if plain in (list, tuple, set, frozenset, dict):
-        return f"{_name(base)} has no fixed size; use an array: Annotated[NDArray[np.float32], Shape(4)]"
-    if isinstance(plain, type) and issubclass(plain, IntEnum | IntFlag):
-        return f'{plain.__name__} has no width; use Annotated[{plain.__name__}, Scalar("u1")]'
-    if isinstance(plain, type) and issubclass(plain, Enum):
-        return f"{plain.__name__} is not a number; only IntEnum and IntFlag can be stored"
-    if isinstance(plain, type) and plain in _ABSTRACT:
-        return f"np.{_name(plain)} is no one type, and for arrays; use a sized number: i8 … u64, f16 … f64, c64, c128"
-    if isinstance(plain, type) and issubclass(plain, np.generic):
-        kind = _kind_of_scalar(plain)
-        if kind is not None and kind.name != "timestamp":
-            return f"np.{plain.__name__} is for arrays; use {kind.name}, which reads as a Python {kind.python.__name__}"
-    if any(hasattr(cast("object", plain), name) for name in ("__dataclass_fields__", "__pydantic_fields__")):
-        return (
-            f"{_name(base)} is a model or dataclass, and fields of a Struct can be Structs only; declare it as a "
-            "Struct, or both as models or dataclasses"
-        )
-    return (
-        f"{_name(base)} cannot be stored in fixed bytes; use a sized number (i8 … u64, f16 … f64, c64, c128), bool, "
-        "an Annotated str, bytes, IntEnum, datetime or NDArray, or a Struct"
-    )
-
-
-def _name(annotation: object) -> str:
-    return annotation.__name__ if type(annotation) is type or isinstance(annotation, type) else str(annotation)

@@ -90,6 +90,12 @@ def kind_of_dtype(dtype: "np.dtype[Any]") -> Kind | None:
     return BY_CODE.get(dtype.str[1:])
 
 
+def kind_of_scalar(scalar: Any) -> Kind | None:
+    """Return the kind of a NumPy scalar type that needs no length, or None if there is none."""
+    dtype: np.dtype[Any] = np.dtype(scalar)
+    return None if dtype.kind in "SUV" else kind_of_dtype(dtype)
+
+
 def encoding_of(kind: str, byte_order: ByteOrder = "little") -> str:
     """Return the name of the encoding of a text kind."""
     units = {"utf8": "utf-8", "utf16": "utf-16", "utf32": "utf-32"}[kind]

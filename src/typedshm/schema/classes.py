@@ -6,14 +6,14 @@ import functools
 import sys
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, NoReturn, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, NoReturn, cast, get_type_hints
 
 import numpy as np
 
 from typedshm import hooks
 from typedshm.errors import FieldTypeError, FieldValueError, SchemaError, quoted
 from typedshm.frozen import Frozen, frozen
-from typedshm.layout.annotations import own_doc
+from typedshm.layout.annotations import own_doc, parts_of
 from typedshm.layout.layout import Layout
 from typedshm.layout.markers import Doc, Shape
 from typedshm.schema.instances import Maker, ModelMaker, missing, same_value
@@ -40,31 +40,18 @@ class ClassField(Frozen):
     @property
     def metadata(self) -> tuple[object, ...]:
         """The metadata of its annotation."""
-        return tuple(_parts(self.annotation)[1:])
+        return tuple(parts_of(self.annotation)[1:])
 
     @property
     def bare(self) -> Any:
         """Its type without metadata."""
-        return _parts(self.annotation)[0]
+        return parts_of(self.annotation)[0]
 
     @property
     def items(self) -> Any:
         """The class of the items of an array of models or dataclasses, or None."""
         of = [item.of for item in self.metadata if isinstance(item, Shape)]
         return of[0] if of and is_schema_class(of[0]) else None
-
-
-def _parts(annotation: Any) -> list[Any]:
-    """Return the bare type and all metadata of an annotation, also of one with a name (``type Celsius = …``)."""
-    metadata: list[Any] = []
-    while True:
-        if get_origin(annotation) is Annotated:
-            annotation, *more = get_args(annotation)
-            metadata[:0] = more
-        elif get_origin(annotation) is None and hasattr(annotation, "__value__"):
-            annotation = annotation.__value__
-        else:
-            return [annotation, *metadata]
 
 
 class ClassSchema:
@@ -359,7 +346,7 @@ def _generated(
 
 def translated(annotation: Any) -> Any:
     """Return an annotation with the generated Structs of models and dataclasses, and without the class's own rules."""
-    base, *metadata = _parts(annotation)
+    base, *metadata = parts_of(annotation)
     metadata = [item for item in metadata if not _is_pydantics(item)]
     if is_schema_class(base):
         base = class_schema(base).struct
