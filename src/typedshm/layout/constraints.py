@@ -29,6 +29,8 @@ _COMPARED: dict[str, Callable[[Any, Any], bool]] = {
     "le": operator.le,
 }
 
+_INCLUSIVE = ("ge", "le")  # what holds for a number holds for the one that it is rounded to
+
 _WORDS = {
     "gt": "a value greater than {}",
     "ge": "a value of at least {}",
@@ -69,9 +71,11 @@ class Constraint(Frozen):
 
     def holds(self, value: Any) -> bool:
         """Return True if the value fulfils the condition."""
-        compare = _COMPARED.get(self.name)
+        compare, bound = _COMPARED.get(self.name), self.bound
         if compare is not None:
-            return bool(compare(_rounded(self.kind, value), _rounded(self.kind, self.bound)))
+            if self.kind not in _PRECISION or (self.name in _INCLUSIVE and compare(value, bound)):
+                return bool(compare(value, bound))
+            return bool(compare(_rounded(self.kind, value), _rounded(self.kind, bound)))
         match self.name:
             case "multiple_of":
                 return _is_multiple(self.kind, value, self.bound)
@@ -125,7 +129,10 @@ class Rules(Frozen):
 
     def broken(self, value: Any) -> Constraint | None:
         """Return the first constraint that a value of the right type breaks, or None."""
-        return next((constraint for constraint in self.constraints if not constraint.holds(value)), None)
+        for constraint in self.constraints:
+            if not constraint.holds(value):
+                return constraint
+        return None
 
 
 def _rounded(kind: str, value: Any) -> Any:

@@ -86,20 +86,19 @@ def _check(instance: Any, name: str, value: object, plain: Callable[[Any, str, o
     rule: Rules | None = cls._plan.rules.get(name)
     if rule is None or not rule.constraints:
         return
-    field: _native.Field = getattr(cls, name)
     try:
-        broken = rule.broken(_as_read(field, value))
+        broken = rule.broken(_as_read(getattr(cls, name), value) if rule.constraints[0].kind == "timestamp" else value)
     except TypeError:
         plain(instance, name, value)  # refuses a value of another type in its own words
         raise
     if broken is not None:
-        raise _refused(field, broken, value)
+        raise _refused(getattr(cls, name), broken, value)
 
 
 def _as_read(field: _native.Field, value: object) -> object:
     """Return a time as the field would read it, since two types are accepted; any other value unchanged."""
     time: object = value
-    if field.spec.kind != "timestamp" or not isinstance(value, datetime | np.datetime64):
+    if not isinstance(value, datetime | np.datetime64):
         return value
     ns = conversion.encode_timestamp(field, time)
     decode = conversion.decode_datetime if field.spec.face == "datetime" else conversion.decode_datetime64
