@@ -5,9 +5,8 @@ if that one is killed. A region made under a ``pathlib.Path`` is the same, excep
 is brought to it, say :mod:`typedshm.memory.posix.files` and :mod:`typedshm.memory.windows.sections`.
 """
 
-import contextlib
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 
 from typedshm.errors import RegionNotFound
 from typedshm.memory.absence import absence
@@ -58,7 +57,7 @@ def attach(location: Location, *, writable: bool, timeout: float | None = 0, pag
     RegionCorrupt, RegionRefused
         What has the name is no region, or not to be trusted.
     """
-    with _explained(location):
+    try:
         return retry(
             lambda: _attempt(location, "attach", None, paging, writable=writable),
             location,
@@ -66,18 +65,14 @@ def attach(location: Location, *, writable: bool, timeout: float | None = 0, pag
             awaited=() if timeout == 0 else RegionNotFound,
             hint=lambda: absence(location, _system.names, _system.is_open),
         )
-
-
-@contextlib.contextmanager
-def _explained(location: Location) -> Generator[None, None, None]:
-    """Let the message of a region that does not exist say what does; the search takes longer than an attempt."""
-    try:
-        yield
     except RegionNotFound as error:
-        hint = absence(location, _system.names, _system.is_open)
-        if not hint:
-            raise
-        raise RegionNotFound(error.errno, f"{error.strerror}{hint}") from error.__cause__
+        raise _explained(location, error) from error.__cause__
+
+
+def _explained(location: Location, error: RegionNotFound) -> RegionNotFound:
+    """Say of a region that does not exist what does; the search takes longer than an attempt."""
+    hint = absence(location, _system.names, _system.is_open)
+    return RegionNotFound(error.errno, f"{error.strerror}{hint}") if hint else error
 
 
 def is_attached(location: Location) -> bool:
@@ -113,8 +108,10 @@ def unlink(location: Location) -> None:
     RegionCorrupt
         The path is that of some other file.
     """
-    with _explained(location):
+    try:
         retry(lambda: _system.try_unlink(location), location, OPEN_TIMEOUT)
+    except RegionNotFound as error:
+        raise _explained(location, error) from error.__cause__
 
 
 def existing(scope: Scope, kind: str = "region") -> Iterator[Location]:

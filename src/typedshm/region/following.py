@@ -1,6 +1,5 @@
 """Following a region: its versions one after the other, with an exact count of the missed ones."""
 
-import functools
 import operator
 import time
 import weakref
@@ -150,6 +149,8 @@ class Follower(Generic[T]):
             _native.fail(self._followed, "closed")
         if region is None:
             return False
+        if self._followed.later is None:
+            self._followed.later = weakref.WeakSet()
         self._followed.later.add(region)
         before, self._region = self._region, region
         if region.instance != before.instance:
@@ -216,10 +217,8 @@ class Followable(AwaitedRing[T], Generic[T]):
     dropped = 0
     """How many versions were missed by all followers of this handle."""
 
-    @functools.cached_property
-    def later(self) -> "weakref.WeakSet[Followable[T]]":
-        """Handles of later regions of this name, which its followers have opened and which are closed with it."""
-        return weakref.WeakSet()
+    later: "weakref.WeakSet[Followable[T]] | None" = None
+    """Handles of later regions of this name, which its followers have opened and which are closed with it."""
 
     @property
     def instance(self) -> str:

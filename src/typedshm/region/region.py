@@ -183,7 +183,7 @@ class Region(Followable[T], Generic[T]):
             self._fail("open block")
         _native.detach(self)
         forget(self)
-        for region in list(self.later):
+        for region in list(self.later or ()):
             region.close()
 
     def __enter__(self) -> "Region[T]":
