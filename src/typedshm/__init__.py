@@ -176,9 +176,9 @@ from typedshm.sharing.opening import attach, create, share, unlink
 from typedshm.sharing.opening import open as open  # public, but not in __all__: a star import keeps the built-in one
 from typedshm.sharing.paths import path_of
 from typedshm.struct import pickling, struct
-from typedshm.struct.functions import asdict, raw, replace, time_of
+from typedshm.struct.functions import asdict, raw, replace, time_of, version_of
 from typedshm.struct.loading import load
-from typedshm.struct.struct import Struct, version_of
+from typedshm.struct.struct import Struct
 
 __version__ = "0.1.0"
 

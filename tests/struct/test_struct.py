@@ -50,9 +50,9 @@ from typedshm.layout.markers import (
     u32,
     u64,
 )
-from typedshm.struct.functions import asdict, replace
+from typedshm.struct.functions import asdict, replace, version_of
 from typedshm.struct.loading import struct_from_layout
-from typedshm.struct.struct import Struct, StructMeta, initial, version_of
+from typedshm.struct.struct import Struct, StructMeta, initial
 from typedshm.struct.views import leased, overlay
 
 

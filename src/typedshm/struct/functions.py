@@ -93,6 +93,15 @@ def replace(struct: S, /, **changes: Any) -> S:
     return replaced(struct, changes)
 
 
+def version_of(struct: Struct) -> int | None:
+    """Return the number of the version that a Struct was read from, or None if it was not read from a region.
+
+    Copies and pickles keep it. Models, dataclasses and arrays have no room for it.
+    """
+    origin = _native.origin_of(struct)
+    return None if origin is None else origin.version
+
+
 def time_of(struct: Struct) -> datetime | None:
     """Return when the version that a Struct was read from was published, or None if it was not read from a region.
 

@@ -320,15 +320,6 @@ def replaced(struct: S, changes: Mapping[str, Any]) -> S:
     return changed
 
 
-def version_of(struct: Struct) -> int | None:
-    """Return the number of the version that a Struct was read from, or None if it was not read from a region.
-
-    Copies and pickles keep it. Models, dataclasses and arrays have no room for it.
-    """
-    origin = _native.origin_of(struct)
-    return None if origin is None else origin.version
-
-
 # ---- from annotations to a class -----------------------------------------------------------------------------------
 
 
