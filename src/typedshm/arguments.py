@@ -78,5 +78,5 @@ def refuse_positional(surplus: tuple[object, ...], verb: str, remedy: str) -> No
     """
     if surplus:
         text = repr(surplus[0])
-        shown = text if len(text) <= 20 else "…"
+        shown = text if isinstance(surplus[0], int | float | str | None) and len(text) <= 20 else "…"
         raise TypeError(f"{verb}() takes no positional arguments; write {remedy.replace('{}', shown)}")

@@ -36,10 +36,10 @@ class Frozen:
         return tuple(map(self.__getattribute__, self.__match_args__))
 
     def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"{self!r} is immutable: {name} cannot be set")
+        raise AttributeError(f"{type(self).__name__} is immutable: {name} cannot be set")
 
     def __delattr__(self, name: str) -> None:
-        raise AttributeError(f"{self!r} is immutable: {name} cannot be deleted")
+        raise AttributeError(f"{type(self).__name__} is immutable: {name} cannot be deleted")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Frozen) and type(self) is type(other) and self._values == other._values

@@ -1,12 +1,14 @@
 """``copy.replace`` of CPython 3.13 works on Structs, and ``sys.getsizeof`` counts their bytes."""
 
 import copy
+import dataclasses
 import sys
 from typing import Annotated, Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pydantic import BaseModel
 
 import typedshm
 from typedshm import Shape, Struct, f64, replace, u64, version_of
@@ -27,6 +29,26 @@ def replacing(value: Any, **changes: Any) -> Any:
     """What ``copy.replace`` does, also on older Pythons."""
     function = getattr(copy, "replace", None)
     return function(value, **changes) if function is not None else type(value).__replace__(value, **changes)
+
+
+@dataclasses.dataclass
+class Limits:
+    low: f64 = 0.0
+
+
+class Reading(BaseModel):
+    celsius: f64 = 0.0
+
+
+@pytest.mark.parametrize("value", [Limits(), Reading(), np.zeros(2), 3, None, Pose])
+@pytest.mark.parametrize("function", [typedshm.asdict, replace, lambda value: typedshm.raw(value, "x")])
+def test_what_is_no_struct_is_refused_with_what_is_for_it(function: Any, value: Any):
+    with pytest.raises(TypeError, match=r"^(asdict|replace|raw): expected a Struct as struct, found ") as caught:
+        function(value)
+    if isinstance(value, Limits):
+        assert "; dataclasses." in str(caught.value) or "; typedshm.to_struct" in str(caught.value)
+    if isinstance(value, Reading):
+        assert "; value.model_" in str(caught.value) or "; typedshm.to_struct" in str(caught.value)
 
 
 ROADS = pytest.mark.parametrize("road", [replacing, replace])

@@ -44,6 +44,13 @@ def assert_fits(text):
     assert all(line.isprintable() for line in lines)
 
 
+def test_who_sets_an_attribute_is_told_in_one_line() -> None:
+    with typedshm.share("numbers", np.zeros(2)) as region:
+        info = region.info()
+    with pytest.raises(AttributeError, match=r"^RegionInfo is immutable: version cannot be set$"):
+        info.version = 3  # type: ignore[misc]
+
+
 def test_repr_of_info_fits_a_screen(region):
     assert_fits(repr(region.info()))
     with region.update() as t:

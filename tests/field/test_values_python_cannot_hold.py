@@ -6,6 +6,7 @@ copies and pickles go on, and raw() gives the bytes.
 
 import copy
 import enum
+import json
 import pickle
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -114,6 +115,19 @@ def test_asdict_has_what_memory_holds(name: str) -> None:
     assert fields["inner"] == {"gear": Gear.NEUTRAL, "x": 0}
 
 
+def test_json_has_it_as_well(name: str) -> None:
+    fields = typedshm.asdict(broken(name), mode="json")
+    assert fields["count"] == 0
+    held = BROKEN[name][1]
+    if isinstance(held, int):
+        assert fields[name] == held
+    elif isinstance(held, bytes):
+        assert "\\x" in fields[name]
+    else:
+        assert fields[name] == "NaT"
+    json.dumps(fields, allow_nan=False)
+
+
 def test_the_repr_shows_it(name: str) -> None:
     assert f"{name}=<unreadable: " in repr(broken(name))
     assert f"{name}=<unreadable: 72>" in repr(broken(name)) or name != "gear"
@@ -155,6 +169,8 @@ def test_a_nested_field_and_an_item_break_nothing_either() -> None:
     assert value == copy.copy(value)
     assert value.inner != Inner.zero()
     assert typedshm.asdict(value)["inner"] == {"gear": 99, "x": 0}
+    assert typedshm.asdict(value, mode="json")["inner"] == {"gear": 99, "x": 0}
+    assert typedshm.asdict(value, mode="json")["items"][1] == {"gear": 98, "x": 0}
     assert typedshm.raw(value, "inner.gear") == b"\x63\0"
     assert typedshm.raw(value.items[1], "gear") == b"\x62\0"
     assert "gear=<unreadable: 98>" in repr(value.items)

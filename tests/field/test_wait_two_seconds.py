@@ -92,6 +92,21 @@ def test_an_argument_without_a_name_is_refused_with_what_to_write(
     assert (region.version, region.info().lock_holder) == (1, None)
 
 
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_message_shows_no_argument_that_no_parameter_takes(region: Region[Array], verb: str) -> None:
+    call, words = VERBS[verb]
+    for given in ([2], {}, np.zeros(3)):
+        with pytest.raises(TypeError) as caught:
+            call(region, given)
+        assert str(caught.value) == words.format("…")
+
+
+def test_seconds_in_the_place_of_a_schema_are_told_to_be_no_schema() -> None:
+    for verb in (typedshm.attach, typedshm.open):
+        with pytest.raises(typedshm.SchemaError, match=r"as the schema, found 5 \(int\); .*timeout=5$"):
+            verb("numbers", 5)  # type: ignore[call-overload]
+
+
 def test_so_is_one_of_a_mutex(mutex: NamedMutex) -> None:
     with pytest.raises(TypeError, match=r"acquire\(\) .* write acquire\(timeout=2\) to wait at most 2 seconds, or"):
         mutex.acquire(2)  # type: ignore[arg-type]

@@ -8,8 +8,12 @@ import pytest
 from numpy.typing import NDArray
 
 import typedshm
-from typedshm import Bytes, FieldTypeError, Offset, SchemaError, Shape, Struct, Timestamp, Utf8, Utf16, u8
+from typedshm import Bytes, FieldTypeError, Offset, SchemaError, Shape, Struct, Timestamp, Utf8, Utf16, Utf32, u8
 from typedshm.struct.struct import StructMeta
+
+
+class Named(Struct):
+    names: Annotated[NDArray[np.str_], Utf32(4), Shape(2)]
 
 
 def declare(annotation: Any) -> Any:
@@ -37,7 +41,7 @@ def test_numpys_integers_are_dimensions_and_sizes(number: Any) -> None:
 def test_other_things_are_no_dimensions(number: Any) -> None:
     with pytest.raises(SchemaError, match=r"Shape\(.*expected a whole number of at least 1"):
         Shape(number)
-    with pytest.raises(SchemaError, match=r"array: expected a whole number of at least 1, found"):
+    with pytest.raises(SchemaError, match=r"array\(.*expected a whole number of at least 1"):
         typedshm.array(np.float32, number)
     with pytest.raises(SchemaError, match=r"Bytes\(.*expected a whole number of at least 1"):
         Bytes(number)
@@ -114,6 +118,11 @@ def test_an_array_without_one_type_is_refused(item: Any, words: str) -> None:
 @pytest.mark.skipif(not hasattr(np.dtypes, "StringDType"), reason="needs NumPy 2")
 def test_variable_text_of_numpy_is_refused() -> None:
     array = np.ndarray[Any, np.dtypes.StringDType]
+    text = np.array(["a", "b"], np.dtypes.StringDType())
+    with pytest.raises(FieldTypeError, match=r"^Named\.names: .*text of any length .*\.astype\('U'\)"):
+        Named.zero().names = text
+    with pytest.raises(FieldTypeError, match=r"^share: .*text of any length .*\.astype\('U'\)"):
+        typedshm.share("names", text)
     with pytest.raises(SchemaError, match=r"^Made\.field: StringDType keeps its text outside .*Utf32\(8\)"):
         declare(Annotated[array, Shape(2)])
     with pytest.raises(SchemaError, match="no portable form"):
@@ -136,6 +145,21 @@ def test_array_says_that_it_is_no_dtype(dtype: Any) -> None:
         warnings.simplefilter("error")
         with pytest.raises(SchemaError, match="array: expected the dtype"):
             typedshm.array(dtype, 3)
+
+
+@pytest.mark.parametrize("shape", [(2, 3), [2, 3]])
+def test_a_shape_as_numpy_takes_it_is_refused_with_how_to_write_it(shape: Any) -> None:
+    with pytest.raises(SchemaError, match=r"^array\(.*without brackets: 2, 3$"):
+        typedshm.array(np.float32, shape)
+    with pytest.raises(SchemaError, match=r"^Shape\(.*without brackets: 2, 3$"):
+        Shape(shape)
+
+
+def test_what_is_no_array_is_not_told_to_call_astype() -> None:
+    for value in (None, {}):
+        with pytest.raises(FieldTypeError, match=r"^Named\.names: expected an array") as caught:
+            Named.zero().names = value  # type: ignore[assignment]
+        assert "astype" not in str(caught.value)
 
 
 # ---- times ---------------------------------------------------------------------------------------------------------

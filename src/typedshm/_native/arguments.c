@@ -15,12 +15,13 @@ PyObject *arguments_value(const arguments_verb *verb, PyObject *const *args, Py_
     return value;
 }
 
-/* An argument as one would have written it, if that is short. */
+/* An argument as one would have written it, if that is short, and it could be that of a parameter. */
 static PyObject *shown(PyObject *argument) {
-    PyObject *text = PyObject_Repr(argument);
-    if (!text || PyUnicode_GetLength(text) <= 20)
+    bool plain = PyLong_Check(argument) || PyFloat_Check(argument) || PyUnicode_Check(argument) || Py_IsNone(argument);
+    PyObject *text = plain ? PyObject_Repr(argument) : NULL;
+    if (plain && (!text || PyUnicode_GetLength(text) <= 20))
         return text;
-    Py_DECREF(text);
+    Py_XDECREF(text);
     return PyUnicode_FromString("…");
 }
 

@@ -11,7 +11,7 @@ import operator
 from typing import Annotated, Any, cast
 
 from typedshm import hooks
-from typedshm.errors import SchemaError
+from typedshm.errors import SchemaError, quoted
 from typedshm.frozen import Frozen
 from typedshm.layout.kinds import BY_CODE, Kind
 
@@ -25,6 +25,17 @@ def whole_number(where: str, value: Any, least: int) -> int:
     if number is None or number < least or value is True:
         raise SchemaError(f"{where}: expected a whole number of at least {least}, found {value!r}")
     return number
+
+
+def shape_of(where: str, dims: tuple[Any, ...]) -> tuple[int, ...]:
+    """Return the dimensions of an array, each a whole number of at least 1, or raise SchemaError."""
+    if len(dims) == 1 and isinstance(dims[0], tuple | list):
+        given = cast("tuple[object, ...] | list[object]", dims[0])
+        raise SchemaError(
+            f"{where}: expected a whole number of at least 1 as each argument, found {quoted(given)}; write the "
+            f"dimensions without brackets: {', '.join(map(quoted, given))}"
+        )
+    return tuple(whole_number(where, dim, 1) for dim in dims)
 
 
 def _text(where: str, value: object) -> None:
@@ -131,7 +142,7 @@ class Shape(_Value):
         if not dims:
             raise SchemaError("Shape(): expected at least one dimension, found none")
         where = f"Shape({', '.join(map(repr, dims))})"
-        dims = tuple(whole_number(where, dim, 1) for dim in dims)
+        dims = shape_of(where, dims)
         if of is not None and not isinstance(cast("object", of), type):
             raise SchemaError(f"Shape(): expected a Struct class as of=, found {of!r}")
         super().__init__(dims, of)

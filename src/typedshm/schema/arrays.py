@@ -10,7 +10,7 @@ from typedshm.errors import SchemaError, quoted
 from typedshm.frozen import Frozen, frozen
 from typedshm.layout.kinds import STRUCT
 from typedshm.layout.layout import Layout, LayoutField
-from typedshm.layout.markers import whole_number
+from typedshm.layout.markers import shape_of
 from typedshm.struct.struct import Struct, StructMeta
 from typedshm.struct.struct_array import struct_array
 
@@ -99,10 +99,7 @@ def array(dtype: Any, *shape: int) -> ArraySchema[Any]:
     """
     if not shape:
         raise SchemaError("array: expected one or more dimensions as the shape, found none")
-    try:
-        shape = tuple(whole_number("array", dim, 1) for dim in shape)
-    except SchemaError as error:
-        raise SchemaError(f"{error} in the shape ({', '.join(map(repr, shape))})") from None
+    shape = shape_of(f"array(…, {', '.join(map(repr, shape))})", shape)
     of = cast("type[Struct]", dtype) if isinstance(dtype, StructMeta) else None
     if hasattr(dtype, "__dataclass_fields__") or hasattr(dtype, "__pydantic_fields__"):
         raise SchemaError(
@@ -122,5 +119,8 @@ def array(dtype: Any, *shape: int) -> ArraySchema[Any]:
             f"array: expected the dtype of one item, found the subarray {resolved}; move its dimensions into the shape"
         )
     schema = ArraySchema(resolved, shape, of)
-    _ = schema.layout  # refuse now what cannot be shared
+    try:
+        _ = schema.layout  # refuse now what cannot be shared
+    except SchemaError as error:
+        raise SchemaError(str(error).replace("array.array:", "array:", 1)) from None
     return schema

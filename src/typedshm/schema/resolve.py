@@ -48,7 +48,11 @@ def schema_of(source: object) -> Schema[Any]:
         return _ArrayValues(given, given.layout)
     if not isinstance(source, type):
         hint = ""
-        if isinstance(source, np.ndarray):
+        if isinstance(source, int | float):
+            hint = f"; at most {given} seconds to wait are timeout={given}"
+        elif is_schema_class(type(given)) or isinstance(source, Struct):
+            hint = f"; its class is {type(given).__name__}, and share(name, value) takes the value"
+        elif isinstance(source, np.ndarray):
             hint = f"; for arrays like it: array({given.dtype}, {', '.join(map(str, given.shape))})"
         raise SchemaError(f"expected {_ACCEPTED} as the schema, found {_shown(given)}{hint}")
     return _schema_of_class(given)

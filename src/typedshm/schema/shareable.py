@@ -70,7 +70,7 @@ def shareable(value: Any) -> tuple[Any, Any]:
         return array(dtype, *shape), items
     except SchemaError as error:
         hint = ", as in value.astype('M8[ns]')" if dtype.kind == "M" else ""
-        raise SchemaError(f"share: {str(error).removeprefix('array.array: ')}{hint}") from error
+        raise SchemaError(f"share: {str(error).removeprefix('array: ')}{hint}") from error
 
 
 def _items(value: Any) -> "np.ndarray[Any, Any]":

@@ -108,13 +108,14 @@ def assign_array(field: _native.Field, view: "np.ndarray[Any, Any]", value: obje
         if type(value) is not np.ndarray:
             check_lossless(where_of(field), value)
         array = np.asarray(value)
-        if array.dtype != view.dtype and array.dtype.newbyteorder("=") != view.dtype.newbyteorder("="):
+        if array.dtype != view.dtype and (
+            array.dtype.hasobject or array.dtype.newbyteorder("=") != view.dtype.newbyteorder("=")
+        ):
             check_lossless(where_of(field), value)
             wanted = view.dtype.newbyteorder("=") if view.dtype.fields is None else f"{field.spec.struct.name} structs"
-            found = quoted(value) if array.dtype == object else array.dtype
+            found = quoted(value) if array.dtype == object else f"{array.dtype}; convert it with .astype()"
             raise FieldTypeError(
-                f"{where_of(field)}: expected an array of {wanted} with shape {view.shape}, found {found}; "
-                "convert it with .astype()"
+                f"{where_of(field)}: expected an array of {wanted} with shape {view.shape}, found {found}"
             )
         if array.shape != view.shape:
             refuse_shape(field, view, array.shape)

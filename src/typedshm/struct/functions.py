@@ -31,6 +31,7 @@ def asdict(struct: Struct, *, mode: Literal["python", "json"] = "python") -> dic
     without that member, the bytes of text that does not decode (in JSON what decodes, and ``\xff`` for the rest),
     ``np.datetime64("NaT")`` for a datetime.
     """
+    _check("asdict", struct, "dataclasses.asdict(value)", "value.model_dump()")
     if mode == "json":
         return json_of(struct)
     if mode != "python":
@@ -61,8 +62,7 @@ def raw(struct: Struct, field: str, /) -> bytes:
     AttributeError
         If the struct has no field of that name.
     """
-    if not isinstance(cast("object", struct), Struct):
-        raise TypeError(f"raw: expected a Struct as struct, found {quoted(struct)} ({type(struct).__name__})")
+    _check("raw", struct, "typedshm.to_struct(value) makes one", "typedshm.to_struct(value) makes one")
     if not isinstance(cast("object", field), str):
         raise TypeError(f"raw: expected the name of a field as field, found {quoted(field)} ({type(field).__name__})")
     *path, name = field.split(".")
@@ -73,6 +73,17 @@ def raw(struct: Struct, field: str, /) -> bytes:
             raise AttributeError(f"raw: {step} in {field!r} is no Struct{hint}")
         struct = getattr(struct, step)
     return raw_bytes(struct, _field_of(struct, name))
+
+
+def _check(verb: str, value: object, of_dataclass: str, of_model: str) -> None:
+    """Refuse what is no Struct, such as an instance of the model or dataclass that one was generated from."""
+    if isinstance(value, Struct):
+        return
+    remedy = ""
+    if not isinstance(value, type):
+        remedy = f"; {of_dataclass}" if hasattr(value, "__dataclass_fields__") else ""
+        remedy = f"; {of_model}" if hasattr(value, "__pydantic_fields__") else remedy
+    raise TypeError(f"{verb}: expected a Struct as struct, found {quoted(value)} ({type(value).__name__}){remedy}")
 
 
 def _field_of(struct: Struct, name: str) -> LayoutField:
@@ -90,6 +101,7 @@ def replace(struct: S, /, **changes: Any) -> S:
     TypeError
         If the struct has no field of that name.
     """
+    _check("replace", struct, "dataclasses.replace(value, …)", "value.model_copy(update={…})")
     return replaced(struct, changes)
 
 

@@ -15,13 +15,14 @@ import numpy as np
 
 from typedshm.layout.kinds import KINDS, encoding_of
 from typedshm.layout.layout import LayoutField
+from typedshm.struct.conversion import held
 from typedshm.struct.struct import Struct, from_buffer_copy, plan_of
 
 
 def json_of(value: Struct) -> dict[str, Any]:
     """Return a struct's fields as values that ``json.dumps`` takes."""
     plan = plan_of(value)
-    return {field.name: json_of_field(field, plan.structs, getattr(value, field.name)) for field in plan.layout.fields}
+    return {field.name: json_of_field(field, plan.structs, held(value, field)) for field in plan.layout.fields}
 
 
 def json_of_field(field: LayoutField, structs: Mapping[str, type[Struct]], value: Any) -> Any:
@@ -34,7 +35,7 @@ def json_of_field(field: LayoutField, structs: Mapping[str, type[Struct]], value
     structs : mapping of str to type
         The Struct classes of the fields of kind ``"struct"``.
     value : object
-        What the field reads as.
+        What the field reads as, or holds where that is none of its values.
     """
     if field.shape:
         return json_of_array(field, structs.get(field.name), value)

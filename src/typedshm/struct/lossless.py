@@ -43,9 +43,11 @@ def check_lossless(where: str, value: object) -> None:
     if not is_plain(value) and (isinstance(value, np.ndarray) or _is_foreign(value)):
         _refuse(where, cast("Any", value))
     if isinstance(value, np.ndarray) and cast("Any", value).dtype.hasobject:
+        dtype = cast("Any", value).dtype
+        what, remedy = ("text of any length", "'U'") if dtype.kind == "T" else ("Python objects", "np.float64")
         raise FieldTypeError(
-            f"{where}: expected an array of numbers, text or Structs, found {cls.__name__} of Python objects (dtype "
-            f"{cast('Any', value).dtype}), which another process cannot see; convert it, as in .astype(np.float64)"
+            f"{where}: expected an array of numbers, text or Structs, found {cls.__name__} of {what} (dtype {dtype}), "
+            f"which another process cannot see; convert it, as in .astype({remedy})"
         )
 
 
