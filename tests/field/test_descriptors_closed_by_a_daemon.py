@@ -86,6 +86,18 @@ def told(verb: Callable[[], object]) -> typedshm.RegionLost:
     return errors[0]
 
 
+def test_who_was_told_once_publishes_nothing_more(tmp_path: Path) -> None:
+    with typedshm.create("region", Record) as region:
+        region.write(record(1))
+        with stranger_in_place_of(region.fileno(), tmp_path):
+            told(lambda: region.write(record(2)))
+            newest = region.version
+            for _ in range(3):
+                with pytest.raises(typedshm.RegionLost, match=CLOSED):
+                    region.write(record(3))
+            assert region.version == newest
+
+
 def enter(block: Any) -> None:
     with block:
         pass
@@ -263,6 +275,8 @@ def test_a_mutex_says_so_too_instead_of_letting_two_in(tmp_path: Path) -> None:
         with stranger_in_place_of(mutex.fileno(), tmp_path):
             with pytest.raises(typedshm.RegionLost, match=rf"mutex 'mutex' was lost: {CLOSED}"):
                 mutex.acquire(timeout=PATIENCE)
+            with pytest.raises(typedshm.RegionLost, match=r"files_preserve=\[mutex\]\) does, or open the mutex"):
+                mutex.fileno()
             with pytest.raises(typedshm.RegionLost, match=CLOSED), mutex:
                 raise AssertionError("two are in")
             child.send()

@@ -18,9 +18,9 @@ from typedshm.memory.paging import Paging
 
 LOST = "has lost its memory: its file was cut short, or the disk behind it failed or is full"
 OVERWRITTEN = "is gone: its file holds something else now"
-CLOSED = (
+_CLOSED = (
     "was lost: its descriptor was closed by this process (os.closerange()? daemons close all descriptors); preserve "
-    "region.fileno() there, as DaemonContext(files_preserve=[region]) does, or open the region afterwards"
+    "{0}.fileno() there, as DaemonContext(files_preserve=[{0}]) does, or open the {0} afterwards"
 )
 
 changes = threading.RLock()
@@ -34,6 +34,11 @@ _apart = False
 _open: "weakref.WeakValueDictionary[int, Attachment]" = weakref.WeakValueDictionary()
 """By their ids: such a dictionary, unlike a WeakSet, can be listed while another thread adds to it."""
 _current: "weakref.WeakValueDictionary[Hashable, Attachment]" = weakref.WeakValueDictionary()
+
+
+def closed_outside(location: Location) -> str:
+    """Say what became of a region or mutex whose descriptor the program has closed."""
+    return _CLOSED.format(location.kind)
 
 
 def lost(location: Location) -> RegionLost:
@@ -125,7 +130,7 @@ class Attachment(abc.ABC):
             return LOST
         if not _native.region_is(self.mapping, self.header["instance"]):
             return OVERWRITTEN
-        return "" if self.closed or self.intact else CLOSED
+        return "" if self.closed or self.intact else closed_outside(self.location)
 
     @property
     @abc.abstractmethod

@@ -51,8 +51,10 @@ static bool is_closing(const Mutex *mutex) {
 
 bool mutex_look(Mutex *mutex) {
     PyObject *result = mutex->look ? PyObject_CallNoArgs(mutex->look) : Py_NewRef(Py_None);
-    if (!result)
-        return false; /* and the next one is told too */
+    if (!result) {
+        tshm_store(&mutex->lock->looked, 0, relaxed); /* and the next one is told too, before it writes */
+        return false;
+    }
     Py_DECREF(result);
     tshm_store(&mutex->lock->looked, os_coarse_ns(), relaxed); /* relaxed: whoever comes between looks once more */
     return true;

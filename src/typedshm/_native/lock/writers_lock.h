@@ -22,7 +22,7 @@ typedef struct {
     bool recovered;             /* the last taking found a dead owner */
     bool wrote;                 /* this process has published something, and its presence entry says so */
     TSHM_ATOMIC(bool) detached; /* waiters go home, and soon the descriptor is no more */
-    tshm_atomic_u64 looked;     /* when a writer last asked what the name means: in ns since 1970 */
+    tshm_atomic_u64 looked; /* when a writer last asked what the name means: in ns since 1970; 0: it may not write */
 } WritersLock;
 
 enum {

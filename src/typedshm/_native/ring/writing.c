@@ -98,6 +98,12 @@ bool writing_store(Ring *self, const void *value, bool *due) {
     return !pinned;
 }
 
+/* A writer asks what the name means after it has published, by the time of that. Who was told once that nobody else is
+ * there to read asks before, so that an error is no write. */
+static bool may_write(const Ring *self) {
+    return !self->mutex || tshm_load(&self->mutex->lock->looked, relaxed) || mutex_look(self->mutex);
+}
+
 PyObject *writing_write(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names) {
     static const char *const keywords[] = {"value", "timeout", NULL};
     static const arguments_verb verb = {"write", keywords, true,
@@ -126,6 +132,8 @@ PyObject *writing_write(PyObject *object, PyObject *const *args, Py_ssize_t coun
     bool done = false, due = false;
     if ((size_t)view.len != self->size) {
         PyErr_Format(PyExc_ValueError, "expected %zu bytes, found %zd", self->size, view.len);
+    } else if (!may_write(self)) {
+        done = false;
     } else if (writing_lock(self, false, ns)) {
         WritersLock *lock = self->mutex->lock;
         lock->transient = lock->depth == 1; /* close() in another thread waits for us instead of refusing */

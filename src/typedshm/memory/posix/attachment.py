@@ -17,7 +17,7 @@ from typing import Literal
 import typedshm._native as _native
 from typedshm.errors import Closed, RegionFull, RegionLost, RegionRefused
 from typedshm.memory import fork
-from typedshm.memory.attachment import CLOSED, LOST, Attachment, attachments, changes, close_all, lost
+from typedshm.memory.attachment import LOST, Attachment, attachments, changes, close_all, closed_outside, lost
 from typedshm.memory.descriptor import Descriptor
 from typedshm.memory.names import Location
 from typedshm.memory.paging import Paging
@@ -282,7 +282,7 @@ def _open_again(location: Location, file: Descriptor, flags: int) -> Descriptor:
     except OSError:
         pass  # the name is gone, or leads to something else by now
     if not file.is_ours:
-        raise RegionLost(errno.EBADF, f"{location} {CLOSED}")
+        raise RegionLost(errno.EBADF, f"{location} {closed_outside(location)}")
     try:
         again = Descriptor(os.open(_way_to(file.handle), flags | os.O_CLOEXEC | os.O_NONBLOCK))
     except OSError as error:
