@@ -91,6 +91,21 @@ def test_a_callback_of_a_class_with_its_own_init() -> None:
     assert callback(Stubborn(4.0)) == 4
 
 
+def test_a_call_without_arguments_that_leads_to_callbacks() -> None:
+    kind = ctypes.CFUNCTYPE(None)
+    inner = ctypes.CFUNCTYPE(ctypes.c_double, Pose)(product)
+    found: list[float] = []
+
+    class Library:
+        run = staticmethod(kind(lambda: found.extend(map(inner, [Pose(x=2, y=3)]))))
+
+    run = Library.run
+    run()
+    Library.run()
+    Library().run(*NOTHING)
+    assert found == [6, 6, 6]
+
+
 def test_a_callback_of_another_thread() -> None:
     callback = ctypes.CFUNCTYPE(ctypes.c_double, Pose)(product)
     found: list[float] = []

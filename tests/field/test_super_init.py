@@ -6,6 +6,8 @@ It was that of ctypes, which ignores defaults and does not miss what is missing.
 import copy
 import inspect
 import pickle
+import subprocess
+import sys
 from typing import Any, ClassVar
 
 import pytest
@@ -171,3 +173,47 @@ def test_the_signature_is_shown() -> None:
     assert list(inspect.signature(Motor).parameters) == ["volts", "amps"]
     assert issubclass(Motor, Struct)
     assert isinstance(Motor(1.0, 1.0), Motor)
+
+
+SCRIPT = """
+import pickle, subprocess, sys
+import cloudpickle
+from typing import Annotated
+import numpy as np
+from numpy.typing import NDArray
+from typedshm import Shape, Struct, f64, u8
+
+class Motor(Struct):
+    volts: f64
+    amps: f64
+    limit: u8 = 100
+
+    def __init__(self, volts):
+        super().__init__(volts=volts, amps=1)
+
+class Servo(Motor):
+    angle: f64 = 3.0
+
+    def __init__(self):
+        super().__init__(12.0)
+
+class Bank(Struct):
+    motors: Annotated[NDArray[np.void], Shape(2, of=Motor)]
+
+bank = Bank.zero()
+bank.motors[0] = Motor(5.0)
+data = cloudpickle.dumps((Motor, Servo, Servo(), bank, bank.motors))
+code = '''
+import pickle, sys
+Motor, Servo, servo, bank, motors = pickle.load(sys.stdin.buffer)
+print(Motor(12.0).limit, Servo().angle, servo.volts, bank.motors[0].volts, motors[0].limit, type(motors[0]).__name__)
+'''
+print(subprocess.run([sys.executable, "-c", code], input=data, capture_output=True, check=True).stdout.decode())
+"""
+
+
+def test_a_class_of_a_script_takes_its_init_along() -> None:
+    pytest.importorskip("cloudpickle", exc_type=ImportError)
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=60)
+    assert done.stderr == ""
+    assert done.stdout.split() == ["100", "3.0", "12.0", "5.0", "100", "Motor"]

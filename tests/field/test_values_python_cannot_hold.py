@@ -181,9 +181,9 @@ def test_a_nested_field_and_an_item_break_nothing_either() -> None:
 
 def test_a_nat_is_kept_where_there_is_one() -> None:
     value = Foreign.zero()
-    value.moment = np.datetime64("NaT")
+    value.moment = np.datetime64("NaT", "ns")
     assert np.isnat(value.moment)
-    value.at = np.datetime64("NaT")  # type: ignore[assignment]
+    value.at = np.datetime64("NaT", "ns")  # type: ignore[assignment]
     assert value == copy.copy(value) or np.isnat(copy.copy(value).moment)
     with pytest.raises(FieldValueError, match=r"Foreign\.at: .* NaT, which datetime cannot represent"):
         _ = value.at

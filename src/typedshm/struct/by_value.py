@@ -41,30 +41,45 @@ def _is_in_a_prototype(cls: type) -> bool:
 
 
 def _is_calling(frame: FrameType, cls: type) -> bool:
-    """Return True if a frame is executing a call of the class itself."""
-    code = list(dis.get_instructions(frame.f_code))
-    call = next((one for one in code if one.offset == frame.f_lasti), None)
-    if call is None or not call.opname.startswith("CALL"):
+    """Return True if a frame is executing a call of the class itself, or of what cannot be told."""
+    code = [one for one in dis.get_instructions(frame.f_code) if one.offset <= frame.f_lasti]
+    call = code.pop()
+    if call.offset != frame.f_lasti or not call.opname.startswith("CALL"):
         return False
-    positions: Any = call.positions
-    if positions is None or positions.lineno is None:  # python -X no_debug_ranges
-        return True
-    start = (positions.lineno, positions.col_offset)
-    found: Any = None
-    for one in code:  # what makes up the thing that is called: it begins where the call begins, and ends before it
-        where: Any = one.positions
-        if one.offset >= call.offset or where is None or (where.lineno, where.col_offset) != start:
-            continue
-        name: Any = one.argval
-        if one.opname.startswith(("LOAD_NAME", "LOAD_GLOBAL")):
-            found = frame.f_locals.get(name, frame.f_globals.get(name, frame.f_builtins.get(name)))
-        elif one.opname.startswith(("LOAD_FAST", "LOAD_DEREF", "LOAD_CLASSDEREF")):
-            found = frame.f_locals.get(name)
-        elif one.opname.startswith(("LOAD_ATTR", "LOAD_METHOD")):
-            found = getattr(found, name, None)
-        elif one.opname.startswith(("CALL", "BINARY")):  # type(pose)(), classes[0]()
-            found = None
+    spread = call.opname == "CALL_FUNCTION_EX"  # f(*some, **more), which may be none
+    if call.arg and not spread:
+        return False
+    loads = _loads_of_callee(code, call, spread)
+    found = _loaded(frame, loads)
     while isinstance(found, functools.partial):
         found = cast("Any", found).func
-    # otherwise a function of ctypes is called, or something else that runs C code, which has called back
     return found is None or found is cls
+
+
+def _loads_of_callee(code: list[dis.Instruction], call: dis.Instruction, spread: bool) -> list[dis.Instruction]:
+    """Return the instructions up to the one that has put what is called onto the stack."""
+    height = -_effect(call) - 1 if spread else 0  # of the arguments above it; above it is also NULL, or it is above
+    if code and code[-1].opname == "PRECALL":  # of CPython 3.11
+        code = code[:-1]
+    while code and height > 0:
+        height -= _effect(code.pop())
+    while code and code[-1].opname == "PUSH_NULL":
+        code = code[:-1]
+    return code
+
+
+def _effect(one: dis.Instruction) -> int:
+    return dis.stack_effect(one.opcode, one.arg, jump=False)
+
+
+def _loaded(frame: FrameType, loads: list[dis.Instruction]) -> Any:
+    """Return what the last instructions have loaded: a variable, or an attribute of one. None if that is no answer."""
+    if not loads:
+        return None
+    last, value = loads[-1].opname, loads[-1].argval
+    if last.startswith(("LOAD_ATTR", "LOAD_METHOD")):
+        return getattr(_loaded(frame, loads[:-1]), str(value), None)
+    if last.startswith(("LOAD_FAST", "LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_NAME", "LOAD_GLOBAL", "STORE_FAST_LOAD")):
+        name = str(cast("Any", value)[-1] if isinstance(value, tuple) else value)
+        return frame.f_locals.get(name, frame.f_globals.get(name, frame.f_builtins.get(name)))
+    return None
