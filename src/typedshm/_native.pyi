@@ -404,6 +404,8 @@ class Ring(Generic[_T]):
             The handle was closed.
         RegionLost
             The region's memory was lost, and the written value with it.
+        RegionReplaced
+            The region's name means another one now; looked at every 100 ms.
         """
     def update(self, *, timeout: float | None = ...) -> Block[_T]:
         """Return a transaction on the newest version: ``with region.update() as t: t.tick += 1``.
@@ -489,6 +491,8 @@ class Ring(Generic[_T]):
             The handle was closed, before or during the wait.
         RegionLost
             The region's memory was lost.
+        RegionReplaced
+            The region's name means another one now; looked at every 100 ms.
         """
     @property
     def version(self) -> int:

@@ -521,6 +521,11 @@ def test_a_descriptor_knows_its_opening_by_more_than_its_file(tmp_path: Path) ->
         with pytest.raises(OSError, match="Bad file descriptor"):
             use()
     number = first.number
+    other = os.open(tmp_path / "other", os.O_RDWR | os.O_CREAT)
+    os.dup2(other, number)
+    os.lseek(number, first._position, os.SEEK_SET)
+    assert not first.is_ours, "the position is the same, but the file is not"
+    os.close(other)
     first.close()
     assert os.fstat(number)
     os.close(number)

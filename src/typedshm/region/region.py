@@ -14,6 +14,7 @@ from typedshm.html_table import html_table
 from typedshm.layout.layout import Layout
 from typedshm.memory import fork
 from typedshm.memory.attachment import Attachment, Handle, attachments
+from typedshm.memory.descriptor import Descriptor
 from typedshm.memory.holders import lock_holder
 from typedshm.memory.names import Name
 from typedshm.memory.processes import describe_processes
@@ -339,7 +340,7 @@ if TYPE_CHECKING:  # what the core calls by name
 _fork_lock = threading.RLock()
 _forking = False
 _kept: list[_native.Slots] = []
-_copied: list[int] = []  # a pipe that the child closes
+_copied: list[Descriptor] = []  # a pipe that the child closes
 
 
 def _slots() -> "list[tuple[Attachment, _native.Slots]]":
@@ -353,21 +354,21 @@ def _before_fork() -> None:
     _forking = True
     _kept.extend(slots for _, slots in _slots() if slots.keep())
     if _kept:
-        _copied.extend(os.pipe())
+        _copied.extend(map(Descriptor, os.pipe()))
 
 
 def _after_fork_in_parent() -> None:
     interruption: BaseException | None = None
     if _copied:
         reading, writing = _copied
-        os.close(writing)
-        while True:
+        writing.close()
+        while reading.is_ours:
             try:
-                os.read(reading, 1)  # ends when the child has closed its end, or is no more
+                os.read(reading.number, 1)  # ends when the child has closed its end, or is no more
                 break
             except BaseException as error:  # a signal's handler raises it; the child is not done for that
                 interruption = error
-        os.close(reading)
+        reading.close()
     for slots in _kept:
         slots.drop()
     for attachment in attachments():
@@ -382,7 +383,7 @@ def _after_fork_in_child() -> None:
         slots.copy()
         attachment.close_unused()  # it was open for the parent's arrays only
     for end in _copied:
-        os.close(end)
+        end.close()
     _end_fork()
 
 

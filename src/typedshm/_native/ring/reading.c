@@ -396,10 +396,9 @@ bool reading_oldest(Ring *self, uint64_t after, uint64_t *version) {
 /* Sleep until there is a version above `after`; false and an error set if there is none within `ns`. */
 bool reading_await(Ring *self, uint64_t after, int64_t ns) {
     uint64_t start = os_monotonic_ns(), looked = start;
-    while (self->mapping) {
+    for (uint64_t now = start; self->mapping; now = os_monotonic_ns()) {
         void *word = (void *)&tshm_control_of(&self->ring)->head.sequence; /* its low half: little-endian */
         uint32_t number;
-        uint64_t now = os_monotonic_ns();
         bool due = now - looked >= TSHM_SLICE;
         int found = reading_find_newer(self, after, due, &number);
         if (found)

@@ -225,7 +225,9 @@ static const char write_doc[] =
     "Closed\n"
     "    The handle was closed.\n"
     "RegionLost\n"
-    "    The region's memory was lost, and the written value with it.";
+    "    The region's memory was lost, and the written value with it.\n"
+    "RegionReplaced\n"
+    "    The region's name means another one now; looked at every 100 ms.";
 
 static const char update_doc[] =
     "update($self, /, *, timeout=...)\n--\n\n"
@@ -290,7 +292,9 @@ static const char wait_doc[] =
     "Closed\n"
     "    The handle was closed, before or during the wait.\n"
     "RegionLost\n"
-    "    The region's memory was lost.";
+    "    The region's memory was lost.\n"
+    "RegionReplaced\n"
+    "    The region's name means another one now; looked at every 100 ms.";
 
 static PyMethodDef methods[] = {
     {"read", FAST(reading_read), METH_FASTCALL | METH_KEYWORDS, read_doc},
