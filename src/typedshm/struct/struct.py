@@ -154,6 +154,8 @@ class StructMeta(_native.StructType):
         layout: Layout | None = None,
         variant: Iterable[str] | None = None,
     ) -> None:
+        if "_plan" in cls.__dict__:
+            return  # unpickled by value, and in this process already
         super().__init__(name, bases, namespace)
         if "_plan" in namespace:  # unpickled by value
             cls._plan = namespace["_plan"]
