@@ -5,15 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from typedshm.errors import quoted
+from typedshm.errors import found, quoted
 
 MOST = 2**63 - 1
 """The largest number of bytes that systems can describe."""
-
-
-def found(value: object) -> str:
-    """Return how a message shows an argument that was not expected."""
-    return f"{quoted(value)} ({type(value).__name__})"
 
 
 def whole(value: Any, parameter: str, least: int, meaning: str, most: int = MOST) -> int:
@@ -77,6 +72,6 @@ def refuse_positional(surplus: tuple[object, ...], verb: str, remedy: str) -> No
         What to write instead, with the argument in the place of each ``{}``.
     """
     if surplus:
-        text = repr(surplus[0])
+        text = quoted(surplus[0])
         shown = text if isinstance(surplus[0], int | float | str | None) and len(text) <= 20 else "…"
         raise TypeError(f"{verb}() takes no positional arguments; write {remedy.replace('{}', shown)}")

@@ -7,8 +7,16 @@ FileNotFoundError`` or ``except TimeoutError`` works as usual.
 
 def quoted(value: object, limit: int = 60) -> str:
     """Return a value's ``repr`` for a message, shortened to `limit` characters."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:  # the value's own, as of an int with more digits than Python shows
+        return f"a value of type {type(value).__name__} that cannot be shown"
     return text if len(text) <= limit else f"{text[: limit - 3]}…"
+
+
+def found(value: object) -> str:
+    """Return what a message says of a value that was not expected: ``'2' (str)``, ``the class Pose``."""
+    return f"the class {value.__name__}" if isinstance(value, type) else f"{quoted(value)} ({type(value).__name__})"
 
 
 class TypedshmError(Exception):

@@ -5,10 +5,12 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Never, NoReturn, Protocol
 
+import numpy as np
+
 import typedshm._native as _native
 from typedshm import current_task
-from typedshm.arguments import flag, found, refuse_positional
-from typedshm.errors import Closed, LockLost, MisuseError, RegionLost, RegionRefused
+from typedshm.arguments import flag, refuse_positional
+from typedshm.errors import Closed, LockLost, MisuseError, RegionLost, RegionRefused, found
 from typedshm.memory import lifecycle
 from typedshm.memory.attachment import Handle
 from typedshm.memory.holders import lock_holder
@@ -152,7 +154,9 @@ class NamedMutex(_native.Guard):
         refuse_positional(
             _, "acquire", "acquire(timeout={}) to wait at most {} seconds, or acquire(timeout=0) to try once"
         )
-        if timeout == -1:  # for ever in threading; here nobody would notice that the mutex was only tried
+        if (
+            isinstance(timeout, int | float | np.number) and timeout == -1
+        ):  # for ever in threading; here nobody would notice that the mutex was only tried
             raise ValueError(f"timeout: expected seconds, or None to wait for ever, found {timeout!r}")
         status = self._mutex.acquire(timeout)
         if status == _native.MUTEX_CLOSED:

@@ -19,8 +19,9 @@ PyObject *arguments_value(const arguments_verb *verb, PyObject *const *args, Py_
 static PyObject *shown(PyObject *argument) {
     bool plain = PyLong_Check(argument) || PyFloat_Check(argument) || PyUnicode_Check(argument) || Py_IsNone(argument);
     PyObject *text = plain ? PyObject_Repr(argument) : NULL;
-    if (plain && (!text || PyUnicode_GetLength(text) <= 20))
+    if (text && PyUnicode_GetLength(text) <= 20)
         return text;
+    PyErr_Clear(); /* of an int with more digits than Python shows */
     Py_XDECREF(text);
     return PyUnicode_FromString("…");
 }
@@ -60,10 +61,16 @@ bool arguments_fit(const arguments_verb *verb, PyObject *const *args, Py_ssize_t
 
 bool arguments_refuse(PyObject *kind, const char *parameter, const char *expected, PyObject *found) {
     PyErr_Clear();
-    PyObject *name = PyType_GetName(Py_TYPE(found));
-    if (name)
-        PyErr_Format(kind, "%s: expected %s, found %.60R (%U)", parameter, expected, found, name);
+    PyObject *name = PyType_GetName(PyType_Check(found) ? (PyTypeObject *)found : Py_TYPE(found));
+    PyObject *text = PyType_Check(found) ? NULL : PyObject_Repr(found);
+    PyErr_Clear(); /* of one that cannot be shown, as of an int with more digits than Python shows */
+    if (name && text)
+        PyErr_Format(kind, "%s: expected %s, found %.60U (%U)", parameter, expected, text, name);
+    else if (name)
+        PyErr_Format(kind, "%s: expected %s, found %s %U", parameter, expected,
+                     PyType_Check(found) ? "the class" : "a value that cannot be shown of type", name);
     Py_XDECREF(name);
+    Py_XDECREF(text);
     return false;
 }
 

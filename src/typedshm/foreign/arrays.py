@@ -57,7 +57,8 @@ def _dtype(given: Any) -> tuple[np.dtype[Any], tuple[int, ...]]:
     try:
         item: np.dtype[Any] = np.dtype(given)
     except (TypeError, ValueError, SyntaxError) as error:
-        raise SchemaError(f"dtype: expected a NumPy dtype or a Struct class, found {quoted(given)}: {error}") from error
+        reason = "" if isinstance(given, int) else f": {error}"  # which repeats it, however long it is
+        raise SchemaError(f"dtype: expected a NumPy dtype or a Struct class, found {quoted(given)}{reason}") from error
     if item.hasobject:
         raise SchemaError(f"dtype: expected items of plain bytes, found {item}, which refers to Python objects")
     if not item.itemsize:

@@ -4,7 +4,7 @@ import os
 import sys
 from typing import Any, cast
 
-from typedshm.errors import NameRefused, quoted
+from typedshm.errors import NameRefused, found, quoted
 
 if sys.platform == "linux":
     _LONGEST = 255
@@ -32,7 +32,7 @@ def check_name(name: Any) -> Name:
         _check_text(path, "path")
         return cast("os.PathLike[str]", name)
     if not isinstance(name, str):
-        raise TypeError(f"name: expected a str or a pathlib.Path, found {quoted(name)} ({type(name).__name__})")
+        raise TypeError(f"name: expected a str or a pathlib.Path, found {found(name)}")
     _check_text(name, "name")
     bare = name if sys.platform == "win32" else name.removeprefix("/")
     if not bare:

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from typedshm.errors import SchemaError
+from typedshm.errors import SchemaError, found
 from typedshm.frozen import Frozen, frozen
 from typedshm.layout.declaration import Face
 from typedshm.layout.kinds import KINDS, STRUCT, ByteOrder, kind_of_dtype
@@ -268,6 +268,10 @@ class Layout(Frozen):
             If the dtype is not structured, its fields overlap, are not in the order of their offsets or have titles, or
             a field has no portable form (objects, ``m8``, other ``M8`` units, ``longdouble``).
         """
+        if not isinstance(cast("object", name), str):
+            raise TypeError(f"name: expected a str, found {found(name)}")
+        if not isinstance(cast("object", dtype), np.dtype):
+            raise TypeError(f"dtype: expected a np.dtype, found {found(dtype)}")
         if dtype.fields is None or dtype.names is None:
             raise SchemaError(f"{name}: expected a structured dtype, found {dtype}")
         fields: list[LayoutField] = []
@@ -301,6 +305,7 @@ class Layout(Frozen):
 
         ``-`` marks a field that only this layout has, ``+`` one that only the other has.
         """
+        _check_layout(other)
         if self.id == other.id:
             return ""
         lines = [f"{self.name} {self.id.hex()} | {other.name} {other.id.hex()}", *_differences(self, other, "")]
@@ -313,10 +318,16 @@ class Layout(Frozen):
 
         Bytes of `other`, which may have more fields, can then be read with this layout.
         """
+        _check_layout(other)
         theirs = {field.name: field for field in other.fields}
         return self.size <= other.size and all(
             field.name in theirs and _same(field, theirs[field.name]) for field in self.fields
         )
+
+
+def _check_layout(other: object) -> None:
+    if not isinstance(other, Layout):
+        raise TypeError(f"other: expected a Layout, found {found(other)}")
 
 
 # ---- building ------------------------------------------------------------------------------------------------------

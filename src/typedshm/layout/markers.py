@@ -22,8 +22,10 @@ def whole_number(where: str, value: Any, least: int) -> int:
         number = operator.index(value)
     except TypeError:
         number = None
+    if number is not None and number.bit_length() > 1000:  # more than the messages of whoever uses it could show
+        raise SchemaError(f"{where}: expected a whole number of less than 300 digits, found {quoted(value)}")
     if number is None or number < least or value is True:
-        raise SchemaError(f"{where}: expected a whole number of at least {least}, found {value!r}")
+        raise SchemaError(f"{where}: expected a whole number of at least {least}, found {quoted(value)}")
     return number
 
 
@@ -40,7 +42,7 @@ def shape_of(where: str, dims: tuple[Any, ...]) -> tuple[int, ...]:
 
 def _text(where: str, value: object) -> None:
     if not isinstance(value, str):
-        raise SchemaError(f"{where}: expected text, found {value!r}")
+        raise SchemaError(f"{where}: expected text, found {quoted(value)}")
 
 
 class _Value(Frozen):
@@ -74,9 +76,9 @@ class Scalar(_Value):
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
-        if code not in BY_CODE or self.kind.name == "timestamp":
+        if not isinstance(cast("object", code), str) or code not in BY_CODE or self.kind.name == "timestamp":
             codes = " ".join(known for known in BY_CODE if known != "M8[ns]")
-            raise SchemaError(f"Scalar(): expected one of the codes {codes}, found {code!r}")
+            raise SchemaError(f"Scalar(): expected one of the codes {codes}, found {quoted(code)}")
 
     @property
     def kind(self) -> Kind:
@@ -93,7 +95,7 @@ class Counted(_Value):
     """The capacity, at least 1."""
 
     def __init__(self, n: int) -> None:
-        super().__init__(whole_number(f"{type(self).__name__}({n!r})", n, 1))
+        super().__init__(whole_number(f"{type(self).__name__}({quoted(n)})", n, 1))
 
 
 class Utf8(Counted):
@@ -141,10 +143,10 @@ class Shape(_Value):
     def __init__(self, *dims: int, of: type | None = None) -> None:
         if not dims:
             raise SchemaError("Shape(): expected at least one dimension, found none")
-        where = f"Shape({', '.join(map(repr, dims))})"
+        where = f"Shape({', '.join(map(quoted, dims))})"
         dims = shape_of(where, dims)
         if of is not None and not isinstance(cast("object", of), type):
-            raise SchemaError(f"Shape(): expected a Struct class as of=, found {of!r}")
+            raise SchemaError(f"Shape(): expected a Struct class as of=, found {quoted(of)}")
         super().__init__(dims, of)
 
     def __repr__(self) -> str:
@@ -212,7 +214,7 @@ class Offset(Frozen):
     """The field's first byte, from the beginning of the struct."""
 
     def __init__(self, n: int) -> None:
-        super().__init__(whole_number(f"Offset({n!r})", n, 0))
+        super().__init__(whole_number(f"Offset({quoted(n)})", n, 0))
 
 
 i8 = Annotated[int, Scalar("i1")]

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 import typedshm._native as _native
-from typedshm.arguments import found
-from typedshm.errors import NameRefused, quoted
+from typedshm.errors import NameRefused, found, quoted
 from typedshm.frozen import Frozen, frozen
 
 Scope = Literal["user", "machine"]
@@ -117,7 +116,8 @@ def locate(name: Name, scope: Scope = "user", mode: int | None = None, *, kind: 
             raise TypeError(f"name: expected a str or a pathlib.Path, found the path {found(path)}")
         return Location(name, scope, _file_path(path), mode)
     if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"name: expected a str or a pathlib.Path, found {type(name).__name__} {quoted(name)}")
+        shown = found(name) if isinstance(name, type) else f"{type(name).__name__} {quoted(name)}"
+        raise TypeError(f"name: expected a str or a pathlib.Path, found {shown}")
     try:
         encoded = _prefix(scope, kind) + _quote(name)
     except UnicodeEncodeError as error:
@@ -154,7 +154,7 @@ def _permission_bits(mode: Any, scope: Scope) -> int:
     if isinstance(mode, bool) or not isinstance(mode, int):
         raise TypeError(f"mode: expected permission bits such as 0o600, found {found(mode)}")
     if not 0 <= mode <= 0o777:
-        hint = f"; {mode} is decimal, 0o{mode} is octal" if set(str(mode)) <= set("01234567") else ""
+        hint = f"; {mode} is decimal, 0o{mode} is octal" if mode < 10**9 and set(str(mode)) <= set("01234567") else ""
         raise ValueError(f"mode: expected permission bits from 0o600 to 0o777, found {mode:#o}{hint}")
     if mode & 0o600 != 0o600:
         raise ValueError(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Never, NoReturn, TypeVar
 import typedshm._native as _native
 from typedshm import hooks
 from typedshm.arguments import refuse_positional, seconds
-from typedshm.errors import Closed, RegionLost, RegionRefused, Stale, TypedshmError, UnknownVersion
+from typedshm.errors import Closed, RegionLost, RegionRefused, Stale, TypedshmError, UnknownVersion, quoted
 from typedshm.html_table import html_table
 from typedshm.layout.layout import Layout
 from typedshm.memory import fork
@@ -275,7 +275,7 @@ class Region(Followable[T], Generic[T]):
     def _refuse_start(self, version: int) -> NoReturn:
         newest, made = self.version, _utc(self._attachment.header["created"])
         raise UnknownVersion(
-            f"follow: expected at most {newest + 1} as start, found {version}: region {str(self.name)!r} "
+            f"follow: expected at most {newest + 1} as start, found {quoted(version)}: region {str(self.name)!r} "
             f"{f'is at version {newest}' if newest else 'is empty'} and was made at {made:%Y-%m-%d %H:%M:%S} UTC. A "
             "number that was saved before that belongs to an earlier region of the name; 'oldest' gets all there is"
         )

@@ -99,7 +99,7 @@ def array(dtype: Any, *shape: int) -> ArraySchema[Any]:
     """
     if not shape:
         raise SchemaError("array: expected one or more dimensions as the shape, found none")
-    shape = shape_of(f"array(…, {', '.join(map(repr, shape))})", shape)
+    shape = shape_of(f"array(…, {', '.join(map(quoted, shape))})", shape)
     of = cast("type[Struct]", dtype) if isinstance(dtype, StructMeta) else None
     if hasattr(dtype, "__dataclass_fields__") or hasattr(dtype, "__pydantic_fields__"):
         raise SchemaError(
@@ -109,7 +109,8 @@ def array(dtype: Any, *shape: int) -> ArraySchema[Any]:
     try:
         resolved: np.dtype[Any] = of.layout.dtype if of is not None else np.dtype(cast("Any", dtype))
     except (TypeError, ValueError) as error:
-        raise SchemaError(f"array: expected the dtype of one kind of items, found {dtype!r}: {error}") from error
+        reason = "" if isinstance(dtype, int) else f": {error}"  # which repeats it, however long it is
+        raise SchemaError(f"array: expected the dtype of one kind of items, found {quoted(dtype)}{reason}") from error
     if resolved.hasobject:
         raise SchemaError(
             f"array: dtype {resolved} has no portable form: its items are Python objects, or refer to some"

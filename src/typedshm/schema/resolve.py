@@ -14,7 +14,7 @@ import numpy as np
 
 import typedshm._native as _native
 from typedshm import hooks
-from typedshm.errors import FieldTypeError, FieldValueError, SchemaError, quoted
+from typedshm.errors import FieldTypeError, FieldValueError, SchemaError, found, quoted
 from typedshm.layout.document import Value, parse
 from typedshm.layout.layout import Layout
 from typedshm.schema.arrays import ArraySchema, NDArray
@@ -49,7 +49,7 @@ def schema_of(source: object) -> Schema[Any]:
     if not isinstance(source, type):
         hint = ""
         if isinstance(source, int | float):
-            hint = f"; at most {given} seconds to wait are timeout={given}"
+            hint = f"; at most {quoted(given)} seconds to wait are timeout={quoted(given)}"
         elif is_schema_class(type(given)) or isinstance(source, Struct):
             hint = f"; its class is {type(given).__name__}, and share(name, value) takes the value"
         elif isinstance(source, np.ndarray):
@@ -112,7 +112,15 @@ def to_struct(value: Any) -> Any:
     FieldTypeError, FieldValueError, FieldOverflow
         If a field cannot hold its value.
     """
-    return schema_of(cast("Any", type(value))).encode(value)
+    cls = cast("Any", type(value))
+    try:
+        schema = schema_of(cls)
+    except SchemaError as error:
+        if is_schema_class(cls):
+            raise
+        words = "a Struct, or an instance of a pydantic model or dataclass"
+        raise SchemaError(f"value: expected {words}, found {found(value)}") from error
+    return schema.encode(value)
 
 
 def _shown(value: object) -> str:

@@ -402,7 +402,8 @@ def _reattach(
     patience: float | None,
 ) -> Region[Any]:
     """Open whatever region has the name of another handle, with the same schema and options."""
-    region = _join(lifecycle.attach(location, writable=not readonly, timeout=patience, paging=paging), schema)
+    handle = lifecycle.attach(location, writable=not readonly, timeout=seconds(patience), paging=paging)
+    region = _join(handle, schema)
     region.timeout = timeout
     return region
 

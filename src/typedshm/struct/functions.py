@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeVar, cast
 import numpy as np
 
 import typedshm._native as _native
-from typedshm.errors import quoted
+from typedshm.errors import found
 from typedshm.layout.layout import LayoutField
 from typedshm.struct.conversion import held, raw_bytes
 from typedshm.struct.json_values import json_of
@@ -32,6 +32,8 @@ def asdict(struct: Struct, *, mode: Literal["python", "json"] = "python") -> dic
     ``np.datetime64("NaT")`` for a datetime.
     """
     _check("asdict", struct, "dataclasses.asdict(value)", "value.model_dump()")
+    if not isinstance(cast("object", mode), str):
+        raise TypeError(f'asdict: expected mode="python" or mode="json", found {found(mode)}')
     if mode == "json":
         return json_of(struct)
     if mode != "python":
@@ -64,7 +66,7 @@ def raw(struct: Struct, field: str, /) -> bytes:
     """
     _check("raw", struct, "typedshm.to_struct(value) makes one", "typedshm.to_struct(value) makes one")
     if not isinstance(cast("object", field), str):
-        raise TypeError(f"raw: expected the name of a field as field, found {quoted(field)} ({type(field).__name__})")
+        raise TypeError(f"raw: expected the name of a field as field, found {found(field)}")
     *path, name = field.split(".")
     for step in path:
         spec = _field_of(struct, step)
@@ -83,7 +85,7 @@ def _check(verb: str, value: object, of_dataclass: str, of_model: str) -> None:
     if not isinstance(value, type):
         remedy = f"; {of_dataclass}" if hasattr(value, "__dataclass_fields__") else ""
         remedy = f"; {of_model}" if hasattr(value, "__pydantic_fields__") else remedy
-    raise TypeError(f"{verb}: expected a Struct as struct, found {quoted(value)} ({type(value).__name__}){remedy}")
+    raise TypeError(f"{verb}: expected a Struct as struct, found {found(value)}{remedy}")
 
 
 def _field_of(struct: Struct, name: str) -> LayoutField:

@@ -5,7 +5,7 @@ import weakref
 from enum import IntEnum, IntFlag
 from typing import Any, cast
 
-from typedshm.errors import DocumentError, SchemaError
+from typedshm.errors import DocumentError, SchemaError, found
 from typedshm.layout.document import JSON_SCHEMA, parse
 from typedshm.layout.layout import Enumeration, Layout
 from typedshm.struct.struct import Struct, StructMeta, install
@@ -78,13 +78,15 @@ def load(name: str | os.PathLike[str]) -> type[Any]:
     OSError
         If the file cannot be read.
     """
+    if not isinstance(cast("object", name), str | os.PathLike):
+        raise TypeError(f"name: expected a str or a pathlib.Path, found {found(name)}")
     if isinstance(name, os.PathLike) or name.endswith(".json"):
         file = where = os.fspath(name)
     else:
         shipped = _shipped()
         if name not in shipped:
             raise DocumentError(
-                f"expected one of the layout documents {', '.join(sorted(shipped))} or a path, found {name!r}"
+                f"name: expected one of the layout documents {', '.join(sorted(shipped))} or a path, found {name!r}"
             )
         file, where = shipped[name], name
     with open(file, "rb") as opened:

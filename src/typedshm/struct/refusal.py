@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 import numpy as np
 
 import typedshm._native as _native
-from typedshm.errors import FieldOverflow, FieldTypeError, FieldValueError, quoted
+from typedshm.errors import FieldOverflow, FieldTypeError, FieldValueError, found, quoted
 from typedshm.layout.kinds import KINDS, encoding_of
 from typedshm.layout.layout import Layout, LayoutField
 
@@ -54,7 +54,7 @@ def _found(spec: LayoutField, value: object) -> str:
     layout: object = getattr(type(value), "layout", None)
     if spec.struct is not None and isinstance(layout, Layout) and layout.name == spec.struct.name:
         return another(spec.struct, layout)
-    return f"{quoted(value)} ({type(value).__name__})"
+    return found(value)
 
 
 def another(expected: Layout, found: Layout) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 
 import typedshm._native as _native
 from typedshm import hooks
-from typedshm.errors import Closed, FieldTypeError, quoted
+from typedshm.errors import Closed, FieldTypeError, found
 from typedshm.struct.lossless import PlainArray, check_lossless
 from typedshm.struct.struct import Struct, plan_of
 from typedshm.struct.views import from_buffer, from_buffer_copy, leased, view_maker
@@ -183,7 +183,7 @@ def _plain(cls: type[Struct], value: Any) -> Any:
     made = hooks.adopted(cls, value)
     if made is not None:
         return _row(cls, made)
-    raise FieldTypeError(f"expected a {cls.__name__}, found {quoted(value)} ({type(value).__name__})")
+    raise FieldTypeError(f"expected a {cls.__name__}, found {found(value)}")
 
 
 def _row(cls: type[Struct], value: Struct) -> Any:
