@@ -126,9 +126,9 @@ MODULES: dict[str, tuple[str, ...]] = {
     "region": (
         "waitset",
         "asynchronous",
+        "info",
         "following",
         "error_table",
-        "info",
         "region",
     ),
     "sharing": (

@@ -4,6 +4,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
+from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any, assert_type
 
@@ -89,6 +90,9 @@ def declare(wheels: NDArray[np.float32]) -> Telemetry:
     assert_type(typedshm.replace(t, tick=2), Telemetry)
     assert_type(typedshm.version_of(t), int | None)
     assert_type(typedshm.time_of(t), datetime | None)
+    assert_type(typedshm.asdict(t, mode="json"), dict[str, Any])
+    assert_type(typedshm.raw(t, "pose.x"), bytes)
+    assert_type(t.__replace__(tick=3), Telemetry)
     Packed(a=1, b=2)
     return t
 
@@ -107,6 +111,13 @@ def structs(t: Telemetry) -> None:
             assert_type(b, Telemetry)
         assert_type(car.follow(start="next"), typedshm.Follower[Telemetry])
         assert_type(next(car.follow(start=-3)), Telemetry)
+        follower = car.follow(every=True, start="oldest", reattach=True)
+        assert_type(follower.region.name, str | PathLike[str])
+        assert_type(follower.region.read(), Telemetry)
+        assert_type(follower.region.info().unlinked, bool)
+        assert_type((follower.instance, follower.reattached, follower.failed), tuple[str, int, int])
+        assert_type(car.reattach(timeout=1), Region[Telemetry])
+        assert_type(car.fileno(), int)
         with car.update() as u:
             assert_type(u, Telemetry)
             u.tick += 1
@@ -166,6 +177,11 @@ def the_rest() -> None:
     assert_type(typedshm.regions(), list[typedshm.RegionEntry])
     with typedshm.NamedMutex("calibration") as mutex:
         assert_type(mutex.recovered, bool)
+        assert_type(mutex.fileno(), int)
+    with typedshm.RawSection("section", 64, timeout=1) as section:
+        assert_type(section.as_struct(Pose, 8), Pose)
+        assert_type(section.array(np.float32, (2, 3), offset=4, stride=(16, 4)), NDArray[Any])
+    assert_type(typedshm.path_of("car"), Path)
     typedshm.unlink("car")
     assert_type(typedshm.get_include(), str)
     Telemetry.model().model_validate(Telemetry.zero()).model_dump_json()

@@ -10,7 +10,10 @@ from typing import Generic, Literal, Never, NoReturn, SupportsIndex, TypeVar, ca
 import typedshm._native as _native
 from typedshm.arguments import flag, refuse_positional, seconds
 from typedshm.errors import Closed, RegionLost, RegionNotFound, Timeout, TornWrite, quoted
+from typedshm.layout.layout import Layout
+from typedshm.memory.names import Name
 from typedshm.region.asynchronous import AwaitedRing, await_newer, rest
+from typedshm.region.info import RegionInfo
 
 T = TypeVar("T")
 
@@ -221,8 +224,22 @@ class Followable(AwaitedRing[T], Generic[T]):
     """Handles of later regions of this name, which its followers have opened and which are closed with it."""
 
     @property
+    def name(self) -> Name:
+        """The name it was opened by."""
+        raise NotImplementedError
+
+    @property
+    def layout(self) -> Layout:
+        """The layout of this handle's values."""
+        raise NotImplementedError
+
+    @property
     def instance(self) -> str:
         """16 digits that tell this making of the region from others of the same name."""
+        raise NotImplementedError
+
+    def info(self) -> RegionInfo:
+        """Report the region's state."""
         raise NotImplementedError
 
     def reattach(self, *_: Never, timeout: float | None = 0) -> "Followable[T]":

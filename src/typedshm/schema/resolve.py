@@ -22,7 +22,7 @@ from typedshm.schema.base import Schema
 from typedshm.schema.classes import ClassSchema, class_schema, is_schema_class, schema_of_namesake, source_that_arrived
 from typedshm.struct.enforcement import check_of
 from typedshm.struct.loading import struct_of
-from typedshm.struct.lossless import check_lossless, is_plain
+from typedshm.struct.lossless import can_be_filled, check_lossless, is_plain
 from typedshm.struct.pickling import form_of, source_of
 from typedshm.struct.refusal import another
 from typedshm.struct.struct import Struct, from_buffer_copy, initial, plan_of
@@ -50,7 +50,7 @@ def schema_of(source: object) -> Schema[Any]:
         hint = ""
         if isinstance(source, int | float):
             hint = f"; at most {quoted(given)} seconds to wait are timeout={quoted(given)}"
-        elif is_schema_class(type(given)) or isinstance(source, Struct):
+        elif isinstance(source, Struct) or is_schema_class(cast("Any", type(given))):
             hint = f"; its class is {type(given).__name__}, and share(name, value) takes the value"
         elif isinstance(source, np.ndarray):
             hint = f"; for arrays like it: array({given.dtype}, {', '.join(map(str, given.shape))})"
@@ -246,7 +246,7 @@ class _ArrayValues(Schema[Any]):
         return value if value.flags.c_contiguous else np.ascontiguousarray(value)
 
     def target(self, value: Any) -> NDArray[Any]:
-        if not self._fits(value):
+        if not (can_be_filled(value) and self._is_alike(value)):
             self._refuse(value, "read_into")
         flags = value.flags
         if not flags.c_contiguous or not flags.writeable:
@@ -264,8 +264,10 @@ class _ArrayValues(Schema[Any]):
         return bytes(self.layout.size)
 
     def _fits(self, value: Any) -> bool:
-        array = cast("NDArray[Any]", value)
-        return is_plain(value) and array.dtype == self._dtype and array.shape == self._shape
+        return is_plain(value) and self._is_alike(value)
+
+    def _is_alike(self, array: NDArray[Any]) -> bool:
+        return array.dtype == self._dtype and array.shape == self._shape
 
     def _refuse(self, value: Any, verb: str) -> NoReturn:
         check_lossless(verb, value)

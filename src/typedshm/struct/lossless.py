@@ -23,6 +23,11 @@ def is_plain(value: object) -> bool:
     return type(value) in _PLAIN or isinstance(value, PlainArray)
 
 
+def can_be_filled(value: object) -> bool:
+    """Return True for an array that stays right if its items change: one without a mask or a unit."""
+    return is_plain(value) or (isinstance(value, np.ndarray) and not _is_masked(value) and _unit_of(value) is None)
+
+
 def check_lossless(where: str, value: object) -> None:
     """Refuse an array-like whose items are not all there is to it.
 
@@ -85,6 +90,11 @@ def _unit_of(value: object) -> object | None:
     return None
 
 
+def _is_masked(value: object) -> bool:
+    masked = sys.modules.get("numpy.ma")  # nothing is masked before it is imported
+    return masked is not None and isinstance(value, masked.MaskedArray)
+
+
 def _is_sparse(value: object) -> bool:
     return hasattr(type(value), "toarray") and hasattr(value, "nnz")
 
@@ -92,8 +102,7 @@ def _is_sparse(value: object) -> bool:
 def _refuse(where: str, value: object) -> NoReturn:
     name = type(value).__name__
     unit = _unit_of(value)
-    masked = sys.modules.get("numpy.ma")  # nothing is masked before it is imported
-    if masked is not None and isinstance(value, masked.MaskedArray):
+    if _is_masked(value):
         found = "a masked array, whose mask would be lost; fill what is masked, as in value.filled(np.nan)"
     elif _is_sparse(value):
         found = f"a sparse {name}; make a plain array of it with value.toarray()"
