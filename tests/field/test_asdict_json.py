@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 import typedshm
-from typedshm import Bytes, Scalar, Shape, Struct, Timestamp, Utf8, asdict, c64, f32, f64
+from typedshm import Bytes, Scalar, Shape, Struct, Timestamp, Utf8, Utf16, asdict, c64, f32, f64
 from typedshm.testing import strategies
 
 
@@ -90,6 +90,43 @@ def test_values_of_blocks_have_it_too() -> None:
             assert asdict(t, mode="json") == asdict(everything(), mode="json")
         with region.update() as t:
             assert asdict(t, mode="json") == asdict(everything(), mode="json")
+
+
+class Strange(Struct):
+    gear: Annotated[Gear, Scalar("i1")] = Gear.FIRST
+    name: Annotated[str, Utf8(4)] = ""
+    short: Annotated[str, Utf16(2)] = ""
+    at: Annotated[datetime, Timestamp()] = datetime(2024, 1, 1, tzinfo=UTC)
+    names: Annotated[NDArray[np.bytes_], Utf8(4), Shape(2)]
+    padded: Annotated[NDArray[np.bytes_], Bytes(3), Shape(1)]
+    point: Point = Point(x=1)
+
+
+def test_what_memory_holds_and_python_cannot_is_shown_as_far_as_it_can_be() -> None:
+    value = Strange.zero()
+    data = memoryview(value).cast("B")  # type: ignore[arg-type]
+    for name, content in (
+        ("gear", b"\xfe"),
+        ("name", b"a\xff"),
+        ("short", b"a\0\0\xd8"),
+        ("at", (-(2**63)).to_bytes(8, "little", signed=True)),
+        ("names", b"b\xff\0\0c"),
+    ):
+        (field,) = (field for field in Strange.layout.fields if field.name == name)
+        data[field.offset : field.offset + len(content)] = content
+    found = asdict(value, mode="json")
+    assert found == {
+        "gear": -2,
+        "name": r"a\xff",
+        "short": r"a\x00\xd8",
+        "at": "NaT",
+        "names": [r"b\xff", "c"],
+        "padded": ["AAAA"],
+        "point": {"x": 0.0, "key": "AAAA"},
+    }
+    assert json.dumps(found, allow_nan=False)
+    assert json.loads(TypeAdapter(list[Strange]).dump_json([value])) == [found]
+    assert TypeAdapter(Strange).dump_python(value)["gear"] == -2
 
 
 def test_the_other_mode_gives_the_values_themselves() -> None:

@@ -375,7 +375,7 @@ def test_strict_mode_reads_json_text_and_wants_the_types_themselves_from_python(
 @pytest.mark.parametrize(
     "annotation",
     [u8, i64, f64, f32, c64, Annotated[bytes, Bytes(2)], Annotated[np.datetime64, Timestamp()],
-     Annotated[str, Utf8(3)], Annotated[NDArray[np.int16], Shape(2)], Annotated[Lamps, Scalar("u1")]],
+     Annotated[str, Utf8(3)], Annotated[NDArray[np.int16], Shape(2)], Annotated[Lamps, Scalar("u1")], Point],
     ids=str,
 )  # fmt: skip
 def test_single_fields_can_be_strict(annotation: Any) -> None:

@@ -32,6 +32,7 @@ from typedshm.layout.kinds import KINDS
 from typedshm.layout.layout import LayoutField
 from typedshm.layout.markers import Bytes, Doc, Scalar, Shape, Timestamp, Utf8, Utf16, Utf32
 from typedshm.struct.enforcement import check_of
+from typedshm.struct.functions import asdict
 from typedshm.struct.json_values import json_of_field
 from typedshm.struct.struct import Plan, Struct, plan_of
 
@@ -236,13 +237,28 @@ def struct_schema(struct: type[Struct], handler: GetCoreSchemaHandler) -> CoreSc
             raise
         return value
 
-    def serialize(value: Any, inner: core_schema.SerializerFunctionWrapHandler) -> object:
-        return inner(to_model(value, struct) if isinstance(value, struct) else value)
+    names = [field.name for field in struct.layout.fields]
 
-    return core_schema.no_info_wrap_validator_function(
-        validate,
-        fields,
-        serialization=core_schema.wrap_serializer_function_ser_schema(serialize, schema=fields),
+    def serialize(
+        value: Any, inner: core_schema.SerializerFunctionWrapHandler, info: core_schema.SerializationInfo
+    ) -> object:
+        if not isinstance(value, struct):
+            return inner(value)
+        try:
+            model = to_model(value, struct)
+        except FieldValueError:  # memory holds what is no value of a field, such as the number of no enum member
+            found = asdict(value, mode="json" if info.mode_is_json() else "python")
+            return {name: found[name] for name in names}
+        return inner(model)
+
+    either = core_schema.json_or_python_schema(
+        json_schema=core_schema.no_info_after_validator_function(functools.partial(_made, struct), fields),
+        python_schema=core_schema.no_info_wrap_validator_function(validate, fields),
+    )
+    return core_schema.lax_or_strict_schema(  # so that pydantic can set strict=
+        lax_schema=either,
+        strict_schema=either,
+        serialization=core_schema.wrap_serializer_function_ser_schema(serialize, info_arg=True, schema=fields),
     )
 
 
