@@ -57,6 +57,9 @@ class Padded(Struct):
     a: u8
     b: Annotated[f64, Offset(32)]
 
+class Limited(Struct):
+    level: Annotated[u8, pydantic.Field(le=10)] = 3
+
 @dataclasses.dataclass
 class Position:
     x: f64
@@ -97,7 +100,8 @@ def local():
 
 Local, LocalRecord = local()
 VALUES = [
-    Point(x=1.0), Tick(tick=3), Car.made(), Derived.made(), Padded(a=1, b=2.0), Record(n=1), Model(n=2), Checked(n=2),
+    Point(x=1.0), Tick(tick=3), Car.made(), Derived.made(), Padded(a=1, b=2.0), Limited(),
+    Record(n=1), Model(n=2), Checked(n=2),
     Local(n=3), LocalRecord(),
 ]
 '''
@@ -206,7 +210,7 @@ def received(kind: str, tmp_path: Path) -> dict[str, dict[str, object]]:
 
 
 def check(found: dict[str, dict[str, object]]) -> None:
-    structs = {"Point", "Tick", "Car", "Derived", "Padded", "Local"}
+    structs = {"Point", "Tick", "Car", "Derived", "Padded", "Limited", "Local"}
     assert found.keys() == structs | {"Record", "Model", "Checked", "LocalRecord"}
     for name, entry in found.items():
         assert entry["region"], name

@@ -176,3 +176,22 @@ def test_a_local_class_keeps_its_identity_in_one_process():
     again = pickle.loads(pickle.dumps([Local(n=1), Local, to_struct(Record(2))]))
     assert again == [Local(n=1), Local, to_struct(Record(2))]
     assert type(again[0]) is again[1] is Local
+
+
+def test_instances_of_the_model_of_a_struct_travel_by_the_struct(module: Module):
+    declared = module(FIRST)
+    model = declared.Place.model()(lat=48.1, lon=11.6)
+    again = pickle.loads(pickle.dumps(model))
+    assert again == model
+    assert type(again) is declared.Place.model()
+    assert again.model_fields_set == {"lat", "lon"}
+    assert model.model_copy(deep=True) == copy.deepcopy(model) == copy.copy(model) == model
+
+
+def test_a_region_of_the_model_of_a_struct_gives_the_model_again(module: Module):
+    declared = module(FIRST)
+    model = declared.Place.model()
+    with typedshm.create("place", model) as region:
+        region.write(model(lat=48.1, lon=11.6))
+        with pickle.loads(pickle.dumps(region)) as same:
+            assert type(same.read()) is model

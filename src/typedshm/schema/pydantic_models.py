@@ -34,6 +34,7 @@ from typedshm.layout.markers import Bytes, Doc, Scalar, Shape, Timestamp, Utf8, 
 from typedshm.struct.enforcement import check_of
 from typedshm.struct.functions import asdict
 from typedshm.struct.json_values import json_of_field
+from typedshm.struct.pickling import form_of
 from typedshm.struct.struct import Plan, Struct, plan_of
 
 
@@ -48,6 +49,20 @@ class StructModel(BaseModel):
         extra="forbid", from_attributes=True, protected_namespaces=(), ser_json_inf_nan="strings", allow_inf_nan=True
     )
     __struct__: ClassVar[type[Struct]]
+
+    def __reduce__(self) -> Any:
+        """Pickle by the Struct, since no module has its model."""
+        cls = type(self)
+        if model_of(cls.__struct__) is not cls:  # a user's subclass
+            return super().__reduce__()
+        return _restore, (form_of(cls.__struct__), self.__getstate__())
+
+
+def _restore(struct: type[Struct], state: dict[Any, Any]) -> StructModel:
+    model = model_of(plan_of(struct).plain)
+    instance = model.__new__(model)
+    instance.__setstate__(state)
+    return instance
 
 
 @functools.lru_cache(maxsize=4096)

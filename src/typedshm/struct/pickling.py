@@ -47,12 +47,6 @@ _tokens: "weakref.WeakKeyDictionary[type[Struct], bytes]" = weakref.WeakKeyDicti
 
 
 @functools.lru_cache(maxsize=1024)
-def _meaning(layout: Layout) -> bytes:
-    """Return the identity of a layout and its document, which may well be larger than the value."""
-    return layout.id + zlib.compress(dump(layout, "struct"))
-
-
-@functools.lru_cache(maxsize=1024)
 def _described(meaning: bytes) -> Layout:
     layout, _ = parse(zlib.decompress(meaning[_ID:]))
     return layout
@@ -61,9 +55,25 @@ def _described(meaning: bytes) -> Layout:
 # ---- values --------------------------------------------------------------------------------------------------------
 
 
-def _reduce(value: Struct) -> tuple[Any, ...]:
-    plan = plan_of(value)
-    return restore, (form_of(plan.plain), bytes(cast("Any", value)), _meaning(plan.layout), _native.origin_of(value))
+def _reduce(value: Any) -> tuple[Any, ...]:
+    plan: Plan = value._plan
+    form, meaning = plan.pickled or _common(plan)
+    if not _dill_knows and "dill" in sys.modules:
+        _meet_dill()
+    return restore, (form, bytes(value), meaning, _native.origin_of(value))
+
+
+def _common(plan: Plan) -> list[Any]:
+    """Return the form of a class and its meaning: the identity of the layout, and the document, compressed.
+
+    They are the same objects for all values, so that one pickle of many has them once.
+    """
+    if not plan.pickled:
+        meaning = plan.layout.id + zlib.compress(dump(plan.layout, "struct"))
+        source = source_of(plan.plain)
+        form = plan.plain if source is None or not _importable(source) else _Reference(plan.plain)
+        plan.pickled[:] = form, meaning
+    return plan.pickled
 
 
 def restore(cls: type[Struct], data: bytes, meaning: bytes, origin: _native.Origin | None) -> Struct:
@@ -74,7 +84,7 @@ def restore(cls: type[Struct], data: bytes, meaning: bytes, origin: _native.Orig
     LayoutMismatch
         The class has another layout now.
     """
-    layout = cls.layout
+    layout = plan_of(cls).layout
     if layout.id != meaning[:_ID]:
         raise LayoutMismatch(
             f"{cls.__module__}.{cls.__qualname__} has changed since this value was pickled (pickle | class):\n"
@@ -102,11 +112,6 @@ class _Reference:
         return _by_name(self._cls)
 
 
-@functools.lru_cache(maxsize=4096)
-def _reference(cls: type[Struct]) -> _Reference:
-    return _Reference(cls)  # always the same, so that a pickle of many values has it once
-
-
 def form_of(cls: type[Struct]) -> Any:
     """Return what stands for a class in the pickle of a value or region; it unpickles as the class.
 
@@ -114,8 +119,7 @@ def form_of(cls: type[Struct]) -> Any:
     picklers that carry classes by value would carry a copy, since they find no module that has it.
     """
     _meet_dill()
-    source = source_of(cls)
-    return cls if source is None or not _importable(source) else _reference(cls)
+    return _common(plan_of(cls))[0]
 
 
 def _importable(cls: type) -> bool:
@@ -132,9 +136,8 @@ def named(module: str, qualname: str) -> Any:
     """Return what has a name in a module, or None if there is no such thing."""
     if not module or "<locals>" in qualname:
         return None
-    if module in _MAIN:
-        found: Any = sys.modules.get("__main__")
-    else:
+    found: Any = sys.modules.get("__main__" if module in _MAIN else module)
+    if found is None:
         try:
             __import__(module)
         except ImportError:
@@ -152,11 +155,12 @@ def _reduce_class(cls: StructMeta) -> Any:
 
 def _by_name(cls: type[Struct]) -> tuple[Any, ...]:
     module, qualname = cls.__module__, cls.__qualname__
+    _, meaning = _common(plan_of(cls))
     if module == DESCRIBED:  # made from a document only
-        return find_class, ("", "", _meaning(cls.layout), b"")
+        return find_class, ("", "", meaning, b"")
     found = named(module, qualname)
     token = b"" if found is cls or (found is not None and found is source_of(cls)) else _token_of(cls)
-    return find_class, (module, qualname, _meaning(cls.layout), token)
+    return find_class, (module, qualname, meaning, token)
 
 
 def _token_of(cls: type[Struct]) -> bytes:
@@ -169,12 +173,14 @@ def _token_of(cls: type[Struct]) -> bytes:
 
 def find_class(module: str, qualname: str, meaning: bytes, token: bytes) -> type[Struct]:
     """Return the class of a pickle: the one that has the name, or else one that the layout's document describes."""
-    known = _classes.get(token)
+    known = _classes.get(token) if token else None
     if known is not None:
         return known
     found = named(module, qualname)
-    if isinstance(found, StructMeta) and hasattr(found, "_plan"):
-        return plan_of(found).plain
+    if isinstance(found, StructMeta):
+        plan: Plan | None = getattr(found, "_plan", None)
+        if plan is not None:
+            return plan.plain
     generated = hooks.generated_struct(found) if isinstance(found, type) else None
     if generated is not None:
         return generated
@@ -230,14 +236,19 @@ class _Arrived(Arriving):
             _classes[self._token] = target
 
 
+_dill_knows = False
+
+
 def _meet_dill() -> None:
     """Have dill, if it is imported, pickle classes by name and document where it cannot carry them by value.
 
     It asks neither metaclasses nor copyreg.
     """
+    global _dill_knows
     dispatch: Any = getattr(getattr(sys.modules.get("dill"), "Pickler", None), "dispatch", None)
-    if dispatch is None or StructMeta in dispatch:
+    if dispatch is None or _dill_knows:
         return
+    _dill_knows = True
     by_value = dispatch[type]
 
     def save(pickler: Any, cls: StructMeta) -> None:

@@ -51,7 +51,7 @@ from_buffer_copy: Callable[..., Any] = cast("Any", type(ctypes.Structure)).from_
 class Plan(Frozen):
     """The compiled form of a Struct class, shared by its variants."""
 
-    __match_args__ = ("plain", "layout", "structs", "enums", "defaults", "described", "rules", "variants")
+    __match_args__ = ("plain", "layout", "structs", "enums", "defaults", "described", "rules", "variants", "pickled")
     plain: "type[Struct]"
     layout: Layout
     structs: "dict[str, type[Struct]]"
@@ -60,6 +60,7 @@ class Plan(Frozen):
     described: bool  # made from a layout, so that no module has the class
     rules: dict[str, Rules]
     variants: dict[str, type[Any]]  # for views of other memory, and of its arrays
+    pickled: list[Any]  # what the pickles of all values have in common, once there was one
 
 
 class Arriving(ABC):
@@ -422,7 +423,7 @@ def install(
             f"{cls.__name__}: expected a ctypes structure of {layout.size} bytes, found {ctypes.sizeof(cls)}"
         )
     defaults = dict(inherited.defaults) if inherited is not None else {}
-    structure._plan = Plan(cls, layout, structs, enums, defaults, described, rules, {})
+    structure._plan = Plan(cls, layout, structs, enums, defaults, described, rules, {}, [])
     structure._format = struct_format(layout).encode()
     enforce(cls, rules)
     defaults.update(_saved_defaults(cls, cls.__dict__["_defaults"]))
