@@ -3,7 +3,7 @@
 import errno
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Never, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Never, NoReturn, Protocol
 
 import numpy as np
 
@@ -151,12 +151,10 @@ class NamedMutex(_native.Guard):
         RegionLost
             Its memory went away.
         """
-        refuse_positional(
-            _, "acquire", "acquire(timeout={}) to wait at most {} seconds, or acquire(timeout=0) to try once"
-        )
-        if (
-            isinstance(timeout, int | float | np.number) and timeout == -1
-        ):  # for ever in threading; here nobody would notice that the mutex was only tried
+        if _:
+            words = "acquire(timeout={}) to wait at most {} seconds, or acquire(timeout=0) to try once"
+            refuse_positional(_, "acquire", words)
+        if timeout is not None and _is_minus_one(timeout):
             raise ValueError(f"timeout: expected seconds, or None to wait for ever, found {timeout!r}")
         status = self._mutex.acquire(timeout)
         if status == _native.MUTEX_CLOSED:
@@ -261,6 +259,11 @@ class NamedMutex(_native.Guard):
         owner = self.owner
         state = "closed" if self._closed else f"owner {owner}" if owner else "held" if self.held else "free"
         return f"<NamedMutex {self._name!r} {state}>"
+
+
+def _is_minus_one(timeout: Any) -> bool:
+    """Tell what is for ever in threading: here few would notice that the mutex was only tried."""
+    return isinstance(timeout, int | float | np.number) and timeout == -1
 
 
 def _reopen(name: str, scope: Scope, exact: bool) -> NamedMutex:

@@ -164,7 +164,8 @@ class Region(Followable[T], Generic[T]):
         MisuseError
             Another task of this thread holds it, and awaits something inside its block.
         """
-        refuse_positional(_, "lock", "lock(timeout={}) to wait at most {} seconds for it")
+        if _:  # asked here, since lock() is to be quick
+            refuse_positional(_, "lock", "lock(timeout={}) to wait at most {} seconds for it")
         if self.closed:
             self._fail("closed")
         return _Lock(self, self._handle.mutex, self.timeout if isinstance(timeout, EllipsisType) else timeout)
