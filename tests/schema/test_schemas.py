@@ -393,7 +393,7 @@ def test_an_array_to_read_into_must_be_writeable_and_contiguous() -> None:
     "arguments", [(np.float32,), (np.float32, 0), (np.float32, -1), (np.float32, (2, 3)), (3, 3), ("no", 2)]
 )
 def test_a_description_that_makes_no_sense_is_refused(arguments: Any) -> None:
-    with pytest.raises(SchemaError, match="array: expected"):
+    with pytest.raises(SchemaError, match=r"array(: |\(…, .*\): )expected"):
         array(*arguments)
 
 

@@ -25,7 +25,8 @@ def is_plain(value: object) -> bool:
 
 def can_be_filled(value: object) -> bool:
     """Return True for an array that stays right if its items change: one without a mask or a unit."""
-    return is_plain(value) or (isinstance(value, np.ndarray) and not _is_masked(value) and _unit_of(value) is None)
+    other: Any = value
+    return is_plain(value) or (isinstance(value, np.ndarray) and not _is_masked(other) and _unit_of(other) is None)
 
 
 def check_lossless(where: str, value: object) -> None:

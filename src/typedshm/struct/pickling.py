@@ -245,17 +245,23 @@ def _meet_dill() -> None:
     It asks neither metaclasses nor copyreg.
     """
     global _dill_knows
-    dispatch: Any = getattr(getattr(sys.modules.get("dill"), "Pickler", None), "dispatch", None)
+    dill: Any = sys.modules.get("dill")
+    dispatch: Any = getattr(getattr(dill, "Pickler", None), "dispatch", None)
     if dispatch is None or _dill_knows:
         return
     _dill_knows = True
     by_value = dispatch[type]
+    try:
+        dill.dumps(lambda: None)
+        carries = True
+    except Exception:  # it does not know this Python's functions yet
+        carries = False
 
     def save(pickler: Any, cls: StructMeta) -> None:
         struct = cast("type[Struct]", cls)
         if not hasattr(struct, "_plan"):
             pickler.save_global(cls, cls.__qualname__)
-        elif pickler._byref or _importable(struct) or not _dill_carries(struct):
+        elif pickler._byref or not carries or _importable(struct) or not _dill_carries(struct):
             pickler.save_reduce(*_by_name(plan_of(struct).plain), obj=cls)
         else:
             by_value(pickler, cls)
