@@ -439,6 +439,8 @@ def test_the_classic_recipe_of_a_daemon_works_with_what_is_preserved(preserve: b
     first, last = done.stdout.splitlines()
     assert last == "done"
     assert first == "written [3.0, 4.0, 5.0]" if preserve else "closed by this process" in first
+    # which removes what the parents, which leave by os._exit(), still had open when the daemon closed it
+    assert typedshm.regions() == []
 
 
 @marks.fork

@@ -277,7 +277,7 @@ def test_what_a_signals_handler_raises_leaves_no_section_behind(name):
         finally:
             sys.settrace(None)
         assert not (SHM / name).exists(), f"left behind when interrupted at place {place}"
-    assert place > 30
+    assert place > 10  # or nothing was interrupted
     assert (SHM / name).exists()
 
 
