@@ -113,9 +113,11 @@ def test_a_program_of_pyinstaller_does_what_the_script_does(tmp_path: Path):
 
 
 def test_pyinstaller_finds_the_hook():
-    (entry,) = (
-        point for point in importlib.metadata.entry_points(group="pyinstaller40") if point.value.startswith("typedshm.")
-    )
+    points = importlib.metadata.entry_points(group="pyinstaller40")
+    entries = [point for point in points if point.value.startswith("typedshm.")]
+    if not entries:
+        pytest.skip("this build stands in a folder, without the package's metadata")
+    (entry,) = entries
     assert entry.name == "hook-dirs"
     folders = entry.load()()
     assert [os.path.isfile(os.path.join(folder, "hook-typedshm.py")) for folder in folders] == [True]
