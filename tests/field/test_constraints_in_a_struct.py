@@ -490,6 +490,8 @@ RECEIVER = """if True:
 @pytest.mark.parametrize("library", ["cloudpickle", "dill"])
 def test_a_class_that_travels_by_value_keeps_its_constraints(library: str) -> None:
     pytest.importorskip(library, exc_type=ImportError)
+    if library == "dill" and sys.version_info >= (3, 15):
+        pytest.skip("dill 0.4.1 cannot carry functions of CPython 3.15, such as a Predicate's")
     sender, receiver = (code.replace("PICKLER", library) for code in (SENDER, RECEIVER))
     sent = subprocess.run([sys.executable, "-c", sender], capture_output=True, check=True).stdout
     got = subprocess.run([sys.executable, "-c", receiver], input=sent, capture_output=True, check=False)

@@ -1,5 +1,6 @@
 """What create() takes as a schema can be read: every class goes there and back, or is refused with the reason."""
 
+import builtins
 import dataclasses
 import pickle
 import threading
@@ -228,6 +229,8 @@ def test_a_field_that_reads_as_something_else_is_refused_by_create():
 
 
 def test_defaults_are_missing_also_in_a_class_that_was_pickled_by_value():
+    if isinstance(dataclasses.MISSING, getattr(builtins, "sentinel", ())):
+        pytest.skip("CPython 3.15: MISSING is a sentinel, of which no pickle makes a copy")
     missing = type(dataclasses.MISSING)
 
     @dataclass

@@ -196,11 +196,9 @@ def name_of(annotation: Any) -> str:
         return " | ".join(map(name_of, arguments))
     if origin is np.ndarray:
         item = get_args(arguments[1])
-        return (
-            f"NDArray[{'np.' if getattr(item[0], '__module__', '') == 'numpy' else ''}{name_of(item[0])}]"
-            if item
-            else "ndarray"
-        )
+        return f"NDArray[{_item_name(item[0])}]" if item else "ndarray"
+    if hasattr(origin, "__value__") and origin.__name__ == "NDArray":  # a `type` alias from numpy 2.5 on
+        return f"NDArray[{_item_name(arguments[0])}]"
     if origin in _CONTAINERS and arguments:
         return f"{origin.__name__}[{', '.join('…' if item is Ellipsis else name_of(item) for item in arguments)}]"
     if isinstance(annotation, type):
@@ -209,3 +207,7 @@ def name_of(annotation: Any) -> str:
     for item in arguments if origin is not Literal else ():  # of Final, Required and the like
         text = text.replace(repr(item), name_of(item))
     return text.removeprefix("typing.").removeprefix("typing_extensions.")
+
+
+def _item_name(item: Any) -> str:
+    return f"{'np.' if getattr(item, '__module__', '') == 'numpy' else ''}{name_of(item)}"

@@ -188,6 +188,9 @@ _SAID_ANYWAY: dict[str, Any] = {
     "kw_only": True,
 }
 
+# CPython 3.15 has the implementation of warnings in _py_warnings.
+_DEPRECATING = ("warnings", "_py_warnings", "typing_extensions")
+
 _SHOWN = ("title", "examples", "deprecated", "json_schema_extra")
 
 #: Settings of pydantic's own metadata that are constraints here.
@@ -226,7 +229,7 @@ class _Reading:
             self._annotated_type(found, cls.__name__)
         elif library == "pydantic":
             self._pydantic(found, cls)
-        elif cls.__name__ == "deprecated" and library in ("warnings", "typing_extensions"):
+        elif cls.__name__ == "deprecated" and library in _DEPRECATING:
             self.shown["deprecated"] = found.message
         elif cls.__name__ == "Doc" and library == "typing_extensions":
             self.doc = found.documentation
