@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 if sys.platform == "win32":
     import ctypes
@@ -107,6 +108,8 @@ else:
     def children() -> dict[int, str]:
         """Our child processes, dead or alive, but for the helpers that multiprocessing keeps."""
         found: dict[int, str] = {}
+        module: Any = sys.modules.get("multiprocessing.resource_tracker")
+        tracker = None if module is None else module._resource_tracker._pid  # it has no command line at first
         for folder in Path("/proc").iterdir():
             if not folder.name.isdigit():
                 continue
@@ -117,7 +120,7 @@ else:
                 command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             except OSError:
                 continue  # it has ended meanwhile
-            if "multiprocessing." not in command:
+            if "multiprocessing." not in command and int(folder.name) != tracker:
                 found[int(folder.name)] = f"{folder.name} ({state}) {command}"
         return found
 
