@@ -1,10 +1,10 @@
 """Advice: why a type cannot be a field, and what to write instead."""
 
+import os
 import types
 from collections.abc import Callable
 from datetime import datetime
 from enum import Enum, IntEnum, IntFlag
-from pathlib import PurePath
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
 import numpy as np
@@ -149,7 +149,7 @@ def _why_no_class(base: object, plain: Any) -> str | None:
         kind = kind_of_scalar(plain)
         if kind is not None and kind.name != "timestamp":
             return f"np.{cls.__name__} is for arrays; use {kind.name}, which reads as a Python {kind.python.__name__}"
-    if issubclass(plain, PurePath):
+    if issubclass(plain, os.PathLike):
         return f"{cls.__name__} has no fixed size; use Annotated[str, Utf8(255)]"
     if any(hasattr(cls, name) for name in ("__dataclass_fields__", "__pydantic_fields__")):
         return (
