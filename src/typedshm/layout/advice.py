@@ -148,7 +148,7 @@ def _why_no_class(base: object, plain: Any) -> str | None:
         kind = kind_of_scalar(plain)
         if kind is not None and kind.name != "timestamp":
             return f"np.{cls.__name__} is for arrays; use {kind.name}, which reads as a Python {kind.python.__name__}"
-    if hasattr(plain, "__fspath__"):
+    if hasattr(cast("Any", plain), "__fspath__"):
         return f"{cls.__name__} has no fixed size; use Annotated[str, Utf8(255)]"
     if any(hasattr(cls, name) for name in ("__dataclass_fields__", "__pydantic_fields__")):
         return (

@@ -1,13 +1,16 @@
 """Paths of regions: where their bytes are."""
 
-import pathlib
 import sys
+from typing import TYPE_CHECKING
 
 from typedshm.errors import NameRefused
 from typedshm.memory.names import Name, Scope, locate
 
+if TYPE_CHECKING:
+    import pathlib
 
-def path_of(name: Name, *, scope: Scope = "user") -> pathlib.Path:
+
+def path_of(name: Name, *, scope: Scope = "user") -> "pathlib.Path":
     """Return the path of a region's file: for ``ls -l``, C programs, or a container's volumes.
 
     It is where the region is or would be; whether it exists is another question, as for any path.
@@ -27,6 +30,8 @@ def path_of(name: Name, *, scope: Scope = "user") -> pathlib.Path:
     NameRefused
         No region can have that name; or the system keeps it in no file, as Windows does all but file-backed ones.
     """
+    import pathlib  # pathlib is heavy
+
     location = locate(name, scope)
     if sys.platform == "win32" and not location.persistent:
         raise NameRefused(
