@@ -17,6 +17,7 @@ from typedshm.errors import (
     RegionRefused,
 )
 from typedshm.foreign.names import Name
+from typedshm.memory.descriptor import Descriptor
 
 assert sys.platform == "win32"
 
@@ -30,12 +31,12 @@ _NO_ROOM = {8, 14, 112, 1455}  # not enough memory, out of memory, disk full, co
 class Memory:
     """The bytes of a section, and the handles that keep it: of the section, and of its file if it has one."""
 
-    __slots__ = ("_fd", "_made", "_named", "_section", "_words", "mapping", "size")
+    __slots__ = ("_file", "_made", "_named", "_section", "_words", "mapping", "size")
 
     def __init__(self, name: Name) -> None:
         self._named = name
         self._words = f"section {os.fspath(name)!r}"
-        self._fd = -1
+        self._file: Descriptor | None = None
         self._made = False
         self._section: _native.Section | None = None
         self.mapping: _native.Mapping | None = None
@@ -57,8 +58,8 @@ class Memory:
             if isinstance(self._named, str):
                 self._section = _native.Section(self._named, writable=writable)
             else:
-                self._open_file(writable=writable, create=False)
-                self._section = _native.Section("", file=msvcrt.get_osfhandle(self._fd), writable=writable)
+                handle = self._open_file(writable=writable, create=False)
+                self._section = _native.Section("", file=handle, writable=writable)
             # all of it: how many bytes a section has, only a mapping tells
             mapping = _native.Mapping(self._section.handle, self._file_size, writable)
         except OSError as error:
@@ -87,8 +88,8 @@ class Memory:
                     self.close()
                     raise self._exists()
             else:
-                self._open_file(writable=True, create=True)
-                self._section = _native.Section("", size, file=msvcrt.get_osfhandle(self._fd))
+                handle = self._open_file(writable=True, create=True)
+                self._section = _native.Section("", size, file=handle)
             self.mapping = _native.Mapping(self._section.handle, size, True)
         except (RegionExists, RegionRefused):
             raise
@@ -109,22 +110,25 @@ class Memory:
             with contextlib.suppress(OSError):
                 os.unlink(self._named)
 
-    def _open_file(self, *, writable: bool, create: bool) -> None:
+    def _open_file(self, *, writable: bool, create: bool) -> int:
+        """Open or make the file; returns the system's handle."""
         path = os.path.join(os.getcwd(), os.fspath(self._named))
         handle = _native.open_file(path, writable, create, "")
         self._made = create
-        self._fd = msvcrt.open_osfhandle(handle, os.O_BINARY | (os.O_RDWR if writable else os.O_RDONLY))
-        status = os.fstat(self._fd)
+        number = msvcrt.open_osfhandle(handle, os.O_BINARY | (os.O_RDWR if writable else os.O_RDONLY))
+        self._file = Descriptor(number)
+        status = self._file.status()
         if not stat.S_ISREG(status.st_mode):
             raise RegionRefused(errno.EPERM, f"{self._words} cannot be opened: it is not a regular file")
         if not create and status.st_size == 0:
             raise RegionNotFound(
                 errno.ENOENT, f"{self._words} is still being made: it has no bytes yet; timeout= waits for them"
             )
+        return self._file.handle
 
     @property
     def _file_size(self) -> int:
-        return 0 if self._fd < 0 else os.fstat(self._fd).st_size
+        return 0 if self._file is None else self._file.status().st_size
 
     def _reason(self, error: OSError, action: str, size: int = 0) -> Exception:
         if isinstance(error, RegionNotFound | RegionRefused):
@@ -155,18 +159,20 @@ class Memory:
 
     def fileno(self) -> int:
         """Return the descriptor of the file."""
-        if self._fd < 0:
+        if self._file is None:
             raise RegionLost(errno.EBADF, f"{self._words} has no file descriptor: it is no file")
-        return self._fd
+        if not self._file.is_ours:
+            raise RegionLost(errno.EBADF, f"{self._words}: its descriptor was closed by this process")
+        return self._file.number
 
     def close(self) -> None:
         """Close the handles. The bytes stay mapped while somebody looks at them."""
         section, self._section = self._section, None
         if section is not None:
             section.close()
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            os.close(fd)
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
         self.mapping = None
 
     def unlink(self) -> None:
