@@ -15,23 +15,9 @@ import typedshm
 from helpers import marks
 from helpers.loops import LOOPS, loop_of
 from helpers.peers import PATIENCE, Child, until
-from helpers.shared_types import Record, record
+from helpers.shared_types import V1, V2, Record, record
 from helpers.threads import InThread
-from typedshm import Struct, f64, u64
 from typedshm.testing.inspection import attach_apart
-
-
-class V1(Struct):
-    """What was published before the restart."""
-
-    tick: u64
-
-
-class V2(Struct):
-    """What is published since."""
-
-    tick: u64
-    speed: f64 = 0.0
 
 
 @pytest.fixture(params=["named", "file"])

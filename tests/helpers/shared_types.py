@@ -115,3 +115,16 @@ def whole(n: int) -> Car:
     """A car whose every field says n."""
     wheels = np.full(4, n, np.float32)
     return Car(tick=n, speed=float(n), gear=n, driver=f"driver {n}", wheels=wheels, pose=Pose(x=n, y=-n))
+
+
+class V1(Struct):
+    """What was published before the restart."""
+
+    tick: u64
+
+
+class V2(Struct):
+    """What is published since."""
+
+    tick: u64
+    speed: f64 = 0.0
