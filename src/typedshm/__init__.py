@@ -106,6 +106,8 @@ TornWrite           a writer died while writing to a region with slots=1 [Connec
 ``help(typedshm.Region)`` tells all about one name.
 """
 
+from typing import TYPE_CHECKING
+
 from typedshm import current_task
 from typedshm.errors import (
     Closed,
@@ -135,8 +137,6 @@ from typedshm.errors import (
     TypedshmError,
     UnknownVersion,
 )
-from typedshm.export.include import get_include
-from typedshm.foreign.section import RawSection
 from typedshm.layout.layout import Enumeration, Layout, LayoutField
 from typedshm.layout.markers import (
     Bytes,
@@ -164,23 +164,28 @@ from typedshm.layout.markers import (
     u64,
 )
 from typedshm.mutex import NamedMutex
-from typedshm.public_names import shorten_help
+from typedshm.public_names import import_later, shorten_help
 from typedshm.region.following import Follower
 from typedshm.region.info import RegionInfo
 from typedshm.region.region import Region
 from typedshm.schema import resolve
 from typedshm.schema.arrays import ArraySchema, array
 from typedshm.schema.resolve import to_struct
-from typedshm.sharing.catalog import RegionEntry, regions
 from typedshm.sharing.opening import attach, create, share, unlink
 from typedshm.sharing.opening import open as open  # public, but not in __all__: a star import keeps the built-in one
-from typedshm.sharing.paths import path_of
 from typedshm.struct import pickling, struct
 from typedshm.struct.functions import asdict, raw, replace, time_of, version_of
 from typedshm.struct.loading import load
 from typedshm.struct.struct import Struct
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:  # import_later() imports these on their first use
+    from typedshm import foreign as foreign
+    from typedshm.export.include import get_include
+    from typedshm.foreign import RawSection
+    from typedshm.sharing.catalog import RegionEntry, regions
+    from typedshm.sharing.paths import path_of
 
 # These modules register themselves with lower ones when they are imported. Naming them here makes Python import them
 # under -X lazy_imports=all as well.
@@ -265,3 +270,14 @@ __all__ = [
 ]
 
 shorten_help(__name__, "open")
+import_later(
+    __name__,
+    {
+        "foreign": "typedshm.foreign",
+        "get_include": "typedshm.export.include",
+        "RawSection": "typedshm.foreign",
+        "RegionEntry": "typedshm.sharing.catalog",
+        "regions": "typedshm.sharing.catalog",
+        "path_of": "typedshm.sharing.paths",
+    },
+)

@@ -7,6 +7,8 @@ import ast
 import functools
 import graphlib
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -153,8 +155,8 @@ MODULES: dict[str, tuple[str, ...]] = {
 # The rooms and the whole of the wall between them.
 WALL = ({"memory"}, {"layout", "struct", "schema"})
 
-# Modules that need pydantic, which takes longer to import than all the rest, and the modules that import them when
-# one of their functions is called.
+# Modules that need pydantic, which takes longer to import than all the rest; and what is imported when a function is
+# called, by the module of the function.
 HEAVY = {
     "layout.document_model",
     "schema.pydantic_checks",
@@ -169,6 +171,8 @@ DEFERRED = {
     ("schema.resolve", "schema.pydantic_models"),
     ("schema.resolve", "schema.pydantic_validation"),
     ("sharing.paths", "pathlib"),
+    ("struct.functions", "struct.json_values"),
+    ("struct.pickling", "zlib"),
 }
 
 # Packages that are public namespaces and re-export their own public names.
@@ -326,7 +330,9 @@ def test_packages_hold_a_docstring_and_public_ones_names(file: Path) -> None:
     module = module_of(file)
     for node in rest:
         assert not module or module in PUBLIC, f"{label(file)}:{node.lineno}: a package holds a docstring and no more"
-        assert isinstance(node, ast.ImportFrom | ast.Assign | ast.Expr), f"{label(file)}:{node.lineno}: re-exports only"
+        checkers_only = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        re_exports = isinstance(node, ast.ImportFrom | ast.Assign | ast.Expr)
+        assert checkers_only or re_exports, f"{label(file)}:{node.lineno}: re-exports only"
         if module and isinstance(node, ast.ImportFrom):
             assert room_of(str(node.module).removeprefix("typedshm.")) == module, (
                 "a package re-exports names of its own"
@@ -344,3 +350,17 @@ def test_the_table_of_the_architecture_names_every_module() -> None:
         (row,) = (line for line in rows if line.startswith(f"| `{room}` |"))
         named = set(re.findall(r"`([\w-]+)/?`", row.split("|")[2]))
         assert named == {module.partition(".")[0] for module in modules}
+
+
+def test_what_few_programs_need_is_imported_on_its_first_use() -> None:
+    program = """if True:
+        import sys
+        import typedshm
+        later = {"typedshm.foreign", "typedshm.sharing.catalog", "typedshm.sharing.paths", "zlib", "pydantic"}
+        print(sorted(later & sys.modules.keys()), typedshm.regions.__name__, typedshm.foreign.RawSection.__name__)
+        print(set(typedshm.__all__) <= set(dir(typedshm)), hasattr(typedshm, "recording"))
+        from typedshm import *
+        print(RawSection is typedshm.RawSection, path_of.__module__)
+    """
+    shown = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+    assert shown.splitlines() == ["[] regions RawSection", "True False", "True typedshm.sharing.paths"]

@@ -79,16 +79,16 @@ class Location(Frozen):
 
 
 # Names are percent-encoded as in a URL. Not by urllib.parse, which takes longer to import than most of typedshm.
-_UNSAFE = re.compile(rb"[^A-Za-z0-9_.~-]")
-_ENCODED = re.compile(rb"%([0-9A-F]{2})")
+_SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.~-")
 
 
 def _quote(name: str) -> str:
-    return _UNSAFE.sub(lambda match: b"%%%02X" % match[0][0], name.encode()).decode()
+    return "".join(chr(byte) if byte in _SAFE else f"%{byte:02X}" for byte in name.encode())
 
 
 def _unquote(quoted_name: str) -> str:
-    return _ENCODED.sub(lambda match: bytes((int(match[1], 16),)), os.fsencode(quoted_name)).decode(errors="replace")
+    name = re.sub(rb"%([0-9A-F]{2})", lambda match: bytes((int(match[1], 16),)), os.fsencode(quoted_name))
+    return name.decode(errors="replace")
 
 
 def _prefix(scope: Scope, kind: str) -> str:
@@ -196,7 +196,8 @@ def locations(encoded_names: Iterable[str], scope: Scope, kind: str) -> Iterator
             yield Location(_unquote(rest), scope, _root(scope) + name, 0o600, kind)
 
 
-_PARTS = re.compile(r"typedshm-(?:u(?P<user>.+?)|machine)-(?P<kind>[a-z]+)-(?:(?P<namespace>[^+]*)\+)?(?P<name>[^+!]+)")
+_PARTS = r"typedshm-(?:u(?P<user>.+?)|machine)-(?P<kind>[a-z]+)-(?:(?P<namespace>[^+]*)\+)?(?P<name>[^+!]+)"
+"""The pattern of an encoded name."""
 
 
 @frozen
@@ -235,7 +236,7 @@ class Listed(Frozen):
 def listed(encoded_names: Iterable[str]) -> Iterator[Listed]:
     """Tell what is listed: all users' regions and mutexes, of every scope and namespace."""
     for encoded in encoded_names:
-        parts = _PARTS.fullmatch(encoded)
+        parts = re.fullmatch(_PARTS, encoded)
         if parts:
             yield Listed(parts["user"], parts["kind"], _unquote(parts["namespace"] or ""), _unquote(parts["name"]))
 

@@ -9,7 +9,6 @@ import typedshm._native as _native
 from typedshm.errors import found
 from typedshm.layout.layout import LayoutField
 from typedshm.struct.conversion import held, raw_bytes
-from typedshm.struct.json_values import json_of
 from typedshm.struct.struct import Struct, plan_of, replaced
 
 S = TypeVar("S", bound=Struct)
@@ -35,6 +34,8 @@ def asdict(struct: Struct, *, mode: Literal["python", "json"] = "python") -> dic
     if not isinstance(cast("object", mode), str):
         raise TypeError(f'asdict: expected mode="python" or mode="json", found {found(mode)}')
     if mode == "json":
+        from typedshm.struct.json_values import json_of  # base64's zlib is heavy
+
         return json_of(struct)
     if mode != "python":
         raise ValueError(f'asdict: expected mode="python" or mode="json", found {mode!r}')

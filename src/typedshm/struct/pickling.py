@@ -15,7 +15,6 @@ import functools
 import os
 import sys
 import weakref
-import zlib
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -48,6 +47,8 @@ _tokens: "weakref.WeakKeyDictionary[type[Struct], bytes]" = weakref.WeakKeyDicti
 
 @functools.lru_cache(maxsize=1024)
 def _described(meaning: bytes) -> Layout:
+    import zlib  # is heavy
+
     layout, _ = parse(zlib.decompress(meaning[_ID:]))
     return layout
 
@@ -69,6 +70,8 @@ def _common(plan: Plan) -> list[Any]:
     They are the same objects for all values, so that one pickle of many has them once.
     """
     if not plan.pickled:
+        import zlib  # is heavy
+
         meaning = plan.layout.id + zlib.compress(dump(plan.layout, "struct"))
         source = source_of(plan.plain)
         form = plan.plain if source is None or not _importable(source) else _Reference(plan.plain)
