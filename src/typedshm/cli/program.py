@@ -1,0 +1,81 @@
+"""The program: its commands, and what happens to their errors."""
+
+import os
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+import typedshm
+from typedshm.cli import terminal
+from typedshm.cli.exits import MEANINGS, Status, status_of
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "hz": ("rates", "how often a region is written"),
+}
+"""Each command with the module that defines it, as ``command``, and its help in a line.
+
+A module is imported when its command is run, so that none pays for the others.
+"""
+
+
+class Program(click.Group):
+    """The group of all commands."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"typedshm.cli.{COMMANDS[cmd_name][0]}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands, without importing any, and the exit statuses."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+        with formatter.section("Exit status"):
+            formatter.write_dl([(str(status.value), text) for status, text in MEANINGS.items()])
+
+
+@click.command(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(typedshm.__version__, prog_name="typedshm")
+def program() -> None:
+    """Look into shared memory: list, show, watch and change what typed regions hold.
+
+    NAME is the name of a region. What contains a slash is the path of a region in a file: ./state.region.
+    """
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run one command. Returns the exit status."""
+    terminal.prepare()
+    try:
+        result: Any = program.main(arguments, prog_name="typedshm", standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else Status.OK
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return Status.INTERRUPTED
+    except BrokenPipeError:
+        _drop_output()
+        return Status.CLOSED_PIPE
+    except (typedshm.TypedshmError, OSError) as error:
+        terminal.warn("\n".join(map(terminal.printable, _words(error).splitlines())))
+        return status_of(error)
+
+
+def _words(error: BaseException) -> str:
+    return str(getattr(error, "strerror", None) or error)
+
+
+def _drop_output() -> None:
+    """Let nothing more be written to a closed pipe, neither by us nor when Python ends."""
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())

@@ -1,0 +1,90 @@
+"""Targets: what the arguments of commands name."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+
+import click
+
+import typedshm
+from typedshm.cli.terminal import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from click.shell_completion import CompletionItem
+
+Scope: TypeAlias = Literal["user", "machine"]
+
+
+class Target(NamedTuple):
+    """What a NAME on the command line means: a region's name, or the path of one in a file."""
+
+    name: str | Path
+    scope: Scope | None
+    """``"user"``, ``"machine"``, or None for whichever has the name, the user's own first."""
+
+    @property
+    def scopes(self) -> tuple[Scope, ...]:
+        """The scopes to look in, in order."""
+        if isinstance(self.name, Path):
+            return ("user",)
+        return ("user", "machine") if self.scope is None else (self.scope,)
+
+    def __str__(self) -> str:
+        """Return it as it can be printed."""
+        return printable(self.name)
+
+
+def target_of(text: str, scope: Scope | None = None) -> Target:
+    """Return the target of an argument: with a path's separator in it, it is a file."""
+    is_path = "/" in text or os.sep in text
+    return Target(Path(text) if is_path else text, scope)
+
+
+def attach(target: Target, *, readonly: bool = True, timeout: float | None = 0) -> "typedshm.Region[Any]":
+    """Open the region of a target, without disturbing anybody: read-only, unless it is to be written.
+
+    Raises
+    ------
+    RegionNotFound
+        No scope has that name; the message has what may have been meant.
+    """
+    first, *others = target.scopes
+    try:
+        return _attach(target, first, readonly, timeout)
+    except typedshm.RegionNotFound:
+        for scope in others:
+            try:
+                return _attach(target, scope, readonly, 0)
+            except typedshm.RegionNotFound:
+                pass
+        raise
+
+
+def _attach(target: Target, scope: Scope, readonly: bool, timeout: float | None) -> "typedshm.Region[Any]":
+    return typedshm.attach(target.name, scope=scope, readonly=readonly, timeout=timeout, prefault=False)
+
+
+class _Name(click.ParamType[str]):
+    name = "name"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+        """Complete the names of living regions."""
+        from click.shell_completion import CompletionItem  # is heavy, and for shells only
+
+        scopes = Target(incomplete, ctx.params.get("scope")).scopes
+        names = {str(entry.name) for scope in scopes for entry in typedshm.regions(scope)}
+        return [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete) and name.isprintable()]
+
+
+def name_argument(metavar: str = "NAME", **options: Any) -> "Callable[[Any], Any]":
+    """Make the argument that names a region."""
+    return click.argument(metavar.lower().rstrip(".…"), type=_Name(), metavar=metavar, **options)
+
+
+scope_option = click.option(
+    "--scope",
+    type=click.Choice(["user", "machine"]),
+    help="Whose names: yours, or those of all users. Default: yours first.",
+)
