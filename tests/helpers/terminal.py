@@ -72,7 +72,7 @@ class Terminal:
         """Wait until the screen has a text, and return it."""
         return self.until(lambda shown: text in shown)
 
-    def type(self, keys: str) -> None:
+    def press(self, keys: str) -> None:
         """Press keys; ``"\\x03"`` is Ctrl-C."""
         self.process.send(keys)
 
