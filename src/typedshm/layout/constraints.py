@@ -147,10 +147,11 @@ def _rounded(kind: str, value: Any) -> Any:
 
 def _is_multiple(kind: str, value: Any, step: Any) -> bool:
     """Return True if a number is a multiple of another, as exactly as floats tell."""
-    if isinstance(value, int) and isinstance(step, int):
-        return value % step == 0
+    if isinstance(value, int | np.integer) and isinstance(step, int):
+        return int(value) % step == 0
     if not math.isfinite(value):
         return False
+    step = abs(step)
     rest = value % step
     return bool(min(rest, step - rest) <= abs(value) * _PRECISION.get(kind, 1e-9))
 
@@ -368,7 +369,7 @@ def _check_constraint(constraint: Constraint, where: str, shape: tuple[int, ...]
         return
     try:
         constraint.holds(_SAMPLES[face]() if face in _SAMPLES else face())
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ZeroDivisionError) as error:
         raise SchemaError(f"{where}: {face.__name__} values cannot be compared with {constraint}: {error}") from error
 
 
