@@ -470,8 +470,9 @@ def test_check_false_switches_the_check_off_for_a_handle():
         typedshm.open("reading", Reading, check=False) as opened,
         pickle.loads(pickle.dumps(free)) as travelled,
         pickle.loads(pickle.dumps(checked)) as travelled_checked,
+        free.reattach() as again,
     ):
-        for region in (free, attached, opened, travelled):
+        for region in (free, attached, opened, travelled, again):
             region.write(broken)
             with region.update() as t:
                 t.celsius = -888.0
@@ -479,7 +480,12 @@ def test_check_false_switches_the_check_off_for_a_handle():
         for region in (checked, travelled_checked):
             with pytest.raises(ValidationError):
                 region.write(broken)
-        assert free.version == 8
+        assert free.version == 10
+    with pytest.raises(ValidationError):
+        typedshm.share("shared", broken)
+    with typedshm.share("shared", broken, check=False) as region:
+        region.write(broken)
+        assert (region.version, region.read().celsius) == (2, -999.0)
 
 
 def test_classes_without_constraints_have_nothing_to_check():

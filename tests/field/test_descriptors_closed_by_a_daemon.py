@@ -133,6 +133,24 @@ def test_the_next_verb_says_so_and_no_other_file_is_touched(name: Any, verb: str
             stranger.check()
 
 
+@EVERYWHERE
+@pytest.mark.parametrize("readonly", [False, True])
+def test_opened_afterwards_it_works_beside_the_handle_that_was_lost(name: Any, readonly: bool) -> None:
+    with typedshm.create(name, Record) as creator, attach_apart(name, Record) as writer:
+        lost = typedshm.attach(name, Record, readonly=readonly)
+        os.close(lost.fileno())
+        for verb in (lambda: typedshm.attach(name, Record, readonly=readonly), lost.reattach):
+            with verb() as again:
+                writer.write(record(1))
+                assert again.wait(timeout=PATIENCE) == record(1)
+                assert again.fileno() >= 0
+                if not readonly:
+                    again.write(record(2))
+                    assert writer.read() == record(2)
+        lost.close()
+        creator.close()
+
+
 @pytest.mark.parametrize("readonly", [False, True])
 def test_a_number_that_nothing_else_has_got_is_missed_too(readonly: bool) -> None:
     with typedshm.create("region", Record), attach_apart("region", Record, readonly=readonly) as region:

@@ -1,5 +1,6 @@
 """A share() or create() that fails leaves no region behind, also while its traceback lives, as in notebooks."""
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 import typedshm
-from typedshm import FieldTypeError, RegionExists, Struct, share, u64
+from typedshm import FieldTypeError, RegionExists, Struct, f64, share, u64
 from typedshm.memory.paging import Paging
 from typedshm.memory.spec import RegionSpec
 from typedshm.region.region import Region
@@ -17,6 +18,10 @@ from typedshm.sharing import opening
 
 class Tick(Struct):
     n: u64
+
+
+class Tock(Struct):
+    n: f64
 
 
 ERRORS = [KeyboardInterrupt, MemoryError, SystemExit, ValueError, OSError(28, "No space left on device"), RuntimeError]
@@ -150,3 +155,29 @@ def test_slots_that_are_refused_leave_nothing(tmp_path: Path):
             share(name, np.arange(3), slots=0)
         with share(name, np.arange(3)):
             pass
+
+
+OPENINGS: dict[str, Callable[[str], Any]] = {
+    "attach": lambda name: typedshm.attach(name, Tock),
+    "attach to read": lambda name: typedshm.attach(name, Tock, readonly=True),
+    "open": lambda name: typedshm.open(name, Tock),
+}
+
+
+@pytest.mark.parametrize("verb", OPENINGS)
+def test_who_was_refused_for_the_layout_does_not_keep_the_region(verb: str):
+    with typedshm.create("again", Tick), pytest.raises(typedshm.LayoutMismatch) as kept:
+        OPENINGS[verb]("again")
+    with typedshm.create("again", Tick):
+        pass
+    assert kept.traceback
+
+
+def test_who_was_told_that_a_region_was_replaced_does_not_keep_the_next_one():
+    with typedshm.create("again", Tick) as region:
+        pickled = pickle.dumps(region)
+    with typedshm.create("again", Tick), pytest.raises(typedshm.RegionReplaced) as kept:
+        pickle.loads(pickled)
+    with typedshm.create("again", Tick):
+        pass
+    assert kept.traceback

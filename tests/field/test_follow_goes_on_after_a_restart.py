@@ -1,12 +1,14 @@
 """follow(reattach=True): a loop that goes on when its region is made anew, in threads and in coroutines."""
 
 import gc
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import typedshm
+from helpers import marks
 from helpers.loops import LOOPS, loop_of
 from helpers.peers import PATIENCE, until
 from helpers.shared_types import V1, V2, Record
@@ -120,6 +122,23 @@ def test_the_timeout_is_that_of_a_step_however_many_regions_there_are(name: Any)
             next(follower)
 
 
+def test_a_name_that_never_comes_to_rest_does_not_outlast_the_timeout(name: Any) -> None:
+    with typedshm.create(name, V1), attach_apart(name, V1) as reader:
+        follower = reader.follow(reattach=True, timeout=0.5)
+        waiting = InThread(next, follower)
+        region = None
+        while waiting.is_alive():
+            before, region = region, make_anew(name, V1)
+            if before is not None:
+                before.close()
+            seen = follower.reattached
+            until(lambda seen=seen: follower.reattached > seen or not waiting.is_alive())
+        with pytest.raises(typedshm.Timeout):
+            waiting.result()
+        if region is not None:
+            region.close()
+
+
 @pytest.mark.parametrize("moved", [False, True])
 def test_the_loop_ends_when_the_handle_is_closed(name: Any, moved: bool) -> None:
     first, reader = typedshm.create(name, V1), attach_apart(name, V1)
@@ -185,3 +204,64 @@ def test_without_it_the_loop_says_so(name: Any) -> None:
             for _ in range(2):
                 with pytest.raises(typedshm.RegionReplaced):
                     next(follower)
+
+
+# ---- regions that were lost, and not replaced ----------------------------------------------------------------------
+
+
+@marks.byte_locks
+@pytest.mark.parametrize("every", [False, True])
+def test_a_region_that_is_still_there_is_gone_on_with_where_the_loop_was(name: Any, every: bool) -> None:
+    with typedshm.create(name, V1, slots=8) as writer, attach_apart(name, V1) as reader:
+        follower = reader.follow(every=every, reattach=True, timeout=0.15)
+        writer.write(V1(tick=1))
+        assert next(follower).tick == 1
+        os.close(reader.fileno())  # as daemons do
+        with pytest.raises(typedshm.Timeout):
+            next(follower)
+        assert (follower.reattached, follower.version, follower.instance) == (1, 1, writer.instance)
+        writer.write(V1(tick=2))
+        assert next(follower).tick == 2
+        assert (follower.version, follower.dropped) == (2, 0)
+
+
+def lose(region: "typedshm.Region[Any]") -> None:
+    """Have the only handle of a region lose it, so that its name leads nowhere."""
+    os.close(region.fileno())
+    typedshm.unlink(region.name)
+
+
+@marks.byte_locks
+def test_a_region_that_never_comes_back_is_waited_for_until_the_timeout(name: Any) -> None:
+    with typedshm.create(name, V1) as reader:
+        follower = reader.follow(reattach=True, timeout=0.05)
+        lose(reader)
+        for _ in range(2):
+            with pytest.raises(typedshm.Timeout, match="to have its name again"):
+                InThread(next, follower).result()
+
+
+@marks.byte_locks
+@pytest.mark.parametrize("loop", LOOPS)
+def test_coroutines_wait_no_longer_either(loop: str) -> None:
+    events = loop_of(loop)
+
+    async def main() -> None:
+        with pytest.raises(typedshm.Timeout, match="to have its name again"):
+            await anext(follower)
+
+    with typedshm.create("region", V1) as reader:
+        follower = reader.follow(reattach=True, timeout=0.05)
+        lose(reader)
+        InThread(events.run, main).result()
+
+
+@marks.byte_locks
+def test_the_loop_ends_while_it_waits_for_the_name(name: Any) -> None:
+    with typedshm.create(name, V1) as reader:
+        follower = reader.follow(reattach=True)
+        lose(reader)
+        waiting = InThread(list, follower)
+        until(lambda: follower._busy or not waiting.is_alive())
+        reader.close()
+        assert waiting.result() == []

@@ -1,11 +1,13 @@
 """A region that is unlinked and made again: whoever waits for the old one, or writes to it, is told."""
 
 import asyncio
+import contextlib
+import importlib
 import os
 import pickle
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +220,30 @@ def test_a_mutex_whose_name_means_another_lets_nobody_in() -> None:
     other.close()
 
 
+@contextlib.contextmanager
+def no_descriptor_left() -> Iterator[None]:
+    resource: Any = importlib.import_module("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@marks.not_on_windows("limits on open files are POSIX's")
+def test_who_can_open_no_file_to_look_is_told_nothing_wrong(name: Any) -> None:
+    with typedshm.create(name, V1) as region, attach_apart(name, V1) as reader:
+        typedshm.unlink(name)
+        with typedshm.create(name, V1):
+            assert region.info().replaced
+            with no_descriptor_left():
+                info = reader.info()
+                assert (info.unlinked, info.replaced) == (False, False)
+                reader.write(V1(tick=1))  # a warning would be an error
+            assert reader.info().replaced
+
+
 # ---- coroutines ----------------------------------------------------------------------------------------------------
 
 
@@ -314,6 +340,23 @@ def test_a_pickle_of_a_region_that_was_replaced_says_so(name: Any) -> None:
         typedshm.unlink(name)
         with typedshm.create(name, V1), pytest.raises(typedshm.RegionReplaced, match="another region of that name"):
             pickle.loads(handle)
+
+
+@marks.not_on_windows("hard links to open files are POSIX's")
+@pytest.mark.parametrize("verb", ["write", "lock", "wait, but not for long"])
+def test_of_two_names_of_one_file_only_the_one_that_leads_elsewhere_is_said_to(tmp_path: Path, verb: str) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    with typedshm.create(one, V1) as first:
+        os.link(one, other)
+        with typedshm.attach(other, V1) as second:
+            typedshm.unlink(other)
+            with typedshm.create(other, V1):
+                assert "other' was replaced" in str(replaced(lambda: VERBS[verb](second)))
+                first.write(V1(tick=1))
+                for _ in range(3):
+                    time.sleep(0.11)  # longer than nobody asks what the name means
+                    first.write(V1(tick=2))
+                assert second.read().tick == 2
 
 
 # ---- many times ----------------------------------------------------------------------------------------------------

@@ -1,6 +1,8 @@
 """share() takes what can be shared without a loss, and refuses everything else with the way to convert it."""
 
 import dataclasses
+import os
+import stat
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +13,7 @@ from pydantic import BaseModel
 import typedshm
 from typedshm import FieldTypeError, FieldValueError, SchemaError, Struct, f64, share, u64
 from typedshm.memory.names import locate
+from typedshm.testing.inspection import attachment_of
 
 
 class Point(Struct):
@@ -226,3 +229,12 @@ def test_a_file_region_can_be_shared_too(tmp_path: Any):
     with typedshm.attach(file) as region:
         assert region.read().tolist() == [0, 1, 2]
     assert locate(file).persistent
+
+
+def test_the_options_are_those_of_create():
+    with share("shared", Point(x=1.0), slots=7, scope="machine", mode=0o640, prefault=False) as region:
+        info = region.info()
+        assert (info.slots, info.scope) == (7, "machine")
+        assert not attachment_of(region).paging.prefault
+        if os.name == "posix":
+            assert stat.S_IMODE(typedshm.path_of("shared", scope="machine").stat().st_mode) == 0o640

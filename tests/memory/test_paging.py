@@ -180,16 +180,21 @@ def test_locked_memory_is_as_any_other():
             assert other.read() == frame(1)
 
 
-def test_a_pickled_handle_keeps_its_options(tmp_path):
+def pickled(region):
+    return pickle.loads(pickle.dumps(region))
+
+
+@pytest.mark.parametrize("again", [pickled, typedshm.Region.reattach])
+def test_a_handle_that_is_pickled_or_reattached_keeps_its_options(tmp_path, again):
     with typedshm.create(tmp_path / "frames", Frame, prefault=False) as region:
-        with apart(), pickle.loads(pickle.dumps(region)) as other:
+        with apart(), again(region) as other:
             assert attachment_of(other) is not attachment_of(region)
             assert attachment_of(other).paging == paging.Paging(prefault=False)
-        with attach_apart(tmp_path / "frames", prefault=True) as other, apart():
-            assert attachment_of(pickle.loads(pickle.dumps(other))).paging == paging.Paging(prefault=True)
+        with attach_apart(tmp_path / "frames", prefault=True) as third, apart(), again(third) as other:
+            assert attachment_of(other).paging == paging.Paging(prefault=True)
         with typedshm.attach(tmp_path / "frames", prefault=True):
             assert attachment_of(region).paging.prefault
-            with apart(), pickle.loads(pickle.dumps(region)) as other:
+            with apart(), again(region) as other:
                 assert attachment_of(other).paging == paging.Paging(prefault=False), "and not what others ask for"
 
 
