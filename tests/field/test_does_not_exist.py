@@ -66,6 +66,16 @@ def test_what_killed_processes_left_is_not_suggested():
     path.unlink()
 
 
+@marks.left_behind
+def test_what_killed_processes_left_in_the_other_scope_is_not_named():
+    path = Path(locate("camera", "machine").address)
+    path.write_bytes(b"")
+    try:
+        assert words_of("camera") == ": nobody has it open"
+    finally:
+        path.unlink()
+
+
 def test_the_other_scope_is_named():
     with typedshm.create("camera", Pose, scope="machine"):
         assert words_of("camera").endswith("; there is one of scope='machine'")

@@ -301,6 +301,12 @@ def test_every_dtype_of_plain_bytes_is_one(theirs, section, dtype):
         (("f8", 2, 0, -8), ValueError, "stride"),
         (("f8", 2, 0, 8.0), TypeError, "stride: expected bytes"),
         (("f8", (2, 3), 0, (8,)), ValueError, "stride: expected one for each of 2 axes, found 1"),
+        (
+            ("f8", (2, 3), 0, (24, 4)),
+            ValueError,
+            "stride: expected bytes for each axis, not fewer than the 8 of an item",
+        ),
+        (("f8", (2, 3), 0, (-24, 8)), ValueError, "stride: expected bytes for each axis"),
         (("f8", (), 0, 8), ValueError, "stride: expected None"),
         (("O", 1), TypeError, "refers to Python objects"),
         ((object, 1), TypeError, "refers to Python objects"),

@@ -129,4 +129,9 @@ def test_who_releases_what_another_holds_is_told_who_does(name: str) -> None:
     words += r"; it is held by this process \(\d+\), in its thread 'MainThread'$"
     with mutex, pytest.raises(typedshm.MisuseError, match=words):
         InThread(mutex.release).result()
+    with NamedMutex(name) as other:
+        words = words.partition(", in its")[0] + ", in this thread$"
+        with pytest.raises(typedshm.MisuseError, match=words):
+            mutex.release()
+    other.close()
     mutex.close()

@@ -42,7 +42,17 @@ def test_a_process_is_named_by_its_command_line_in_one_short_line(sleeper):
 
 
 @linux
+def test_a_command_line_cannot_write_to_a_terminal_or_into_other_lines():
+    words = [sys.executable, "-c", "input()", "\x1b[31mred", "two\nlines", "\a", "\u202eturned"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE) as process:
+        until(lambda: command_of(process.pid).startswith(Path(sys.executable).name))
+        assert command_of(process.pid).endswith(" -c input() ?[31mred two lines ? ?turned")
+        process.kill()
+
+
+@linux
 def test_a_process_that_does_not_map_the_file_is_another_of_that_number(sleeper, tmp_path):
+    until(lambda: command_of(sleeper.pid))
     file = tmp_path / "file"
     file.touch()
     assert describe_process(sleeper.pid, inode=file.stat().st_ino) == f"process {sleeper.pid}"

@@ -145,10 +145,14 @@ def _rounded(kind: str, value: Any) -> Any:
     return value
 
 
+def _is_whole(number: object) -> bool:
+    return isinstance(number, int | np.integer)
+
+
 def _is_multiple(kind: str, value: Any, step: Any) -> bool:
     """Return True if a number is a multiple of another, as exactly as floats tell."""
-    if isinstance(value, int | np.integer) and isinstance(step, int):
-        return int(value) % step == 0
+    if _is_whole(value) and _is_whole(step):
+        return bool(int(value) % int(step) == 0)
     if not math.isfinite(value):
         return False
     step = abs(step)
