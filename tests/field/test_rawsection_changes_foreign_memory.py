@@ -75,7 +75,8 @@ def test_a_size_looks_at_so_many_bytes_also_to_read(theirs, name, size, writable
     "arguments", [{}, {"size": 64}, {"size": 64, "writable": True}, {"size": 64, "timeout": 0.01}], ids=str
 )
 def test_without_create_nothing_is_made(name, arguments):
-    with pytest.raises((typedshm.RegionNotFound, typedshm.Timeout), match="does not exist"):
+    words = r"timed out after 0\.01 s: .*does not exist" if "timeout" in arguments else "does not exist"
+    with pytest.raises((typedshm.RegionNotFound, typedshm.Timeout), match=words):
         RawSection(name, **arguments)
     assert not (SHM / name).exists()
 
@@ -176,6 +177,27 @@ def test_a_misspelt_name_is_answered_with_a_similar_one(theirs, name):
 def test_a_name_of_a_region_is_said_to_be_one():
     with typedshm.create("car", typedshm.array("u1", 3)), pytest.raises(typedshm.RegionNotFound, match=r"attach\(\)"):
         RawSection("car")
+
+
+def test_files_of_regions_are_no_suggestions():
+    with typedshm.create("car", typedshm.array("u1", 3)):
+        exact = typedshm.path_of("car").name
+        RawSection(exact).close()
+        with pytest.raises(typedshm.RegionNotFound) as refused:
+            RawSection(f"{exact}s")
+    assert "did you mean" not in str(refused.value)
+
+
+@pytest.mark.parametrize("writable", [False, True])
+def test_a_link_that_somebody_has_put_under_the_name_leads_nowhere(name, tmp_path, writable):
+    elsewhere = tmp_path / "precious"
+    elsewhere.write_bytes(b"precious")
+    (SHM / name).symlink_to(elsewhere)
+    with pytest.raises(typedshm.RegionRefused, match="it is a symbolic link"):
+        RawSection(name, writable=writable)
+    with pytest.raises(typedshm.RegionExists):
+        RawSection(name, 100, create=True)
+    assert elsewhere.read_bytes() == b"precious"
 
 
 # ---- sizes and other arguments -------------------------------------------------------------------------------------
@@ -340,15 +362,17 @@ def test_a_section_that_grows_or_loses_its_name_stays(theirs, name):
         assert bytes(section.view) == b"x" * 100
 
 
-def test_a_descriptor_that_was_closed_from_outside_is_never_touched_again(theirs, name, tmp_path):
+@pytest.mark.parametrize("looked", [False, True])
+def test_a_descriptor_that_was_closed_from_outside_is_never_touched_again(theirs, name, tmp_path, looked):
     section = RawSection(name)
     fd = section.fileno()
     with open(tmp_path / "log", "w+b") as log:
         os.dup2(log.fileno(), fd)  # the number now means another file
         try:
-            assert bytes(section.view) == b"x" * 100
-            with pytest.raises(typedshm.RegionLost, match="descriptor was closed by this process"):
-                section.fileno()
+            if looked:
+                assert bytes(section.view) == b"x" * 100
+                with pytest.raises(typedshm.RegionLost, match="descriptor was closed by this process"):
+                    section.fileno()
             section.close()
             assert os.write(fd, b"still open") == 10
         finally:

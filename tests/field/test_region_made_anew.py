@@ -327,7 +327,7 @@ def test_reattach_waits_for_a_region(name: Any) -> None:
         typedshm.unlink(name)
         with pytest.raises(typedshm.RegionNotFound):
             region.reattach()
-        with pytest.raises(typedshm.Timeout):
+        with pytest.raises(typedshm.Timeout, match=r"timed out after 0\.01 s"):
             region.reattach(timeout=0.01)
         waiting = InThread(region.reattach, timeout=PATIENCE)
         with typedshm.create(name, V1) as new, waiting.result() as again:
