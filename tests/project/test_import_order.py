@@ -151,6 +151,11 @@ MODULES: dict[str, tuple[str, ...]] = {
     "cli": (
         "exits",
         "terminal",
+        "scalars",
+        "places",
+        "arrays",
+        "pictures",
+        "values",
         "targets",
         "sources",
         "rates",

@@ -49,6 +49,11 @@ def can_show(text: str) -> bool:
     return True
 
 
+def either(text: str, plain: str) -> str:
+    """Return a text if the output's encoding has it, otherwise another one in ASCII."""
+    return text if can_show(text) else plain
+
+
 @cache
 def console() -> "Console":
     """Return the console for standard output. Only what went through :func:`printable` may be given to it."""

@@ -1,0 +1,123 @@
+"""Arrays in a line: their extremes, their mean, and their course as a sparkline."""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+
+import typedshm
+from typedshm.cli.places import type_of
+from typedshm.cli.scalars import ENCODINGS, text_of, time_text
+from typedshm.cli.terminal import either
+
+Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
+
+SHORT = 8
+"""The longest array whose items are shown instead of a summary."""
+
+WIDTH = 16
+"""Columns of a sparkline, if not said otherwise."""
+
+_BARS = "▁▂▃▄▅▆▇█"
+_PLAIN_BARS = "_.-:=+*#"
+
+
+def summary(field: "typedshm.LayoutField", value: Any, *, width: int = WIDTH) -> str:
+    """Return an array in a line: few items as they are, of more the type, extremes, mean and course.
+
+    Parameters
+    ----------
+    field : LayoutField
+        The array's description.
+    value : ndarray
+        Its items.
+    width
+        The most columns of a sparkline; 0 for none.
+    """
+    array: Array = np.asarray(value)
+    kind = field.kind
+    if field.struct is not None:
+        return type_of(field)
+    if array.size <= SHORT:
+        return listed(field, value)
+    if kind == "bool":
+        return f"{type_of(field)}  {int(np.count_nonzero(array))} true"
+    if kind == "timestamp":
+        times = array[~np.isnat(array)]
+        course = f"{time_text(times.min())} {either('…', '...')} {time_text(times.max())}" if times.size else "all NaT"
+        return f"{type_of(field)}  {course}"
+    if kind in ENCODINGS or kind == "bytes" or field.enum is not None:
+        return f"{type_of(field)}  {_beginning(field, array)}"
+    return f"{type_of(field)}  {statistics(array)}" + (f"  {sparkline(array, width)}" if width else "")
+
+
+def statistics(array: Array) -> str:
+    """Return the extremes and the mean of numbers, of complex ones of their magnitudes; NaN is counted apart."""
+    words = ""
+    if array.dtype.kind == "c":
+        array, words = np.abs(array), "of magnitudes: "
+    missing = 0
+    if array.dtype.kind == "f":
+        present = array[~np.isnan(array)]
+        missing = array.size - present.size
+        array = present
+    if not array.size:
+        return "all NaN"
+    with np.errstate(all="ignore"):
+        mean = float(array.mean(dtype=np.float64))
+    text = f"{words}min {_number(array.min())}  mean {mean:.5g}  max {_number(array.max())}"
+    return text + (f"  {missing} NaN" if missing else "")
+
+
+def _number(number: Any) -> str:
+    number = number.item()
+    return str(number) if isinstance(number, int) else f"{number:.5g}"
+
+
+def sparkline(values: Any, width: int = WIDTH) -> str:
+    """Return the course of numbers in at most `width` columns, each the mean of its share; blank where all are NaN."""
+    array: Array = np.asarray(values).ravel()
+    array = np.abs(array) if array.dtype.kind == "c" else array
+    with np.errstate(all="ignore"):
+        course = _means(array, min(width, array.size))
+    bars = either(_BARS, _PLAIN_BARS)
+    finite = course[np.isfinite(course)]
+    if not finite.size:
+        return " " * len(course)
+    low, high = float(finite.min()), float(finite.max())
+    # divided before they are subtracted, as the span of the largest numbers is infinite
+    scale = max(abs(low), abs(high), np.finfo(np.float64).tiny)
+    span = high / scale - low / scale
+    line = ""
+    for number in course.tolist():
+        if number != number:
+            line += " "
+            continue
+        share = (min(max(number, low), high) / scale - low / scale) / span if span else 0.0
+        line += bars[round(share * (len(bars) - 1))]
+    return line
+
+
+def _means(array: Array, count: int) -> "np.ndarray[Any, np.dtype[np.float64]]":
+    """Return the means of so many equal shares of an array, without those that are NaN."""
+    if not count:
+        return np.zeros(0)
+    edges = np.arange(count) * array.size // count
+    present = ~np.isnan(array) if array.dtype.kind == "f" else np.ones(array.size, np.bool_)
+    numbers = np.where(present, array, 0).astype(np.float64)
+    sums, counts = np.add.reduceat(numbers, edges), np.add.reduceat(present.astype(np.float64), edges)
+    return sums / np.where(counts, counts, np.nan)
+
+
+def listed(field: "typedshm.LayoutField", value: Any) -> str:
+    """Return all items of an array, each as a single value, in brackets."""
+    if len(field.shape) > 1:
+        row = field.changed(shape=field.shape[1:])
+        return f"[{', '.join(listed(row, part) for part in value)}]"
+    item = field.changed(shape=())
+    return f"[{', '.join(text_of(item, one) for one in value)}]"
+
+
+def _beginning(field: "typedshm.LayoutField", array: Array) -> str:
+    item = field.changed(shape=())
+    first = ", ".join(text_of(item, one) for one in array.flat[:3])
+    return f"[{first}, {either('…', '...')}]"

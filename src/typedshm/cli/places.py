@@ -1,0 +1,183 @@
+"""Places: where in a value something stands, such as ``pose.x``, ``path[0].x`` and, in a bare array, ``[2,3]``."""
+
+import math
+import re
+from typing import Any, NamedTuple, TypeAlias
+
+import click
+import numpy as np
+
+import typedshm
+from typedshm.cli.terminal import printable
+
+Step: TypeAlias = str | tuple[int, ...]
+"""The name of a field, or the indices of an item."""
+
+_STEP = re.compile(r"(?P<dot>\.?)(?P<name>[^\W\d]\w*)|\[\s*(?P<indices>[-+]?\d+(?:\s*,\s*[-+]?\d+)*)\s*\]")
+
+
+class Place(NamedTuple):
+    """A place in the values of a layout."""
+
+    field: "typedshm.LayoutField"
+    """What stands there; of an item its shape is what the indices have left of the field's."""
+    steps: tuple[Step, ...] = ()
+    """The way to it from the whole value."""
+
+    @property
+    def path(self) -> str:
+        """The way as it is written, safe to print; empty for the whole value."""
+        return "".join(_written(step) for step in self.steps).removeprefix(".")
+
+    @property
+    def name(self) -> str:
+        """The last step of the path, safe to print."""
+        return _written(self.steps[-1]).removeprefix(".") if self.steps else printable(self.field.name)
+
+    def at(self, step: Step) -> "Place":
+        """Return the place one step further.
+
+        Raises
+        ------
+        click.UsageError
+            There is no such field or item; the message has what there is.
+        """
+        return self._field(step) if isinstance(step, str) else self._item(step)
+
+    def __str__(self) -> str:
+        """Return the path for a message."""
+        return self.path or "the value"
+
+    def _field(self, name: str) -> "Place":
+        field = self.field
+        if field.struct is None:
+            raise click.UsageError(f"{self} has no fields, so no {printable(name)}: it is {_described(field)}")
+        if field.shape:
+            raise click.UsageError(
+                f"{self} is an array of {printable(field.struct.name)}: expected the index of an item, as in "
+                f"{self.path}[0].{printable(name)}"
+            )
+        for found in field.struct.fields:
+            if found.name == name:
+                return Place(found, (*self.steps, name))
+        raise unknown(name, [found.name for found in field.struct.fields], f"a field of {printable(field.struct.name)}")
+
+    def _item(self, indices: tuple[int, ...]) -> "Place":
+        shape = self.field.shape
+        if len(indices) > len(shape):
+            found = f"{len(indices)} indices" if len(indices) > 1 else "an index"
+            raise click.UsageError(
+                f"{self} is {_described(self.field)}: expected at most {len(shape)} indices, found {found}"
+                if shape
+                else f"{self} is {_described(self.field)} and no array: found {found} [{_listed(indices)}]"
+            )
+        whole: list[int] = []
+        for index, length in zip(indices, shape, strict=False):
+            if not -length <= index < length:
+                raise click.UsageError(f"{self}: expected an index from 0 to {length - 1}, found {index}")
+            whole.append(index % length)
+        left = shape[len(indices) :]
+        size = self.field.size // math.prod(shape[: len(indices)])
+        return Place(self.field.changed(shape=left, size=size), (*self.steps, tuple(whole)))
+
+
+def _written(step: Step) -> str:
+    return f".{printable(step)}" if isinstance(step, str) else f"[{_listed(step)}]"
+
+
+def _listed(indices: tuple[int, ...]) -> str:
+    return ",".join(map(str, indices))
+
+
+def _described(field: "typedshm.LayoutField") -> str:
+    return type_of(field) + (f" ({printable(field.enum.name)})" if field.enum is not None else "")
+
+
+def type_of(field: "typedshm.LayoutField") -> str:
+    """Return the type of a field, such as ``f32[4]`` or ``Pose``, safe to print."""
+    text = printable(field.struct.name) if field.struct is not None else field.kind
+    text += f"({field.length})" if field.length else ""
+    return text + (f"[{', '.join(map(str, field.shape))}]" if field.shape else "")
+
+
+def unknown(name: str, names: list[str], what: str) -> click.UsageError:
+    """Return the error for a name that is not there, with those that may have been meant."""
+    from difflib import get_close_matches  # is heavy
+
+    near = get_close_matches(name, names, 3) or get_close_matches(name.lower(), names, 3, 0.5)
+    if near:
+        hint = f"did you mean {' or '.join(map(printable, near))}?"
+    else:
+        hint = f"expected one of {', '.join(map(printable, names[:12]))}{', …' if len(names) > 12 else ''}"
+    return click.UsageError(f"{printable(name)} is not {what}; {hint}")
+
+
+def whole(layout: "typedshm.Layout") -> Place:
+    """Return the place of whole values: a struct, or a bare array."""
+    field = layout.fields[0] if layout.fields else None
+    if field is not None and layout.name == field.name == "array" and field.shape and len(layout.fields) == 1:
+        return Place(field)
+    return Place(typedshm.LayoutField(layout.name, "struct", 0, layout.size, struct=layout, doc=layout.doc))
+
+
+def steps_of(text: str) -> tuple[Step, ...]:
+    """Split a path into its steps.
+
+    Raises
+    ------
+    click.UsageError
+        It is not well formed.
+    """
+    steps: list[Step] = []
+    at = 0
+    while at < len(text):
+        step = _STEP.match(text, at)
+        if step is None or (step["name"] and bool(step["dot"]) != bool(at)):
+            raise click.UsageError(
+                f"expected a field such as pose.x or path[0].x, found {printable(text)!r} "
+                f"(from {printable(text[at:])!r} on)"
+            )
+        steps.append(step["name"] or tuple(map(int, step["indices"].split(","))))
+        at = step.end()
+    return tuple(steps)
+
+
+def place_of(layout: "typedshm.Layout", steps: tuple[Step, ...]) -> Place:
+    """Follow steps from the whole value.
+
+    Raises
+    ------
+    click.UsageError
+        There is no such place in the layout.
+    """
+    place = whole(layout)
+    for step in steps:
+        place = place.at(step)
+    return place
+
+
+def value_at(value: Any, steps: tuple[Step, ...]) -> Any:
+    """Return what a value holds at a place that is known to be there.
+
+    Where memory holds what is no value of the field, it is the number of the enum, the bytes of the text, or NaT.
+    """
+    is_struct = isinstance(value, typedshm.Struct)
+    if is_struct and not (steps and isinstance(steps[0], str)) and whole(type(value).layout).field.shape:
+        value = held(value, "array")  # a Struct that looks like a bare array
+    for step in steps:
+        value = held(value, str(step)) if isinstance(value, typedshm.Struct) else value[step]
+    return value
+
+
+def held(struct: "typedshm.Struct", name: str) -> Any:
+    """Return the value of a field, or what memory holds where that is none of its values."""
+    try:
+        return getattr(struct, name)
+    except typedshm.FieldValueError:
+        (field,) = (field for field in type(struct).layout.fields if field.name == name)
+        data = typedshm.raw(struct, name)
+        if field.enum is not None:
+            return int.from_bytes(data, field.byte_order, signed=field.kind.startswith("i"))
+        if field.kind == "timestamp":
+            return np.datetime64("NaT", "ns")
+        return data

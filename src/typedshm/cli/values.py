@@ -1,0 +1,115 @@
+"""Values as rows: what a struct or an array holds, field by field, as text that is safe to print."""
+
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import typedshm
+from typedshm.cli.arrays import WIDTH, statistics, summary
+from typedshm.cli.pictures import is_picture
+from typedshm.cli.places import Place, type_of, value_at, whole
+from typedshm.cli.scalars import text_of
+from typedshm.cli.terminal import either, printable
+
+ITEMS = 8
+"""Structs of an array that have rows, if not all are asked for."""
+
+
+class Row(NamedTuple):
+    """One field or item of a value. All texts are safe to print."""
+
+    place: Place
+    depth: int
+    """How many structs and arrays it stands in."""
+    name: str
+    """The last step of its path: ``x``, ``[0]``."""
+    text: str
+    """The value; of an array a summary; of a struct empty, as its fields have rows of their own."""
+    unit: str
+    doc: str
+    value: Any
+    """What is there, for comparisons and pictures. None in the row that stands for the items without one."""
+
+    @property
+    def path(self) -> str:
+        """The whole path: ``pose.x``, ``path[0].x``."""
+        return self.place.path
+
+
+def rows(place: Place, value: Any, *, full: bool = False, sparkline: int = WIDTH) -> Iterator[Row]:
+    """Yield the rows of what stands at a place: itself, unless it is a struct, and all that is in it.
+
+    Parameters
+    ----------
+    place : Place
+        As from :func:`~typedshm.cli.places.whole`.
+    value : object
+        What :func:`~typedshm.cli.places.value_at` returns for it.
+    full
+        All items of arrays of structs, and all of raw bytes.
+    sparkline
+        The most columns of a sparkline; 0 for none.
+    """
+    if place.field.struct is not None:
+        yield from _inside(place, value, 0, full, sparkline)
+    else:
+        yield _row(place, value, 0, full, sparkline)
+
+
+def rows_of(layout: "typedshm.Layout", value: Any, *, full: bool = False, sparkline: int = WIDTH) -> Iterator[Row]:
+    """Yield the rows of a whole value of a layout: those of :func:`rows`."""
+    return rows(whole(layout), value_at(value, ()), full=full, sparkline=sparkline)
+
+
+def _row(place: Place, value: Any, depth: int, full: bool, sparkline: int) -> Row:
+    field = place.field
+    if field.struct is not None and not field.shape:
+        text = ""
+    elif is_picture(field):
+        text = f"{type_of(field)} picture  {statistics(np.asarray(value))}"
+    elif field.shape:
+        text = summary(field, value, width=sparkline)
+    else:
+        text = text_of(field, value, full=full)
+    return Row(place, depth, place.name, text, printable(field.unit), printable(field.doc), value)
+
+
+def _inside(place: Place, value: Any, depth: int, full: bool, sparkline: int) -> Iterator[Row]:
+    """Yield the rows of the fields of a struct, or of the items of an array of structs."""
+    field = place.field
+    left = 0
+    if not field.shape:
+        assert field.struct is not None
+        parts = [place.at(inner.name) for inner in field.struct.fields]
+    else:
+        count = math.prod(field.shape)
+        shown = count if full else min(count, ITEMS)
+        parts = [_item(place, at) for at in range(shown)]
+        left = count - shown
+    for part in parts:
+        inner = value_at(value, part.steps[-1:])
+        yield _row(part, inner, depth, full, sparkline)
+        if part.field.struct is not None:
+            yield from _inside(part, inner, depth + 1, full, sparkline)
+    if left:
+        yield Row(_item(place, ITEMS), depth, either("…", "..."), f"{left} more", "", "", None)
+
+
+def _item(place: Place, at: int) -> Place:
+    return place.at(tuple(map(int, np.unravel_index(at, place.field.shape))))
+
+
+def line_of(place: Place, value: Any) -> str:
+    """Return a value in one line: ``tick=17 speed=41.0 pose.x=1.5``."""
+    if place.field.struct is None:
+        return next(rows(place, value, sparkline=0)).text
+    depth = len(place.steps)
+    texts: list[str] = []
+    for row in rows(place, value, sparkline=0):
+        if row.place.field.struct is None or row.value is None:
+            path = Place(row.place.field, row.place.steps[depth:]).path
+            text = " ".join(row.text.split()) if row.place.field.shape else row.text
+            texts.append(f"{path}={text}" if row.value is not None else row.name)
+    return " ".join(texts)
