@@ -1,4 +1,4 @@
-"""Values as rows: every kind of field, arrays in a line, places, and JSON."""
+"""Values as rows: every kind of field, arrays in a line, parts, and JSON."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ import pytest
 import typedshm as ts
 from helpers.everything import Everything, Pose, everything
 from typedshm import Struct
-from typedshm.cli import arrays, pictures, places, scalars, values
+from typedshm.cli import arrays, pictures, parts, scalars, values
 
 
 def shown(value: Struct, **options: Any) -> dict[str, str]:
@@ -71,7 +71,7 @@ def test_what_memory_holds_and_no_value_is_has_a_text() -> None:
 
 def as_json(value: Struct) -> dict[str, Any]:
     return {
-        field.name: scalars.json_of(field, places.value_at(value, (field.name,))) for field in type(value).layout.fields
+        field.name: scalars.json_of(field, parts.value_at(value, (field.name,))) for field in type(value).layout.fields
     }
 
 
@@ -90,8 +90,8 @@ def test_hostile_text_is_written_out() -> None:
 
 def test_a_value_fits_in_one_line() -> None:
     pose = Pose(x=1.5, label="a b")
-    assert values.line_of(places.whole(Pose.layout), pose) == "x=1.5 label='a b'"
-    assert "\n" not in values.line_of(places.whole(Everything.layout), everything())
+    assert values.line_of(parts.whole(Pose.layout), pose) == "x=1.5 label='a b'"
+    assert "\n" not in values.line_of(parts.whole(Everything.layout), everything())
 
 
 @pytest.mark.parametrize(
@@ -109,21 +109,21 @@ def test_a_value_fits_in_one_line() -> None:
 )
 def test_a_place_that_is_not_there_is_refused_with_what_is(path: str, message: str) -> None:
     with pytest.raises(click.UsageError, match=message):
-        places.place_of(Everything.layout, places.steps_of(path))
+        parts.part_of(Everything.layout, parts.steps_of(path))
 
 
 def test_places_are_written_as_they_are_read() -> None:
     for path in ("count", "pose.x", "path[1].x", "table[3,24]", "table[3]"):
-        assert places.place_of(Everything.layout, places.steps_of(path)).path == path
-    place = places.place_of(Everything.layout, places.steps_of("table[-1][-1]"))
-    assert place.path == "table[3][24]"
-    assert places.value_at(everything(), place.steps) == 99
+        assert parts.part_of(Everything.layout, parts.steps_of(path)).path == path
+    part = parts.part_of(Everything.layout, parts.steps_of("table[-1][-1]"))
+    assert part.path == "table[3][24]"
+    assert parts.value_at(everything(), part.steps) == 99
 
 
 def test_bare_arrays_are_places_too() -> None:
     array = np.arange(6, dtype=np.int16).reshape(2, 3)
     layout = ts.array(np.int16, 2, 3).layout
-    assert places.value_at(array, places.place_of(layout, places.steps_of("[1,2]")).steps) == 5
+    assert parts.value_at(array, parts.part_of(layout, parts.steps_of("[1,2]")).steps) == 5
     assert [(row.path, row.text) for row in values.rows_of(layout, array)] == [("", "[[0, 1, 2], [3, 4, 5]]")]
 
 

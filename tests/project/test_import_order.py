@@ -152,7 +152,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "exits",
         "terminal",
         "scalars",
-        "places",
+        "parts",
         "arrays",
         "pictures",
         "values",

@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 import typedshm
-from typedshm.cli.places import type_of
+from typedshm.cli.parts import type_of
 from typedshm.cli.scalars import ENCODINGS, text_of, time_text
 from typedshm.cli.terminal import either
 

@@ -72,8 +72,8 @@ def draw(value: Any, columns: int, lines: int, *, colours: Colours | None = None
         return _grey(dots)
     upper, lower = dots[0::2], dots[1::2]
     if colours == "256":
-        return _lines(_palette(upper)[..., None], _palette(lower)[..., None], "5")
-    return _lines(upper, lower, "2")
+        return _half_blocks(_palette(upper)[..., None], _palette(lower)[..., None], "5")
+    return _half_blocks(upper, lower, "2")
 
 
 def scaled(array: Array, columns: int, lines: int, *, bgr: bool = False) -> Pixels:
@@ -114,7 +114,7 @@ def _palette(dots: Pixels) -> Array:
     return cast("Array", np.where(is_grey, greys, found))
 
 
-def _lines(upper: Array, lower: Array, mode: str) -> list[str]:
+def _half_blocks(upper: Array, lower: Array, mode: str) -> list[str]:
     """Return half-blocks, the upper half in the foreground's colour; a colour is written where it changes."""
     made: list[str] = []
     for above, below in zip(upper.tolist(), lower.tolist(), strict=True):

@@ -9,7 +9,7 @@ import numpy as np
 import typedshm
 from typedshm.cli.arrays import WIDTH, statistics, summary
 from typedshm.cli.pictures import is_picture
-from typedshm.cli.places import Place, type_of, value_at, whole
+from typedshm.cli.parts import Part, type_of, value_at, whole
 from typedshm.cli.scalars import text_of
 from typedshm.cli.terminal import either, printable
 
@@ -20,7 +20,7 @@ ITEMS = 8
 class Row(NamedTuple):
     """One field or item of a value. All texts are safe to print."""
 
-    place: Place
+    part: Part
     depth: int
     """How many structs and arrays it stands in."""
     name: str
@@ -35,27 +35,27 @@ class Row(NamedTuple):
     @property
     def path(self) -> str:
         """The whole path: ``pose.x``, ``path[0].x``."""
-        return self.place.path
+        return self.part.path
 
 
-def rows(place: Place, value: Any, *, full: bool = False, sparkline: int = WIDTH) -> Iterator[Row]:
-    """Yield the rows of what stands at a place: itself, unless it is a struct, and all that is in it.
+def rows(part: Part, value: Any, *, full: bool = False, sparkline: int = WIDTH) -> Iterator[Row]:
+    """Yield the rows of a part: itself, unless it is a struct, and all that is in it.
 
     Parameters
     ----------
-    place : Place
-        As from :func:`~typedshm.cli.places.whole`.
+    part : Part
+        As from :func:`~typedshm.cli.parts.whole`.
     value : object
-        What :func:`~typedshm.cli.places.value_at` returns for it.
+        What :func:`~typedshm.cli.parts.value_at` returns for it.
     full
         All items of arrays of structs, and all of raw bytes.
     sparkline
         The most columns of a sparkline; 0 for none.
     """
-    if place.field.struct is not None:
-        yield from _inside(place, value, 0, full, sparkline)
+    if part.field.struct is not None:
+        yield from _inside(part, value, 0, full, sparkline)
     else:
-        yield _row(place, value, 0, full, sparkline)
+        yield _row(part, value, 0, full, sparkline)
 
 
 def rows_of(layout: "typedshm.Layout", value: Any, *, full: bool = False, sparkline: int = WIDTH) -> Iterator[Row]:
@@ -63,8 +63,8 @@ def rows_of(layout: "typedshm.Layout", value: Any, *, full: bool = False, sparkl
     return rows(whole(layout), value_at(value, ()), full=full, sparkline=sparkline)
 
 
-def _row(place: Place, value: Any, depth: int, full: bool, sparkline: int) -> Row:
-    field = place.field
+def _row(part: Part, value: Any, depth: int, full: bool, sparkline: int) -> Row:
+    field = part.field
     if field.struct is not None and not field.shape:
         text = ""
     elif is_picture(field):
@@ -73,43 +73,43 @@ def _row(place: Place, value: Any, depth: int, full: bool, sparkline: int) -> Ro
         text = summary(field, value, width=sparkline)
     else:
         text = text_of(field, value, full=full)
-    return Row(place, depth, place.name, text, printable(field.unit), printable(field.doc), value)
+    return Row(part, depth, part.name, text, printable(field.unit), printable(field.doc), value)
 
 
-def _inside(place: Place, value: Any, depth: int, full: bool, sparkline: int) -> Iterator[Row]:
+def _inside(part: Part, value: Any, depth: int, full: bool, sparkline: int) -> Iterator[Row]:
     """Yield the rows of the fields of a struct, or of the items of an array of structs."""
-    field = place.field
+    field = part.field
     left = 0
     if not field.shape:
         assert field.struct is not None
-        parts = [place.at(inner.name) for inner in field.struct.fields]
+        inside = [part.at(inner.name) for inner in field.struct.fields]
     else:
         count = math.prod(field.shape)
         shown = count if full else min(count, ITEMS)
-        parts = [_item(place, at) for at in range(shown)]
+        inside = [_item(part, at) for at in range(shown)]
         left = count - shown
-    for part in parts:
-        inner = value_at(value, part.steps[-1:])
-        yield _row(part, inner, depth, full, sparkline)
-        if part.field.struct is not None:
-            yield from _inside(part, inner, depth + 1, full, sparkline)
+    for inner in inside:
+        found = value_at(value, inner.steps[-1:])
+        yield _row(inner, found, depth, full, sparkline)
+        if inner.field.struct is not None:
+            yield from _inside(inner, found, depth + 1, full, sparkline)
     if left:
-        yield Row(_item(place, ITEMS), depth, either("…", "..."), f"{left} more", "", "", None)
+        yield Row(_item(part, ITEMS), depth, either("…", "..."), f"{left} more", "", "", None)
 
 
-def _item(place: Place, at: int) -> Place:
-    return place.at(tuple(map(int, np.unravel_index(at, place.field.shape))))
+def _item(part: Part, at: int) -> Part:
+    return part.at(tuple(map(int, np.unravel_index(at, part.field.shape))))
 
 
-def line_of(place: Place, value: Any) -> str:
+def line_of(part: Part, value: Any) -> str:
     """Return a value in one line: ``tick=17 speed=41.0 pose.x=1.5``."""
-    if place.field.struct is None:
-        return next(rows(place, value, sparkline=0)).text
-    depth = len(place.steps)
+    if part.field.struct is None:
+        return next(rows(part, value, sparkline=0)).text
+    depth = len(part.steps)
     texts: list[str] = []
-    for row in rows(place, value, sparkline=0):
-        if row.place.field.struct is None or row.value is None:
-            path = Place(row.place.field, row.place.steps[depth:]).path
-            text = " ".join(row.text.split()) if row.place.field.shape else row.text
+    for row in rows(part, value, sparkline=0):
+        if row.part.field.struct is None or row.value is None:
+            path = Part(row.part.field, row.part.steps[depth:]).path
+            text = " ".join(row.text.split()) if row.part.field.shape else row.text
             texts.append(f"{path}={text}" if row.value is not None else row.name)
     return " ".join(texts)

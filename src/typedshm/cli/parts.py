@@ -1,4 +1,4 @@
-"""Places: where in a value something stands, such as ``pose.x``, ``path[0].x`` and, in a bare array, ``[2,3]``."""
+"""Parts of values: fields and items, such as ``pose.x``, ``path[0].x`` and, in a bare array, ``[2,3]``."""
 
 import math
 import re
@@ -16,13 +16,13 @@ Step: TypeAlias = str | tuple[int, ...]
 _STEP = re.compile(r"(?P<dot>\.?)(?P<name>[^\W\d]\w*)|\[\s*(?P<indices>[-+]?\d+(?:\s*,\s*[-+]?\d+)*)\s*\]")
 
 
-class Place(NamedTuple):
-    """A place in the values of a layout."""
+class Part(NamedTuple):
+    """A part of the values of a layout: a field, an item, or the whole."""
 
     field: "typedshm.LayoutField"
-    """What stands there; of an item its shape is what the indices have left of the field's."""
+    """Its description; of an item its shape is what the indices have left of the field's."""
     steps: tuple[Step, ...] = ()
-    """The way to it from the whole value."""
+    """The way to it from the whole."""
 
     @property
     def path(self) -> str:
@@ -34,8 +34,8 @@ class Place(NamedTuple):
         """The last step of the path, safe to print."""
         return _written(self.steps[-1]).removeprefix(".") if self.steps else printable(self.field.name)
 
-    def at(self, step: Step) -> "Place":
-        """Return the place one step further.
+    def at(self, step: Step) -> "Part":
+        """Return the part one step further.
 
         Raises
         ------
@@ -48,7 +48,7 @@ class Place(NamedTuple):
         """Return the path for a message."""
         return self.path or "the value"
 
-    def _field(self, name: str) -> "Place":
+    def _field(self, name: str) -> "Part":
         field = self.field
         if field.struct is None:
             raise click.UsageError(f"{self} has no fields, so no {printable(name)}: it is {_described(field)}")
@@ -59,10 +59,10 @@ class Place(NamedTuple):
             )
         for found in field.struct.fields:
             if found.name == name:
-                return Place(found, (*self.steps, name))
+                return Part(found, (*self.steps, name))
         raise unknown(name, [found.name for found in field.struct.fields], f"a field of {printable(field.struct.name)}")
 
-    def _item(self, indices: tuple[int, ...]) -> "Place":
+    def _item(self, indices: tuple[int, ...]) -> "Part":
         shape = self.field.shape
         if len(indices) > len(shape):
             found = f"{len(indices)} indices" if len(indices) > 1 else "an index"
@@ -78,7 +78,7 @@ class Place(NamedTuple):
             whole.append(index % length)
         left = shape[len(indices) :]
         size = self.field.size // math.prod(shape[: len(indices)])
-        return Place(self.field.changed(shape=left, size=size), (*self.steps, tuple(whole)))
+        return Part(self.field.changed(shape=left, size=size), (*self.steps, tuple(whole)))
 
 
 def _written(step: Step) -> str:
@@ -112,12 +112,12 @@ def unknown(name: str, names: list[str], what: str) -> click.UsageError:
     return click.UsageError(f"{printable(name)} is not {what}; {hint}")
 
 
-def whole(layout: "typedshm.Layout") -> Place:
-    """Return the place of whole values: a struct, or a bare array."""
+def whole(layout: "typedshm.Layout") -> Part:
+    """Return the part that is the whole value: a struct, or a bare array."""
     field = layout.fields[0] if layout.fields else None
     if field is not None and layout.name == field.name == "array" and field.shape and len(layout.fields) == 1:
-        return Place(field)
-    return Place(typedshm.LayoutField(layout.name, "struct", 0, layout.size, struct=layout, doc=layout.doc))
+        return Part(field)
+    return Part(typedshm.LayoutField(layout.name, "struct", 0, layout.size, struct=layout, doc=layout.doc))
 
 
 def steps_of(text: str) -> tuple[Step, ...]:
@@ -142,22 +142,22 @@ def steps_of(text: str) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def place_of(layout: "typedshm.Layout", steps: tuple[Step, ...]) -> Place:
+def part_of(layout: "typedshm.Layout", steps: tuple[Step, ...]) -> Part:
     """Follow steps from the whole value.
 
     Raises
     ------
     click.UsageError
-        There is no such place in the layout.
+        There is no such part in the layout.
     """
-    place = whole(layout)
+    part = whole(layout)
     for step in steps:
-        place = place.at(step)
-    return place
+        part = part.at(step)
+    return part
 
 
 def value_at(value: Any, steps: tuple[Step, ...]) -> Any:
-    """Return what a value holds at a place that is known to be there.
+    """Return what a value holds in a part of its layout.
 
     Where memory holds what is no value of the field, it is the number of the enum, the bytes of the text, or NaT.
     """
