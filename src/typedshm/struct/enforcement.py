@@ -88,8 +88,8 @@ def _check(instance: Any, name: str, value: object, plain: Callable[[Any, str, o
         return
     try:
         broken = rule.broken(_as_read(getattr(cls, name), value) if rule.constraints[0].kind == "timestamp" else value)
-    except TypeError:
-        plain(instance, name, value)  # refuses a value of another type in its own words
+    except (TypeError, ValueError):
+        plain(cls._plan.plain.zero(), name, value)  # refuses a value of another type in its own words
         raise
     if broken is not None:
         raise _refused(getattr(cls, name), broken, value)
