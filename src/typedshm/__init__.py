@@ -67,6 +67,12 @@ Layouts: the description that a Struct compiles to
 Layout              names, kinds, offsets and sizes of all fields; NumPy dtype, identity, difference
 LayoutField         one field of a Layout
 Enumeration         the named values of an integer field
+layout_of           the Layout of a class, array description, region or document
+compare             what changed between two layouts, and what readers and writers may do with regions of the other
+Comparison          what compare() returns
+LayoutChange        one difference of a Comparison
+LayoutAccess        whether programs with one layout may read and write regions of the other, and why
+documents           the names of the layout documents that come with typedshm
 
 Locks, and memory of other programs
 -----------------------------------
@@ -137,7 +143,8 @@ from typedshm.errors import (
     TypedshmError,
     UnknownVersion,
 )
-from typedshm.layout.layout import Enumeration, Layout, LayoutField
+from typedshm.layout.enumeration import Enumeration
+from typedshm.layout.layout import Layout, LayoutField
 from typedshm.layout.markers import (
     Bytes,
     Doc,
@@ -175,7 +182,7 @@ from typedshm.sharing.opening import attach, create, share, unlink
 from typedshm.sharing.opening import open as open  # public, but not in __all__: a star import keeps the built-in one
 from typedshm.struct import pickling, struct
 from typedshm.struct.functions import asdict, raw, replace, time_of, version_of
-from typedshm.struct.loading import load
+from typedshm.struct.loading import documents, load
 from typedshm.struct.struct import Struct
 
 __version__ = "0.1.0"
@@ -184,6 +191,8 @@ if TYPE_CHECKING:  # import_later() imports these on their first use
     from typedshm import foreign as foreign
     from typedshm.export.include import get_include
     from typedshm.foreign import RawSection
+    from typedshm.layout.comparison import Comparison, LayoutAccess, LayoutChange
+    from typedshm.schema.layouts import compare, layout_of
     from typedshm.sharing.catalog import RegionEntry, regions
     from typedshm.sharing.paths import path_of
 
@@ -195,6 +204,7 @@ __all__ = [
     "ArraySchema",
     "Bytes",
     "Closed",
+    "Comparison",
     "Doc",
     "DocumentError",
     "Empty",
@@ -204,6 +214,8 @@ __all__ = [
     "FieldTypeError",
     "FieldValueError",
     "Layout",
+    "LayoutAccess",
+    "LayoutChange",
     "LayoutField",
     "LayoutMismatch",
     "LockLost",
@@ -244,7 +256,9 @@ __all__ = [
     "attach",
     "c128",
     "c64",
+    "compare",
     "create",
+    "documents",
     "f16",
     "f32",
     "f64",
@@ -253,6 +267,7 @@ __all__ = [
     "i32",
     "i64",
     "i8",
+    "layout_of",
     "load",
     "path_of",
     "raw",
@@ -273,8 +288,13 @@ shorten_help(__name__, "open")
 import_later(
     __name__,
     {
+        "Comparison": "typedshm.layout.comparison",
+        "compare": "typedshm.schema.layouts",
         "foreign": "typedshm.foreign",
         "get_include": "typedshm.export.include",
+        "LayoutAccess": "typedshm.layout.comparison",
+        "LayoutChange": "typedshm.layout.comparison",
+        "layout_of": "typedshm.schema.layouts",
         "RawSection": "typedshm.foreign",
         "RegionEntry": "typedshm.sharing.catalog",
         "regions": "typedshm.sharing.catalog",

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 import typedshm
 from typedshm import Bytes, Offset, Scalar, SchemaError, Shape, Struct, Timestamp, Utf8, Utf16, Utf32, f64, u8, u16
-from typedshm.layout.document import dump, parse
+from typedshm.layout.document import parse
 from typedshm.layout.layout import Layout
 from typedshm.layout.markers import c64, f16
 from typedshm.schema.arrays import ArraySchema
@@ -66,7 +66,7 @@ def test_any_dtype_goes_through_the_document(dtype: "np.dtype[Any]", shape: tupl
 def test_a_layout_has_the_dtype_that_it_was_made_of(dtype: "np.dtype[Any]") -> None:
     layout = Layout.from_dtype(dtype, "Made")
     assert layout.dtype == dtype
-    assert parse(dump(layout))[0].dtype == dtype
+    assert parse(layout.to_document())[0].dtype == dtype
 
 
 SOME = [

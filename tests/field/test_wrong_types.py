@@ -261,6 +261,9 @@ ROWS: dict[str, Callable[[World], Call]] = {
     "time_of": lambda _: Call(typedshm.time_of, {"struct": POSE}),
     "to_struct": lambda _: Call(typedshm.to_struct, {"value": POSE}),
     "load": lambda _: Call(typedshm.load, {"name": "camera-frame"}, documented=OSError),
+    "documents": lambda _: Call(typedshm.documents, {}),
+    "layout_of": lambda _: Call(typedshm.layout_of, {"thing": Pose}, words=SCHEMA, documented=OSError),
+    "compare": lambda _: Call(typedshm.compare, {"old": Pose, "new": Pose}, words=SCHEMA, documented=OSError),
     "get_include": lambda _: Call(typedshm.get_include, {}),
     # a region
     "Region.read": lambda world: Call(world.region.read, {"max_age": None}),
@@ -308,6 +311,7 @@ ROWS: dict[str, Callable[[World], Call]] = {
     "Layout.from_dtype": lambda _: Call(Layout.from_dtype, {"dtype": np.dtype([("a", "f4")]), "name": "T"}),
     "Layout.diff": lambda _: Call(Pose.layout.diff, {"other": Pose.layout}),
     "Layout.prefix_of": lambda _: Call(Pose.layout.prefix_of, {"other": Pose.layout}),
+    "Layout.to_document": lambda _: Call(Pose.layout.to_document, {"value": "struct", "indent": 2}),
     "Layout.describe": lambda _: Call(Pose.layout.describe, {}),
     "LayoutField.describe": lambda _: Call(Pose.layout.fields[0].describe, {}),
     "ArraySchema.zeros": lambda _: Call(typedshm.array(np.uint8, 2).zeros, {}),
@@ -330,7 +334,9 @@ ROWS: dict[str, Callable[[World], Call]] = {
 }
 
 # Made by the library, not by its users, or only looked at; and what is no function of theirs.
-RESULTS = {"Region", "Follower", "RegionInfo", "RegionEntry", "ArraySchema", "Layout", "LayoutField", "Enumeration"}
+RESULTS = {"Region", "Follower", "RegionInfo", "RegionEntry", "ArraySchema", "Layout", "LayoutField", "Enumeration"} | {
+    *("Comparison", "LayoutChange", "LayoutAccess"),
+}
 INNER = re.compile(r"\.changed$|^RegionInfo\.shown$")
 
 

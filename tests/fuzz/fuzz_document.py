@@ -52,7 +52,7 @@ def check(text: bytes) -> bool:
         return False
     layout = schema.layout
     assert layout.fields[-1].end <= layout.size <= 2**40
-    again, value = document.parse(document.dump(layout, schema.value))
+    again, value = document.parse(layout.to_document(schema.value))
     assert (again, again.id, value) == (layout, layout.id, schema.value)
     if layout.size <= 65536:
         look_at_values(schema)
@@ -80,7 +80,7 @@ def examples() -> Iterator[bytes]:
     for file in SCHEMAS.glob("*.json"):
         if file.stem != "layout.schema":
             yield file.read_bytes()
-    yield document.dump(typedshm.array(np.float32, 3, 4).layout, "array")
+    yield typedshm.array(np.float32, 3, 4).layout.to_document()
     kinds = [
         {"name": name, "kind": name, "offset": 16 * i, "size": kind.size, "byte_order": "little"}
         | ({"length": 1} if kind.sized else {})

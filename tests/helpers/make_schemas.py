@@ -22,7 +22,7 @@ EXAMPLES: dict[str, type[Struct]] = {
 
 def files() -> dict[Path, bytes]:
     """What belongs into schemas/."""
-    texts = {name: document.dump(struct.layout, indent=2) + b"\n" for name, struct in EXAMPLES.items()}
+    texts = {name: struct.layout.to_document("struct", indent=2) + b"\n" for name, struct in EXAMPLES.items()}
     texts["layout.schema"] = document.json_schema()
     return {ROOT / "schemas" / f"{name}.json": text for name, text in texts.items()}
 

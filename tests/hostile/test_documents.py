@@ -13,8 +13,8 @@ import typedshm
 from helpers.shared_types import Car, whole
 from trials import Attempt, survive
 from typedshm.layout import document
-from typedshm.layout.document import SIZE_LIMIT
 from typedshm.layout.document_model import DEPTH_LIMIT
+from typedshm.layout.layout import DOCUMENT_LIMIT
 from typedshm.memory import lifecycle
 from typedshm.memory.names import locate
 from typedshm.memory.spec import RegionSpec
@@ -49,7 +49,7 @@ def enumerated(members: dict[str, Any], *, flag: bool = False) -> bytes:
 
 def repeated(start: bytes, item: bytes, end: bytes) -> bytes:
     """As many items as a document has room for."""
-    return start + item * ((SIZE_LIMIT - len(start) - len(end)) // len(item)) + end
+    return start + item * ((DOCUMENT_LIMIT - len(start) - len(end)) // len(item)) + end
 
 
 FIELDS = b'{"typedshm":1,"value":"struct","layout":{"name":"A","size":1,"alignment":1,"fields":['
@@ -68,7 +68,7 @@ BOMBS: dict[str, bytes] = {
     "NaN": b'{"typedshm":NaN}',
     "a number of a million digits": repeated(b'{"typedshm":1', b"9", b"}"),
     "an exponent of a million digits": repeated(b'{"typedshm":1e', b"9", b"}"),
-    "half a million lists in each other": b"[" * (SIZE_LIMIT // 2) + b"]" * (SIZE_LIMIT // 2),
+    "half a million lists in each other": b"[" * (DOCUMENT_LIMIT // 2) + b"]" * (DOCUMENT_LIMIT // 2),
     "objects in each other": b'{"a":' * 170_000 + b"1" + b"}" * 170_000,
     "structs in each other": document_of(struct(nested(DEPTH_LIMIT + 1))),
     "structs in each other, as many as JSON may nest": document_of(struct(nested(60))),
@@ -152,8 +152,8 @@ LARGE: dict[str, bytes] = {
 
 def test_the_documents_are_as_large_as_they_may_be() -> None:
     for text in (BOMBS | LARGE).values():
-        assert len(text) <= SIZE_LIMIT
-    assert max(map(len, BOMBS.values())) > SIZE_LIMIT - 64
+        assert len(text) <= DOCUMENT_LIMIT
+    assert max(map(len, BOMBS.values())) > DOCUMENT_LIMIT - 64
 
 
 def region_with(path: Path, text: bytes, payload_size: int = 1) -> Path:
@@ -219,7 +219,7 @@ def test_what_a_document_says_is_escaped_in_messages(tmp_path, name):
 def test_what_a_layout_says_is_escaped_where_it_is_compared(tmp_path):
     layout, _ = document.parse(document_of(struct(field(kind="u8", unit=LOUD))))
     path = tmp_path / "car"
-    lifecycle.create(locate(path), RegionSpec(3, layout.size, layout.id, document.dump(layout))).close()
+    lifecycle.create(locate(path), RegionSpec(3, layout.size, layout.id, layout.to_document())).close()
     with pytest.raises(typedshm.LayoutMismatch) as caught:
         typedshm.attach(path, Car)
     assert all(line.isprintable() for line in str(caught.value).split("\n"))
@@ -245,7 +245,7 @@ def test_a_large_document_that_is_the_regions(tmp_path, name):
         region.read()
 
 
-@pytest.mark.parametrize("size", [0, 1, 2**16, SIZE_LIMIT])
+@pytest.mark.parametrize("size", [0, 1, 2**16, DOCUMENT_LIMIT])
 def test_a_document_of_any_size_the_header_may_name(tmp_path, size):
     with pytest.raises(typedshm.RegionCorrupt):
         typedshm.attach(region_with(tmp_path / "car", b"[" * size))
@@ -253,7 +253,7 @@ def test_a_document_of_any_size_the_header_may_name(tmp_path, size):
 
 def test_no_document_is_written_that_would_not_be_read(tmp_path):
     with pytest.raises(ValueError, match="outside the format's limits"):
-        region_with(tmp_path / "car", b"x" * (SIZE_LIMIT + 1))
+        region_with(tmp_path / "car", b"x" * (DOCUMENT_LIMIT + 1))
     assert not (tmp_path / "car").exists()
 
 

@@ -33,6 +33,7 @@ from typedshm import (
 )
 from typedshm.layout import document
 from typedshm.layout.document_model import DEPTH_LIMIT
+from typedshm.layout.layout import DOCUMENT_LIMIT
 from typedshm.struct.loading import struct_from_layout, struct_of
 
 
@@ -72,7 +73,7 @@ class Swapped(Struct, byte_order="big"):
 
 @pytest.mark.parametrize("struct", [Pose, Car, Swapped, *EXAMPLES.values()])
 def test_a_layout_survives_its_document(struct: type[Struct]) -> None:
-    layout, value = document.parse(document.dump(struct.layout))
+    layout, value = document.parse(struct.layout.to_document())
     assert value == "struct"
     assert layout == struct.layout
     assert layout.id == struct.layout.id
@@ -80,7 +81,7 @@ def test_a_layout_survives_its_document(struct: type[Struct]) -> None:
 
 def test_an_array_survives_its_document() -> None:
     schema = typedshm.array(np.float32, 3, 4)
-    assert document.parse(document.dump(schema.layout, "array")) == (schema.layout, "array")
+    assert document.parse(schema.layout.to_document()) == (schema.layout, "array")
 
 
 # ---- what is refused -----------------------------------------------------------------------------------------------
@@ -88,7 +89,7 @@ def test_an_array_survives_its_document() -> None:
 
 def changed(change: Callable[[dict[str, Any]], object], struct: type[Struct] = Car) -> bytes:
     """The document of a Struct after a change to its content."""
-    content = json.loads(document.dump(struct.layout))
+    content = json.loads(struct.layout.to_document())
     change(content)
     return json.dumps(content).encode()
 
@@ -163,7 +164,7 @@ def test_what_is_no_document_is_refused(text: bytes) -> None:
 
 def test_a_huge_document_is_refused_unread() -> None:
     with pytest.raises(DocumentError, match="at most 1,048,576 bytes"):
-        document.parse(b" " * (document.SIZE_LIMIT + 1))
+        document.parse(b" " * (DOCUMENT_LIMIT + 1))
 
 
 def test_a_struct_larger_than_memory_costs_nothing_until_it_is_made() -> None:
@@ -172,7 +173,7 @@ def test_a_struct_larger_than_memory_costs_nothing_until_it_is_made() -> None:
 
 
 def nested(depth: int) -> bytes:
-    layout = json.loads(document.dump(Pose.layout))["layout"]
+    layout = json.loads(Pose.layout.to_document())["layout"]
     for _ in range(depth - 1):
         field = {"name": "inner", "kind": "struct", "offset": 0, "size": 16, "byte_order": "little", "struct": layout}
         layout = {"name": "Outer", "size": 16, "alignment": 8, "fields": [field]}
@@ -191,17 +192,17 @@ def test_a_struct_too_wordy_for_a_document_is_refused_where_it_is_declared() -> 
     class Wordy(Struct):
         x: f64
 
-    Wordy.__doc__ = "x" * document.SIZE_LIMIT
+    Wordy.__doc__ = "x" * DOCUMENT_LIMIT
     wordy = type(Wordy.layout)("Wordy", Wordy.layout.fields, 8, 8, None, Wordy.__doc__)
     with pytest.raises(SchemaError, match="Wordy"):
-        document.dump(wordy)
+        wordy.to_document()
 
 
 @settings(max_examples=300)
 @given(st.data())
 def test_random_damage_is_refused_or_harmless(data: st.DataObject) -> None:
     """Whatever stands in a document: a DocumentError, or a layout that a Struct can be made of."""
-    content = json.loads(document.dump(Car.layout))
+    content = json.loads(Car.layout.to_document())
     place: Any = content
     while True:
         step = data.draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
@@ -242,7 +243,7 @@ def test_load_finds_what_comes_with_typedshm(name: str) -> None:
 
 def test_load_takes_a_path(tmp_path: Path) -> None:
     file = tmp_path / "pose.json"
-    file.write_bytes(document.dump(Pose.layout))
+    file.write_bytes(Pose.layout.to_document())
     assert typedshm.load(file)(x=1, y=2).y == 2
     assert typedshm.load(str(file)) is typedshm.load(file)
     with pytest.raises(FileNotFoundError):

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from helpers import marks
 from helpers.compilers import compile_with, require
 from typedshm.errors import SchemaError
-from typedshm.layout.layout import Enumeration, Layout, LayoutField
+from typedshm.layout.enumeration import Enumeration
+from typedshm.layout.layout import Layout, LayoutField
 from typedshm.layout.markers import (
     Bytes,
     Doc,

@@ -68,7 +68,9 @@ MODULES: dict[str, tuple[str, ...]] = {
         "advice",
         "constraints",
         "declaration",
+        "enumeration",
         "layout",
+        "comparison",
         "buffer_format",
         "document_model",
         "placement",
@@ -99,6 +101,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "pydantic_checks",
         "pydantic_validation",
         "resolve",
+        "layouts",
         "shareable",
     ),
     "memory": (
@@ -389,7 +392,8 @@ def test_what_few_programs_need_is_imported_on_its_first_use() -> None:
     program = """if True:
         import sys
         import typedshm
-        later = {"typedshm.foreign", "typedshm.sharing.catalog", "typedshm.sharing.paths", "zlib", "pydantic"}
+        later = {"foreign", "sharing.catalog", "sharing.paths", "layout.comparison", "schema.layouts"}
+        later = {f"typedshm.{name}" for name in later} | {"zlib", "pydantic"}
         print(sorted(later & sys.modules.keys()), typedshm.regions.__name__, typedshm.foreign.RawSection.__name__)
         print(set(typedshm.__all__) <= set(dir(typedshm)), hasattr(typedshm, "recording"))
         from typedshm import *

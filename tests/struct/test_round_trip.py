@@ -73,7 +73,7 @@ def test_copies_pickled_layouts_and_documents(value):
     cls = type(value)
     assert copy.copy(value) == value
     assert typedshm.replace(value) == value
-    layout, form = document.parse(document.dump(cls.layout))
+    layout, form = document.parse(cls.layout.to_document())
     assert (layout, layout.id, form) == (cls.layout, cls.layout.id, "struct")
     assert pickle.loads(pickle.dumps(layout)) == layout
     described = struct_of(layout)

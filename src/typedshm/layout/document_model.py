@@ -12,8 +12,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fai
 
 from typedshm.errors import DocumentError, SchemaError, quoted
 from typedshm.layout.declaration import Face
+from typedshm.layout.enumeration import Enumeration
 from typedshm.layout.kinds import KINDS, STRUCT, ByteOrder
-from typedshm.layout.layout import DIMENSION_LIMIT, SIZE_LIMIT, Enumeration, Layout, LayoutField
+from typedshm.layout.layout import DIMENSION_LIMIT, SIZE_LIMIT, Layout, LayoutField
 
 #: How deep structs can be nested.
 DEPTH_LIMIT = 32

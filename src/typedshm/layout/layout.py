@@ -8,13 +8,14 @@ import keyword
 import math
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
 
 from typedshm.errors import SchemaError, found
 from typedshm.frozen import Frozen, frozen
 from typedshm.layout.declaration import Face
+from typedshm.layout.enumeration import Enumeration
 from typedshm.layout.kinds import KINDS, STRUCT, ByteOrder, kind_of_dtype
 
 try:
@@ -31,28 +32,11 @@ DTYPE_LIMIT = 2**31 - 1
 #: The most dimensions of an array: NumPy 1 has no more.
 DIMENSION_LIMIT = 32
 
+#: The largest document, in bytes.
+DOCUMENT_LIMIT = 2**20
 
-@frozen
-class Enumeration(Frozen):
-    """The named values of an integer field.
-
-    Attributes
-    ----------
-    name : str
-        The name of the enum class.
-    flag : bool
-        True if members combine (``IntFlag``), False for ``IntEnum``.
-    members : tuple of (str, int)
-        Names and values in the order of declaration, aliases included.
-    """
-
-    __match_args__ = ("name", "flag", "members")
-    name: str
-    """The name of the enum class."""
-    flag: bool
-    """True if members combine (``IntFlag``), False for ``IntEnum``."""
-    members: tuple[tuple[str, int], ...]
-    """Names and values in the order of declaration, aliases included."""
+#: The form of a region's values: Structs, or bare arrays, which are the only field of the layout.
+Value: TypeAlias = Literal["struct", "array"]
 
 
 @frozen
@@ -156,18 +140,23 @@ class LayoutField(Frozen):
             "byte_order": self.byte_order,
         } | {key: value for key, value in optional.items() if value}
 
+    @property
+    def type_name(self) -> str:
+        """The type in a word or two: ``f32[4]``, ``utf8(32)``, ``u16 big-endian``, ``Pose[2, 3]``."""
+        if self.struct is None:
+            return self._type(self.kind)
+        return self._type(self.struct.name if self.struct.name.isprintable() else repr(self.struct.name))
+
+    def _type(self, item: str) -> str:
+        length = f"({self.length})" if self.length else ""
+        shape = f"[{', '.join(map(str, self.shape))}]" if self.shape else ""
+        return f"{item}{length}{shape}{' big-endian' if self.byte_order == 'big' else ''}"
+
     def __str__(self) -> str:
         """Return the field's type and offset, such as ``f32[4] m/s at 8``."""
-        text = f"struct of {self.struct.size} bytes" if self.struct is not None else self.kind
-        if self.length:
-            text += f"({self.length})"
-        if self.shape:
-            text += f"[{', '.join(map(str, self.shape))}]"
-        if self.unit:
-            text += f" {self.unit if self.unit.isprintable() else repr(self.unit)}"
-        if self.byte_order == "big":
-            text += " big-endian"
-        return f"{text} at {self.offset}"
+        text = self._type(f"struct of {self.struct.size} bytes" if self.struct is not None else self.kind)
+        unit = self.unit if self.unit.isprintable() else repr(self.unit)
+        return f"{text} {unit} at {self.offset}" if unit else f"{text} at {self.offset}"
 
 
 @frozen
@@ -300,6 +289,39 @@ class Layout(Frozen):
             "fields": [field.describe() for field in self.fields],
         }
 
+    def to_document(self, value: Value | None = None, *, indent: int | None = None) -> bytes:
+        """Return the layout as a JSON document, which :func:`typedshm.load` and other languages read.
+
+        Parameters
+        ----------
+        value : "struct" or "array", optional
+            What values are: Structs, or bare arrays, which are the only field. Default: what the layout looks like.
+        indent : int, optional
+            Spaces of indentation for each level, to be read by people. Default: all on one line.
+
+        Raises
+        ------
+        SchemaError
+            If the document would be larger than 1 MiB, or `value` is "array" and the layout not that of a bare array.
+        """
+        if not isinstance(cast("object", value), str | None) or value not in (None, "struct", "array"):
+            raise ValueError(f'value: expected "struct", "array" or None, found {found(value)}')
+        if not isinstance(cast("object", indent), int | None) or not 0 <= (indent or 0) <= 8:
+            raise ValueError(f"indent: expected 0 to 8 spaces or None, found {found(indent)}")
+        (first, *others) = self.fields
+        is_array = not others and first.name == "array" and bool(first.shape) and first.size == self.size
+        if value == "array" and not is_array:
+            raise SchemaError(f'{self.name}: expected one array field named "array" for value="array"')
+        value = value or ("array" if is_array and self.name == "array" else "struct")
+        document = {"typedshm": 1, "value": value, "layout": self.describe()}  # 1 is the version of the format
+        separators = (",", ":") if indent is None else None
+        text = json.dumps(document, ensure_ascii=False, indent=indent, separators=separators).encode()
+        if len(text) > DOCUMENT_LIMIT:
+            raise SchemaError(
+                f"{self.name}: expected a document of at most {DOCUMENT_LIMIT:,} bytes, found {len(text):,}"
+            )
+        return text
+
     def diff(self, other: "Layout") -> str:
         """Return the difference, one line for each field, this layout on the left; empty if the ids are equal.
 
@@ -321,7 +343,7 @@ class Layout(Frozen):
         _check_layout(other)
         theirs = {field.name: field for field in other.fields}
         return self.size <= other.size and all(
-            field.name in theirs and _same(field, theirs[field.name]) for field in self.fields
+            field.name in theirs and same(field, theirs[field.name]) for field in self.fields
         )
 
 
@@ -456,7 +478,8 @@ def _meaning_of_field(field: LayoutField) -> dict[str, Any]:
     return means
 
 
-def _same(one: LayoutField, other: LayoutField) -> bool:
+def same(one: LayoutField, other: LayoutField) -> bool:
+    """Return True if the bytes of two fields mean the same, at the same offset."""
     return _meaning_of_field(one) == _meaning_of_field(other)
 
 
@@ -467,7 +490,7 @@ def _differences(one: Layout, other: Layout, prefix: str) -> Iterator[str]:
         their = theirs.pop(mine.name, None)
         if their is None:
             yield f"  - {name}: {mine}"
-        elif not _same(mine, their):
+        elif not same(mine, their):
             nested = mine.struct is not None and their.struct is not None
             if not nested or str(mine) != str(their):
                 yield f"  {name}: {mine} | {their}"

@@ -6,8 +6,9 @@ from enum import IntFlag
 
 from typedshm.errors import SchemaError
 from typedshm.layout.declaration import Declaration
+from typedshm.layout.enumeration import Enumeration
 from typedshm.layout.kinds import KINDS, STRUCT, ByteOrder
-from typedshm.layout.layout import Enumeration, Layout, LayoutField, item_size
+from typedshm.layout.layout import Layout, LayoutField, item_size
 
 
 def lay_out(

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import typedshm._native as _native
-from typedshm.layout.document import Value, dump
-from typedshm.layout.layout import Layout
+from typedshm.layout.layout import Layout, Value
 from typedshm.struct.struct import Struct
 
 T = TypeVar("T")
@@ -80,4 +79,4 @@ class Schema(ABC, Generic[T]):
 
     def document(self) -> bytes:
         """Return the layout document to store in the region."""
-        return dump(self.layout, self.value)
+        return self.layout.to_document(self.value)

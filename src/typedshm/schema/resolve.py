@@ -15,8 +15,8 @@ import numpy as np
 import typedshm._native as _native
 from typedshm import hooks
 from typedshm.errors import FieldTypeError, FieldValueError, SchemaError, found, quoted
-from typedshm.layout.document import Value, parse
-from typedshm.layout.layout import Layout
+from typedshm.layout.document import parse
+from typedshm.layout.layout import Layout, Value
 from typedshm.schema.arrays import ArraySchema, NDArray
 from typedshm.schema.base import Schema
 from typedshm.schema.classes import ClassSchema, class_schema, is_schema_class, schema_of_namesake, source_that_arrived

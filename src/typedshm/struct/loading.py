@@ -7,7 +7,8 @@ from typing import Any, cast
 
 from typedshm.errors import DocumentError, SchemaError, found
 from typedshm.layout.document import JSON_SCHEMA, parse
-from typedshm.layout.layout import Enumeration, Layout
+from typedshm.layout.enumeration import Enumeration
+from typedshm.layout.layout import DOCUMENT_LIMIT, Layout, Value
 from typedshm.struct.struct import Struct, StructMeta, install
 
 DESCRIBED = __name__
@@ -78,26 +79,56 @@ def load(name: str | os.PathLike[str]) -> type[Any]:
     OSError
         If the file cannot be read.
     """
+    layout, value, where = read_document(name)
+    try:
+        if value != "struct":
+            raise DocumentError("value: expected a struct; a bare array needs no class")
+        return struct_of(layout)
+    except DocumentError as error:
+        raise DocumentError(f"{where}: {error}") from error
+
+
+def read_document(name: str | os.PathLike[str], parameter: str = "name") -> tuple[Layout, Value, str]:
+    """Return the layout that a document describes, the form of its values, and what messages call the document.
+
+    Parameters
+    ----------
+    name : str or path
+        As for :func:`load`.
+    parameter : str
+        What messages call the name.
+
+    Raises
+    ------
+    DocumentError
+        If no document has that name, or the document is invalid.
+    OSError
+        If the file cannot be read.
+    """
     if not isinstance(cast("object", name), str | os.PathLike):
-        raise TypeError(f"name: expected a str or a pathlib.Path, found {found(name)}")
+        raise TypeError(f"{parameter}: expected a str or a pathlib.Path, found {found(name)}")
     if isinstance(name, os.PathLike) or name.endswith(".json"):
         file = where = os.fspath(name)
     else:
         shipped = _shipped()
         if name not in shipped:
             raise DocumentError(
-                f"name: expected one of the layout documents {', '.join(sorted(shipped))} or a path, found {name!r}"
+                f"{parameter}: expected one of the layout documents {', '.join(sorted(shipped))} or a path, "
+                f"found {name!r}"
             )
         file, where = shipped[name], name
     with open(file, "rb") as opened:
-        text = opened.read()
+        text = opened.read(DOCUMENT_LIMIT + 1)  # a document that is longer is refused, unread
     try:
         layout, value = parse(text)
-        if value != "struct":
-            raise DocumentError("value: expected a struct; a bare array needs no class")
-        return struct_of(layout)
     except DocumentError as error:
         raise DocumentError(f"{where}: {error}") from error
+    return layout, value, where
+
+
+def documents() -> list[str]:
+    """Return the names of the layout documents that come with typedshm, for :func:`load`."""
+    return sorted(_shipped())
 
 
 def _shipped() -> dict[str, str]:

@@ -22,7 +22,7 @@ import typedshm._native as _native
 from typedshm import hooks
 from typedshm.errors import LayoutMismatch
 from typedshm.layout.constraints import Rules
-from typedshm.layout.document import dump, parse
+from typedshm.layout.document import parse
 from typedshm.layout.layout import Layout
 from typedshm.struct.loading import DESCRIBED, struct_of
 from typedshm.struct.struct import (
@@ -72,7 +72,7 @@ def _common(plan: Plan) -> list[Any]:
     if not plan.pickled:
         import zlib  # is heavy
 
-        meaning = plan.layout.id + zlib.compress(dump(plan.layout, "struct"))
+        meaning = plan.layout.id + zlib.compress(plan.layout.to_document("struct"))
         source = source_of(plan.plain)
         form = plan.plain if source is None or not _importable(source) else _Reference(plan.plain)
         plan.pickled[:] = form, meaning
