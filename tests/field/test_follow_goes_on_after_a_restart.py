@@ -2,6 +2,7 @@
 
 import gc
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -126,13 +127,18 @@ def test_a_name_that_never_comes_to_rest_does_not_outlast_the_timeout(name: Any)
     with typedshm.create(name, V1), attach_apart(name, V1) as reader:
         follower = reader.follow(reattach=True, timeout=0.5)
         waiting = InThread(next, follower)
-        region = None
-        while waiting.is_alive():
+        region: Any = None
+
+        def over() -> bool:
+            nonlocal region
+            seen = follower.reattached
             before, region = region, make_anew(name, V1)
             if before is not None:
                 before.close()
-            seen = follower.reattached
-            until(lambda seen=seen: follower.reattached > seen or not waiting.is_alive())
+            until(lambda: follower.reattached > seen or not waiting.is_alive())
+            return not waiting.is_alive()
+
+        until(over)
         with pytest.raises(typedshm.Timeout):
             waiting.result()
         if region is not None:
@@ -257,11 +263,18 @@ def test_coroutines_wait_no_longer_either(loop: str) -> None:
 
 
 @marks.byte_locks
-def test_the_loop_ends_while_it_waits_for_the_name(name: Any) -> None:
+def test_the_loop_ends_while_it_waits_for_the_name(name: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, plain = threading.Event(), typedshm.Region.reattach
+
+    def reattach(region: Any, **options: Any) -> Any:
+        asked.set()
+        return plain(region, **options)
+
+    monkeypatch.setattr(typedshm.Region, "reattach", reattach)
     with typedshm.create(name, V1) as reader:
         follower = reader.follow(reattach=True)
         lose(reader)
         waiting = InThread(list, follower)
-        until(lambda: follower._busy or not waiting.is_alive())
+        assert asked.wait(PATIENCE)
         reader.close()
         assert waiting.result() == []
