@@ -115,3 +115,25 @@ def test_dataclasses_are_schemas():
         with region.loan() as t:
             t.tick, t.speed = 5, 2.5
         assert region.read() == Plain(5, 2.5)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        Car,
+        typedshm.array(np.dtype(">i4"), 2, 3),
+        typedshm.array(Tick, 4),
+        typedshm.array(np.dtype([("a", "u1"), ("b", [("c", "f8")])]), 2),
+    ],
+)
+def test_the_schema_of_a_handle_that_was_opened_without_one_makes_a_region_like_it(schema):
+    with (
+        typedshm.create("one", schema) as one,
+        typedshm.attach("one") as attached,
+        typedshm.create("other", attached.schema) as other,
+    ):
+        assert one.schema is schema
+        assert other.layout == one.layout
+        one.write(schema.zeros() if isinstance(schema, typedshm.ArraySchema) else whole(3))
+        other.write(attached.read())
+        assert bytes(other.read()) == bytes(one.read())

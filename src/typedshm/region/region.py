@@ -26,6 +26,7 @@ from typedshm.schema.base import Schema
 
 if TYPE_CHECKING:
     from typedshm.contract import CoreGuard, CoreRegion, Failure
+    from typedshm.schema.arrays import SchemaSource
 
 T = TypeVar("T")
 
@@ -82,6 +83,16 @@ class Region(Followable[T], Generic[T]):
     def layout(self) -> Layout:
         """The layout of this handle's values."""
         return self._schema.layout
+
+    @property
+    def schema(self) -> "type[T] | SchemaSource[T]":
+        """What describes this handle's values, as :func:`create` takes it: ``create("copy", region.schema)``.
+
+        It is the schema that was given; of a handle that was opened without one, a Struct class or what :func:`array`
+        returns, made from the region's document.
+        """
+        schema: type[T] | SchemaSource[T] = self._schema.argument
+        return schema
 
     @property
     def readonly(self) -> bool:

@@ -22,6 +22,8 @@ class Schema(ABC, Generic[T]):
     ----------
     source : object
         The user's argument, or None for a schema from a region's document.
+    argument : object
+        What create() takes for values like these: ``source``, or what was made from the document.
     layout : Layout
         The layout of the bytes.
     struct : type or None
@@ -37,6 +39,7 @@ class Schema(ABC, Generic[T]):
     """
 
     source: Any
+    argument: Any
     layout: Layout
     struct: type[Struct] | None
     decode: Callable[[Any], T] | None

@@ -137,6 +137,7 @@ class _StructValues(Schema[Any]):
 
     def __init__(self, struct: type[Struct], class_schema: "ClassSchema | None", source: type | None) -> None:
         self.source = source
+        self.argument = struct if source is None else source
         self.layout = struct.layout
         self.struct = self._struct = struct
         self.decode = class_schema.decode if class_schema is not None else None
@@ -231,6 +232,7 @@ class _ArrayValues(Schema[Any]):
 
     def __init__(self, description: ArraySchema[Any], layout: Layout, *, described: bool = False) -> None:
         self.source = None if described else description
+        self.argument = description
         self.layout = layout
         self._dtype = description.dtype
         self._shape = description.shape
