@@ -162,6 +162,12 @@ MODULES: dict[str, tuple[str, ...]] = {
         "targets",
         "sources",
         "rates",
+        "holding",
+        "copying",
+        "file_names",
+        "copies",
+        "saves",
+        "restores",
         "program",
     ),
     "testing": (

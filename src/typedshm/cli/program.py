@@ -13,6 +13,9 @@ from typedshm.cli.exits import MEANINGS, Status, status_of
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "hz": ("rates", "how often a region is written"),
+    "cp": ("copies", "copy the newest version of a region into another"),
+    "save": ("saves", "save regions to files"),
+    "restore": ("restores", "bring a saved region back into memory"),
 }
 """Each command with the module that defines it, as ``command``, and its help in a line.
 

@@ -80,7 +80,8 @@ class _Name(click.ParamType[str]):
 
 def name_argument(metavar: str = "NAME", **options: Any) -> "Callable[[Any], Any]":
     """Make the argument that names a region."""
-    return click.argument(metavar.lower().rstrip(".…"), type=_Name(), metavar=metavar, **options)
+    shown = metavar if options.get("required", True) else f"[{metavar}]"
+    return click.argument(metavar.lower().rstrip(".…"), type=_Name(), metavar=shown, **options)
 
 
 scope_option = click.option(

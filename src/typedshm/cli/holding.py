@@ -1,0 +1,57 @@
+"""Holding: a region in memory lasts only as long as a process has it open, so a command may have to stay."""
+
+import signal
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, NoReturn
+
+import typedshm
+from typedshm.cli.terminal import printable, say
+
+_PERIOD = 0.5
+"""Seconds between looks whether the name still leads to the region."""
+
+
+def hold_open(region: "typedshm.Region[Any]") -> None:
+    """Keep a region open until Ctrl-C, SIGTERM or the end of the terminal; or until its name leads elsewhere.
+
+    It is closed then.
+
+    Raises
+    ------
+    RegionReplaced
+        Another region has taken its name, or somebody has removed it.
+    """
+    with region, _interrupted_by_signals():
+        try:
+            say(f"{printable(region.name)} stays as long as this runs: Ctrl-C ends it")
+            while not ((info := region.info()).unlinked or info.replaced):
+                time.sleep(_PERIOD)
+        except KeyboardInterrupt:  # which is how it is meant to end
+            return
+    name = f"region {str(region.name)!r}"
+    raise typedshm.RegionReplaced(f"{name} {'was replaced by another one' if info.replaced else 'was removed'}")
+
+
+@contextmanager
+def _interrupted_by_signals() -> Generator[None]:
+    """Let the signals that ask a process to end raise KeyboardInterrupt, so that it leaves the region in order."""
+    before = {number: signal.getsignal(number) for number in _ENDING}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:  # as for jobs in a shell's background, and under nohup
+            signal.signal(number, _interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+_ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    del number, frame
+    raise KeyboardInterrupt

@@ -1,0 +1,72 @@
+"""``typedshm save``: regions in memory to files."""
+
+from pathlib import Path
+
+import click
+
+import typedshm
+from typedshm.cli.copying import Copy, write_file
+from typedshm.cli.exits import Status
+from typedshm.cli.file_names import file_name
+from typedshm.cli.targets import Scope, Target, attach, name_argument, scope_option, target_of
+from typedshm.cli.terminal import printable, warn
+
+EPILOG = """\b
+Examples:
+  typedshm save car                      to car.region
+  typedshm save car /backup/car.region --force
+  typedshm save --all /backup            every region, each to a file of its name
+
+`typedshm restore` brings a file back into memory. Any command and any program can also use the file as it is, as the
+region it holds: typedshm show ./car.region
+"""
+
+
+@click.command("save", epilog=EPILOG)
+@name_argument("NAME", required=False)
+@click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--all",
+    "folder",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Save all of your regions to files in DIR.",
+)
+@click.option("--force", is_flag=True, help="Replace files that exist.")
+@scope_option
+def command(name: str | None, file: Path | None, folder: Path | None, force: bool, scope: Scope | None) -> int:
+    """Save region NAME, as it is now, to FILE. Default: NAME.region in the current directory.
+
+    The file has the region's layout, its newest version and the older ones that are still in its slots; their numbers
+    and times begin anew. It appears when it is complete, or not at all. Processes that use the region go on meanwhile.
+    """
+    if (name is None) == (folder is None) or (folder is not None and file is not None):
+        raise click.UsageError("Give either a NAME, or --all DIR.")
+    if name is not None:
+        _save(target_of(name, scope), file or Path(file_name(name)), force)
+        return Status.OK
+    assert folder is not None
+    folder.mkdir(parents=True, exist_ok=True)
+    return _save_all(folder, force, scope or "user")
+
+
+def _save_all(folder: Path, force: bool, scope: Scope) -> int:
+    """Save all that can be; tell of the others."""
+    failed = False
+    for entry in typedshm.regions(scope):
+        name = str(entry.name)
+        try:
+            _save(Target(name, scope), folder / file_name(name), force)
+        except typedshm.RegionNotFound:
+            continue  # it has ended meanwhile
+        except (typedshm.TypedshmError, OSError) as error:
+            warn(f"{printable(name)} was not saved: {printable(getattr(error, 'strerror', None) or error)}")
+            failed = True
+    return Status.FAILED if failed else Status.OK
+
+
+def _save(target: Target, path: Path, force: bool) -> None:
+    if path.exists() and not force:
+        raise FileExistsError(0, f"{path} exists already; --force replaces it")
+    with attach(target) as source:
+        write_file(Copy(source, history=True), path)
