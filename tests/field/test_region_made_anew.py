@@ -244,6 +244,20 @@ def test_who_can_open_no_file_to_look_is_told_nothing_wrong(name: Any) -> None:
             assert reader.info().replaced
 
 
+@marks.root
+def test_what_another_user_has_put_under_the_name_replaces_nothing() -> None:
+    with typedshm.create("region", V1) as region, typedshm.create("other", V1):
+        path = typedshm.path_of("region")
+        typedshm.unlink("region")
+        path.write_bytes(typedshm.path_of("other").read_bytes())
+        try:
+            assert (region.info().unlinked, region.info().replaced) == (False, True)
+            os.chown(path, 54321, 54321)
+            assert (region.info().unlinked, region.info().replaced) == (True, False)
+        finally:
+            path.unlink()
+
+
 # ---- coroutines ----------------------------------------------------------------------------------------------------
 
 

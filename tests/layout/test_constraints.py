@@ -1,5 +1,6 @@
 """Constraints in the metadata of annotations: what they say of numbers."""
 
+import math
 from typing import Annotated, Any
 
 import annotated_types
@@ -29,7 +30,7 @@ def test_whole_numbers_are_multiples_exactly(kind: Any) -> None:
 def test_the_sign_of_a_step_says_nothing() -> None:
     assert Stepped(x=1.5).x == 1.5
     assert Stepped(x=-1.5).x == -1.5
-    for other in (0.75, -0.75):
+    for other in (0.75, -0.75, math.inf, math.nan):
         with pytest.raises(typedshm.FieldValueError, match=r"a multiple of -0\.5"):
             Stepped(x=other)
 
