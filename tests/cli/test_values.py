@@ -10,7 +10,7 @@ import pytest
 import typedshm as ts
 from helpers.everything import Everything, Pose, everything
 from typedshm import Struct
-from typedshm.cli import arrays, pictures, parts, scalars, values
+from typedshm.cli import arrays, parts, pictures, scalars, values
 
 
 def shown(value: Struct, **options: Any) -> dict[str, str]:

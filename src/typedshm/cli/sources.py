@@ -1,10 +1,18 @@
 """Sources: whatever has newest values under a layout. Commands that show values know no more than this."""
 
+import json
+import os
 from datetime import datetime
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import typedshm
-from typedshm.cli.targets import Target, attach
+from typedshm.cli.parts import Part, part_of, steps_of, value_at
+from typedshm.cli.scalars import iso, json_of
+from typedshm.cli.targets import Scope, Target, attach, target_of
+from typedshm.cli.values import line_of
+
+_ATTEMPTS = 10  # to get a bare array whose time of publication is known: it is while it is the newest
 
 
 class Sample(NamedTuple):
@@ -12,9 +20,21 @@ class Sample(NamedTuple):
 
     version: int
     published: datetime
-    """When, in UTC."""
+    """When, in UTC; of a bare array that a later version has followed already, when that was."""
     value: Any
     """A Struct, or a bare array."""
+
+
+def text_line(sample: Sample, part: Part) -> str:
+    """Return a part of a version in a line: number, time, value."""
+    time = sample.published.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{sample.version}  {time}  {line_of(part, value_at(sample.value, part.steps))}"
+
+
+def json_line(sample: Sample, part: Part) -> str:
+    """Return a part of a version as a JSON object in a line: version, time, value."""
+    value = json_of(part.field, value_at(sample.value, part.steps))
+    return json.dumps({"version": sample.version, "time": iso(sample.published), "value": value})
 
 
 class Source(Protocol):
@@ -44,12 +64,24 @@ class Source(Protocol):
         """Return the newest version, as a copy; None while there is none."""
         ...
 
-    def wait(self, after: int, timeout: float | None) -> Sample | None:
-        """Return the newest version above `after` as soon as there is one; None if there was none in time."""
+    def wait(self, after: int, timeout: float | None, *, every: bool = False) -> Sample | None:
+        """Return the newest version above `after` as soon as there is one; None if there was none in time.
+
+        With `every` it is the oldest of them that is kept, so that none is passed over that need not be.
+
+        Raises
+        ------
+        RegionLost
+            It is gone, or its name means another one now.
+        """
         ...
 
     def is_current(self) -> bool:
         """Return False once its name leads elsewhere or nowhere, so that it has to be opened anew."""
+        ...
+
+    def is_abandoned(self) -> bool:
+        """Return True if no process is left that can write it. Whoever keeps it open then is in its publisher's way."""
         ...
 
     def close(self) -> None:
@@ -62,6 +94,7 @@ class RegionSource:
 
     def __init__(self, target: Target, *, timeout: float | None = 0) -> None:
         self._region = attach(target, timeout=timeout)
+        self._target = target
         self.label = str(target)
 
     @property
@@ -81,33 +114,48 @@ class RegionSource:
 
     def read(self) -> Sample | None:
         """Return the newest version."""
-        try:
-            return self._sample(self._region.read())
-        except typedshm.Empty:
-            return None
+        return self.wait(0, 0)
 
-    def wait(self, after: int, timeout: float | None) -> Sample | None:
+    def wait(self, after: int, timeout: float | None, *, every: bool = False) -> Sample | None:
         """Wait for a version above `after`."""
-        try:
-            return self._sample(self._region.wait(after=after, timeout=timeout))
-        except typedshm.Timeout:
-            return None
+        attempts = 1 if every else _ATTEMPTS
+        while True:
+            versions = self._region.follow(start=after + 1, every=every, timeout=timeout)
+            try:
+                value = next(versions)
+            except typedshm.Timeout:
+                return None
+            if isinstance(value, typedshm.Struct):
+                published, exact = typedshm.time_of(value), True
+            else:  # an array does not know it, and the region knows it of the newest version only
+                info = self._region.info()
+                published, exact = info.published, info.version == versions.version
+            attempts -= 1
+            if published is not None and (exact or attempts <= 0):
+                return Sample(versions.version, published, value)
 
     def is_current(self) -> bool:
         """Return whether the name still means this region."""
         info = self._region.info()
         return not (info.unlinked or info.replaced)
 
+    def is_abandoned(self) -> bool:
+        """Return whether nobody has the region open who could write it. Regions in files are kept without anybody."""
+        info = self._region.info()
+        return not (info.unlinked or info.replaced or has_writers(self._target._replace(scope=info.scope)))
+
     def close(self) -> None:
         """Leave the region."""
         self._region.close()
 
-    def _sample(self, value: Any) -> Sample:
-        published = typedshm.time_of(value) if isinstance(value, typedshm.Struct) else self._region.info().published
-        version = typedshm.version_of(value) if isinstance(value, typedshm.Struct) else self._region.version
-        assert published is not None
-        assert version is not None
-        return Sample(version, published, value)
+
+def has_writers(target: Target) -> bool:
+    """Return whether some process has the region of a name open and can write it; of a file always True."""
+    return isinstance(target.name, Path) or any(
+        entry.name == target.name and (entry.writers or entry.readers or entry.problem)
+        for scope in target.scopes
+        for entry in typedshm.regions(scope)
+    )
 
 
 def open_source(target: Target, *, timeout: float | None = 0) -> Source:
@@ -119,3 +167,33 @@ def open_source(target: Target, *, timeout: float | None = 0) -> Source:
         There is nothing, or nothing appeared in time.
     """
     return RegionSource(target, timeout=timeout)
+
+
+def open_part(text: str, scope: Scope | None = None) -> tuple[Target, Source, Part]:
+    """Open what an argument such as ``car.pose.x`` or ``lut[3]`` names, and find the part that it means.
+
+    Names may have dots in them as well: the longest beginning that is the name of something is taken.
+
+    Raises
+    ------
+    RegionNotFound
+        No beginning of it is a name.
+    click.UsageError
+        What has the name has no such part.
+    """
+    refusals: list[typedshm.RegionNotFound] = []
+    for end in _ends(text):
+        target = target_of(text[:end], scope)
+        try:
+            source = open_source(target)
+        except typedshm.RegionNotFound as error:
+            refusals.append(error)
+        else:
+            return target, source, part_of(source.layout, steps_of(text[end:].removeprefix(".")))
+    raise next((error for error in refusals if "did you mean" in str(error)), refusals[-1])
+
+
+def _ends(text: str) -> list[int]:
+    """Return where a name may end, the last first: before each dot and bracket, but not in a path's folders."""
+    first = max(text.rfind("/"), text.rfind(os.sep)) + 2
+    return [len(text), *(at for at in range(len(text) - 1, first - 1, -1) if text[at] in ".[")]

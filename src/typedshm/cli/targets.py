@@ -1,6 +1,8 @@
 """Targets: what the arguments of commands name."""
 
+import contextlib
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 Scope: TypeAlias = Literal["user", "machine"]
+
+
+_TURN = 0.2  # seconds to wait for a name in one scope before the others are looked at
 
 
 class Target(NamedTuple):
@@ -49,17 +54,21 @@ def attach(target: Target, *, readonly: bool = True, timeout: float | None = 0) 
     ------
     RegionNotFound
         No scope has that name; the message has what may have been meant.
+    Timeout
+        None had it in time.
     """
-    first, *others = target.scopes
-    try:
-        return _attach(target, first, readonly, timeout)
-    except typedshm.RegionNotFound:
-        for scope in others:
-            try:
-                return _attach(target, scope, readonly, 0)
-            except typedshm.RegionNotFound:
-                pass
-        raise
+    end = None if timeout is None else time.monotonic() + timeout
+    while True:
+        left = None if end is None else max(end - time.monotonic(), 0)
+        first, *others = target.scopes
+        try:
+            return _attach(target, first, readonly, min(left or _TURN, _TURN) if others and left != 0 else left)
+        except (typedshm.RegionNotFound, typedshm.Timeout):
+            for scope in others:
+                with contextlib.suppress(typedshm.RegionNotFound):
+                    return _attach(target, scope, readonly, 0)
+            if end is not None and time.monotonic() >= end:
+                raise
 
 
 def _attach(target: Target, scope: Scope, readonly: bool, timeout: float | None) -> "typedshm.Region[Any]":
@@ -81,7 +90,7 @@ class _Name(click.ParamType[str]):
 def name_argument(metavar: str = "NAME", **options: Any) -> "Callable[[Any], Any]":
     """Make the argument that names a region."""
     shown = metavar if options.get("required", True) else f"[{metavar}]"
-    return click.argument(metavar.lower().rstrip(".…"), type=_Name(), metavar=shown, **options)
+    return click.argument(metavar.partition("[")[0].lower().rstrip(".…"), type=_Name(), metavar=shown, **options)
 
 
 scope_option = click.option(

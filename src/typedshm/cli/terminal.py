@@ -2,9 +2,11 @@
 
 import contextlib
 import os
+import shutil
 import sys
 from functools import cache
 from typing import IO, TYPE_CHECKING
+from unicodedata import combining, east_asian_width
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,6 +54,48 @@ def can_show(text: str) -> bool:
 def either(text: str, plain: str) -> str:
     """Return a text if the output's encoding has it, otherwise another one in ASCII."""
     return text if can_show(text) else plain
+
+
+def has_colours() -> bool:
+    """Return True if the output goes to a terminal that takes escape sequences for colours, and they are wanted."""
+    windows_without = os.name == "nt" and not ("WT_SESSION" in os.environ or "TERM" in os.environ)
+    return is_terminal() and not os.environ.get("NO_COLOR") and not windows_without
+
+
+def dim(text: str) -> str:
+    """Return text that steps back where there are colours."""
+    return f"\x1b[2m{text}\x1b[0m" if text and has_colours() else text
+
+
+def width() -> int:
+    """Return the terminal's width; of what is no terminal one at which nothing is cut."""
+    return shutil.get_terminal_size().columns if is_terminal() else _PIPE_WIDTH
+
+
+def height() -> int:
+    """Return the terminal's height."""
+    return shutil.get_terminal_size().lines
+
+
+def cells(text: str) -> int:
+    """Return how many columns printable text takes: two for a wide character, none for one that combines."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if combining(letter) else 2 if east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
+def cut(text: str, room: int) -> str:
+    """Return printable text in at most so many columns, with an ellipsis where something is left out."""
+    if cells(text) <= room:
+        return text
+    ellipsis = either("…", "...")
+    left, kept = room - len(ellipsis), ""
+    for letter in text:
+        left -= cells(letter)
+        if left < 0:
+            break
+        kept += letter
+    return (kept + ellipsis)[: max(room, 0)]
 
 
 @cache

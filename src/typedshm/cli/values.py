@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import typedshm
-from typedshm.cli.arrays import WIDTH, statistics, summary
-from typedshm.cli.pictures import is_picture
+from typedshm.cli.arrays import SHORT, WIDTH, listed, statistics, summary
 from typedshm.cli.parts import Part, type_of, value_at, whole
+from typedshm.cli.pictures import is_picture
 from typedshm.cli.scalars import text_of
 from typedshm.cli.terminal import either, printable
 
@@ -48,7 +48,7 @@ def rows(part: Part, value: Any, *, full: bool = False, sparkline: int = WIDTH) 
     value : object
         What :func:`~typedshm.cli.parts.value_at` returns for it.
     full
-        All items of arrays of structs, and all of raw bytes.
+        All items of arrays, and all of raw bytes.
     sparkline
         The most columns of a sparkline; 0 for none.
     """
@@ -56,6 +56,7 @@ def rows(part: Part, value: Any, *, full: bool = False, sparkline: int = WIDTH) 
         yield from _inside(part, value, 0, full, sparkline)
     else:
         yield _row(part, value, 0, full, sparkline)
+        yield from _below(part, value, 1, full, sparkline)
 
 
 def rows_of(layout: "typedshm.Layout", value: Any, *, full: bool = False, sparkline: int = WIDTH) -> Iterator[Row]:
@@ -70,10 +71,22 @@ def _row(part: Part, value: Any, depth: int, full: bool, sparkline: int) -> Row:
     elif is_picture(field):
         text = f"{type_of(field)} picture  {statistics(np.asarray(value))}"
     elif field.shape:
-        text = summary(field, value, width=sparkline)
+        whole_array = full and len(field.shape) == 1 and field.struct is None
+        text = listed(field, value) if whole_array else summary(field, value, width=sparkline)
     else:
         text = text_of(field, value, full=full)
     return Row(part, depth, part.name, text, printable(field.unit), printable(field.doc), value)
+
+
+def _below(part: Part, value: Any, depth: int, full: bool, sparkline: int) -> Iterator[Row]:
+    """Yield the rows of what is in a part; of arrays of numbers only if all is asked for, and not said already."""
+    field = part.field
+    if field.struct is not None:
+        yield from _inside(part, value, depth, full, sparkline)
+    elif full and len(field.shape) > 1 and math.prod(field.shape) > SHORT:
+        for at in np.ndindex(field.shape[:-1]):
+            row = part.at(tuple(at))
+            yield _row(row, value[at], depth, full, sparkline)
 
 
 def _inside(part: Part, value: Any, depth: int, full: bool, sparkline: int) -> Iterator[Row]:
@@ -91,8 +104,7 @@ def _inside(part: Part, value: Any, depth: int, full: bool, sparkline: int) -> I
     for inner in inside:
         found = value_at(value, inner.steps[-1:])
         yield _row(inner, found, depth, full, sparkline)
-        if inner.field.struct is not None:
-            yield from _inside(inner, found, depth + 1, full, sparkline)
+        yield from _below(inner, found, depth + 1, full, sparkline)
     if left:
         yield Row(_item(part, ITEMS), depth, either("…", "..."), f"{left} more", "", "", None)
 

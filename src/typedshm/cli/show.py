@@ -1,0 +1,135 @@
+"""``typedshm show``: the newest version of a region as a tree."""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from typedshm.cli.exits import Status
+from typedshm.cli.parts import Part, type_of, value_at, whole
+from typedshm.cli.pictures import draw, is_bgr, is_picture, save
+from typedshm.cli.scalars import json_of
+from typedshm.cli.sources import Sample, Source, open_part
+from typedshm.cli.targets import Scope, name_argument, scope_option
+from typedshm.cli.terminal import cells, cut, dim, either, height, is_terminal, printable, say, warn, width
+from typedshm.cli.values import Row, rows
+
+
+@click.command(
+    "show",
+    epilog="""\b
+Examples:
+  typedshm show car
+  typedshm show car.pose.x --json
+  typedshm show camera.image --png shot.png
+
+While nothing has been written yet, it says so and exits with 1. A name may have dots of its own: the longest
+beginning of the argument that is the name of a region is taken.""",
+)
+@name_argument("NAME[.FIELD...]")
+@scope_option
+@click.option("--full", is_flag=True, help="Show whole arrays, and cut nothing.")
+@click.option("--docs", is_flag=True, help="Show the descriptions of fields.")
+@click.option("--json", "as_json", is_flag=True, help="Print the value as one JSON document.")
+@click.option("--png", type=click.Path(dir_okay=False, path_type=Path), help="Save the picture as a PNG file.")
+@click.option("--no-image", is_flag=True, help="Do not draw pictures.")
+@click.option("--bgr/--rgb", default=None, help="Which colour comes first. Default: as its description says, or red.")
+def command(
+    name: str,
+    scope: Scope | None,
+    full: bool,
+    docs: bool,
+    as_json: bool,
+    png: Path | None,
+    no_image: bool,
+    bgr: bool | None,
+) -> int:
+    """Show the newest version of NAME, or of a field or item of it, as a tree.
+
+    Arrays are summarised: type, least, mean and largest item, and their course. Pictures (u8 or u16 of shape (h, w),
+    (h, w, 1), (h, w, 3) or (h, w, 4)) are drawn if the output is a terminal.
+    """
+    _, source, part = open_part(name, scope)
+    sample = source.read()
+    if sample is None:
+        if not as_json:
+            say(f"{source.label}  {type_of(whole(source.layout).field)}  empty")
+        warn(f"{source.label}: nothing has been written yet")
+        return Status.FAILED
+    value = value_at(sample.value, part.steps)
+    if as_json:
+        say(json.dumps(json_of(part.field, value)))
+        return Status.OK
+    found = list(rows(part, value, full=full))
+    pictures = [row for row in found if is_picture(row.part.field)]
+    if png is not None:
+        return _save(pictures, png, bgr)
+    say(cut(_heading(source, sample, part), width()))
+    for line in _tree(found, docs):
+        say(line if full else cut(line, width()))
+    for row in pictures if is_terminal() and not no_image else []:
+        if len(pictures) > 1:
+            say(dim(row.path))
+        blue_first = is_bgr(row.part.field) if bgr is None else bgr
+        say("\n".join(draw(row.value, width(), max(height() - 4, 4), bgr=blue_first)))
+    return Status.OK
+
+
+def _heading(source: Source, sample: Sample, part: Part) -> str:
+    age = (datetime.now(UTC) - sample.published).total_seconds()
+    named = f"{source.label}{'' if part.path.startswith('[') or not part.path else '.'}{part.path}"
+    return f"{named}  {type_of(whole(source.layout).field)}  version {sample.version}  {age_of(age)} ago"
+
+
+def age_of(seconds: float) -> str:
+    """Return a span of time in one unit: ``1.5 ms``, ``12 s``, ``3.5 h``."""
+    for limit, unit, scale in ((1, "ms", 1e-3), (120, "s", 1), (7200, "min", 60), (172_800, "h", 3600)):
+        if abs(seconds) < limit:
+            return f"{seconds / scale:.3g} {unit}"
+    return f"{seconds / 86_400:.3g} d"
+
+
+def _tree(found: Sequence[Row], docs: bool) -> Iterator[str]:
+    """Yield a line for each row, the values below each other."""
+    guides = list(_guides([row.depth for row in found]))
+    widths = [cells(guide + row.name) for guide, row in zip(guides, found, strict=True) if row.text]
+    room = min(max(widths, default=0), width() // 2)
+    for guide, row in zip(guides, found, strict=True):
+        name = cut(guide + row.name, room) if row.text else guide + row.name
+        gap = " " * (room - cells(name) + 2)
+        unit = f" {row.unit}" if row.unit and row.text else ""
+        doc = f"  {row.doc}" if docs and row.doc else ""
+        yield f"{name}{gap}{row.text}{unit}{doc}".rstrip()
+
+
+def _guides(depths: Sequence[int]) -> Iterator[str]:
+    """Yield what stands before the names of a tree's rows: ``│  ├─ ``."""
+    if len(depths) == 1:
+        yield ""
+        return
+    down, branch, last = (either("│  ", "|  "), either("├─ ", "|- "), either("└─ ", "`- "))
+    goes_on: list[tuple[bool, ...]] = []
+    below: set[int] = set()  # the depths at which another row follows before one of a lesser depth
+    for depth in reversed(depths):
+        below = {other for other in below if other <= depth}
+        goes_on.append(tuple(at in below for at in range(depth + 1)))
+        below.add(depth)
+    for row in reversed(goes_on):
+        yield "".join(down if more else "   " for more in row[:-1]) + (branch if row[-1] else last)
+
+
+def _save(pictures: Sequence[Row], png: Path, bgr: bool | None) -> int:
+    """Save the one picture that there is."""
+    if len(pictures) != 1:
+        found = ", ".join(row.path for row in pictures) or "none"
+        raise click.UsageError(f"--png: expected the name of one picture, found {found}")
+    (row,) = pictures
+    try:
+        words = save(row.value, png, bgr=is_bgr(row.part.field) if bgr is None else bgr)
+    except ModuleNotFoundError:
+        warn("--png needs Pillow, which is not installed: pip install 'typedshm[cli]'")
+        return Status.FAILED
+    say(f"{printable(png)}: {words}")
+    return Status.OK
