@@ -32,6 +32,8 @@ path_of             the path of a region's file
 Region              a handle of a region: read, write, update, loan, borrow, wait, next, follow, lock, info, close
 RegionInfo          a snapshot of a region's state, from Region.info()
 RegionEntry         one line of regions()
+fallbacks           what this system lacks, and what is done instead
+Fallback            one line of fallbacks()
 Follower            the iterator that Region.follow() returns; counts the versions it missed
 
 Structs: declaring values
@@ -194,6 +196,7 @@ if TYPE_CHECKING:  # import_later() imports these on their first use
     from typedshm.layout.comparison import Comparison, LayoutAccess, LayoutChange
     from typedshm.schema.layouts import compare, layout_of
     from typedshm.sharing.catalog import RegionEntry, regions
+    from typedshm.sharing.fallbacks import Fallback, fallbacks
     from typedshm.sharing.paths import path_of
 
 # These modules register themselves with lower ones when they are imported. Naming them here makes Python import them
@@ -209,6 +212,7 @@ __all__ = [
     "DocumentError",
     "Empty",
     "Enumeration",
+    "Fallback",
     "Follower",
     "FieldOverflow",
     "FieldTypeError",
@@ -262,6 +266,7 @@ __all__ = [
     "f16",
     "f32",
     "f64",
+    "fallbacks",
     "get_include",
     "i16",
     "i32",
@@ -298,6 +303,8 @@ import_later(
         "RawSection": "typedshm.foreign",
         "RegionEntry": "typedshm.sharing.catalog",
         "regions": "typedshm.sharing.catalog",
+        "Fallback": "typedshm.sharing.fallbacks",
+        "fallbacks": "typedshm.sharing.fallbacks",
         "path_of": "typedshm.sharing.paths",
     },
 )

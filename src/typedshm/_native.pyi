@@ -530,6 +530,10 @@ def fail(ring: Ring[Any], what: str, /) -> NoReturn:
 
 def detach(ring: Ring[Any], /) -> None: ...  # Stop using the memory: the handle is closed
 
+# ---- what the system lacks ----
+
+def missing() -> dict[str, int]: ...  # Each with the system's error, or 0 for no such call; see sharing.fallbacks
+
 # ---- waitset: one thread waits for many rings ----
 
 def start_thread(function: Callable[[], object], /) -> None: ...  # Call it in a thread of the system's, as a daemon

@@ -52,7 +52,7 @@ ROOMS: dict[str, set[str]] = {
         "current_task",
         "mutex",
     },
-    "sharing": {"layout", "errors", "arguments", "frozen", "hooks", "schema", "memory", "region"},
+    "sharing": {"_native", "layout", "errors", "arguments", "frozen", "hooks", "schema", "memory", "region"},
     "foreign": {"errors", "arguments", "_native", "layout", "struct", "memory"},
     "cli": set(),
     "__main__": {"cli"},
@@ -142,6 +142,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "sharing": (
         "opening",
         "catalog",
+        "fallbacks",
         "paths",
     ),
     "foreign": (
@@ -402,7 +403,7 @@ def test_what_few_programs_need_is_imported_on_its_first_use() -> None:
         import sys
         import typedshm
         later = {"foreign", "sharing.catalog", "sharing.paths", "layout.comparison", "schema.layouts"}
-        later = {f"typedshm.{name}" for name in later} | {"zlib", "pydantic"}
+        later = {f"typedshm.{name}" for name in later} | {"typedshm.sharing.fallbacks", "zlib", "pydantic"}
         print(sorted(later & sys.modules.keys()), typedshm.regions.__name__, typedshm.foreign.RawSection.__name__)
         print(set(typedshm.__all__) <= set(dir(typedshm)), hasattr(typedshm, "recording"))
         from typedshm import *

@@ -18,7 +18,7 @@ FLOORS: tuple[set[str], ...] = (
     {"typedshm"},  # the protocol, which includes nothing of ours
     {"os"},  # and knows no Python
     {"native"},
-    {"arguments"},
+    {"arguments", "missing"},
     {"timeout"},
     {"memory"},
     {"struct", "lock"},

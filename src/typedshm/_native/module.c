@@ -8,6 +8,7 @@
 #include "memory/files.h"
 #include "memory/header.h"
 #include "memory/mapping.h"
+#include "missing.h"
 #include "ring/block.h"
 #include "ring/borrow.h"
 #include "ring/internal.h"
@@ -39,6 +40,7 @@ static int (*const parts[])(PyObject *module) = {
     writers_lock_register, mutex_register,   guard_register,      task_register,         position_register,
     slots_register,        ring_register,    ring_type_register,  internal_register,     block_register,
     pin_register,          borrow_register,  view_register,       waitset_register,      thread_register,
+    missing_register,
 };
 
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT,

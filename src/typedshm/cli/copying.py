@@ -94,7 +94,7 @@ def copy(what: Copy, target: Target, *, keep: bool | None) -> "typedshm.Region[A
         )
     else:
         made = _made_anew(what, target) if what.force else what.make(target.name, target.scopes[0])
-        say(_told(target, made))
+        say(_line_about(target, made))
         return made
     return None
 
@@ -106,14 +106,14 @@ def write_file(what: Copy, path: Path) -> None:
     draft = path.with_name(f"{path.name[:_LONGEST]}.{os.urandom(6).hex()}.part")
     try:
         with what.make(draft, "user") as made:
-            told = _told(Target(path, None), made)
+            line = _line_about(Target(path, None), made)
         _sync(draft)
         os.replace(draft, path)
     except BaseException:
         with contextlib.suppress(OSError):
             draft.unlink()
         raise
-    say(told)
+    say(line)
 
 
 def _existing(what: Copy, target: Target) -> "typedshm.Region[Any] | None":
@@ -144,7 +144,7 @@ def _made_anew(what: Copy, target: Target) -> "typedshm.Region[Any]":
     return what.make(target.name, target.scopes[0])
 
 
-def _told(target: Target, made: "typedshm.Region[Any]") -> str:
+def _line_about(target: Target, made: "typedshm.Region[Any]") -> str:
     info = made.info()
     versions = "empty" if not info.version else "1 version" if info.version == 1 else f"{info.version} versions"
     return f"{target}: {printable(info.layout.name)}, {versions}, {info.size:,} bytes"

@@ -61,12 +61,20 @@ struct moment {
     int64_t seconds, ns; /* also where a long has 32 bits */
 };
 
-uint32_t os_words_max(void) {
+/* Why there is no such call; 0 if there is. */
+static int words_error(void) {
     /* no words at all are refused by the call itself; where it is missing or forbidden the reason is another */
     static TSHM_ATOMIC(int) known;
-    if (!tshm_load(&known, relaxed))
-        tshm_store(&known, syscall(SYSTEM_FUTEX_WAITV, NULL, 0, 0, NULL, 0) < 0 && errno == EINVAL ? 1 : -1, relaxed);
-    return tshm_load(&known, relaxed) > 0 ? WORDS_MAX - 1 : 0; /* one is the waker's */
+    int error = tshm_load(&known, relaxed);
+    if (!error) {
+        error = syscall(SYSTEM_FUTEX_WAITV, NULL, 0, 0, NULL, 0) < 0 ? errno : ENOSYS;
+        tshm_store(&known, error, relaxed);
+    }
+    return error == EINVAL ? 0 : error;
+}
+
+uint32_t os_words_max(void) {
+    return words_error() ? 0 : WORDS_MAX - 1; /* one is the waker's */
 }
 
 void os_words_wait(const os_word *words, uint32_t count, os_waker *waker, uint32_t wakes, uint64_t ns) {
@@ -102,4 +110,16 @@ bool os_populate(const os_memory *memory, bool write) {
 
 bool os_use_huge_pages(const os_memory *memory) {
     return madvise(memory->start, memory->size, MADV_COLLAPSE) == 0;
+}
+
+/* ---- what is missing ------------------------------------------------------------------------ */
+
+uint32_t os_find_missing(os_missing *found) {
+    uint32_t count = 0;
+    int error = words_error();
+    if (error)
+        found[count++] = (os_missing){"wait for several", error};
+    if (madvise(NULL, 0, MADV_POPULATE_READ) < 0) /* of no page at all: only whether there is such an advice */
+        found[count++] = (os_missing){"map pages ahead", errno};
+    return count;
 }

@@ -85,3 +85,12 @@ bool os_populate(const os_memory *memory, bool write) {
     (void)memory, (void)write;
     return false;
 }
+
+uint32_t os_find_missing(os_missing *found) {
+    uint32_t count = 0;
+    found[count++] = (os_missing){"wait for several", 0};
+    found[count++] = (os_missing){"map pages ahead", 0};
+    if (!os_sync_wait_on_address_with_timeout)
+        found[count++] = (os_missing){"wait", 0};
+    return count;
+}

@@ -7,6 +7,15 @@
 
 #include <stdbool.h>
 
+/* ---- what the system lacks or forbids, and is done in another way ---- */
+typedef struct {
+    const char *what;
+    int error; /* why, as the system numbers errors; 0 if it just has no such call */
+} os_missing;
+enum { OS_MISSING_MAX = 4 };
+/* Find it all out. Returns how many there are. */
+uint32_t os_find_missing(os_missing *found);
+
 /* ---- time ---- */
 uint64_t os_monotonic_ns(void); /* for deadlines */
 uint64_t os_realtime_ns(void);  /* since 1970, for times that other processes read */

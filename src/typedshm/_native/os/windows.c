@@ -452,3 +452,18 @@ bool os_cover(os_memory *memory) {
     return VirtualAlloc(memory->start, memory->size, MEM_RESERVE | MEM_COMMIT,
                         memory->writable ? PAGE_READWRITE : PAGE_READONLY);
 }
+
+/* ---- what is missing ------------------------------------------------------------------------- */
+
+uint32_t os_find_missing(os_missing *found) {
+    uint32_t count = 0;
+    found[count++] = (os_missing){"map pages ahead", 0};
+    if (!has_local_wait())
+        found[count++] = (os_missing){"wait for threads", 0};
+    HANDLE timer = CreateWaitableTimerExW(NULL, NULL, CREATE_WAITABLE_TIMER_HIGH_RESOLUTION, TIMER_ALL_ACCESS);
+    if (!timer)
+        found[count++] = (os_missing){"fine timers", (int)GetLastError()};
+    else
+        CloseHandle(timer);
+    return count;
+}
