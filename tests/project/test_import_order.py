@@ -172,6 +172,8 @@ MODULES: dict[str, tuple[str, ...]] = {
         "copies",
         "saves",
         "restores",
+        "screen",
+        "watch",
         "program",
     ),
     "testing": (

@@ -17,11 +17,14 @@ SHORT = 8
 WIDTH = 16
 """Columns of a sparkline, if not said otherwise."""
 
+SAMPLE = 2**15
+"""Items of a large array that are looked at, where some are enough."""
+
 _BARS = "▁▂▃▄▅▆▇█"
 _PLAIN_BARS = "_.-:=+*#"
 
 
-def summary(field: "typedshm.LayoutField", value: Any, *, width: int = WIDTH) -> str:
+def summary(field: "typedshm.LayoutField", value: Any, *, width: int = WIDTH, sampled: bool = False) -> str:
     """Return an array in a line: few items as they are, of more the type, extremes, mean and course.
 
     Parameters
@@ -32,6 +35,8 @@ def summary(field: "typedshm.LayoutField", value: Any, *, width: int = WIDTH) ->
         Its items.
     width
         The most columns of a sparkline; 0 for none.
+    sampled
+        As for :func:`statistics`.
     """
     array: Array = np.asarray(value)
     kind = field.kind
@@ -47,14 +52,24 @@ def summary(field: "typedshm.LayoutField", value: Any, *, width: int = WIDTH) ->
         return f"{type_of(field)}  {course}"
     if kind in ENCODINGS or kind == "bytes" or field.enum is not None:
         return f"{type_of(field)}  {_beginning(field, array)}"
-    return f"{type_of(field)}  {statistics(array)}" + (f"  {sparkline(array, width)}" if width else "")
+    return f"{type_of(field)}  {statistics(array, sampled=sampled)}" + (f"  {sparkline(array, width)}" if width else "")
 
 
-def statistics(array: Array) -> str:
-    """Return the extremes and the mean of numbers, of complex ones of their magnitudes; NaN is counted apart."""
+def statistics(array: Array, *, sampled: bool = False) -> str:
+    """Return the extremes and the mean of numbers, of complex ones of their magnitudes; NaN is counted apart.
+
+    Parameters
+    ----------
+    array : ndarray
+        The numbers.
+    sampled
+        Look at some thousand items of a large array, evenly spread, for who looks many times a second.
+    """
     words = ""
+    if sampled and array.size > SAMPLE:
+        array, words = array.reshape(-1)[:: -(-array.size // SAMPLE)], "about "
     if array.dtype.kind == "c":
-        array, words = np.abs(array), "of magnitudes: "
+        array, words = np.abs(array), f"{words}of magnitudes: "
     missing = 0
     if array.dtype.kind == "f":
         present = array[~np.isnan(array)]

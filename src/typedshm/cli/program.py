@@ -14,6 +14,7 @@ from typedshm.cli.exits import MEANINGS, Status, status_of
 COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("show", "the newest version of a region, as a tree"),
     "echo": ("echo", "a line for each version, for pipes"),
+    "watch": ("watch", "regions live on the screen: values, rates, ages, pictures"),
     "hz": ("rates", "how often a region is written"),
     "cp": ("copies", "copy the newest version of a region into another"),
     "save": ("saves", "save regions to files"),

@@ -38,7 +38,7 @@ class Row(NamedTuple):
         return self.part.path
 
 
-def rows(part: Part, value: Any, *, full: bool = False, sparkline: int = WIDTH) -> Iterator[Row]:
+def rows(part: Part, value: Any, *, full: bool = False, sparkline: int = WIDTH, sampled: bool = False) -> Iterator[Row]:
     """Yield the rows of a part: itself, unless it is a struct, and all that is in it.
 
     Parameters
@@ -51,45 +51,55 @@ def rows(part: Part, value: Any, *, full: bool = False, sparkline: int = WIDTH) 
         All items of arrays, and all of raw bytes.
     sparkline
         The most columns of a sparkline; 0 for none.
+    sampled
+        As for :func:`~typedshm.cli.arrays.statistics`.
     """
+    style = _Style(full, sparkline, sampled)
     if part.field.struct is not None:
-        yield from _inside(part, value, 0, full, sparkline)
+        yield from _inside(part, value, 0, style)
     else:
-        yield _row(part, value, 0, full, sparkline)
-        yield from _below(part, value, 1, full, sparkline)
+        yield _row(part, value, 0, style)
+        yield from _below(part, value, 1, style)
 
 
-def rows_of(layout: "typedshm.Layout", value: Any, *, full: bool = False, sparkline: int = WIDTH) -> Iterator[Row]:
-    """Yield the rows of a whole value of a layout: those of :func:`rows`."""
-    return rows(whole(layout), value_at(value, ()), full=full, sparkline=sparkline)
+def rows_of(layout: "typedshm.Layout", value: Any, **style: Any) -> Iterator[Row]:
+    """Yield the rows of a whole value of a layout: those of :func:`rows`, with the same options."""
+    return rows(whole(layout), value_at(value, ()), **style)
 
 
-def _row(part: Part, value: Any, depth: int, full: bool, sparkline: int) -> Row:
+class _Style(NamedTuple):
+    full: bool
+    sparkline: int
+    sampled: bool
+
+
+def _row(part: Part, value: Any, depth: int, style: _Style) -> Row:
     field = part.field
     if field.struct is not None and not field.shape:
         text = ""
     elif is_picture(field):
-        text = f"{type_of(field)} picture  {statistics(np.asarray(value))}"
+        text = f"{type_of(field)} picture  {statistics(np.asarray(value), sampled=style.sampled)}"
+    elif style.full and len(field.shape) == 1 and field.struct is None:
+        text = listed(field, value)
     elif field.shape:
-        whole_array = full and len(field.shape) == 1 and field.struct is None
-        text = listed(field, value) if whole_array else summary(field, value, width=sparkline)
+        text = summary(field, value, width=style.sparkline, sampled=style.sampled)
     else:
-        text = text_of(field, value, full=full)
+        text = text_of(field, value, full=style.full)
     return Row(part, depth, part.name, text, printable(field.unit), printable(field.doc), value)
 
 
-def _below(part: Part, value: Any, depth: int, full: bool, sparkline: int) -> Iterator[Row]:
+def _below(part: Part, value: Any, depth: int, style: _Style) -> Iterator[Row]:
     """Yield the rows of what is in a part; of arrays of numbers only if all is asked for, and not said already."""
     field = part.field
     if field.struct is not None:
-        yield from _inside(part, value, depth, full, sparkline)
-    elif full and len(field.shape) > 1 and math.prod(field.shape) > SHORT:
+        yield from _inside(part, value, depth, style)
+    elif style.full and len(field.shape) > 1 and math.prod(field.shape) > SHORT:
         for at in np.ndindex(field.shape[:-1]):
             row = part.at(tuple(at))
-            yield _row(row, value[at], depth, full, sparkline)
+            yield _row(row, value[at], depth, style)
 
 
-def _inside(part: Part, value: Any, depth: int, full: bool, sparkline: int) -> Iterator[Row]:
+def _inside(part: Part, value: Any, depth: int, style: _Style) -> Iterator[Row]:
     """Yield the rows of the fields of a struct, or of the items of an array of structs."""
     field = part.field
     left = 0
@@ -98,13 +108,13 @@ def _inside(part: Part, value: Any, depth: int, full: bool, sparkline: int) -> I
         inside = [part.at(inner.name) for inner in field.struct.fields]
     else:
         count = math.prod(field.shape)
-        shown = count if full else min(count, ITEMS)
+        shown = count if style.full else min(count, ITEMS)
         inside = [_item(part, at) for at in range(shown)]
         left = count - shown
     for inner in inside:
         found = value_at(value, inner.steps[-1:])
-        yield _row(inner, found, depth, full, sparkline)
-        yield from _below(inner, found, depth + 1, full, sparkline)
+        yield _row(inner, found, depth, style)
+        yield from _below(inner, found, depth + 1, style)
     if left:
         yield Row(_item(part, ITEMS), depth, either("…", "..."), f"{left} more", "", "", None)
 
