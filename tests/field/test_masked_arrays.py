@@ -95,6 +95,22 @@ def test_rows_of_a_list_are_looked_at_too() -> None:
         weather.grid = [[1, 2], [3, np.ma.masked]]  # type: ignore[assignment]
 
 
+class Day(Struct):
+    hours: Annotated[NDArray[np.void], Shape(2, of=Weather)]
+
+
+@pytest.mark.parametrize(("value", "words"), REFUSED[:-1])  # of objects NumPy converts each
+def test_columns_and_rows_of_an_array_of_structs_refuse_them_too(value: Any, words: str) -> None:
+    hours = Day.zero().hours
+    with pytest.raises(FieldTypeError, match=rf"^Weather\.wind: .*{words}"):
+        hours["wind"] = value
+    with pytest.raises(FieldTypeError, match=rf"^Weather\.wind: .*{words}"):
+        hours[0] = (value, np.zeros((2, 2), np.int16), 0, 0, 0)
+    with pytest.raises(FieldTypeError, match=rf"^Weather\.wind: .*{words}"):
+        hours[0].wind = value
+    assert not hours["wind"].any()
+
+
 @pytest.mark.parametrize("name", ["gust", "count", "phase"])
 @pytest.mark.filterwarnings("ignore:Warning. converting a masked element to nan")
 def test_a_masked_element_is_no_number(name: str) -> None:

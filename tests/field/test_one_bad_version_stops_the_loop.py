@@ -262,6 +262,29 @@ def test_whatever_error_decoding_raises_is_passed(decoding, kind):
     assert (follower.dropped, follower.failed) == (0, 1)
 
 
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("before", [0, 1])
+def test_an_exit_is_never_passed_by_for_an_error(decoding, kind, before):
+    """A version is decoded once more if that raises an error; Ctrl-C may come in either attempt."""
+    attempts = []
+
+    def decode(t):
+        attempts.append(t.a)
+        if len(attempts) <= before:
+            raise Broken
+        if len(attempts) == before + 1:
+            raise kind("now")
+        return t.a
+
+    region = decoding(decode)
+    region.write(record(1))
+    follower = region.follow(timeout=0)
+    with pytest.raises(kind, match="now"):
+        next(follower)
+    assert follower.failed == 0
+    assert next(follower) == 1, "the version was not had yet"
+
+
 @pytest.mark.parametrize("kind", [StopIteration, StopAsyncIteration])
 def test_an_error_that_would_end_a_loop_ends_none(decoding, kind):
     def decode(t):

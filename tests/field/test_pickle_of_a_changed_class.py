@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import pickle
+import subprocess
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -176,6 +177,41 @@ def test_a_local_class_keeps_its_identity_in_one_process():
     again = pickle.loads(pickle.dumps([Local(n=1), Local, to_struct(Record(2))]))
     assert again == [Local(n=1), Local, to_struct(Record(2))]
     assert type(again[0]) is again[1] is Local
+
+
+ECHO = "import pickle, sys; sys.stdout.buffer.write(pickle.dumps(pickle.load(sys.stdin.buffer)))"
+
+
+def test_a_local_class_keeps_its_identity_by_way_of_a_process_that_does_not_have_it():
+    class Local(typedshm.Struct):
+        n: typedshm.u64
+
+    sent = pickle.dumps([Local(n=1), Local])
+    back = subprocess.run([sys.executable, "-c", ECHO], input=sent, capture_output=True, check=True).stdout
+    again = pickle.loads(back)
+    assert again == [Local(n=1), Local]
+    assert type(again[0]) is again[1] is Local
+
+
+DEFAULTS = """if True:
+    import sys, LIBRARY
+    cls, = LIBRARY.load(sys.stdin.buffer)
+    value = cls(b=7)
+    print(value.a, value.b, cls.model()(b=7).a)
+"""
+
+
+@pytest.mark.parametrize("library", ["cloudpickle", "dill"])
+def test_a_class_that_travels_by_value_keeps_its_defaults(library: str):
+    pickler = pytest.importorskip(library, exc_type=ImportError)
+
+    class Local(typedshm.Struct):
+        a: typedshm.u64 = 5
+        b: typedshm.u64
+
+    words = [sys.executable, "-c", DEFAULTS.replace("LIBRARY", library)]
+    printed = subprocess.run(words, input=pickler.dumps([Local]), capture_output=True, check=True).stdout
+    assert printed.split() == [b"5", b"7", b"5"]
 
 
 def test_instances_of_the_model_of_a_struct_travel_by_the_struct(module: Module):
