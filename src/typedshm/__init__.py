@@ -28,10 +28,14 @@ open                attach to a region, or create it if it does not exist; not p
 share               create a region for an array and write the array to it
 unlink              remove a region's name
 regions             list the living regions
+entries             list all regions and mutexes, other users' and those left behind too
+look                look at one of them without opening it
 path_of             the path of a region's file
+opened_by           the processes that have the files of regions open
+command_of          the command line of a process
 Region              a handle of a region: read, write, update, loan, borrow, wait, next, follow, lock, info, close
 RegionInfo          a snapshot of a region's state, from Region.info()
-RegionEntry         one line of regions()
+Entry               what regions(), entries() and look() tell of one region or mutex
 fallbacks           what this system lacks, and what is done instead
 Fallback            one line of fallbacks()
 Follower            the iterator that Region.follow() returns; counts the versions it missed
@@ -194,8 +198,9 @@ if TYPE_CHECKING:  # import_later() imports these on their first use
     from typedshm.export.include import get_include
     from typedshm.foreign import RawSection
     from typedshm.layout.comparison import Comparison, LayoutAccess, LayoutChange
+    from typedshm.memory.processes import command_of
     from typedshm.schema.layouts import compare, layout_of
-    from typedshm.sharing.catalog import RegionEntry, regions
+    from typedshm.sharing.catalog import Entry, entries, look, opened_by, regions
     from typedshm.sharing.fallbacks import Fallback, fallbacks
     from typedshm.sharing.paths import path_of
 
@@ -211,6 +216,7 @@ __all__ = [
     "Doc",
     "DocumentError",
     "Empty",
+    "Entry",
     "Enumeration",
     "Fallback",
     "Follower",
@@ -232,7 +238,6 @@ __all__ = [
     "RawSection",
     "Region",
     "RegionCorrupt",
-    "RegionEntry",
     "RegionExists",
     "RegionFull",
     "RegionInfo",
@@ -260,9 +265,11 @@ __all__ = [
     "attach",
     "c128",
     "c64",
+    "command_of",
     "compare",
     "create",
     "documents",
+    "entries",
     "f16",
     "f32",
     "f64",
@@ -274,6 +281,8 @@ __all__ = [
     "i8",
     "layout_of",
     "load",
+    "look",
+    "opened_by",
     "path_of",
     "raw",
     "regions",
@@ -301,7 +310,11 @@ import_later(
         "LayoutChange": "typedshm.layout.comparison",
         "layout_of": "typedshm.schema.layouts",
         "RawSection": "typedshm.foreign",
-        "RegionEntry": "typedshm.sharing.catalog",
+        "Entry": "typedshm.sharing.catalog",
+        "command_of": "typedshm.memory.processes",
+        "entries": "typedshm.sharing.catalog",
+        "look": "typedshm.sharing.catalog",
+        "opened_by": "typedshm.sharing.catalog",
         "regions": "typedshm.sharing.catalog",
         "Fallback": "typedshm.sharing.fallbacks",
         "fallbacks": "typedshm.sharing.fallbacks",

@@ -243,11 +243,12 @@ class WritersLock:
     @property
     def participants(self) -> list[tuple[int, int, bool]]:
         """(presence entry, pid, whether it has written) of every living process that may write."""
-    @property
-    def deaths(self) -> tuple[int, int]: ...  # (How many owners died holding it, when last in ns since 1970)
 
 def participants(mapping: Mapping, handle: int | tuple[str, str, int], /) -> list[tuple[int, int, bool]]:
     """The same of a region that this process has not joined to write; the handle is one that takes no entry."""
+
+def owner(mapping: Mapping, handle: int | tuple[str, str, int], /) -> tuple[int, int] | None: ...  # Likewise
+def deaths(mapping: Mapping, /) -> tuple[int, int]: ...  # (How many owners died holding it, when last in ns since 1970)
 
 @final
 class Mutex:
@@ -520,6 +521,7 @@ def newer(ring: Ring[Any], after: int, slept: bool, /) -> int | None:
     """None if there is a version above `after`; otherwise the number to give to Waitset.add()."""
 
 def newest(ring: Ring[Any], /) -> tuple[int, int]: ...  # (version, when it was published in ns since 1970)
+def newest_in(mapping: Mapping, /) -> tuple[int, int]: ...  # The same of a region not opened; ValueError: no region
 def oldest(ring: Ring[Any], after: int, /) -> int: ...  # The oldest version above `after` still in a slot; 0: none
 def pinned(ring: Ring[Any], /) -> tuple[int, int]:
     """(How many slots are pinned, copies that borrow() of this handle made instead)."""

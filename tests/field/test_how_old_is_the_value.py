@@ -250,7 +250,7 @@ def test_it_says_that_whoever_wrote_is_gone():
             region.read(max_age=1)
         with (
             typedshm.attach("clock", readonly=True) as readonly,
-            pytest.raises(typedshm.Stale, match=r"published 1\d(\.\d)? s ago$"),  # which does not know who writes
+            pytest.raises(typedshm.Stale, match="no living process has written here"),
         ):
             readonly.read(max_age=1)
 

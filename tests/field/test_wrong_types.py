@@ -248,8 +248,12 @@ ROWS: dict[str, Callable[[World], Call]] = {
         close,
         "share: expected|dtype",
     ),
-    "unlink": lambda _: Call(typedshm.unlink, {"name": "gone", "scope": "user"}),
+    "unlink": lambda _: Call(typedshm.unlink, {"name": "gone", "scope": "user", "kind": "region", "unused": False}),
     "path_of": lambda _: Call(typedshm.path_of, {"name": "pose", "scope": "user"}),
+    "look": lambda _: Call(typedshm.look, {"name": "pose", "scope": "user", "kind": "region"}),
+    "entries": lambda _: Call(typedshm.entries, {"namespaces": False}),
+    "opened_by": lambda _: Call(typedshm.opened_by, {"paths": ["pose"]}),
+    "command_of": lambda _: Call(typedshm.command_of, {"pid": 1}),
     "regions": lambda _: Call(typedshm.regions, {"scope": "user"}),
     "array": lambda _: Call(typedshm.array, {"dtype": np.uint8, "*shape": 2}, words="array", positional=("dtype",)),
     "asdict": lambda _: Call(typedshm.asdict, {"struct": POSE, "mode": "python"}),
@@ -334,7 +338,7 @@ ROWS: dict[str, Callable[[World], Call]] = {
 }
 
 # Made by the library, not by its users, or only looked at; and what is no function of theirs.
-RESULTS = {"Region", "Follower", "RegionInfo", "RegionEntry", "ArraySchema", "Layout", "LayoutField", "Enumeration"} | {
+RESULTS = {"Region", "Follower", "RegionInfo", "Entry", "ArraySchema", "Layout", "LayoutField", "Enumeration"} | {
     *("Comparison", "LayoutChange", "LayoutAccess"),
 }
 INNER = re.compile(r"\.changed$|^RegionInfo\.shown$")

@@ -140,7 +140,7 @@ static void use(const tshm_header *header, const tshm_ring *ring) {
         for (int tries = 0; taken < 0 && tries < 8; tries++)
             taken = lock_wait(&lock, 1);
         if (taken >= 0) {
-            insist(lock_owner(&lock) == (int)lock.entry, "somebody else's lock");
+            insist(lock_owner(lock.control) == (int)lock.entry, "somebody else's lock");
             for (int writes = 0; writes < 3; writes++)
                 write_value(ring, &lock, value);
             insist(lock_release(&lock, true) == LOCK_TAKEN, "the lock is lost");

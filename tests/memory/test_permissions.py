@@ -218,7 +218,7 @@ def test_a_read_only_user_reads_and_waits_and_does_no_more(owner, stranger):
     with user(owner, hold_for_all, 0o644) as holding:
         holding.expect("made")
         path = Path(locate("car", "machine").address)
-        with user(stranger, read_and_wait) as reading:
+        with user(stranger, read_and_wait, holding.pid) as reading:
             reading.expect("read")
             holding.send(2)
             holding.expect("written")
@@ -229,12 +229,12 @@ def test_a_read_only_user_reads_and_waits_and_does_no_more(owner, stranger):
     assert not path.exists()
 
 
-def read_and_wait(pipe: Any) -> None:
+def read_and_wait(pipe: Any, writer: int) -> None:
     with typedshm.attach("car", scope="machine", readonly=True) as car:
         assert car.read().tick == 1
         pipe.send("read")
         assert car.wait(after=1, timeout=30).tick == 2
-        assert (car.info().writers, car.info().readers) == ((), ())
+        assert (car.info().writers, car.info().readers) == ((writer,), ())
         refused(
             {
                 "write": lambda: car.write(car.read()),

@@ -118,6 +118,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "windows.security",
         "attachment",
         "descriptor",
+        "glance",
         "holders",
         "absence",
         "spec",

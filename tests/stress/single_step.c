@@ -162,7 +162,7 @@ static void child(const char *deed, uint64_t version) {
     if (ptrace(PTRACE_TRACEME, 0, 0, 0) < 0)
         _exit(CANNOT);
     raise(SIGSTOP);
-    if (attaches && (lock_attach(&mine) != LOCK_TAKEN || lock_owner(&mine) == (int)mine.entry))
+    if (attaches && (lock_attach(&mine) != LOCK_TAKEN || lock_owner(mine.control) == (int)mine.entry))
         _exit(1);
     if (strcmp(deed, "read") == 0)
         sleep_and_read(&mine);

@@ -174,7 +174,11 @@ def without_a_class() -> None:
 
 
 def the_rest() -> None:
-    assert_type(typedshm.regions(), list[typedshm.RegionEntry])
+    assert_type(typedshm.regions(), list[typedshm.Entry])
+    assert_type(typedshm.entries(namespaces=True), list[typedshm.Entry])
+    assert_type(typedshm.look("car", kind="mutex").lock_holder, int | None)
+    assert_type(typedshm.opened_by([Path("car"), "bus"]), dict[str, tuple[int, ...]])
+    assert_type(typedshm.command_of(4711), str)
     with typedshm.NamedMutex("calibration") as mutex:
         assert_type(mutex.recovered, bool)
         assert_type(mutex.fileno(), int)
@@ -183,5 +187,6 @@ def the_rest() -> None:
         assert_type(section.array(np.float32, (2, 3), offset=4, stride=(16, 4)), NDArray[Any])
     assert_type(typedshm.path_of("car"), Path)
     typedshm.unlink("car")
+    typedshm.unlink("car", kind="mutex", unused=True)
     assert_type(typedshm.get_include(), str)
     Telemetry.model().model_validate(Telemetry.zero()).model_dump_json()

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from typedshm.errors import DocumentError
+from typedshm.errors import DocumentError, quoted
 from typedshm.layout.layout import DOCUMENT_LIMIT, Layout, Value
 
 #: The name of the file with the JSON Schema of documents, without its suffix.
@@ -44,6 +44,30 @@ def json_schema() -> bytes:
 # ---- for messages --------------------------------------------------------------------------------------------------
 
 _MOST_LINES = 40
+
+
+def summary(text: bytes) -> str:
+    """Return the name of a document's layout; of a bare array what it holds, such as ``f32[480, 640]``.
+
+    It looks at the bare JSON as well, and so at no more than that. For who lists a hundred regions.
+
+    Raises
+    ------
+    DocumentError
+        It is no document.
+    """
+    try:
+        document = json.loads(text)
+        name = document["layout"]["name"]
+        if document["value"] == "array":
+            (field,) = document["layout"]["fields"]
+            shape = ", ".join(map(str, field["shape"]))
+            name = f"{field['struct']['name'] if 'struct' in field else field['kind']}[{shape}]"
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise DocumentError("expected a layout document, found something else") from error
+    if not isinstance(name, str):
+        raise DocumentError(f"the document: expected a name of the layout, found {quoted(name)}")
+    return name
 
 
 def difference(one: bytes, other: bytes) -> str:

@@ -151,6 +151,37 @@ class Attachment(abc.ABC):
         """True if one more handle can share it: it is open, and not about to be closed, and its memory is there."""
         return not (self.closed or self._ending or self.mapping.lost) and self.intact
 
+    # ---- who else has it open ----
+
+    @abc.abstractmethod
+    def _peers(self) -> Writer:
+        """Return what proves that participants live, where this process is none. OSError where there is nothing."""
+
+    @property
+    def owner(self) -> tuple[int, int] | None:
+        """(presence entry, process id) of the living holder of the writers' lock; None while it is free."""
+        if self.lock is not None:
+            return self.lock.owner
+        try:
+            return _native.owner(self.mapping, self._peers())
+        except OSError:
+            return None
+
+    @property
+    def participants(self) -> list[tuple[int, int, bool]]:
+        """(presence entry, process id, whether it has written) of every living process that may write."""
+        if self.lock is not None:
+            return self.lock.participants
+        try:
+            return _native.participants(self.mapping, self._peers())
+        except OSError:
+            return []
+
+    @property
+    def deaths(self) -> tuple[int, int]:
+        """(how many holders died holding the lock, when last in ns since 1970)."""
+        return _native.deaths(self.mapping)
+
     # ---- what its name means ----
 
     @abc.abstractmethod

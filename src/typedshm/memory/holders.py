@@ -39,7 +39,7 @@ def holders(mapping: _native.Mapping, handle: Writer, *, inode: int | None = Non
 
 def other_holders(attachment: Attachment) -> str:
     """Say which processes have it open besides the handle by which this process has just joined it."""
-    pids = {pid for _, pid, _ in attachment.lock.participants} if attachment.lock else set[int]()
+    pids = {pid for _, pid, _ in attachment.participants}
     pids.discard(os.getpid())
     instance = attachment.header["instance"]
     if sum(other.handles for other in attachments() if other.header["instance"] == instance) > 1:
@@ -51,12 +51,11 @@ def other_holders(attachment: Attachment) -> str:
 
 def lock_holder(attachment: Attachment) -> str:
     """Say who holds the writers' lock: ``process 4711 (python camera.py)``; empty if nobody does any more."""
-    lock = attachment.lock
-    owner = None if lock is None else lock.owner
-    if lock is None or owner is None:
+    lock, owner = attachment.lock, attachment.owner
+    if owner is None:
         return ""
     entry, pid = owner
-    if entry != lock.entry:
+    if lock is None or entry != lock.entry:
         return describe_process(pid, inode=attachment.inode, this=False)
     return f"this process ({pid}){_thread(lock.thread)}"
 

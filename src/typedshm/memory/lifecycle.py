@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from typedshm.errors import RegionNotFound
 from typedshm.memory.absence import absence
 from typedshm.memory.attachment import Handle, changes
-from typedshm.memory.names import Location, Scope
+from typedshm.memory.glance import Glance
+from typedshm.memory.names import SCOPES, Listed, Location, Scope, listed, located
 from typedshm.memory.paging import Paging
-from typedshm.memory.protocol import Intent
+from typedshm.memory.protocol import Intent, not_found
 from typedshm.memory.retry import OPEN_TIMEOUT, retry
 from typedshm.memory.spec import RegionSpec
 
@@ -98,18 +99,30 @@ def _attempt(
         return Handle(attachment, location, paging, created=created)
 
 
-def unlink(location: Location) -> None:
+def glance(location: Location, *, of_others: bool = False) -> Glance | None:
+    """Look at a region or mutex without joining it; None if it does not exist. `of_others`: also at other users'."""
+    return _system.glance(location, of_others=of_others)
+
+
+def unlink(location: Location, *, unused: bool = False) -> None:
     """Take the name away. Who has the region open keeps it; the next to ask for the name will not find it.
+
+    Parameters
+    ----------
+    unused
+        True to refuse it while a process has the region open.
 
     Raises
     ------
+    RegionRefused
+        It is not permitted, or a process has it open and it was to be `unused`.
     RegionNotFound
         There is none.
     RegionCorrupt
         The path is that of some other file.
     """
     try:
-        retry(lambda: _system.try_unlink(location), location, OPEN_TIMEOUT)
+        retry(lambda: _system.try_unlink(location, unused=unused), location, OPEN_TIMEOUT)
     except RegionNotFound as error:
         raise _explained(location, error) from error.__cause__
 
@@ -117,6 +130,20 @@ def unlink(location: Location) -> None:
 def existing(scope: Scope, kind: str = "region") -> Iterator[Location]:
     """Every place of a scope and kind that has something under its name, in order of their names."""
     return _system.existing(scope, kind)
+
+
+def everything() -> Iterator[tuple[Listed, Location]]:
+    """List all regions and mutexes that have a name here: all users', of every scope and namespace, in no order."""
+    for scope in SCOPES:
+        for encoded in _system.names(scope):
+            for entry in listed((encoded,)):
+                if entry.scope == scope:
+                    yield entry, located(encoded, entry)
+
+
+def explained(location: Location) -> RegionNotFound:
+    """Make the error of what does not exist, with what may have been meant."""
+    return _explained(location, not_found(location))
 
 
 def state(location: Location) -> str:

@@ -12,7 +12,8 @@ from typedshm.frozen import Frozen, frozen
 
 Scope = Literal["user", "machine"]
 SCOPES: tuple[Scope, Scope] = ("user", "machine")
-KINDS = ("region", "mutex")
+Kind = Literal["region", "mutex"]
+KINDS: tuple[Kind, Kind] = ("region", "mutex")
 Name = str | os.PathLike[str]
 """Any text; or a path, such as a ``pathlib.Path``, for a region in that file."""
 
@@ -68,6 +69,16 @@ class Location(Frozen):
     def persistent(self) -> bool:
         """True for a file-backed region, which outlives its processes."""
         return not isinstance(self.name, str)
+
+    @property
+    def is_file(self) -> bool:
+        """True if the address is the path of a file."""
+        return self.persistent or sys.platform != "win32"
+
+    @property
+    def encoded_name(self) -> str:
+        """The name of the file or object, without where it is."""
+        return re.split(r"[/\\]", self.address)[-1]
 
     @property
     def folder(self) -> str:
@@ -147,6 +158,21 @@ def check_scope(scope: Scope) -> Scope:
     return scope
 
 
+def check_kind(kind: Kind) -> Kind:
+    """Return the kind, if it is one.
+
+    Raises
+    ------
+    TypeError, ValueError
+        It is none.
+    """
+    if not isinstance(kind, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"kind: expected 'region' or 'mutex', found {found(kind)}")
+    if kind not in KINDS:
+        raise ValueError(f"kind: expected 'region' or 'mutex', found {quoted(kind)}")
+    return kind
+
+
 def _permission_bits(mode: Any, scope: Scope) -> int:
     """Return the permission bits of a new region; without the owner's own nobody could make it."""
     if mode is None:
@@ -223,6 +249,11 @@ class Listed(Frozen):
     name: str
 
     @property
+    def scope(self) -> Scope:
+        """Who shares the name."""
+        return "machine" if self.user is None else "user"
+
+    @property
     def is_ours(self) -> bool:
         """True if it is this user's and of scope "user"."""
         return self.user == _user()
@@ -237,8 +268,14 @@ def listed(encoded_names: Iterable[str]) -> Iterator[Listed]:
     """Tell what is listed: all users' regions and mutexes, of every scope and namespace."""
     for encoded in encoded_names:
         parts = re.fullmatch(_PARTS, encoded)
-        if parts:
+        # what _quote() would encode in another way is not ours
+        if parts and parts["kind"] in KINDS and _quote(_unquote(parts["name"])) == parts["name"]:
             yield Listed(parts["user"], parts["kind"], _unquote(parts["namespace"] or ""), _unquote(parts["name"]))
+
+
+def located(encoded_name: str, entry: Listed) -> Location:
+    """Return the location of what was :func:`listed`, also of another user or namespace."""
+    return Location(entry.name, entry.scope, _root(entry.scope) + encoded_name, 0o600, entry.kind)
 
 
 def of_this_user(encoded_names: Iterable[str]) -> Iterator[tuple[str, bool]]:

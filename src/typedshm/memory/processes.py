@@ -1,8 +1,11 @@
 """Processes, as error messages name them: by number and command line."""
 
+import contextlib
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+
+from typedshm.arguments import whole
 
 _LONGEST = 60
 _MOST = 4
@@ -29,6 +32,13 @@ if sys.platform == "win32":
     def _maps(pid: int, inode: int) -> bool | None:
         return None
 
+    def _running() -> list[int]:
+        return []
+
+    def _open_files(pid: int) -> Iterator[str]:
+        del pid
+        return iter(())
+
 else:
 
     def _arguments(pid: int) -> list[str]:
@@ -49,19 +59,57 @@ else:
         except OSError:
             return None
 
+    def _running() -> list[int]:
+        """List all processes; none where the system does not tell in files."""
+        try:
+            return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+        except OSError:
+            return []
+
+    def _open_files(pid: int) -> Iterator[str]:
+        """List the paths of the files that a process has open; none of another user's."""
+        folder = f"/proc/{pid}/fd/"
+        try:
+            numbers = os.listdir(folder)
+        except OSError:
+            return
+        for number in numbers:
+            with contextlib.suppress(OSError):  # it was closed meanwhile
+                yield os.readlink(folder + number)
+
 
 def mapped_by(inode: int) -> Iterable[int]:
     """Find the processes of this user that have mapped a file; none where the system does not tell."""
-    try:
-        running = [int(name) for name in os.listdir("/proc") if name.isdigit()]
-    except OSError:
-        return []
-    return [pid for pid in running if pid != os.getpid() and _maps(pid, inode)]
+    return [pid for pid in _running() if pid != os.getpid() and _maps(pid, inode)]
+
+
+def openers(paths: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    """Find the processes that have files open: of this user, for root of all; none where the system does not tell."""
+    real = {path: os.path.realpath(path) for path in paths}
+    found: dict[str, set[int]] = {path: set() for path in real.values()}
+    for pid in _running() if found else ():
+        for path in _open_files(pid):
+            if path in found:
+                found[path].add(pid)
+    return {path: tuple(sorted(found[place])) for path, place in real.items()}
 
 
 def command_of(pid: int) -> str:
-    """Return the command line of a process, shortened to fit into a message; empty where it cannot be read."""
-    arguments = _arguments(pid)
+    """Return the command line of a process, shortened to 60 characters; empty where it cannot be read.
+
+    Nothing in it moves a terminal's cursor: what cannot be printed is a question mark.
+
+    Parameters
+    ----------
+    pid
+        A process id, as of :attr:`Entry.writers`. In another container it means another process.
+
+    Examples
+    --------
+    >>> typedshm.command_of(4194305)  # above the highest that Linux gives
+    ''
+    """
+    arguments = _arguments(whole(pid, "pid", 0, "a process id", 2**32 - 1))
     if not arguments:
         return ""
     program = arguments[0].replace("\\", "/").rpartition("/")[2] if os.name == "nt" else os.path.basename(arguments[0])

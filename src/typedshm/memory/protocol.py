@@ -7,7 +7,7 @@ nothing here calls the system.
 import errno
 from typing import Literal
 
-from typedshm.errors import RegionCorrupt, RegionExists, RegionNotFound, TypedshmError
+from typedshm.errors import RegionCorrupt, RegionExists, RegionNotFound, RegionRefused, TypedshmError
 from typedshm.memory.names import Location
 
 Intent = Literal["create", "open", "attach"]
@@ -109,6 +109,12 @@ def refusal(decision: Decision, location: Location, *, holders: str = "", left_b
 def not_found(location: Location) -> RegionNotFound:
     """Make the error of a region that does not exist, for those who would not make it."""
     return RegionNotFound(errno.ENOENT, _absence(location))
+
+
+def in_use(location: Location, holders: str) -> RegionRefused:
+    """Make the error of what is not removed while a process has it open."""
+    opened = f"it is open in {holders}" if holders else "a process has it open"
+    return RegionRefused(errno.EBUSY, f"{location} is not removed: {opened}")
 
 
 def no_directory(location: Location) -> RegionNotFound:

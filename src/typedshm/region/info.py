@@ -36,7 +36,8 @@ class RegionInfo(Frozen):
     writers
         Process ids of the attachments that have written. A process has one attachment, however many handles it has.
     readers
-        Process ids of the other attachments with the right to write. Read-only ones are not counted.
+        Process ids of the other attachments with the right to write. Read-only ones are not counted, though they know
+        of the others.
     deaths, last_death
         How many writers were found to have died in the middle of a write, and when the last was found.
     pinned

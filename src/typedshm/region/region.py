@@ -103,12 +103,11 @@ class Region(Followable[T], Generic[T]):
         """Report the region's state: version, times, the processes that use it, deaths."""
         version, published = _native.newest(self)
         pinned, copies = _native.pinned(self)
-        header, lock = self._attachment.header, self._attachment.lock
-        owner = lock.owner if lock else None
-        participants = lock.participants if lock else []
-        deaths, died = lock.deaths if lock else (0, 0)
+        attachment = self._attachment
+        header, owner, participants = attachment.header, attachment.owner, attachment.participants
+        deaths, died = attachment.deaths
         self._look()
-        found = self._attachment.named(self._handle.location)
+        found = attachment.named(self._handle.location)
         return RegionInfo(
             name=self.name,
             scope=self._handle.location.scope,
@@ -276,9 +275,8 @@ class Region(Followable[T], Generic[T]):
 
     def _refuse_stale(self, version: int, age: int, max_age: int) -> NoReturn:
         found = f"version {version}, which was published {_seconds(age)} s ago"
-        if (lock := self._attachment.lock) is not None:
-            writers = [pid for _, pid, has_written in lock.participants if has_written]
-            found += f" ({describe_processes(writers) if writers else 'no living process'} has written here)"
+        writers = [pid for _, pid, has_written in self._attachment.participants if has_written]
+        found += f" ({describe_processes(writers) if writers else 'no living process'} has written here)"
         raise Stale(
             f"region {str(self.name)!r} is stale: expected a version of at most {_seconds(max_age)} s (max_age), found "
             f"{found}"

@@ -1,70 +1,139 @@
-"""The list of living regions."""
+"""The catalog: what there is of typedshm on this machine, and who uses it."""
 
 import os
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from typedshm.errors import RegionFull, RegionNotFound, RegionRefused, TypedshmError
+from typedshm.arguments import flag
+from typedshm.errors import DocumentError, found, quoted
 from typedshm.frozen import Frozen, frozen
+from typedshm.layout.document import summary
 from typedshm.memory import lifecycle
-from typedshm.memory.names import Location, Name, Scope, check_scope
-from typedshm.region.region import Region
-from typedshm.sharing.opening import attach
+from typedshm.memory.names import Kind, Listed, Location, Name, Scope, check_kind, check_scope, listed, locate
+from typedshm.memory.processes import openers
 
 
 @frozen
-class RegionEntry(Frozen):
-    """A snapshot of one living region, from :func:`regions`.
+class Entry(Frozen):
+    """What was seen of one region or mutex at a glance: by :func:`entries`, :func:`regions` or :func:`look`.
+
+    Whoever looks takes no lock, keeps nobody waiting and counts among nobody's readers.
 
     Attributes
     ----------
+    kind
+        ``"region"`` or ``"mutex"``.
     name, scope
-        The arguments that open it.
+        The arguments that open it; of another user's, or of another namespace, `path` may.
+    user
+        Whose it is, as in the file's name: a number, or on Windows the end of a security identifier. None for scope
+        "machine" and for regions in files.
+    namespace
+        The ``TYPEDSHM_NAMESPACE`` in which it was made; empty for none.
+    is_ours
+        True if its memory belongs to this user.
+    path
+        Of its file; None for what Windows keeps in no file.
+    size
+        The bytes of the file, or of the whole region; None where that is not told.
+    in_use
+        Whether a process has it open; None where this one may not look. False for a region in a file that is at rest,
+        and for what killed processes left behind, which is removed when somebody makes the next region.
+    lock_holder
+        The process id of the living holder of the lock, as it wrote it down; None while it is free.
     layout
-        The name of its layout; the layout itself is ``typedshm.attach(name).layout``.
-    version
-        The number of the newest version; 0 while the region is empty.
-    slots, payload_size, size
-        How many versions are kept; the bytes of one value and of the whole region.
+        The name of a region's layout, or of a bare array what it holds: ``f32[480, 640]``. The layout itself is
+        ``typedshm.attach(name).layout``.
+    version, published
+        The newest version's number, and when it was published, in UTC; 0 and None while the region is empty.
+    slots, payload_size
+        How many versions are kept; the bytes of one value.
     writers, readers
-        The process ids of those that have written, and of the others that may. Empty if this process may only read.
+        The process ids of those that have written, and of the others that may. Those that may only read are not
+        counted: :func:`opened_by` knows them on Linux.
     problem
-        Why only the name and scope are known; empty if the region could be opened.
+        Why no more is known; empty if everything is.
     """
 
     __match_args__ = (
-        "name",
-        "scope",
-        "layout",
-        "version",
-        "slots",
-        "payload_size",
-        "size",
-        "writers",
-        "readers",
-        "problem",
+        *("kind", "name", "scope", "user", "namespace", "is_ours", "path", "size", "in_use", "lock_holder"),
+        *("layout", "version", "published", "slots", "payload_size", "writers", "readers", "problem"),
     )
+    kind: Kind
+    """``"region"`` or ``"mutex"``."""
     name: Name
     """The name that opens it."""
     scope: Scope
     """The scope that opens it."""
+    user: str | None = None
+    """Whose it is; None for scope "machine" and for regions in files."""
+    namespace: str = ""
+    """In which it was made; empty for none."""
+    is_ours: bool = False
+    """True if its memory belongs to this user."""
+    path: str | None = None
+    """Of its file; None for what Windows keeps in no file."""
+    size: int | None = None
+    """The bytes of the file, or of the whole region."""
+    in_use: bool | None = None
+    """Whether a process has it open; None where this one may not look."""
+    lock_holder: int | None = None
+    """The process id of the living holder of the lock; None while it is free."""
     layout: str = ""
-    """The name of its layout."""
+    """The name of its layout; of a bare array what it holds."""
     version: int = 0
     """The number of the newest version; 0 while the region is empty."""
+    published: datetime | None = None
+    """When that was published, in UTC; None while the region is empty."""
     slots: int = 0
     """How many versions are kept."""
     payload_size: int = 0
     """The bytes of one value."""
-    size: int = 0
-    """The bytes of the whole region."""
     writers: tuple[int, ...] = ()
     """The process ids of those that have written."""
     readers: tuple[int, ...] = ()
     """The process ids of the others that may write."""
     problem: str = ""
-    """Why only the name and scope are known; empty if the region could be opened."""
+    """Why no more is known; empty if everything is."""
 
 
-def regions(scope: Scope = "user") -> list[RegionEntry]:
+def entries(*, namespaces: bool = False) -> list[Entry]:
+    """List all regions and mutexes of this machine, sorted by name: all users', of both scopes.
+
+    It is a look and no more: nothing is removed, locked or opened for writing, as :func:`regions` does to remove what
+    killed processes left behind. Regions in files are not listed, since they can be anywhere; :func:`look` at them. On
+    macOS and Windows other users' of scope "user" are not seen.
+
+    Parameters
+    ----------
+    namespaces
+        True for those of every ``TYPEDSHM_NAMESPACE``, False for that of this process.
+
+    Raises
+    ------
+    RegionRefused, RegionFull
+        The system does not list them; or this process has too many open files.
+
+    Examples
+    --------
+    >>> [entry.name for entry in typedshm.entries() if entry.in_use is False]  # left behind by killed processes
+    []
+    """
+    namespaces = flag(namespaces, "namespaces")
+    seen = [
+        entry
+        for name, location in lifecycle.everything()
+        if (namespaces or name.in_namespace) and (entry := _entry(location, name)) is not None
+    ]
+    return sorted(seen, key=_order)
+
+
+def _order(entry: Entry) -> tuple[str, ...]:
+    return str(entry.name), entry.kind, entry.scope, entry.user or "", entry.namespace
+
+
+def regions(scope: Scope = "user") -> list[Entry]:
     """List the living regions, sorted by name. Removes leftovers of killed processes.
 
     File-backed regions are not listed.
@@ -76,37 +145,108 @@ def regions(scope: Scope = "user") -> list[RegionEntry]:
     """
     check_scope(scope)
     lifecycle.sweep(scope)
-    entries = (_entry(location) for location in lifecycle.existing(scope))
-    return [entry for entry in entries if entry is not None]
+    seen = (_entry(location, _listed(location)) for location in lifecycle.existing(scope))
+    return [entry for entry in seen if entry is not None and entry.in_use is not False]
 
 
-def _entry(location: Location) -> RegionEntry | None:
+def look(name: Name, *, scope: Scope = "user", kind: Kind = "region") -> Entry:
+    """Look at one region or mutex without opening it.
+
+    Parameters
+    ----------
+    name, scope
+        The same as for :func:`create`. The `path` of another user's entry, as a ``pathlib.Path``, is a name too.
+    kind
+        ``"region"`` or ``"mutex"``.
+
+    Raises
+    ------
+    RegionNotFound
+        There is none; the message says what may have been meant.
+    """
+    location = locate(name, scope, kind=check_kind(kind))
+    entry = _entry(location, _listed(location))
+    if entry is None:
+        raise lifecycle.explained(location)
+    return entry
+
+
+def opened_by(paths: Iterable[str | os.PathLike[str]]) -> dict[str, tuple[int, ...]]:
+    """Find the processes that have files of regions open, also those that may only read.
+
+    It looks at every process once, however many files are asked for, which takes some milliseconds for a hundred.
+
+    Parameters
+    ----------
+    paths
+        The `path` of entries, or of regions in files.
+
+    Returns
+    -------
+    dict
+        For each path, as text, the process ids in order: of this user's processes, or for root of all. None are found
+        where the system does not tell, as only Linux does; nor in containers that see the file under another path.
+    """
+    return openers(_texts(paths))
+
+
+def _texts(paths: Any) -> list[str]:
     try:
-        attached = lifecycle.is_attached(location)
-        with _attached(location) as region:
-            info = region.info()
-    except RegionNotFound:
+        several = None if isinstance(paths, str | bytes) else list(paths)
+    except TypeError:
+        several = None
+    if several is None:
+        raise TypeError(f"paths: expected several, as a list, found {found(paths)}")
+    return [_text(path) for path in several]
+
+
+def _text(path: Any) -> str:
+    if hasattr(path, "__fspath__"):
+        path = path.__fspath__()
+    if not isinstance(path, str):
+        raise TypeError(f"paths: expected each to be a str or a pathlib.Path, found {found(path)}")
+    if "\0" in path:
+        raise ValueError(f"paths: expected paths that files can have, found {quoted(path)}")
+    return path
+
+
+def _listed(location: Location) -> Listed | None:
+    return None if location.persistent else next(listed([location.encoded_name]), None)
+
+
+def _entry(location: Location, name: Listed | None) -> Entry | None:
+    glance = lifecycle.glance(location, of_others=name is not None and name.user is not None and not name.is_ours)
+    if glance is None:
         return None  # it was removed meanwhile
-    except TypedshmError as error:
-        return RegionEntry(location.name, location.scope, problem=str(error))
-    readers = list(info.readers)
-    if not attached and os.getpid() in readers:
-        readers.remove(os.getpid())  # the handle opened here
-    return RegionEntry(
-        location.name,
-        location.scope,
-        layout=info.layout.name,
-        version=info.version,
-        slots=info.slots,
-        payload_size=info.payload_size,
-        size=info.size,
-        writers=info.writers,
-        readers=tuple(readers),
+    entry = Entry(
+        kind="mutex" if location.kind == "mutex" else "region",
+        name=location.name,
+        scope=location.scope,
+        user=None if name is None else name.user,
+        namespace="" if name is None else name.namespace,
+        is_ours=glance.is_ours,
+        path=location.address if location.is_file else None,
+        size=glance.size,
+        in_use=glance.in_use,
+        lock_holder=glance.owner,
+        problem=glance.problem,
     )
-
-
-def _attached(location: Location) -> Region[object]:
+    header = glance.header
+    if header is None or entry.kind == "mutex":
+        return entry
     try:
-        return attach(location.name, scope=location.scope, prefault=False)
-    except (RegionRefused, RegionFull):  # no write permission, or no presence entry left
-        return attach(location.name, scope=location.scope, readonly=True, prefault=False)
+        layout, problem = summary(header["document"]), ""
+    except DocumentError as error:
+        layout, problem = "", f"{location}: {error}"
+    return entry.changed(
+        layout=layout,
+        version=glance.version,
+        published=datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=glance.published // 1000)
+        if glance.version
+        else None,
+        slots=header["slots"],
+        payload_size=header["payload_size"],
+        writers=tuple(pid for _, pid, has_written in glance.participants if has_written),
+        readers=tuple(pid for _, pid, has_written in glance.participants if not has_written),
+        problem=problem,
+    )

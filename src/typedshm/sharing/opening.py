@@ -12,7 +12,7 @@ from typedshm.layout.document import difference
 from typedshm.memory import lifecycle
 from typedshm.memory.attachment import Handle
 from typedshm.memory.holders import other_holders
-from typedshm.memory.names import Location, Name, Scope, locate
+from typedshm.memory.names import Kind, Location, Name, Scope, check_kind, locate
 from typedshm.memory.paging import Paging, paging_of
 from typedshm.memory.spec import RegionSpec
 from typedshm.region.region import Region
@@ -362,15 +362,28 @@ def _take_back(region: Region[Any] | Handle, location: Location) -> None:
             lifecycle.unlink(location)
 
 
-def unlink(name: Name, *, scope: Scope = "user") -> None:
+def unlink(name: Name, *, scope: Scope = "user", kind: Kind = "region", unused: bool = False) -> None:
     """Remove a region's name, or the file of a file-backed region. Processes that have it open keep it.
+
+    Parameters
+    ----------
+    name, scope
+        The same as for :func:`create`.
+    kind
+        ``"mutex"`` for the name of a mutex. Who has it, and who takes the mutex of that name next, no longer exclude
+        each other.
+    unused
+        Only if no process has it open: to remove what killed processes have left behind, and files.
 
     Raises
     ------
     RegionNotFound
         No region has that name.
+    RegionRefused
+        It is not permitted; or it was to be `unused` and is not, and the message says who has it open.
     """
-    lifecycle.unlink(locate(name, scope))
+    location = locate(name, scope, kind=check_kind(kind))
+    lifecycle.unlink(location, unused=flag(unused, "unused"))
 
 
 def _reopen(

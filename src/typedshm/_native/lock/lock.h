@@ -46,8 +46,8 @@ int lock_try(lock_handle *lock);
 int lock_wait(lock_handle *lock, uint64_t ns);
 /* `repaired`: what a dead owner left behind is in order again. */
 int lock_release(lock_handle *lock, bool repaired);
-/* The owner's presence entry, or -1 when free. */
-int lock_owner(const lock_handle *lock);
+/* The owner's presence entry, or -1 when free. Not checked; for people. */
+int lock_owner(const tshm_control *control);
 /* Is presence entry `entry` alive? Errors count as alive. For tshm_write_begin: `context` is the lock. */
 int lock_alive(void *context, uint32_t entry);
 

@@ -278,17 +278,13 @@ static PyObject *get_thread(PyObject *self, void *unused) {
     return PyLong_FromUnsignedLong(lock->forks == os_forks ? lock->thread : 0);
 }
 
-/* (entry, pid) of the living owner, or None. */
-static PyObject *get_owner(PyObject *self, void *unused) {
-    (void)unused;
-    WritersLock *lock = (WritersLock *)self;
-    int owner = lock_owner(&lock->lock);
-    if (owner < 0 || (uint32_t)owner >= lock->lock.presence_count)
+/* (entry, pid) of the owner, or None if `alive` says it does not live. */
+static PyObject *living_owner(const tshm_control *control, uint32_t count, int (*alive)(void *, uint32_t),
+                              void *context) {
+    int owner = lock_owner(control);
+    if (owner < 0 || (uint32_t)owner >= count || !alive(context, (uint32_t)owner))
         Py_RETURN_NONE;
-    bool alive = tshm_load(&lock->detached, relaxed) || lock_alive(&lock->lock, (uint32_t)owner);
-    if (!alive)
-        Py_RETURN_NONE;
-    return Py_BuildValue("iI", owner, (unsigned int)lock->lock.control->presence[owner].pid);
+    return Py_BuildValue("iI", owner, (unsigned int)control->presence[owner].pid);
 }
 
 /* [(entry, pid, whether it has written), …] of those whom `alive` says to live. */
@@ -307,6 +303,17 @@ static PyObject *living(const tshm_control *control, uint32_t count, int (*alive
     return list;
 }
 
+/* Of one that is detached nobody can be asked; then what the word says has to do. */
+static int owner_is_alive(void *lock, uint32_t entry) {
+    return tshm_load(&((WritersLock *)lock)->detached, relaxed) || lock_alive(&((WritersLock *)lock)->lock, entry);
+}
+
+static PyObject *get_owner(PyObject *self, void *unused) {
+    (void)unused;
+    WritersLock *lock = (WritersLock *)self;
+    return living_owner(lock->lock.control, lock->lock.presence_count, owner_is_alive, lock);
+}
+
 static PyObject *get_participants(PyObject *self, void *unused) {
     (void)unused;
     WritersLock *lock = (WritersLock *)self;
@@ -314,35 +321,56 @@ static PyObject *get_participants(PyObject *self, void *unused) {
     return living(lock->lock.control, count, lock_alive, &lock->lock);
 }
 
+/* ---- the same of a region that one has not joined, or only to read ---- */
+
 static int peer_is_alive(void *peers, uint32_t entry) {
     return os_peers_alive(peers, entry) != 0;
 }
 
-/* participants(mapping, handle): the same of a region that one has not joined, or only to read. */
-static PyObject *participants(PyObject *module, PyObject *args) {
-    (void)module;
-    PyObject *object, *handle;
-    if (!PyArg_ParseTuple(args, "OO:participants", &object, &handle))
+static const tshm_control *control_in(PyObject *mapping) {
+    if (mapping_check(mapping) && ((Mapping *)mapping)->memory.size >= sizeof(tshm_control))
+        return (const tshm_control *)((Mapping *)mapping)->memory.start;
+    PyErr_SetString(PyExc_ValueError, "not a mapping of at least the control block");
+    return NULL;
+}
+
+typedef PyObject *question(const tshm_control *, uint32_t, int (*)(void *, uint32_t), void *);
+
+/* `args`: (mapping, handle), the second of which has taken no presence entry. */
+static PyObject *ask(PyObject *args, question *ask_for) {
+    PyObject *mapping, *handle;
+    if (!PyArg_ParseTuple(args, "OO", &mapping, &handle))
         return NULL;
-    const Mapping *mapping = (const Mapping *)object;
-    if (!mapping_check(object) || mapping->memory.size < sizeof(tshm_control)) {
-        PyErr_SetString(PyExc_ValueError, "not a mapping of at least the control block");
+    const tshm_control *control = control_in(mapping);
+    if (!control)
         return NULL;
-    }
     os_peers peers;
     memset(&peers, 0, sizeof peers);
     if (peers_open(&peers, handle) < 0)
         return NULL;
-    PyObject *list = living((const tshm_control *)mapping->memory.start, TSHM_PRESENCE_MAX, peer_is_alive, &peers);
+    PyObject *answer = ask_for(control, TSHM_PRESENCE_MAX, peer_is_alive, &peers);
     peers_close(&peers);
-    return list;
+    return answer;
 }
 
-static PyObject *get_deaths(PyObject *self, void *unused) {
-    (void)unused;
-    tshm_writer *shared = &((WritersLock *)self)->lock.control->writer;
-    return Py_BuildValue("KK", (unsigned long long)tshm_load(&shared->deaths, relaxed),
-                         (unsigned long long)tshm_load(&shared->died_at, relaxed));
+static PyObject *participants(PyObject *module, PyObject *args) {
+    (void)module;
+    return ask(args, living);
+}
+
+static PyObject *owner(PyObject *module, PyObject *args) {
+    (void)module;
+    return ask(args, living_owner);
+}
+
+static PyObject *deaths(PyObject *module, PyObject *mapping) {
+    (void)module;
+    const tshm_control *control = control_in(mapping);
+    if (!control)
+        return NULL;
+    /* relaxed: for people, and neither number says anything about other memory */
+    return Py_BuildValue("KK", (unsigned long long)tshm_load(&control->writer.deaths, relaxed),
+                         (unsigned long long)tshm_load(&control->writer.died_at, relaxed));
 }
 
 static PyMethodDef methods[] = {
@@ -357,7 +385,6 @@ static PyGetSetDef getset[] = {
     {"owner", get_owner, NULL, "(entry, pid) of the living owner, or None.", NULL},
     {"participants", get_participants, NULL,
      "[(entry, pid, whether it has written)] of every living process that may write.", NULL},
-    {"deaths", get_deaths, NULL, "(how many owners died holding it, when last in ns since 1970).", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -375,6 +402,8 @@ static PyType_Spec spec = {"typedshm._native.WritersLock", sizeof(WritersLock), 
 static PyMethodDef functions[] = {
     {"participants", participants, METH_VARARGS,
      "Every living process that may write, of a region not joined for that."},
+    {"owner", owner, METH_VARARGS, "(entry, pid) of the lock's living owner, or None; likewise."},
+    {"deaths", deaths, METH_O, "(how many owners died holding the lock, when last in ns since 1970)."},
     {NULL, NULL, 0, NULL},
 };
 

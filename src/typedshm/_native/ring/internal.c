@@ -83,6 +83,24 @@ static PyObject *newest(PyObject *module, PyObject *const *args, Py_ssize_t coun
     return Py_BuildValue("KK", (unsigned long long)version, (unsigned long long)time);
 }
 
+static PyObject *newest_in(PyObject *module, PyObject *mapping) {
+    (void)module;
+    if (!mapping_check(mapping)) {
+        PyErr_SetString(PyExc_TypeError, "newest_in() takes a Mapping");
+        return NULL;
+    }
+    const os_memory *memory = &((Mapping *)mapping)->memory;
+    tshm_header header;
+    tshm_ring ring;
+    const char *problem = tshm_check(memory->start, memory->size, &header, &ring);
+    if (problem) {
+        PyErr_SetString(PyExc_ValueError, problem);
+        return NULL;
+    }
+    uint64_t time = 0, version = reading_newest_of(&ring, &time);
+    return Py_BuildValue("KK", (unsigned long long)version, (unsigned long long)time);
+}
+
 static PyObject *oldest(PyObject *module, PyObject *const *args, Py_ssize_t count) {
     (void)module;
     Ring *ring = ring_of(args, count, 2);
@@ -142,6 +160,7 @@ static PyMethodDef functions[] = {
     {"await_newer", FAST(await_newer), METH_FASTCALL, "Sleep until there is a version above a number, or a timeout."},
     {"newer", FAST(newer), METH_FASTCALL, "None if there is a version above a number; otherwise what head says."},
     {"newest", FAST(newest), METH_FASTCALL, "(version, when it was published in ns since 1970)."},
+    {"newest_in", newest_in, METH_O, "The same of a region that one has not opened; ValueError says what is wrong."},
     {"oldest", FAST(oldest), METH_FASTCALL, "The oldest version above a number that is still in a slot; 0: none."},
     {"pinned", FAST(pinned), METH_FASTCALL, "(slots that are pinned, copies that borrow() of this handle made)."},
     {"look", FAST(look), METH_FASTCALL, "Ask the system whether the region is still there, and has its name."},

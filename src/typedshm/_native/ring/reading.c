@@ -90,9 +90,9 @@ static int try_read(Ring *self, void *to, struct wanted wanted, publication *fou
     return reading.state;
 }
 
-/* The newest complete version as users count it, and when it was published. 0 when empty. Never blocks: should the
- * slot never agree with head, as only a corrupt region would have it, what stands there has to do. */
-static uint64_t newest_version(const tshm_ring *ring, uint64_t *time) {
+/* Never blocks: should the slot never agree with head, as only a corrupt region would have it, what stands there has to
+ * do. */
+uint64_t reading_newest_of(const tshm_ring *ring, uint64_t *time) {
     uint64_t version = 0;
     for (int tries = 0; tries < 1000; tries++) {
         tshm_cursor cursor;
@@ -122,7 +122,7 @@ bool reading_remember(Ring *self, uint64_t version) {
 /* A torn version never becomes whole again. Whoever has been told so waits for the next one. */
 static PyObject *fail_unreadable(Ring *self) {
     uint64_t time;
-    if (self->ring.slot_count == 1 && !reading_remember(self, newest_version(&self->ring, &time)))
+    if (self->ring.slot_count == 1 && !reading_remember(self, reading_newest_of(&self->ring, &time)))
         return NULL;
     return ring_fail(self, unreadable(self));
 }
@@ -351,7 +351,7 @@ PyObject *reading_read_into(PyObject *object, PyObject *const *args, Py_ssize_t 
 
 bool reading_newest(Ring *self, uint64_t *version, uint64_t *time) {
     *time = 0;
-    *version = newest_version(&self->ring, time);
+    *version = reading_newest_of(&self->ring, time);
     if (!mapping_holds(self->mapping_ref, self->instance)) {
         ring_fail(self, "gone");
         return false;

@@ -22,6 +22,8 @@ int reading_newest_locked(Ring *ring, void *to);
 /* The newest complete version as users count it, 0 when empty, and when it was published. Never blocks. False and an
  * error set if the region is gone. */
 bool reading_newest(Ring *ring, uint64_t *version, uint64_t *time);
+/* The same of a ring that one has not joined. `time` stays as it is when empty. */
+uint64_t reading_newest_of(const tshm_ring *ring, uint64_t *time);
 /* The oldest version above `after` that is still in a slot, 0 if there is none. False and an error set if the region is
  * gone. */
 bool reading_oldest(Ring *ring, uint64_t after, uint64_t *version);

@@ -74,6 +74,9 @@ class FileAttachment(Attachment):
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         return self._file.handle
 
+    def _peers(self) -> int:
+        return self.fileno()
+
     def named(self, location: Location) -> "_native.Header | None":
         """See :class:`Attachment`."""
         try:

@@ -29,6 +29,7 @@ from typedshm.memory.protocol import (
     NO_LOCKS,
     Intent,
     decide,
+    in_use,
     no_directory,
     not_found,
     refusal,
@@ -39,6 +40,7 @@ assert sys.platform != "win32"
 
 from typedshm.memory.attachment import Attachment, attachments, changes, find, lost  # noqa: E402
 from typedshm.memory.descriptor import Descriptor  # noqa: E402
+from typedshm.memory.glance import Glance  # noqa: E402
 from typedshm.memory.holders import holders  # noqa: E402
 from typedshm.memory.posix.attachment import (  # noqa: E402
     CAREFULLY,
@@ -131,11 +133,17 @@ def attempt(
             left.close()
 
 
-def try_unlink(location: Location) -> Literal[True] | None:
-    """Remove the name; None while another process is in the way."""
+def try_unlink(location: Location, *, unused: bool = False) -> Literal[True] | None:
+    """Remove the name; None while another process is in the way.
+
+    Parameters
+    ----------
+    unused
+        True to refuse it while a process has the region open.
+    """
     try:
         with changes:
-            return _try_unlink(location)
+            return _try_unlink(location, unused)
     except TypedshmError:
         raise
     except FileNotFoundError as error:
@@ -146,7 +154,7 @@ def try_unlink(location: Location) -> Literal[True] | None:
         raise _refused(location, "removed", error) from error
 
 
-def _try_unlink(location: Location) -> Literal[True] | None:
+def _try_unlink(location: Location, unused: bool) -> Literal[True] | None:
     try:
         fd = os.open(location.address, os.O_RDONLY | CAREFULLY)
     except FileNotFoundError:
@@ -165,7 +173,46 @@ def _try_unlink(location: Location) -> Literal[True] | None:
         # been made under the name meanwhile is not theirs to remove.
         if stat.S_ISREG(status.st_mode) and not _native.lock_byte(fd, _native.BIRTH_BYTE, _native.BYTE_SHARED):
             return None
+        # nobody who may write joins meanwhile; who may only read, and joins a file just now, reads on without its name
+        if unused and not _native.byte_is_free(fd, _native.LIFE_BYTE):
+            raise in_use(location, _holders(location, fd, status))
         return remove(location, status)
+    finally:
+        os.close(fd)
+
+
+def _holders(location: Location, fd: int, status: os.stat_result) -> str:
+    mapping = None
+    with contextlib.suppress(OSError, ValueError):
+        mapping = _native.Mapping(fd, 0, False)
+    return "" if mapping is None else holders(mapping, fd, inode=status.st_ino)
+
+
+def glance(location: Location, *, of_others: bool = False) -> Glance | None:
+    """Look at a region or mutex without joining it; None if it does not exist.
+
+    Parameters
+    ----------
+    of_others
+        True to look at what is another user's, too.
+    """
+    found = Glance()
+    try:
+        status = os.lstat(location.address)
+        found = Glance(status.st_size, is_ours=status.st_uid == os.geteuid())
+        fd = os.open(location.address, os.O_RDONLY | CAREFULLY)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        return found.changed(problem=str(_refused(location, "opened", error)))
+    try:
+        _check_trust(location.changed(scope="machine") if of_others else location, os.fstat(fd))
+        found = found.changed(in_use=not _native.byte_is_free(fd, _native.LIFE_BYTE))
+        return found.looked_into(location, fd, lambda: _native.Mapping(fd, 0, False))
+    except TypedshmError as error:
+        return found.changed(problem=str(error))
+    except OSError as error:
+        return found.changed(problem=str(_refused(location, "looked into", error)))
     finally:
         os.close(fd)
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 import typedshm._native as _native
-from typedshm.memory.attachment import Attachment, Writer
+from typedshm.memory.attachment import Attachment
 from typedshm.memory.descriptor import Descriptor
 from typedshm.memory.names import Location
 from typedshm.memory.paging import Paging
@@ -35,13 +35,16 @@ class SectionAttachment(Attachment):
         section: _native.Section,
         mapping: _native.Mapping,
         paging: Paging,
-        writer: Writer | None,
+        writer: tuple[str, str, int],
         kept: _native.Section | Descriptor,
         find: Find,
         patience: float,
+        *,
+        writable: bool,
     ) -> None:
         """Take over what is `kept`. What `find` says counts for `patience` seconds, which is longer for a file."""
-        super().__init__(location, mapping, paging, writer)
+        super().__init__(location, mapping, paging, writer if writable else None)
+        self._writer = writer
         self._section = section
         self._find: Find | None = find
         self._patience = patience
@@ -62,6 +65,11 @@ class SectionAttachment(Attachment):
         if not isinstance(self._kept, Descriptor) or not self._kept.is_ours:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         return self._kept.number
+
+    def _peers(self) -> tuple[str, str, int]:
+        if self._kept is None or not self.intact:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        return self._writer
 
     def named(self, location: Location) -> "_native.Header | None":
         """See :class:`Attachment`."""

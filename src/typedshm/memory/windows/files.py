@@ -20,6 +20,7 @@ from typedshm.memory.protocol import (
     NO_LOCKS,
     Intent,
     decide,
+    in_use,
     no_directory,
     refusal,
 )
@@ -29,6 +30,7 @@ assert sys.platform == "win32"
 
 from typedshm.memory.attachment import Attachment, find, lost  # noqa: E402
 from typedshm.memory.descriptor import Descriptor  # noqa: E402
+from typedshm.memory.glance import Glance  # noqa: E402
 from typedshm.memory.holders import holders  # noqa: E402
 from typedshm.memory.windows.attachment import SectionAttachment  # noqa: E402
 from typedshm.memory.windows.security import descriptor  # noqa: E402
@@ -82,14 +84,13 @@ def attempt(
         else:
             raise refusal(decision, location, holders=_holders(mapped, handle))
         _native.lock_byte(handle, _native.LIFE_BYTE, _SHARED)
-        writer = None
-        if writable:
-            events = "Global\\typedshm-file-{:x}-{:x}".format(*_native.file_identity(handle))
-            writer = events, descriptor(location.mode, synchronisation=True), handle
+        writer = _events(handle), descriptor(location.mode, synchronisation=True), handle
         created = decision == "make"
         find = functools.partial(_header_now, file)
         try:
-            attachment = SectionAttachment(location, section, mapping, paging, writer, file, find, _PATIENCE)
+            attachment = SectionAttachment(
+                location, section, mapping, paging, writer, file, find, _PATIENCE, writable=writable
+            )
         except BaseException:
             if created:
                 _remove_file(location)
@@ -123,8 +124,27 @@ def _header_now(file: Descriptor, location: Location, own: "_native.Header") -> 
 
 
 def _holders(mapped: tuple[_native.Section, _native.Mapping] | None, handle: int) -> str:
-    events = "Global\\typedshm-file-{:x}-{:x}".format(*_native.file_identity(handle))
-    return "" if mapped is None else holders(mapped[1], (events, descriptor(0o600), handle))
+    return "" if mapped is None else holders(mapped[1], (_events(handle), descriptor(0o600), handle))
+
+
+def _events(handle: int) -> str:
+    """Return how the names of waiters' events begin."""
+    return "Global\\typedshm-file-{:x}-{:x}".format(*_native.file_identity(handle))
+
+
+def glance(location: Location) -> Glance:
+    """Look at a region without joining it."""
+    fd = _open_existing(location, writable=False)
+    try:
+        handle = msvcrt.get_osfhandle(fd)
+        in_use = not _native.byte_is_free(handle, _native.LIFE_BYTE)
+        mapped = _map(fd, writable=False)
+        found = Glance(size=os.fstat(fd).st_size, in_use=in_use, is_ours=True)
+        if mapped is None:
+            return found.changed(problem=f"{location} holds no finished region")
+        return found.looked_into(location, (_events(handle), descriptor(0o600), handle), lambda: mapped[1])
+    finally:
+        os.close(fd)
 
 
 def _lock_birth(location: Location, handle: int, fresh: bool, writable: bool) -> bool:
@@ -245,8 +265,8 @@ def _fill(
     return section, mapping
 
 
-def try_unlink(location: Location) -> Literal[True] | None:
-    """Remove the file; None while another process is in the way."""
+def try_unlink(location: Location, *, unused: bool) -> Literal[True] | None:
+    """Remove the file; None while another process is in the way. `unused`: only if no process has it open."""
     fd = _open_existing(location, writable=False)
     try:
         handle = msvcrt.get_osfhandle(fd)
@@ -254,6 +274,8 @@ def try_unlink(location: Location) -> Literal[True] | None:
         # as on POSIX systems: what has been made under the name meanwhile is not ours to remove
         if not _native.lock_byte(handle, _native.BIRTH_BYTE, _SHARED) or not _is_at(location, handle):
             return None
+        if unused and not _native.byte_is_free(handle, _native.LIFE_BYTE):
+            raise in_use(location, _holders(_map(fd, writable=False), handle))
         _remove_file(location)
         return True
     finally:

@@ -28,11 +28,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NoReturn
 
 import typedshm._native as _native
+from typedshm.errors import RegionNotFound, TypedshmError
 from typedshm.memory.names import Location, Scope, locations
 from typedshm.memory.paging import Paging
+from typedshm.memory.processes import describe_processes
 from typedshm.memory.protocol import (
     Intent,
     decide_section,
+    in_use,
     not_found,
     refusal,
 )
@@ -42,6 +45,7 @@ from typedshm.memory.spec import RegionSpec, content_of, new_instance
 assert sys.platform == "win32"
 
 from typedshm.memory.attachment import Attachment, find  # noqa: E402
+from typedshm.memory.glance import Glance  # noqa: E402
 from typedshm.memory.holders import holders  # noqa: E402
 from typedshm.memory.windows import files  # noqa: E402
 from typedshm.memory.windows.attachment import SectionAttachment  # noqa: E402
@@ -88,11 +92,22 @@ def attempt(
             return _attempt_section(location, intent, spec, paging, writable)
 
 
-def try_unlink(location: Location) -> Literal[True] | None:
-    """Remove the name; None while another process is in the way."""
+def try_unlink(location: Location, *, unused: bool = False) -> Literal[True] | None:
+    """Remove the name; None while another process is in the way.
+
+    Parameters
+    ----------
+    unused
+        True to refuse it while a process has the region open, as those do that can be found here.
+    """
     with translated_errors(location, "removed"):
         if location.persistent:
-            return files.try_unlink(location)
+            return files.try_unlink(location, unused=unused)
+        if unused:
+            found = _glance_at_section(location, False)
+            if found is None:
+                raise not_found(location)
+            raise in_use(location, describe_processes({pid for _, pid, _ in found.participants}))
         with _Birth(location):
             entry = _Entry.find(location, writable=True)
             if entry is None or _data_section(location, entry, writable=False) is None:
@@ -119,6 +134,41 @@ def existing(scope: Scope, kind: str = "region") -> Iterator[Location]:
 def names(scope: Scope) -> list[str]:
     """List the names of all sections of a scope."""
     return _native.object_names(scope == "machine")
+
+
+def glance(location: Location, *, of_others: bool = False) -> Glance | None:
+    """Look at a region or mutex without joining it; None if it does not exist.
+
+    Parameters
+    ----------
+    of_others
+        True to look at what is another user's, too.
+    """
+    try:
+        with translated_errors(location, "opened"):
+            if location.persistent:
+                return files.glance(location)
+            return _glance_at_section(location, of_others)
+    except RegionNotFound:
+        return None
+    except TypedshmError as error:
+        return Glance(problem=str(error))
+
+
+def _glance_at_section(location: Location, of_others: bool) -> Glance | None:
+    trusted = location.changed(scope="machine") if of_others else location
+    entry = _Entry.find(trusted, writable=False)
+    section = None if entry is None else _data_section(trusted, entry, writable=False)
+    if entry is None or section is None:
+        return None
+    try:
+        mapping = _native.Mapping(section.handle, 0, False)
+        ours = section.owner == _native.current_user()
+        peers = _data_name(location, entry.instance), descriptor(0o600), 0
+        found = Glance(in_use=True, is_ours=ours).looked_into(location, peers, lambda: mapping)
+        return found if found.header is None else found.changed(size=found.header["region_size"])
+    finally:
+        section.close()
 
 
 def is_open(location: Location) -> bool:
@@ -265,9 +315,11 @@ def _attachment(
     writable: bool,
 ) -> SectionAttachment:
     instance = int.from_bytes(memoryview(mapping)[_INSTANCE], "little")
-    writer = (_data_name(location, instance), descriptor(entry.mode, synchronisation=True), 0) if writable else None
+    writer = _data_name(location, instance), descriptor(entry.mode, synchronisation=True), 0
     find = functools.partial(_header_now, entry)
-    attachment = SectionAttachment(location, section, mapping, paging, writer, entry.section, find, 0)
+    attachment = SectionAttachment(
+        location, section, mapping, paging, writer, entry.section, find, 0, writable=writable
+    )
     attachment.register((location.address, instance, writable))
     return attachment
 
