@@ -108,7 +108,7 @@ def unknown(name: str, names: list[str], what: str) -> click.UsageError:
     if near:
         hint = f"did you mean {' or '.join(map(printable, near))}?"
     else:
-        hint = f"expected one of {', '.join(map(printable, names[:12]))}{', …' if len(names) > 12 else ''}"
+        hint = f"expected one of {', '.join(map(printable, names[:12]))}{', ...' if len(names) > 12 else ''}"
     return click.UsageError(f"{printable(name)} is not {what}; {hint}")
 
 
@@ -151,6 +151,8 @@ def part_of(layout: "typedshm.Layout", steps: tuple[Step, ...]) -> Part:
         There is no such part in the layout.
     """
     part = whole(layout)
+    if part.field.shape and steps[:1] == (part.field.name,):  # what a bare array is called where it needs a name
+        steps = steps[1:]
     for step in steps:
         part = part.at(step)
     return part

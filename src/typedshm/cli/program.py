@@ -15,6 +15,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("show", "the newest version of a region, as a tree"),
     "echo": ("echo", "a line for each version, for pipes"),
     "watch": ("watch", "regions live on the screen: values, rates, ages, pictures"),
+    "wait": ("wait", "until a region is there, is written, or holds what is expected"),
+    "set": ("set", "fields of a region to new values, as one version"),
     "hz": ("rates", "how often a region is written"),
     "cp": ("copies", "copy the newest version of a region into another"),
     "save": ("saves", "save regions to files"),

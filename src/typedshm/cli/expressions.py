@@ -1,0 +1,487 @@
+"""Expressions: conditions on the fields of a value, such as ``speed > 30 and gear == DRIVE``.
+
+They look like Python's, and are read by Python's own parser, but nothing of them is ever run as Python: each kind of
+node that is known is turned into a function, and all others are refused.
+"""
+
+import ast
+import math
+import operator
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, TypeAlias
+
+import click
+import numpy as np
+
+import typedshm
+from typedshm.cli.conversions import time_of
+from typedshm.cli.parts import Part, Step, part_of, type_of, unknown, value_at, whole
+from typedshm.cli.scalars import ENCODINGS, decoded, raw_of
+from typedshm.cli.terminal import printable
+
+Getter: TypeAlias = Callable[[object], Any]
+"""Returns what a node means for a value."""
+
+Sort: TypeAlias = Literal["int", "float", "complex", "bool", "text", "time", "array", "struct"]
+
+_NUMBERS = ("int", "float", "bool")
+_LONGEST = 2000
+
+_operator: Any = operator
+
+_ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: _operator.add,
+    ast.Sub: _operator.sub,
+    ast.Mult: _operator.mul,
+    ast.Div: _operator.truediv,
+    ast.FloorDiv: _operator.floordiv,
+    ast.Mod: _operator.mod,
+    ast.BitAnd: _operator.and_,
+    ast.BitOr: _operator.or_,
+}
+_COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}
+_FUNCTIONS = ("abs", "all", "any", "len", "max", "mean", "min", "sum")
+_CONSTANTS: dict[str, bool | float] = {"true": True, "false": False, "nan": math.nan, "inf": math.inf}
+
+
+class Term:
+    """What one node of an expression means.
+
+    Attributes
+    ----------
+    sort
+        What kind of thing it is.
+    get
+        Returns it for a value.
+    field
+        The field that it is, or is of.
+    constant
+        What it is always, as written.
+    """
+
+    def __init__(
+        self, sort: Sort, get: Getter, field: "typedshm.LayoutField | None" = None, constant: Any = None
+    ) -> None:
+        self.sort: Sort = sort
+        self.get = get
+        self.field = field
+        self.constant = constant
+
+    @property
+    def enum(self) -> "typedshm.Enumeration | None":
+        """The enum whose members it may be compared with."""
+        return self.field.enum if self.field is not None else None
+
+
+class Expression:
+    """A condition, which :meth:`of` makes a function of the values of a layout.
+
+    Raises
+    ------
+    click.UsageError
+        It is no expression, or has something in it that is not allowed.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        if len(text) > _LONGEST:
+            raise click.UsageError(f"expected an expression of at most {_LONGEST} characters, found {len(text)}")
+        try:
+            self._body = ast.parse(text.strip(), mode="eval").body
+        except SyntaxError as error:
+            raise click.UsageError(f"expected a condition such as 'speed > 30', found {self} ({error.msg})") from None
+        except (ValueError, RecursionError, MemoryError):
+            raise click.UsageError(f"expected a condition such as 'speed > 30', found {self}") from None
+        for node in ast.walk(self._body):
+            if isinstance(node, ast.Call) and not (isinstance(node.func, ast.Name) and node.func.id in _FUNCTIONS):
+                raise click.UsageError(f"{_source(node.func)} is no function; expected {', '.join(_FUNCTIONS)}")
+
+    def of(self, layout: "typedshm.Layout") -> Callable[[Any], bool]:
+        """Return the condition as a function of a value.
+
+        Raises
+        ------
+        click.UsageError
+            It has fields that the layout has not, or compares what cannot be compared.
+        """
+        try:
+            term = _Compiler(layout).term(self._body, None)
+        except RecursionError:
+            raise click.UsageError(f"{self} is nested too deeply") from None
+        if term.sort not in _NUMBERS:
+            raise click.UsageError(f"expected a condition, found {self}, which is {_words(term)}")
+
+        def holds(value: Any) -> bool:
+            found = term.get(value)
+            return bool(found) and found == found
+
+        return holds
+
+    def __str__(self) -> str:
+        """Return it as it can be printed."""
+        return repr(printable(self._text))
+
+
+class _Compiler:
+    """Turns nodes into terms for one layout."""
+
+    def __init__(self, layout: "typedshm.Layout") -> None:
+        self._layout = layout
+        self._whole = whole(layout)
+
+    def term(self, node: ast.expr, enum: "typedshm.Enumeration | None") -> Term:
+        """Return the term of a node; `enum` is that of what it is compared with."""
+        if isinstance(node, ast.Constant):
+            return _constant(node)
+        if isinstance(node, ast.BoolOp):
+            return self._bool_op(node, enum)
+        if isinstance(node, ast.UnaryOp):
+            return self._unary_op(node, enum)
+        if isinstance(node, ast.BinOp):
+            return self._bin_op(node, enum)
+        if isinstance(node, ast.Compare):
+            return self._compare(node)
+        if isinstance(node, ast.Call):
+            return self._call(node)
+        if isinstance(node, ast.Name | ast.Attribute | ast.Subscript | ast.List):
+            return self._named(node, enum)
+        raise _refused(node)
+
+    # ---- fields and names ----
+
+    def _named(self, node: ast.expr, enum: "typedshm.Enumeration | None") -> Term:
+        steps = tuple(_steps(node))
+        first = steps[0]
+        if isinstance(first, str) and not self._has(first):
+            if len(steps) == 1 and first.lower() in _CONSTANTS:
+                return _term_of(_CONSTANTS[first.lower()])
+            return _term_of(self._member(steps, enum))
+        return _term_of_part(part_of(self._layout, steps))
+
+    def _has(self, name: str) -> bool:
+        struct = self._whole.field.struct
+        if self._whole.field.shape:
+            return name == "array"
+        return struct is not None and any(field.name == name for field in struct.fields)
+
+    def _member(self, steps: tuple[Step, ...], enum: "typedshm.Enumeration | None") -> int:
+        """Return the number of a member: ``DRIVE``, or ``Gear.DRIVE``."""
+        name = steps[-1]
+        enums = [enum] if enum is not None else list(_enums(self._layout))
+        if len(steps) == 2:
+            enums = [one for one in _enums(self._layout) if one.name == steps[0]]
+        found = {number for one in enums for member, number in one.members if member == name}
+        if len(found) == 1 and len(steps) <= 2:
+            return found.pop()
+        if found:
+            raise click.UsageError(f"{name} is a member of several enums: write one of them, as in Gear.{name}")
+        members = [member for one in enums for member, _ in one.members] if enum or len(steps) == 2 else []
+        fields = ["array"] if self._whole.field.shape else [field.name for field in self._layout.fields]
+        if members and enum is not None:
+            what = f"a field of {printable(self._layout.name)} or a member of {printable(enum.name)}"
+            raise unknown(str(name), [*members, *fields], what)
+        raise unknown(str(steps[0]), fields, f"a field of {printable(self._layout.name)}")
+
+    def _enum_of(self, nodes: list[ast.expr]) -> "typedshm.Enumeration | None":
+        """Return the enum of the first field among nodes, or in their arithmetic."""
+        for node in nodes:
+            for inner in ast.walk(node):
+                if isinstance(inner, ast.Name | ast.Attribute | ast.Subscript | ast.List):
+                    steps = tuple(_steps(inner))
+                    if isinstance(steps[0], str) and not self._has(steps[0]):
+                        continue
+                    if (enum := self._named(inner, None).enum) is not None:
+                        return enum
+                    break
+        return None
+
+    # ---- operators ----
+
+    def _bool_op(self, node: ast.BoolOp, enum: "typedshm.Enumeration | None") -> Term:
+        terms = [_number(self.term(value, enum), value) for value in node.values]
+        getters = [term.get for term in terms]
+        if isinstance(node.op, ast.And):
+            return Term("bool", lambda value: all(_is_true(get(value)) for get in getters))
+        return Term("bool", lambda value: any(_is_true(get(value)) for get in getters))
+
+    def _unary_op(self, node: ast.UnaryOp, enum: "typedshm.Enumeration | None") -> Term:
+        term = self.term(node.operand, enum)
+        get = term.get
+        if isinstance(node.op, ast.Not):
+            _number(term, node.operand)
+            return Term("bool", lambda value: not _is_true(get(value)))
+        if isinstance(node.op, ast.Invert) or (term.sort not in (*_NUMBERS, "complex")):
+            raise _refused(node)
+        sort: Sort = "int" if term.sort == "bool" else term.sort
+        return Term(sort, (lambda value: -get(value)) if isinstance(node.op, ast.USub) else get)
+
+    def _bin_op(self, node: ast.BinOp, enum: "typedshm.Enumeration | None") -> Term:
+        act = _ARITHMETIC.get(type(node.op))
+        if act is None:
+            raise _refused(node)
+        enum = enum or self._enum_of([node.left, node.right])
+        left, right = self.term(node.left, enum), self.term(node.right, enum)
+        bits = isinstance(node.op, ast.BitAnd | ast.BitOr)
+        allowed = ("int", "bool") if bits else (*_NUMBERS, "complex")
+        for term, inner in ((left, node.left), (right, node.right)):
+            if term.sort not in allowed:
+                raise click.UsageError(
+                    f"expected {'a whole number' if bits else 'a number'} in {_source(node)}, found {_source(inner)}, "
+                    f"which is {_words(term)}"
+                )
+        sorts = {left.sort, right.sort}
+        sort: Sort = "int" if sorts <= {"int", "bool"} and not isinstance(node.op, ast.Div) else "float"
+        sort = "complex" if "complex" in sorts else sort
+        if sort == "complex" and isinstance(node.op, ast.FloorDiv | ast.Mod):
+            raise _refused(node)
+        one, other = left.get, right.get
+
+        def get(value: object) -> Any:
+            try:
+                return act(one(value), other(value))
+            except (ZeroDivisionError, OverflowError):
+                return math.nan
+
+        return Term(sort, get)
+
+    def _compare(self, node: ast.Compare) -> Term:
+        operands = [node.left, *node.comparators]
+        enum = self._enum_of(operands)
+        terms = [self.term(operand, enum) for operand in operands]
+        links: list[Getter] = []
+        for at, op in enumerate(node.ops):
+            compare = _COMPARISONS.get(type(op))
+            if compare is None:
+                raise _refused(node)
+            left, right = _comparable(terms[at], terms[at + 1], enum, node)
+            ordered = not isinstance(op, ast.Eq | ast.NotEq)
+            if ordered and "complex" in (left.sort, right.sort):
+                raise click.UsageError(f"complex numbers have no order: compare abs(...) in {_source(node)}")
+            links.append(_link(compare, left.get, right.get, isinstance(op, ast.NotEq)))
+        return Term("bool", lambda value: all(link(value) for link in links))
+
+    def _call(self, node: ast.Call) -> Term:
+        name = node.func.id if isinstance(node.func, ast.Name) else ""
+        if node.keywords or not node.args or (len(node.args) > 1 and name not in ("min", "max")):
+            raise click.UsageError(f"expected {name}(...) with one array, found {_source(node)}")
+        terms = [self.term(arg, None) for arg in node.args]
+        if len(terms) > 1:
+            getters = [_number(term, arg).get for term, arg in zip(terms, node.args, strict=True)]
+            choose = min if name == "min" else max
+            sort: Sort = "float" if any(term.sort == "float" for term in terms) else "int"
+            return Term(sort, lambda value: choose(get(value) for get in getters))
+        (term,) = terms
+        made = _length(term) if name == "len" else _magnitude(term) if name == "abs" else _reduction(name, term)
+        if made is None:
+            raise click.UsageError(f"{_source(node)}: {_source(node.args[0])} is {_words(term)}")
+        return made
+
+
+# ---- terms ---------------------------------------------------------------------------------------------------------
+
+
+def _term_of_part(part: Part) -> Term:
+    field, steps = part.field, part.steps
+    if field.shape:
+        return Term("array", lambda value: value_at(value, steps), field)
+    if field.struct is not None:
+        return Term("struct", lambda value: value_at(value, steps), field)
+    if field.kind in ENCODINGS:
+        return Term("text", lambda value: decoded(field, value_at(value, steps)), field)
+    if field.kind == "bytes":
+        return Term("text", lambda value: raw_of(field, value_at(value, steps)).hex(), field)
+    if field.kind == "timestamp":
+        return Term("time", lambda value: _time(value_at(value, steps)), field)
+    if field.kind == "bool":
+        return Term("bool", lambda value: bool(value_at(value, steps)), field)
+    if field.kind.startswith("c"):
+        return Term("complex", lambda value: complex(value_at(value, steps)), field)
+    if field.kind.startswith("f"):
+        return Term("float", lambda value: float(value_at(value, steps)), field)
+    return Term("int", lambda value: int(value_at(value, steps)), field)
+
+
+def _time(time: Any) -> "np.datetime64":
+    """Return a time in nanoseconds; a datetime is in UTC."""
+    return time.astype("M8[ns]") if isinstance(time, np.datetime64) else np.datetime64(time.replace(tzinfo=None), "ns")
+
+
+def _constant(node: ast.Constant) -> Term:
+    if not isinstance(node.value, bool | int | float | str):
+        raise _refused(node)
+    return _term_of(node.value)
+
+
+def _term_of(constant: bool | float | str) -> Term:
+    sorts: dict[type, Sort] = {bool: "bool", int: "int", float: "float", str: "text"}
+    return Term(sorts[type(constant)], _always(constant), constant=constant)
+
+
+def _always(constant: Any) -> Getter:
+    return lambda value: constant
+
+
+def _number(term: Term, node: ast.expr) -> Term:
+    if term.sort not in _NUMBERS:
+        hint = "; compare an item of it, or its min(), max() or mean()" if term.sort == "array" else ""
+        raise click.UsageError(
+            f"expected a number or a condition, found {_source(node)}, which is {_words(term)}{hint}"
+        )
+    return term
+
+
+def _is_true(found: Any) -> bool:
+    return bool(found) and found == found
+
+
+def _comparable(left: Term, right: Term, enum: "typedshm.Enumeration | None", node: ast.Compare) -> tuple[Term, Term]:
+    """Return two terms that can be compared: text becomes the time or the enum's member that it stands for."""
+    sides = [left, right]
+    for at, (side, other) in enumerate([(left, right), (right, left)]):
+        if isinstance(side.constant, str) and other.sort == "time":
+            sides[at] = Term("time", _always(time_of(side.constant)))
+        elif isinstance(side.constant, str) and other.enum is not None and enum is not None:
+            members = dict(enum.members)
+            if side.constant not in members:
+                raise unknown(side.constant, list(members), f"a member of {printable(enum.name)}")
+            sides[at] = _term_of(members[side.constant])
+    groups = [_group(side) for side in sides]
+    for side, group in zip(sides, groups, strict=True):
+        if group in ("array", "struct"):
+            hint = "an item of it, or its min(), max() or mean()" if group == "array" else "a field of it"
+            raise click.UsageError(f"{_source(node)}: {_words(side)} cannot be compared; compare {hint}")
+    if groups[0] != groups[1]:
+        raise click.UsageError(f"{_source(node)}: {_words(sides[0])} cannot be compared with {_words(sides[1])}")
+    return sides[0], sides[1]
+
+
+def _group(term: Term) -> str:
+    return "number" if term.sort in (*_NUMBERS, "complex") else term.sort
+
+
+def _link(compare: Callable[[Any, Any], Any], left: Getter, right: Getter, negative: bool) -> Getter:
+    def holds(value: object) -> bool:
+        one, other = left(value), right(value)
+        if one is None or other is None:  # text that does not decode is like no other
+            return negative
+        return bool(compare(one, other))
+
+    return holds
+
+
+def _length(term: Term) -> Term | None:
+    if term.sort not in ("array", "text"):
+        return None
+    get = term.get
+    return Term("int", lambda value: len(get(value)) if term.sort == "array" else len(get(value) or ""))
+
+
+def _magnitude(term: Term) -> Term | None:
+    get = term.get
+    if term.sort in (*_NUMBERS, "complex"):
+        sort: Sort = "int" if term.sort in ("int", "bool") else "float"
+        return Term(sort, lambda value: abs(get(value)))
+    if term.field is None or not _is_numeric(term.field):
+        return None
+    return Term("array", lambda value: _magnitudes(np.asarray(get(value))), term.field)
+
+
+def _magnitudes(array: "np.ndarray[Any, np.dtype[Any]]") -> Any:
+    return array if array.dtype.kind in "bu" else np.abs(array.astype(np.int64) if array.dtype.kind == "i" else array)
+
+
+def _reduction(name: str, term: Term) -> Term | None:
+    """Return the term of min(), max(), mean(), sum(), any() or all() of an array; NaN is left out."""
+    field, get = term.field, term.get
+    if term.sort != "array" or field is None:
+        return None
+    if field.kind == "timestamp" and name in ("min", "max"):
+        reduce_times = np.fmin.reduce if name == "min" else np.fmax.reduce
+        return Term("time", lambda value: reduce_times(np.asarray(get(value)), axis=None).astype("M8[ns]"))
+    if not _is_numeric(field) or (field.kind.startswith("c") and name in ("min", "max")):
+        return None
+    if name in ("any", "all"):
+        hold = np.any if name == "any" else np.all
+        return Term("bool", lambda value: bool(hold(np.asarray(get(value)))))
+    sort: Sort = "int" if field.kind[0] in "iub" and name != "mean" else "float"
+    return Term("complex" if field.kind.startswith("c") else sort, lambda value: _reduced(name, np.asarray(get(value))))
+
+
+def _reduced(name: str, array: "np.ndarray[Any, np.dtype[Any]]") -> Any:
+    present = array[array == array]
+    if not present.size:
+        return 0 if name == "sum" else math.nan
+    with np.errstate(all="ignore"):
+        if name in ("min", "max"):
+            return (present.min() if name == "min" else present.max()).item()
+        wide = {"f": np.float64, "c": np.complex128}.get(array.dtype.kind)
+        if name == "sum":
+            return present.sum(dtype=wide).item()
+        return present.mean(dtype=wide or np.float64).item()
+
+
+def _is_numeric(field: "typedshm.LayoutField") -> bool:
+    return field.struct is None and field.kind not in ENCODINGS and field.kind not in ("bytes", "timestamp")
+
+
+# ---- nodes ---------------------------------------------------------------------------------------------------------
+
+
+def _steps(node: ast.expr) -> Iterator[Step]:
+    """Yield the steps of ``pose.x``, ``path[0].x``, and of a bare array's item ``[2,3]``."""
+    if isinstance(node, ast.Name):
+        yield node.id
+    elif isinstance(node, ast.Attribute):
+        yield from _steps(node.value)
+        yield node.attr
+    elif isinstance(node, ast.Subscript):
+        yield from _steps(node.value)
+        yield tuple(_indices(node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]))
+    elif isinstance(node, ast.List) and node.elts:
+        yield tuple(_indices(node.elts))
+    else:
+        raise _refused(node)
+
+
+def _indices(nodes: list[ast.expr]) -> Iterator[int]:
+    for node in nodes:
+        negative = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
+        inner = node.operand if isinstance(node, ast.UnaryOp) and negative else node
+        if not isinstance(inner, ast.Constant) or type(inner.value) is not int:
+            raise click.UsageError(f"expected a whole number as the index, found {_source(node)}")
+        yield -inner.value if negative else inner.value
+
+
+def _enums(layout: "typedshm.Layout") -> Iterator["typedshm.Enumeration"]:
+    for field in layout.fields:
+        if field.enum is not None:
+            yield field.enum
+        if field.struct is not None:
+            yield from _enums(field.struct)
+
+
+def _source(node: ast.expr) -> str:
+    return printable(ast.unparse(node))
+
+
+def _words(term: Term) -> str:
+    if term.field is not None:
+        return f"the field {printable(term.field.name)} ({type_of(term.field)})"
+    return {"int": "a number", "float": "a number", "bool": "a condition", "complex": "a complex number"}.get(
+        term.sort, term.sort
+    )
+
+
+def _refused(node: ast.expr) -> click.UsageError:
+    """Return the error for a node that is not allowed."""
+    return click.UsageError(
+        f"{_source(node)} is not allowed: expected fields, numbers, text, members of enums, comparisons, and, or, not, "
+        f"+ - * / // % & |, and {', '.join(_FUNCTIONS)}"
+    )

@@ -1,0 +1,144 @@
+"""``typedshm set``: new values for fields of a region, as one version."""
+
+import re
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple, TypeAlias, cast
+
+import click
+import numpy as np
+
+import typedshm
+from typedshm.cli.conversions import checked, values_of
+from typedshm.cli.exits import Status
+from typedshm.cli.parts import Part, part_of, steps_of, type_of, value_at
+from typedshm.cli.targets import Scope, attach, name_argument, scope_option, target_of
+from typedshm.cli.terminal import either, printable, say, warn
+from typedshm.cli.values import rows
+
+Verb: TypeAlias = Literal["=", "+=", "-="]
+
+_ASSIGNMENT = re.compile(r"(?P<path>[^=]*?)(?P<verb>\+=|-=|=)(?P<text>.*)", re.DOTALL)
+
+
+class Change(NamedTuple):
+    """A part and what is to become of it."""
+
+    part: Part
+    verb: Verb
+    value: Any
+
+
+@click.command(
+    "set",
+    epilog="""\b
+Examples:
+  typedshm set car speed=30 gear=DRIVE
+  typedshm set car pose.x=1.5 'wheels[2]+=0.1' 'path[0].label=start'
+  typedshm set car wheels=0 'pose={"x": 1, "y": 2}' --dry-run
+  typedshm set lut '[2,3]=7'
+
+Values: numbers (also 0xff, nan, inf), true and false, text as it is, members of enums by name (LEFT|RIGHT) or number,
+times in ISO 8601 (UTC if they do not say otherwise) or now, raw bytes in hexadecimal. Arrays take a JSON list, or one
+value for all items; structs a JSON object. A bare array as a whole is called array.""",
+)
+@name_argument()
+@click.argument("assignments", metavar="FIELD=VALUE...", nargs=-1, required=True)
+@scope_option
+@click.option("--timeout", default=10.0, show_default=True, type=click.FloatRange(min=0), help="Seconds for the lock.")
+@click.option("--dry-run", is_flag=True, help="Print what would change, and change nothing.")
+def command(name: str, assignments: tuple[str, ...], scope: Scope | None, timeout: float, dry_run: bool) -> int:
+    """Set fields of NAME to new values, all in one version.
+
+    All values are checked before the writers' lock is taken; if one does not fit, nothing is written. += and -= start
+    from the values at the moment of writing.
+    """
+    target = target_of(name, scope)
+    with attach(target, readonly=dry_run) as region:
+        changes = [change for text in assignments for change in _changes(region.layout, text)]
+        if dry_run:
+            value = _newest(region)
+            version, shown = region.version, _apply(value, changes)
+            say(f"{target}: version {version} would be followed by")
+        else:
+            with region.update(timeout=timeout) as value:
+                version = region.version + 1
+                shown = _apply(value, changes)
+            if version == 1:
+                warn(f"{target} was empty: all else is zero")
+            say(f"{target}: version {version}")
+    for line in shown:
+        say(line)
+    return Status.OK
+
+
+def _changes(layout: "typedshm.Layout", text: str) -> Sequence[Change]:
+    """Return the changes of one assignment, checked as far as they can be without the value there is."""
+    match = _ASSIGNMENT.fullmatch(text)
+    if match is None or not match["path"].strip():
+        raise click.UsageError(f"expected FIELD=VALUE, FIELD+=VALUE or FIELD-=VALUE, found {printable(repr(text))}")
+    part, verb = part_of(layout, steps_of(match["path"].strip())), cast("Verb", match["verb"])
+    if verb != "=" and (part.field.kind[0] not in "iufc" or part.field.enum or part.field.kind.startswith("utf")):
+        raise click.UsageError(f"{part}: expected a number for {verb}, found {type_of(part.field)}")
+    return [Change(inner, verb, value) for inner, value in values_of(part, match["text"])]
+
+
+def _newest(region: "typedshm.Region[Any]") -> Any:
+    try:
+        return region.read()
+    except typedshm.Empty:
+        schema: Any = region.schema
+        return schema.zeros() if hasattr(schema, "zeros") else schema.zero()
+
+
+def _apply(value: Any, changes: Sequence[Change]) -> list[str]:
+    """Apply changes to a value, and return a line for each, of what was there and is there now."""
+    made: list[tuple[Part, Any, Any]] = []
+    for part, verb, new in changes:
+        before = _kept(value_at(value, part.steps))
+        _assign(value, part, new if verb == "=" else _sum(part, before, new if verb == "+=" else -new))
+        made.append((part, before, _kept(value_at(value, part.steps))))
+    arrow = either("→", "->")
+    return [f"  {part.path or 'array'}  {_text(part, old)} {arrow} {_text(part, new)}" for part, old, new in made]
+
+
+def _kept(value: Any) -> Any:
+    array: Any = value
+    return array.copy() if isinstance(value, np.ndarray) else value
+
+
+def _text(part: Part, value: Any) -> str:
+    (row,) = rows(part, value)
+    return f"{row.text} {row.unit}".rstrip()
+
+
+def _sum(part: Part, value: Any, more: Any) -> Any:
+    """Return a value plus another one, if that is in the range of its kind."""
+    kind = part.field.kind
+    if kind[0] in "iu":  # Python's integers have no range of their own
+        if not part.field.shape:
+            return checked(part, int(value) + int(more))
+        total: Any = np.asarray(value).astype(object) + (
+            more.astype(object) if isinstance(more, np.ndarray) else int(more)
+        )
+        checked(part, min(total.flat))
+        checked(part, max(total.flat))
+        return total.astype(np.asarray(value).dtype)
+    with np.errstate(all="ignore"):
+        total = np.asarray(value).astype(np.complex128 if kind[0] == "c" else np.float64) + more
+        narrow = total.astype(part.field.item_dtype)
+    if (np.isinf(narrow) & np.isfinite(value) & np.isfinite(more)).any():
+        raise click.UsageError(f"{part}: the sum does not fit {kind}")
+    return narrow if part.field.shape else narrow.item()
+
+
+def _assign(value: Any, part: Part, new: Any) -> None:
+    """Assign to a part: to the items of an array, or to a field or item that is none."""
+    if part.field.shape:
+        value_at(value, part.steps)[...] = new
+        return
+    *way, last = part.steps
+    owner = value_at(value, tuple(way))
+    if isinstance(owner, typedshm.Struct):
+        setattr(owner, str(last), new)
+    else:
+        owner[last] = new

@@ -1,0 +1,64 @@
+"""``typedshm wait``: until a region is there, is written, or holds what is expected."""
+
+import time
+
+import click
+
+import typedshm
+from typedshm.cli.exits import Status
+from typedshm.cli.expressions import Expression
+from typedshm.cli.parts import whole
+from typedshm.cli.sources import Source, json_line, open_source, text_line
+from typedshm.cli.streams import Stream
+from typedshm.cli.targets import Scope, Target, name_argument, scope_option, target_of
+from typedshm.cli.terminal import say, warn
+
+
+@click.command(
+    "wait",
+    epilog="""\b
+Examples:
+  typedshm wait car --timeout 10 && echo the car is there
+  typedshm wait car --until 'speed > 30 and gear == DRIVE'
+  typedshm wait car --until 'max(wheels) >= 80 or len(path) == 0 or path[0].label == "end"'
+
+An expression has fields, numbers, text, members of enums, comparisons, and, or, not, + - * / // % & |, and the
+functions abs, all, any, len, max, mean, min, sum. Times compare with text in ISO 8601, raw bytes with hexadecimal. A
+bare array is called array, its items array[2,3] or [2,3]. NaN is left out of min, max, mean and sum of an array;
+a comparison with NaN is false.""",
+)
+@name_argument()
+@scope_option
+@click.option("--until", metavar="EXPRESSION", help="Wait until a version has this. Default: for the next version.")
+@click.option("--timeout", type=click.FloatRange(min=0), help="Seconds to wait in all. Default: for ever.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: version, time and value.")
+def command(name: str, scope: Scope | None, until: str | None, timeout: float | None, as_json: bool) -> int:
+    """Wait until NAME exists and gets a version, or has one of which an expression is true, and print that version.
+
+    With --until the newest version counts, and every later one is looked at. Without, only a version that is newer than
+    the one at the start counts, if there was one.
+    """
+    end = None if timeout is None else time.monotonic() + timeout
+    expression = None if until is None else Expression(until)
+    target = target_of(name, scope)
+    source, was_there = _open(target, timeout)
+    since = source.version + 1 if expression is None and was_there else None
+    stream = Stream(target, source, every=expression is not None, since=since)
+    holds, of = None if expression is None else expression.of(source.layout), source
+    while sample := stream.next(None if end is None else max(end - time.monotonic(), 0)):
+        if expression is not None and stream.source is not of:  # the region was replaced
+            holds, of = expression.of(stream.source.layout), stream.source
+        if holds is None or holds(sample.value):
+            part = whole(of.layout if holds else stream.source.layout)
+            say(json_line(sample, part) if as_json else text_line(sample, part))
+            return Status.OK
+    warn(f"{target}: {'no newer version' if until is None else 'it did not become true'} in {timeout:g} s")
+    return Status.TIMEOUT
+
+
+def _open(target: Target, timeout: float | None) -> tuple[Source, bool]:
+    """Open what has the name, as soon as something has it, and return whether something had it already."""
+    try:
+        return open_source(target), True
+    except typedshm.RegionNotFound:
+        return open_source(target, timeout=timeout), False
