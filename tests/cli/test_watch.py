@@ -94,6 +94,34 @@ def test_a_region_that_appears_later_is_shown() -> None:
             terminal.until_shown("0.5 m/s")
 
 
+def test_the_end_a_replacement_and_the_return_of_a_region_are_survived() -> None:
+    with Terminal("watch", "car") as terminal:
+        with ts.create("car", Telemetry) as car:
+            car.write(telemetry(1))
+            terminal.until_shown("0.5 m/s")
+        assert "0.5 m/s" in terminal.until_shown("gone; shown again when it comes back")
+        with ts.create("car", Anew) as car:
+            car.write(Anew(tick=5, brake=0.25))
+            shown = terminal.until_shown("0.25")
+            assert "made anew" in shown
+            assert "speed" not in shown
+            ts.unlink("car")
+            with ts.create("car", Telemetry) as another:
+                another.write(telemetry(9))
+                terminal.until_shown("4.5 m/s")
+        terminal.press("q")
+        assert terminal.end() == 0
+
+
+def test_a_region_whose_writers_have_left_can_be_made_anew() -> None:
+    with Terminal("watch", "car") as terminal:
+        for tick in (1, 6):
+            with ts.create("car", Telemetry) as car:
+                car.write(telemetry(tick))
+                terminal.until_shown(f"{tick / 2} m/s")
+            terminal.until_shown("gone; shown again when it comes back")
+
+
 @pytest.mark.parametrize(("keys", "status"), [("q", 0), ("\x03", 130)])
 def test_the_terminal_is_as_before_at_the_end(keys: str, status: int) -> None:
     with ts.create("car", Telemetry) as car:

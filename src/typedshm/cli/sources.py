@@ -142,7 +142,7 @@ class RegionSource:
     def is_abandoned(self) -> bool:
         """Return whether nobody has the region open who could write it. Regions in files are kept without anybody."""
         info = self._region.info()
-        return not (info.unlinked or info.replaced or has_writers(self._target._replace(scope=info.scope)))
+        return not (isinstance(info.name, Path) or info.writers or info.readers)
 
     def close(self) -> None:
         """Leave the region."""

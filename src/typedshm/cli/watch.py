@@ -68,9 +68,8 @@ class Watched:
         self._traces: dict[str, Trace] = {}
         self._versions: deque[tuple[float, int]] = deque()
         self._dropped = 0
-        self._state = ""
+        self._schema = self._state = ""
         self._checked = -_NAME_CHECK
-        self.title = ""
 
     def look(self, now: float) -> None:
         """Take the newest version, and open the region that has the name now."""
@@ -127,18 +126,13 @@ class Watched:
         return lines
 
     def _summary(self, now: float) -> str:
-        if self._source is None or self._sample is None:
+        if self._sample is None:
             return self._state
-        age = max(time.time() - self._sample.published.timestamp(), 0.0)
-        parts = [
-            printable(self._source.layout.name),
-            f"version {self._sample.version:,}",
-            f"{self._rate(now):,.1f} Hz",
-            f"age {_duration(age)}",
-            f"dropped {self._dropped:,}",
-            self._state,
-        ]
-        return "  ".join(filter(None, parts))
+        parts = [self._schema, f"version {self._sample.version:,}"]
+        if self._source is not None:
+            age = max(time.time() - self._sample.published.timestamp(), 0.0)
+            parts += [f"{self._rate(now):,.1f} Hz", f"age {_duration(age)}", f"dropped {self._dropped:,}"]
+        return "  ".join(filter(None, [*parts, self._state]))
 
     def _rate(self, now: float) -> float:
         while len(self._versions) > 2 and now - self._versions[0][0] > _RECENT:
@@ -149,24 +143,29 @@ class Watched:
         return (last - first) / (until - since)
 
     def _check_name(self) -> None:
+        if self._source is not None and self._source.is_abandoned():
+            self._leave("")  # or nobody could make it anew
         if self._source is not None and self._source.is_current():
             return
         try:
             found = open_source(self._target)
         except typedshm.RegionNotFound:
-            gone = "gone" if self._source is not None else "not there"
-            self._state = f"{gone}; shown again when it comes back"
-            return
+            found = None
         except (typedshm.TypedshmError, OSError) as error:
             self._state = printable(error)
             return
-        again = self._source is not None or self._sample is not None
-        if self._source is not None:
-            self._source.close()
+        if found is not None and found.is_abandoned():
+            found.close()
+            found = None
+        if found is None:
+            self._state = f"{'gone' if self._sample else 'not there'}; shown again when it comes back"
+            return
+        self._state = "made anew" if self._sample is not None else ""
+        self.close()
         self._source, self._sample = found, None
+        self._schema = printable(found.layout.name)
         self._rows, self._traces = [], {}
         self._versions.clear()
-        self._state = "made anew" if again else ""
 
     def _look_at(self, source: "Source", now: float) -> None:
         version = source.version
