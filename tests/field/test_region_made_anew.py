@@ -89,6 +89,24 @@ def test_a_reader_without_the_right_to_write_is_told_too(name: Any, verb: str) -
             assert "another layout" not in str(replaced(lambda: VERBS[verb](reader)))
 
 
+FOR_EVER: dict[str, Callable[["typedshm.Region[V1]"], object]] = {
+    "wait": lambda region: region.wait(timeout=None),
+    "follow": lambda region: next(region.follow(timeout=None)),
+    "next": lambda region: asyncio.run(region.next(timeout=None)),
+    "async for": lambda region: asyncio.run(anext(region.follow(timeout=None))),
+}
+
+
+@pytest.mark.parametrize("readonly", [False, True])
+@pytest.mark.parametrize("verb", FOR_EVER)
+def test_who_waits_for_ever_is_told_before_that(name: Any, verb: str, readonly: bool) -> None:
+    with typedshm.create(name, V1), attach_apart(name, V1, readonly=readonly) as reader:
+        waiting = InThread(FOR_EVER[verb], reader)
+        typedshm.unlink(name)
+        with typedshm.create(name, V1), pytest.raises(typedshm.RegionReplaced):
+            waiting.result()
+
+
 def test_reading_never_says_anything(name: Any) -> None:
     with typedshm.create(name, V1) as writer, attach_apart(name, V1) as reader:
         writer.write(V1(tick=1))
