@@ -4,13 +4,13 @@ import sys
 from pathlib import Path
 
 from typedshm import Struct
-from typedshm.layout import document
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "examples" / "camera"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "examples" / "camera")]
 
 from consumer import ConsumerReport  # noqa: E402
 from frame import CameraFrame  # noqa: E402
+from helpers.document_models import json_schema  # noqa: E402
 from motion import Motion  # noqa: E402
 
 EXAMPLES: dict[str, type[Struct]] = {
@@ -23,7 +23,7 @@ EXAMPLES: dict[str, type[Struct]] = {
 def files() -> dict[Path, bytes]:
     """What belongs into schemas/."""
     texts = {name: struct.layout.to_document("struct", indent=2) + b"\n" for name, struct in EXAMPLES.items()}
-    texts["layout.schema"] = document.json_schema()
+    texts["layout.schema"] = json_schema()
     return {ROOT / "schemas" / f"{name}.json": text for name, text in texts.items()}
 
 

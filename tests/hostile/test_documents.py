@@ -13,7 +13,7 @@ import typedshm
 from helpers.shared_types import Car, whole
 from trials import Attempt, survive
 from typedshm.layout import document
-from typedshm.layout.document_model import DEPTH_LIMIT
+from typedshm.layout.document import DEPTH_LIMIT
 from typedshm.layout.layout import DOCUMENT_LIMIT
 from typedshm.memory import lifecycle
 from typedshm.memory.names import locate

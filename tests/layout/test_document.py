@@ -32,7 +32,7 @@ from typedshm import (
     u32,
 )
 from typedshm.layout import document
-from typedshm.layout.document_model import DEPTH_LIMIT
+from typedshm.layout.document import DEPTH_LIMIT
 from typedshm.layout.layout import DOCUMENT_LIMIT
 from typedshm.struct.loading import struct_from_layout, struct_of
 
@@ -108,7 +108,7 @@ def at(*path: Any) -> Callable[[dict[str, Any], Any], None]:
 FIELDS = ("layout", "fields")
 REFUSED: dict[str, tuple[tuple[Any, ...], Any, str]] = {
     "another format": (("typedshm",), 2, "typedshm"),
-    "an unknown key": (("more",), 1, "more"),
+    "an unknown key": (("more",), 1, "the document: expected no key but typedshm, value, layout, found 'more'"),
     "an unknown key deep inside": ((*FIELDS, 7, "struct", "fields", 0, "more"), 1, "layout.fields[7].struct.fields[0]"),
     "a number as text": ((*FIELDS, 0, "offset"), "0", "layout.fields[0].offset"),
     "a number with a fraction": ((*FIELDS, 0, "size"), 1.0, "layout.fields[0].size"),
@@ -134,7 +134,8 @@ REFUSED: dict[str, tuple[tuple[Any, ...], Any, str]] = {
     "a keyword as name": ((*FIELDS, 0, "name"), "class", "layout"),
     "a reserved name": ((*FIELDS, 0, "name"), "__init__", "layout: Car.__init__"),
     "a name Python would change": ((*FIELDS, 0, "name"), "\ufb01", "layout.fields[0].name"),
-    "half a character": ((*FIELDS, 0, "doc"), "\ud800", "the document"),
+    "half a character": ((*FIELDS, 0, "doc"), "\ud800", "layout.fields[0].doc"),
+    "half a character in a name": ((*FIELDS, 0, "name"), "\ud800", "layout.fields[0].name"),
     "NUL in a name": (("layout", "name"), "a\0b", "layout.name"),
     "no fields": (FIELDS, [], "layout.fields"),
     "an unknown byte order": ((*FIELDS, 0, "byte_order"), "middle", "layout.fields[0].byte_order"),

@@ -15,15 +15,11 @@ from helpers import marks
 from helpers.peers import Child
 from helpers.shared_types import Byte, Car, whole
 from helpers.wire import WORD_ACQUISITION, Wire
-from typedshm.layout import document_model
 from typedshm.memory import lifecycle
 from typedshm.memory.names import directory, locate
 from typedshm.testing.inspection import attach_apart
 
 pytestmark = marks.permission_bits
-
-IMPORTED_WHILE_WE_MAY = document_model
-"""Which is loaded when it is needed, and then by somebody who may not be able to read this Python's folders."""
 
 ALICE, BOB, FRIENDS = 54321, 54322, 54300
 """Two users, and a group that both are in if a test says so."""

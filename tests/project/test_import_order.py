@@ -72,7 +72,6 @@ MODULES: dict[str, tuple[str, ...]] = {
         "layout",
         "comparison",
         "buffer_format",
-        "document_model",
         "placement",
         "document",
     ),
@@ -197,13 +196,12 @@ WALL = ({"memory"}, {"layout", "struct", "schema"})
 # Modules that need pydantic, which takes longer to import than all the rest; and what is imported when a function is
 # called, by the module of the function.
 HEAVY = {
-    "layout.document_model",
     "schema.pydantic_checks",
     "schema.pydantic_models",
     "schema.pydantic_validation",
 }
 DEFERRED = {
-    ("layout.document", "layout.document_model"),
+    ("layout.document", "unicodedata"),
     ("schema.classes", "schema.pydantic_models"),
     ("schema.instances", "schema.pydantic_models"),
     ("schema.resolve", "schema.pydantic_checks"),

@@ -1,110 +1,334 @@
 """Layout documents: a Layout as JSON, stored in regions, shipped in files and read by other languages.
 
-``schemas/layout.schema.json`` is the JSON Schema of the format; the other files in that folder are the documents
-shipped with typedshm, which ``typedshm.load`` finds.
+:meth:`Layout.to_document` writes one. Here they are read, from untrusted sources: a check takes a value of the JSON and
+returns what the layout has in its place, or refuses it; the tables at the end give each key its check. It is written by
+hand, as pydantic alone takes longer to import than NumPy.
+
+``schemas/layout.schema.json`` is the JSON Schema of documents. It is made from the models in
+``tests/helpers/document_models.py``, which a test compares with this module. The other files in that folder are the
+documents shipped with typedshm, which ``typedshm.load`` finds.
 """
 
+import itertools
 import json
-from collections.abc import Iterator
-from typing import Any
+import re
+from collections.abc import Callable
+from typing import Any, TypeAlias, cast
 
-from typedshm.errors import DocumentError, quoted
-from typedshm.layout.layout import DOCUMENT_LIMIT, Layout, Value
+import numpy as np
+
+from typedshm.errors import DocumentError, SchemaError, quoted
+from typedshm.layout.enumeration import Enumeration
+from typedshm.layout.kinds import KINDS, STRUCT
+from typedshm.layout.layout import DIMENSION_LIMIT, DOCUMENT_LIMIT, SIZE_LIMIT, Layout, LayoutField, Value
 
 #: The name of the file with the JSON Schema of documents, without its suffix.
 JSON_SCHEMA = "layout.schema"
 
+#: How deep structs can be nested.
+DEPTH_LIMIT = 32
+
+#: The most characters of a name.
+NAME_LIMIT = 255
+
 
 def parse(text: bytes) -> tuple[Layout, Value]:
-    """Parse a document from an untrusted source.
+    """Return the layout that a document describes, and the form of its values.
 
     Raises
     ------
     DocumentError
-        If it is no document or describes no valid layout; the message has the path of the error.
+        If it is no document or describes no valid layout; the message has the path of the first error.
     """
-    # pydantic is heavy, and processes that only create regions never get here
-    from typedshm.layout.document_model import Document
-
     if len(text) > DOCUMENT_LIMIT:
         raise DocumentError(f"the document: expected at most {DOCUMENT_LIMIT:,} bytes, found {len(text):,}")
-    document = Document.read(text)
-    return document.build(), document.value
-
-
-def json_schema() -> bytes:
-    """Return the JSON Schema of documents, the content of ``schemas/layout.schema.json``."""
-    # pydantic is heavy
-    from typedshm.layout.document_model import Document
-
-    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema"} | Document.model_json_schema()
-    return json.dumps(schema, ensure_ascii=False, indent=2).encode() + b"\n"
-
-
-# ---- for messages --------------------------------------------------------------------------------------------------
-
-_MOST_LINES = 40
+    depth = _depth(text)
+    if depth > _JSON_DEPTH_LIMIT:
+        raise DocumentError(
+            f"the document: expected at most {DEPTH_LIMIT} structs inside each other, which are {_JSON_DEPTH_LIMIT} "
+            f"levels of JSON, found {depth:,} levels"
+        )
+    try:
+        content = _JSON.decode(text.decode())
+    except ValueError as error:
+        raise DocumentError(f"the document: expected JSON in UTF-8, found an error: {error}") from None
+    try:
+        return cast("tuple[Layout, Value]", _document(content))
+    except _Refusal as refusal:
+        raise DocumentError(f"{refusal.path}: {refusal}") from refusal.__cause__
 
 
 def summary(text: bytes) -> str:
-    """Return the name of a document's layout; of a bare array what it holds, such as ``f32[480, 640]``.
-
-    It looks at the bare JSON as well, and so at no more than that. For who lists a hundred regions.
+    """Return the name of a document's layout; of a bare array its type, such as ``f32[480, 640]``.
 
     Raises
     ------
     DocumentError
-        It is no document.
+        As :func:`parse` does.
     """
-    try:
-        document = json.loads(text)
-        name = document["layout"]["name"]
-        if document["value"] == "array":
-            (field,) = document["layout"]["fields"]
-            shape = ", ".join(map(str, field["shape"]))
-            name = f"{field['struct']['name'] if 'struct' in field else field['kind']}[{shape}]"
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise DocumentError("expected a layout document, found something else") from error
-    if not isinstance(name, str):
-        raise DocumentError(f"the document: expected a name of the layout, found {quoted(name)}")
-    return name
+    layout, value = parse(text)
+    return layout.fields[0].type_name if value == "array" else layout.name
 
 
 def difference(one: bytes, other: bytes) -> str:
-    """Return how the layouts of two documents differ, as :meth:`Layout.diff` does; empty where that cannot be told.
-
-    For those who need it at once: it looks at the bare JSON, since the import of pydantic would take longer than a
-    reader may wait for its error. So the documents may be anything.
-    """
+    """Return how the layouts of two documents differ, as :meth:`Layout.diff` does; empty where one is invalid."""
     try:
-        before, now = (json.loads(text)["layout"] for text in (one, other))
-        lines = [f"{before['name']} | {now['name']}", *_changes(before, now, "")]
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        (before, _), (now, _) = parse(one), parse(other)
+    except DocumentError:
         return ""
+    lines = before.diff(now).splitlines()
     more = [f"  … {len(lines) - _MOST_LINES} more"] if len(lines) > _MOST_LINES else []
     return "\n".join(lines[:_MOST_LINES] + more)
 
 
-def _changes(before: dict[str, Any], now: dict[str, Any], prefix: str) -> Iterator[str]:
-    theirs = {field["name"]: field for field in now["fields"]}
-    for mine in before["fields"]:
-        name, their = f"{prefix}{mine['name']}", theirs.pop(mine["name"], None)
-        if their is None:
-            yield f"  - {name}: {_shown(mine)}"
-            continue
-        if _shown(mine) != _shown(their):
-            yield f"  {name}: {_shown(mine)} | {_shown(their)}"
-        elif mine.get("enum") != their.get("enum"):
-            yield f"  {name}: other members"
-        if "struct" in mine and "struct" in their:
-            yield from _changes(mine["struct"], their["struct"], f"{name}.")
-    for their in theirs.values():
-        yield f"  + {prefix}{their['name']}: {_shown(their)}"
+_MOST_LINES = 40
 
 
-def _shown(field: dict[str, Any]) -> str:
-    length = f"({field['length']})" if "length" in field else ""
-    shape = f"[{', '.join(map(str, field['shape']))}]" if "shape" in field else ""
-    unit = f" {field['unit']!r}" if "unit" in field else ""
-    order = " big-endian" if field["byte_order"] == "big" else ""
-    return f"{field['kind']}{length}{shape}{unit}{order} at {field['offset']}"
+# ---- JSON ----------------------------------------------------------------------------------------------------------
+
+# The document; of each struct an object, a list and the object of a field; an enum and its members.
+_JSON_DEPTH_LIMIT = 1 + 3 * DEPTH_LIMIT + 2
+
+_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_NO_STEPS = bytes({*range(256)} - _STEPS.keys())
+_STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+
+
+def _depth(text: bytes) -> int:
+    """Return how deep lists and objects of a JSON text are nested.
+
+    Where a program has raised Python's recursion limit, ``json`` would not notice before the stack overflows.
+    """
+    steps = _STRINGS.sub(b"", text).translate(None, _NO_STEPS)
+    return max(itertools.accumulate(map(_STEPS.__getitem__, steps)), default=0)
+
+
+def _integer(digits: str) -> int | float:
+    # no valid number is longer, and int() would take seconds for a million digits where it has no limit
+    return int(digits) if len(digits) <= 20 else float(digits)
+
+
+_JSON = json.JSONDecoder(parse_int=_integer)
+
+
+# ---- checks --------------------------------------------------------------------------------------------------------
+
+_Check: TypeAlias = Callable[[Any], Any]
+
+
+class _Refusal(Exception):
+    """Refuses a value. The steps to it are added from the inside out, on the way through the checks."""
+
+    def __init__(self, words: str, *steps: str) -> None:
+        super().__init__(words)
+        self.steps = [*steps]
+
+    @property
+    def path(self) -> str:
+        return "".join(reversed(self.steps)).removeprefix(".") or "the document"
+
+
+def _refusal(expected: str, found: object, *steps: str) -> _Refusal:
+    return _Refusal(f"expected {expected}, found {quoted(found)}", *steps)
+
+
+def _anything(value: object) -> bool:
+    del value
+    return True
+
+
+def _typed(expected: str, kind: type, fits: Callable[[Any], bool] = _anything) -> _Check:
+    def check(value: Any) -> Any:
+        if type(value) is not kind or not fits(value):
+            raise _refusal(expected, value)
+        return value
+
+    return check
+
+
+def _whole(least: int, most: int) -> _Check:
+    return _typed(f"a whole number from {least:,} to {most:,}", int, lambda number: least <= number <= most)
+
+
+def _one_of(*choices: object) -> _Check:
+    shown = ", ".join(map(str, choices))
+    return _typed(f"one of {shown}" if choices[1:] else shown, type(choices[0]), choices.__contains__)
+
+
+def _list(expected: str, item: _Check, least: int, most: int) -> _Check:
+    bounded = _typed(expected, list, lambda items: least <= len(items) <= most)
+
+    def check(value: Any) -> Any:
+        given, items = bounded(value), list[Any]()
+        try:
+            for part in given:
+                items.append(item(part))
+        except _Refusal as refusal:
+            refusal.steps.append(f"[{len(items)}]")
+            raise
+        return tuple(items)
+
+    return check
+
+
+class _Nothing:
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+_REQUIRED = _Nothing()  # stands where keys that must be there have no default, and is found where they are missing
+
+
+def _object(keys: dict[str, tuple[_Check, object]], make: Callable[..., Any]) -> _Check:
+    typed = _typed("an object", dict)
+
+    def check(value: Any) -> Any:
+        given = typed(value)
+        for key in given:
+            if key not in keys:
+                raise _refusal(f"no key but {', '.join(keys)}", key)
+        parts: dict[str, Any] = {}
+        for key, (check_part, default) in keys.items():
+            part = given.get(key, default)
+            try:
+                parts[key] = part if part is default is not _REQUIRED else check_part(part)
+            except _Refusal as refusal:
+                refusal.steps.append(f".{key}")
+                raise
+        return make(**parts)
+
+    return check
+
+
+# ---- text ----------------------------------------------------------------------------------------------------------
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def _is_name(text: str) -> bool:
+    return len(text) <= NAME_LIMIT and text.isidentifier() and _is_normal(text)
+
+
+def _is_normal(text: str) -> bool:
+    """Return True for what Python itself leaves as it is, in the source of the constructors of loaded classes."""
+    if text.isascii():
+        return True
+    import unicodedata  # is heavy, for names that are hardly ever needed
+
+    return unicodedata.normalize("NFKC", text) == text
+
+
+def _is_label(text: str) -> bool:
+    """Return True for names that members of an enum can have."""
+    special = text == "mro" or (text.startswith("_") and text.endswith("_"))
+    return len(text) <= NAME_LIMIT and text.isidentifier() and not special
+
+
+_text = _typed("valid Unicode", str, lambda text: not _SURROGATE.search(text))
+_title = _typed(
+    f"printable text of 1 to {NAME_LIMIT} characters",
+    str,
+    lambda text: 0 < len(text) <= NAME_LIMIT and text.isprintable(),
+)
+_name = _typed(f"a normalised (NFKC) Python identifier of at most {NAME_LIMIT} characters", str, _is_name)
+_labels = _typed("an object with at least one member", dict, bool)
+_label = _typed(f"an identifier of at most {NAME_LIMIT} characters that an enum can hold", str, _is_label)
+
+
+# ---- objects -------------------------------------------------------------------------------------------------------
+
+
+def _members(value: Any) -> tuple[tuple[str, Any], ...]:
+    for label in _labels(value):
+        _label(label)
+    return tuple(value.items())  # the numbers are checked with the field, which knows their range
+
+
+def _make_field(**parts: Any) -> LayoutField:
+    field = LayoutField(**parts)
+    if field.enum is not None:
+        _check_enum(field.enum, field.kind)
+    return field
+
+
+def _check_enum(enum: Enumeration, kind: str) -> None:
+    if kind not in KINDS or KINDS[kind].python is not int:
+        raise _refusal(f"none, since only integers have named values and not {kind}", enum.name, ".enum")
+    limits = np.iinfo(KINDS[kind].dtype)
+    check = _whole(limits.min, limits.max)
+    for label, number in enum.members:
+        try:
+            check(number)
+        except _Refusal as refusal:
+            refusal.steps += [f".{label}", ".members", ".enum"]
+            raise
+
+
+def _make_layout(**parts: Any) -> Layout:
+    size, alignment = parts["size"], parts["alignment"]
+    if size % alignment:
+        raise _refusal(f"a multiple of the alignment {alignment}", size, ".size")
+    try:
+        return Layout(**parts)
+    except SchemaError as error:
+        raise _Refusal(str(error)) from error
+
+
+def _make_document(typedshm: int, value: Value, layout: Layout) -> tuple[Layout, Value]:
+    del typedshm
+    first = layout.fields[0]
+    if value == "array" and (first.name != "array" or not first.shape or first.size != layout.size):
+        fields = [f"{field.name}: {field}" for field in layout.fields]
+        raise _refusal('one array named "array" and no more for "value": "array"', fields, ".layout")
+    return layout, value
+
+
+_count, _positive = _whole(0, SIZE_LIMIT), _whole(1, SIZE_LIMIT)
+
+_enum = _object(
+    {
+        "name": (_title, _REQUIRED),
+        "flag": (_typed("true or false", bool), _REQUIRED),
+        "members": (_members, _REQUIRED),
+    },
+    Enumeration,
+)
+
+_field = _object(
+    {
+        "name": (_name, _REQUIRED),
+        "kind": (_one_of(*KINDS, STRUCT), _REQUIRED),
+        "offset": (_count, _REQUIRED),
+        "size": (_positive, _REQUIRED),
+        "byte_order": (_one_of("little", "big"), _REQUIRED),
+        "shape": (_list(f"a list of at most {DIMENSION_LIMIT} numbers", _positive, 0, DIMENSION_LIMIT), ()),
+        "length": (_count, 0),
+        "unit": (_text, ""),
+        "doc": (_text, ""),
+        "enum": (_enum, None),
+        "struct": (lambda value: _struct(value), None),
+        "face": (_one_of("datetime64", "datetime", "S"), "datetime64"),
+    },
+    _make_field,
+)
+
+_struct: _Check = _object(
+    {
+        "name": (_title, _REQUIRED),
+        "doc": (_text, ""),
+        "size": (_positive, _REQUIRED),
+        "alignment": (_one_of(1, 2, 4, 8), _REQUIRED),
+        "pack": (_positive, None),
+        "fields": (_list("a list of at least one field", _field, 1, SIZE_LIMIT), _REQUIRED),
+    },
+    _make_layout,
+)
+
+_document = _object(
+    {
+        "typedshm": (_one_of(1), _REQUIRED),
+        "value": (_one_of("struct", "array"), _REQUIRED),
+        "layout": (_struct, _REQUIRED),
+    },
+    _make_document,
+)
