@@ -52,8 +52,8 @@ def test_what_has_just_changed_stands_out() -> None:
             terminal.until_shown("0.5 m/s")
             car.write(telemetry(6))
             terminal.until(lambda shown: "3.0 m/s" in shown)
-            assert b"\x1b[7m3.0 m/s\x1b[0m" in terminal.output
-            assert b"\x1b[7m'Ada'" not in terminal.output
+            assert b"\x1b[1;33m3.0 m/s\x1b[0m" in terminal.output
+            assert b"\x1b[1;33m'Ada'" not in terminal.output
 
 
 def test_numbers_have_a_course() -> None:

@@ -19,7 +19,8 @@ _ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l"  # another screen, without cursor, where
 _LEAVE = "\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l"
 _CLEAR = "\x1b[2J"
 
-BOLD, DIM, REVERSE, PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[7m", "\x1b[0m"
+BOLD, DIM, PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
+CHANGED = BOLD if os.environ.get("NO_COLOR") else "\x1b[1;33m"
 
 
 class Screen:

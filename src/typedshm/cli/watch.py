@@ -9,7 +9,7 @@ import numpy as np
 
 import typedshm
 from typedshm.cli.pictures import draw, is_bgr, is_picture
-from typedshm.cli.screen import BOLD, DIM, PLAIN, REVERSE, live
+from typedshm.cli.screen import BOLD, CHANGED, DIM, PLAIN, live
 from typedshm.cli.sources import open_source
 from typedshm.cli.targets import Scope, Target, name_argument, scope_option, target_of
 from typedshm.cli.terminal import either, is_terminal, printable
@@ -25,7 +25,7 @@ _FRESH = 0.5  # seconds for which a changed value stands out
 _RECENT = 2.0  # seconds over which the rate is taken
 _NAME_CHECK = 0.5  # seconds between looks at whether the name still means this region
 _LARGEST = 2**20  # bytes of an array that is summed up at every look
-_PICTURE = 12  # lines of a picture, where there is room for it
+_PICTURE = 4  # lines that a picture has at least
 _NUMBERS = {"f16", "f32", "f64", *(f"{sign}{bits}" for sign in "iu" for bits in (8, 16, 32, 64))}
 
 
@@ -95,7 +95,7 @@ class Watched:
         columns
             The most of a line.
         room
-            Lines that may be used; more are cut by the screen, but pictures keep to it.
+            Its share of the screen, which a picture fills; other lines may be more, and are scrolled.
         now
             The time of :meth:`look`.
         pictures
@@ -113,14 +113,14 @@ class Watched:
             left = max(columns - widest - 4 - (_COURSE + 1 if course else 0), 1)
             text = row.text + (f" {row.unit}" if row.unit else "")
             cut = set_cell_size(text, left)
-            look = REVERSE if now - trace.changed < _FRESH else ""
+            look = CHANGED if now - trace.changed < _FRESH else ""
             shown = cut.rstrip()
             blank = cut[len(shown) :] if course else ""
             lines.append(f"  {set_cell_size(name, widest)}  {look}{shown}{PLAIN}{blank} {course}".rstrip())
         if pictures:
             for row in self._rows:
                 if is_picture(row.part.field):
-                    most = min(_PICTURE, max(room - len(lines), 4))
+                    most = max(room - len(lines), _PICTURE)
                     drawn = draw(row.value, columns - 4, most, bgr=is_bgr(row.part.field))
                     lines += [f"    {line}" for line in drawn]
         return lines
@@ -239,8 +239,9 @@ def command(name: "Sequence[str]", scope: Scope | None, rate: float, pictures: b
                     each.look(begun)
                 columns, height = screen.size
                 lines: list[str] = []
-                for each in watched:
-                    lines += each.lines(columns, height - 1 - len(lines), begun, pictures=pictures)
+                for left, each in zip(range(len(watched), 0, -1), watched, strict=True):
+                    room = (height - 1 - len(lines)) // left
+                    lines += each.lines(columns, room, begun, pictures=pictures)
                 room = height - 1
                 top = max(min(top, len(lines) - room), 0)
                 more = f"  {either('↑↓', 'up/down')} scroll, {len(lines) - room} more" if len(lines) > room else ""
