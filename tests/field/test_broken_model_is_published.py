@@ -458,6 +458,28 @@ def test_own_errors_of_validators_reach_the_writer():
         assert region.version == 1
 
 
+@dataclass
+class Proved:
+    """As of the standard library, which knows nothing of the decorator; pydantic finds it there."""
+
+    n: u16
+
+    @field_validator("n")
+    @classmethod
+    def is_lucky(cls, n: int) -> int:
+        if n == 13:
+            raise ValueError("unlucky")
+        return n
+
+
+def test_validators_of_a_plain_dataclass_are_asked_too():
+    with typedshm.create("proved", Proved) as region:
+        region.write(Proved(12))
+        with pytest.raises(ValidationError, match="unlucky"):
+            region.write(Proved(13))
+        assert region.read() == Proved(12)
+
+
 # ---- check=False ---------------------------------------------------------------------------------------------------
 
 
