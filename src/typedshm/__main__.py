@@ -2,20 +2,24 @@
 
 import sys
 
-_NEEDED = {"click", "rich"}
+_NEEDED = {"click": "click", "rich": "rich", "PIL": "pillow"}  # by the names of their modules
 
 
 def main() -> int:
     """Run the command line. Returns the exit status."""
     try:
         from typedshm.cli.program import run  # click is heavy, and not always installed
+
+        return run()
     except ModuleNotFoundError as error:
         if error.name not in _NEEDED:
             raise
-        remedy = "pip install 'typedshm[cli]'"
-        print(f"typedshm: the command line needs {error.name}, which is not installed: {remedy}", file=sys.stderr)
+        missing = _NEEDED[error.name]
+        print(
+            f"typedshm: the command line needs {missing}, which is not installed: pip install 'typedshm[cli]'",
+            file=sys.stderr,
+        )
         return 1
-    return run()
 
 
 if __name__ == "__main__":

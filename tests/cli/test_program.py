@@ -1,0 +1,80 @@
+"""The program as such: its help, its version, its exit statuses, and what it does where something is missing."""
+
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import typedshm as ts
+from helpers.terminal import typedshm
+from typedshm.cli.exits import MEANINGS, Status
+from typedshm.cli.program import COMMANDS
+from typedshm.cli.terminal import printable
+
+
+def test_help_lists_every_command_and_every_exit_status() -> None:
+    done = typedshm("--help")
+    assert done.returncode == 0
+    shown = done.stdout.partition("Commands:")[2]
+    for name, (_, text) in COMMANDS.items():
+        assert f"  {name} " in shown
+        assert text.split()[0] in shown
+    for status in MEANINGS:
+        assert f"\n  {status.value} " in shown
+
+
+def test_every_exit_status_has_a_meaning() -> None:
+    assert MEANINGS.keys() == set(Status)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_and_is_called_as_the_table_says(name: str) -> None:
+    command = import_module(f"typedshm.cli.{COMMANDS[name][0]}").command
+    assert command.name == name
+    done = typedshm(name, "--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"Usage: typedshm {name}")
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert typedshm("--version").stdout.split()[-1] == ts.__version__
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nonsense"], ["show"], ["hz", "car", "--interval", "nothing"], ["hz", "--what"]]
+)
+def test_wrong_usage_exits_with_2_and_says_where_the_help_is(arguments: list[str]) -> None:
+    done = typedshm(*arguments)
+    assert done.returncode == 2
+    assert "--help" in done.stderr
+    assert not done.stdout
+
+
+@pytest.mark.parametrize(("module", "library"), [("click", "click"), ("PIL", "pillow")])
+def test_where_a_library_is_not_installed_the_command_says_how_to_install_it(
+    module: str, library: str, tmp_path: Path
+) -> None:
+    program = f"import sys; sys.modules[{module!r}] = None; from typedshm.__main__ import main; sys.exit(main())"
+    command = [sys.executable, "-c", program, "show", "view", "--png", str(tmp_path / "view.png")]
+    with ts.share("view", np.zeros((9, 9), np.uint8)):
+        done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"typedshm: the command line needs {library}, which is not installed: pip install ")
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["\x1b[2Jcar", "car\x9b31m", "ca\u202er", "car\r\nls", "\udcff"])
+def test_names_that_control_terminals_are_written_out(name: str) -> None:
+    assert printable(name).isprintable()
+    done = typedshm("hz", name)
+    assert done.returncode != 0
+    assert all(letter.isprintable() or letter == "\n" for letter in done.stderr)
+
+
+def test_printable_text_stays_as_it_is() -> None:
+    assert printable("Zürich 速度 🚗") == "Zürich 速度 🚗"
+    assert printable("a\tb\x1b") == "a\\tb\\x1b"
