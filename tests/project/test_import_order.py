@@ -155,6 +155,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     "cli": (
         "exits",
         "terminal",
+        "amounts",
+        "tables",
         "scalars",
         "parts",
         "arrays",
@@ -178,6 +180,10 @@ MODULES: dict[str, tuple[str, ...]] = {
         "restores",
         "screen",
         "watch",
+        "listing",
+        "ls",
+        "rm",
+        "lock",
         "program",
     ),
     "testing": (

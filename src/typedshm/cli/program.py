@@ -12,6 +12,7 @@ from typedshm.cli import terminal
 from typedshm.cli.exits import MEANINGS, Status, status_of
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "ls": ("ls", "regions and mutexes, and the processes that use them"),
     "show": ("show", "the newest version of a region, as a tree"),
     "echo": ("echo", "a line for each version, for pipes"),
     "watch": ("watch", "regions live on the screen: values, rates, ages, pictures"),
@@ -20,6 +21,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "hz": ("rates", "how often a region is written"),
     "cp": ("copies", "copy the newest version of a region into another"),
     "save": ("saves", "save regions to files"),
+    "rm": ("rm", "remove regions, mutexes and what killed processes left behind"),
+    "lock": ("lock", "which process holds the lock of a region, or a mutex"),
     "restore": ("restores", "bring a saved region back into memory"),
 }
 """Each command with the module that defines it, as ``command``, and its help in a line.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from typedshm.cli.amounts import age_of
 from typedshm.cli.exits import Status
 from typedshm.cli.parts import Part, type_of, value_at, whole
 from typedshm.cli.pictures import draw, is_bgr, is_picture, save
@@ -81,14 +82,6 @@ def _heading(source: Source, sample: Sample, part: Part) -> str:
     age = (datetime.now(UTC) - sample.published).total_seconds()
     named = f"{source.label}{'' if part.path.startswith('[') or not part.path else '.'}{part.path}"
     return f"{named}  {type_of(whole(source.layout).field)}  version {sample.version}  {age_of(age)} ago"
-
-
-def age_of(seconds: float) -> str:
-    """Return a span of time in one unit: ``1.5 ms``, ``12 s``, ``3.5 h``."""
-    for limit, unit, scale in ((1, "ms", 1e-3), (120, "s", 1), (7200, "min", 60), (172_800, "h", 3600)):
-        if abs(seconds) < limit:
-            return f"{seconds / scale:.3g} {unit}"
-    return f"{seconds / 86_400:.3g} d"
 
 
 def _tree(found: Sequence[Row], docs: bool) -> Iterator[str]:

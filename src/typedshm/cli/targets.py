@@ -4,7 +4,7 @@ import contextlib
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 import click
 
@@ -12,11 +12,13 @@ import typedshm
 from typedshm.cli.terminal import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from click.shell_completion import CompletionItem
 
 Scope: TypeAlias = Literal["user", "machine"]
+Kind: TypeAlias = Literal["region", "mutex"]
+R = TypeVar("R")
 
 
 _TURN = 0.2  # seconds to wait for a name in one scope before the others are looked at
@@ -75,15 +77,35 @@ def _attach(target: Target, scope: Scope, readonly: bool, timeout: float | None)
     return typedshm.attach(target.name, scope=scope, readonly=readonly, timeout=timeout, prefault=False)
 
 
+def first_found(target: Target, kinds: "Sequence[Kind]", act: "Callable[[str | Path, Scope, Kind], R]") -> R:
+    """Do something with the first region or mutex that has the name. Of files only regions are looked for.
+
+    Raises
+    ------
+    RegionNotFound
+        Nothing has it: the error of the first.
+    """
+    missing: typedshm.RegionNotFound | None = None
+    for kind in kinds[:1] if isinstance(target.name, Path) else kinds:
+        for scope in target.scopes:
+            try:
+                return act(target.name, scope, kind)
+            except typedshm.RegionNotFound as error:
+                missing = missing or error
+    assert missing is not None
+    raise missing
+
+
 class _Name(click.ParamType[str]):
     name = "name"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> "list[CompletionItem]":
-        """Complete the names of living regions."""
+        """Complete the names of living regions and mutexes."""
         from click.shell_completion import CompletionItem  # is heavy, and for shells only
 
         scopes = Target(incomplete, ctx.params.get("scope")).scopes
-        names = {str(entry.name) for scope in scopes for entry in typedshm.regions(scope)}
+        seen = (entry for entry in typedshm.entries() if entry.in_use and entry.scope in scopes)
+        names = {str(entry.name) for entry in seen if entry.is_ours or entry.scope == "machine"}
         return [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete) and name.isprintable()]
 
 

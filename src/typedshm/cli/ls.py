@@ -1,0 +1,116 @@
+"""``typedshm ls``: regions and mutexes, and who uses them."""
+
+import json
+import time
+from collections import deque
+from collections.abc import Sequence
+
+import click
+
+import typedshm
+from typedshm.cli.exits import Status
+from typedshm.cli.listing import Listed, found, measured, objects, table, with_processes, with_rates
+from typedshm.cli.screen import DIM, PLAIN, live
+from typedshm.cli.targets import name_argument
+from typedshm.cli.terminal import cut, dim, either, is_terminal, printable, say, warn, width
+
+_MOMENT = 0.5
+"""Seconds over which --rate measures, and between two pictures of --watch."""
+_RECENT = 2.0
+"""Seconds over which --watch takes the rate, and between two searches for processes."""
+
+
+@click.command(
+    "ls",
+    epilog="""\b
+Examples:
+  typedshm ls
+  typedshm ls 'cam*' ./state.region --rate
+  typedshm ls --watch
+  typedshm ls --json | jq '.[] | select(.state == "stale") | .name'
+
+States: live, empty (nothing written yet), stale (left behind by killed processes; `rm` removes it), at rest (a file
+that no process has open), not readable; of mutexes: held, free. READERS are the processes that have the region open
+and have not written; on systems other than Linux, those that may only read are not seen.
+
+--json prints one array of objects with the keys kind, name, scope ("user" or "machine"), user, namespace, is_ours,
+path, size, state, problem, in_use, schema, version, published, age (seconds), rate (a second, with --rate), slots,
+payload_size, lock_holder, writers and readers, the last three as {pid, command}.""",
+)
+@name_argument("NAME…", nargs=-1, required=False)
+@click.option("--watch", is_flag=True, help="Show it live; q ends.")
+@click.option("--rate", is_flag=True, help="Measure versions a second, for half a second.")
+@click.option("--all", "namespaces", is_flag=True, help="Also those of other TYPEDSHM_NAMESPACEs.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def command(name: Sequence[str], watch: bool, rate: bool, namespaces: bool, as_json: bool) -> int:
+    """List regions and mutexes: yours and other users', as far as may be seen, or those of the given names.
+
+    Looking opens nothing: no lock is taken, nothing is removed, nobody waits. Regions in files are listed where they
+    are named, as paths.
+    """
+    if watch and as_json:
+        raise click.UsageError("--watch draws on a terminal, and --json is for programs: choose one")
+    if watch and not is_terminal():
+        raise click.UsageError("--watch draws on a terminal, and the output is none")
+    entries, missing = found(name, namespaces=namespaces)
+    if watch and not missing:
+        _watch(name, namespaces)
+        return Status.OK
+    for error in missing:
+        warn(printable(error.strerror or error))
+    listed = with_processes(entries)
+    if rate:
+        listed = measured(name, listed, _MOMENT, namespaces=namespaces)
+    if as_json:
+        say(json.dumps(objects(listed)))
+    else:
+        _print(listed, bool(name))
+    return Status.NOT_FOUND if missing else Status.OK
+
+
+def _print(listed: Sequence[Listed], asked: bool) -> None:
+    if not listed:
+        if not asked and is_terminal():
+            say(dim("There are no regions or mutexes."))
+        return
+    titles, *rows = table(listed, width(), whole=not is_terminal())
+    say("\n".join([dim(titles), *rows]))
+
+
+def _watch(names: Sequence[str], namespaces: bool) -> None:
+    """Show what there is until a key ends it."""
+    past: deque[tuple[float, list[Listed]]] = deque()
+    searched, openers = -_RECENT, dict[tuple[object, ...], tuple[int, ...]]()
+    top = 0
+    with live() as screen:
+        while True:
+            begun = time.monotonic()
+            entries, missing = found(names, namespaces=namespaces)
+            if begun - searched >= _RECENT:
+                searched = begun
+                listed = with_processes(entries)
+                openers = {each.key: each.openers for each in listed}
+            else:
+                listed = [each._replace(openers=openers.get(each.key, ())) for each in map(_bare, entries)]
+            while len(past) > 1 and begun - past[1][0] >= _RECENT:
+                past.popleft()
+            shown = with_rates(past[0][1], listed, begun - past[0][0]) if past else listed
+            past.append((begun, listed))
+            columns, height = screen.size
+            titles, *rows = table(shown, columns, whole=False)
+            rows += [cut(printable(error.strerror or error), columns) for error in missing]
+            room = max(height - 2, 1)
+            top = max(min(top, len(rows) - room), 0)
+            more = f"  {either('↑↓', 'up/down')} scroll, {len(rows) - room} more" if len(rows) > room else ""
+            body = rows[top : top + room]
+            footer = cut(f"{len(shown)} found  q ends{more}", columns)
+            blank = [""] * (room - len(body))
+            screen.paint([f"{DIM}{titles}{PLAIN}", *body, *blank, f"{DIM}{footer}{PLAIN}"])
+            key = screen.key(max(begun + _MOMENT - time.monotonic(), 0.001))
+            if key in ("q", "Q", "\x1b"):
+                return
+            top += {"up": -1, "k": -1, "down": 1, "j": 1, "page up": -room, "page down": room}.get(key, 0)
+
+
+def _bare(entry: typedshm.Entry) -> Listed:
+    return Listed(entry, ())
