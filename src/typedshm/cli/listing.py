@@ -57,10 +57,13 @@ class Listed(NamedTuple):
     def state(self) -> str:
         """In a word."""
         entry = self.entry
-        if entry.in_use is False:
-            return "at rest" if isinstance(entry.name, Path) and not entry.problem else "stale"
+        is_file = isinstance(entry.name, Path)
+        if entry.in_use is False and not is_file:
+            return "stale"
         if entry.problem:
             return "not readable"
+        if entry.in_use is False:
+            return "at rest"
         if entry.kind == "mutex":
             return "free" if entry.lock_holder is None else "held"
         return "live" if entry.version else "empty"
@@ -121,9 +124,8 @@ def _named(name: str, listed: list[typedshm.Entry]) -> list[typedshm.Entry]:
     exact = [entry for entry in listed if entry.name == name]
     if exact:
         return exact
-    if _PATTERN & set(name):
-        return [entry for entry in listed if fnmatchcase(str(entry.name), name)]
-    return [typedshm.look(name)]  # raises, with the words of the library; or it has come meanwhile
+    fitting = [entry for entry in listed if _PATTERN & set(name) and fnmatchcase(str(entry.name), name)]
+    return fitting or [typedshm.look(name)]  # raises, with the words of the library; or it has come meanwhile
 
 
 def with_processes(entries: Sequence[typedshm.Entry]) -> list[Listed]:

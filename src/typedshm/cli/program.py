@@ -31,6 +31,10 @@ A module is imported when its command is run, so that none pays for the others.
 """
 
 
+class _ClosedPipe(Exception):
+    """Nobody reads the output any more."""
+
+
 class Program(click.Group):
     """The group of all commands."""
 
@@ -44,6 +48,13 @@ class Program(click.Group):
             return None
         command: click.Command = import_module(f"typedshm.cli.{COMMANDS[cmd_name][0]}").command
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; of a closed pipe click must not hear, as it would end the program with a status of its own."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise _ClosedPipe from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands, without importing any, and the exit statuses."""
@@ -74,7 +85,7 @@ def run(arguments: list[str] | None = None) -> int:
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         return Status.INTERRUPTED
-    except BrokenPipeError:
+    except (_ClosedPipe, BrokenPipeError):
         _drop_output()
         return Status.CLOSED_PIPE
     except (typedshm.TypedshmError, OSError) as error:

@@ -18,12 +18,15 @@ def printable(text: object) -> str:
     r"""Return text with every character that could move the cursor or change the terminal written out: ``\x1b``.
 
     Names, units, documents and values come from other programs. So nothing of them reaches a terminal but what is
-    printable; a line end becomes ``\n``, and so does whatever turns the direction of writing.
+    printable; a line end becomes ``\n``, and so does whatever turns the direction of writing. What the output's
+    encoding lacks is written out too, so that its width is known.
     """
     text = str(text)
-    if text.isprintable():
+    if not text.isprintable():
+        text = "".join(letter if letter.isprintable() else _escaped(letter) for letter in text)
+    if text.isascii() or can_show(text):
         return text
-    return "".join(letter if letter.isprintable() else _escaped(letter) for letter in text)
+    return "".join(letter if can_show(letter) else _escaped(letter) for letter in text)
 
 
 def _escaped(letter: str) -> str:

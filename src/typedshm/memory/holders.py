@@ -5,7 +5,7 @@ import threading
 
 import typedshm._native as _native
 from typedshm.memory.attachment import Attachment, Writer, attachments
-from typedshm.memory.processes import describe_process, describe_processes, mapped_by
+from typedshm.memory.processes import describe_process, describe_processes, users_of
 
 
 def holders(mapping: _native.Mapping, handle: Writer, *, inode: int | None = None) -> str:
@@ -33,7 +33,7 @@ def holders(mapping: _native.Mapping, handle: Writer, *, inode: int | None = Non
     if any(instance == attachment.header["instance"] for attachment in attachments()):
         pids.add(os.getpid())
     if not pids and inode is not None:
-        pids = set(mapped_by(inode))
+        pids = set(users_of(inode))
     return describe_processes(pids, inode=inode)
 
 
@@ -45,7 +45,7 @@ def other_holders(attachment: Attachment) -> str:
     if sum(other.handles for other in attachments() if other.header["instance"] == instance) > 1:
         pids.add(os.getpid())
     if not pids and attachment.inode is not None:
-        pids = set(mapped_by(attachment.inode))
+        pids = set(users_of(attachment.inode))
     return describe_processes(pids, inode=attachment.inode)
 
 

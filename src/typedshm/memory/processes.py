@@ -3,9 +3,12 @@
 import contextlib
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 from typedshm.arguments import whole
+
+T = TypeVar("T")
 
 _LONGEST = 60
 _MOST = 4
@@ -35,8 +38,8 @@ if sys.platform == "win32":
     def _running() -> list[int]:
         return []
 
-    def _open_files(pid: int) -> Iterator[str]:
-        del pid
+    def _open_files(pid: int, ask: Callable[[str], T]) -> Iterator[T]:
+        del pid, ask
         return iter(())
 
 else:
@@ -66,8 +69,8 @@ else:
         except OSError:
             return []
 
-    def _open_files(pid: int) -> Iterator[str]:
-        """List the paths of the files that a process has open; none of another user's."""
+    def _open_files(pid: int, ask: Callable[[str], T]) -> Iterator[T]:
+        """Ask something about each file that a process has open; nothing about another user's."""
         folder = f"/proc/{pid}/fd/"
         try:
             numbers = os.listdir(folder)
@@ -75,12 +78,17 @@ else:
             return
         for number in numbers:
             with contextlib.suppress(OSError):  # it was closed meanwhile
-                yield os.readlink(folder + number)
+                yield ask(folder + number)
 
 
-def mapped_by(inode: int) -> Iterable[int]:
-    """Find the processes of this user that have mapped a file; none where the system does not tell."""
-    return [pid for pid in _running() if pid != os.getpid() and _maps(pid, inode)]
+def users_of(inode: int) -> list[int]:
+    """Find the processes of this user that have a region in a file open; none where the system does not tell.
+
+    They map it and have it open: a region that was closed is still mapped while somebody has its handle, and another
+    file system has files of the same number.
+    """
+    others = (pid for pid in _running() if pid != os.getpid() and _maps(pid, inode))
+    return [pid for pid in others if any(file.st_ino == inode for file in _open_files(pid, os.stat))]
 
 
 def openers(paths: Iterable[str]) -> dict[str, tuple[int, ...]]:
@@ -88,7 +96,7 @@ def openers(paths: Iterable[str]) -> dict[str, tuple[int, ...]]:
     real = {path: os.path.realpath(path) for path in paths}
     found: dict[str, set[int]] = {path: set() for path in real.values()}
     for pid in _running() if found else ():
-        for path in _open_files(pid):
+        for path in _open_files(pid, os.readlink):
             if path in found:
                 found[path].add(pid)
     return {path: tuple(sorted(found[place])) for path, place in real.items()}
