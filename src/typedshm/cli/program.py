@@ -50,7 +50,7 @@ class Program(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; of a closed pipe click must not hear, as it would end the program with a status of its own."""
+        """Run the command. Of a closed pipe click must not hear: it would end the program with a status of its own."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError as error:
