@@ -2,7 +2,7 @@
 
 import sys
 
-_NEEDED = {"click": "click", "rich": "rich", "PIL": "pillow"}  # by the names of their modules
+_NEEDED = {"click", "rich"}
 
 
 def main() -> int:
@@ -14,11 +14,8 @@ def main() -> int:
     except ModuleNotFoundError as error:
         if error.name not in _NEEDED:
             raise
-        missing = _NEEDED[error.name]
-        print(
-            f"typedshm: the command line needs {missing}, which is not installed: pip install 'typedshm[cli]'",
-            file=sys.stderr,
-        )
+        remedy = "pip install 'typedshm[cli]'"
+        print(f"typedshm: the command line needs {error.name}, which is not installed: {remedy}", file=sys.stderr)
         return 1
 
 
