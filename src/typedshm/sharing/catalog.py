@@ -1,5 +1,6 @@
 """The catalog: what there is of typedshm on this machine, and who uses it."""
 
+import functools
 import os
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -210,6 +211,15 @@ def _text(path: Any) -> str:
     return path
 
 
+_remembered = functools.lru_cache(256)(summary)  # who watches regions asks again and again
+_SMALL = 2**14
+"""Bytes of a document that is worth remembering: not so many that strangers could fill our memory."""
+
+
+def _layout_name(document: bytes) -> str:
+    return _remembered(document) if len(document) <= _SMALL else summary(document)
+
+
 def _listed(location: Location) -> Listed | None:
     return None if location.persistent else next(listed([location.encoded_name]), None)
 
@@ -235,7 +245,7 @@ def _entry(location: Location, name: Listed | None) -> Entry | None:
     if header is None or entry.kind == "mutex":
         return entry
     try:
-        layout, problem = summary(header["document"]), ""
+        layout, problem = _layout_name(header["document"]), ""
     except DocumentError as error:
         layout, problem = "", f"{location}: {error}"
     return entry.changed(
