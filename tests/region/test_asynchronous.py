@@ -18,6 +18,7 @@ import typedshm._native as _native
 from helpers import marks
 from helpers.loops import LOOPS, Asyncio, Loop, loop_of
 from helpers.peers import PATIENCE, Child, interrupt, interruptible, run_script, until
+from helpers.seccomp import FUTEX_WAITV, run_without
 from helpers.shared_types import Car, Record, record, whole
 from helpers.wire import Wire
 from typedshm.testing.inspection import attachment_of, waitsets
@@ -771,19 +772,7 @@ def test_a_writer_that_dies_ends_no_await():
             child.kill()
 
 
-WITHOUT_FUTEX_WAITV = """
-import ctypes, errno, struct, sys
-
-def filter(*steps):
-    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
-    program = ctypes.create_string_buffer(struct.pack("@HP", len(steps), ctypes.addressof(code)))
-    libc = ctypes.CDLL(None)
-    return libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, program, 0, 0) == 0
-
-# load the call's number; is it futex_waitv? fail, else go on
-if not filter((0x20, 0, 0, 0), (0x15, 0, 1, 449), (6, 0, 0, 0x50000 | errno.{error}), (6, 0, 0, 0x7FFF0000)):
-    sys.exit("no filter")
-
+POLLED = """
 import asyncio, numpy, threading, typedshm
 from typedshm.testing.inspection import waitsets
 
@@ -796,7 +785,7 @@ async def main(regions):
         region.write(numpy.array([n]))
     print([(await task).item() for task in tasks] == list(range(len(regions))))
 
-regions = [typedshm.create(f"number {{n}}", typedshm.array("i8", 1)) for n in range(130)]
+regions = [typedshm.create(f"number {n}", typedshm.array("i8", 1)) for n in range(130)]
 asyncio.run(main(regions))
 for region in regions:
     region.close()
@@ -806,9 +795,7 @@ for region in regions:
 @pytest.mark.skipif(sys.platform != "linux", reason="futex_waitv is Linux's")
 @pytest.mark.parametrize("error", ["ENOSYS", "EPERM"])
 def test_where_the_kernel_has_no_futex_waitv_it_looks_again_and_again(error):
-    done = run_script(WITHOUT_FUTEX_WAITV.format(error=error))
-    if done.stderr == "no filter\n":
-        pytest.skip("calls cannot be filtered here")
+    done = run_without(FUTEX_WAITV, error, POLLED)
     assert (done.stdout, done.stderr) == ("True\n", "")
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import typedshm
 import typedshm._native as _native
-from helpers.peers import run_script
+from helpers.seccomp import FUTEX_WAITV, run_without
 from typedshm.sharing.fallbacks import missing_calls, other
 
 
@@ -38,31 +38,15 @@ def test_regions_that_may_only_be_read_are_listed_while_they_are_open() -> None:
     assert typedshm.fallbacks() == before
 
 
-WITHOUT_FUTEX_WAITV = """
-import ctypes, errno, struct, sys
-
-def filter(*steps):
-    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
-    program = ctypes.create_string_buffer(struct.pack("@HP", len(steps), ctypes.addressof(code)))
-    libc = ctypes.CDLL(None)
-    return libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, program, 0, 0) == 0
-
-# load the call's number; is it futex_waitv? fail, else go on
-if not filter((0x20, 0, 0, 0), (0x15, 0, 1, 449), (6, 0, 0, 0x50000 | errno.{error}), (6, 0, 0, 0x7FFF0000)):
-    sys.exit("no filter")
-
-import typedshm
-print(*typedshm.fallbacks(), sep="\\n")
-"""
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="futex_waitv is Linux's")
 @pytest.mark.parametrize("error", ["ENOSYS", "EPERM"])
 def test_a_forbidden_futex_waitv_is_told(error: str) -> None:
-    done = run_script(WITHOUT_FUTEX_WAITV.format(error=error))
-    if done.stderr == "no filter\n":
-        pytest.skip("calls cannot be filtered here")
-    assert "sleeping on several regions at once" in done.stdout
+    script = """
+import typedshm
+print(*typedshm.fallbacks(), sep="\\n")
+"""
+    done = run_without(FUTEX_WAITV, error, script)
+    assert "sleeping on several regions at once" in done.stdout, done.stderr
     assert error in done.stdout or "came with 5.16" in done.stdout
     assert "looks every 2 ms" in done.stdout
 

@@ -21,9 +21,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "hz": ("rates", "how often a region is written"),
     "cp": ("copies", "copy the newest version of a region into another"),
     "save": ("saves", "save regions to files"),
+    "restore": ("restores", "bring a saved region back into memory"),
     "rm": ("rm", "remove regions, mutexes and what killed processes left behind"),
     "lock": ("lock", "which process holds the lock of a region, or a mutex"),
-    "restore": ("restores", "bring a saved region back into memory"),
+    "doctor": ("doctor", "look for what is in the way of shared memory here"),
 }
 """Each command with the module that defines it, as ``command``, and its help in a line.
 

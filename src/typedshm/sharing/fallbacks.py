@@ -43,7 +43,9 @@ def fallbacks() -> list[Fallback]:
     Besides calls of the system, it lists the regions that this process has open for reading only: whoever waits for
     one of those looks every 2 ms, instead of being woken.
     """
-    release = os.uname().release if sys.platform == "linux" else ""
+    release = ""
+    if sys.platform == "linux":
+        release = os.uname().release
     readonly = sorted({str(attachment.location) for attachment in attachments() if attachment.lock is None})
     has_blake2 = "_blake2" in sys.modules
     has_proc = sys.platform != "linux" or os.path.isdir("/proc/self/fd")
