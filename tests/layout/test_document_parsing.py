@@ -241,6 +241,10 @@ MESSAGES: dict[str, tuple[bytes, str]] = {
         document_of(struct(field(name="array")), "array"),
         """layout: expected one array named "array" and no more for "value": "array", found ['array: u8 at 0']""",
     ),
+    "an array and more": (
+        document_of(struct(field(name="array", shape=[1]), size=2), "array"),
+        """layout: expected one array named "array" and no more for "value": "array", found ['array: u8[1] at 0']""",
+    ),
     "too deep": (
         nested(DEPTH_LIMIT + 1),
         "the document: expected at most 32 structs inside each other, which are 99 levels of JSON, found 102 levels",
@@ -251,6 +255,7 @@ MESSAGES: dict[str, tuple[bytes, str]] = {
 @pytest.mark.parametrize("name", MESSAGES)
 def test_the_message_says_where_and_what_was_expected(name: str) -> None:
     text, message = MESSAGES[name]
+    assert agreed(text) is None
     with pytest.raises(DocumentError) as refused:
         document.parse(text)
     assert str(refused.value).startswith(message)
