@@ -329,9 +329,9 @@ def test_the_words_name_the_fields() -> None:
         "  speed is not in the region; velocity is in its place, and names count",
         "  pose.y is f32, in the region f64",
         "A program with the new layout may not attach regions of the old one:",
+        "  more is not in the region",
         "  velocity is not in the region; speed is in its place, and names count",
         "  pose.y is f64, in the region f32",
-        "  more is not in the region",
     ]
 
 

@@ -248,13 +248,15 @@ def _access(program: Layout, region: Layout) -> LayoutAccess:
             ),
         )
     # where other fields explain it, the sizes add nothing; and what the region has besides hinders no reader
-    reasons = [_reason(change) for change in changes if change.kind != "size" and not _is_more(change)]
+    missing = [change.field for change in changes if change.kind == "removed"]
+    reasons = [f"{_listed(missing)} {'is' if len(missing) == 1 else 'are'} not in the region"] if missing else []
+    reasons += [_reason(change) for change in changes if change.kind not in ("size", "removed", *_more(change))]
     sizes = [_reason(change) for change in changes if change.kind == "size"]
     return LayoutAccess(False, False, tuple(reasons or sizes))
 
 
-def _is_more(change: LayoutChange) -> bool:
-    return change.kind == "added" and "." not in change.field
+def _more(change: LayoutChange) -> tuple[ChangeKind, ...]:
+    return () if "." in change.field else ("added",)
 
 
 def _reason(change: LayoutChange) -> str:
@@ -262,8 +264,6 @@ def _reason(change: LayoutChange) -> str:
     match change.kind:
         case "added":
             return f"{field} is in the region only, inside a struct"
-        case "removed":
-            return f"{field} is not in the region"
         case "renamed":
             return f"{field} is not in the region; {new} is in its place, and names count"
         case "unit":
