@@ -24,6 +24,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "restore": ("restores", "bring a saved region back into memory"),
     "rm": ("rm", "remove regions, mutexes and what killed processes left behind"),
     "lock": ("lock", "which process holds the lock of a region, or a mutex"),
+    "layout": ("layout", "the map of a value's bytes: offsets, padding, cache lines, a better order"),
+    "diff": ("diff", "what changed between two layouts, and what readers and writers may do"),
+    "schema": ("documents", "the layout documents: list, validate, show"),
     "doctor": ("doctor", "look for what is in the way of shared memory here"),
 }
 """Each command with the module that defines it, as ``command``, and its help in a line.

@@ -1,0 +1,136 @@
+"""Ordering: an order of fields that wastes less, and the lines that declare it."""
+
+import re
+from collections.abc import Iterator
+
+import typedshm
+from typedshm.cli.tiles import items_of
+
+_NUMBERS = {"f16", "f32", "f64", "c64", "c128", *(f"{sign}{bits}" for sign in "iu" for bits in (8, 16, 32, 64))}
+_ITEMS = {
+    **{f"{sign}{bits}": f"np.{word}{bits}" for sign, word in (("i", "int"), ("u", "uint")) for bits in (8, 16, 32, 64)},
+    **{f"f{bits}": f"np.float{bits}" for bits in (16, 32, 64)},
+    "c64": "np.complex64",
+    "c128": "np.complex128",
+    "bool": "np.bool_",
+    "timestamp": "np.datetime64",
+    "utf8": "np.bytes_",
+    "utf32": "np.str_",
+    "bytes": "np.void",
+}
+
+
+def better(layout: "typedshm.Layout") -> "typedshm.Layout | None":
+    """Return the layout with its fields, and those of nested structs, in an order that takes less room.
+
+    None if there is none, or if the offsets were given, so that the order is not free.
+    """
+    if not is_free(layout):
+        return None
+    found = _reordered(layout)
+    return found if found.size < layout.size else None
+
+
+def is_free(layout: "typedshm.Layout") -> bool:
+    """Return True if each field stands where C would put it, and not at an Offset or behind a base class's padding."""
+    placed = _placed(layout, list(layout.fields))
+    return placed.size == layout.size and [field.offset for field in placed.fields] == [
+        field.offset for field in layout.fields
+    ]
+
+
+def _reordered(layout: "typedshm.Layout") -> "typedshm.Layout":
+    if not is_free(layout):
+        return layout
+    fields = [_with_better_struct(field) for field in layout.fields]
+    as_it_is = _placed(layout, fields)
+    # sizes are multiples of alignments, so that by falling alignment there are no holes at all
+    falling = _placed(layout, sorted(fields, key=lambda field: -_alignment(layout, field)))
+    return falling if falling.size < as_it_is.size else as_it_is  # fields move only where that saves something
+
+
+def _with_better_struct(field: "typedshm.LayoutField") -> "typedshm.LayoutField":
+    if field.struct is None:
+        return field
+    struct = _reordered(field.struct)
+    return field.changed(struct=struct, size=items_of(field) * struct.size)
+
+
+def _placed(layout: "typedshm.Layout", fields: list["typedshm.LayoutField"]) -> "typedshm.Layout":
+    """Return a layout with these fields, placed as C does."""
+    end, alignment, placed = 0, 1, list["typedshm.LayoutField"]()
+    for field in fields:
+        wanted = _alignment(layout, field)
+        alignment = max(alignment, wanted)
+        placed.append(field.changed(offset=-(-end // wanted) * wanted))
+        end = placed[-1].end
+    size = -(-end // alignment) * alignment
+    return typedshm.Layout(layout.name, tuple(placed), size, alignment, layout.pack, layout.doc)
+
+
+def _alignment(layout: "typedshm.Layout", field: "typedshm.LayoutField") -> int:
+    return min(field.alignment, layout.pack or field.alignment)
+
+
+# ---- declarations --------------------------------------------------------------------------------------------------
+
+
+def declarations(old: "typedshm.Layout", new: "typedshm.Layout") -> Iterator[str]:
+    """Yield the lines that declare the structs of a layout whose order is another than before, inner ones first."""
+    before = {field.name: field for field in old.fields}
+    for field in new.fields:
+        was = before[field.name]
+        if field.struct is not None and was.struct is not None and field.struct.size != was.struct.size:
+            yield from declarations(was.struct, field.struct)
+            yield ""
+    if [field.name for field in new.fields] != [field.name for field in old.fields]:
+        yield from declaration(new)
+
+
+def declaration(layout: "typedshm.Layout") -> Iterator[str]:
+    """Yield the lines of a class that has this layout, whose enums and nested structs are declared elsewhere."""
+    options = f", pack={layout.pack}" if layout.pack else ""
+    if any(field.byte_order == "big" for field in layout.fields):
+        options += ', byte_order="big"'
+    yield f"class {_identifier(layout.name)}(Struct{options}):"
+    for field in layout.fields:
+        yield f"    {field.name}: {annotation(field)}"
+
+
+def annotation(field: "typedshm.LayoutField") -> str:
+    """Return the annotation that declares a field."""
+    base, markers = _array(field) if field.shape else _single(field)
+    markers += [f"Unit({_literal(field.unit)})"] if field.unit else []
+    markers += [f"Doc({_literal(field.doc)})"] if field.doc else []
+    return f"Annotated[{', '.join([base, *markers])}]" if markers else base
+
+
+def _single(field: "typedshm.LayoutField") -> tuple[str, list[str]]:
+    if field.struct is not None:
+        return _identifier(field.struct.name), []
+    if field.enum is not None:
+        return _identifier(field.enum.name), [f'Scalar("{field.kind[0]}{int(field.kind[1:]) // 8}")']
+    if field.kind in _NUMBERS or field.kind == "bool":
+        return field.kind, []
+    if field.kind == "timestamp":
+        return "datetime" if field.face == "datetime" else "np.datetime64", ["Timestamp()"]
+    return "bytes" if field.kind == "bytes" else "str", [f"{field.kind.capitalize()}({field.length})"]
+
+
+def _array(field: "typedshm.LayoutField") -> tuple[str, list[str]]:
+    dims = ", ".join(map(str, field.shape))
+    if field.struct is not None:
+        return "NDArray[np.void]", [f"Shape({dims}, of={_identifier(field.struct.name)})"]
+    item = "np.bytes_" if field.face == "S" else _ITEMS[field.kind]
+    sized = [f"{field.kind.capitalize()}({field.length})"] if field.length else []
+    return f"NDArray[{item}]", [*sized, f"Shape({dims})"]
+
+
+def _literal(text: str) -> str:
+    written = repr(text)
+    return written if '"' in written else f'"{written[1:-1]}"'
+
+
+def _identifier(name: str) -> str:
+    """Return a name that is one in source code: documents may have any."""
+    return name if name.isidentifier() else re.sub(r"\W|^(?=\d)", "_", name) or "_"
