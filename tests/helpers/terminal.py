@@ -1,12 +1,15 @@
 """The command line as its users meet it: run by a shell's means, or in a terminal of a given size."""
 
 import os
+import queue
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
 import pyte
 
@@ -29,6 +32,66 @@ def typedshm(
         check=False,
         **options,
     )
+
+
+class Pipe:
+    """A command that goes on, whose lines a test takes as they come."""
+
+    def __init__(self, *arguments: str, env: Mapping[str, str] | None = None) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "typedshm", *arguments],
+            env={**os.environ, **(env or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+        self._threads: list[threading.Thread] = []
+        self._lines = [self._lines_of(stream) for stream in (self.process.stdout, self.process.stderr)]
+
+    def line(self) -> str:
+        """Wait for the next line of the output; empty at its end."""
+        return self._lines[0].get(timeout=PATIENCE)
+
+    def complaint(self) -> str:
+        """Wait for the next line on standard error; empty at its end."""
+        return self._lines[1].get(timeout=PATIENCE)
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C."""
+        self.process.send_signal(signal.SIGINT)
+
+    def end(self) -> int:
+        """Wait for the end, and return the exit status."""
+        return self.process.wait(PATIENCE)
+
+    def __enter__(self) -> "Pipe":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.process.kill()
+        self.process.wait()
+        for thread in self._threads:
+            thread.join()
+        for stream in (self.process.stdout, self.process.stderr):
+            assert stream is not None
+            stream.close()
+
+    def _lines_of(self, stream: IO[str] | None) -> "queue.SimpleQueue[str]":
+        lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+        def read() -> None:
+            assert stream is not None
+            while line := stream.readline():
+                lines.put(line.rstrip("\n"))
+            lines.put("")
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        self._threads.append(thread)
+        return lines
 
 
 class Terminal:

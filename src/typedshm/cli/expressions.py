@@ -25,7 +25,7 @@ Getter: TypeAlias = Callable[[object], Any]
 Sort: TypeAlias = Literal["int", "float", "complex", "bool", "text", "time", "array", "struct"]
 
 _NUMBERS = ("int", "float", "bool")
-_LONGEST = 2000
+_LONGEST = 1000
 
 _operator: Any = operator
 
@@ -126,7 +126,7 @@ class Expression:
 
     def __str__(self) -> str:
         """Return it as it can be printed."""
-        return repr(printable(self._text))
+        return printable(repr(self._text))
 
 
 class _Compiler:

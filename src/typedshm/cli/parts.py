@@ -134,8 +134,8 @@ def steps_of(text: str) -> tuple[Step, ...]:
         step = _STEP.match(text, at)
         if step is None or (step["name"] and bool(step["dot"]) != bool(at)):
             raise click.UsageError(
-                f"expected a field such as pose.x or path[0].x, found {printable(text)!r} "
-                f"(from {printable(text[at:])!r} on)"
+                f"expected a field such as pose.x or path[0].x, found {printable(repr(text))} "
+                f"(from {printable(repr(text[at:]))} on)"
             )
         steps.append(step["name"] or tuple(map(int, step["indices"].split(","))))
         at = step.end()

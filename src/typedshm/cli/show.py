@@ -67,7 +67,7 @@ def command(
     pictures = [row for row in found if is_picture(row.part.field)]
     if png is not None:
         return _save(pictures, png, bgr)
-    say(cut(_heading(source, sample, part), width()))
+    say(_heading(source, sample, part))
     for line in _tree(found, docs):
         say(line if full else cut(line, width()))
     for row in pictures if is_terminal() and not no_image else []:
