@@ -13,8 +13,7 @@ import typedshm as ts
 from helpers import marks
 from helpers.everything import Everything, everything
 from helpers.peers import Child
-from helpers.terminal import typedshm
-from typedshm.cli.program import run
+from helpers.terminal import run_here, typedshm
 
 
 def changed(*assignments: str) -> Everything:
@@ -72,7 +71,7 @@ def test_sums_start_from_what_is_there() -> None:
 
 def test_what_changed_is_printed_with_units() -> None:
     with ts.share("car", everything()):
-        done = typedshm("set", "car", "pose.x+=1.5", "name=\x1b[31m", "wheels[0]=3")
+        done = run_here("set", "car", "pose.x+=1.5", "name=\x1b[31m", "wheels[0]=3")
     assert (
         done.stdout == "car: version 2\n  pose.x  0.0 m → 1.5 m\n  name  'Ada' → '\\x1b[31m'\n  wheels[0]  1.0 → 3.0\n"
     )
@@ -127,29 +126,27 @@ def test_a_dry_run_changes_nothing() -> None:
         ("count\x1b=1", r"expected a field such as pose.x or path[0].x, found 'count\x1b'"),
     ],
 )
-def test_a_value_that_does_not_fit_is_refused_and_nothing_is_written(
-    assignment: str, message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_value_that_does_not_fit_is_refused_and_nothing_is_written(assignment: str, message: str) -> None:
     with ts.share("car", everything()) as car:
-        assert run(["set", "car", "on=true", assignment]) == 2
-        complaint = capsys.readouterr().err
-        assert message in complaint
-        assert "\x1b" not in complaint
+        done = run_here("set", "car", "on=true", assignment)
+        assert done.returncode == 2
+        assert message in done.stderr
+        assert "\x1b" not in done.stderr
         assert car.version == 1
 
 
 def test_bare_arrays_are_set_by_index_or_as_array() -> None:
     with ts.share("lut", np.zeros((3, 4), np.int16)) as lut:
-        assert typedshm("set", "lut", "[2,3]=7", "[0]=[1,2,3,4]", "array+=1").returncode == 0
+        assert run_here("set", "lut", "[2,3]=7", "[0]=[1,2,3,4]", "array+=1").returncode == 0
         assert lut.read().tolist() == [[2, 3, 4, 5], [1, 1, 1, 1], [1, 1, 1, 8]]
-        assert "expected i16 (-32768 to 32767), found 40000" in typedshm("set", "lut", "[0,0]=40000").stderr
+        assert "expected i16 (-32768 to 32767), found 40000" in run_here("set", "lut", "[0,0]=40000").stderr
         assert lut.version == 2
 
 
 def test_items_of_structured_arrays_are_set() -> None:
     dtype = np.dtype([("a", "i4"), ("s", "S3"), ("u", "U2"), ("inner", [("q", "u1", (2,))])])
     with ts.share("rows", np.zeros(2, dtype)) as rows:
-        done = typedshm("set", "rows", "[1].a=5", "[1].s=61620a", "[0].u=é", "[1].inner.q[1]=9")
+        done = run_here("set", "rows", "[1].a=5", "[1].s=61620a", "[0].u=é", "[1].inner.q[1]=9")
         assert done.returncode == 0, done.stderr
         value: Any = rows.read()
         assert value[1]["inner"]["q"].tolist() == [0, 9]
@@ -161,8 +158,8 @@ def test_an_empty_region_starts_from_zeros_and_it_is_said(schema: Any) -> None:
     bare = schema is not Everything
     with ts.create("car", schema) as car:
         assignment = "[1]=2" if bare else "count=2"
-        assert "version 0 would be followed by" in typedshm("set", "car", assignment, "--dry-run").stdout
-        done = typedshm("set", "car", assignment)
+        assert "version 0 would be followed by" in run_here("set", "car", assignment, "--dry-run").stdout
+        done = run_here("set", "car", assignment)
         assert "typedshm: car was empty: all else is zero" in done.stderr
         assert car.version == 1
         value: Any = car.read()
@@ -172,7 +169,7 @@ def test_an_empty_region_starts_from_zeros_and_it_is_said(schema: Any) -> None:
 def test_regions_in_files_are_set(tmp_path: Path) -> None:
     path = tmp_path / "state.region"
     ts.share(path, np.zeros(3)).close()
-    assert typedshm("set", str(path), "[0]=1").returncode == 0
+    assert run_here("set", str(path), "[0]=1").returncode == 0
     with ts.attach(path) as region:
         assert region.read().tolist() == [1, 0, 0]
 
@@ -193,7 +190,7 @@ def test_a_change_beside_a_busy_writer_is_one_version_and_loses_nothing() -> Non
     with ts.share("car", everything()) as car, Child(write_on) as writer:
         writer.expect("writing")
         for number in range(3):
-            done = typedshm("set", "car", "count+=1000000", f"narrow={number}", f"wide={number}", "wheels+=1")
+            done = run_here("set", "car", "count+=1000000", f"narrow={number}", f"wide={number}", "wheels+=1")
             assert done.returncode == 0, done.stderr
             value = car.read()
             assert value.narrow == value.wide == number
@@ -215,10 +212,10 @@ def hold(pipe: Connection) -> None:
 def test_a_lock_that_is_held_ends_with_4_and_names_the_holder() -> None:
     with ts.share("car", everything()) as car, Child(hold) as holder:
         holder.expect("held")
-        done = typedshm("set", "car", "count=8", "--timeout", "0.1")
+        done = run_here("set", "car", "count=8", "--timeout", "0.1")
         assert done.returncode == 4
         assert f"process {holder.pid}" in done.stderr
-        wrong = typedshm("set", "car", "count=-8", "--timeout", "60")
+        wrong = run_here("set", "car", "count=-8", "--timeout", "60")
         assert wrong.returncode == 2, "values are checked before the lock is taken"
         holder.send()
         holder.join()
@@ -227,7 +224,7 @@ def test_a_lock_that_is_held_ends_with_4_and_names_the_holder() -> None:
 
 def test_a_name_that_is_not_there_exits_with_3() -> None:
     with ts.share("car", everything()):
-        done = typedshm("set", "carr", "count=1")
+        done = run_here("set", "carr", "count=1")
     assert done.returncode == 3
     assert "did you mean 'car'?" in done.stderr
 
@@ -238,4 +235,4 @@ def test_a_region_that_may_only_be_read_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "state.region"
     ts.share(path, np.zeros(3)).close()
     path.chmod(0o400)
-    assert typedshm("set", str(path), "[0]=1").returncode == 5
+    assert run_here("set", str(path), "[0]=1").returncode == 5

@@ -68,7 +68,7 @@ def command(
     if png is not None:
         return _save(pictures, png, bgr)
     say(_heading(source, sample, part))
-    for line in _tree(found, docs):
+    for line in _tree(found, part, docs):
         say(line if full else cut(line, width()))
     for row in pictures if is_terminal() and not no_image else []:
         if len(pictures) > 1:
@@ -84,9 +84,10 @@ def _heading(source: Source, sample: Sample, part: Part) -> str:
     return f"{named}  {type_of(whole(source.layout).field)}  version {sample.version}  {age_of(age)} ago"
 
 
-def _tree(found: Sequence[Row], docs: bool) -> Iterator[str]:
+def _tree(found: Sequence[Row], part: Part, docs: bool) -> Iterator[str]:
     """Yield a line for each row, the values below each other."""
-    guides = list(_guides([row.depth for row in found]))
+    roots = 0 if part.field.struct is not None else 1  # a struct has no row of its own
+    guides = [""] * roots + list(_guides([row.depth - roots for row in found[roots:]]))
     widths = [cells(guide + row.name) for guide, row in zip(guides, found, strict=True) if row.text]
     room = min(max(widths, default=0), width() // 2)
     for guide, row in zip(guides, found, strict=True):
@@ -99,9 +100,6 @@ def _tree(found: Sequence[Row], docs: bool) -> Iterator[str]:
 
 def _guides(depths: Sequence[int]) -> Iterator[str]:
     """Yield what stands before the names of a tree's rows: ``│  ├─ ``."""
-    if len(depths) == 1:
-        yield ""
-        return
     down, branch, last = (either("│  ", "|  "), either("├─ ", "|- "), either("└─ ", "`- "))
     goes_on: list[tuple[bool, ...]] = []
     below: set[int] = set()  # the depths at which another row follows before one of a lesser depth
