@@ -191,6 +191,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "findings.lacks",
         "findings.windows",
         "doctor",
+        "completion",
         "screen",
         "watch",
         "listing",

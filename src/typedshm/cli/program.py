@@ -3,13 +3,16 @@
 import os
 import sys
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 import typedshm
 from typedshm.cli import terminal
 from typedshm.cli.exits import MEANINGS, Status, status_of
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "ls": ("ls", "regions and mutexes, and the processes that use them"),
@@ -28,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "diff": ("diff", "what changed between two layouts, and what readers and writers may do"),
     "schema": ("documents", "the layout documents: list, validate, show"),
     "doctor": ("doctor", "look for what is in the way of shared memory here"),
+    "completion": ("completion", "the script for bash, zsh or fish that completes names"),
 }
 """Each command with the module that defines it, as ``command``, and its help in a line.
 
@@ -59,6 +63,13 @@ class Program(click.Group):
             return super().invoke(ctx)
         except BrokenPipeError as error:
             raise _ClosedPipe from error
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """Complete the names of commands, without importing any."""
+        from click.shell_completion import CompletionItem  # is heavy, and for shells only
+
+        names = [CompletionItem(name, help=text) for name, (_, text) in COMMANDS.items() if name.startswith(incomplete)]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands, without importing any, and the exit statuses."""

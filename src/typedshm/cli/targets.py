@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar
@@ -96,17 +97,28 @@ def first_found(target: Target, kinds: "Sequence[Kind]", act: "Callable[[str | P
     raise missing
 
 
+_TYPED = re.compile(r"[\w.+%][\w.+%-]*")
+"""Names that a shell takes as they are: a completed name is typed for the user, who presses the return key next."""
+
+
 class _Name(click.ParamType[str]):
     name = "name"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> "list[CompletionItem]":
-        """Complete the names of living regions and mutexes."""
+        """Complete the names of living regions and mutexes, and the paths of files."""
         from click.shell_completion import CompletionItem  # is heavy, and for shells only
 
-        scopes = Target(incomplete, ctx.params.get("scope")).scopes
-        seen = (entry for entry in typedshm.entries() if entry.in_use and entry.scope in scopes)
+        target = target_of(incomplete, ctx.params.get("scope"))
+        if isinstance(target.name, Path) or incomplete.startswith((".", "~")):
+            return [CompletionItem(incomplete, type="file")]
+        try:
+            seen = [entry for entry in typedshm.entries() if entry.in_use and entry.scope in target.scopes]
+        except (typedshm.TypedshmError, OSError):
+            return []  # and no message in the middle of the user's line
         names = {str(entry.name) for entry in seen if entry.is_ours or entry.scope == "machine"}
-        return [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete) and name.isprintable()]
+        return [
+            CompletionItem(name) for name in sorted(names) if name.startswith(incomplete) and _TYPED.fullmatch(name)
+        ]
 
 
 def name_argument(metavar: str = "NAME", **options: Any) -> "Callable[[Any], Any]":
