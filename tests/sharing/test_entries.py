@@ -1,5 +1,6 @@
 """entries(), look(), opened_by(): what there is, at a glance that disturbs nobody."""
 
+import contextlib
 import os
 import sys
 from datetime import UTC, datetime
@@ -28,7 +29,7 @@ def hold(pipe: Any, name: Any, verb: str) -> None:
     with typedshm.attach(name, readonly=verb == "read") as region:
         if verb == "write":
             region.write(Pose(x=1, y=2))
-        with region.lock() if verb == "lock" else NamedMutex("other"):
+        with region.lock() if verb == "lock" else contextlib.nullcontext():
             pipe.send("there")
             pipe.recv()
 
@@ -96,21 +97,18 @@ def test_the_layout_of_a_bare_array_says_what_it_holds() -> None:
 
 
 def test_who_writes_reads_and_holds_the_lock_is_known() -> None:
-    with (
-        typedshm.create("car", Pose) as region,
-        Child(hold, "car", "write") as writer,
-        Child(hold, "car", "lock") as holder,
-    ):
+    with typedshm.create("car", Pose) as region, Child(hold, "car", "write") as writer:
         writer.expect("there")
-        holder.expect("there")
-        entry = look("car")
-        assert set(entry.writers) == {writer.pid}
-        assert set(entry.readers) == {os.getpid(), holder.pid}
-        assert entry.lock_holder == holder.pid == region.info().lock_holder
-        assert entry.published is not None
-        assert entry.published <= datetime.now(UTC)
+        with Child(hold, "car", "lock") as holder:
+            holder.expect("there")
+            entry = look("car")
+            assert set(entry.writers) == {writer.pid}
+            assert set(entry.readers) == {os.getpid(), holder.pid}
+            assert entry.lock_holder == holder.pid == region.info().lock_holder
+            assert entry.published is not None
+            assert entry.published <= datetime.now(UTC)
+            holder.send()
         writer.send()
-        holder.send()
 
 
 def test_a_mutex_names_its_living_holder() -> None:
@@ -192,6 +190,14 @@ def test_a_corrupt_header_is_a_problem_of_its_entry_alone() -> None:
         bad, good = entries()
     assert "not to be trusted" in bad.problem
     assert (bad.in_use, good.problem) == (True, "")
+
+
+@pytest.mark.parametrize("word", [0xFFF, 513, 5, 2**64 - 1])
+def test_a_lock_word_that_names_nobody_names_nobody(word: int) -> None:
+    with typedshm.create("car", Pose), typedshm.attach("car", readonly=True) as reader, Wire("car") as wire:
+        wire.control.word = word
+        assert look("car").lock_holder is None
+        assert reader.info().lock_holder is None
 
 
 @pytest.mark.parametrize("document", [b"no JSON at all", b'{"layout":{"name":7},"value":"struct"}', b"[" * 4000])
@@ -279,16 +285,16 @@ def test_a_read_only_handle_knows_who_has_the_region(tmp_path: Path) -> None:
             typedshm.create(name, Pose) as region,
             typedshm.attach(name, readonly=True) as reader,
             Child(hold, name, "write") as writer,
-            Child(hold, name, "lock") as holder,
         ):
             writer.expect("there")
-            holder.expect("there")
-            assert reader.info() == region.info()
-            assert reader.info().writers == (writer.pid,)
-            assert set(reader.info().readers) == {os.getpid(), holder.pid}
-            assert reader.info().lock_holder == holder.pid
+            with Child(hold, name, "lock") as holder:
+                holder.expect("there")
+                assert reader.info() == region.info()
+                assert reader.info().writers == (writer.pid,)
+                assert set(reader.info().readers) == {os.getpid(), holder.pid}
+                assert reader.info().lock_holder == holder.pid
+                holder.kill()
             writer.send()
-            holder.kill()
             assert reader.info().lock_holder is None
             with region.lock():
                 assert reader.info().lock_holder == os.getpid()
