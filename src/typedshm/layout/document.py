@@ -91,7 +91,7 @@ _JSON_DEPTH_LIMIT = 1 + 3 * DEPTH_LIMIT + 2
 
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _NO_STEPS = bytes({*range(256)} - _STEPS.keys())
-_STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_STRING = rb'(?s)"[^"\\]*+(?:\\.[^"\\]*+)*+"?'  # compiled at its first use, to save every import the time
 
 
 def _depth(text: bytes) -> int:
@@ -99,7 +99,7 @@ def _depth(text: bytes) -> int:
 
     Where a program has raised Python's recursion limit, ``json`` would not notice before the stack overflows.
     """
-    steps = _STRINGS.sub(b"", text).translate(None, _NO_STEPS)
+    steps = re.sub(_STRING, b"", text).translate(None, _NO_STEPS)
     return max(itertools.accumulate(map(_STEPS.__getitem__, steps)), default=0)
 
 
@@ -202,11 +202,17 @@ def _object(keys: dict[str, tuple[_Check, object]], make: Callable[..., Any]) ->
 
 # ---- text ----------------------------------------------------------------------------------------------------------
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
-
 
 def _is_name(text: str) -> bool:
     return len(text) <= NAME_LIMIT and text.isidentifier() and _is_normal(text)
+
+
+def _is_unicode(text: str) -> bool:
+    """Return False for halves of surrogate pairs, which JSON can escape and UTF-8 cannot hold."""
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def _is_normal(text: str) -> bool:
@@ -224,7 +230,7 @@ def _is_label(text: str) -> bool:
     return len(text) <= NAME_LIMIT and text.isidentifier() and not special
 
 
-_text = _typed("valid Unicode", str, lambda text: not _SURROGATE.search(text))
+_text = _typed("valid Unicode", str, _is_unicode)
 _title = _typed(
     f"printable text of 1 to {NAME_LIMIT} characters",
     str,
