@@ -5,13 +5,17 @@ import re
 import subprocess
 import sys
 from datetime import datetime
+from multiprocessing.connection import Connection
 
 import numpy as np
 import pytest
 
 import typedshm as ts
+from helpers.peers import Child
 from helpers.shared_types import V1, V2, Pose
 from helpers.terminal import Pipe, run_here, typedshm
+from typedshm.cli.sources import open_source
+from typedshm.cli.targets import Target
 
 
 def test_each_line_has_number_time_and_value() -> None:
@@ -145,3 +149,28 @@ def test_bare_arrays_have_exact_versions_and_times() -> None:
         line = json.loads(done.stdout)
         assert (line["version"], line["value"]) == (3, [3] * 4)
         assert datetime.fromisoformat(line["time"]) == times[3]
+
+
+def write_on(pipe: Connection) -> None:
+    """Write arrays that say which version they are, as fast as it goes."""
+    with ts.attach("table") as table:
+        number = table.version
+        pipe.send("writing")
+        while not pipe.poll():
+            number += 1
+            table.write(np.full(1000, number))
+
+
+def test_versions_of_bare_arrays_are_right_beside_a_busy_writer() -> None:
+    with ts.share("table", np.ones(1000, np.int64)), Child(write_on) as writer:
+        writer.expect("writing")
+        source = open_source(Target("table", None))
+        before, after = None, 0
+        for every in [False, True] * 200:
+            sample = source.wait(after, 60, every=every)
+            assert sample is not None
+            assert sample.value.min() == sample.value.max() == sample.version > after
+            assert before is None or sample.published >= before
+            before, after = sample.published, sample.version
+        source.close()
+        writer.send("done")

@@ -11,7 +11,7 @@ import pytest
 
 import typedshm as ts
 from helpers import marks
-from helpers.everything import Everything, everything
+from helpers.everything import Everything, Pose, everything
 from helpers.peers import Child
 from helpers.terminal import run_here, typedshm
 
@@ -190,7 +190,7 @@ def test_a_change_beside_a_busy_writer_is_one_version_and_loses_nothing() -> Non
     with ts.share("car", everything()) as car, Child(write_on) as writer:
         writer.expect("writing")
         for number in range(3):
-            done = run_here("set", "car", "count+=1000000", f"narrow={number}", f"wide={number}", "wheels+=1")
+            done = typedshm("set", "car", "count+=1000000", f"narrow={number}", f"wide={number}", "wheels+=1")
             assert done.returncode == 0, done.stderr
             value = car.read()
             assert value.narrow == value.wide == number
@@ -236,3 +236,12 @@ def test_a_region_that_may_only_be_read_is_refused(tmp_path: Path) -> None:
     ts.share(path, np.zeros(3)).close()
     path.chmod(0o400)
     assert run_here("set", str(path), "[0]=1").returncode == 5
+
+
+def test_arrays_of_structs_take_lists_of_objects() -> None:
+    with ts.create("poses", ts.array(Pose, 2, 2)) as poses:
+        poses.write(ts.array(Pose, 2, 2).zeros())
+        assert run_here("set", "poses", '[0]=[{"x": 1}, {"label": "b"}]', "[1,1].x=4").returncode == 0
+        value: Any = poses.read()
+        assert [[pose.x for pose in row] for row in value] == [[1, 0], [0, 4]]
+        assert value[0, 1].label == "b"

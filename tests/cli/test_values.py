@@ -182,3 +182,14 @@ def test_sixteen_bits_are_stretched_over_the_greys() -> None:
     depth = np.full((8, 8), 1000, np.uint16)
     depth[:, 4:] = 1100
     assert pictures.scaled(depth, 2, 2).tolist() == [[[0] * 3, [255] * 3]] * 2
+
+
+def test_arrays_of_structs_may_have_several_dimensions() -> None:
+    table: Any = ts.array(Pose, 2, 2).zeros()
+    table[1, 0].x = 3.0
+    layout = ts.array(Pose, 2, 2).layout
+    rows = {row.path: row.text for row in values.rows_of(layout, table)}
+    assert list(rows)[:4] == ["[0,0]", "[0,0].x", "[0,0].label", "[0,1]"]
+    assert rows["[1,0].x"] == "3.0"
+    made = scalars.json_of(layout.fields[0], table)
+    assert made[1] == [{"x": 3.0, "label": ""}, {"x": 0.0, "label": ""}]
