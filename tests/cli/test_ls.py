@@ -272,6 +272,23 @@ def test_every_line_fits_the_terminal(columns: int) -> None:
 
 
 @terminals
+def test_reasons_are_told_where_there_is_room() -> None:
+    with ts.create("bad", Telemetry), Wire("bad") as wire:
+        wire.memory[8:16] = b"\xff" * 8
+        for columns, told in ((40, False), (150, True)):
+            with Terminal("ls", columns=columns) as terminal:
+                assert terminal.end() == 0
+                assert "not readable" in terminal.shown
+                assert ("the format is one this version does not know" in terminal.shown) == told
+    if not marks.WINDOWS:
+        left_behind("car")
+        with Terminal("ls", columns=100) as terminal:
+            assert terminal.end() == 0
+            assert "stale: left behind by killed processes" in terminal.shown
+        ts.unlink("car")
+
+
+@terminals
 def test_a_terminal_without_unicode_and_colours_gets_neither() -> None:
     plain = {"PYTHONIOENCODING": "ascii", "LANG": "C", "NO_COLOR": "1"}
     with ts.create("ü" * 20, Telemetry), Terminal("ls", columns=40, env=plain) as terminal:

@@ -164,7 +164,6 @@ def table(listed: Sequence[Listed], width: int, *, whole: bool) -> list[str]:
 def _row(listed: Listed, commands: Commands, *, whole: bool, kinds: bool) -> list[Cell]:
     entry, age = listed.entry, listed.age()
     region = entry.kind == "region" and not entry.problem
-    reason = f": {entry.problem.rpartition(': ')[2]}" if entry.problem and listed.state == "not readable" else ""
     return [
         printable(entry.name),
         entry.kind if whole or kinds else "",
@@ -179,8 +178,17 @@ def _row(listed: Listed, commands: Commands, *, whole: bool, kinds: bool) -> lis
         commands.shown(entry.writers),
         commands.shown(listed.readers),
         "" if age is None else age_of(age),
-        listed.state + printable(reason),
+        _state(listed, whole=whole),
     ]
+
+
+def _state(listed: Listed, *, whole: bool) -> Cell:
+    state = listed.state
+    if state == "stale" and not whole:
+        return f"{state}: left behind by killed processes", state
+    if state == "not readable":
+        return f"{state}: {printable(listed.entry.problem.rpartition(': ')[2])}", state
+    return state
 
 
 def _whose(entry: typedshm.Entry, *, whole: bool) -> str:
