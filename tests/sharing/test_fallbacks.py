@@ -8,6 +8,7 @@ import pytest
 
 import typedshm
 import typedshm._native as _native
+from helpers.peers import run_script
 from helpers.seccomp import FUTEX_WAITV, run_without
 from typedshm.sharing.fallbacks import missing_calls, other
 
@@ -25,17 +26,17 @@ def test_whatever_the_core_finds_missing_has_words() -> None:
 def test_a_linux_of_today_lacks_nothing() -> None:
     if _native.missing():
         pytest.skip("this one does")
-    assert typedshm.fallbacks() == []
+    done = run_script("import typedshm; print(typedshm.fallbacks())")
+    assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
 def test_regions_that_may_only_be_read_are_listed_while_they_are_open() -> None:
-    before = typedshm.fallbacks()
     with typedshm.share("a", np.zeros(3)), typedshm.attach("a", readonly=True):
-        (fallback,) = (each for each in typedshm.fallbacks() if each not in before)
+        (fallback,) = (each for each in typedshm.fallbacks() if "region 'a'" in each.what)
         assert fallback.what == "being woken by the writers of region 'a'"
         assert "for reading only" in fallback.why
         assert "every 2 ms" in fallback.effect
-    assert typedshm.fallbacks() == before
+    assert not any("region 'a'" in each.what for each in typedshm.fallbacks())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="futex_waitv is Linux's")

@@ -43,7 +43,10 @@ def command(name: str | None, file: Path | None, folder: Path | None, force: boo
     if (name is None) == (folder is None) or (folder is not None and file is not None):
         raise click.UsageError("Give either a NAME, or --all DIR.")
     if name is not None:
-        _save(target_of(name, scope), file or Path(file_name(name)), force)
+        target = target_of(name, scope)
+        if isinstance(target.name, Path) and file is None:
+            raise click.UsageError(f"{target} is a file already; give the FILE that is to be its copy.")
+        _save(target, file or Path(file_name(name)), force)
         return Status.OK
     assert folder is not None
     folder.mkdir(parents=True, exist_ok=True)
