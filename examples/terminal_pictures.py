@@ -1,9 +1,9 @@
 """Pictures of the command line at work on the camera example: SVGs for documents, and casts that asciinema plays.
 
-python examples/terminal_pictures.py [--folder pictures] [--seconds 5]
+python examples/terminal_pictures.py [--folder examples/pictures] [--seconds 4]
 
 A camera (or the test pattern, if there is none) is published; ``ls``, ``watch`` and ``layout --svg`` look at it, each
-in a terminal of its own whose output is kept. Takes ``pip install '.[cli,examples]' pyte pexpect``; not on Windows.
+in a terminal of its own whose output is kept. Not on Windows.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -21,6 +22,7 @@ import pyte
 import typedshm
 
 HERE = Path(__file__).parent
+FOLDER = Path(tempfile.gettempdir()) / "typedshm-pictures"
 CAMERA = HERE / "camera" / "capture.py"
 WIDTH, HEIGHT = 8.4, 18.0  # pixels of a letter
 LIGHT, DARK = "d8dee9", "1e222a"
@@ -120,8 +122,8 @@ def colour(name: str, default: str) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, default=Path("pictures"), help="where they go (default: pictures)")
-    parser.add_argument("--seconds", type=float, default=5.0, help="how long to watch (default: 5)")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help=f"where they go (default: {FOLDER})")
+    parser.add_argument("--seconds", type=float, default=4.0, help="how long to watch (default: 4)")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     camera = subprocess.Popen([sys.executable, str(CAMERA), "--slots", "5"], stdout=subprocess.DEVNULL)

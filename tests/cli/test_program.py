@@ -14,6 +14,8 @@ from typedshm.cli.exits import MEANINGS, Status
 from typedshm.cli.program import COMMANDS
 from typedshm.cli.terminal import printable
 
+ROOT = Path(__file__).parents[2]
+
 
 def test_help_lists_every_command_and_every_exit_status() -> None:
     done = typedshm("--help")
@@ -28,6 +30,14 @@ def test_help_lists_every_command_and_every_exit_status() -> None:
 
 def test_every_exit_status_has_a_meaning() -> None:
     assert MEANINGS.keys() == set(Status)
+
+
+def test_the_guide_has_the_exit_statuses_and_the_front_page_every_command() -> None:
+    guide = (ROOT / "examples" / "README.md").read_text(encoding="utf-8")
+    for status, meaning in MEANINGS.items():
+        assert f"| {status.value} | {meaning}" in guide
+    front_page = (ROOT / "README.md").read_text(encoding="utf-8").partition("## On the command line")[2]
+    assert not [name for name in COMMANDS if f"`{name}" not in front_page and f"typedshm {name}" not in front_page]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -138,3 +138,15 @@ def test_a_dashboard_follows_many_regions_in_one_event_loop() -> None:
     assert sums[-1] > 20
     assert re.fullmatch(r"Threads: [1-3]", threads)
     assert last == "The machine has stopped; regions left behind: 0."
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo terminals")
+def test_the_command_line_is_pictured() -> None:
+    needs("pexpect", "pyte", "click", "rich", "cv2")
+    files = [Path(line) for line in run("terminal_pictures.py")]
+    assert [file.name for file in files] == ["layout.svg", "ls.cast", "ls.svg", "watch.cast", "watch.svg"]
+    pictures = {file.name: file.read_text(encoding="utf-8") for file in files}
+    assert ">c<" in pictures["ls.svg"]  # of camera; each letter has a place of its own
+    assert "u001b" in pictures["watch.cast"]
+    assert pictures["watch.svg"].count("<rect") > 100  # the picture
+    assert "image" in pictures["layout.svg"]
