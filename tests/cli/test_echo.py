@@ -131,6 +131,16 @@ def test_it_leaves_a_region_that_nobody_writes_and_goes_on_when_it_is_back() -> 
             echo.kill()
 
 
+def test_it_stays_with_a_region_whose_name_was_taken_away() -> None:
+    with ts.share("car", V1(tick=1)) as car, Pipe("echo", "car", "--timeout", "60") as echo:
+        assert "tick=1" in echo.line()
+        ts.unlink("car")
+        with pytest.warns(ts.RegionWarning):
+            car.write(V1(tick=2))
+        assert "tick=2" in echo.line()
+        echo.kill()
+
+
 def test_a_field_that_a_later_region_has_not_ends_it_with_2() -> None:
     with ts.share("car", V2(tick=1, speed=2.0)), Pipe("echo", "car.speed") as echo:
         echo.line()

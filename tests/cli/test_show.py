@@ -247,3 +247,10 @@ def test_a_pipe_that_is_closed_early_ends_it_quietly() -> None:
         process.stdout.close()
         _, complaint = process.communicate(timeout=60)
     assert (process.returncode, complaint) == (141, b"")
+
+
+def test_names_of_all_users_are_found_too() -> None:
+    with ts.share("car", np.arange(3), scope="machine"):
+        assert run_here("show", "car[1]").stdout.splitlines()[1] == "[1]  1"
+        assert run_here("show", "car", "--scope", "machine").returncode == 0
+        assert run_here("show", "car", "--scope", "user").returncode == 3

@@ -1,5 +1,6 @@
 """Arrays in a line: their extremes, their mean, and their course as a sparkline."""
 
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -72,9 +73,9 @@ def statistics(array: Array, *, sampled: bool = False) -> str:
         array, words = np.abs(array), f"{words}of magnitudes: "
     missing = 0
     if array.dtype.kind == "f":
-        present = array[~np.isnan(array)]
-        missing = array.size - present.size
-        array = present
+        absent = np.isnan(array)
+        missing = int(np.count_nonzero(absent))
+        array = array[~absent] if missing else array
     if not array.size:
         return "all NaN"
     with np.errstate(all="ignore"):
@@ -93,7 +94,7 @@ def sparkline(values: Any, width: int = WIDTH) -> str:
     array: Array = np.asarray(values).ravel()
     array = np.abs(array) if array.dtype.kind == "c" else array
     with np.errstate(all="ignore"):
-        course = _means(array, min(width, array.size))
+        course = _means(array, max(min(width, array.size), 1)) if array.size else np.zeros(0)
     bars = either(_BARS, _PLAIN_BARS)
     finite = course[np.isfinite(course)]
     if not finite.size:
@@ -114,13 +115,13 @@ def sparkline(values: Any, width: int = WIDTH) -> str:
 
 def _means(array: Array, count: int) -> "np.ndarray[Any, np.dtype[np.float64]]":
     """Return the means of so many equal shares of an array, without those that are NaN."""
-    if not count:
-        return np.zeros(0)
-    edges = np.arange(count) * array.size // count
-    present = ~np.isnan(array) if array.dtype.kind == "f" else np.ones(array.size, np.bool_)
-    numbers = np.where(present, array, 0).astype(np.float64)
-    sums, counts = np.add.reduceat(numbers, edges), np.add.reduceat(present.astype(np.float64), edges)
-    return sums / np.where(counts, counts, np.nan)
+    edges = [at * array.size // count for at in range(count + 1)]
+    return np.array([_mean(array[first:end]) for first, end in pairwise(edges)])
+
+
+def _mean(array: Array) -> float:
+    present = array[~np.isnan(array)] if array.dtype.kind == "f" else array
+    return float(present.mean(dtype=np.float64)) if present.size else np.nan
 
 
 def listed(field: "typedshm.LayoutField", value: Any) -> str:

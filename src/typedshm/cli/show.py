@@ -26,6 +26,9 @@ Examples:
   typedshm show car.pose.x --json
   typedshm show camera.image --png shot.png
 
+With --json arrays are lists, raw bytes base64, times ISO 8601 in UTC, members of enums numbers, and "NaN", "Infinity"
+and "-Infinity" the numbers that JSON lacks: as of typedshm.asdict(value, mode="json").
+
 While nothing has been written yet, it says so and exits with 1. A name may have dots of its own: the longest
 beginning of the argument that is the name of a region is taken.""",
 )

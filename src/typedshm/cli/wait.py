@@ -25,7 +25,7 @@ Examples:
 An expression has fields, numbers, text, members of enums, comparisons, and, or, not, + - * / // % & |, and the
 functions abs, all, any, len, max, mean, min, sum. Times compare with text in ISO 8601, raw bytes with hexadecimal. A
 bare array is called array, its items array[2,3] or [2,3]. NaN is left out of min, max, mean and sum of an array;
-a comparison with NaN is false.""",
+a comparison with NaN is false, but for !=.""",
 )
 @name_argument()
 @scope_option
