@@ -119,7 +119,10 @@ def test_a_narrow_terminal_has_a_line_for_each_change() -> None:
     with Terminal("diff", RECORD, ARM, columns=40, lines=60, env=WITH_HELPERS) as terminal:
         assert terminal.end() == 1
         rows = [line for line in terminal.shown.splitlines() if re.search(r"\b(added|removed)\b", line)]
+        words = terminal.shown.split()
     assert len(rows) == len(layouts.Record.layout.fields) + len(layouts.Arm.layout.fields)
+    assert "attach" in words
+    assert "regions" in words  # sentences are broken between words
 
 
 def test_ascii_only_output_has_ascii_only_lines() -> None:

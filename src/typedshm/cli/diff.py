@@ -7,7 +7,7 @@ import click
 
 import typedshm
 from typedshm.cli.exits import Status
-from typedshm.cli.grid import Column, Row, show_grid
+from typedshm.cli.grid import Column, Row, say_words, show_grid
 from typedshm.cli.schemas import SCHEMA_HELP, described, schema_argument
 from typedshm.cli.targets import Scope, scope_option
 from typedshm.cli.terminal import either, printable, say
@@ -55,13 +55,13 @@ def _show(comparison: "typedshm.Comparison", a: str, b: str) -> None:
         say()
     if comparison.same:
         differ = " They differ in names and descriptions only." if comparison.changes else ""
-        say(f"The bytes mean the same.{differ}")
+        say_words(f"The bytes mean the same.{differ}")
     else:
         say("The bytes mean something else.")
     for program, region, access in (("A", "B", comparison.old_on_new), ("B", "A", comparison.new_on_old)):
-        say(f"A program with layout {program} {access} regions of {region}:")
+        say_words(f"A program with layout {program} {access} regions of {region}:")
         for reason in access.why[:_MOST_REASONS]:
-            say(f"  {either('·', '-')} {printable(reason)}")
+            say_words(f"  {either('·', '-')} {printable(reason)}", "    ")
         if len(access.why) > _MOST_REASONS:
             say(f"  {either('·', '-')} and {len(access.why) - _MOST_REASONS:,} more, as above")
 

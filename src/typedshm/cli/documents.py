@@ -7,10 +7,10 @@ import click
 
 import typedshm
 from typedshm.cli.exits import Status
-from typedshm.cli.grid import Column, Row, show_grid
 from typedshm.cli.schemas import SCHEMA_HELP, described, first_line, schema_argument
+from typedshm.cli.tables import Column, lines_of
 from typedshm.cli.targets import Scope, scope_option
-from typedshm.cli.terminal import can_show, printable, say
+from typedshm.cli.terminal import can_show, printable, say, width
 
 
 @click.group("schema")
@@ -34,12 +34,18 @@ def list_(as_json: bool) -> None:
         ]
         say(json.dumps(entries))
         return
-    columns = (Column("document"), Column("bytes", right=True), Column("fields", right=True), Column("what", least=8))
+    columns = (
+        Column("document", 3),
+        Column("bytes", 1, right=True),
+        Column("fields", 0, right=True),
+        Column("what", 2, least=20),
+    )
     rows = [
-        Row((printable(name), f"{layout.size:,}", f"{len(layout.fields):,}", first_line(layout.doc)))
+        (printable(name), f"{layout.size:,}", f"{len(layout.fields):,}", first_line(layout.doc))
         for name, layout in layouts.items()
     ]
-    show_grid(columns, rows)
+    for line in lines_of(columns, rows, width()):
+        say(line)
 
 
 @command.command(

@@ -1,5 +1,6 @@
 """Grids: rows of aligned cells, with lines across where something is to be said between them."""
 
+import textwrap
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
@@ -51,6 +52,13 @@ def show_grid(columns: Sequence[Column], lines: Sequence[Line]) -> None:
 
     whole = [rows[0], *lines]
     say("\n".join(written(line) if isinstance(line, Row) else dim(_across(line.text, total)) for line in whole))
+
+
+def say_words(text: str, indent: str = "") -> None:
+    """Print a sentence, in a terminal broken between words; what follows its first line is indented."""
+    if is_terminal():
+        text = "\n".join(textwrap.wrap(text, max(width(), 20), subsequent_indent=indent))
+    say(text)
 
 
 def _aligned(text: str, space: int, right: bool) -> str:

@@ -7,7 +7,7 @@ from typing import IO, Any
 import click
 
 import typedshm
-from typedshm.cli.grid import Across, Column, Line, Row, show_grid
+from typedshm.cli.grid import Across, Column, Line, Row, say_words, show_grid
 from typedshm.cli.ordering import better, declarations, is_free
 from typedshm.cli.schemas import SCHEMA_HELP, Described, described, first_line, schema_argument
 from typedshm.cli.targets import Scope, scope_option
@@ -62,17 +62,16 @@ def command(schema: str, scope: Scope | None, as_json: bool, svg: IO[str] | None
 
 def _show(found: Described) -> None:
     layout = found.layout
-    say(f"{printable(layout.name)}, {found.label}")
+    say_words(f"{printable(layout.name)}, {found.label}")
     if layout.doc.strip():
-        say(first_line(layout.doc))
+        say_words(first_line(layout.doc))
     say()
     show_grid(_COLUMNS, list(_lines(layout)))
     say()
     for line in _totals(layout):
-        say(line)
-    if found.info is not None:
-        for line in _room(found.info):
-            say(line)
+        say_words(line)
+    for line in _room(found.info) if found.info is not None else ():
+        say_words(line, "    ")
 
 
 # ---- rows ----------------------------------------------------------------------------------------------------------
