@@ -166,7 +166,7 @@ class _Picture:
         entries = _Entries.of(tiles, room)
         height = math.ceil((len(tiles) + padded) / columns)
         for column in range(columns):
-            self._heads(_MARGIN + column * (room + 28), entries)
+            self._titles(_MARGIN + column * (room + 28), entries)
         self._y += _LINE
         for at, tile in enumerate(tiles):
             column, line = divmod(at, height)
@@ -229,7 +229,7 @@ class _Picture:
         top = self._y + 5
         path = f"M{left:g} {top:g}{zigzag}V{top + height - 10:g}{back}Z"
         hidden = Tile("rest", fold.first * self._per_row, fold.rows * self._per_row, "", "", 0, None)
-        words = f"{hidden.size:,} more bytes of {fold.tile.path or 'padding'}{_begun(hidden.lines)}"
+        words = f"{hidden.size:,} more bytes of {fold.tile.path or 'padding'}{_begun(hidden.begun)}"
         self._lines.append(f"<g><title>{_escaped(_about(fold.tile))}</title>")
         self._lines.append(f'<path class="fold {_classes(fold.key)}" d="{path}"/>')
         text = _fitted(words, right - left - 20, _NAME)
@@ -252,7 +252,7 @@ class _Picture:
             f'<rect class="{_classes(key)}"{fill} x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="4"/>'
         )
 
-    def _heads(self, x: float, entries: "_Entries") -> None:
+    def _titles(self, x: float, entries: "_Entries") -> None:
         self._text(x, self._y, "field", "quiet small")
         self._text(x + entries.offset, self._y, "offset", "quiet small end")
         self._text(x + entries.size, self._y, "bytes", "quiet small end")

@@ -12,7 +12,7 @@ from typedshm.cli.ordering import better, declarations, is_free
 from typedshm.cli.schemas import SCHEMA_HELP, Described, described, first_line, schema_argument
 from typedshm.cli.targets import Scope, scope_option
 from typedshm.cli.terminal import printable, say
-from typedshm.cli.tiles import CACHE_LINE, Tile, lines_of, many, padding_of, summary, tiles_of
+from typedshm.cli.tiles import CACHE_LINE, Tile, cache_line_count, many, padding_of, summary, tiles_of
 
 _COLUMNS = (
     Column("offset", right=True),
@@ -66,7 +66,7 @@ def _show(found: Described) -> None:
     if layout.doc.strip():
         say_words(first_line(layout.doc))
     say()
-    show_grid(_COLUMNS, list(_lines(layout)))
+    show_grid(_COLUMNS, list(_rows(layout)))
     say()
     for line in _totals(layout):
         say_words(line)
@@ -77,9 +77,9 @@ def _show(found: Described) -> None:
 # ---- rows ----------------------------------------------------------------------------------------------------------
 
 
-def _lines(layout: "typedshm.Layout") -> Iterator[Line]:
+def _rows(layout: "typedshm.Layout") -> Iterator[Line]:
     for tile in tiles_of(layout):
-        begun = tile.lines if tile.role != "struct" else range(0)
+        begun = tile.begun if tile.role != "struct" else range(0)
         if begun and begun[0] * CACHE_LINE == tile.offset:
             if tile.offset:
                 yield Across(f"cache line {begun[0]:,}")
@@ -118,7 +118,7 @@ def _waste(layout: "typedshm.Layout") -> str:
     saved = layout.size - improved.size
     return (
         f"{many(saved, 'byte')} wasted: in a better order it has {improved.size:,} bytes in "
-        f"{many(lines_of(improved), 'cache line')}; --order prints it."
+        f"{many(cache_line_count(improved), 'cache line')}; --order prints it."
     )
 
 
@@ -164,7 +164,7 @@ def _as_json(found: Described) -> dict[str, Any]:
         "pack": layout.pack,
         "id": layout.id.hex(),
         "padding": padding_of(layout),
-        "cache_lines": lines_of(layout),
+        "cache_lines": cache_line_count(layout),
         "rows": [
             {
                 "role": tile.role,

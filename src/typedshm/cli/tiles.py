@@ -50,7 +50,7 @@ class Tile(NamedTuple):
         return printable(self.field.unit) if self.field is not None else ""
 
     @property
-    def lines(self) -> range:
+    def begun(self) -> range:
         """The cache lines that begin in it; of a value that begins with one, which values in regions do."""
         return range(-(-self.offset // CACHE_LINE), -(-self.end // CACHE_LINE))
 
@@ -99,7 +99,7 @@ def padding_of(layout: "typedshm.Layout") -> int:
     )
 
 
-def lines_of(layout: "typedshm.Layout") -> int:
+def cache_line_count(layout: "typedshm.Layout") -> int:
     """Return how many cache lines a value takes."""
     return -(-layout.size // CACHE_LINE)
 
@@ -108,7 +108,7 @@ def summary(layout: "typedshm.Layout") -> str:
     """Return the sums of a layout in a line."""
     padding = padding_of(layout)
     return (
-        f"{layout.size:,} bytes, {many(lines_of(layout), 'cache line')}, aligned to {layout.alignment}, "
+        f"{layout.size:,} bytes, {many(cache_line_count(layout), 'cache line')}, aligned to {layout.alignment}, "
         f"{many(len(layout.fields), 'field')}, {many(padding, 'byte') + ' of' if padding else 'no'} padding"
     )
 
