@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 from xml.sax.saxutils import escape
 
 import pexpect
@@ -25,6 +26,7 @@ HERE = Path(__file__).parent
 FOLDER = Path(tempfile.gettempdir()) / "typedshm-pictures"
 CAMERA = HERE / "camera" / "capture.py"
 WIDTH, HEIGHT = 8.4, 18.0  # pixels of a letter
+BARS = "▁▂▃▄▅▆▇█"
 LIGHT, DARK = "d8dee9", "1e222a"
 COLOURS = {
     "black": "3b4252",
@@ -86,33 +88,68 @@ def picture(screen: pyte.Screen, title: str) -> str:
         '<g font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" font-size="14" xml:space="preserve">',
     ]
     for row in range(lines):
+        areas: list[Area] = []
+        texts: list[str] = []
         for column in range(screen.columns):
-            parts += cell(screen.buffer[row][column], 12 + column * WIDTH, 32 + row * HEIGHT)
+            letter = screen.buffer[row][column]
+            areas += areas_of(letter, column, row)
+            texts += text_of(letter, 12 + column * WIDTH, 32 + row * HEIGHT)
+        parts += [area.svg() for area in merged(areas)] + texts
     return "\n".join([*parts, "</g></svg>"]) + "\n"
 
 
-def cell(letter: pyte.screens.Char, x: float, y: float) -> list[str]:
-    """Return one letter of the screen; half-blocks and bars as the areas that they are."""
-    front, back = colour(letter.fg, LIGHT), colour(letter.bg, DARK)
-    if letter.reverse:
-        front, back = back, front
-    parts = [area(x, y, 0, 1, back)] if back != DARK else []
+class Area(NamedTuple):
+    """Filled columns of a row, or a part of their height."""
+
+    top: float
+    bottom: float
+    fill: str
+    column: int
+    columns: int = 1
+
+    def svg(self) -> str:
+        """Return it for the picture."""
+        x, y = 12 + self.column * WIDTH, 32 + self.top * HEIGHT
+        width, height = self.columns * WIDTH + 0.3, (self.bottom - self.top) * HEIGHT + 0.3
+        return f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" fill="#{self.fill}"/>'
+
+
+def merged(areas: list[Area]) -> list[Area]:
+    """Join areas of one row that touch and look alike."""
+    joined: list[Area] = []
+    for area in sorted(areas):
+        last = joined[-1] if joined else area
+        if joined and last[:3] == area[:3] and last.column + last.columns == area.column:
+            joined[-1] = last._replace(columns=last.columns + 1)
+        else:
+            joined.append(area)
+    return joined
+
+
+def areas_of(letter: pyte.screens.Char, column: int, row: int) -> list[Area]:
+    """Return the background of a letter, and the letters that are areas: half-blocks and bars."""
+    front, back = colours_of(letter)
+    areas = [Area(row, row + 1, back, column)] if back != DARK else []
     if letter.data == "▀":
-        parts.append(area(x, y, 0, 0.5, front))
-    elif letter.data in "▁▂▃▄▅▆▇█" and letter.data.strip():
-        parts.append(area(x, y, 1 - (1 + "▁▂▃▄▅▆▇█".index(letter.data)) / 8, 1, front))
-    elif letter.data.strip():
-        weight = ' font-weight="bold"' if letter.bold else ""
-        parts.append(f'<text x="{x:.1f}" y="{y + 14:.1f}" fill="#{front}"{weight}>{escape(letter.data)}</text>')
-    return parts
+        areas = [Area(row, row + 0.5, front, column), Area(row + 0.5, row + 1, back, column)]
+    elif letter.data.strip() and letter.data in BARS:
+        areas.append(Area(row + 1 - (1 + BARS.index(letter.data)) / 8, row + 1, front, column))
+    return areas
 
 
-def area(x: float, y: float, top: float, bottom: float, fill: str) -> str:
-    """Return a part of a letter's place, filled."""
-    return (
-        f'<rect x="{x:.1f}" y="{y + top * HEIGHT:.1f}" width="{WIDTH + 0.3:.1f}" '
-        f'height="{(bottom - top) * HEIGHT + 0.3:.1f}" fill="#{fill}"/>'
-    )
+def text_of(letter: pyte.screens.Char, x: float, y: float) -> list[str]:
+    """Return a letter as text, if it is none of those."""
+    if not letter.data.strip() or letter.data in f"▀{BARS}":
+        return []
+    weight = ' font-weight="bold"' if letter.bold else ""
+    front, _ = colours_of(letter)
+    return [f'<text x="{x:.1f}" y="{y + 14:.1f}" fill="#{front}"{weight}>{escape(letter.data)}</text>']
+
+
+def colours_of(letter: pyte.screens.Char) -> tuple[str, str]:
+    """Return the colours of a letter and of what is behind it."""
+    front, back = colour(letter.fg, LIGHT), colour(letter.bg, DARK)
+    return (back, front) if letter.reverse else (front, back)
 
 
 def colour(name: str, default: str) -> str:

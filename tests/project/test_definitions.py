@@ -13,6 +13,9 @@ GONE = {
     *("failures", "told", "adapters", "records", "vocabulary", "snapshots", "awaiting", "immutable", "heads", "seen"),
     *("bed", "beds", "bell", "gate", "nap", "brief", "ordinal", "lines", "seq"),
 }
+TEXT = {"heads", "lines"}
+"""Those that the command line uses for what they mean: of text and tables."""
+
 PYTHON = sorted(PACKAGE.rglob("*.py")) + sorted(PACKAGE.rglob("*.pyi"))
 C = sorted(file for file in PACKAGE.rglob("*.[ch]") if "include" not in file.parts)
 
@@ -26,8 +29,9 @@ def test_python_definitions(file: Path) -> None:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     definitions = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     defined = [node.name for node in ast.walk(tree) if isinstance(node, definitions)]
+    gone = GONE - TEXT if "cli" in file.parts else GONE
     for name in (file.stem, *defined):
-        assert not words(name) & GONE, f"{name}: {words(name) & GONE}"
+        assert not words(name) & gone, f"{name}: {words(name) & gone}"
 
 
 @every(C)
