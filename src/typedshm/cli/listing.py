@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import typedshm
 from typedshm.cli.amounts import age_of, size_of
-from typedshm.cli.tables import Cell, Column, lines_of
+from typedshm.cli.tables import Cell, Column, aligned
+from typedshm.cli.targets import target_of
 from typedshm.cli.terminal import printable
 
 _COLUMNS = (
@@ -117,7 +118,7 @@ def found(names: Sequence[str], *, namespaces: bool) -> tuple[list[typedshm.Entr
 
 
 def _is_path(name: str) -> bool:
-    return "/" in name or "\\" in name
+    return isinstance(target_of(name).name, Path)
 
 
 def _named(name: str, listed: list[typedshm.Entry]) -> list[typedshm.Entry]:
@@ -154,11 +155,11 @@ def measured(names: Sequence[str], before: Sequence[Listed], seconds: float, *, 
 
 
 def table(listed: Sequence[Listed], width: int, *, whole: bool) -> list[str]:
-    """Return the lines of the table; see :func:`tables.lines_of`."""
+    """Return the lines of the table; see :func:`tables.aligned`."""
     commands = Commands()
     kinds = {each.entry.kind for each in listed}
     rows = [_row(each, commands, whole=whole, kinds=len(kinds) > 1) for each in listed]
-    return lines_of(_COLUMNS, rows, width, whole=whole)
+    return aligned(_COLUMNS, rows, width, whole=whole)
 
 
 def _row(listed: Listed, commands: Commands, *, whole: bool, kinds: bool) -> list[Cell]:

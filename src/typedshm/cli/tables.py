@@ -26,9 +26,7 @@ class Column(NamedTuple):
     """Whether its texts end, instead of begin, in line."""
 
 
-def lines_of(
-    columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int, *, whole: bool = False
-) -> list[str]:
+def aligned(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int, *, whole: bool = False) -> list[str]:
     """Return the lines of a table, its titles first.
 
     Parameters
