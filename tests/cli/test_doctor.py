@@ -106,6 +106,7 @@ def test_a_narrow_terminal_cuts_nothing() -> None:
         terminal.end()
     assert "unset TYPEDSHM_DEBUG" in shown
     assert "-> unset" in shown
+    assert "\\u" not in shown
     assert all(len(line) <= 40 for line in shown.splitlines())
     assert b"\x1b[33;1mwarning" in terminal.output
 

@@ -124,7 +124,7 @@ def _laid_out(finding: Finding) -> Iterator[str]:
 
 
 def _wrapped(text: str) -> list[str]:
-    text = printable(text)
+    text = printable(text.replace("…", either("…", "...")))
     if not text or not is_terminal():
         return [text] if text else []
     return wrap(text, max(min(width(), 110) - _MARGIN, 20), break_long_words=True, break_on_hyphens=False)
