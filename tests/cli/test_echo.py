@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 import sys
-from datetime import datetime
+from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 
 import numpy as np
@@ -14,7 +14,8 @@ import typedshm as ts
 from helpers.peers import Child
 from helpers.shared_types import V1, V2, Pose
 from helpers.terminal import Pipe, run_here, typedshm
-from typedshm.cli.sources import open_source
+from typedshm.cli.sources import Sample, open_source
+from typedshm.cli.streams import Stream
 from typedshm.cli.targets import Target
 
 
@@ -91,6 +92,7 @@ def test_ctrl_c_ends_it_with_130() -> None:
         assert echo.complaint() == ""
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no error of its own for a closed pipe")
 def test_a_pipe_that_is_closed_ends_it_quietly() -> None:
     with ts.share("pose", Pose()) as pose:
         process = subprocess.Popen(
@@ -184,3 +186,52 @@ def test_versions_of_bare_arrays_are_right_beside_a_busy_writer() -> None:
             before, after = sample.published, sample.version
         source.close()
         writer.send("done")
+
+
+class Flaky:
+    """A source that fails as it is told before it has a version."""
+
+    label, instance, version = "car", "0", 0
+    layout = V1.layout
+
+    def __init__(self, *answers: "Sample | Exception | None") -> None:
+        self.answers, self.closed = list(answers), False
+
+    def read(self) -> "Sample | None":
+        return self.wait(0, 0)
+
+    def wait(self, after: int, timeout: "float | None", *, every: bool = False) -> "Sample | None":
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def is_current(self) -> bool:
+        return True
+
+    def is_abandoned(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+SAMPLE = Sample(3, datetime.now(UTC), V1(tick=3))
+
+
+def test_a_stream_goes_on_after_what_may_pass(capsys: pytest.CaptureFixture[str]) -> None:
+    source = Flaky(ts.Overrun("written too fast"), ts.TornWrite("half written"), None, SAMPLE)
+    stream = Stream(Target("car", None), source)
+    assert stream.next() == SAMPLE
+    assert stream.dropped == 2
+    assert capsys.readouterr().err == "typedshm: written too fast\ntypedshm: half written\n"
+
+
+@pytest.mark.parametrize("answer", [ts.RegionLost("lost"), ts.RegionReplaced("replaced")])
+def test_a_stream_whose_source_does_not_come_back_ends_in_time(
+    answer: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = Flaky(answer)
+    assert Stream(Target("car", None), source).next(timeout=0.01) is None
+    assert source.closed
+    assert capsys.readouterr().err.endswith("; waiting until it is back\n")

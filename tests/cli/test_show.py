@@ -238,6 +238,7 @@ def test_pillow_is_loaded_for_png_only_and_missed_with_the_remedy(tmp_path: Path
     assert "pip install 'typedshm[cli]'" in done.stderr
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no error of its own for a closed pipe")
 def test_a_pipe_that_is_closed_early_ends_it_quietly() -> None:
     with ts.share("wide", wide(200).zero()):
         process = subprocess.Popen(

@@ -10,7 +10,7 @@ import pytest
 import typedshm as ts
 from helpers.everything import Everything, Pose, everything
 from typedshm import Struct
-from typedshm.cli import arrays, parts, pictures, scalars, values
+from typedshm.cli import arrays, parts, pictures, scalars, terminal, values
 
 
 def shown(value: Struct, **options: Any) -> dict[str, str]:
@@ -193,3 +193,21 @@ def test_arrays_of_structs_may_have_several_dimensions() -> None:
     assert rows["[1,0].x"] == "3.0"
     made = scalars.json_of(layout.fields[0], table)
     assert made[1] == [{"x": 3.0, "label": ""}, {"x": 0.0, "label": ""}]
+
+
+@pytest.mark.parametrize(
+    ("text", "room", "expected"),
+    [
+        ("abc", 3, "abc"),
+        ("abcd", 3, "ab…"),
+        ("日本語", 6, "日本語"),
+        ("日本語", 5, "日本…"),
+        ("日本語", 4, "日…"),
+        ("e\u0301e\u0301", 2, "e\u0301e\u0301"),
+        ("abc", 1, "…"),
+        ("abc", 0, ""),
+    ],
+)
+def test_text_is_cut_by_the_columns_it_takes(text: str, room: int, expected: str) -> None:
+    assert terminal.cut(text, room) == expected
+    assert terminal.cells(expected) <= room

@@ -29,6 +29,12 @@ def test_it_waits_for_a_region_that_is_not_there() -> None:
         assert json.loads(wait.line())["value"] == {"x": 1, "y": 0}
 
 
+def test_it_waits_for_a_name_of_any_user() -> None:
+    with Pipe("wait", "pose", "--until", "x == 1") as wait, ts.share("pose", Pose(x=1), scope="machine"):
+        assert "x=1.0" in wait.line()
+        assert wait.end() == 0
+
+
 def test_no_newer_version_in_time_ends_with_4() -> None:
     with ts.share("pose", Pose()):
         done = typedshm("wait", "pose", "--timeout", "0.1")

@@ -59,6 +59,9 @@ class Stream:
                 warn(printable(error))
                 self._version = self.source.version
                 continue
+            except typedshm.Overrun as error:  # a large value, written too fast for who may only read
+                warn(printable(error))
+                sample = None
             if sample is not None:
                 self.dropped += sample.version - self._version - 1
                 self._version = sample.version
