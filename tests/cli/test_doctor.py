@@ -274,6 +274,11 @@ shm /dev/shm tmpfs rw,huge=advise 0 0
     assert room.mount_of("/home", "") == ("", ())
 
 
+def test_a_folder_without_a_limit() -> None:
+    (found,) = room.check_room(room.Room("/dev/shm", kind="tmpfs"), [], [])
+    assert (found.level, found.what) == (Level.OK, "/dev/shm has room as long as there is memory")
+
+
 def test_a_folder_on_a_system_that_does_not_tell_its_kind() -> None:
     found = list(room.check_room(room.Room("/var", size=1 << 40, free=1 << 39), [], []))
     assert [each.what for each in found] == ["/var has 512 GiB free of 1.0 TiB"]

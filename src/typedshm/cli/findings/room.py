@@ -80,7 +80,8 @@ def _check_space(room: Room, contents: Iterable[Content], entries: "Iterable[typ
         why = "A region that is made is refused (RegionFull)."
         remedy = f"mount -o remount,nr_inodes=0 {folder} (as root), or remove files"
         yield Finding(Level.PROBLEM, KIND, f"{folder} has no more files (inodes)", why, remedy)
-    if not size:  # as of ramfs
+    if not size:  # as of ramfs, and of tmpfs with size=0
+        yield Finding(Level.OK, KIND, f"{folder} has room as long as there is memory")
         return
     space = f"{folder} has {size_of(free)} free of {size_of(size)}"
     larger = f"mount -o remount,size=… {folder} (as root)"
