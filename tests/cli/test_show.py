@@ -195,6 +195,14 @@ def test_a_picture_is_saved(tmp_path: Path) -> None:
         assert (np.asarray(Image.open(file)) == picture()[..., ::-1]).all()
 
 
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "missing" / "shot.png"
+    with ts.share("camera", picture()):
+        done = run_here("show", "camera", "--png", str(file))
+    assert done.returncode == 3
+    assert done.stderr.startswith(f"typedshm: {file}: ")
+
+
 @pytest.mark.parametrize("dtype", ["<u2", ">u2"])
 @pytest.mark.parametrize("shape", [(9, 10), (9, 10, 1)])
 def test_sixteen_bits_of_grey_are_saved_as_they_are(dtype: str, shape: tuple[int, ...], tmp_path: Path) -> None:

@@ -109,7 +109,9 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _words(error: BaseException) -> str:
-    return str(getattr(error, "strerror", None) or error)
+    words = str(getattr(error, "strerror", None) or error)
+    file = getattr(error, "filename", None)
+    return words if file is None else f"{file}: {words}"
 
 
 def _drop_output() -> None:
