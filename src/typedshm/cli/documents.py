@@ -8,7 +8,7 @@ import click
 import typedshm
 from typedshm.cli.exits import Status
 from typedshm.cli.schemas import SCHEMA_HELP, described, first_line, schema_argument
-from typedshm.cli.tables import Column, lines_of
+from typedshm.cli.tables import Column, aligned
 from typedshm.cli.targets import Scope, scope_option
 from typedshm.cli.terminal import can_show, printable, say, width
 
@@ -44,7 +44,7 @@ def list_(as_json: bool) -> None:
         (printable(name), f"{layout.size:,}", f"{len(layout.fields):,}", first_line(layout.doc))
         for name, layout in layouts.items()
     ]
-    for line in lines_of(columns, rows, width()):
+    for line in aligned(columns, rows, width()):
         say(line)
 
 
