@@ -7,6 +7,7 @@ node that is known is turned into a function, and all others are refused.
 import ast
 import math
 import operator
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, TypeAlias
 
@@ -94,14 +95,17 @@ class Expression:
         if len(text) > _LONGEST:
             raise click.UsageError(f"expected an expression of at most {_LONGEST} characters, found {len(text)}")
         try:
-            self._body = ast.parse(text.strip(), mode="eval").body
+            with warnings.catch_warnings(action="ignore"):  # of the parser, about escapes and the like
+                self._body = ast.parse(text.strip(), mode="eval").body
+            for node in ast.walk(self._body):
+                if isinstance(node, ast.Call) and not (isinstance(node.func, ast.Name) and node.func.id in _FUNCTIONS):
+                    raise click.UsageError(f"{_source(node.func)} is no function; expected {', '.join(_FUNCTIONS)}")
         except SyntaxError as error:
-            raise click.UsageError(f"expected a condition such as 'speed > 30', found {self} ({error.msg})") from None
+            raise click.UsageError(
+                f"expected a condition such as 'speed > 30', found {self} ({printable(error.msg)})"
+            ) from None
         except (ValueError, RecursionError, MemoryError):
             raise click.UsageError(f"expected a condition such as 'speed > 30', found {self}") from None
-        for node in ast.walk(self._body):
-            if isinstance(node, ast.Call) and not (isinstance(node.func, ast.Name) and node.func.id in _FUNCTIONS):
-                raise click.UsageError(f"{_source(node.func)} is no function; expected {', '.join(_FUNCTIONS)}")
 
     def of(self, layout: "typedshm.Layout") -> Callable[[Any], bool]:
         """Return the condition as a function of a value.
@@ -119,8 +123,10 @@ class Expression:
             raise click.UsageError(f"expected a condition, found {self}, which is {_words(term)}")
 
         def holds(value: Any) -> bool:
-            found = term.get(value)
-            return bool(found) and found == found
+            try:
+                return _is_true(term.get(value))
+            except RecursionError:
+                raise click.UsageError(f"{self} is nested too deeply") from None
 
         return holds
 
