@@ -101,7 +101,7 @@ def test_200_fields_have_a_row_each_and_few_reasons() -> None:
 @pytest.mark.parametrize("option", [[], ["--json"]], ids=["text", "json"])
 def test_escape_sequences_never_reach_the_terminal(tmp_path: Path, option: list[str]) -> None:
     file = tmp_path / "evil.json"
-    file.write_bytes(layouts.evil_document().replace(rb"\ud800", b""))
+    file.write_bytes(layouts.evil_document())
     done = diff(str(file), VEC, *option)
     assert all(line.isprintable() for line in done.stdout.splitlines())
     assert r"\x1b" in done.stdout or r"\u001b" in done.stdout

@@ -76,7 +76,7 @@ def test_a_document_is_shown_indented() -> None:
 @pytest.mark.parametrize("command", ["show", "validate"])
 def test_escape_sequences_never_reach_the_terminal(tmp_path: Path, command: str) -> None:
     file = tmp_path / "evil\x1b[2J\u202e.json"
-    file.write_bytes(layouts.evil_document().replace(rb"\ud800", b""))
+    file.write_bytes(layouts.evil_document())
     done = typedshm("schema", command, str(file))
     assert done.returncode == 0, done.stderr
     assert all(line.isprintable() for line in done.stdout.splitlines())
