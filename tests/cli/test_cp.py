@@ -348,10 +348,10 @@ def _damages() -> "dict[str, object]":
 
 @pytest.mark.parametrize("damage", _damages())
 def test_a_damaged_file_is_an_error_with_words_and_makes_nothing(damage: str, tmp_path: Path) -> None:
-    path = tmp_path / "car.region"
-    with ts.create(path, Car) as file:
+    path, intact = tmp_path / "car.region", tmp_path / "intact"
+    with ts.create(intact, Car) as file:
         file.write(whole(1))
-    damaged = _damages()[damage](path.read_bytes())  # type: ignore[operator]
+    damaged = _damages()[damage](intact.read_bytes())  # type: ignore[operator]
     path.write_bytes(damaged)
     with ts.create("living", Car) as living:
         for arguments in (("restore", str(path)), ("restore", str(path), "living")):
