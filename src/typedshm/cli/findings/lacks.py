@@ -35,7 +35,7 @@ def check_fallbacks(fallbacks: "Iterable[typedshm.Fallback]") -> Iterator[Findin
         yield Finding(
             Level.WARNING if fallback.what == _SLOW else Level.NOTE,
             KIND,
-            f"no {fallback.what}: {fallback.why}",
+            f"without {fallback.what}: {fallback.why}",
             f"{fallback.effect[:1].upper()}{fallback.effect[1:]}.",
             "" if fallback.why in _EVERYWHERE else _REMEDIES.get(fallback.what, ""),
         )

@@ -23,9 +23,7 @@ def check_session(session: int, *, may_make_global: bool) -> Iterator[Finding]:
             'scope="machine"',
         )
     else:
-        yield Finding(
-            Level.OK, KIND, f"session {session}; no logout of another session, and nothing left, removes regions"
-        )
+        yield Finding(Level.OK, KIND, f"regions of scope 'user' are shared by the programs of session {session}")
     if not may_make_global:
         yield Finding(
             Level.NOTE,
