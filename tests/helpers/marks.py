@@ -31,6 +31,9 @@ mortal_classes = pytest.mark.skipif(
     reason="free-threaded CPython 3.13 keeps every class for ever",
 )
 
+# A write tells that the name leads nowhere if 100 ms have passed since the last look, as they may on a busy machine.
+warned_when_unlinked = pytest.mark.filterwarnings("ignore:.* was unlinked:typedshm.RegionWarning")
+
 # ---- what takes more than README names -----------------------------------------------------------------------------
 
 TAKES_MORE = {

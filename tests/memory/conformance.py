@@ -249,6 +249,7 @@ class Memory:
 
     # names that are taken away, or mean another region
 
+    @marks.warned_when_unlinked
     def test_unlink_takes_the_name_and_leaves_the_region_to_its_users(self, name: Name) -> None:
         with typedshm.create(name, Car) as car, attach_apart(name, Car) as other:
             typedshm.unlink(name)

@@ -506,14 +506,12 @@ class Sharing(RuleBasedStateMachine):
     def everybody_sees_the_same(self) -> None:
         for handle in self.handles:
             region = handle.region
-            expected: tuple[Any, ...] = (region.version, region.slots, None, [], [], 0)
-            if handle.writable:
-                writers, readers = (
-                    sorted(agent.pid for agent, each in region.attachments.items() if each.has_written is wrote)
-                    for wrote in (True, False)
-                )
-                holder = region.holder.pid if region.holder else None
-                expected = (region.version, region.slots, holder, writers, readers, region.deaths)
+            writers, readers = (
+                sorted(agent.pid for agent, each in region.attachments.items() if each.has_written is wrote)
+                for wrote in (True, False)
+            )
+            holder = region.holder.pid if region.holder else None
+            expected = (region.version, region.slots, holder, writers, readers, region.deaths)
             assert handle.agent("look", handle.key) == expected
 
 

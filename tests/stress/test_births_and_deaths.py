@@ -198,7 +198,7 @@ def test_killed_at_any_line_alone(verb: str, name: Name, thorough: bool, lines_k
 
 
 @marks.fork
-@pytest.mark.filterwarnings("ignore:.* was unlinked:typedshm.RegionWarning")  # told if the write is 100 ms later
+@marks.warned_when_unlinked
 @pytest.mark.parametrize("verb", AMONG_OTHERS)
 def test_killed_at_any_line_among_others(verb: str, name: Name, thorough: bool, lines_killed_at: list[int]) -> None:
     """Who has it open goes on as if nothing had been, and who comes next finds it; or another, once unlinked."""

@@ -130,7 +130,9 @@ class Attachment(abc.ABC):
             return LOST
         if not _native.region_is(self.mapping, self.header["instance"]):
             return OVERWRITTEN
-        return "" if self.closed or self.intact else closed_outside(self.location)
+        if self.intact or self.closed or self._ending:  # in this order, as another thread may be leaving it
+            return ""
+        return closed_outside(self.location)
 
     @property
     @abc.abstractmethod
