@@ -14,6 +14,7 @@ import pytest
 
 import typedshm as ts
 from helpers import marks
+from helpers.peers import until
 from helpers.shared_types import Car, Other, Pose, Tick, whole
 from helpers.system import kill
 from helpers.terminal import PATIENCE, typedshm
@@ -373,17 +374,21 @@ def test_a_file_that_is_not_there_exits_with_3(tmp_path: Path) -> None:
 
 
 @marks.left_behind
-def test_a_killed_save_leaves_no_file_under_the_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ask", [True, False], ids=["terminated", "killed"])
+def test_a_save_that_is_ended_leaves_no_half_file(ask: bool, tmp_path: Path) -> None:
     with ts.share("big", np.zeros(3_000_000), slots=8) as region:
         for _ in range(8):
             region.write(np.zeros(3_000_000))
         process = subprocess.Popen([sys.executable, "-m", "typedshm", "save", "big"], cwd=tmp_path)
-        while process.poll() is None and not list(tmp_path.iterdir()):
-            pass
-        kill(process.pid)
+        until(lambda: process.poll() is not None or list(tmp_path.iterdir()))
+        if ask:
+            process.terminate()
+        else:
+            kill(process.pid)
         process.wait()
         left = [path.name for path in tmp_path.iterdir()]
         if "big.region" in left:  # it was faster
             with ts.attach(tmp_path / "big.region") as saved:
                 assert saved.version == len(list(_versions(region)))
-        assert all(name == "big.region" or name.endswith(".part") for name in left)
+            left.remove("big.region")
+        assert not left or (not ask and left[0].endswith(".part"))

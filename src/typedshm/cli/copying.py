@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import click
 
 import typedshm
+from typedshm.cli.holding import interrupted_by_signals
 from typedshm.cli.targets import Scope, Target, attach
 from typedshm.cli.terminal import printable, say
 
@@ -104,15 +105,16 @@ def write_file(what: Copy, path: Path) -> None:
     if not path.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, f"{path}: no such directory as {path.parent}")
     draft = path.with_name(f"{path.name[:_LONGEST]}.{os.urandom(6).hex()}.part")
-    try:
-        with what.make(draft, "user") as made:
-            line = _line_about(Target(path, None), made)
-        _sync(draft)
-        os.replace(draft, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            draft.unlink()
-        raise
+    with interrupted_by_signals():
+        try:
+            with what.make(draft, "user") as made:
+                line = _line_about(Target(path, None), made)
+            _sync(draft)
+            os.replace(draft, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                draft.unlink()
+            raise
     say(line)
 
 

@@ -24,7 +24,7 @@ def hold_open(region: "typedshm.Region[Any]") -> None:
     RegionReplaced
         Another region has taken its name, or somebody has removed it.
     """
-    with region, _interrupted_by_signals():
+    with region, interrupted_by_signals():
         try:
             say(f"{printable(region.name)} stays as long as this runs: Ctrl-C ends it")
             while not ((info := region.info()).unlinked or info.replaced):
@@ -36,8 +36,8 @@ def hold_open(region: "typedshm.Region[Any]") -> None:
 
 
 @contextmanager
-def _interrupted_by_signals() -> Generator[None]:
-    """Let the signals that ask a process to end raise KeyboardInterrupt, so that it leaves the region in order."""
+def interrupted_by_signals() -> Generator[None]:
+    """Let the signals that ask a process to end raise KeyboardInterrupt, so that it leaves nothing behind."""
     before = {number: signal.getsignal(number) for number in _ENDING}
     for number, handler in before.items():
         if handler is not signal.SIG_IGN:  # as for jobs in a shell's background, and under nohup
