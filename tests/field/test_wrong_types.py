@@ -253,6 +253,7 @@ ROWS: dict[str, Callable[[World], Call]] = {
     "look": lambda _: Call(typedshm.look, {"name": "pose", "scope": "user", "kind": "region"}),
     "entries": lambda _: Call(typedshm.entries, {"namespaces": False}),
     "opened_by": lambda _: Call(typedshm.opened_by, {"paths": ["pose"]}),
+    "fallbacks": lambda _: Call(typedshm.fallbacks, {}),
     "command_of": lambda _: Call(typedshm.command_of, {"pid": 1}),
     "regions": lambda _: Call(typedshm.regions, {"scope": "user"}),
     "array": lambda _: Call(typedshm.array, {"dtype": np.uint8, "*shape": 2}, words="array", positional=("dtype",)),
@@ -339,7 +340,7 @@ ROWS: dict[str, Callable[[World], Call]] = {
 
 # Made by the library, not by its users, or only looked at; and what is no function of theirs.
 RESULTS = {"Region", "Follower", "RegionInfo", "Entry", "ArraySchema", "Layout", "LayoutField", "Enumeration"} | {
-    *("Comparison", "LayoutChange", "LayoutAccess"),
+    *("Fallback", "Comparison", "LayoutChange", "LayoutAccess"),
 }
 INNER = re.compile(r"\.changed$|^RegionInfo\.shown$")
 
