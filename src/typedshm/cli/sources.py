@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import typedshm
 from typedshm.cli.parts import Part, part_of, steps_of, value_at
 from typedshm.cli.scalars import iso, json_of
-from typedshm.cli.targets import Scope, Target, attach, target_of
+from typedshm.cli.targets import Kind, Scope, Target, attach, first_found, target_of
 from typedshm.cli.values import line_of
 
 _ATTEMPTS = 10  # to get a bare array whose time of publication is known: it is while it is the newest
@@ -151,11 +151,15 @@ class RegionSource:
 
 def has_writers(target: Target) -> bool:
     """Return whether some process has the region of a name open and can write it; of a file always True."""
-    return isinstance(target.name, Path) or any(
-        entry.name == target.name and (entry.writers or entry.readers or entry.problem)
-        for scope in target.scopes
-        for entry in typedshm.regions(scope)
-    )
+    try:
+        return isinstance(target.name, Path) or first_found(target, ["region"], _may_be_written)
+    except typedshm.RegionNotFound:
+        return False
+
+
+def _may_be_written(name: str | Path, scope: Scope, kind: Kind) -> bool:
+    entry = typedshm.look(name, scope=scope, kind=kind)
+    return bool(entry.writers or entry.readers or entry.problem)
 
 
 def open_source(target: Target, *, timeout: float | None = 0) -> Source:

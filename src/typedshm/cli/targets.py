@@ -1,6 +1,5 @@
 """Targets: what the arguments of commands name."""
 
-import contextlib
 import os
 import re
 import time
@@ -22,7 +21,7 @@ Kind: TypeAlias = Literal["region", "mutex"]
 R = TypeVar("R")
 
 
-_TURN = 0.2  # seconds to wait for a name in one scope before the others are looked at
+_PAUSE = 0.02  # seconds between looks for a name that is waited for
 
 
 class Target(NamedTuple):
@@ -60,22 +59,21 @@ def attach(target: Target, *, readonly: bool = True, timeout: float | None = 0) 
     Timeout
         None had it in time.
     """
-    end = None if timeout is None else time.monotonic() + timeout
+    begun = time.monotonic()
     while True:
-        left = None if end is None else max(end - time.monotonic(), 0)
-        first, *others = target.scopes
-        try:
-            return _attach(target, first, readonly, min(left or _TURN, _TURN) if others and left != 0 else left)
-        except (typedshm.RegionNotFound, typedshm.Timeout):
-            for scope in others:
-                with contextlib.suppress(typedshm.RegionNotFound):
-                    return _attach(target, scope, readonly, 0)
-            if end is not None and time.monotonic() >= end:
-                raise
-
-
-def _attach(target: Target, scope: Scope, readonly: bool, timeout: float | None) -> "typedshm.Region[Any]":
-    return typedshm.attach(target.name, scope=scope, readonly=readonly, timeout=timeout, prefault=False)
+        missing: typedshm.RegionNotFound | None = None
+        for scope in target.scopes:
+            try:
+                return typedshm.attach(target.name, scope=scope, readonly=readonly, prefault=False)
+            except typedshm.RegionNotFound as error:
+                missing = missing or error
+        assert missing is not None
+        left = _PAUSE if timeout is None else begun + timeout - time.monotonic()
+        if timeout == 0:
+            raise missing
+        if left <= 0:
+            raise typedshm.Timeout(f"{target} was not there within {timeout:g} s: {missing.strerror}") from missing
+        time.sleep(min(left, _PAUSE))
 
 
 def first_found(target: Target, kinds: "Sequence[Kind]", act: "Callable[[str | Path, Scope, Kind], R]") -> R:
