@@ -17,7 +17,7 @@ from helpers import marks
 from helpers.peers import Child, run_script
 from helpers.seccomp import FUTEX_WAITV, run_without
 from helpers.terminal import PATIENCE, Terminal, typedshm
-from typedshm.cli import doctor
+from typedshm.cli.commands import doctor
 from typedshm.cli.findings import (
     huge_pages,
     lacks,

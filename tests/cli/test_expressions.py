@@ -10,7 +10,7 @@ from click import UsageError
 
 import typedshm as ts
 from helpers.everything import Everything, everything
-from typedshm.cli.expressions import Expression
+from typedshm.cli.values.expressions import Expression
 
 
 def holds(text: str) -> bool:

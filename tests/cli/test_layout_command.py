@@ -18,7 +18,7 @@ import typedshm as ts
 from helpers import layouts
 from helpers.terminal import Terminal, typedshm
 from typedshm import Struct
-from typedshm.cli import drawing, ordering, tiles
+from typedshm.cli.layouts import drawing, ordering, tiles
 from typedshm.testing.strategies import structs
 
 TESTS = Path(__file__).parents[1]

@@ -21,7 +21,7 @@ def test_help_lists_every_command_and_every_exit_status() -> None:
     done = typedshm("--help")
     assert done.returncode == 0
     shown = done.stdout.partition("Commands:")[2]
-    for name, (_, text) in COMMANDS.items():
+    for name, text in COMMANDS.items():
         assert f"  {name} " in shown
         assert text.split()[0] in shown
     for status in MEANINGS:
@@ -42,7 +42,7 @@ def test_the_guide_has_the_exit_statuses_and_the_front_page_every_command() -> N
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_and_is_called_as_the_table_says(name: str) -> None:
-    command = import_module(f"typedshm.cli.{COMMANDS[name][0]}").command
+    command = import_module(f"typedshm.cli.commands.{name}").command
     assert command.name == name
     done = typedshm(name, "--help")
     assert done.returncode == 0

@@ -10,7 +10,9 @@ import pytest
 import typedshm as ts
 from helpers.everything import Everything, Pose, everything
 from typedshm import Struct
-from typedshm.cli import arrays, parts, pictures, scalars, terminal, values
+from typedshm.cli import terminal
+from typedshm.cli.values import arrays, parts, pictures, scalars
+from typedshm.cli.values import rows as values
 
 
 def shown(value: Struct, **options: Any) -> dict[str, str]:

@@ -14,29 +14,26 @@ from typedshm.cli.exits import MEANINGS, Status, status_of
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-COMMANDS: dict[str, tuple[str, str]] = {
-    "ls": ("ls", "regions and mutexes, and the processes that use them"),
-    "show": ("show", "the newest version of a region, as a tree"),
-    "echo": ("echo", "a line for each version, for pipes"),
-    "watch": ("watch", "regions live on the screen: values, rates, ages, pictures"),
-    "wait": ("wait", "until a region is there, is written, or holds what is expected"),
-    "set": ("set", "fields of a region to new values, as one version"),
-    "hz": ("rates", "how often a region is written"),
-    "cp": ("cp", "copy the newest version of a region into another"),
-    "save": ("save", "save regions to files"),
-    "restore": ("restore", "bring a saved region back into memory"),
-    "rm": ("rm", "remove regions, mutexes and what killed processes left behind"),
-    "lock": ("lock", "which process holds the lock of a region, or a mutex"),
-    "layout": ("layout", "the map of a value's bytes: offsets, padding, cache lines, a better order"),
-    "diff": ("diff", "what changed between two layouts, and what readers and writers may do"),
-    "schema": ("documents", "the layout documents: list, validate, show"),
-    "doctor": ("doctor", "look for what is in the way of shared memory here"),
-    "completion": ("completion", "the script for bash, zsh or fish that completes names"),
+COMMANDS: dict[str, str] = {
+    "ls": "regions and mutexes, and the processes that use them",
+    "show": "the newest version of a region, as a tree",
+    "echo": "a line for each version, for pipes",
+    "watch": "regions live on the screen: values, rates, ages, pictures",
+    "wait": "until a region is there, is written, or holds what is expected",
+    "set": "fields of a region to new values, as one version",
+    "hz": "how often a region is written",
+    "cp": "copy the newest version of a region into another",
+    "save": "save regions to files",
+    "restore": "bring a saved region back into memory",
+    "rm": "remove regions, mutexes and what killed processes left behind",
+    "lock": "which process holds the lock of a region, or a mutex",
+    "layout": "the map of a value's bytes: offsets, padding, cache lines, a better order",
+    "diff": "what changed between two layouts, and what readers and writers may do",
+    "schema": "the layout documents: list, validate, show",
+    "doctor": "look for what is in the way of shared memory here",
+    "completion": "the script for bash, zsh or fish that completes names",
 }
-"""Each command with the module that defines it, as ``command``, and its help in a line.
-
-A module is imported when its command is run, so that none pays for the others.
-"""
+"""Each command with its help in a line. ``commands`` has a module of its name, with the :class:`click.Command`."""
 
 
 class _ClosedPipe(Exception):
@@ -54,7 +51,7 @@ class Program(click.Group):
         """Import a command."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"typedshm.cli.{COMMANDS[cmd_name][0]}").command
+        command: click.Command = import_module(f"typedshm.cli.commands.{cmd_name}").command
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -68,13 +65,13 @@ class Program(click.Group):
         """Complete the names of commands, without importing any."""
         from click.shell_completion import CompletionItem  # is heavy, and for shells only
 
-        names = [CompletionItem(name, help=text) for name, (_, text) in COMMANDS.items() if name.startswith(incomplete)]
+        names = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
         return names + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands, without importing any, and the exit statuses."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+            formatter.write_dl(list(COMMANDS.items()))
         with formatter.section("Exit status"):
             formatter.write_dl([(str(status.value), text) for status, text in MEANINGS.items()])
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import typedshm
-from typedshm.cli.parts import Part, part_of, steps_of, value_at
-from typedshm.cli.scalars import iso, json_of
 from typedshm.cli.targets import Kind, Scope, Target, attach, first_found, target_of
-from typedshm.cli.values import line_of
+from typedshm.cli.values.parts import Part, part_of, steps_of, value_at
+from typedshm.cli.values.rows import line_of
+from typedshm.cli.values.scalars import iso, json_of
 
 _ATTEMPTS = 10  # to get a bare array whose time of publication is known: it is while it is the newest
 

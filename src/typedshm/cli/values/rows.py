@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import typedshm
-from typedshm.cli.arrays import SHORT, WIDTH, listed, statistics, summary
-from typedshm.cli.parts import Part, type_of, value_at, whole
-from typedshm.cli.pictures import is_picture
-from typedshm.cli.scalars import text_of
 from typedshm.cli.terminal import either, printable
+from typedshm.cli.values.arrays import SHORT, WIDTH, listed, statistics, summary
+from typedshm.cli.values.parts import Part, type_of, value_at, whole
+from typedshm.cli.values.pictures import is_picture
+from typedshm.cli.values.scalars import text_of
 
 ITEMS = 8
 """Structs of an array that have rows, if not all are asked for."""
@@ -44,15 +44,15 @@ def rows(part: Part, value: Any, *, full: bool = False, sparkline: int = WIDTH, 
     Parameters
     ----------
     part : Part
-        As from :func:`~typedshm.cli.parts.whole`.
+        As from :func:`~typedshm.cli.values.parts.whole`.
     value : object
-        What :func:`~typedshm.cli.parts.value_at` returns for it.
+        What :func:`~typedshm.cli.values.parts.value_at` returns for it.
     full
         All items of arrays, and all of raw bytes.
     sparkline
         The most columns of a sparkline; 0 for none.
     sampled
-        As for :func:`~typedshm.cli.arrays.statistics`.
+        As for :func:`~typedshm.cli.values.arrays.statistics`.
     """
     style = _Style(full, sparkline, sampled)
     if part.field.struct is not None:

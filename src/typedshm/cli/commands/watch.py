@@ -8,12 +8,12 @@ import click
 import numpy as np
 
 import typedshm
-from typedshm.cli.pictures import draw, is_bgr, is_picture
 from typedshm.cli.screen import BOLD, CHANGED, DIM, PLAIN, live
 from typedshm.cli.sources import open_source
 from typedshm.cli.targets import Scope, Target, name_argument, scope_option, target_of
 from typedshm.cli.terminal import either, is_terminal, printable
-from typedshm.cli.values import Row, rows_of
+from typedshm.cli.values.pictures import draw, is_bgr, is_picture
+from typedshm.cli.values.rows import Row, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,9 +10,9 @@ import click
 import numpy as np
 
 import typedshm
-from typedshm.cli.parts import Part, type_of, unknown
-from typedshm.cli.scalars import ENCODINGS, encoding_of
 from typedshm.cli.terminal import printable
+from typedshm.cli.values.parts import Part, type_of, unknown
+from typedshm.cli.values.scalars import ENCODINGS, encoding_of
 
 _TIME = re.compile(
     r"(?P<date>\d{4}-\d\d-\d\d)(?:[T ](?P<time>\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?))?"

@@ -9,13 +9,13 @@ import click
 
 from typedshm.cli.amounts import age_of
 from typedshm.cli.exits import Status
-from typedshm.cli.parts import Part, type_of, value_at, whole
-from typedshm.cli.pictures import draw, is_bgr, is_picture, save
-from typedshm.cli.scalars import json_of
 from typedshm.cli.sources import Sample, Source, open_part
 from typedshm.cli.targets import Scope, name_argument, scope_option
 from typedshm.cli.terminal import cells, cut, dim, either, height, is_terminal, printable, say, warn, width
-from typedshm.cli.values import Row, rows
+from typedshm.cli.values.parts import Part, type_of, value_at, whole
+from typedshm.cli.values.pictures import draw, is_bgr, is_picture, save
+from typedshm.cli.values.rows import Row, rows
+from typedshm.cli.values.scalars import json_of
 
 
 @click.command(

@@ -8,11 +8,11 @@ import click
 
 import typedshm
 from typedshm.cli.grid import Across, Column, Line, Row, say_words, show_grid
-from typedshm.cli.ordering import better, declarations, is_free
-from typedshm.cli.schemas import SCHEMA_HELP, Described, described, first_line, schema_argument
+from typedshm.cli.layouts.ordering import better, declarations, is_free
+from typedshm.cli.layouts.schemas import SCHEMA_HELP, Described, described, first_line, schema_argument
+from typedshm.cli.layouts.tiles import CACHE_LINE, Tile, cache_line_count, many, padding_of, summary, tiles_of
 from typedshm.cli.targets import Scope, scope_option
 from typedshm.cli.terminal import printable, say
-from typedshm.cli.tiles import CACHE_LINE, Tile, cache_line_count, many, padding_of, summary, tiles_of
 
 _COLUMNS = (
     Column("offset", right=True),
@@ -49,7 +49,7 @@ def command(schema: str, scope: Scope | None, as_json: bool, svg: IO[str] | None
     """Show the bytes of a value: offsets, sizes, padding, cache lines, and a better order of the fields."""
     found = described(schema, scope)
     if svg is not None:
-        from typedshm.cli.drawing import drawing  # is heavy
+        from typedshm.cli.layouts.drawing import drawing  # is heavy
 
         svg.write(drawing(found.layout))
     if as_json:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import typedshm
+from typedshm.cli.layouts.tiles import CACHE_LINE, Tile, many, summary, tiles_of
 from typedshm.cli.terminal import printable
-from typedshm.cli.tiles import CACHE_LINE, Tile, many, summary, tiles_of
 
 _SHORT = 24
 """Rows of 8 bytes; what has more is drawn in rows of 16."""

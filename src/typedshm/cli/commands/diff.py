@@ -8,7 +8,7 @@ import click
 import typedshm
 from typedshm.cli.exits import Status
 from typedshm.cli.grid import Column, Row, say_words, show_grid
-from typedshm.cli.schemas import SCHEMA_HELP, described, schema_argument
+from typedshm.cli.layouts.schemas import SCHEMA_HELP, described, schema_argument
 from typedshm.cli.targets import Scope, scope_option
 from typedshm.cli.terminal import either, printable, say
 

@@ -8,12 +8,12 @@ import click
 import numpy as np
 
 import typedshm
-from typedshm.cli.conversions import checked, values_of
 from typedshm.cli.exits import Status
-from typedshm.cli.parts import Part, part_of, steps_of, type_of, value_at
 from typedshm.cli.targets import Scope, attach, name_argument, scope_option, target_of
 from typedshm.cli.terminal import either, printable, say, warn
-from typedshm.cli.values import rows
+from typedshm.cli.values.conversions import checked, values_of
+from typedshm.cli.values.parts import Part, part_of, steps_of, type_of, value_at
+from typedshm.cli.values.rows import rows
 
 Verb: TypeAlias = Literal["=", "+=", "-="]
 

@@ -15,10 +15,10 @@ import click
 import numpy as np
 
 import typedshm
-from typedshm.cli.conversions import time_of
-from typedshm.cli.parts import Part, Step, part_of, type_of, unknown, value_at, whole
-from typedshm.cli.scalars import ENCODINGS, decoded, raw_of
 from typedshm.cli.terminal import printable
+from typedshm.cli.values.conversions import time_of
+from typedshm.cli.values.parts import Part, Step, part_of, type_of, unknown, value_at, whole
+from typedshm.cli.values.scalars import ENCODINGS, decoded, raw_of
 
 Getter: TypeAlias = Callable[[object], Any]
 """Returns what a node means for a value."""

@@ -3,11 +3,11 @@
 import click
 
 from typedshm.cli.exits import Status
-from typedshm.cli.parts import part_of
 from typedshm.cli.sources import json_line, open_part, text_line
 from typedshm.cli.streams import Stream
 from typedshm.cli.targets import Scope, name_argument, scope_option
 from typedshm.cli.terminal import say, warn
+from typedshm.cli.values.parts import part_of
 
 
 @click.command(

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 import typedshm
-from typedshm.cli.tiles import items_of
+from typedshm.cli.layouts.tiles import items_of
 
 _NUMBERS = {"f16", "f32", "f64", "c64", "c128", *(f"{sign}{bits}" for sign in "iu" for bits in (8, 16, 32, 64))}
 _ITEMS = {

@@ -6,9 +6,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 import typedshm
-from typedshm.cli.parts import type_of
-from typedshm.cli.scalars import ENCODINGS, text_of, time_text
 from typedshm.cli.terminal import either
+from typedshm.cli.values.parts import type_of
+from typedshm.cli.values.scalars import ENCODINGS, text_of, time_text
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 

@@ -6,12 +6,12 @@ import click
 
 import typedshm
 from typedshm.cli.exits import Status
-from typedshm.cli.expressions import Expression
-from typedshm.cli.parts import whole
 from typedshm.cli.sources import Source, json_line, open_source, text_line
 from typedshm.cli.streams import Stream
 from typedshm.cli.targets import Scope, Target, name_argument, scope_option, target_of
 from typedshm.cli.terminal import say, warn
+from typedshm.cli.values.expressions import Expression
+from typedshm.cli.values.parts import whole
 
 
 @click.command(

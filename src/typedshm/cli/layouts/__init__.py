@@ -1,0 +1,1 @@
+"""Layouts: what lies where, as maps and pictures, and in which order it would take less."""

@@ -1,0 +1,1 @@
+"""Values: of regions as text, rows and pictures, and from text."""
