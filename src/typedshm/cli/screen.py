@@ -99,7 +99,9 @@ def live() -> Generator[Screen]:
 @contextmanager
 def _ended_by_signals() -> Generator[None]:
     """Let signals that ask for our end run the ``finally`` blocks, so that the terminal is usable afterwards."""
-    numbers = [signal.SIGTERM] if sys.platform == "win32" else [signal.SIGTERM, signal.SIGHUP]
+    numbers = [signal.SIGTERM]
+    if sys.platform != "win32":
+        numbers.append(signal.SIGHUP)
 
     def end(number: int, frame: object) -> None:
         raise SystemExit(128 + number)

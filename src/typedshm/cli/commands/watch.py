@@ -8,6 +8,7 @@ import click
 import numpy as np
 
 import typedshm
+from typedshm.cli.amounts import age_of
 from typedshm.cli.screen import BOLD, CHANGED, DIM, PLAIN, live
 from typedshm.cli.sources import open_source
 from typedshm.cli.targets import Scope, Target, name_argument, scope_option, target_of
@@ -131,7 +132,7 @@ class Watched:
         parts = [self._schema, f"version {self._sample.version:,}"]
         if self._source is not None:
             age = max(time.time() - self._sample.published.timestamp(), 0.0)
-            parts += [f"{self._rate(now):,.1f} Hz", f"age {_duration(age)}", f"dropped {self._dropped:,}"]
+            parts += [f"{self._rate(now):,.1f} Hz", f"age {age_of(age)}", f"dropped {self._dropped:,}"]
         return "  ".join(filter(None, [*parts, self._state]))
 
     def _rate(self, now: float) -> float:
@@ -204,15 +205,6 @@ def _number(row: Row) -> float | None:
         array = np.asarray(value)
         return float(array.mean()) if array.dtype.kind in "iuf" and array.nbytes <= _LARGEST else None
     return float(value) if field.kind in _NUMBERS else None
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 1:
-        return f"{1000 * seconds:.0f} ms"
-    if seconds < 120:
-        return f"{seconds:.1f} s"
-    minutes = int(seconds / 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60:,} h"
 
 
 @click.command("watch")
