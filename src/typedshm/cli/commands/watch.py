@@ -207,7 +207,15 @@ def _number(row: Row) -> float | None:
     return float(value) if field.kind in _NUMBERS else None
 
 
-@click.command("watch")
+@click.command(
+    "watch",
+    epilog="""\b
+Examples:
+  typedshm watch car
+  typedshm watch car camera --rate 5 --no-image
+
+Keys: q ends, the arrows (or j and k) and page up and down scroll.""",
+)
 @name_argument("NAME…", nargs=-1, required=True)
 @scope_option
 @click.option("--rate", default=10.0, show_default=True, type=click.FloatRange(0.1, 60), help="Looks a second.")
