@@ -71,6 +71,19 @@ class Stream:
             if self.source.is_abandoned():  # kept open, it would be in the way of whoever makes it anew
                 self._leave("has no writer any more")
 
+    def current(self) -> Source:
+        """Return what has the name now, as soon as somebody writes it."""
+        try:
+            if self.source.is_abandoned():
+                self._leave("has no writer any more")
+            elif not self.source.is_current() and has_writers(self.target):
+                self._leave("was replaced")
+        except typedshm.RegionLost:
+            self._leave("is lost")
+        if self._gone:
+            self._come_back(None)
+        return self.source
+
     def close(self) -> None:
         """Leave what has the name."""
         self.source.close()

@@ -5,23 +5,36 @@ import time
 import click
 
 from typedshm.cli.sources import open_source
+from typedshm.cli.streams import Stream
 from typedshm.cli.targets import Scope, name_argument, scope_option, target_of
 from typedshm.cli.terminal import say
 
 
-@click.command("hz")
+@click.command(
+    "hz",
+    epilog="""\b
+Examples:
+  typedshm hz camera
+  typedshm hz camera --interval 5 -n 1""",
+)
 @name_argument()
 @scope_option
 @click.option("--interval", default=1.0, show_default=True, type=click.FloatRange(min=0.01), help="Seconds a line.")
 @click.option("-n", "--count", type=click.IntRange(min=1), help="Lines to print. Default: until Ctrl-C.")
 def command(name: str, scope: Scope | None, interval: float, count: int | None) -> None:
-    """Print how many versions NAME gets in a second, a line for each interval."""
-    source = open_source(target_of(name, scope))
+    """Print how many versions NAME gets in a second, a line for each interval.
+
+    When NAME ends, is replaced or comes back it says so on standard error, and goes on with what has the name.
+    """
+    target = target_of(name, scope)
+    stream = Stream(target, open_source(target))
+    source, lines = stream.source, 0
     before, since = source.version, time.monotonic()
-    lines = 0
     while count is None or lines < count:
         time.sleep(interval)
-        now, newest = time.monotonic(), source.version
-        say(f"{(newest - before) / (now - since):,.1f} Hz")
-        before, since = newest, now
-        lines += 1
+        found = stream.current()
+        now, newest = time.monotonic(), found.version
+        if found is source:
+            say(f"{(newest - before) / (now - since):,.1f} Hz")
+            lines += 1
+        source, before, since = found, newest, now
