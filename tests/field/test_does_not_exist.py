@@ -161,6 +161,8 @@ def test_an_open_region_is_found_whatever_is_said():
         ("camera", ["Camera", "cameras"], "Camera"),
         ("pose", ["poses", "prose", "nose"], "poses"),
         ("x", ["y"], "y"),
+        ("cra", ["bus", "car"], "car"),
+        ("acr", ["rca"], None),
         ("ab", ["xyz"], None),
         ("sensor_1", ["sensor_2", "motor_1"], "sensor_2"),
     ],

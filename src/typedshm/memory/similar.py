@@ -21,10 +21,14 @@ def _folded(name: str) -> str:
 
 
 def _changes(one: str, other: str) -> int:
-    """Count the letters to insert, delete or replace to make one text of the other (Levenshtein's distance)."""
+    """Count the letters to insert, delete, replace, or exchange with the next, to make one text of the other."""
+    above: list[int] = []
     row = list(range(len(other) + 1))
     for i, letter in enumerate(one, 1):
-        before, row[0] = row[0], i
+        two_above, above, row = above, row, [i]
         for j, wanted in enumerate(other, 1):
-            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (letter != wanted))
+            fewest = min(above[j] + 1, row[j - 1] + 1, above[j - 1] + (letter != wanted))
+            if i > 1 and j > 1 and one[i - 2 : i] == wanted + other[j - 2]:
+                fewest = min(fewest, two_above[j - 2] + 1)
+            row.append(fewest)
     return row[-1]
