@@ -101,7 +101,10 @@ def test_what_is_no_number_makes_nothing_true(text: str) -> None:
         ("count >", "expected a condition such as 'speed > 30'"),
         ("", "expected a condition such as"),
         ("count > 3; count", "expected a condition such as"),
-        ("count = 3", "expected a condition such as"),
+        ("count = 3", r"found 'count = 3' \(write '==' for '='\)"),
+        ("count >= 3 && on", "write 'and' for '&&'"),
+        ("count == 3 || on", r"write 'or' for '\|\|'"),
+        ("count == 3)", r"found 'count == 3\)' \(unmatched '\)'\)"),
     ],
 )
 def test_what_is_wrong_is_said(text: str, message: str) -> None:

@@ -105,6 +105,7 @@ def test_a_value_fits_in_one_line() -> None:
         ("path[20]", "path: expected an index from 0 to 19, found 20"),
         ("wheels[0][0]", r"wheels\[0\] is f32 and no array"),
         ("table[0,0,0]", r"table is f64\[4, 25\]: expected at most 2 indices, found 3 indices"),
+        ("wheels[0,0]", r"wheels is f32\[4\]: expected one index, found 2 indices"),
         ("count.x", "count has no fields, so no x: it is u64"),
         ("pose..x", "expected a field such as pose.x"),
     ],

@@ -7,6 +7,7 @@ node that is known is turned into a function, and all others are refused.
 import ast
 import math
 import operator
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, TypeAlias
@@ -100,12 +101,9 @@ class Expression:
             for node in ast.walk(self._body):
                 if isinstance(node, ast.Call) and not (isinstance(node.func, ast.Name) and node.func.id in _FUNCTIONS):
                     raise click.UsageError(f"{_source(node.func)} is no function; expected {', '.join(_FUNCTIONS)}")
-        except SyntaxError as error:
-            raise click.UsageError(
-                f"expected a condition such as 'speed > 30', found {self} ({printable(error.msg)})"
-            ) from None
-        except (ValueError, RecursionError, MemoryError):
-            raise click.UsageError(f"expected a condition such as 'speed > 30', found {self}") from None
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            why = f" ({_remedy(text) or printable(error.msg)})" if isinstance(error, SyntaxError) else ""
+            raise click.UsageError(f"expected a condition such as 'speed > 30', found {self}{why}") from None
 
     def of(self, layout: "typedshm.Layout") -> Callable[[Any], bool]:
         """Return the condition as a function of a value.
@@ -471,6 +469,13 @@ def _enums(layout: "typedshm.Layout") -> Iterator["typedshm.Enumeration"]:
             yield field.enum
         if field.struct is not None:
             yield from _enums(field.struct)
+
+
+def _remedy(text: str) -> str | None:
+    for wrong, right in (("&&", "and"), (r"\|\|", "or"), ("(?<![=!<>])=(?!=)", "==")):
+        if found := re.search(wrong, text):
+            return f"write {right!r} for {found[0]!r}"
+    return None
 
 
 def _source(node: ast.expr) -> str:

@@ -67,7 +67,7 @@ class Part(NamedTuple):
         if len(indices) > len(shape):
             found = f"{len(indices)} indices" if len(indices) > 1 else "an index"
             raise click.UsageError(
-                f"{self} is {_described(self.field)}: expected at most {len(shape)} indices, found {found}"
+                f"{self} is {_described(self.field)}: expected {_most(len(shape))}, found {found}"
                 if shape
                 else f"{self} is {_described(self.field)} and no array: found {found} [{_listed(indices)}]"
             )
@@ -87,6 +87,10 @@ def _written(step: Step) -> str:
 
 def _listed(indices: tuple[int, ...]) -> str:
     return ",".join(map(str, indices))
+
+
+def _most(count: int) -> str:
+    return "one index" if count == 1 else f"at most {count} indices"
 
 
 def _described(field: "typedshm.LayoutField") -> str:
