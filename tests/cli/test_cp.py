@@ -1,5 +1,6 @@
 """``typedshm cp``, ``save`` and ``restore``: regions into other regions, to files, and back into memory."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -392,3 +393,15 @@ def test_a_save_that_is_ended_leaves_no_half_file(ask: bool, tmp_path: Path) -> 
                 assert saved.version == len(list(_versions(region)))
             left.remove("big.region")
         assert not left or (not ask and left[0].endswith(".part"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no named pipes among files")
+def test_no_file_takes_the_place_of_what_is_none(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ts.share("car", np.zeros(3)):
+        done = typedshm("save", "car", str(pipe), "--force")
+    assert done.returncode == 5
+    assert f"{pipe} is a device, a pipe or a directory, which no file may replace" in done.stderr
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]

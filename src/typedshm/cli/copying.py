@@ -104,6 +104,8 @@ def write_file(what: Copy, path: Path) -> None:
     """Make the file of a region, complete or not at all: under another name first."""
     if not path.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, f"{path}: no such directory as {path.parent}")
+    if path.exists() and not path.is_file():
+        raise FileExistsError(errno.EEXIST, f"{path} is a device, a pipe or a directory, which no file may replace")
     draft = path.with_name(f"{path.name[:_LONGEST]}.{os.urandom(6).hex()}.part")
     with interrupted_by_signals():
         try:

@@ -10,7 +10,11 @@ _ESCAPE = re.compile(rb"%([0-9A-F]{2})")
 
 def file_name(name: str) -> str:
     """Return the name of the file of a region: with ``%XX`` for what file names cannot have, or should not."""
-    return _UNUSUAL.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), name) + SUFFIX
+    return _UNUSUAL.sub(_escaped, name) + SUFFIX
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "surrogateescape"))
 
 
 def region_name(file: str) -> str:

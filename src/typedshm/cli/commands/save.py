@@ -1,5 +1,6 @@
 """``typedshm save``: regions in memory to files."""
 
+import errno
 from pathlib import Path
 
 import click
@@ -69,7 +70,7 @@ def _save_all(folder: Path, force: bool, scope: Scope) -> int:
 
 
 def _save(target: Target, path: Path, force: bool) -> None:
-    if path.exists() and not force:
-        raise FileExistsError(0, f"{path} exists already; --force replaces it")
     with attach(target) as source:
+        if path.exists() and not force:
+            raise FileExistsError(errno.EEXIST, f"{path} exists already; --force replaces it")
         write_file(Copy(source, history=True), path)
