@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import typedshm as ts
-from helpers.terminal import typedshm
+from helpers.terminal import run_here, typedshm
 from typedshm.cli.exits import MEANINGS, Status
 from typedshm.cli.program import COMMANDS
 from typedshm.cli.terminal import printable
@@ -75,6 +75,44 @@ def test_where_a_library_is_not_installed_the_command_says_how_to_install_it(
     assert f" needs {library}, which is not installed: pip install 'typedshm[cli]'" in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("arguments", [["ls"], ["show", "car"], ["watch", "car"], ["layout", "car", "--json"]])
+def test_a_command_whose_output_was_closed_from_the_start_tells_by_its_status(arguments: list[str]) -> None:
+    program = "import sys; sys.stdout = None; from typedshm.__main__ import main; sys.exit(main())"
+    with ts.share("car", np.zeros(3)):
+        done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    assert done.returncode == (2 if arguments[0] == "watch" else 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is there on Linux")
+@pytest.mark.parametrize(("arguments", "status"), [(["show", "nobody"], 3), (["show"], 2), (["nonsense"], 2)])
+def test_messages_that_find_no_room_change_no_status(arguments: list[str], status: int) -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        command = [sys.executable, "-m", "typedshm", *arguments]
+        assert subprocess.run(command, stdout=subprocess.PIPE, stderr=full, check=False).returncode == status
+
+
+@pytest.mark.parametrize("name", ["", "x" * 300, "\udcff"])
+@pytest.mark.parametrize("command", ["show", "echo", "wait", "lock", "rm", "save"])
+def test_a_name_that_no_region_can_have_is_wrong_usage(command: str, name: str) -> None:
+    assert run_here(command, name).returncode == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["hz", "car", "--interval"],
+        ["echo", "car", "--timeout"],
+        ["wait", "car", "--timeout"],
+        ["set", "car", "x=1", "--timeout"],
+    ],
+)
+def test_no_option_takes_nan_for_a_number_of_seconds(arguments: list[str]) -> None:
+    done = run_here(*arguments, "nan")
+    assert done.returncode == 2
+    assert "'nan' is no number of seconds" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["\x1b[2Jcar", "car\x9b31m", "ca\u202er", "car\r\nls", "\udcff"])

@@ -2,6 +2,7 @@
 
 import enum
 import json
+import os
 import re
 import subprocess
 import sys
@@ -263,3 +264,48 @@ def test_names_of_all_users_are_found_too() -> None:
         assert run_here("show", "car[1]").stdout.splitlines()[1] == "[1]  1"
         assert run_here("show", "car", "--scope", "machine").returncode == 0
         assert run_here("show", "car", "--scope", "user").returncode == 3
+
+
+@pytest.mark.parametrize("command", ["show", "echo", "lock", "rm", "layout"])
+def test_a_file_that_was_named_as_a_region_is_named_in_the_message(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with ts.share("car", np.zeros(3)), ts.share(Path("state.region"), np.zeros(3)):
+        done = run_here(command, "state.region")
+    assert done.returncode == 3
+    assert f"region 'state.region' does not exist; to name the file, write .{os.sep}state.region" in done.stderr
+
+
+def test_a_file_that_looks_like_a_field_of_a_region_is_named_in_the_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with ts.share("car", everything()), ts.share(Path("car.region"), np.zeros(3)):
+        done = run_here("show", "car.region")
+    assert done.returncode == 2
+    assert "region is not a field of Everything; " in done.stderr
+    assert f"; to name the file, write .{os.sep}car.region" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("argument", "name"),
+    [
+        ("bus.speed", "bus"),
+        ("bus.path[0].x", "bus"),
+        ("bus\x1b[31m", r"bus\x1b[31m"),
+        ("bus[0:2]", "bus[0:2]"),
+    ],
+)
+def test_the_name_that_is_missing_is_the_argument_without_what_may_be_a_field(argument: str, name: str) -> None:
+    done = run_here("show", argument)
+    assert done.returncode == 3
+    assert f"typedshm: region '{name}' does not exist" in done.stderr
+
+
+def test_an_unfinished_file_is_named_with_its_ending(tmp_path: Path) -> None:
+    file = tmp_path / "state.region"
+    file.touch()
+    done = run_here("show", str(file))
+    assert done.returncode == 3
+    assert "state.region' does not exist: its file holds no finished region" in done.stderr

@@ -37,6 +37,8 @@ def status_of(error: BaseException) -> Status:
         return Status.NOT_FOUND
     if isinstance(error, TimeoutError):
         return Status.TIMEOUT
+    if isinstance(error, typedshm.NameRefused):
+        return Status.USAGE
     if isinstance(error, PermissionError | FileExistsError):
         return Status.REFUSED
     return Status.FAILED

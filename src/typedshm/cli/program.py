@@ -1,5 +1,6 @@
 """The program: its commands, and what happens to their errors."""
 
+import contextlib
 import os
 import sys
 from importlib import import_module
@@ -93,7 +94,8 @@ def run(arguments: list[str] | None = None) -> int:
         sys.stdout.flush()
         return result if isinstance(result, int) else Status.OK
     except click.ClickException as error:
-        error.show()
+        with contextlib.suppress(OSError):  # no room on standard error, or nobody who reads it
+            error.show()
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         return Status.INTERRUPTED

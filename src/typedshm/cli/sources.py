@@ -6,8 +6,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+import click
+
 import typedshm
-from typedshm.cli.targets import Kind, Scope, Target, attach, first_found, target_of
+from typedshm.cli.targets import Kind, Scope, Target, attach, file_hint, first_found, target_of
 from typedshm.cli.values.parts import Part, part_of, steps_of, value_at
 from typedshm.cli.values.rows import line_of
 from typedshm.cli.values.scalars import iso, json_of
@@ -186,15 +188,32 @@ def open_part(text: str, scope: Scope | None = None) -> tuple[Target, Source, Pa
         What has the name has no such part.
     """
     refusals: list[typedshm.RegionNotFound] = []
+    meant: typedshm.RegionNotFound | None = None
     for end in _ends(text):
         target = target_of(text[:end], scope)
         try:
             source = open_source(target)
         except typedshm.RegionNotFound as error:
-            refusals.append(error)
+            if _is_path(text[end:]):
+                refusals.append(error)
+            if meant is None and ("did you mean" in str(error) or os.path.isfile(text[:end])):
+                meant = error
         else:
-            return target, source, part_of(source.layout, steps_of(text[end:].removeprefix(".")))
-    raise next((error for error in refusals if "did you mean" in str(error)), refusals[-1])
+            try:
+                return target, source, part_of(source.layout, steps_of(text[end:].removeprefix(".")))
+            except click.UsageError as error:
+                source.close()
+                raise click.UsageError(f"{error.message}{file_hint(text)}") from None
+    raise meant or refusals[-1]
+
+
+def _is_path(text: str) -> bool:
+    """Return whether it may be the path of a field, which tells how much of an argument was meant as the name."""
+    try:
+        steps_of(text.removeprefix("."))
+    except click.UsageError:
+        return False
+    return True
 
 
 def _ends(text: str) -> list[int]:

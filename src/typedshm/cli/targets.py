@@ -1,5 +1,6 @@
 """Targets: what the arguments of commands name."""
 
+import math
 import os
 import re
 import time
@@ -21,6 +22,23 @@ Kind: TypeAlias = Literal["region", "mutex"]
 R = TypeVar("R")
 
 
+class Seconds(click.FloatRange):
+    """A span of time in seconds, from a least one on. NaN, which no comparison refuses, is none."""
+
+    name = "seconds"
+
+    def __init__(self, least: float = 0) -> None:
+        super().__init__(min=least)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number."""
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is no number of seconds.", param, ctx)
+        return min(number, _LONGEST)
+
+
+_LONGEST = 1e9  # seconds, which is 31 years: the system's clocks cannot count to infinity
 _PAUSE = 0.02  # seconds between looks for a name that is waited for
 
 
@@ -45,8 +63,12 @@ class Target(NamedTuple):
 
 def target_of(text: str, scope: Scope | None = None) -> Target:
     """Return the target of an argument: with a path's separator in it, it is a file."""
-    is_path = "/" in text or os.sep in text
-    return Target(Path(text) if is_path else text, scope)
+    return Target(Path(text) if is_path(text) else text, scope)
+
+
+def is_path(text: str) -> bool:
+    """Return whether an argument names a file."""
+    return "/" in text or os.sep in text
 
 
 def attach(target: Target, *, readonly: bool = True, timeout: float | None = 0) -> "typedshm.Region[Any]":
@@ -70,7 +92,7 @@ def attach(target: Target, *, readonly: bool = True, timeout: float | None = 0) 
         assert missing is not None
         left = _PAUSE if timeout is None else begun + timeout - time.monotonic()
         if timeout == 0:
-            raise missing
+            raise _explained(target, missing)
         if left <= 0:
             raise typedshm.Timeout(f"{target} was not there within {timeout:g} s: {missing.strerror}") from missing
         time.sleep(min(left, _PAUSE))
@@ -92,7 +114,18 @@ def first_found(target: Target, kinds: "Sequence[Kind]", act: "Callable[[str | P
             except typedshm.RegionNotFound as error:
                 missing = missing or error
     assert missing is not None
-    raise missing
+    raise _explained(target, missing)
+
+
+def file_hint(text: str) -> str:
+    """Return what to write for a file that was named without a slash, as a remark that follows; empty if none was."""
+    named = not is_path(text) and "\0" not in text and os.path.isfile(text)
+    return f"; to name the file, write .{os.sep}{printable(text)}" if named else ""
+
+
+def _explained(target: Target, missing: typedshm.RegionNotFound) -> typedshm.RegionNotFound:
+    hint = "" if isinstance(target.name, Path) else file_hint(target.name)
+    return typedshm.RegionNotFound(f"region {target.name!r} does not exist{hint}") if hint else missing
 
 
 _TYPED = re.compile(r"[\w.+%][\w.+%-]*")

@@ -34,7 +34,13 @@ def _escaped(letter: str) -> str:
 
 
 def prepare() -> None:
-    """Let the standard streams show characters that their encoding lacks as escapes, instead of failing."""
+    """Let the standard streams show characters that their encoding lacks as escapes, instead of failing.
+
+    One that whoever started us has closed (``>&-``) is replaced by one that leads nowhere.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (open as long as we run)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError):  # replaced by something else, or closed
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
@@ -115,5 +121,6 @@ def say(text: str = "", *, to: IO[str] | None = None) -> None:
 
 
 def warn(text: str) -> None:
-    """Print a line about what went wrong."""
-    say(f"typedshm: {text}", to=sys.stderr)
+    """Print a line about what went wrong. Where there is no room for it, the exit status alone tells."""
+    with contextlib.suppress(OSError):
+        say(f"typedshm: {text}", to=sys.stderr)

@@ -5,7 +5,7 @@ import click
 from typedshm.cli.exits import Status
 from typedshm.cli.sources import json_line, open_part, text_line
 from typedshm.cli.streams import Stream
-from typedshm.cli.targets import Scope, name_argument, scope_option
+from typedshm.cli.targets import Scope, Seconds, name_argument, scope_option
 from typedshm.cli.terminal import say, warn
 from typedshm.cli.values.parts import part_of
 
@@ -26,7 +26,7 @@ ISO 8601 in UTC) and value (as of `show --json`).""",
 @click.option("--since", type=click.IntRange(min=1), help="The first version. Default: the newest.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, an object a line.")
 @click.option("-n", "--count", type=click.IntRange(min=1), help="Lines to print. Default: until Ctrl-C.")
-@click.option("--timeout", type=click.FloatRange(min=0), help="Seconds to wait for each version. Default: for ever.")
+@click.option("--timeout", type=Seconds(), help="Seconds to wait for each version. Default: for ever.")
 def command(
     name: str,
     scope: Scope | None,

@@ -6,7 +6,7 @@ import click
 
 from typedshm.cli.sources import open_source
 from typedshm.cli.streams import Stream
-from typedshm.cli.targets import Scope, name_argument, scope_option, target_of
+from typedshm.cli.targets import Scope, Seconds, name_argument, scope_option, target_of
 from typedshm.cli.terminal import say
 
 
@@ -19,7 +19,7 @@ Examples:
 )
 @name_argument()
 @scope_option
-@click.option("--interval", default=1.0, show_default=True, type=click.FloatRange(min=0.01), help="Seconds a line.")
+@click.option("--interval", default=1.0, show_default=True, type=Seconds(0.01), help="Seconds a line.")
 @click.option("-n", "--count", type=click.IntRange(min=1), help="Lines to print. Default: until Ctrl-C.")
 def command(name: str, scope: Scope | None, interval: float, count: int | None) -> None:
     """Print how many versions NAME gets in a second, a line for each interval.

@@ -9,7 +9,7 @@ import numpy as np
 
 import typedshm
 from typedshm.cli.exits import Status
-from typedshm.cli.targets import Scope, attach, name_argument, scope_option, target_of
+from typedshm.cli.targets import Scope, Seconds, attach, name_argument, scope_option, target_of
 from typedshm.cli.terminal import either, printable, say, warn
 from typedshm.cli.values.conversions import checked, values_of
 from typedshm.cli.values.parts import Part, part_of, steps_of, type_of, value_at
@@ -44,7 +44,7 @@ value for all items; structs a JSON object. A bare array as a whole is called ar
 @name_argument()
 @click.argument("assignments", metavar="FIELD=VALUE...", nargs=-1, required=True)
 @scope_option
-@click.option("--timeout", default=10.0, show_default=True, type=click.FloatRange(min=0), help="Seconds for the lock.")
+@click.option("--timeout", default=10.0, show_default=True, type=Seconds(), help="Seconds for the lock.")
 @click.option("--dry-run", is_flag=True, help="Print what would change, and change nothing.")
 def command(name: str, assignments: tuple[str, ...], scope: Scope | None, timeout: float, dry_run: bool) -> int:
     """Set fields of NAME to new values, all in one version.

@@ -8,7 +8,7 @@ import typedshm
 from typedshm.cli.exits import Status
 from typedshm.cli.sources import Source, json_line, open_source, text_line
 from typedshm.cli.streams import Stream
-from typedshm.cli.targets import Scope, Target, name_argument, scope_option, target_of
+from typedshm.cli.targets import Scope, Seconds, Target, name_argument, scope_option, target_of
 from typedshm.cli.terminal import say, warn
 from typedshm.cli.values.expressions import Expression
 from typedshm.cli.values.parts import whole
@@ -30,7 +30,7 @@ a comparison with NaN is false, but for !=.""",
 @name_argument()
 @scope_option
 @click.option("--until", metavar="EXPRESSION", help="Wait until a version has this. Default: for the next version.")
-@click.option("--timeout", type=click.FloatRange(min=0), help="Seconds to wait in all. Default: for ever.")
+@click.option("--timeout", type=Seconds(), help="Seconds to wait in all. Default: for ever.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: version, time and value.")
 def command(name: str, scope: Scope | None, until: str | None, timeout: float | None, as_json: bool) -> int:
     """Wait until NAME exists and gets a version, or has one of which an expression is true, and print that version.
