@@ -18,6 +18,9 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no terminals of
 LEFT = b"\x1b[?25h\x1b[?1049l"
 """What gives the terminal back: the cursor, and the screen from before."""
 
+ENTERED = b"\x1b[?1049h"
+"""What takes it: a screen of its own."""
+
 
 class Telemetry(Struct):
     tick: u64
@@ -83,7 +86,7 @@ def test_several_regions_are_watched_at_once() -> None:
         car.write(telemetry(1))
         with Terminal("watch", "lut", "car", "nobody") as terminal:
             shown = terminal.until(lambda shown: "tick" in shown and "min 0" in shown and "nobody" in shown)
-    assert shown.index("lut  array") < shown.index("car  Telemetry") < shown.index("nobody  not there")
+    assert shown.index("lut  f64[100]") < shown.index("car  Telemetry") < shown.index("nobody  not there")
 
 
 def test_a_region_that_appears_later_is_shown() -> None:
@@ -226,3 +229,23 @@ def test_what_is_no_terminal_is_refused_with_the_remedy() -> None:
     done = typedshm("watch", "car")
     assert done.returncode == 2
     assert "`echo` prints a line a version" in done.stderr
+
+
+@pytest.mark.parametrize("command", [["watch", "car"], ["ls", "--watch"]])
+def test_while_it_is_stopped_the_terminal_is_the_shells(command: list[str]) -> None:
+    with ts.create("car", Telemetry) as car, Terminal(*command) as terminal:
+        car.write(telemetry(1))
+        terminal.until_shown("q ends")
+        before = len(terminal.output)
+        terminal.press("\x1a")  # Ctrl-Z; without a shell to go back to, it goes on at once
+        terminal.until(lambda shown: ENTERED in terminal.output[before:] and "q ends" in shown)
+        left, _, _ = terminal.output[before:].partition(LEFT)[2].partition(ENTERED)
+        assert not left, "nothing is written while others have the terminal"
+        terminal.until(lambda shown: b"\x1b[2J" in terminal.output[before:])
+        terminal.press("q")
+        assert terminal.end() == 0
+
+
+def test_a_bare_array_is_named_by_its_type() -> None:
+    with ts.share("lut", np.zeros((2, 3), np.float32)), Terminal("watch", "lut") as terminal:
+        terminal.until_shown("lut  f32[2, 3]  version 1")

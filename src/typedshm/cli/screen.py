@@ -56,6 +56,10 @@ class Screen:
         self._painted = shown
         sys.stdout.flush()
 
+    def forget(self) -> None:
+        """Take nothing for painted, as after another program had the terminal."""
+        self._size = (0, 0)
+
     def key(self, seconds: float) -> str:
         """Wait for a key for so long. Returns its character, ``"up"``, ``"down"``, …, or nothing."""
         end = time.monotonic() + seconds
@@ -88,9 +92,11 @@ def _no_key(seconds: float) -> str:
 def live() -> Generator[Screen]:
     """Take the terminal for a live screen; it is as before when the block ends, in whatever way."""
     with _keys() as read_keys, _ended_by_signals():
+        screen = Screen(read_keys)
         sys.stdout.write(_ENTER)
         try:
-            yield Screen(read_keys)
+            with _stopped_by_signals(screen):
+                yield screen
         finally:
             sys.stdout.write(_LEAVE)
             sys.stdout.flush()
@@ -117,6 +123,11 @@ def _ended_by_signals() -> Generator[None]:
 if sys.platform == "win32":
     import ctypes
     import msvcrt
+
+    @contextmanager
+    def _stopped_by_signals(screen: Screen) -> Generator[None]:
+        del screen  # no signal stops a process here
+        yield
 
     @contextmanager
     def _keys() -> "Generator[Callable[[float], str]]":
@@ -146,6 +157,38 @@ else:
     import select
     import termios
     import tty
+
+    @contextmanager
+    def _stopped_by_signals(screen: Screen) -> Generator[None]:
+        """Give the terminal back to the shell while Ctrl-Z has stopped us."""
+
+        def stop(number: int, frame: object) -> None:
+            del frame
+            with _terminal_of_others():
+                signal.signal(number, signal.SIG_DFL)
+                os.kill(os.getpid(), number)  # and here we go on, some time later
+                signal.signal(number, stop)
+            screen.forget()
+
+        before = signal.signal(signal.SIGTSTP, stop)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTSTP, before)
+
+    @contextmanager
+    def _terminal_of_others() -> Generator[None]:
+        """Leave the live screen for a while. It writes past ``sys.stdout``, which a signal may have interrupted."""
+        keys = sys.stdin.fileno() if sys.stdin.isatty() else None
+        ours = None if keys is None else termios.tcgetattr(keys)
+        os.write(sys.stdout.fileno(), _LEAVE.encode())
+        if keys is not None and ours is not None:
+            theirs = [*ours[:3], ours[3] | termios.ICANON | termios.ECHO, *ours[4:]]
+            termios.tcsetattr(keys, termios.TCSADRAIN, theirs)
+        yield
+        if keys is not None and ours is not None:
+            termios.tcsetattr(keys, termios.TCSADRAIN, ours)
+        os.write(sys.stdout.fileno(), _ENTER.encode())
 
     @contextmanager
     def _keys() -> "Generator[Callable[[float], str]]":

@@ -13,6 +13,7 @@ from typedshm.cli.screen import BOLD, CHANGED, DIM, PLAIN, live
 from typedshm.cli.sources import open_source
 from typedshm.cli.targets import Scope, Target, name_argument, scope_option, target_of
 from typedshm.cli.terminal import either, is_terminal, printable
+from typedshm.cli.values.parts import type_of, whole
 from typedshm.cli.values.pictures import draw, is_bgr, is_picture
 from typedshm.cli.values.rows import Row, rows_of
 
@@ -164,7 +165,7 @@ class Watched:
         self._state = "made anew" if self._sample is not None else ""
         self.close()
         self._source, self._sample = found, None
-        self._schema = printable(found.layout.name)
+        self._schema = type_of(whole(found.layout).field)
         self._rows, self._traces = [], {}
         self._versions.clear()
 
