@@ -282,6 +282,12 @@ def test_one_that_cannot_be_saved_does_not_keep_the_others_from_it(tmp_path: Pat
     assert "b.region: array, 1 version" in done.stdout
 
 
+def test_saving_all_says_that_there_is_none(tmp_path: Path) -> None:
+    done = typedshm("save", "--all", str(tmp_path))
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == "typedshm: no region was saved: there is none of yours\n"
+
+
 @pytest.mark.parametrize("arguments", [(), ("car", "--all", "x"), ("--all", "x", "--", "car", "y"), ("./x.region",)])
 def test_saving_takes_a_name_or_all(arguments: tuple[str, ...], tmp_path: Path) -> None:
     assert typedshm("save", *arguments, cwd=tmp_path).returncode == 2

@@ -12,6 +12,7 @@ from typedshm.cli.exits import Status
 from typedshm.cli.findings.finding import Finding, Level, counted
 from typedshm.cli.findings.huge_pages import huge_pages
 from typedshm.cli.findings.lacks import lacks
+from typedshm.cli.findings.leftovers import KIND as LEFTOVERS
 from typedshm.cli.findings.leftovers import check_leftovers
 from typedshm.cli.findings.limits import limits
 from typedshm.cli.findings.logout import logout
@@ -28,7 +29,7 @@ def checks(entries: "Sequence[typedshm.Entry]", namespace: str) -> Iterator[_Che
     """Name what is looked at, in order."""
     yield "versions", versions
     yield "memory", lambda: room(entries)
-    yield "leftovers", lambda: check_leftovers(entries, namespace)
+    yield LEFTOVERS, lambda: check_leftovers(entries, namespace)
     yield "limits", limits
     yield "logout", logout
     yield "huge pages", huge_pages
@@ -82,8 +83,10 @@ def examine() -> list[Finding]:
         return iter(())
 
     found = _looked("regions", look)
+    unseen = {LEFTOVERS} if found else set[str]()
     for kind, check in checks(entries, os.environ.get("TYPEDSHM_NAMESPACE", "")):
-        found += _looked(kind, check)
+        if kind not in unseen:
+            found += _looked(kind, check)
     return found
 
 
@@ -92,7 +95,7 @@ def _looked(kind: str, check: Callable[[], Iterator[Finding]]) -> list[Finding]:
     try:
         return list(check())
     except (OSError, typedshm.TypedshmError) as error:
-        return [Finding(Level.NOTE, kind, "could not be looked at", f"{error}.")]
+        return [Finding(Level.NOTE, kind, "could not be looked at", f"{getattr(error, 'strerror', None) or error}.")]
 
 
 def summary(found: list[Finding]) -> str:

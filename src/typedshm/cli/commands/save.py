@@ -57,7 +57,10 @@ def command(name: str | None, file: Path | None, folder: Path | None, force: boo
 def _save_all(folder: Path, force: bool, scope: Scope) -> int:
     """Save all that can be; tell of the others."""
     failed = False
-    for entry in typedshm.regions(scope):
+    entries = typedshm.regions(scope)
+    if not entries:
+        warn("no region was saved: there is none" + (" of yours" if scope == "user" else ""))
+    for entry in entries:
         name = str(entry.name)
         try:
             _save(Target(name, scope), folder / file_name(name), force)
