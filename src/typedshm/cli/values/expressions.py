@@ -284,7 +284,8 @@ class _Compiler:
         (term,) = terms
         made = _length(term) if name == "len" else _magnitude(term) if name == "abs" else _reduction(name, term)
         if made is None:
-            raise click.UsageError(f"{_source(node)}: {_source(node.args[0])} is {_words(term)}")
+            wanted = {"len": "an array or text", "abs": "a number"}.get(name, "an array of numbers")
+            raise click.UsageError(f"{_source(node)}: expected {wanted}, found {_words(term)}")
         return made
 
 
