@@ -64,14 +64,19 @@ def command(name: Sequence[str], watch: bool, rate: bool, namespaces: bool, as_j
     if as_json:
         say(json.dumps(objects(listed)))
     else:
-        _print(listed, bool(name))
+        _print(listed, "" if name or listed else _words_about_nothing(namespaces))
     return Status.NOT_FOUND if missing else Status.OK
 
 
-def _print(listed: Sequence[Listed], asked: bool) -> None:
+def _words_about_nothing(namespaces: bool) -> str:
+    count = 0 if namespaces else len(typedshm.entries(namespaces=True))
+    return "There are no regions or mutexes." + (f" --all lists {count} of other TYPEDSHM_NAMESPACEs." if count else "")
+
+
+def _print(listed: Sequence[Listed], otherwise: str) -> None:
     if not listed:
-        if not asked and is_terminal():
-            say(dim("There are no regions or mutexes."))
+        if otherwise and is_terminal():
+            say(dim(otherwise))
         return
     titles, *rows = table(listed, width(), whole=not is_terminal())
     say("\n".join([dim(titles), *rows]))
