@@ -101,8 +101,9 @@ def test_a_bare_array_has_conditions() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc, and needs SIGINT for another process")
 def test_ctrl_c_ends_it_with_130() -> None:
     with ts.share("car", V1(tick=1)) as car, Pipe("wait", "car", "--until", "tick == 9") as wait:
-        maps = Path(f"/proc/{wait.process.pid}/maps")
-        until(lambda: str(ts.path_of(car.name)) in maps.read_text())
+        process, path = Path(f"/proc/{wait.process.pid}"), str(ts.path_of(car.name))
+        # until it has executed Python it is a copy of this process, which has mapped the region too
+        until(lambda: b"--until" in (process / "cmdline").read_bytes() and path in (process / "maps").read_text())
         wait.interrupt()
         assert wait.end() == 130
         assert wait.complaint() == ""
