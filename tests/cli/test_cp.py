@@ -411,3 +411,11 @@ def test_no_file_takes_the_place_of_what_is_none(tmp_path: Path) -> None:
     assert f"{pipe} is a device, a pipe or a directory, which no file may replace" in done.stderr
     assert pipe.is_fifo()
     assert list(tmp_path.iterdir()) == [pipe]
+
+
+@pytest.mark.parametrize("name", ["", "x" * 300])
+def test_nothing_is_restored_to_a_name_that_no_region_can_have(name: str, tmp_path: Path) -> None:
+    ts.share(tmp_path / "car.region", np.zeros(3)).close()
+    done = typedshm("restore", str(tmp_path / "car.region"), name)
+    assert done.returncode == 2
+    assert "name '" in done.stderr

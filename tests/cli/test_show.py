@@ -289,6 +289,17 @@ def test_a_file_that_looks_like_a_field_of_a_region_is_named_in_the_message(
 
 
 @pytest.mark.parametrize(
+    "arguments",
+    [["hz", "car.count"], ["save", "car.path[1].x"], ["wait", "car.count", "--timeout", "0.01"], ["lock", "car.count"]],
+)
+def test_a_field_where_a_whole_region_is_expected_is_told_from_a_name(arguments: list[str]) -> None:
+    with ts.share("car", everything()):
+        done = run_here(*arguments)
+    assert done.returncode == (4 if "--timeout" in arguments else 3)
+    assert f"region '{arguments[1]}' does not exist; car does, and only show and echo take a field of it" in done.stderr
+
+
+@pytest.mark.parametrize(
     ("argument", "name"),
     [
         ("bus.speed", "bus"),

@@ -1,5 +1,7 @@
 """Targets: what the arguments of commands name."""
 
+import contextlib
+import errno
 import math
 import os
 import re
@@ -94,7 +96,8 @@ def attach(target: Target, *, readonly: bool = True, timeout: float | None = 0) 
         if timeout == 0:
             raise _explained(target, missing)
         if left <= 0:
-            raise typedshm.Timeout(f"{target} was not there within {timeout:g} s: {missing.strerror}") from missing
+            why = _explained(target, missing).strerror
+            raise typedshm.Timeout(f"{target} was not there within {timeout:g} s: {why}") from missing
         time.sleep(min(left, _PAUSE))
 
 
@@ -124,8 +127,20 @@ def file_hint(text: str) -> str:
 
 
 def _explained(target: Target, missing: typedshm.RegionNotFound) -> typedshm.RegionNotFound:
-    hint = "" if isinstance(target.name, Path) else file_hint(target.name)
-    return typedshm.RegionNotFound(f"region {target.name!r} does not exist{hint}") if hint else missing
+    """Return the error for a name that is not there, with what was probably meant by it."""
+    name = target.name
+    hint = "" if isinstance(name, Path) else file_hint(name) or _field_hint(name, target.scopes)
+    return typedshm.RegionNotFound(errno.ENOENT, f"region {name!r} does not exist{hint}") if hint else missing
+
+
+def _field_hint(text: str, scopes: "Sequence[Scope]") -> str:
+    """Return a remark for the field of a region, where a whole region was expected; empty if it is none."""
+    for end in (found.start() for found in re.finditer(r"[.\[]", text) if found.start()):
+        for scope in scopes:
+            with contextlib.suppress(typedshm.TypedshmError, OSError):
+                if typedshm.look(text[:end], scope=scope).in_use is not False:
+                    return f"; {printable(text[:end])} does, and only show and echo take a field of it"
+    return ""
 
 
 _TYPED = re.compile(r"[\w.+%][\w.+%-]*")

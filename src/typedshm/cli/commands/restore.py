@@ -29,7 +29,7 @@ def command(file: Path, name: str | None, scope: Scope | None, hold: bool, force
     the region is made, with all versions that FILE has; as a region in memory lasts only as long as a process has it
     open, the command then stays until Ctrl-C or SIGTERM. FILE is not changed.
     """
-    target = target_of(name, scope) if name else Target(region_name(file.name), scope)
+    target = target_of(name, scope) if name is not None else Target(region_name(file.name), scope)
     with attach(Target(file, None)) as source:
         kept = copy(Copy(source, history=True, force=force), target, keep=hold or None)
     if kept is not None:
