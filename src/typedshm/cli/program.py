@@ -4,7 +4,7 @@ import contextlib
 import os
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -90,6 +90,16 @@ def run(arguments: list[str] | None = None) -> int:
     """Run one command. Returns the exit status."""
     terminal.prepare()
     try:
+        return _run(arguments)
+    finally:
+        try:
+            sys.stderr.flush()
+        except OSError:  # Python would fail as well when it ends, and change the status
+            _drop(sys.stderr)
+
+
+def _run(arguments: list[str] | None) -> int:
+    try:
         result: Any = program.main(arguments, prog_name="typedshm", standalone_mode=False)
         sys.stdout.flush()
         return result if isinstance(result, int) else Status.OK
@@ -100,7 +110,7 @@ def run(arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         return Status.INTERRUPTED
     except (_ClosedPipe, BrokenPipeError):
-        _drop_output()
+        _drop(sys.stdout)
         return Status.CLOSED_PIPE
     except (typedshm.TypedshmError, OSError) as error:
         terminal.warn("\n".join(map(terminal.printable, _words(error).splitlines())))
@@ -113,7 +123,7 @@ def _words(error: BaseException) -> str:
     return words if file is None else f"{file}: {words}"
 
 
-def _drop_output() -> None:
-    """Let nothing more be written to a closed pipe, neither by us nor when Python ends."""
+def _drop(stream: IO[str]) -> None:
+    """Let nothing more be written to what takes it no more, neither by us nor when Python ends."""
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
-        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        os.dup2(nowhere.fileno(), stream.fileno())
