@@ -77,6 +77,7 @@ def test_where_a_library_is_not_installed_the_command_says_how_to_install_it(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="click asks the console there")
 @pytest.mark.parametrize("arguments", [["ls"], ["show", "car"], ["watch", "car"], ["layout", "car", "--json"]])
 def test_a_command_whose_output_was_closed_from_the_start_tells_by_its_status(arguments: list[str]) -> None:
     program = "import sys; sys.stdout = None; from typedshm.__main__ import main; sys.exit(main())"

@@ -204,6 +204,10 @@ DEFAULTS = """if True:
 @pytest.mark.parametrize("library", ["cloudpickle", "dill"])
 def test_a_class_that_travels_by_value_keeps_its_defaults(library: str):
     pickler = pytest.importorskip(library, exc_type=ImportError)
+    try:
+        pickler.dumps(lambda: None)
+    except Exception:
+        pytest.skip(f"{library} does not know this Python's functions yet")
 
     class Local(typedshm.Struct):
         a: typedshm.u64 = 5

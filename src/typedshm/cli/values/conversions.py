@@ -41,7 +41,8 @@ def time_of(text: str) -> "np.datetime64":
         if match is None:
             raise ValueError
         whole = f"{match['date']}T{match['time'] or '00:00'}"
-        away = np.timedelta64(int(match["hours"]) * 60 + int(match["minutes"]), "m") if match["sign"] else 0
+        minutes = int(match["hours"]) * 60 + int(match["minutes"]) if match["sign"] else 0
+        away = np.timedelta64(minutes, "m")
         away = -away if match["sign"] == "-" else away
         if not _EARLIEST <= np.datetime64(whole, "us") - away <= _LATEST:
             raise click.UsageError(f"expected a time in the years 1678 to 2262, found {printable(text)}")
