@@ -204,10 +204,8 @@ DEFAULTS = """if True:
 @pytest.mark.parametrize("library", ["cloudpickle", "dill"])
 def test_a_class_that_travels_by_value_keeps_its_defaults(library: str):
     pickler = pytest.importorskip(library, exc_type=ImportError)
-    try:
-        pickler.dumps(lambda: None)
-    except Exception:
-        pytest.skip(f"{library} does not know this Python's functions yet")
+    if library == "dill" and sys.version_info >= (3, 14):
+        pytest.skip("dill 0.4 does not carry a class of a function to a process without it there")
 
     class Local(typedshm.Struct):
         a: typedshm.u64 = 5
