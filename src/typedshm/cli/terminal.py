@@ -4,12 +4,8 @@ import contextlib
 import os
 import shutil
 import sys
-from functools import cache
-from typing import IO, TYPE_CHECKING
+from typing import IO
 from unicodedata import combining, east_asian_width
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 _PIPE_WIDTH = 10_000  # columns of what is no terminal: nothing is cut there
 
@@ -105,14 +101,6 @@ def cut(text: str, room: int) -> str:
             break
         kept += letter
     return (kept + ellipsis)[: max(room, 0)]
-
-
-@cache
-def console() -> "Console":
-    """Return the console for standard output. Only what went through :func:`printable` may be given to it."""
-    from rich.console import Console  # rich is heavy
-
-    return Console(highlight=False, markup=False, emoji=False, width=None if is_terminal() else _PIPE_WIDTH)
 
 
 def say(text: str = "", *, to: IO[str] | None = None) -> None:
