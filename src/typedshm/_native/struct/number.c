@@ -1,61 +1,9 @@
 /* Numbers, and what is stored as one: bool, enums, timestamps. */
 #include "struct/number.h"
 
-#include <math.h>
+#include "struct/bits.h"
 
-/* ---- bytes in the field's order ----------------------------------------------------------- */
-
-static uint16_t swap16(uint16_t n) {
-    return (uint16_t)(n << 8 | n >> 8);
-}
-
-static uint32_t swap32(uint32_t n) {
-    return (uint32_t)swap16((uint16_t)n) << 16 | swap16((uint16_t)(n >> 16));
-}
-
-static uint64_t swap64(uint64_t n) {
-    return (uint64_t)swap32((uint32_t)n) << 32 | swap32((uint32_t)(n >> 32));
-}
-
-static uint64_t bits_at(const char *from, Py_ssize_t width, bool swapped) {
-    uint16_t two;
-    uint32_t four;
-    uint64_t eight;
-    switch (width) {
-    case 1:
-        return (uint8_t)*from;
-    case 2:
-        memcpy(&two, from, 2);
-        return swapped ? swap16(two) : two;
-    case 4:
-        memcpy(&four, from, 4);
-        return swapped ? swap32(four) : four;
-    default:
-        memcpy(&eight, from, 8);
-        return swapped ? swap64(eight) : eight;
-    }
-}
-
-static void put_bits(char *to, Py_ssize_t width, bool swapped, uint64_t bits) {
-    uint16_t two = (uint16_t)bits;
-    uint32_t four = (uint32_t)bits;
-    switch (width) {
-    case 1:
-        *to = (char)(uint8_t)bits;
-        break;
-    case 2:
-        two = swapped ? swap16(two) : two;
-        memcpy(to, &two, 2);
-        break;
-    case 4:
-        four = swapped ? swap32(four) : four;
-        memcpy(to, &four, 4);
-        break;
-    default:
-        bits = swapped ? swap64(bits) : bits;
-        memcpy(to, &bits, 8);
-    }
-}
+/* ---- the field's bits -------------------------------------------------------------------- */
 
 static bool fetch_bits(Field *field, PyObject *instance, uint64_t *bits) {
     Py_buffer view;
@@ -72,18 +20,12 @@ static int store_bits(Field *field, PyObject *instance, uint64_t bits) {
     char *to = field_open(field, instance, PyBUF_WRITABLE, &view);
     if (!to)
         return -1;
-    put_bits(to, field->size, field->swapped, bits);
+    bits_put(to, field->size, field->swapped, bits);
     PyBuffer_Release(&view);
     return 0;
 }
 
 /* ---- integers ----------------------------------------------------------------------------- */
-
-static int64_t sign_extended(uint64_t bits, Py_ssize_t width) {
-    uint64_t sign = (uint64_t)1 << (8 * width - 1);
-    uint64_t low = bits & (sign | (sign - 1));
-    return (int64_t)((low ^ sign) - sign);
-}
 
 static PyObject *unsigned_get(Field *field, PyObject *instance) {
     uint64_t bits;
@@ -92,7 +34,7 @@ static PyObject *unsigned_get(Field *field, PyObject *instance) {
 
 static PyObject *signed_get(Field *field, PyObject *instance) {
     uint64_t bits;
-    return fetch_bits(field, instance, &bits) ? PyLong_FromLongLong(sign_extended(bits, field->size)) : NULL;
+    return fetch_bits(field, instance, &bits) ? PyLong_FromLongLong(bits_sign_extended(bits, field->size)) : NULL;
 }
 
 /* A new reference to the int that `value` is or, by __index__, stands for. */
@@ -122,7 +64,7 @@ static int signed_bits(Field *field, PyObject *number, PyObject *value, uint64_t
     if (n == -1 && !overflow && PyErr_Occurred())
         return -1;
     *bits = (uint64_t)n;
-    if (overflow || sign_extended(*bits, field->size) != n)
+    if (overflow || bits_sign_extended(*bits, field->size) != n)
         return field_refuse(field, value, "range");
     return 0;
 }
@@ -226,82 +168,6 @@ static int bool_set(Field *field, PyObject *instance, PyObject *value) {
 
 /* ---- floats and complex numbers ------------------------------------------------------------ */
 
-static double half_to_double(uint16_t half) {
-    int exponent = half >> 10 & 0x1f;
-    double mantissa = half & 0x3ff;
-    double size;
-    if (exponent == 0x1f)
-        size = mantissa != 0 ? (double)NAN : (double)INFINITY;
-    else if (exponent == 0)
-        size = ldexp(mantissa, -24);
-    else
-        size = ldexp(mantissa + 1024, exponent - 25);
-    return half & 0x8000 ? -size : size;
-}
-
-/* To the nearest, ties to even, in one step: a detour over float would round twice. Too large gives infinity. */
-static uint16_t half_from_double(double value) {
-    uint64_t bits;
-    memcpy(&bits, &value, 8);
-    uint16_t sign = (uint16_t)(bits >> 48 & 0x8000);
-    int exponent = (int)(bits >> 52 & 0x7ff) - 1023;
-    uint64_t mantissa = bits & (((uint64_t)1 << 52) - 1);
-    if (exponent == 1024) /* infinity or nan */
-        return (uint16_t)(sign | 0x7c00 | (mantissa ? 0x200 : 0));
-    if (exponent > 15)
-        return (uint16_t)(sign | 0x7c00);
-    if (exponent < -25) /* below half of the smallest */
-        return sign;
-    int shift = 42;
-    uint64_t result = (uint64_t)(exponent + 14) << 10;
-    if (exponent < -14) { /* subnormal: counts of 2^-24 */
-        shift += -14 - exponent;
-        result = 0;
-    }
-    mantissa |= (uint64_t)1 << 52; /* carries into the exponent of normal numbers, hence 14 and not 15 above */
-    result += mantissa >> shift;
-    uint64_t rest = mantissa & (((uint64_t)1 << shift) - 1);
-    uint64_t tie = (uint64_t)1 << (shift - 1);
-    if (rest > tie || (rest == tie && (result & 1)))
-        result++;
-    return (uint16_t)(sign | result);
-}
-
-static double real_from_bits(uint64_t bits, Py_ssize_t width) {
-    uint32_t low = (uint32_t)bits;
-    float single;
-    double value;
-    switch (width) {
-    case 2:
-        return half_to_double((uint16_t)bits);
-    case 4:
-        memcpy(&single, &low, 4);
-        return single;
-    default:
-        memcpy(&value, &bits, 8);
-        return value;
-    }
-}
-
-/* False if a finite number became infinite. */
-static bool bits_of_real(double value, Py_ssize_t width, uint64_t *bits) {
-    uint32_t low;
-    float single;
-    switch (width) {
-    case 2:
-        *bits = half_from_double(value);
-        return (*bits & 0x7fff) != 0x7c00 || isinf(value);
-    case 4:
-        single = (float)value;
-        memcpy(&low, &single, 4);
-        *bits = low;
-        return !isinf(single) || isinf(value);
-    default:
-        memcpy(bits, &value, 8);
-        return true;
-    }
-}
-
 /* NumPy's masked element, which says that it is nan, or zero. */
 static bool is_masked(PyObject *value) {
     return PyObject_HasAttrString(value, "mask");
@@ -329,7 +195,7 @@ static bool real_number(Field *field, PyObject *value, double *number) {
 
 static PyObject *real_get(Field *field, PyObject *instance) {
     uint64_t bits;
-    return fetch_bits(field, instance, &bits) ? PyFloat_FromDouble(real_from_bits(bits, field->size)) : NULL;
+    return fetch_bits(field, instance, &bits) ? PyFloat_FromDouble(bits_to_real(bits, field->size)) : NULL;
 }
 
 static int real_set(Field *field, PyObject *instance, PyObject *value) {
@@ -348,8 +214,8 @@ static PyObject *complex_get(Field *field, PyObject *instance) {
     const char *from = field_open(field, instance, FIELD_READ, &view);
     if (!from)
         return NULL;
-    double real = real_from_bits(bits_at(from, part, field->swapped), part);
-    double imaginary = real_from_bits(bits_at(from + part, part, field->swapped), part);
+    double real = bits_to_real(bits_at(from, part, field->swapped), part);
+    double imaginary = bits_to_real(bits_at(from + part, part, field->swapped), part);
     PyBuffer_Release(&view);
     return PyComplex_FromDoubles(real, imaginary);
 }
@@ -380,8 +246,8 @@ static int complex_set(Field *field, PyObject *instance, PyObject *value) {
     if (!bits_of_real(real, part, &real_bits) || !bits_of_real(imaginary, part, &imaginary_bits)) {
         result = field_refuse(field, value, "range");
     } else {
-        put_bits(bytes, part, field->swapped, real_bits);
-        put_bits(bytes + part, part, field->swapped, imaginary_bits);
+        bits_put(bytes, part, field->swapped, real_bits);
+        bits_put(bytes + part, part, field->swapped, imaginary_bits);
         result = field_store(field, instance, bytes, field->size);
     }
 done:
