@@ -61,6 +61,7 @@ def view_item(buffer: memoryview, make: Callable[[int], Any], /) -> Any:
 def register_by_value(function: Callable[[type, FrameType | None], bool], /) -> None:
     """Set the function that says whether ctypes is making an instance of a Struct class just now."""
 
+def register_direct(probes: list[tuple[object, int, int]], /) -> bool: ...
 def register_struct(struct: type, ended: type[Exception], /) -> None:
     """Set the base class of all Structs, which has the slot ``_state``, and the error of ended views."""
 

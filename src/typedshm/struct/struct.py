@@ -31,6 +31,7 @@ from typedshm.struct import conversion, refusal
 from typedshm.struct.by_value import is_for_ctypes
 from typedshm.struct.constructor import add_constructor, with_constructor
 from typedshm.struct.ctypes_fields import ctypes_fields
+from typedshm.struct.direct import prove
 from typedshm.struct.enforcement import enforce
 
 if TYPE_CHECKING:
@@ -446,8 +447,9 @@ def _codec(
         enum = cast("Any", enums[field.name])
         return "enum", (enum, enum._value2member_map_, KINDS[field.kind].dtype.startswith("i"))
     if field.kind == "timestamp":
-        decode = conversion.decode_datetime if field.face == "datetime" else conversion.decode_datetime64
-        return "timestamp", (decode, conversion.encode_timestamp)
+        if field.face == "datetime":
+            return "datetime", (conversion.decode_datetime, conversion.encode_timestamp)
+        return "timestamp", (conversion.decode_datetime64, conversion.encode_timestamp)
     if field.kind == "bool":
         return "bool", (np.bool_,)
     return field.kind, None
@@ -490,6 +492,7 @@ def initial(cls: type[S]) -> S:
 
 
 _native.register_struct(Struct, Closed)
+prove()
 _native.register_by_value(is_for_ctypes)
 _native.register_read_only(ReadOnly)
 _native.register_refusal(refusal.refuse)

@@ -60,6 +60,11 @@ static int viewed_getbuffer(PyObject *self, Py_buffer *view, int flags) {
     return 0;
 }
 
+static bool viewed_allows(PyObject *state, bool write) {
+    const Pin *pin = pin_of(state);
+    return !write && ((pin && !tshm_load(&pin->ended, relaxed)) || (state && PyMemoryView_Check(state)));
+}
+
 /* Nothing to do, but that there is one tells numpy.frombuffer to keep the buffer. */
 static void viewed_releasebuffer(PyObject *self, Py_buffer *view) {
     (void)self, (void)view;
@@ -87,7 +92,7 @@ static char *address_of(Field *field, PyObject *instance) {
     Py_buffer view;
     char *address = field_open(field, instance, FIELD_READ, &view);
     if (address)
-        PyBuffer_Release(&view);
+        field_close(&view);
     return address;
 }
 
@@ -182,6 +187,7 @@ static PyMethodDef functions[] = {
 };
 
 int view_register(PyObject *module) {
+    struct_add_guard((struct_guard){viewed_getbuffer, viewed_allows});
     PyObject *viewed = PyType_FromSpec(&viewed_spec);
     int failed = !viewed || PyModule_AddObjectRef(module, "Viewed", viewed) < 0;
     Py_XDECREF(viewed);

@@ -1,9 +1,10 @@
 /* Field: the descriptor behind each name of a Struct.
  *
  * A field reaches its bytes through the buffer protocol of the instance, so whatever guards the buffer (a lease that
- * ended, a read-only view) guards every field. Values are converted before the buffer is opened for writing and
- * objects are made after it was closed, so no foreign code runs in between. What is refused, and in which words, is
- * decided by one Python function, told by register_refusal(). How each kind is read and set is told by a codec. */
+ * ended, a read-only view) guards every field; or directly, where the same guards would let the protocol through.
+ * Values are converted before the bytes are opened for writing and objects are made after they were closed, so no
+ * foreign code runs in between. What is refused, and in which words, is decided by one Python function, told by
+ * register_refusal(). How each kind is read and set is told by a codec. */
 #include "struct/field.h"
 
 static PyObject *refusal; /* told by register_refusal() */
@@ -24,8 +25,14 @@ int field_refuse(Field *field, PyObject *value, const char *reason) {
 
 /* ---- bytes -------------------------------------------------------------------------------- */
 
-void field_outside(void) {
+char *field_open_buffer(const Field *field, PyObject *instance, int flags, Py_buffer *view) {
+    if (PyObject_GetBuffer(instance, view, flags) < 0)
+        return NULL;
+    if (view->len >= field->offset + field->size)
+        return (char *)view->buf + field->offset;
+    PyBuffer_Release(view);
     PyErr_SetString(PyExc_SystemError, "typedshm: a field lies outside its Struct");
+    return NULL;
 }
 
 int field_store(Field *field, PyObject *instance, const char *from, Py_ssize_t size) {
@@ -35,7 +42,7 @@ int field_store(Field *field, PyObject *instance, const char *from, Py_ssize_t s
         return -1;
     memmove(to, from, (size_t)size); /* `from` may be the same bytes: t.raw = memoryview(t)[8:24] */
     memset(to + size, 0, (size_t)(field->size - size));
-    PyBuffer_Release(&view);
+    field_close(&view);
     return 0;
 }
 
@@ -96,6 +103,8 @@ static int field_init(PyObject *self, PyObject *args, PyObject *kwargs) {
     field->offset = offset;
     field->size = size;
     field->swapped = swapped;
+    field->direct = struct_has_direct(field->owner);
+    field->plain = field->direct && struct_is_plain(field->owner);
     field->codec = codec;
     return 0;
 }

@@ -2,7 +2,7 @@
 #ifndef TYPEDSHM_FIELD_H
 #define TYPEDSHM_FIELD_H
 
-#include "native.h"
+#include "struct/struct.h"
 
 typedef struct Field Field;
 
@@ -27,6 +27,8 @@ struct Field {
     descrgetfunc nested;      /* tp_descr_get of the ctypes field in `extra`, codec "struct" only */
     Py_ssize_t offset, size;
     bool swapped; /* bytes are not in this machine's order */
+    bool direct;  /* the bytes of the owner's instances can be had directly, as far as their guards allow */
+    bool plain;   /* and those of the owner itself have no guard */
 };
 
 /* How a field asks for bytes to read: like nobody else, so that the instance may know it is done with them at once. */
@@ -34,21 +36,33 @@ struct Field {
 
 /* Let Python raise the fitting error for a value that the field cannot take, or bytes it cannot read. Always -1. */
 int field_refuse(Field *field, PyObject *value, const char *reason);
-/* Raise for a field that lies outside its Struct. */
-void field_outside(void);
 /* Copy `size` bytes into the instance and fill the field's rest with zeros. */
 int field_store(Field *field, PyObject *instance, const char *from, Py_ssize_t size);
 
-/* The field's bytes, until PyBuffer_Release(view); NULL with an error set. Inline, as are the small copies: getting and
- * setting a number is to cost no more than ctypes' own fields do. */
-static inline char *field_open(Field *field, PyObject *instance, int flags, Py_buffer *view) {
-    if (PyObject_GetBuffer(instance, view, flags) < 0)
+/* The field's bytes without the buffer protocol, until other code runs; NULL if only the protocol can tell. */
+static inline char *field_direct(const Field *field, PyObject *instance, bool write) {
+    if (!field->direct || !((field->plain && Py_TYPE(instance) == field->owner) || struct_allows(instance, write)))
         return NULL;
-    if (view->len >= field->offset + field->size)
-        return (char *)view->buf + field->offset;
-    PyBuffer_Release(view);
-    field_outside();
-    return NULL;
+    char *bytes = struct_bytes(instance, field->offset + field->size);
+    return bytes ? bytes + field->offset : NULL;
+}
+
+/* The same by the buffer protocol, until PyBuffer_Release(view); NULL with an error set. */
+char *field_open_buffer(const Field *field, PyObject *instance, int flags, Py_buffer *view);
+
+/* The field's bytes, until field_close(view); NULL with an error set. Inline, as are the small copies: getting and
+ * setting a number is to cost no more than ctypes' own fields do. */
+static inline char *field_open(const Field *field, PyObject *instance, int flags, Py_buffer *view) {
+    char *bytes = field_direct(field, instance, flags == PyBUF_WRITABLE);
+    if (!bytes)
+        return field_open_buffer(field, instance, flags, view);
+    view->obj = NULL;
+    return bytes;
+}
+
+static inline void field_close(Py_buffer *view) {
+    if (view->obj)
+        PyBuffer_Release(view);
 }
 
 /* Where the codecs are: tables, the last one NULL. */

@@ -90,6 +90,11 @@ static int leased_getbuffer(PyObject *self, Py_buffer *view, int flags) {
     return struct_getbuffer(self, view, flags);
 }
 
+static bool leased_allows(PyObject *state, bool write) {
+    (void)write;
+    return state && Py_TYPE(state) == lease_type && !((Lease *)state)->ended;
+}
+
 static PyType_Slot leased_slots[] = {
     {Py_tp_doc, "Mixin for Structs that raise once their lease has ended."},
     {Py_bf_getbuffer, leased_getbuffer},
@@ -107,6 +112,7 @@ int lease_register(PyObject *module) {
     lease_type = (PyTypeObject *)PyType_FromSpec(&lease_spec);
     if (!lease_type || PyModule_AddObjectRef(module, "Lease", (PyObject *)lease_type) < 0)
         return -1;
+    struct_add_guard((struct_guard){leased_getbuffer, leased_allows});
     leased_type = (PyTypeObject *)PyType_FromSpec(&leased_spec);
     return leased_type ? PyModule_AddObjectRef(module, "Leased", (PyObject *)leased_type) : -1;
 }

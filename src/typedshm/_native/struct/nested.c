@@ -41,9 +41,11 @@ static bool is_own(Field *field, PyObject *value) {
 
 static int store(Field *field, PyObject *instance, PyObject *value) {
     Py_buffer source;
+    /* a subclass with more fields would be cut off */
+    if (field->direct && struct_allows(value, false) && struct_size(value) == field->size)
+        return field_store(field, instance, struct_bytes(value, field->size), field->size);
     if (PyObject_GetBuffer(value, &source, PyBUF_SIMPLE) < 0)
         return -1;
-    /* a subclass with more fields would be cut off */
     int result = source.len == field->size ? field_store(field, instance, source.buf, source.len)
                                            : field_refuse(field, value, "type");
     PyBuffer_Release(&source);

@@ -5,24 +5,32 @@
 
 /* ---- the field's bits -------------------------------------------------------------------- */
 
-static bool fetch_bits(Field *field, PyObject *instance, uint64_t *bits) {
+static inline bool fetch_bits(const Field *field, PyObject *instance, uint64_t *bits) {
     Py_buffer view;
     const char *from = field_open(field, instance, FIELD_READ, &view);
     if (!from)
         return false;
     *bits = bits_at(from, field->size, field->swapped);
-    PyBuffer_Release(&view);
+    field_close(&view);
     return true;
 }
 
-static int store_bits(Field *field, PyObject *instance, uint64_t bits) {
+static inline int store_bits(const Field *field, PyObject *instance, uint64_t bits) {
     Py_buffer view;
     char *to = field_open(field, instance, PyBUF_WRITABLE, &view);
     if (!to)
         return -1;
     bits_put(to, field->size, field->swapped, bits);
-    PyBuffer_Release(&view);
+    field_close(&view);
     return 0;
+}
+
+bool number_fetch(const Field *field, PyObject *instance, uint64_t *bits) {
+    return fetch_bits(field, instance, bits);
+}
+
+int number_store(const Field *field, PyObject *instance, uint64_t bits) {
+    return store_bits(field, instance, bits);
 }
 
 /* ---- integers ----------------------------------------------------------------------------- */
@@ -216,7 +224,7 @@ static PyObject *complex_get(Field *field, PyObject *instance) {
         return NULL;
     double real = bits_to_real(bits_at(from, part, field->swapped), part);
     double imaginary = bits_to_real(bits_at(from + part, part, field->swapped), part);
-    PyBuffer_Release(&view);
+    field_close(&view);
     return PyComplex_FromDoubles(real, imaginary);
 }
 

@@ -2,6 +2,8 @@
  * its bytes is wrong where it is packed or derived, and an object that has a buffer is taken for a number by int(). */
 #include "struct/struct.h"
 
+#include <stdlib.h>
+
 #include "struct/field.h"
 
 static PyTypeObject *struct_type; /* typedshm.struct.Struct, told by register_struct() */
@@ -74,6 +76,73 @@ static PyType_Slot overlay_slots[] = {
 
 static PyType_Spec overlay_spec = {"typedshm._native.Overlay", sizeof(PyObject), 0,
                                    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, overlay_slots};
+
+/* ---- bytes without the buffer protocol --------------------------------------------------------------------------- */
+
+static bool direct; /* what register_direct() was shown is as expected */
+
+static struct_guard guards[2];
+static size_t guard_count;
+
+void struct_add_guard(struct_guard guard) {
+    guards[guard_count++] = guard;
+}
+
+bool struct_slow(void) {
+    static int slow = -1;
+    if (slow < 0) {
+        const char *asked = getenv("TYPEDSHM_SLOW");
+        slow = asked && *asked && strcmp(asked, "0") != 0;
+    }
+    return slow;
+}
+
+bool struct_has_direct(PyTypeObject *type) {
+    return direct && PyType_IsSubtype(type, struct_type);
+}
+
+static int (*getbuffer_of(PyTypeObject *type))(PyObject *, Py_buffer *, int) {
+    return (int (*)(PyObject *, Py_buffer *, int))PyType_GetSlot(type, Py_bf_getbuffer);
+}
+
+bool struct_is_plain(PyTypeObject *type) {
+    return getbuffer_of(type) == overlay_getbuffer;
+}
+
+bool struct_allows(PyObject *structure, bool write) {
+    int (*getbuffer)(PyObject *, Py_buffer *, int) = getbuffer_of(Py_TYPE(structure));
+    if (getbuffer == overlay_getbuffer)
+        return true;
+    for (size_t i = 0; i < guard_count; i++)
+        if (getbuffer == guards[i].getbuffer)
+            return guards[i].allows(struct_state(structure), write);
+    return false; /* a class with a __buffer__ of its own */
+}
+
+/* register_direct([(instance, address, size), ...]): use the bytes of instances directly if each has its address and
+ * its size where CPython has kept them so far. Not without a GIL, where another thread could resize the instance
+ * meanwhile. */
+static PyObject *register_direct(PyObject *module, PyObject *probes) {
+    (void)module;
+#ifdef Py_GIL_DISABLED
+    bool proved = false;
+#else
+    bool proved = !struct_slow();
+#endif
+    Py_ssize_t count = PyList_Size(probes);
+    for (Py_ssize_t i = 0; i < count && proved; i++) {
+        PyObject *instance, *address;
+        Py_ssize_t size;
+        if (!PyArg_ParseTuple(PyList_GetItem(probes, i), "OOn", &instance, &address, &size))
+            return NULL;
+        const struct_head *head = (const struct_head *)instance;
+        proved = head->address == PyLong_AsVoidPtr(address) && head->size == size;
+    }
+    if (PyErr_Occurred())
+        return NULL;
+    direct = proved && count > 0;
+    return PyBool_FromLong(direct);
+}
 
 /* ---- StructType ------------------------------------------------------------------------------------------------- */
 
@@ -192,6 +261,7 @@ static PyObject *register_struct(PyObject *module, PyObject *args) {
 
 static PyMethodDef functions[] = {
     {"register_struct", register_struct, METH_VARARGS, "Tell the core the base class of all Structs."},
+    {"register_direct", register_direct, METH_O, "Show the core instances, to learn where they keep address and size."},
     {"register_by_value", register_by_value, METH_O, "Tell the core who knows that ctypes is making an instance."},
     {NULL, NULL, 0, NULL},
 };

@@ -17,6 +17,49 @@ bool struct_check(PyObject *object);
 int struct_getbuffer(PyObject *structure, Py_buffer *view, int flags);
 /* Raises what a view raises after its block, with a message. */
 void struct_raise_ended(PyObject *words);
+
+/* ---- bytes without the buffer protocol --------------------------------------------------------------------------- */
+
+/* A mixin of views has a buffer that raises once the view has ended, or if it is written to. `allows` says, from the
+ * `_state` of an instance, whether it would hand out its bytes now. */
+typedef struct {
+    int (*getbuffer)(PyObject *, Py_buffer *, int);
+    bool (*allows)(PyObject *state, bool write);
+} struct_guard;
+
+void struct_add_guard(struct_guard guard);
+
+/* True if TYPEDSHM_SLOW is set in the environment, and not 0: everything takes the way through Python and the buffer
+ * protocol, which the fast ways are tested against. */
+bool struct_slow(void);
+
+/* True for Structs' classes whose instances can be asked for their bytes directly. */
+bool struct_has_direct(PyTypeObject *type);
+/* True for classes whose instances neither end nor are read-only. */
+bool struct_is_plain(PyTypeObject *type);
+/* True for an instance of any class of Structs that would hand out its buffer now, for reading or for writing. */
+bool struct_allows(PyObject *structure, bool write);
+
+/* The head of a ctypes object, as register_direct() has proved it. */
+typedef struct {
+    PyObject_HEAD
+    char *address;
+    int owns;
+    PyObject *base;
+    Py_ssize_t size;
+} struct_head;
+
+/* The first `size` bytes of an instance, which is fine until other code runs. NULL if it has fewer: an object can be
+ * given another `__class__`. */
+static inline char *struct_bytes(PyObject *structure, Py_ssize_t size) {
+    const struct_head *head = (const struct_head *)structure;
+    return head->size >= size ? head->address : NULL;
+}
+
+static inline Py_ssize_t struct_size(PyObject *structure) {
+    return ((const struct_head *)structure)->size;
+}
+
 int struct_register(PyObject *module);
 
 #endif

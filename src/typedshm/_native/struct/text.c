@@ -32,7 +32,7 @@ static PyObject *text_get(Field *field, PyObject *instance) {
         PyErr_Clear();
         raw = PyBytes_FromStringAndSize(from, size);
     }
-    PyBuffer_Release(&view);
+    field_close(&view);
     if (raw) {
         field_refuse(field, raw, "decode");
         Py_DECREF(raw);
@@ -82,7 +82,7 @@ static PyObject *raw_get(Field *field, PyObject *instance) {
     if (!from)
         return NULL;
     PyObject *bytes = PyBytes_FromStringAndSize(from, field->size);
-    PyBuffer_Release(&view);
+    field_close(&view);
     return bytes;
 }
 
