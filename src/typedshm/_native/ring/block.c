@@ -6,7 +6,6 @@
 #include "ring/reading.h"
 #include "ring/writing.h"
 #include "struct/lease.h"
-#include "struct/struct.h"
 #include "timeout.h"
 
 static PyTypeObject *block_type;
@@ -72,12 +71,12 @@ static PyObject *enter_beside(Block *self) {
         struct_set_state(value, self->lease);
     }
     Py_buffer view;
-    if (PyObject_GetBuffer(value, &view, PyBUF_WRITABLE) < 0) {
+    if (ring_open_value(self->ring, value, PyBUF_WRITABLE, &view) < 0) {
         Py_DECREF(value);
         return NULL;
     }
     bool filled = (size_t)view.len == self->ring->size && (self->loan || preload(self, view.buf));
-    PyBuffer_Release(&view);
+    ring_close_value(&view);
     if (!filled)
         Py_CLEAR(value);
     return value;
@@ -143,7 +142,7 @@ static bool publish(Block *self) {
         return !lost;
     }
     Py_buffer view;
-    if (PyObject_GetBuffer(self->value, &view, PyBUF_SIMPLE) < 0)
+    if (ring_open_value(ring, self->value, PyBUF_SIMPLE, &view) < 0)
         return false;
     bool stored = (size_t)view.len == ring->size; /* an array can be resized by force */
     bool due;                                     /* that is looked at when the block begins */
@@ -151,7 +150,7 @@ static bool publish(Block *self) {
         stored = writing_store(ring, view.buf, &due);
     else
         ring_fail(ring, "resized");
-    PyBuffer_Release(&view);
+    ring_close_value(&view);
     return stored;
 }
 

@@ -5,7 +5,6 @@
 #include "ring/decoding.h"
 #include "struct/lease.h"
 #include "struct/origin.h"
-#include "struct/struct.h"
 #include "timeout.h"
 
 static const int64_t SIGNAL_SLICE = TSHM_SLICE;       /* ns between looks at Python's signal handlers */
@@ -249,12 +248,12 @@ static inline PyObject *read_value(Ring *self, struct wanted wanted, publication
     if (!value)
         return NULL;
     Py_buffer view;
-    if (PyObject_GetBuffer(value, &view, PyBUF_WRITABLE) < 0) {
+    if (ring_open_value(self, value, PyBUF_WRITABLE, &view) < 0) {
         Py_DECREF(value);
         return NULL;
     }
     bool done = fill(self, &view, wanted, found);
-    PyBuffer_Release(&view);
+    ring_close_value(&view);
     if (!done || (self->values.type && !remember_origin(value, found))) {
         Py_DECREF(value);
         return NULL;
@@ -334,13 +333,13 @@ PyObject *reading_read_into(PyObject *object, PyObject *const *args, Py_ssize_t 
         return NULL;
     bool structure = struct_check(target); /* the value itself, perhaps of a class that was declared again */
     Py_buffer view;
-    if (PyObject_GetBuffer(target, &view, PyBUF_WRITABLE) < 0) {
+    if (ring_open_value(self, target, PyBUF_WRITABLE, &view) < 0) {
         Py_DECREF(target);
         return NULL;
     }
     publication found;
     bool done = fill(self, &view, wanted, &found) && reading_remember(self, found.version);
-    PyBuffer_Release(&view);
+    ring_close_value(&view);
     if (done && structure && !lease_is_on(value)) /* whose state is its lease */
         done = remember_origin(value, &found);
     Py_DECREF(target);

@@ -5,6 +5,7 @@
 #include "lock/mutex.h"
 #include "ring/position.h"
 #include "ring/slots.h"
+#include "struct/struct.h"
 
 /* Copies above this are done without the GIL, and update() works in the slot instead of on a copy. */
 #define RING_LARGE ((size_t)65536)
@@ -15,6 +16,7 @@ typedef PyObject *(*ring_newfunc)(PyTypeObject *, PyObject *, PyObject *);
 typedef struct {
     PyTypeObject *type;  /* the Struct, or NULL when values are arrays */
     ring_newfunc create; /* its tp_new */
+    bool direct;         /* its instances can be asked for their bytes directly */
     PyObject *make;      /* () -> an empty value that owns its bytes */
     PyObject *decode;    /* (Struct) -> what read() returns, or NULL */
     PyObject *encode;    /* (anything else given to write) -> a buffer of the right size, or raises */
@@ -64,6 +66,25 @@ PyObject *ring_part(Ring *ring, const char *name, _Atomic(PyObject *) *place);
 bool ring_check(Ring *ring, PyObject *value);
 /* A new instance that owns its bytes, zeroed, without a call of __init__. */
 PyObject *ring_new_value(ring_newfunc create, PyTypeObject *type);
+/* The buffer of a value until ring_close_value(): directly, if the value is a snapshot or the view of a block that
+ * goes on. -1 and an error set. */
+static inline int ring_open_value(const Ring *ring, PyObject *value, int flags, Py_buffer *view) {
+    const ring_values *values = &ring->values;
+    PyTypeObject *type = Py_TYPE(value);
+    bool in_block = type != values->type && (PyObject *)type == tshm_load(&values->leased, relaxed);
+    if (!values->direct || !(type == values->type || (in_block && struct_allows(value, true))))
+        return PyObject_GetBuffer(value, view, flags);
+    view->obj = NULL;
+    view->buf = struct_bytes(value, 0);
+    view->len = struct_size(value);
+    return 0;
+}
+
+static inline void ring_close_value(Py_buffer *view) {
+    if (view->obj)
+        PyBuffer_Release(view);
+}
+
 int ring_register(PyObject *module);
 
 #endif

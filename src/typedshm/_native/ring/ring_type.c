@@ -57,8 +57,10 @@ static int ring_init(PyObject *object, PyObject *args, PyObject *kwargs) {
         take_attribute(schema, "check", &values->check) < 0 ||
         take_attribute(schema, "struct", (PyObject **)&values->type) < 0)
         return -1;
-    if (values->type)
+    if (values->type) {
         values->create = (ring_newfunc)PyType_GetSlot(values->type, Py_tp_new);
+        values->direct = struct_has_direct(values->type) && struct_is_plain(values->type);
+    }
     position_start(&self->position);
     Py_INCREF(schema);
     native_set(&self->schema, schema);

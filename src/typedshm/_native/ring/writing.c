@@ -125,7 +125,7 @@ PyObject *writing_write(PyObject *object, PyObject *const *args, Py_ssize_t coun
     else if (!(value = PyObject_CallFunctionObjArgs(self->values.encode, value, NULL)))
         return NULL;
     Py_buffer view;
-    if (!ring_check(self, value) || PyObject_GetBuffer(value, &view, PyBUF_SIMPLE) < 0) {
+    if (!ring_check(self, value) || ring_open_value(self, value, PyBUF_SIMPLE, &view) < 0) {
         Py_DECREF(value);
         return NULL;
     }
@@ -143,7 +143,7 @@ PyObject *writing_write(PyObject *object, PyObject *const *args, Py_ssize_t coun
         if (due && done)
             done = mutex_look(self->mutex);
     }
-    PyBuffer_Release(&view);
+    ring_close_value(&view);
     Py_DECREF(value);
     if (!done)
         return NULL;

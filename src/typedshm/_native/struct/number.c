@@ -136,12 +136,13 @@ static int enum_set(Field *field, PyObject *instance, PyObject *value) {
     uint64_t bits;
     bool is_signed = PyTuple_GetItem(field->extra, 2) == Py_True;
     int failed = is_signed ? signed_bits(field, number, value, &bits) : unsigned_bits(field, number, value, &bits);
-    PyObject *member = failed ? NULL : enum_member(field, number);
+    if (!failed && (PyObject *)Py_TYPE(value) != PyTuple_GetItem(field->extra, 0)) { /* no member already */
+        PyObject *member = enum_member(field, number);
+        failed = !member;
+        Py_XDECREF(member);
+    }
     Py_DECREF(number);
-    if (!member)
-        return -1;
-    Py_DECREF(member);
-    return store_bits(field, instance, bits);
+    return failed ? -1 : store_bits(field, instance, bits);
 }
 
 /* ---- bool: extra = (numpy.bool_,) ---------------------------------------------------------- */
