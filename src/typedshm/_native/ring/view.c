@@ -45,7 +45,7 @@ static int viewed_getbuffer(PyObject *self, Py_buffer *view, int flags) {
     if (struct_getbuffer(self, view, flags) < 0)
         return -1;
     view->readonly = 1;
-    if (kept || flags == FIELD_READ)
+    if (kept || flags == STRUCT_READ)
         return 0;
     bool keeps_buffer = (flags & PyBUF_FORMAT) || (flags & PyBUF_ANY_CONTIGUOUS) != PyBUF_ANY_CONTIGUOUS;
     PyObject *hold = pin_hold(pin, keeps_buffer ? self : NULL);
@@ -90,7 +90,7 @@ PyObject *view_new(PyObject *keeper, PyObject *make, char *start) {
 /* Where a field's bytes are; NULL and an error set once the block has ended. */
 static char *address_of(Field *field, PyObject *instance) {
     Py_buffer view;
-    char *address = field_open(field, instance, FIELD_READ, &view);
+    char *address = field_open(field, instance, STRUCT_READ, &view);
     if (address)
         field_close(&view);
     return address;

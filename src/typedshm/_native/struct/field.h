@@ -31,9 +31,6 @@ struct Field {
     bool plain;   /* and those of the owner itself have no guard */
 };
 
-/* How a field asks for bytes to read: like nobody else, so that the instance may know it is done with them at once. */
-#define FIELD_READ PyBUF_FORMAT
-
 /* Let Python raise the fitting error for a value that the field cannot take, or bytes it cannot read. Always -1. */
 int field_refuse(Field *field, PyObject *value, const char *reason);
 /* Copy `size` bytes into the instance and fill the field's rest with zeros. */

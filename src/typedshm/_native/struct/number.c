@@ -7,7 +7,7 @@
 
 static inline bool fetch_bits(const Field *field, PyObject *instance, uint64_t *bits) {
     Py_buffer view;
-    const char *from = field_open(field, instance, FIELD_READ, &view);
+    const char *from = field_open(field, instance, STRUCT_READ, &view);
     if (!from)
         return false;
     *bits = bits_at(from, field->size, field->swapped);
@@ -220,7 +220,7 @@ static int real_set(Field *field, PyObject *instance, PyObject *value) {
 static PyObject *complex_get(Field *field, PyObject *instance) {
     Py_buffer view;
     Py_ssize_t part = field->size / 2;
-    const char *from = field_open(field, instance, FIELD_READ, &view);
+    const char *from = field_open(field, instance, STRUCT_READ, &view);
     if (!from)
         return NULL;
     double real = bits_to_real(bits_at(from, part, field->swapped), part);

@@ -4,8 +4,6 @@
 
 #include <stdlib.h>
 
-#include "struct/field.h"
-
 static PyTypeObject *struct_type; /* typedshm.struct.Struct, told by register_struct() */
 static PyObject *ended_error;     /* what a view raises after its block */
 static Py_ssize_t state_offset;
@@ -40,7 +38,7 @@ static char *format_of(PyTypeObject *type) {
 int struct_getbuffer(PyObject *structure, Py_buffer *view, int flags) {
     if (structure_getbuffer(structure, view, flags) < 0)
         return -1;
-    if ((flags & PyBUF_FORMAT) && flags != FIELD_READ) {
+    if ((flags & PyBUF_FORMAT) && flags != STRUCT_READ) {
         char *format = format_of(Py_TYPE(structure));
         if (format)
             view->format = format;

@@ -13,6 +13,8 @@ PyObject *struct_state(PyObject *structure);
 void struct_set_state(PyObject *structure, PyObject *state);
 /* True for instances of the registered Struct base. */
 bool struct_check(PyObject *object);
+/* How a field asks for bytes to read: like nobody else, so that the instance may know it is done with them at once. */
+#define STRUCT_READ PyBUF_FORMAT
 /* The buffer of a Struct, without the guard of a view; its format is the layout's. */
 int struct_getbuffer(PyObject *structure, Py_buffer *view, int flags);
 /* Raises what a view raises after its block, with a message. */

@@ -18,7 +18,7 @@ static Py_ssize_t text_size(const char *from, Py_ssize_t size, Py_ssize_t unit) 
 
 static PyObject *text_get(Field *field, PyObject *instance) {
     Py_buffer view;
-    const char *from = field_open(field, instance, FIELD_READ, &view);
+    const char *from = field_open(field, instance, STRUCT_READ, &view);
     if (!from)
         return NULL;
     Py_ssize_t unit = field->codec->width;
@@ -78,7 +78,7 @@ static int wide_set(Field *field, PyObject *instance, PyObject *value) {
 
 static PyObject *raw_get(Field *field, PyObject *instance) {
     Py_buffer view;
-    const char *from = field_open(field, instance, FIELD_READ, &view);
+    const char *from = field_open(field, instance, STRUCT_READ, &view);
     if (!from)
         return NULL;
     PyObject *bytes = PyBytes_FromStringAndSize(from, field->size);
