@@ -10,7 +10,12 @@ Work = Callable[[], object]
 
 def interleaved(works: dict[str, Work], rounds: int, seconds: float) -> dict[str, float]:
     """Median seconds per call of each, in rounds that take turns; each gets `seconds` a round."""
-    return {key: statistics.median(batches) for key, (batches, _) in _take_turns(works, rounds, seconds, 0.0).items()}
+    return {key: statistics.median(batches) for key, batches in turns(works, rounds, seconds).items()}
+
+
+def turns(works: dict[str, Work], rounds: int, seconds: float) -> dict[str, list[float]]:
+    """Seconds per call of each, turn by turn."""
+    return {key: batches for key, (batches, _) in _take_turns(works, rounds, seconds, 0.0).items()}
 
 
 def costs(works: dict[str, Work], rounds: int, seconds: float) -> dict[str, "Cost"]:
@@ -40,14 +45,27 @@ def _take_turns(
         keys = list(works)
         for key in keys if number % 2 else reversed(keys):
             work = works[key]
-            turns = range(repeats[key])
+            repeated = range(repeats[key])
             start = time.perf_counter()
-            for _ in turns:
+            for _ in repeated:
                 work()
-            times[key][0].append((time.perf_counter() - start) / len(turns))
+            times[key][0].append((time.perf_counter() - start) / len(repeated))
             if singly:
                 times[key][1].extend(each(work, singly))
     return times
+
+
+def per_call(work: Work, seconds: float) -> float:
+    """Seconds per call in one turn of about that length."""
+    count = 1
+    while True:
+        start = time.perf_counter()
+        for _ in range(count):
+            work()
+        taken = time.perf_counter() - start
+        if taken > seconds / 4:  # long enough to be judged by; the turns before it only found how many calls that takes
+            return taken / count
+        count *= 2
 
 
 def each(work: Work, seconds: float) -> list[int]:
@@ -89,6 +107,11 @@ class Cost:
         values = [value for turn in turns for value in turn]
         medians = [scale * quantile(turn, 0.5) for turn in turns]
         return cls(scale * quantile(values, 0.5), scale * quantile(values, 0.99), torn, lost, medians)
+
+    @classmethod
+    def of_turns(cls, turns: Sequence[float]) -> "Cost":
+        """Sum up turns whose single calls nobody has timed."""
+        return cls(statistics.median(turns), turns=list(turns))
 
     @classmethod
     def over(cls, rounds: "Sequence[Cost]") -> "Cost":
