@@ -9,6 +9,9 @@ from rounds import Cost
 
 OURS = "typedshm"
 BLACKBOARD = "iceoryx2 blackboard"
+KICKMSG = "kickmsg blackboard"
+VALUE = "Value(Structure)"
+LOCK = "SharedMemory + Lock"
 
 
 @dataclass

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import numpy as np
 import schemas
 import scratch
+import telemetry
 from numpy.typing import NDArray
 
 Array = NDArray[np.uint8]
@@ -141,6 +142,18 @@ class Values(Peer):
 
     def get(self) -> object:
         """Copy it out, to ``out`` if that can be."""
+        raise NotImplementedError
+
+
+class Journeys(Peer):
+    """Carries the journey's ten values from one process to another."""
+
+    def send(self, sample: telemetry.Sample) -> None:
+        """Build a value of them as this peer takes it, and publish that."""
+        raise NotImplementedError
+
+    def look(self) -> telemetry.Sample:
+        """Read the newest value, of one write, and look at every field of it."""
         raise NotImplementedError
 
 

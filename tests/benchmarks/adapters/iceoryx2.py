@@ -5,11 +5,14 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import codings
 import iceoryx2
 import numpy as np
 import schemas
 import scratch
+import telemetry
 from iceoryx2 import Duration, ServiceName
+from measurement import BLACKBOARD
 
 from adapters import base
 
@@ -45,27 +48,35 @@ class _Event(_Node):
         return self.event.listener_builder().create()
 
 
-class Records(_Node, base.Records):
-    label = "iceoryx2 blackboard"
+class _Blackboard(_Node):
+    """One key, whose values are ctypes structures of one type."""
+
+    first: ctypes.Structure = schemas.plain(1)
 
     def create(self) -> str:
-        self.service = self.builder().blackboard_creator(KEY).add(KEY(0), schemas.plain(1)).create()
-        self.own = schemas.plain(1)
+        self.service = self.builder().blackboard_creator(KEY).add(KEY(0), self.first).create()
         return self.name
 
     def attach(self, address: str) -> None:
         self.service = self.builder().blackboard_opener(KEY).open()
-        self.own = schemas.plain(1)
         _ = self.reader
 
     @functools.cached_property
     def writer(self) -> Any:
         self.port = self.service.writer_builder().create()
-        return self.port.entry(KEY(0), schemas.Plain)
+        return self.port.entry(KEY(0), type(self.first))
 
     @functools.cached_property
     def reader(self) -> Any:
-        return self.service.reader_builder().create().entry(KEY(0), schemas.Plain)
+        return self.service.reader_builder().create().entry(KEY(0), type(self.first))
+
+
+class Records(_Blackboard, base.Records):
+    label = BLACKBOARD
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.own = schemas.plain(1)
 
     def write(self, value: schemas.Plain) -> None:
         self.writer.update_with_copy(value)
@@ -81,25 +92,21 @@ class Records(_Node, base.Records):
         own.y = number
         self.writer.update_with_copy(own)
 
-    def set_ten_and_write(self, number: int) -> None:
-        """Set every field, as somebody must who did not write the last one."""
-        own = self.own
-        own.tick = number
-        own.stamp = number
-        own.x = number
-        own.y = number
-        own.z = number
-        own.roll = number
-        own.pitch = number
-        own.yaw = number
-        own.speed = number
-        own.charge = number
-        self.writer.update_with_copy(own)
-
     def write_half(self) -> None:
         self.loan = self.writer.loan_uninit()
         record = self.loan.value_mut().contents
         record.tick = record.stamp = record.x = 666
+
+
+class Journeys(_Blackboard, base.Journeys):
+    label = BLACKBOARD
+    first = codings.Plain()
+
+    def send(self, sample: telemetry.Sample) -> None:
+        self.writer.update_with_copy(codings.to_ctypes(sample))
+
+    def look(self) -> telemetry.Sample:
+        return codings.from_ctypes(self.reader.get().decode_as(codings.Plain))
 
 
 class _Pictures(_Node):
@@ -210,3 +217,4 @@ RECORDS = (Records,)
 FRAMES = (Frames,)
 WAKES = (Wakes,)
 VALUES = (Values,)
+JOURNEYS = (Journeys,)

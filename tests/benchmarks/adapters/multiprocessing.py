@@ -8,8 +8,10 @@ from multiprocessing import get_context
 from multiprocessing.shared_memory import SharedMemory
 from typing import Any
 
+import codings
 import numpy as np
 import schemas
+import telemetry
 
 from adapters import base, guarded
 
@@ -273,6 +275,49 @@ class QueueWakes(base.Wakes):
         self.queue.get(timeout=10)
 
 
+class LockedJourneys(_Memory, base.Journeys):
+    label = "SharedMemory + Lock, numpy"
+    size = codings.SIZE
+
+    def map(self) -> None:
+        super().map()
+        self.record: Any = np.ndarray((), codings.DTYPE, self.buffer)
+
+    def send(self, sample: telemetry.Sample) -> None:
+        with self.guard:
+            codings.fill_numpy(self.record, sample)
+
+    def look(self) -> telemetry.Sample:
+        with self.guard:
+            record = self.record.copy()
+        return codings.from_numpy(record)
+
+    def close(self) -> None:
+        self.record = None
+        super().close()
+
+
+class ValueJourneys(base.Journeys):
+    label = "Value(Structure)"
+
+    def create(self) -> Any:
+        self.attach(CONTEXT.Value(codings.Plain, lock=True))
+        return self.shared
+
+    def attach(self, address: Any) -> None:
+        self.shared = address
+        self.record, self.guard = address.get_obj(), address.get_lock()
+
+    def send(self, sample: telemetry.Sample) -> None:
+        with self.guard:
+            codings.fill_ctypes(self.record, sample)
+
+    def look(self) -> telemetry.Sample:
+        with self.guard:
+            plain = codings.Plain.from_buffer_copy(self.record)
+        return codings.from_ctypes(plain)
+
+
 class Values(_Memory, base.Values):
     label = "SharedMemory + Lock"
 
@@ -290,3 +335,4 @@ RECORDS = (LockedRecords, ValueRecords, ManagerRecords)
 FRAMES = (ConditionFrames, PipeFrames, QueueFrames)
 WAKES = (PipeWakes, ConditionWakes, QueueWakes)
 VALUES = (Values,)
+JOURNEYS = (LockedJourneys, ValueJourneys)

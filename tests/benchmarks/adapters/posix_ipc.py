@@ -4,9 +4,11 @@ import mmap
 from collections.abc import Callable
 from typing import Any
 
+import codings
 import numpy as np
 import posix_ipc
 import schemas
+import telemetry
 
 from adapters import base, guarded
 
@@ -78,6 +80,21 @@ class Frames(guarded.Frames, _Memory):
         return self.array  # type: ignore[no-any-return]
 
 
+class Journeys(_Memory, base.Journeys):
+    label = "posix_ipc + Semaphore, struct"
+    size = codings.PACKED.size
+
+    def send(self, sample: telemetry.Sample) -> None:
+        values = codings.to_values(sample)
+        with self.guard:
+            codings.PACKED.pack_into(self.buffer, 0, *values)
+
+    def look(self) -> telemetry.Sample:
+        with self.guard:
+            values = codings.PACKED.unpack_from(self.buffer)
+        return codings.from_values(values)
+
+
 class Wakes(base.Wakes):
     label = "posix_ipc Semaphore"
     owner = False
@@ -105,3 +122,4 @@ RECORDS = (Records,)
 FRAMES = (Frames,)
 WAKES = (Wakes,)
 VALUES = ()
+JOURNEYS = (Journeys,)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import schemas
+import telemetry
 
 import typedshm
 from adapters import base
@@ -107,7 +108,44 @@ class Values(_Shared, base.Values):
         return self.out
 
 
+class Journeys(_Shared, base.Journeys):
+    schema = telemetry.Telemetry
+
+    def send(self, sample: telemetry.Sample) -> None:
+        tick, speed, rpm, lap, driver, taken, gear, position, wheels, inertia = sample
+        self.region.write(
+            telemetry.Telemetry(
+                tick=tick,
+                speed=speed,
+                rpm=rpm,
+                lap=lap,
+                driver=driver,
+                taken=taken,
+                gear=gear,
+                position=position,
+                wheels=wheels,
+                inertia=inertia,
+            )
+        )
+
+    def look(self) -> telemetry.Sample:
+        car = self.region.read()
+        return (
+            car.tick,
+            car.speed,
+            car.rpm,
+            car.lap,
+            car.driver,
+            car.taken,
+            car.gear,
+            car.position,
+            car.wheels,
+            car.inertia,
+        )
+
+
 RECORDS = (Records,)
 FRAMES = (Frames,)
 WAKES = (Wakes,)
 VALUES = (Values,)
+JOURNEYS = (Journeys,)
