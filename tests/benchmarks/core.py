@@ -1,9 +1,11 @@
 """What the verbs cost, each beside the floor it is built on, measured in the same run.
 
-    python tests/benchmarks/core.py [--quick] [--json FILE]
+    python tests/benchmarks/core.py [--quick] [--json FILE] [--floors]
 
 Every number is the median over rounds in which the work and its floor take turns, so that a noisy machine disturbs
 both alike; what counts is the ratio. JSON rows: name, value, unit, ratio, bar, met.
+
+With --floors it prints instead where each nanosecond of every verb and kind of field goes; that takes a C compiler.
 """
 
 import argparse
@@ -16,12 +18,12 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
+import floors
 import numpy as np
 from rounds import interleaved
 from schemas import Frame, Ping, Record
@@ -261,19 +263,40 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
+def of_floors(rounds: int, path: str | None) -> int:
+    """Print the table of floors, and write it if asked to."""
+    try:
+        lines = floors.measure(3 * rounds)
+    except floors.NoCompiler as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(floors.table(lines))
+    save(lines, path)
+    return 0
+
+
+def save(rows: Sequence[Row | floors.Line], path: str | None) -> None:
+    """Write rows as JSON, if there is a path."""
+    if path:
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump([asdict(row) for row in rows], file, indent=1)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print, and write the JSON if asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", metavar="FILE", help="write the rows there as well")
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
+    parser.add_argument(
+        "--floors", action="store_true", help="where each nanosecond of every verb and kind of field goes, instead"
+    )
     options = parser.parse_args(arguments)
     rounds = 5 if options.quick else 25
+    if options.floors:
+        return of_floors(rounds, options.json)
     rows = records(rounds) + frames(rounds) + wake(rounds) + attach(rounds) + importing(rounds) + memory()
     print(table(rows))
-    if options.json:
-        result: list[dict[str, Any]] = [asdict(row) for row in rows]
-        with open(options.json, "w", encoding="utf-8") as file:
-            json.dump(result, file, indent=1)
+    save(rows, options.json)
     return 0
 
 
