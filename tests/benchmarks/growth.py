@@ -12,7 +12,7 @@ import numpy as np
 import rounds
 import scratch
 from adapters.base import Records, Values, create
-from measurement import BLACKBOARD, OURS, Measurement, Plan
+from measurement import BLACKBOARD, LOCK, OURS, Measurement, Plan
 from numpy.typing import NDArray
 from remote import Remote
 from rounds import Cost
@@ -24,7 +24,8 @@ MEMCPY = "memcpy"
 ONE_FIELD = "typedshm, one field of the same size"
 ONE_READER = "typedshm, one reader"
 ONE_REGION = "typedshm, one region"
-LOCK = "SharedMemory + Lock"
+MIDDLE = range(1 << 12, (1 << 16) + 1)
+"""Bytes that take as long to copy as everything else together."""
 LARGE = 1 << 20
 """From this many bytes on the copy is all that may count."""
 
@@ -68,7 +69,7 @@ def _fields(plan: Plan) -> list[Measurement]:
 
 
 def _sizes(plan: Plan) -> list[int]:
-    sizes = [64 << (3 * step) for step in range(8)] + [1 << 28]
+    sizes = sorted({64 << (3 * step) for step in range(8)} | {1 << 14, 1 << 16, 1 << 28})
     most = min(plan.memory, 1 << 24) if plan.quick else plan.memory
     return [size for size in sizes if size <= most]
 
@@ -93,12 +94,12 @@ def _payload(plan: Plan) -> list[Measurement]:
                     raise AssertionError(f"{kind.label}: got something else than was put in")
             writes[MEMCPY] = lambda of=source, turns=turns: np.copyto(next(turns), of)
             reads[MEMCPY] = lambda of=source, to=targets[0]: np.copyto(to, of)
-            bars = {MEMCPY: 1.15} if size >= LARGE else {}
+            bars = {MEMCPY: 1.15} if size >= LARGE else {LOCK: 1.0} if size in MIDDLE else {}
             for verb, works in (("write", writes), ("read", reads)):
                 few = min(plan.rounds, 5) if size > LARGE else plan.rounds
                 costs = rounds.costs(works, few, 0.01)
                 if bars:  # those two once more, in many turns
-                    costs |= rounds.costs({label: works[label] for label in (OURS, MEMCPY)}, 5 * few, 0.01)
+                    costs |= rounds.costs({label: works[label] for label in (OURS, *bars)}, 5 * few, 0.01)
                 found.append(Measurement("growth", f"{verb} {words(size)}", "µs", costs, bars, f"bytes, {verb}", size))
     return found
 
@@ -210,6 +211,9 @@ def _regions(plan: Plan) -> list[Measurement]:
 def _tour(kind: type[Records], count: int, stack: contextlib.ExitStack) -> rounds.Work:
     peers = [create(stack, kind)[0] for _ in range(count)]
     value = peers[0].value(3)
+    for peer in peers:  # some make what they write and read with only then
+        peer.write(value)
+        peer.read()
     turns = itertools.cycle([(peer.write, peer.read) for peer in peers])
 
     def step() -> None:

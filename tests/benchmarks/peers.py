@@ -23,8 +23,11 @@ from types import ModuleType
 
 import arrivals
 import deaths
+import fields
 import frames
 import growth
+import journey
+import objects
 import records
 import report
 import rows
@@ -37,7 +40,16 @@ from typedshm.testing.isolation import isolated
 HERE = Path(__file__).parent
 README = HERE / "README.md"
 FRONT_PAGE = HERE.parents[1] / "README.md"
-WORKS = {"records": records, "frames": frames, "wakes": wakes, "arrivals": arrivals, "growth": growth}
+WORKS = {
+    "journey": journey,
+    "records": records,
+    "fields": fields,
+    "objects": objects,
+    "frames": frames,
+    "wakes": wakes,
+    "arrivals": arrivals,
+    "growth": growth,
+}
 DEATHS = "deaths"
 
 
@@ -72,7 +84,7 @@ def families(peers: list[ModuleType]) -> dict[str, str]:
     for peer in peers:
         name = peer.__name__.rpartition(".")[2]
         found[name] = name  # as which it is imported
-        for kinds in (peer.RECORDS, peer.FRAMES, peer.WAKES, peer.VALUES):
+        for kinds in (peer.RECORDS, peer.FRAMES, peer.WAKES, peer.VALUES, peer.JOURNEYS):
             found |= {kind.label: name for kind in kinds}
     return found
 
@@ -92,7 +104,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--publish",
         action="store_true",
-        help="write README.md, peers.json, peers.svg and growth.svg beside this file, and the front page's summary",
+        help="write README.md, peers.json and the plots beside this file, and the front page's summary",
     )
     options = parser.parse_args(arguments)
     if options.publish and options.only:
@@ -138,6 +150,7 @@ def publish(measured: list[Measurement], family: dict[str, str]) -> None:
     import plots  # matplotlib is heavy, and needed for nothing else
 
     plots.peers(measured, family.get, HERE / "peers.svg")
+    plots.objects(measured, HERE / "objects.svg")
     plots.growth(measured, HERE / "growth.svg")
 
 

@@ -7,46 +7,75 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from measurement import OURS, Measurement
-from report import COLUMNS, Family, best_of_families
+from report import COLUMNS, WAYS, Family, best_of_families, way
 
 mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "typedshm", "font.size": 9})
 
 COLOURS = dict(
     zip(
         COLUMNS,
-        ("#c1121f", "#1d4e89", "#2a9d8f", "#8e5ea2", "#e08e0b", "#5f6b73", "#7a4b2a", "#4f9d2f", "#d06b9c"),
+        (
+            *("#c1121f", "#1d4e89", "#1b1b1b", "#2a9d8f", "#8e5ea2"),
+            *("#e08e0b", "#5f6b73", "#7a4b2a", "#4f9d2f", "#d06b9c"),
+        ),
         strict=True,
     )
 )
-PANELS = {"records": "one record of 80 bytes", "frames": "1080p pictures", "wakes": "wake-up", "arrivals": "arrival"}
+WAY_COLOURS = dict(zip(WAYS, ("#c1121f", "#1d4e89", "#2a9d8f", "#e08e0b", "#8e5ea2"), strict=True))
+PANELS = {
+    "journey": "the journey of ten values",
+    "records": "one record of 80 bytes",
+    "frames": "1080p pictures",
+    "wakes": "wake-up",
+    "arrivals": "arrival",
+}
+SCALES = {"ns": 1 / 1000, "µs": 1, "ms": 1000}
+"""Microseconds in each unit of time."""
+OBJECT_PANELS = {"fields": "one field", "objects": "a whole value"}
 
 
 def peers(measurements: Sequence[Measurement], family: Family, path: Path) -> None:
     """One dot for the best of every family, one line for every work, on logarithmic scales of time."""
-    times = {
-        section: [m for m in measurements if m.section == section and m.unit in ("µs", "ms")] for section in PANELS
-    }
+    _panels(measurements, PANELS, family, COLUMNS, COLOURS, path)
+
+
+def objects(measurements: Sequence[Measurement], path: Path) -> None:
+    """Draw the same of fields and whole values, one dot for every way of having them."""
+    _panels(measurements, OBJECT_PANELS, way, WAYS, WAY_COLOURS, path)
+
+
+def _panels(
+    measurements: Sequence[Measurement],
+    panels: dict[str, str],
+    family: Family,
+    heads: dict[str, str],
+    colours: dict[str, str],
+    path: Path,
+) -> None:
+    times = {section: [m for m in measurements if m.section == section and m.unit in SCALES] for section in panels}
     times = {section: works for section, works in times.items() if works}
     figure = Figure(figsize=(9.5, 1.4 + 0.26 * sum(len(works) + 2 for works in times.values())), layout="constrained")
     heights = [len(works) + 1 for works in times.values()]
     axes = figure.subplots(len(times), 1, squeeze=False, height_ratios=heights)[:, 0]
     for axis, (section, works) in zip(axes, times.items(), strict=True):
-        _dots(axis, works, family)
-        axis.set_title(PANELS[section], loc="left", fontweight="bold", fontsize=9)
+        _dots(axis, works, family, heads, colours)
+        axis.set_title(panels[section], loc="left", fontweight="bold", fontsize=9)
     axes[-1].set_xlabel("microseconds, logarithmic; further left is better")
     handles = {}
     for axis in axes:
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
-    order = [name.replace("&shy;", "") for name in COLUMNS.values()]
+    order = [name.replace("&shy;", "") for name in heads.values()]
     shown = sorted(handles, key=order.index)
     figure.legend([handles[label] for label in shown], shown, loc="outside upper center", ncols=5, frameon=False)
     figure.savefig(path, metadata={"Date": None})
 
 
-def _dots(axis: Axes, works: Sequence[Measurement], family: Family) -> None:
+def _dots(
+    axis: Axes, works: Sequence[Measurement], family: Family, heads: dict[str, str], colours: dict[str, str]
+) -> None:
     for row, work in enumerate(works):
-        scale = 1000 if work.unit == "ms" else 1
+        scale = SCALES[work.unit]
         for column, value in best_of_families(work, family).items():
             ours = column == OURS
             axis.plot(
@@ -54,10 +83,10 @@ def _dots(axis: Axes, works: Sequence[Measurement], family: Family) -> None:
                 row,
                 marker="D" if ours else "o",
                 markersize=7 if ours else 5.5,
-                color=COLOURS[column],
+                color=colours[column],
                 linestyle="",
                 zorder=3 if ours else 2,
-                label=COLUMNS[column].replace("&shy;", "") if row == 0 else None,
+                label=heads[column].replace("&shy;", "") if row == 0 else None,
             )
     axis.set_yticks(range(len(works)), [work.name for work in works])
     axis.set_ylim(len(works) - 0.4, -0.6)

@@ -11,6 +11,7 @@ from measurement import OURS, Death, Measurement
 from rows import Row, number
 
 SUMMARISED = (
+    "journey: build, write, read elsewhere, look at every field",
     "read a record",
     "write a record",
     "1080p to 3 readers, filled in place, viewed",
@@ -25,6 +26,7 @@ END = "<!-- end of peers -->"
 COLUMNS = {
     "typedshm": "typedshm",
     "iceoryx2": "iceoryx2",
+    "kickmsg": "kickmsg",
     "global_buffer": "global-buffer",
     "pyshmem": "pyshmem",
     "lmdb": "py-lmdb",
@@ -34,6 +36,18 @@ COLUMNS = {
     "redis": "redis",
 }
 """Families of peers and the words above their columns."""
+
+WAYS = {
+    "typedshm": "typedshm",
+    "ctypes": "ctypes",
+    "numpy": "numpy",
+    "dataclass": "slotted dataclass",
+    "msgspec": "msgspec Struct",
+}
+"""Ways of having a record in a process's own memory, and the words above their columns."""
+
+OBJECTS = ("fields", "objects")
+"""The sections in which those stand beside each other."""
 
 Family = Callable[[str], str | None]
 """Says for a peer's label to which family it belongs, or None if it is a limit and no peer."""
@@ -47,6 +61,20 @@ def best_of_families(measurement: Measurement, family: Family) -> dict[str, floa
         if column is not None:
             best[column] = min(cost.p50, best.get(column, cost.p50))
     return best
+
+
+def way(label: str) -> str | None:
+    """Return the column of :data:`WAYS` that a label has, None for a limit."""
+    return label if label in WAYS else None
+
+
+def split(measurements: Sequence[Measurement]) -> tuple[list[Measurement], list[Measurement]]:
+    """Return those in which peers stand beside each other, and those of objects; curves are neither."""
+    single = [measurement for measurement in measurements if not measurement.growth]
+    return (
+        [measurement for measurement in single if measurement.section not in OBJECTS],
+        [measurement for measurement in single if measurement.section in OBJECTS],
+    )
 
 
 def insert(readme: Path, text: str) -> None:
@@ -66,6 +94,7 @@ def markdown(
     family: Family,
 ) -> str:
     """All of it."""
+    shared, own = split(measurements)
     parts = [
         f"Taken on {today()}, on {machine()}, with {', '.join(versions)}. Medians; everybody takes turns in the same"
         " run, so that what counts is the ratio, the median over the rounds. Readers are processes of their own that"
@@ -75,7 +104,10 @@ def markdown(
         " from four sources to four targets in turn as a ring does, so that neither is in the cache.",
         _bars(measurements, rows),
         "**Side by side.** The best of each family; the smallest number of a row is bold.",
-        _side_by_side(measurements, family),
+        _side_by_side(shared, family, COLUMNS),
+        "**In one process.** What a value costs as a Python object, before it is written and once it is read.",
+        "![What fields and whole values cost](objects.svg)",
+        _side_by_side(own, way, WAYS),
         f"Torn records and pictures, of those that were looked at meanwhile: {_torn(rows)}.",
         "**Killed.** A writer gets a SIGKILL half-way through a write:",
         _deaths(deaths),
@@ -97,11 +129,16 @@ def summary(rows: Sequence[Row], family: Family) -> str:
         for row in fastest.values()
     ]
     barred = [row for row in rows if row.bar is not None and row.ratio is not None]
-    missed = [f"{row.name} ({row.ratio:.3f} of {row.peer}, bar {row.bar:.3f})" for row in barred if not row.met]
+    missed: dict[str, list[str]] = {}
+    for row in barred:
+        if not row.met:
+            missed.setdefault(row.name, []).append(f"{row.ratio:.3f} of {row.peer}, bar {row.bar:.3f}")
+    count = len(barred) - sum(len(words) for words in missed.values())
+    told = "; ".join(f"{name} ({', '.join(words)})" for name, words in missed.items())
     parts = [
         "![What the verbs cost beside other libraries](tests/benchmarks/peers.svg)",
-        f"Medians, taken on {today()}, on {machine()}. {len(barred) - len(missed)} of {len(barred)} bars are met"
-        + (f"; missed: {'; '.join(missed)}." if missed else "."),
+        f"Medians, taken on {today()}, on {machine()}. {count} of {len(barred)} bars are met"
+        + (f"; missed: {told}." if told else "."),
         _table(["work", "fastest other library", "typedshm", "theirs"], lines, 2),
     ]
     return "\n\n".join(parts)
@@ -130,7 +167,7 @@ def _table(head: Sequence[str], lines: Sequence[Sequence[str]], right: int = 1) 
 
 def _bars(measurements: Sequence[Measurement], rows: Sequence[Row]) -> str:
     curves = {measurement.name: measurement.growth for measurement in measurements}
-    worst: dict[str, Row] = {}
+    worst: dict[tuple[str, str], Row] = {}
     shown: list[Row] = []
     for row in rows:
         if row.bar is None or row.ratio is None:
@@ -138,8 +175,8 @@ def _bars(measurements: Sequence[Measurement], rows: Sequence[Row]) -> str:
         curve = curves.get(row.name)
         if not curve:
             shown.append(row)
-        elif curve not in worst or row.ratio > (worst[curve].ratio or 0):
-            worst[curve] = row
+        elif (curve, row.peer) not in worst or row.ratio > (worst[curve, row.peer].ratio or 0):
+            worst[curve, row.peer] = row
     lines = [
         [
             f"{row.name}{' (the worst of its curve)' if row in worst.values() else ''}",
@@ -155,22 +192,20 @@ def _bars(measurements: Sequence[Measurement], rows: Sequence[Row]) -> str:
     return _table(["work", "beside", "typedshm", "theirs", "ratio", "bar", "met"], lines, 2) if lines else ""
 
 
-def _side_by_side(measurements: Sequence[Measurement], family: Family) -> str:
+def _side_by_side(measurements: Sequence[Measurement], family: Family, heads: dict[str, str]) -> str:
     lines: list[list[str]] = []
     present: set[str] = set()
     cells: list[tuple[Measurement, dict[str, float]]] = []
     for measurement in measurements:
-        if measurement.growth:
-            continue
         best = best_of_families(measurement, family)
         cells.append((measurement, best))
         present |= best.keys()
-    columns = [column for column in COLUMNS if column in present]
+    columns = [column for column in heads if column in present]
     for measurement, best in cells:
         smallest = min(best.values())
         words = {key: f"**{number(cost)}**" if cost == smallest else number(cost) for key, cost in best.items()}
         lines.append([f"{measurement.name}, {measurement.unit}", *(words.get(column, "") for column in columns)])
-    return _table(["", *(COLUMNS[column] for column in columns)], lines)
+    return _table(["", *(heads[column] for column in columns)], lines) if lines else ""
 
 
 def _torn(rows: Sequence[Row]) -> str:
