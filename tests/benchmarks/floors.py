@@ -181,7 +181,7 @@ def measure(turns: int) -> list[Line]:
     ):
         works = _floors(compiled(Path(folder))) | _verbs(record, array) | dict(_fields())
         repeated = {name: work.statement.repeated() for name, work in works.items()}
-        taken = rounds.turns(repeated, turns, statements.TURN)
+        taken = rounds.turns(repeated, turns, statements.TURN, rounds.processor_time)
     ns = {name: 1e9 * statistics.median(times) / statements.COPIES / works[name].times for name, times in taken.items()}
     return [summed(name, ns, works[name].floors) for name in works]
 

@@ -5,6 +5,7 @@ up, several times what is compared here, would drown them; `wakes` measures that
 """
 
 import contextlib
+import functools
 from typing import Any
 
 import rounds
@@ -30,7 +31,7 @@ class Onlooker:
         found, expected = self.peer.look(), telemetry.sample(number)
         if not telemetry.same(found, expected):
             raise AssertionError(f"{self.peer.label}: expected {expected}, found {found}")
-        return rounds.per_call(self.peer.look, seconds)
+        return rounds.per_call(self.peer.look, seconds, rounds.processor_time)
 
     def close(self) -> None:
         """Leave."""
@@ -53,7 +54,8 @@ def measure(plan: Plan) -> list[Measurement]:
             for label in labels if number % 2 else reversed(labels):
                 peer, onlooker = pairs[label]
                 sample = telemetry.sample(number)
-                sent = rounds.per_call(lambda send=peer.send, sample=sample: send(sample), seconds)
+                send = functools.partial(peer.send, sample)
+                sent = rounds.per_call(send, seconds, rounds.processor_time)
                 looked = onlooker.call("look", number, seconds)
                 for times, taken in zip(halves, (sent, looked), strict=True):
                     times.setdefault(label, []).append(1e6 * taken)

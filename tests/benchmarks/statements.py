@@ -43,5 +43,5 @@ class Statement:
 def costs(statements: Mapping[str, Statement], plan: Plan, copies: int = COPIES) -> dict[str, Cost]:
     """Nanoseconds for one statement each."""
     works = {key: statement.repeated(copies) for key, statement in statements.items()}
-    times = rounds.turns(works, 3 * plan.rounds, TURN)
+    times = rounds.turns(works, 3 * plan.rounds, TURN, rounds.processor_time)
     return {key: Cost.of_turns([1e9 / copies * seconds for seconds in taken]) for key, taken in times.items()}
