@@ -78,6 +78,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "struct": (
         "refusal",
         "ctypes_fields",
+        "direct",
         "lossless",
         "conversion",
         "by_value",
