@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from types import FrameType, TracebackType
+from types import FrameType, ModuleType, TracebackType
 from typing import Any, Final, Generic, Literal, NoReturn, Self, TypeAlias, TypedDict, TypeVar, final
 
 from typing_extensions import Buffer
@@ -62,6 +62,9 @@ def register_by_value(function: Callable[[type, FrameType | None], bool], /) -> 
     """Set the function that says whether ctypes is making an instance of a Struct class just now."""
 
 def register_direct(probes: list[tuple[object, int, int]], /) -> bool: ...
+def register_numpy(numpy: ModuleType, /) -> bool:
+    """Return True if the core knows this NumPy's C API, and uses it."""
+
 def register_struct(struct: type, ended: type[Exception], /) -> None:
     """Set the base class of all Structs, which has the slot ``_state``, and the error of ended views."""
 

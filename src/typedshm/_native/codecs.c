@@ -4,12 +4,13 @@
 #include "ring/view.h"
 #include "struct/array.h"
 #include "struct/datetime.h"
+#include "struct/datetime64.h"
 #include "struct/nested.h"
 #include "struct/number.h"
 #include "struct/text.h"
 
-static const field_codec *const tables[] = {number_codecs, datetime_codecs, text_codecs, nested_codecs,
-                                            array_codecs,  view_codecs,     NULL};
+static const field_codec *const tables[] = {number_codecs, datetime_codecs, datetime64_codecs, text_codecs,
+                                            nested_codecs, array_codecs,    view_codecs,       NULL};
 
 int codecs_register(PyObject *module) {
     (void)module;

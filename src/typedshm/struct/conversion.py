@@ -119,6 +119,8 @@ def assign_array(field: _native.Field, view: "np.ndarray[Any, Any]", value: obje
             )
         if array.shape != view.shape:
             refuse_shape(field, view, array.shape)
+    if array.dtype == bool:
+        array = array.view(np.uint8) != 0  # memory may hold any byte for True
     np.copyto(view, array)
 
 

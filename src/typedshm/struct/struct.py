@@ -449,7 +449,7 @@ def _codec(
     if field.kind == "timestamp":
         if field.face == "datetime":
             return "datetime", (conversion.decode_datetime, conversion.encode_timestamp)
-        return "timestamp", (conversion.decode_datetime64, conversion.encode_timestamp)
+        return "datetime64", (conversion.decode_datetime64, conversion.encode_timestamp)
     if field.kind == "bool":
         return "bool", (np.bool_,)
     return field.kind, None
@@ -493,6 +493,7 @@ def initial(cls: type[S]) -> S:
 
 _native.register_struct(Struct, Closed)
 prove()
+_native.register_numpy(np)
 _native.register_by_value(is_for_ctypes)
 _native.register_read_only(ReadOnly)
 _native.register_refusal(refusal.refuse)

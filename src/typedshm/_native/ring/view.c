@@ -2,6 +2,7 @@
  * an item of a read-only array, a memoryview of that. */
 #include "ring/view.h"
 
+#include "struct/array.h"
 #include "struct/struct.h"
 
 static PyObject *read_only_error; /* told by register_read_only() */
@@ -120,20 +121,19 @@ static PyObject *array_get(Field *field, PyObject *instance) {
     if (!address)
         return NULL;
     PyObject *keeper = kept_by_array(instance);
-    char *start;
-    if (keeper) {
-        Py_INCREF(keeper);
-        start = start_of(keeper);
-    } else {
-        Pin *pin = pin_of(struct_state(instance));
+    Pin *pin = keeper ? NULL : pin_of(struct_state(instance));
+    if (pin)
         keeper = pin_hold(pin, NULL);
-        start = pin->start;
-    }
+    else
+        Py_INCREF(keeper);
+    char *start = pin ? pin->start : start_of(keeper);
     PyObject *extra = field->extra;
-    PyObject *array = keeper && start
-                          ? PyObject_CallFunction(PyTuple_GetItem(extra, 0), "OOOn", PyTuple_GetItem(extra, 1),
-                                                  PyTuple_GetItem(extra, 2), keeper, (Py_ssize_t)(address - start))
-                          : NULL;
+    PyObject *array = NULL;
+    if (keeper && pin && array_is_direct(field))
+        array = array_over(field, address, false, keeper);
+    else if (keeper && start)
+        array = PyObject_CallFunction(PyTuple_GetItem(extra, 0), "OOOn", PyTuple_GetItem(extra, 1),
+                                      PyTuple_GetItem(extra, 2), keeper, (Py_ssize_t)(address - start));
     Py_XDECREF(keeper);
     return array;
 }
@@ -147,7 +147,7 @@ static int refuse(Field *field, PyObject *instance, PyObject *value) {
 
 const field_codec view_codecs[] = {
     {"viewed struct", struct_get, refuse, NULL, 0, false, 2},
-    {"viewed array", array_get, refuse, NULL, 0, false, 3},
+    {"viewed array", array_get, refuse, array_fits, 0, false, 3},
     {NULL, NULL, NULL, NULL, 0, false, 0},
 };
 

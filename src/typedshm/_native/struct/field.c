@@ -169,6 +169,7 @@ static void field_dealloc(PyObject *self) {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     field_clear(self);
+    PyMem_Free(((Field *)self)->prepared);
     PyObject_GC_Del(self);
     Py_DECREF(type);
 }

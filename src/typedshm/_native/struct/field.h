@@ -25,6 +25,7 @@ struct Field {
     PyObject *extra;          /* what the codec needs besides, see each codec */
     const field_codec *codec; /* NULL until __init__ has run */
     descrgetfunc nested;      /* tp_descr_get of the ctypes field in `extra`, codec "struct" only */
+    void *prepared;           /* what the codec has made of `extra`, if anything, by PyMem_Malloc */
     Py_ssize_t offset, size;
     bool swapped; /* bytes are not in this machine's order */
     bool direct;  /* the bytes of the owner's instances can be had directly, as far as their guards allow */

@@ -1,4 +1,4 @@
-/* Numbers, and what is stored as one: bool, enums, timestamps. */
+/* Numbers, and what is stored as one: bool, enums. */
 #include "struct/number.h"
 
 #include "struct/bits.h"
@@ -264,44 +264,15 @@ done:
     return result;
 }
 
-/* ---- timestamps: extra = (decode(field, ns), encode(field, value) -> ns) ------------------- */
-
-static PyObject *timestamp_get(Field *field, PyObject *instance) {
-    PyObject *count = signed_get(field, instance);
-    if (!count)
-        return NULL;
-    PyObject *moment = PyObject_CallFunctionObjArgs(PyTuple_GetItem(field->extra, 0), (PyObject *)field, count, NULL);
-    Py_DECREF(count);
-    return moment;
-}
-
-static int timestamp_set(Field *field, PyObject *instance, PyObject *value) {
-    PyObject *count = PyObject_CallFunctionObjArgs(PyTuple_GetItem(field->extra, 1), (PyObject *)field, value, NULL);
-    if (!count)
-        return -1;
-    int result = signed_set(field, instance, count);
-    Py_DECREF(count);
-    return result;
-}
-
 /* ---- the table ---------------------------------------------------------------------------- */
 
 const field_codec number_codecs[] = {
-    {"i8", signed_get, signed_set, NULL, 1, true, 0},
-    {"i16", signed_get, signed_set, NULL, 2, true, 0},
-    {"i32", signed_get, signed_set, NULL, 4, true, 0},
-    {"i64", signed_get, signed_set, NULL, 8, true, 0},
-    {"u8", unsigned_get, unsigned_set, NULL, 1, true, 0},
-    {"u16", unsigned_get, unsigned_set, NULL, 2, true, 0},
-    {"u32", unsigned_get, unsigned_set, NULL, 4, true, 0},
-    {"u64", unsigned_get, unsigned_set, NULL, 8, true, 0},
-    {"f16", real_get, real_set, NULL, 2, true, 0},
-    {"f32", real_get, real_set, NULL, 4, true, 0},
-    {"f64", real_get, real_set, NULL, 8, true, 0},
-    {"c64", complex_get, complex_set, NULL, 8, true, 0},
-    {"c128", complex_get, complex_set, NULL, 16, true, 0},
-    {"bool", bool_get, bool_set, NULL, 1, true, 1},
-    {"timestamp", timestamp_get, timestamp_set, NULL, 8, true, 2},
-    {"enum", enum_get, enum_set, enum_fits, 0, false, 3},
-    {NULL, NULL, NULL, NULL, 0, false, 0},
+    {"i8", signed_get, signed_set, NULL, 1, true, 0},      {"i16", signed_get, signed_set, NULL, 2, true, 0},
+    {"i32", signed_get, signed_set, NULL, 4, true, 0},     {"i64", signed_get, signed_set, NULL, 8, true, 0},
+    {"u8", unsigned_get, unsigned_set, NULL, 1, true, 0},  {"u16", unsigned_get, unsigned_set, NULL, 2, true, 0},
+    {"u32", unsigned_get, unsigned_set, NULL, 4, true, 0}, {"u64", unsigned_get, unsigned_set, NULL, 8, true, 0},
+    {"f16", real_get, real_set, NULL, 2, true, 0},         {"f32", real_get, real_set, NULL, 4, true, 0},
+    {"f64", real_get, real_set, NULL, 8, true, 0},         {"c64", complex_get, complex_set, NULL, 8, true, 0},
+    {"c128", complex_get, complex_set, NULL, 16, true, 0}, {"bool", bool_get, bool_set, NULL, 1, true, 1},
+    {"enum", enum_get, enum_set, enum_fits, 0, false, 3},  {NULL, NULL, NULL, NULL, 0, false, 0},
 };
