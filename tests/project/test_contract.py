@@ -21,8 +21,9 @@ CORE = "\n".join(
     for file in sorted((PACKAGE / "_native").rglob("*.[ch]"))
 )
 
-# Methods of Python's own objects, and of the core's, that it calls as well.
-OTHERS = {"__complex__", "__basicsize__", "Structure", "protect"}
+# Methods and attributes of Python's own objects, NumPy's and the core's that it uses as well.
+OTHERS = {"__complex__", "__basicsize__", "Structure", "isoformat", "protect"}
+OTHERS |= {"_ARRAY_API", "dtype", "isnative", "itemsize", "kind", "names"}
 # Failures that Python alone raises.
 RAISED_BY_PYTHON = {"followed twice", "open block", "reattach timeout"}
 
