@@ -134,7 +134,7 @@ def summary(rows: Sequence[Row], family: Family) -> str:
         if not row.met:
             missed.setdefault(row.name, []).append(f"{row.ratio:.3f} of {row.peer}, bar {row.bar:.3f}")
     count = len(barred) - sum(len(words) for words in missed.values())
-    told = "; ".join(f"{name} ({', '.join(words)})" for name, words in missed.items())
+    told = "; ".join(f"{name} ({'; '.join(words)})" for name, words in missed.items())
     parts = [
         "![What the verbs cost beside other libraries](tests/benchmarks/peers.svg)",
         f"Medians, taken on {today()}, on {machine()}. {count} of {len(barred)} bars are met"
