@@ -203,8 +203,17 @@ static bool real_number(Field *field, PyObject *value, double *number) {
 }
 
 static PyObject *real_get(Field *field, PyObject *instance) {
-    uint64_t bits;
-    return fetch_bits(field, instance, &bits) ? PyFloat_FromDouble(bits_to_real(bits, field->size)) : NULL;
+    Py_buffer view;
+    const char *from = field_open(field, instance, STRUCT_READ, &view);
+    if (!from)
+        return NULL;
+    double value;
+    if (field->size == sizeof value && !field->swapped) /* at once, as it is the most common of all fields */
+        memcpy(&value, from, sizeof value);
+    else
+        value = bits_to_real(bits_at(from, field->size, field->swapped), field->size);
+    field_close(&view);
+    return PyFloat_FromDouble(value);
 }
 
 static int real_set(Field *field, PyObject *instance, PyObject *value) {
