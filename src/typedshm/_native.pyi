@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 from types import FrameType, ModuleType, TracebackType
-from typing import Any, Final, Generic, Literal, NoReturn, Self, TypeAlias, TypedDict, TypeVar, final
+from typing import Any, ClassVar, Final, Generic, Literal, NoReturn, Self, TypeAlias, TypedDict, TypeVar, final
 
 from typing_extensions import Buffer
 
@@ -97,6 +97,35 @@ class Field:
 
 def register_refusal(refuse: Callable[[Field, object, Any], NoReturn], /) -> None:
     """Set the function that raises the error for a value that a field cannot hold."""
+
+# ---- whole values ----
+
+@final
+class Fields:
+    """All fields of a Struct class, in the order of the layout."""
+
+    def __init__(self, owner: type, members: tuple[tuple[object, ...], ...]) -> None: ...  # See struct.whole
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+class Whole:
+    """A base of Struct: compares and shows its fields. An instance of another class is never equal."""
+
+    def __eq__(self, other: object) -> bool: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+_OfField: TypeAlias = Callable[[Any, Any], object]  # Called with a value, and a LayoutField
+
+def register_whole(error: type[Exception], equal: Callable[[Any, Any, Any], bool], *show: _OfField) -> None:
+    """Set the error of fields without a value, who compares where bytes do not tell, and who shows those and arrays."""
+
+def fields_of(value: object, /, *functions: _OfField | None) -> dict[str, Any]:
+    """All fields of a Struct by name, or what three functions make of fields without a value, of arrays, of Structs."""
+
+def set_fields(value: object, fields: dict[str, Any], /) -> None: ...
+def attributes_of(instance: object, names: tuple[str, ...], /) -> dict[str, Any]: ...
+def set_attributes(instance: object, attributes: dict[str, Any], /) -> None: ...  # As object.__setattr__ does
+def snapshot_of(value: _T, /) -> _T: ...  # A copy of a Struct with bytes of its own; the version of a Pin is left out
 
 # ---- memory: shared bytes ----
 

@@ -81,6 +81,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "direct",
         "lossless",
         "conversion",
+        "whole",
         "by_value",
         "constructor",
         "enforcement",

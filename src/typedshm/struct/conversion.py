@@ -1,4 +1,4 @@
-"""Conversions of fields that are written in Python: timestamps, arrays, and values for display."""
+"""Conversions of fields that are written in Python: timestamps, arrays, and what is no value of a field."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -240,7 +240,7 @@ def raw_bytes(instance: Any, field: LayoutField) -> bytes:
     return memoryview(instance).cast("B")[field.offset : field.end].tobytes()
 
 
-def _stored(instance: object, field: LayoutField) -> object:
+def stored(instance: object, field: LayoutField) -> object:
     """Return what memory holds where the field has no value: a number, bytes or NaT."""
     data = raw_bytes(instance, field)
     if field.enum is not None:
@@ -248,27 +248,7 @@ def _stored(instance: object, field: LayoutField) -> object:
     return np.datetime64("NaT", "ns") if field.kind == "timestamp" else data
 
 
-def held(instance: object, field: LayoutField) -> object:
-    """Return the value of a field, or what memory holds where that is none of its values."""
-    try:
-        return getattr(instance, field.name)
-    except FieldValueError:  # a number without an enum member, text that does not decode, NaT that is no datetime
-        return _stored(instance, field)
-
-
-def shown(instance: object, field: LayoutField) -> str:
-    """Return the ``repr`` of a field's value, with large arrays shortened."""
-    try:
-        value = getattr(instance, field.name)
-    except FieldValueError:
-        return f"<unreadable: {quoted(_stored(instance, field))}>"
-    if isinstance(value, np.ndarray):
-        with np.printoptions(threshold=16, edgeitems=2):
-            return " ".join(repr(cast("Any", value)).split())
-    return repr(value)
-
-
-def equal(one: Any, other: Any) -> bool:
+def _equal(one: Any, other: Any) -> bool:
     """Return True if two values of a field are equal."""
     if isinstance(one, np.ndarray):
         return bool(np.array_equal(cast("Any", one), other))
@@ -281,4 +261,4 @@ def equal_fields(one: object, other: object, field: LayoutField) -> bool:
         mine, theirs = getattr(one, field.name), getattr(other, field.name)
     except FieldValueError:
         return raw_bytes(one, field) == raw_bytes(other, field)
-    return equal(mine, theirs)
+    return _equal(mine, theirs)

@@ -8,7 +8,7 @@ import numpy as np
 import typedshm._native as _native
 from typedshm.errors import found
 from typedshm.layout.layout import LayoutField
-from typedshm.struct.conversion import held, raw_bytes
+from typedshm.struct.conversion import raw_bytes, stored
 from typedshm.struct.struct import Struct, plan_of, replaced
 
 S = TypeVar("S", bound=Struct)
@@ -31,23 +31,24 @@ def asdict(struct: Struct, *, mode: Literal["python", "json"] = "python") -> dic
     ``np.datetime64("NaT")`` for a datetime.
     """
     _check("asdict", struct, "dataclasses.asdict(value)", "value.model_dump()")
-    if not isinstance(cast("object", mode), str):
-        raise TypeError(f'asdict: expected mode="python" or mode="json", found {found(mode)}')
-    if mode == "json":
-        from typedshm.struct.json_values import json_of  # base64's zlib is heavy
-
-        return json_of(struct)
-    if mode != "python":
+    given: Any = mode
+    if not isinstance(given, str):
+        raise TypeError(f'asdict: expected mode="python" or mode="json", found {found(given)}')
+    if mode == "python":
+        return _as_dict(struct)
+    if mode != "json":
         raise ValueError(f'asdict: expected mode="python" or mode="json", found {mode!r}')
-    fields: dict[str, Any] = {}
-    for field in plan_of(struct).layout.fields:
-        value = held(struct, field)
-        if isinstance(value, Struct):
-            value = asdict(value)
-        elif isinstance(value, np.ndarray):
-            value = cast("Any", value).copy()
-        fields[field.name] = value
-    return fields
+    from typedshm.struct.json_values import json_of  # base64's zlib is heavy
+
+    return json_of(struct)
+
+
+def _as_dict(struct: Struct, _: object = None) -> dict[str, Any]:
+    return _native.fields_of(struct, stored, _copied, _as_dict)
+
+
+def _copied(value: Any, _: object) -> Any:
+    return cast("Any", value).copy() if isinstance(value, np.ndarray) else value
 
 
 def raw(struct: Struct, field: str, /) -> bytes:

@@ -13,16 +13,18 @@ from typing import Any
 
 import numpy as np
 
+import typedshm._native as _native
 from typedshm.layout.kinds import KINDS, encoding_of
 from typedshm.layout.layout import LayoutField
-from typedshm.struct.conversion import held
+from typedshm.struct.conversion import stored
 from typedshm.struct.struct import Struct, from_buffer_copy, plan_of
 
 
 def json_of(value: Struct) -> dict[str, Any]:
     """Return a struct's fields as values that ``json.dumps`` takes."""
     plan = plan_of(value)
-    return {field.name: json_of_field(field, plan.structs, held(value, field)) for field in plan.layout.fields}
+    found = _native.fields_of(value, stored)
+    return {field.name: json_of_field(field, plan.structs, found[field.name]) for field in plan.layout.fields}
 
 
 def json_of_field(field: LayoutField, structs: Mapping[str, type[Struct]], value: Any) -> Any:

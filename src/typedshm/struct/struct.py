@@ -17,7 +17,7 @@ import numpy as np
 
 import typedshm._native as _native
 from typedshm import hooks
-from typedshm.errors import Closed, ReadOnly, SchemaError
+from typedshm.errors import Closed, FieldValueError, ReadOnly, SchemaError
 from typedshm.frozen import Frozen, frozen
 from typedshm.html_table import html_table
 from typedshm.layout.annotations import own_annotations, own_doc, resolve
@@ -27,7 +27,7 @@ from typedshm.layout.declaration import Declaration, is_class_variable, parse
 from typedshm.layout.kinds import KINDS, ByteOrder
 from typedshm.layout.layout import Layout, LayoutField
 from typedshm.layout.placement import lay_out
-from typedshm.struct import conversion, refusal
+from typedshm.struct import conversion, refusal, whole
 from typedshm.struct.by_value import is_for_ctypes
 from typedshm.struct.constructor import add_constructor, with_constructor
 from typedshm.struct.ctypes_fields import ctypes_fields
@@ -52,9 +52,12 @@ from_buffer_copy: Callable[..., Any] = cast("Any", type(ctypes.Structure)).from_
 class Plan(Frozen):
     """The compiled form of a Struct class, shared by its variants."""
 
-    __match_args__ = ("plain", "layout", "structs", "enums", "defaults", "described", "rules", "variants", "pickled")
+    __match_args__ = (
+        *("plain", "layout", "fields", "structs", "enums", "defaults", "described", "rules", "variants", "pickled"),
+    )
     plain: "type[Struct]"
     layout: Layout
+    fields: _native.Fields
     structs: "dict[str, type[Struct]]"
     enums: dict[str, type]
     defaults: dict[str, object]
@@ -78,12 +81,15 @@ class Arriving(ABC):
 
 def plan_of(struct: "Struct | type[Struct] | StructMeta") -> Plan:
     """Return the compiled form of a Struct or its class."""
-    return cast("Plan", cast("Any", struct)._plan)
+    compiled: Any = struct
+    plan: Plan = compiled._plan
+    return plan
 
 
 def set_state(struct: "Struct", state: object) -> None:
     """Set the version that an instance was read at, or the lease that it depends on."""
-    cast("Any", struct)._state = state
+    instance: Any = struct
+    instance._state = state
 
 
 class _ClassLevel:
@@ -218,7 +224,7 @@ class StructMeta(_native.StructType):
         return hooks.model(cls)
 
 
-class Struct(_native.Overlay, _Structure, metaclass=StructMeta):  # pyright: ignore[reportGeneralTypeIssues]
+class Struct(_native.Whole, _native.Overlay, _Structure, metaclass=StructMeta):  # pyright: ignore[reportGeneralTypeIssues]
     """The base class of all structs: a subclass annotates its fields, and is constructed by keyword.
 
     Class options, inherited by subclasses: ``pack=1`` limits the alignment of fields, ``byte_order="big"`` sets the
@@ -250,23 +256,13 @@ class Struct(_native.Overlay, _Structure, metaclass=StructMeta):  # pyright: ign
             """Set a field by NumPy's rules for an item of a structured array."""
             _item_of(self, name)[name] = value
 
-    def __repr__(self) -> str:
-        """Return ``Name(field=value, …)``; large arrays are shortened."""
-        shown = (f"{field.name}={conversion.shown(self, field)}" for field in plan_of(self).layout.fields)
-        return f"{_title(self)}({', '.join(shown)})"
-
     def _repr_html_(self) -> str:
         """Return a table of the fields, for notebooks."""
-        rows = [(field.name, conversion.shown(self, field), field.unit) for field in plan_of(self).layout.fields]
+        shown = _native.fields_of(self, whole.show_unreadable, whole.show_array)
+        rows = [(field.name, repr(shown[field.name]), field.unit) for field in plan_of(self).layout.fields]
         units = any(unit for *_, unit in rows)
         heads = ("field", "value", "unit") if units else ("field", "value")
         return html_table(_title(self), [row[: len(heads)] for row in rows], heads)
-
-    def __eq__(self, other: object) -> bool:
-        """Compare field by field, never padding; an instance of another class is never equal."""
-        if not isinstance(other, Struct) or plan_of(self) is not plan_of(other):
-            return NotImplemented
-        return all(conversion.equal_fields(self, other, field) for field in plan_of(self).layout.fields)
 
     def __sizeof__(self) -> int:
         """Return the size of the object, with its bytes unless it is a view of another's."""
@@ -275,7 +271,7 @@ class Struct(_native.Overlay, _Structure, metaclass=StructMeta):  # pyright: ign
 
     def __copy__(self: S) -> S:
         """Return a snapshot with its own bytes and the same version."""
-        duplicate: S = from_buffer_copy(plan_of(self).plain, self)
+        duplicate: S = _native.snapshot_of(self)
         origin = _native.origin_of(self)
         if origin is not None:
             set_state(duplicate, origin)
@@ -313,7 +309,7 @@ def _title(struct: Struct) -> str:
 
 def replaced(struct: S, changes: Mapping[str, Any]) -> S:
     """Return a copy with some fields changed, which has no version number any more."""
-    names = {field.name for field in plan_of(struct).layout.fields}
+    names = plan_of(struct).fields.names
     for name in changes:
         if name not in names:
             raise TypeError(f"replace: {type(struct).__name__} has no field {name!r}")
@@ -424,7 +420,8 @@ def install(
             f"{cls.__name__}: expected a ctypes structure of {layout.size} bytes, found {ctypes.sizeof(cls)}"
         )
     defaults = dict(inherited.defaults) if inherited is not None else {}
-    structure._plan = Plan(cls, layout, structs, enums, defaults, described, rules, {}, [])
+    fields = whole.fields_of_class(cls, layout, structs, enums)
+    structure._plan = Plan(cls, layout, fields, structs, enums, defaults, described, rules, {}, [])
     structure._format = struct_format(layout).encode()
     enforce(cls, rules)
     defaults.update(_saved_defaults(cls, cls.__dict__["_defaults"]))
@@ -497,3 +494,4 @@ _native.register_numpy(np)
 _native.register_by_value(is_for_ctypes)
 _native.register_read_only(ReadOnly)
 _native.register_refusal(refusal.refuse)
+_native.register_whole(FieldValueError, conversion.equal_fields, whole.show_unreadable, whole.show_array)

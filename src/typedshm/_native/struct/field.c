@@ -48,7 +48,12 @@ int field_store(Field *field, PyObject *instance, const char *from, Py_ssize_t s
 
 /* ---- the type ------------------------------------------------------------------------------ */
 
+static PyTypeObject *field_type;
 static const field_codec *const *codecs; /* told by field_set_codecs() */
+
+bool field_check(PyObject *object) {
+    return Py_TYPE(object) == field_type;
+}
 
 void field_set_codecs(const field_codec *const *tables) {
     codecs = tables;
@@ -212,10 +217,8 @@ static PyMethodDef functions[] = {
 };
 
 int field_register(PyObject *module) {
-    PyObject *type = PyType_FromSpec(&field_spec);
-    if (!type)
+    field_type = (PyTypeObject *)PyType_FromSpec(&field_spec);
+    if (!field_type || PyModule_AddObjectRef(module, "Field", (PyObject *)field_type) < 0)
         return -1;
-    int failed = PyModule_AddObjectRef(module, "Field", type);
-    Py_DECREF(type);
-    return failed < 0 ? -1 : PyModule_AddFunctions(module, functions);
+    return PyModule_AddFunctions(module, functions);
 }

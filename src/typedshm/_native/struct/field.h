@@ -32,6 +32,8 @@ struct Field {
     bool plain;   /* and those of the owner itself have no guard */
 };
 
+/* True for a field's descriptor. */
+bool field_check(PyObject *object);
 /* Let Python raise the fitting error for a value that the field cannot take, or bytes it cannot read. Always -1. */
 int field_refuse(Field *field, PyObject *value, const char *reason);
 /* Copy `size` bytes into the instance and fill the field's rest with zeros. */
