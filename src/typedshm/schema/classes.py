@@ -10,6 +10,7 @@ from typing import Annotated, Any, NoReturn, cast, get_type_hints
 
 import numpy as np
 
+import typedshm._native as _native
 from typedshm import hooks
 from typedshm.errors import FieldTypeError, FieldValueError, SchemaError, quoted
 from typedshm.frozen import Frozen, frozen
@@ -84,7 +85,8 @@ class ClassSchema:
         self.fields = fields
         self.nested = nested
         self.items = items
-        self._names = [field.name for field in struct.layout.fields]
+        self._names = plan_of(struct).fields.names
+        self._generated = source_of(struct) is source
         self._maker = (ModelMaker if _is_model(source) else Maker)(source, self._names)
         self._extra = _is_model(source) and cast("Any", source).model_config.get("extra") == "allow"
 
@@ -112,7 +114,7 @@ class ClassSchema:
         return instance if same and bytes(cast("Any", copied)) == bytes(cast("Any", value)) else None
 
     def _fields_of(self, value: Struct) -> dict[str, Any]:
-        fields = {name: getattr(value, name) for name in self._names}
+        fields = _native.fields_of(value)
         for name, nested in self.nested.items():
             fields[name] = nested.decode(fields[name])
         return fields
@@ -126,7 +128,7 @@ class ClassSchema:
             If a field cannot hold its value, or the instance has values for which there is no field.
         """
         try:
-            fields = {name: getattr(value, name) for name in self._names}
+            fields = _native.attributes_of(value, self._names)
         except AttributeError as error:
             self._refuse_missing(value, error)
         if self._extra and value.__pydantic_extra__:
@@ -142,7 +144,11 @@ class ClassSchema:
                 fields[name] = encoder.encode(value)
         for name, items in self.items.items():
             fields[name] = items.encode_items(fields[name])
-        return self.struct(**fields)
+        if not self._generated:
+            return self.struct(**fields)  # whose constructor may be the user's own
+        made = self.struct.__new__(self.struct)
+        _native.set_fields(made, fields)
+        return made
 
     def encode_items(self, value: Any) -> Any:
         """Return lists, tuples or an object array with the instances in them encoded."""

@@ -17,6 +17,8 @@ from typing import Any, cast
 
 import numpy as np
 
+import typedshm._native as _native
+
 _set: Callable[[Any, str, object], None] = object.__setattr__  # also where instances are frozen or validate assignment
 
 
@@ -44,8 +46,7 @@ class Maker:
 
     def fill(self, instance: Any, fields: dict[str, Any]) -> None:
         """Set all fields of an instance."""
-        for name, value in fields.items():
-            _set(instance, name, value)
+        _native.set_attributes(instance, fields)
 
 
 class ModelMaker(Maker):
