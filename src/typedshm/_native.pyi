@@ -107,6 +107,7 @@ class Fields:
     def __init__(self, owner: type, members: tuple[tuple[object, ...], ...]) -> None: ...  # See struct.whole
     @property
     def names(self) -> tuple[str, ...]: ...
+    def set_constructor(self, init: Callable[..., None], defaults: dict[str, object], /) -> None: ...
 
 class Whole:
     """A base of Struct: compares and shows its fields. An instance of another class is never equal."""

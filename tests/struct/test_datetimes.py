@@ -48,7 +48,7 @@ def stored(when: datetime) -> int:
 @example(-1)
 def test_a_datetime_is_read_as_python_calculates_it(ns: int) -> None:
     value = Moment.zero()
-    memoryview(value).cast("B")[:] = ns.to_bytes(8, "little", signed=True)  # type: ignore[arg-type]
+    memoryview(value).cast("B")[:] = ns.to_bytes(8, "little", signed=True)
     assert outcome(lambda: value.at) == outcome(lambda: conversion.decode_datetime(FIELD, ns))
 
 

@@ -114,7 +114,7 @@ def test_a_resized_instance_keeps_its_fields_where_its_bytes_are() -> None:
 def test_fields_of_a_base_class_are_read_and_set_in_a_derived_one() -> None:
     value = Derived(x=1, more=2)
     value.x = 3
-    assert (value.x, value.more, bytes(value)) == (3, 2, b"\x03\x02")  # type: ignore[call-overload]
+    assert (value.x, value.more, bytes(value)) == (3, 2, b"\x03\x02")
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="Python before 3.12: __buffer__ is no method of Python's")

@@ -1,5 +1,8 @@
 """Constructors: ``__init__`` with a real signature, so that Python itself names missing and unknown arguments.
 
+It sets all fields, one after the other; where it is called with keywords that are all right, the core does so in its
+place.
+
 A class has it on itself, unless it, or a base before its Struct, has an ``__init__`` of its own: that one has to reach
 the generated one by ``super()``. So the class then gets one more base, right before its Struct, which has nothing else.
 """
@@ -46,7 +49,7 @@ def _is_ours(struct: type) -> bool:
     return hasattr(function, "__typedshm__") or getattr(function, "__objclass__", None) is not None
 
 
-def add_constructor(cls: Any, layout: Layout, defaults: Mapping[str, object], *, fields: int) -> None:
+def add_constructor(cls: Any, layout: Layout, defaults: dict[str, object], *, fields: int) -> None:
     """Give a class its ``__init__``, unless it inherits one that a user wrote and has no fields of its own.
 
     Parameters
@@ -55,7 +58,7 @@ def add_constructor(cls: Any, layout: Layout, defaults: Mapping[str, object], *,
         The new class, with its ``_plan``.
     layout : Layout
         All its fields.
-    defaults : mapping of str to object
+    defaults : dict of str to object
         Their defaults.
     fields : int
         How many fields are its own.
@@ -66,6 +69,7 @@ def add_constructor(cls: Any, layout: Layout, defaults: Mapping[str, object], *,
             return
     if "__init__" not in cls.__dict__ and (fields or _is_ours(cls)):
         cls.__init__ = _constructor(cls, layout, defaults)
+        cls._plan.fields.set_constructor(cls.__init__, defaults)
 
 
 def _constructor(cls: Any, layout: Layout, defaults: Mapping[str, object], *more: str) -> Any:

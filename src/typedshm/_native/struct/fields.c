@@ -77,6 +77,7 @@ static PyObject *create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     Py_ssize_t count = PyTuple_Size(members);
     self->owner = (PyTypeObject *)Py_NewRef(owner);
     self->names = PyTuple_New(count);
+    self->constructor = self->defaults = NULL;
     self->count = 0; /* those that are complete */
     self->members = PyMem_Calloc((size_t)count + 1, sizeof *self->members);
     PyObject_GC_Track(self);
@@ -99,6 +100,8 @@ static int traverse(PyObject *object, visitproc visit, void *arg) {
     Fields *self = (Fields *)object;
     Py_VISIT(Py_TYPE(object));
     Py_VISIT((PyObject *)self->owner);
+    Py_VISIT(self->constructor);
+    Py_VISIT(self->defaults);
     for (Py_ssize_t i = 0; i < self->count; i++) {
         Py_VISIT((PyObject *)self->members[i].field);
         Py_VISIT((PyObject *)self->members[i].nested);
@@ -110,6 +113,8 @@ static int clear(PyObject *object) {
     Fields *self = (Fields *)object;
     Py_CLEAR(self->owner);
     Py_CLEAR(self->names);
+    Py_CLEAR(self->constructor);
+    Py_CLEAR(self->defaults);
     while (self->count > 0) { /* it may be read meanwhile, by an object in the same dying cycle */
         member *last = &self->members[--self->count];
         Py_CLEAR(last->name);
@@ -128,6 +133,22 @@ static void dealloc(PyObject *object) {
     Py_DECREF(type);
 }
 
+static PyObject *set_constructor(PyObject *object, PyObject *args) {
+    Fields *self = (Fields *)object;
+    PyObject *function, *defaults;
+    if (!PyArg_ParseTuple(args, "OO!:set_constructor", &function, &PyDict_Type, &defaults))
+        return NULL;
+    native_set(&self->constructor, Py_NewRef(function));
+    native_set(&self->defaults, Py_NewRef(defaults));
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef methods[] = {
+    {"set_constructor", set_constructor, METH_VARARGS,
+     "Tell the generated __init__, and the defaults of its arguments."},
+    {NULL, NULL, 0, NULL},
+};
+
 static PyMemberDef properties[] = {
     {"names", T_OBJECT_EX, offsetof(Fields, names), READONLY, "Their names."},
     {NULL, 0, 0, 0, NULL},
@@ -139,6 +160,7 @@ static PyType_Slot slots[] = {
     {Py_tp_dealloc, dealloc},
     {Py_tp_traverse, traverse},
     {Py_tp_clear, clear},
+    {Py_tp_methods, methods},
     {Py_tp_members, properties},
     {0, NULL},
 };

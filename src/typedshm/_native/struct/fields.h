@@ -19,8 +19,10 @@ typedef struct {
 
 struct Fields {
     PyObject_HEAD
-    PyTypeObject *owner; /* the plain class */
-    PyObject *names;     /* a tuple */
+    PyTypeObject *owner;   /* the plain class */
+    PyObject *names;       /* a tuple */
+    PyObject *constructor; /* the generated __init__, which does nothing but set all fields; NULL if there is none */
+    PyObject *defaults;    /* of its arguments, a dict */
     Py_ssize_t count;
     member *members; /* in the order of the layout */
 };

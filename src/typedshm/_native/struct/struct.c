@@ -170,7 +170,18 @@ static PyObject *made_for_ctypes(PyObject *type) {
     return made;
 }
 
+static PyObject *(*construct)(PyTypeObject *type, PyObject *arguments);
+
+void struct_set_construct(PyObject *(*function)(PyTypeObject *type, PyObject *arguments)) {
+    construct = function;
+}
+
 static PyObject *structtype_call(PyObject *type, PyObject *args, PyObject *kwargs) {
+    if (construct && kwargs && !PyTuple_Size(args)) {
+        PyObject *made = construct((PyTypeObject *)type, kwargs);
+        if (made || PyErr_Occurred())
+            return made;
+    }
     static ternaryfunc call;
     if (!call)
         call = (ternaryfunc)PyType_GetSlot(&PyType_Type, Py_tp_call);

@@ -62,6 +62,8 @@ static inline Py_ssize_t struct_size(PyObject *structure) {
     return ((const struct_head *)structure)->size;
 }
 
+/* Who makes an instance from keyword arguments; NULL without an error set leaves it to the call of a class. */
+void struct_set_construct(PyObject *(*construct)(PyTypeObject *type, PyObject *arguments));
 int struct_register(PyObject *module);
 
 #endif
