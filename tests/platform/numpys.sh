@@ -10,8 +10,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 home=${TYPEDSHM_NUMPYS:-${XDG_CACHE_HOME:-$HOME/.cache}/typedshm-numpys}
 
-versions=() tests=(tests/struct tests/field/test_{item_of_an_array_of_structs,masked_arrays,wrong_types}.py
-    tests/region/test_{blocks,borrow_ends,region_schemas}.py)
+versions=() tests=(tests/struct tests/field/test_masked_arrays.py tests/field/test_item_of_an_array_of_structs.py
+    tests/region/test_blocks.py tests/region/test_borrow_ends.py tests/region/test_region_schemas.py)
 while (($#)); do
     case $1 in
     --) shift && tests=("$@") && break ;;

@@ -3,6 +3,7 @@
 import contextlib
 import math
 import os
+import struct as stdlib_struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -109,13 +110,32 @@ class Index:
         return 5
 
 
+NAN = stdlib_struct.unpack("<d", (0x7FFC << 48).to_bytes(8, "little"))[0]  # whose bits are not those of math.nan
+TWICE = 2**54 + 2**30 + 1  # a float32 of it and one of its float64 differ
+
 EDGES = [
     sign * (2**bits + near)
     for bits in (7, 8, 11, 15, 16, 24, 31, 32, 53, 63, 64)
     for near in (-1, 0, 1)
     for sign in (1, -1)
 ]
-REALS = [0.0, -0.0, 1.5, 65504.0, 65519.9, 65520.0, 2.0**-24, 2.0**-25, 3.4028235e38, 3.5e38, 1e300, math.inf, math.nan]
+EDGES.append(TWICE)
+REALS = [
+    0.0,
+    -0.0,
+    1.5,
+    65504.0,
+    65519.9,
+    65520.0,
+    2.0**-24,
+    2.0**-25,
+    3.4028235e38,
+    3.5e38,
+    1e300,
+    math.inf,
+    math.nan,
+    NAN,
+]
 SCALARS = [np.dtype(kind).type for kind in KINDS] + [np.longlong, np.ulonglong, np.longdouble]
 
 
@@ -190,7 +210,7 @@ def test_lists_and_tuples_are_taken_and_refused_as_python_does(
 def test_every_pair_of_items_is_taken_and_refused_as_python_does(kind: str) -> None:
     """What NumPy makes of an item depends on those beside it."""
     cls = made(kind, 2)
-    items: list[object] = [True, 0, -1, 1, 200, 2**24 + 1, 2**53 + 1, 2**63, 0.5, -0.0, 1e300, math.nan, 1j]
+    items: list[object] = [True, 0, -1, 1, 200, 2**24 + 1, 2**53 + 1, TWICE, 2**63, 0.5, -0.0, 1e300, NAN, 1j]
     items += [_scalar(scalar, number) for scalar in SCALARS for number in (1, -3)] + [np.float32(0.1), np.float64(0.1)]
     for one in items:
         for other in items:

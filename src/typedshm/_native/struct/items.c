@@ -1,12 +1,14 @@
 /* Packs what every Python and NumPy converts alike: Python's own numbers and NumPy's commonest, as far as they fit.
  * What does not fit, Python refuses in its own words.
  *
- * NumPy first finds a dtype for all items of a list and then converts that to the field's. So that a single step means
- * the same, an integer becomes a float only where it stays exact. */
+ * NumPy first finds a dtype for all items of a list, and then converts that to the field's. An integer is converted
+ * once or, beside a float, twice: to the same number only if the first time, to a double, leaves it exact. */
 #include "struct/items.h"
 
 #include "struct/bits.h"
 #include "struct/numpy.h"
+
+static const long long EXACT = 1LL << 53; /* up to here a double holds every integer */
 
 /* An integer as NumPy's int64 can hold it: beyond, the dtype that NumPy finds depends on the other items. */
 static bool whole_number(PyObject *item, long long *number) {
@@ -46,11 +48,6 @@ static bool pack_whole(const items_format *format, PyObject *item, char *to) {
     return fits;
 }
 
-/* Bits of a float of `width` bytes that no rounding touches. */
-static int exact_bits(Py_ssize_t width) {
-    return width == 2 ? 11 : width == 4 ? 24 : 53;
-}
-
 static bool real_number(PyObject *item, Py_ssize_t width, double *number) {
     if (PyFloat_CheckExact(item)) {
         *number = PyFloat_AsDouble(item);
@@ -61,8 +58,8 @@ static bool real_number(PyObject *item, Py_ssize_t width, double *number) {
         *number = PyFloat_AsDouble(item);
         return !isnan(*number); /* some would change on the way through a Python float */
     }
-    long long whole, limit = 1LL << exact_bits(width);
-    if (!whole_number(item, &whole) || whole > limit || whole < -limit)
+    long long whole;
+    if (!whole_number(item, &whole) || whole > EXACT || whole < -EXACT)
         return false;
     *number = (double)whole;
     return true;
