@@ -61,7 +61,9 @@ def view_item(buffer: memoryview, make: Callable[[int], Any], /) -> Any:
 def register_by_value(function: Callable[[type, FrameType | None], bool], /) -> None:
     """Set the function that says whether ctypes is making an instance of a Struct class just now."""
 
-def register_direct(probes: list[tuple[object, int, int]], /) -> bool: ...
+def register_direct(probes: list[tuple[object, int, int]], /) -> bool:
+    """Return True if the bytes of instances, each with its address and size, are where the core expects them."""
+
 def register_numpy(numpy: ModuleType, /) -> bool:
     """Return True if the core knows this NumPy's C API, and uses it."""
 
@@ -75,14 +77,7 @@ class Field:
     """One field of a Struct: a descriptor that accesses the instance's bytes."""
 
     def __init__(
-        self,
-        owner: type,
-        spec: Any,
-        codec: str,
-        offset: int,
-        size: int,
-        swapped: bool,
-        extra: tuple[object, ...] | None,
+        self, owner: type, spec: Any, codec: str, offset: int, size: int, swapped: bool, extra: tuple[Any, ...] | None
     ) -> None: ...
     @property
     def owner(self) -> type: ...  # The class that declares the field

@@ -10,10 +10,9 @@ import pytest
 
 import typedshm as ts
 from helpers import layouts
-from helpers.terminal import Terminal, typedshm
+from helpers.terminal import WITH_HELPERS, Terminal, typedshm
 from typedshm import Struct, Unit, f64
 
-WITH_HELPERS = {"PYTHONPATH": str(Path(__file__).parents[1])}
 RECORD, ARM, VEC, MANY = (f"helpers.layouts:{name}" for name in ("Record", "Arm", "Vec", "Many"))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import typedshm as ts
+from helpers import marks
 from helpers.terminal import Pipe, typedshm
 
 
@@ -26,6 +27,7 @@ def test_a_name_that_is_not_there_exits_with_3() -> None:
     assert "did you mean 'counter'?" in done.stderr
 
 
+@marks.signals
 def test_it_goes_on_with_what_has_the_name() -> None:
     with contextlib.ExitStack() as first:
         first.enter_context(ts.share("counter", np.zeros(3)))

@@ -16,13 +16,12 @@ from hypothesis import given, settings
 
 import typedshm as ts
 from helpers import layouts
-from helpers.terminal import Terminal, typedshm
+from helpers.terminal import WITH_HELPERS, Terminal, typedshm
 from typedshm import Struct
 from typedshm.cli.layouts import drawing, ordering, tiles
 from typedshm.testing.strategies import structs
 
 TESTS = Path(__file__).parents[1]
-WITH_HELPERS = {"PYTHONPATH": str(TESTS)}
 ALL = ["Record", "Arm", "Vec", "Joint", "Packed", "Big", "Pinned", "Many", "Poses", "Table"]
 
 

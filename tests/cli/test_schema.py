@@ -7,9 +7,7 @@ import pytest
 
 import typedshm as ts
 from helpers import layouts
-from helpers.terminal import typedshm
-
-WITH_HELPERS = {"PYTHONPATH": str(Path(__file__).parents[1])}
+from helpers.terminal import WITH_HELPERS, typedshm
 
 
 def test_shipped_documents_are_listed_a_line_each() -> None:

@@ -15,10 +15,14 @@ from typing import IO, Any
 
 import pyte
 
+from helpers import peers
 from typedshm.cli import program
 
 PATIENCE = 60
 """Seconds that anything may take before a test fails."""
+
+WITH_HELPERS = {"PYTHONPATH": peers.python_path()}
+"""The environment of commands that find the modules of the tests."""
 
 
 def typedshm(

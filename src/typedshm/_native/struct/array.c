@@ -112,7 +112,7 @@ static bool equal_form(Field *field, const array_form *form, const NumpyArray *a
 }
 
 /* Memory may hold any byte for True; a field holds 1. */
-static void settle_bools(char *bools, Py_ssize_t count) {
+static void normalize_bools(char *bools, Py_ssize_t count) {
     for (Py_ssize_t i = 0; i < count; i++)
         bools[i] = bools[i] != 0;
 }
@@ -129,7 +129,7 @@ static outcome set_array(Field *field, const array_form *form, PyObject *instanc
     if (equal) {
         memmove(to, array->data, (size_t)field->size); /* which may be the field's own bytes, or overlap them */
         if (form->items.kind == 'b')
-            settle_bools(to, field->size);
+            normalize_bools(to, field->size);
     }
     field_close(&view);
     return equal ? SET : LEFT_TO_PYTHON;
