@@ -1,6 +1,7 @@
 """``typedshm schema``: the documents that come with typedshm, and the check of any."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -73,7 +74,7 @@ def test_a_document_is_shown_indented() -> None:
 
 @pytest.mark.parametrize("command", ["show", "validate"])
 def test_escape_sequences_never_reach_the_terminal(tmp_path: Path, command: str) -> None:
-    file = tmp_path / "evil\x1b[2J\u202e.json"
+    file = tmp_path / ("evil\u202e.json" if sys.platform == "win32" else "evil\x1b[2J\u202e.json")
     file.write_bytes(layouts.evil_document())
     done = typedshm("schema", command, str(file))
     assert done.returncode == 0, done.stderr
