@@ -472,6 +472,9 @@ def test_getting_and_setting_arrays_leaks_nothing() -> None:
         with contextlib.suppress(FieldTypeError):
             value.a = odd
 
+    # what never dies has a number that stands for that, and is not counted the same by every extension
+    watched = [item for item in watched if sys.getrefcount(item) < 2**30]
+    assert any(item is value for item in watched)
     for _ in range(20):
         once()
     before = [sys.getrefcount(item) for item in watched]
