@@ -76,7 +76,7 @@ static PyObject *enter_beside(Block *self) {
         return NULL;
     }
     bool filled = (size_t)view.len == self->ring->size && (self->loan || preload(self, view.buf));
-    ring_close_value(&view);
+    struct_close(&view);
     if (!filled)
         Py_CLEAR(value);
     return value;
@@ -150,7 +150,7 @@ static bool publish(Block *self) {
         stored = writing_store(ring, view.buf, &due);
     else
         ring_fail(ring, "resized");
-    ring_close_value(&view);
+    struct_close(&view);
     return stored;
 }
 

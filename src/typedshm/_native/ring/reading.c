@@ -253,7 +253,7 @@ static inline PyObject *read_value(Ring *self, struct wanted wanted, publication
         return NULL;
     }
     bool done = fill(self, &view, wanted, found);
-    ring_close_value(&view);
+    struct_close(&view);
     if (!done || (self->values.type && !remember_origin(value, found))) {
         Py_DECREF(value);
         return NULL;
@@ -339,7 +339,7 @@ PyObject *reading_read_into(PyObject *object, PyObject *const *args, Py_ssize_t 
     }
     publication found;
     bool done = fill(self, &view, wanted, &found) && reading_remember(self, found.version);
-    ring_close_value(&view);
+    struct_close(&view);
     if (done && structure && !lease_is_on(value)) /* whose state is its lease */
         done = remember_origin(value, &found);
     Py_DECREF(target);

@@ -66,7 +66,7 @@ PyObject *ring_part(Ring *ring, const char *name, _Atomic(PyObject *) *place);
 bool ring_check(Ring *ring, PyObject *value);
 /* A new instance that owns its bytes, zeroed, without a call of __init__. */
 PyObject *ring_new_value(ring_newfunc create, PyTypeObject *type);
-/* The buffer of a value until ring_close_value(): directly, if the value is a snapshot or the view of a block that
+/* The buffer of a value until struct_close(view): directly, if the value is a snapshot or the view of a block that
  * goes on. -1 and an error set. */
 static inline int ring_open_value(const Ring *ring, PyObject *value, int flags, Py_buffer *view) {
     const ring_values *values = &ring->values;
@@ -78,11 +78,6 @@ static inline int ring_open_value(const Ring *ring, PyObject *value, int flags, 
     view->buf = struct_bytes(value, 0);
     view->len = struct_size(value);
     return 0;
-}
-
-static inline void ring_close_value(Py_buffer *view) {
-    if (view->obj)
-        PyBuffer_Release(view);
 }
 
 int ring_register(PyObject *module);

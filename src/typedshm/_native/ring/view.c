@@ -93,7 +93,7 @@ static char *address_of(Field *field, PyObject *instance) {
     Py_buffer view;
     char *address = field_open(field, instance, STRUCT_READ, &view);
     if (address)
-        field_close(&view);
+        struct_close(&view);
     return address;
 }
 

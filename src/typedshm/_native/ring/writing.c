@@ -143,7 +143,7 @@ PyObject *writing_write(PyObject *object, PyObject *const *args, Py_ssize_t coun
         if (due && done)
             done = mutex_look(self->mutex);
     }
-    ring_close_value(&view);
+    struct_close(&view);
     Py_DECREF(value);
     if (!done)
         return NULL;

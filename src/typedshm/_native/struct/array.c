@@ -93,7 +93,7 @@ static PyObject *array_get(Field *field, PyObject *instance) {
     Py_buffer view;
     char *data = array_is_direct(field) ? field_open(field, instance, PyBUF_WRITABLE, &view) : NULL;
     if (data) { /* it stays where it is for as long as the instance lives, as numpy.ndarray() relies on too */
-        field_close(&view);
+        struct_close(&view);
         return array_over(field, data, true, instance);
     }
     PyErr_Clear(); /* said again, or not writable */
@@ -131,7 +131,7 @@ static outcome set_array(Field *field, const array_form *form, PyObject *instanc
         if (form->items.kind == 'b')
             normalize_bools(to, field->size);
     }
-    field_close(&view);
+    struct_close(&view);
     return equal ? SET : LEFT_TO_PYTHON;
 }
 

@@ -2,6 +2,7 @@
 #include "struct/comparison.h"
 
 #include "struct/bits.h"
+#include "struct/text.h"
 
 static verdict decided(bool equal) {
     return equal ? COMPARISON_EQUAL : COMPARISON_DIFFERENT;
@@ -86,20 +87,12 @@ static verdict compare_reals(const char *one, const char *other, Py_ssize_t size
 /* ---- text: the bytes behind the NUL count only where it does not decode -------------------------------------------
  */
 
-static Py_ssize_t text_end(const char *from, Py_ssize_t size, Py_ssize_t unit) {
-    static const char nul[4];
-    for (Py_ssize_t at = 0; at < size; at += unit)
-        if (memcmp(from + at, nul, (size_t)unit) == 0)
-            return at;
-    return size;
-}
-
 static verdict compare_text(const char *one, const char *other, Py_ssize_t size, Py_ssize_t unit, bool swapped) {
     (void)swapped;
     if (same_bytes(one, other, size))
         return COMPARISON_EQUAL;
-    Py_ssize_t end = text_end(one, size, unit);
-    if (end != text_end(other, size, unit) || !same_bytes(one, other, end))
+    Py_ssize_t end = text_size(one, size, unit);
+    if (end != text_size(other, size, unit) || !same_bytes(one, other, end))
         return COMPARISON_DIFFERENT;
     return COMPARISON_OPEN;
 }

@@ -7,11 +7,9 @@
 #include "struct/fields.h"
 
 static PyObject *init_name;
-static newfunc plain_new; /* that of ctypes.Structure */
 
 static bool is_plain(PyTypeObject *type, const Fields *fields) {
-    if (fields->owner != type || !fields->constructor || !fields_are_set_plainly(type) ||
-        (newfunc)PyType_GetSlot(type, Py_tp_new) != plain_new)
+    if (fields->owner != type || !fields->constructor || !fields_are_set_plainly(type) || !struct_is_made_plainly(type))
         return false;
     PyObject *init = PyObject_GetAttr((PyObject *)type, init_name);
     Py_XDECREF(init);
@@ -41,9 +39,7 @@ static bool collect(const Fields *fields, PyObject *arguments, PyObject **values
 }
 
 static PyObject *make(PyTypeObject *type, Fields *fields, PyObject *const *values) {
-    PyObject *none = PyTuple_New(0); /* the one there is */
-    PyObject *made = none ? plain_new(type, none, NULL) : NULL;
-    Py_XDECREF(none);
+    PyObject *made = struct_new(type);
     for (Py_ssize_t i = 0; made && i < fields->count; i++)
         if (fields_set(fields, &fields->members[i], made, values[i], true) < 0)
             Py_CLEAR(made);
@@ -76,13 +72,8 @@ static PyObject *construct(PyTypeObject *type, PyObject *arguments) {
 int construction_register(PyObject *module) {
     (void)module;
     init_name = PyUnicode_InternFromString("__init__");
-    PyObject *ctypes = init_name ? PyImport_ImportModule("ctypes") : NULL;
-    PyObject *structure = ctypes ? PyObject_GetAttrString(ctypes, "Structure") : NULL;
-    Py_XDECREF(ctypes);
-    if (!structure)
+    if (!init_name)
         return -1;
-    plain_new = (newfunc)PyType_GetSlot((PyTypeObject *)structure, Py_tp_new);
-    Py_DECREF(structure);
 #ifndef Py_GIL_DISABLED /* where a dict of arguments may be changed meanwhile */
     if (!struct_slow())
         struct_set_construct(construct);

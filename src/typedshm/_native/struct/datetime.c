@@ -7,6 +7,7 @@
 #include "struct/datetime.h"
 
 #include "struct/number.h"
+#include "struct/timestamp.h"
 
 /* The first members of PyDateTime_CAPI. */
 typedef struct {
@@ -99,7 +100,7 @@ static PyObject *datetime_get(Field *field, PyObject *instance) {
         return NULL;
     if (interface && ns != NOT_A_TIME)
         return datetime_of(interface, ns);
-    return PyObject_CallFunction(PyTuple_GetItem(field->extra, 0), "OL", (PyObject *)field, (long long)ns);
+    return timestamp_decode(field, ns);
 }
 
 static int datetime_set(Field *field, PyObject *instance, PyObject *value) {
@@ -108,12 +109,8 @@ static int datetime_set(Field *field, PyObject *instance, PyObject *value) {
         if (us > INT64_MIN / 1000 && us < INT64_MAX / 1000)
             return number_store(field, instance, (uint64_t)(us * 1000));
     }
-    PyObject *count = PyObject_CallFunctionObjArgs(PyTuple_GetItem(field->extra, 1), (PyObject *)field, value, NULL);
-    if (!count)
-        return -1;
-    int64_t ns = PyLong_AsLongLong(count);
-    Py_DECREF(count);
-    return ns == -1 && PyErr_Occurred() ? -1 : number_store(field, instance, (uint64_t)ns);
+    int64_t ns;
+    return timestamp_encode(field, value, &ns) ? number_store(field, instance, (uint64_t)ns) : -1;
 }
 
 const field_codec datetime_codecs[] = {

@@ -4,6 +4,7 @@
 
 #include "struct/number.h"
 #include "struct/numpy.h"
+#include "struct/timestamp.h"
 
 static PyObject *datetime64_get(Field *field, PyObject *instance) {
     uint64_t nanoseconds;
@@ -11,8 +12,7 @@ static PyObject *datetime64_get(Field *field, PyObject *instance) {
         return NULL;
     if (numpy_usable())
         return numpy_new_time((int64_t)nanoseconds);
-    return PyObject_CallFunction(PyTuple_GetItem(field->extra, 0), "OL", (PyObject *)field,
-                                 (long long)(int64_t)nanoseconds);
+    return timestamp_decode(field, (int64_t)nanoseconds);
 }
 
 /* Nanoseconds in a unit; 0 for those that are left to Python. */
@@ -46,16 +46,9 @@ static bool plain_time(PyObject *value, int64_t *nanoseconds) {
     return true;
 }
 
-static bool encoded(Field *field, PyObject *value, int64_t *nanoseconds) {
-    PyObject *count = PyObject_CallFunctionObjArgs(PyTuple_GetItem(field->extra, 1), (PyObject *)field, value, NULL);
-    *nanoseconds = count ? PyLong_AsLongLong(count) : -1;
-    Py_XDECREF(count);
-    return *nanoseconds != -1 || !PyErr_Occurred();
-}
-
 static int datetime64_set(Field *field, PyObject *instance, PyObject *value) {
     int64_t nanoseconds;
-    if (!plain_time(value, &nanoseconds) && !encoded(field, value, &nanoseconds))
+    if (!plain_time(value, &nanoseconds) && !timestamp_encode(field, value, &nanoseconds))
         return -1;
     return number_store(field, instance, (uint64_t)nanoseconds);
 }

@@ -42,7 +42,7 @@ int field_store(Field *field, PyObject *instance, const char *from, Py_ssize_t s
         return -1;
     memmove(to, from, (size_t)size); /* `from` may be the same bytes: t.raw = memoryview(t)[8:24] */
     memset(to + size, 0, (size_t)(field->size - size));
-    field_close(&view);
+    struct_close(&view);
     return 0;
 }
 

@@ -50,7 +50,7 @@ static inline char *field_direct(const Field *field, PyObject *instance, bool wr
 /* The same by the buffer protocol, until PyBuffer_Release(view); NULL with an error set. */
 char *field_open_buffer(const Field *field, PyObject *instance, int flags, Py_buffer *view);
 
-/* The field's bytes, until field_close(view); NULL with an error set. Inline, as are the small copies: getting and
+/* The field's bytes, until struct_close(view); NULL with an error set. Inline, as are the small copies: getting and
  * setting a number is to cost no more than ctypes' own fields do. */
 static inline char *field_open(const Field *field, PyObject *instance, int flags, Py_buffer *view) {
     char *bytes = field_direct(field, instance, flags == PyBUF_WRITABLE);
@@ -58,11 +58,6 @@ static inline char *field_open(const Field *field, PyObject *instance, int flags
         return field_open_buffer(field, instance, flags, view);
     view->obj = NULL;
     return bytes;
-}
-
-static inline void field_close(Py_buffer *view) {
-    if (view->obj)
-        PyBuffer_Release(view);
 }
 
 /* Where the codecs are: tables, the last one NULL. */

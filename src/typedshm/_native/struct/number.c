@@ -11,7 +11,7 @@ static inline bool fetch_bits(const Field *field, PyObject *instance, uint64_t *
     if (!from)
         return false;
     *bits = bits_at(from, field->size, field->swapped);
-    field_close(&view);
+    struct_close(&view);
     return true;
 }
 
@@ -21,7 +21,7 @@ static inline int store_bits(const Field *field, PyObject *instance, uint64_t bi
     if (!to)
         return -1;
     bits_put(to, field->size, field->swapped, bits);
-    field_close(&view);
+    struct_close(&view);
     return 0;
 }
 
@@ -212,7 +212,7 @@ static PyObject *real_get(Field *field, PyObject *instance) {
         memcpy(&value, from, sizeof value);
     else
         value = bits_to_real(bits_at(from, field->size, field->swapped), field->size);
-    field_close(&view);
+    struct_close(&view);
     return PyFloat_FromDouble(value);
 }
 
@@ -234,7 +234,7 @@ static PyObject *complex_get(Field *field, PyObject *instance) {
         return NULL;
     double real = bits_to_real(bits_at(from, part, field->swapped), part);
     double imaginary = bits_to_real(bits_at(from + part, part, field->swapped), part);
-    field_close(&view);
+    struct_close(&view);
     return PyComplex_FromDoubles(real, imaginary);
 }
 

@@ -8,6 +8,7 @@ static PyTypeObject *struct_type; /* typedshm.struct.Struct, told by register_st
 static PyObject *ended_error;     /* what a view raises after its block */
 static Py_ssize_t state_offset;
 static int (*structure_getbuffer)(PyObject *, Py_buffer *, int);
+static newfunc structure_new;
 
 bool struct_check(PyObject *object) {
     return struct_type != NULL && PyObject_TypeCheck(object, struct_type);
@@ -23,6 +24,17 @@ PyObject *struct_state(PyObject *structure) {
 
 void struct_set_state(PyObject *structure, PyObject *state) {
     native_set(state_of(structure), state);
+}
+
+PyObject *struct_new(PyTypeObject *type) {
+    PyObject *none = PyTuple_New(0); /* the one there is */
+    PyObject *made = none ? structure_new(type, none, NULL) : NULL;
+    Py_XDECREF(none);
+    return made;
+}
+
+bool struct_is_made_plainly(PyTypeObject *type) {
+    return (newfunc)PyType_GetSlot(type, Py_tp_new) == structure_new;
 }
 
 /* The format of a class, which keeps it for as long as it lives. NULL if it has none. */
@@ -243,6 +255,7 @@ static PyObject *register_struct(PyObject *module, PyObject *args) {
     }
     Py_ssize_t offset = PyLong_AsSsize_t(size);
     Py_DECREF(size);
+    structure_new = (newfunc)PyType_GetSlot((PyTypeObject *)structure, Py_tp_new);
     structure_getbuffer =
         (int (*)(PyObject *, Py_buffer *, int))PyType_GetSlot((PyTypeObject *)structure, Py_bf_getbuffer);
 

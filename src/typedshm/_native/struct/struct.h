@@ -58,12 +58,22 @@ static inline char *struct_bytes(PyObject *structure, Py_ssize_t size) {
     return head->size >= size ? head->address : NULL;
 }
 
+/* Ends what was opened directly, with view->obj NULL, or by the buffer protocol. */
+static inline void struct_close(Py_buffer *view) {
+    if (view->obj)
+        PyBuffer_Release(view);
+}
+
 static inline Py_ssize_t struct_size(PyObject *structure) {
     return ((const struct_head *)structure)->size;
 }
 
 /* Who makes an instance from keyword arguments; NULL without an error set leaves it to the call of a class. */
 void struct_set_construct(PyObject *(*construct)(PyTypeObject *type, PyObject *arguments));
+/* A new instance of a class of Structs, its bytes zero, without a call of its __new__ and __init__. */
+PyObject *struct_new(PyTypeObject *type);
+/* Whether a call of the class makes its instances so. */
+bool struct_is_made_plainly(PyTypeObject *type);
 int struct_register(PyObject *module);
 
 #endif

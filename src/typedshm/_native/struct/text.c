@@ -3,8 +3,7 @@
 
 /* ---- text and raw bytes -------------------------------------------------------------------- */
 
-/* Bytes of text up to the first NUL of `unit` bytes, or all of it. */
-static Py_ssize_t text_size(const char *from, Py_ssize_t size, Py_ssize_t unit) {
+Py_ssize_t text_size(const char *from, Py_ssize_t size, Py_ssize_t unit) {
     if (unit == 1) {
         const char *end = memchr(from, 0, (size_t)size);
         return end ? end - from : size;
@@ -32,7 +31,7 @@ static PyObject *text_get(Field *field, PyObject *instance) {
         PyErr_Clear();
         raw = PyBytes_FromStringAndSize(from, size);
     }
-    field_close(&view);
+    struct_close(&view);
     if (raw) {
         field_refuse(field, raw, "decode");
         Py_DECREF(raw);
@@ -82,7 +81,7 @@ static PyObject *raw_get(Field *field, PyObject *instance) {
     if (!from)
         return NULL;
     PyObject *bytes = PyBytes_FromStringAndSize(from, field->size);
-    field_close(&view);
+    struct_close(&view);
     return bytes;
 }
 

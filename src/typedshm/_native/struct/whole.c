@@ -5,7 +5,6 @@
 #include "struct/whole.h"
 
 #include "struct/fields.h"
-#include "struct/origin.h"
 #include "struct/struct.h"
 
 /* ---- what Python tells ------------------------------------------------------------------------------------------ */
@@ -14,20 +13,12 @@ static PyObject *unreadable;      /* the error of a field whose bytes are none o
 static PyObject *equal_fields;    /* equal_fields(one, other, spec): whether a field is equal in two Structs */
 static PyObject *show_unreadable; /* show_unreadable(value, spec): what has the repr of a field without a value */
 static PyObject *show_array;      /* show_array(array, spec): what has the repr of an array that is shown */
-static newfunc structure_new;     /* what makes a ctypes.Structure, its bytes zero */
 
 static PyObject *register_whole(PyObject *module, PyObject *args) {
     (void)module;
     PyObject *error, *equal, *shown_error, *shown_array;
     if (!PyArg_ParseTuple(args, "OOOO:register_whole", &error, &equal, &shown_error, &shown_array))
         return NULL;
-    PyObject *ctypes = PyImport_ImportModule("ctypes");
-    PyObject *structure = ctypes ? PyObject_GetAttrString(ctypes, "Structure") : NULL;
-    Py_XDECREF(ctypes);
-    if (!structure)
-        return NULL;
-    structure_new = (newfunc)PyType_GetSlot((PyTypeObject *)structure, Py_tp_new);
-    Py_DECREF(structure);
     native_set(&unreadable, Py_NewRef(error));
     native_set(&equal_fields, Py_NewRef(equal));
     native_set(&show_unreadable, Py_NewRef(shown_error));
@@ -360,16 +351,11 @@ static bool copy_bytes(PyObject *from, PyObject *to) {
 static PyObject *snapshot_of(PyObject *module, PyObject *value) {
     (void)module;
     Fields *fields = fields_of_struct(value);
-    PyObject *none = fields ? PyTuple_New(0) : NULL;
-    PyObject *copy = none ? structure_new(fields->owner, none, NULL) : NULL;
-    Py_XDECREF(none);
+    PyObject *copy = fields ? struct_new(fields->owner) : NULL;
     if (!copy || !copy_bytes(value, copy)) {
         Py_XDECREF(copy);
         return NULL;
     }
-    PyObject *state = struct_state(value);
-    if (state && origin_check(state))
-        struct_set_state(copy, Py_NewRef(state));
     return copy;
 }
 
@@ -385,8 +371,7 @@ static PyMethodDef functions[] = {
     {"set_fields", FAST(set_fields), METH_FASTCALL, "Set all fields of a Struct from a dict."},
     {"attributes_of", FAST(attributes_of), METH_FASTCALL, "Some attributes of an object as a dict."},
     {"set_attributes", FAST(set_attributes), METH_FASTCALL, "Set attributes of an object as object.__setattr__ does."},
-    {"snapshot_of", snapshot_of, METH_O,
-     "A copy of a Struct with bytes of its own, of the same version as a snapshot."},
+    {"snapshot_of", snapshot_of, METH_O, "A copy of a Struct with bytes of its own, of no version."},
     {NULL, NULL, 0, NULL},
 };
 
