@@ -9,7 +9,7 @@
 static PyObject *init_name;
 
 static bool is_plain(PyTypeObject *type, const Fields *fields) {
-    if (fields->owner != type || !fields->constructor || !fields_are_set_plainly(type) || !struct_is_made_plainly(type))
+    if (!fields->constructor || !fields_are_set_plainly(type) || !struct_is_made_plainly(type))
         return false;
     PyObject *init = PyObject_GetAttr((PyObject *)type, init_name);
     Py_XDECREF(init);
@@ -41,7 +41,7 @@ static bool collect(const Fields *fields, PyObject *arguments, PyObject **values
 static PyObject *make(PyTypeObject *type, Fields *fields, PyObject *const *values) {
     PyObject *made = struct_new(type);
     for (Py_ssize_t i = 0; made && i < fields->count; i++)
-        if (fields_set(fields, &fields->members[i], made, values[i], true) < 0)
+        if (fields_set(&fields->members[i], made, values[i], true) < 0)
             Py_CLEAR(made);
     return made;
 }

@@ -42,9 +42,9 @@ static inline PyObject *fields_get(Fields *fields, const member *member, PyObjec
     return PyObject_GetAttr(instance, member->name);
 }
 
-static inline int fields_set(Fields *fields, const member *member, PyObject *instance, PyObject *value, bool plainly) {
-    bool direct = plainly && !member->shadowed && (member->single || Py_TYPE(instance) == fields->owner);
-    if (direct && member->field->codec)
+/* A variant's own descriptors set no field in another way: its guards refuse, or let through, whoever sets it. */
+static inline int fields_set(const member *member, PyObject *instance, PyObject *value, bool plainly) {
+    if (plainly && !member->shadowed && member->field->codec)
         return member->field->codec->set(member->field, instance, value);
     return PyObject_SetAttr(instance, member->name, value);
 }

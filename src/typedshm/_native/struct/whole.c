@@ -213,7 +213,7 @@ static PyObject *set_fields(PyObject *module, PyObject *const *args, Py_ssize_t 
             return NULL;
         }
         Py_INCREF(item);
-        int failed = fields_set(fields, member, args[0], item, plainly);
+        int failed = fields_set(member, args[0], item, plainly);
         Py_DECREF(item);
         if (failed)
             return NULL;
