@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import typedshm
+import typedshm._native as _native
 from typedshm import Shape, Struct, Utf8, f64, i32, u8
 from typedshm.struct import direct
 
@@ -150,8 +151,46 @@ def test_a_setattr_of_the_user_sees_every_field() -> None:
             super().__setattr__(name, value)
 
     names.clear()  # the default of y was tried
-    Own(x=1.0)
+    value = Own(x=1.0)
     assert names == ["x", "y"]
+    _native.set_fields(value, {"y": 2.0, "x": 3.0})
+    assert names == ["x", "y", "x", "y"]
+    assert (value.x, value.y) == (3.0, 2.0)
+
+
+def test_what_comes_before_a_field_is_set_instead_of_it() -> None:
+    given = []
+
+    class Told:
+        @property
+        def x(self) -> float:
+            return 7.0
+
+        @x.setter
+        def x(self, value: float) -> None:
+            given.append(value)
+
+    class Own(Told, Inner):
+        pass
+
+    value = Own(x=1.0, y=2.0)
+    assert (given, value.x, value.y, bytes(value)[:8]) == ([1.0], 7.0, 2.0, bytes(8))
+
+
+def test_an_init_that_the_class_hides_is_called() -> None:
+    class Hiding(type(Struct)):  # type: ignore[misc]
+        def __getattribute__(cls, name: str) -> Any:
+            if name == "__init__" and cls.__name__ == "Own":
+                raise AttributeError(name)
+            return super().__getattribute__(name)
+
+    class Own(Struct, metaclass=Hiding):
+        x: f64
+
+        def __init__(self, x: float) -> None:
+            self.x = x + 1
+
+    assert Own(x=1.0).x == 2.0
 
 
 def test_a_derived_class_is_made_with_all_its_fields() -> None:

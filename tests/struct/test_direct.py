@@ -57,6 +57,21 @@ def test_a_variable_of_the_environment_asks_for_the_slow_way(setting: str, slow:
     assert printed(code, TYPEDSHM_SLOW=setting) == str(not (slow or WITHOUT_GIL))
 
 
+def test_the_slow_way_takes_python_for_all_of_a_value() -> None:
+    code = """
+import sys, typedshm
+class Pose(typedshm.Struct):
+    x: typedshm.f64
+names = []
+sys.setprofile(lambda frame, event, argument: event == "call" and names.append(frame.f_code.co_name))
+same = Pose(x=2.5) == Pose(x=2.5)
+sys.setprofile(None)
+print(same, *sorted(set(names) & {"__init__", "equal_fields"}))
+"""
+    assert printed(code, TYPEDSHM_SLOW="0") == ("True __init__" if WITHOUT_GIL else "True")
+    assert printed(code, TYPEDSHM_SLOW="1") == "True __init__ equal_fields"
+
+
 @pytest.mark.parametrize("wrong", ["address + 8, size", "address, size + 1"])
 def test_one_instance_that_differs_is_enough_for_the_slow_way(wrong: str) -> None:
     """And fields declared from then on work all the same."""

@@ -671,6 +671,9 @@ def test_a_field_never_looks_into_a_foreign_object() -> None:
     for arguments in (("u64", -1, 8), ("u64", 0, 4), ("utf32", 0, 3), ("no", 0, 1), ("array", 0, 1), ("enum", 0, 1)):
         with pytest.raises(ValueError, match="Field: "):
             _native.Field(Pose, None, *arguments, False, None)
+    for size, members in ((3, {0: Gear.NEUTRAL}), (1, [Gear.NEUTRAL])):
+        with pytest.raises(ValueError, match="make no sense for codec 'enum'"):
+            _native.Field(Pose, None, "enum", 0, size, False, (Gear, members, False))
     outside = _native.Field(Pose, None, "u64", 16, 8, False, None)
     with pytest.raises(SystemError, match="outside"):
         outside.__get__(Pose(x=1))
