@@ -102,8 +102,9 @@ static int compare_values(const member *member, PyObject *one, PyObject *other) 
     return equal;
 }
 
+/* Of two values of a class or its variants, which read attributes alike. */
 static int compare(const Fields *fields, PyObject *one, PyObject *other) {
-    bool plainly = !struct_slow() && fields_are_read_plainly(Py_TYPE(one)) && fields_are_read_plainly(Py_TYPE(other));
+    bool plainly = !struct_slow() && fields_are_read_plainly(Py_TYPE(one));
     int found = COMPARISON_EQUAL;
     for (Py_ssize_t i = 0; i < fields->count && found == COMPARISON_EQUAL; i++) {
         found = plainly ? compare_in_memory(&fields->members[i], one, other) : COMPARISON_OPEN;
