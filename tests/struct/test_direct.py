@@ -189,3 +189,16 @@ def test_a_view_without_what_it_depends_on_is_refused(region: "typedshm.Region[O
         view._state = lease
         view.z = 5
     assert region.read().z == 5
+
+
+def test_a_borrowed_view_without_what_it_depends_on_is_refused(region: "typedshm.Region[Outer]") -> None:
+    region.write(Outer(inner=Large.zero(), z=7))
+    with region.borrow() as t:
+        view: Any = t
+        pin = view._state
+        for nothing in (None, 5):
+            view._state = nothing
+            with pytest.raises(BufferError, match="without a pin"):
+                _ = view.z
+        view._state = pin
+        assert view.z == 7

@@ -466,6 +466,15 @@ def test_a_copy_needs_all_bytes_of_the_class() -> None:
         copy.copy(value)
 
 
+def test_what_only_has_the_plan_of_a_struct_is_refused() -> None:
+    class Fake:
+        _plan: Any = vars(Point)["_plan"]
+
+    for use in (_native.fields_of, _native.snapshot_of, lambda value: _native.set_fields(value, {})):
+        with pytest.raises(TypeError, match="expected a Struct, found"):
+            use(Fake())
+
+
 def test_a_class_and_its_fields_go_with_the_last_reference() -> None:
     def fields_of(*names: str) -> list[Any]:
         gc.collect()
