@@ -1,5 +1,6 @@
 """What a region's values may be: Structs, some of their fields, arrays, pydantic models, dataclasses, or unknown."""
 
+import copy
 import dataclasses
 
 import numpy as np
@@ -39,6 +40,21 @@ def test_a_schema_with_fewer_fields_may_read_and_not_write(slots):
             ) as caught:
                 verb()
             assert "driver" in str(caught.value)
+
+
+@dataclasses.dataclass
+class Importable:
+    """One that a pickle names."""
+
+    n: u64 = 3
+
+
+def test_a_copied_handle_is_another_handle_of_the_region():
+    for schema in (Car, Importable, typedshm.array(np.float32, 3)):
+        with typedshm.create("copied", schema) as region:
+            for copied in (copy.copy, copy.deepcopy):
+                with copied(region) as other:
+                    assert (other.instance, other.schema) == (region.instance, region.schema)
 
 
 def test_another_layout_is_refused_with_the_difference():

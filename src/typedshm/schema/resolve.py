@@ -23,7 +23,7 @@ from typedshm.schema.classes import ClassSchema, class_schema, is_schema_class, 
 from typedshm.struct.enforcement import check_of
 from typedshm.struct.loading import struct_of
 from typedshm.struct.lossless import can_be_filled, check_lossless, is_plain
-from typedshm.struct.pickling import form_of, source_of
+from typedshm.struct.pickling import class_of_form, form_of, source_of
 from typedshm.struct.refusal import another
 from typedshm.struct.struct import Struct, from_buffer_copy, initial, plan_of
 from typedshm.struct.struct_array import struct_array
@@ -95,7 +95,8 @@ def schema_of_form(form: Any) -> Schema[Any] | None:
         return None
     if not isinstance(form, tuple):
         return schema_of(form)
-    role, struct = cast("tuple[_Role, type[Struct]]", form)
+    role, stands_for_struct = cast("tuple[_Role, Any]", form)
+    struct = class_of_form(stands_for_struct)
     source = source_that_arrived(struct)
     if role == "model":
         return schema_of(struct.model())

@@ -109,10 +109,16 @@ class _Reference:
     """Stands for a class that no module has itself: it was generated from one that can be imported."""
 
     def __init__(self, cls: type[Struct]) -> None:
-        self._cls = cls
+        self.cls = cls
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _by_name(self._cls)
+        return _by_name(self.cls)
+
+
+def class_of_form(form: Any) -> type[Struct]:
+    """Return the class for which a form stands, also where no pickler was between, as for ``copy.copy()``."""
+    cls: type[Struct] = form.cls if isinstance(form, _Reference) else form
+    return cls
 
 
 def form_of(cls: type[Struct]) -> Any:
