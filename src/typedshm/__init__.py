@@ -26,6 +26,7 @@ create              make a new region
 attach              open an existing region; can wait for it to appear
 open                attach to a region, or create it if it does not exist; not part of ``from typedshm import *``
 share               create a region for an array and write the array to it
+Topic               one declaration of name, schema and options, from which every process opens the same region
 unlink              remove a region's name
 regions             list the living regions
 entries             list all regions and mutexes, other users' and those left behind too
@@ -203,6 +204,7 @@ if TYPE_CHECKING:  # import_later() imports these on their first use
     from typedshm.sharing.catalog import Entry, entries, look, opened_by, regions
     from typedshm.sharing.fallbacks import Fallback, fallbacks
     from typedshm.sharing.paths import path_of
+    from typedshm.sharing.topic import Topic
 
 # These modules register themselves with lower ones when they are imported. Naming them here makes Python import them
 # under -X lazy_imports=all as well.
@@ -253,6 +255,7 @@ __all__ = [
     "Struct",
     "Timeout",
     "Timestamp",
+    "Topic",
     "TornWrite",
     "TypedshmError",
     "Unit",
@@ -319,5 +322,6 @@ import_later(
         "Fallback": "typedshm.sharing.fallbacks",
         "fallbacks": "typedshm.sharing.fallbacks",
         "path_of": "typedshm.sharing.paths",
+        "Topic": "typedshm.sharing.topic",
     },
 )

@@ -142,10 +142,12 @@ MODULES: dict[str, tuple[str, ...]] = {
         "region",
     ),
     "sharing": (
+        "differences",
         "opening",
         "catalog",
         "fallbacks",
         "paths",
+        "topic",
     ),
     "foreign": (
         "names",
@@ -440,8 +442,9 @@ def test_what_few_programs_need_is_imported_on_its_first_use() -> None:
     program = """if True:
         import sys
         import typedshm
-        later = {"foreign", "sharing.catalog", "sharing.paths", "layout.comparison", "schema.layouts"}
-        later = {f"typedshm.{name}" for name in later} | {"typedshm.sharing.fallbacks", "zlib", "pydantic"}
+        later = {"foreign", "sharing.catalog", "sharing.paths", "sharing.topic", "layout.comparison"}
+        later |= {"sharing.fallbacks", "schema.layouts"}
+        later = {f"typedshm.{name}" for name in later} | {"zlib", "pydantic"}
         print(sorted(later & sys.modules.keys()), typedshm.regions.__name__, typedshm.foreign.RawSection.__name__)
         print(set(typedshm.__all__) <= set(dir(typedshm)), hasattr(typedshm, "recording"))
         from typedshm import *

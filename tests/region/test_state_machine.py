@@ -523,6 +523,7 @@ def staff() -> Iterator[Staff]:
         yield staff
 
 
+@pytest.mark.filterwarnings("ignore:.* exists already, and is used as it is:typedshm.RegionWarning")
 def test_regions_do_what_their_model_does(staff, thorough):
     examples = 5 if marks.WINDOWS else 2000 if thorough else 100
     rules = settings(

@@ -2,9 +2,13 @@
 """Deliberate mistakes: both checkers must report every line that ends in ``# mistake``, and no other."""
 
 import numpy as np
-from user_file import Model, Pose, Record, Telemetry
+from user_file import CAR, Model, Pose, Record, Telemetry
 
 import typedshm
+
+
+def take(topic: "typedshm.Topic[typedshm.Region[Pose]]") -> None: ...
+def take_value(topic: "typedshm.Topic[Pose]") -> None: ...  # mistake
 
 
 def mistakes(t: Telemetry, integers: "np.ndarray[tuple[int, ...], np.dtype[np.int64]]") -> None:
@@ -41,6 +45,19 @@ def mistakes(t: Telemetry, integers: "np.ndarray[tuple[int, ...], np.dtype[np.in
     with typedshm.create("lut", typedshm.array(np.float32, 3)) as lut:
         lut.write(integers)  # mistake
         lut.write(t)  # mistake
+    with CAR.create() as car:
+        car.write(Pose(x=1))  # mistake
+        print(car.read().sped)  # mistake
+    CAR.create(timeout=5)  # mistake
+    CAR.attach(slots=5)  # mistake
+    CAR.attach(timeout="5")  # mistake
+    CAR.open(5)  # mistake
+    CAR.slots = 3  # mistake
+    typedshm.Topic("car")  # mistake
+    typedshm.Topic("car", 3)  # mistake
+    typedshm.Topic("car", Telemetry, 64)  # mistake
+    typedshm.Topic("car", Telemetry, timeout=5)  # mistake
+    take(CAR)  # mistake
     typedshm.array(3, 3)  # mistake
     typedshm.attach("car", Telemetry, scope="everybody")  # mistake
     typedshm.creat("car", Telemetry)  # mistake

@@ -164,6 +164,37 @@ def arrays(table: NDArray[np.float32]) -> None:
     assert_type(typedshm.share("lut", table), Region[NDArray[np.float32]])
 
 
+CAR = typedshm.Topic("car", Telemetry, slots=64)
+MODEL = typedshm.Topic(Path("model"), Model, scope="machine", mode=0o644, check=False)
+LUT = typedshm.Topic("lut", typedshm.array(np.float32, 4), prefault=True, lock_memory=True, huge_pages=True)
+ANNOTATED: typedshm.Topic[Region[Record]] = typedshm.Topic("record", Record)
+
+
+def look_at(topic: typedshm.Topic[Region[Any]]) -> int:
+    with topic.attach() as region:
+        return region.version
+
+
+def topics(t: Telemetry) -> None:
+    assert_type(CAR, typedshm.Topic[Region[Telemetry]])
+    assert_type(CAR.create(slots=3, mode=0o600, huge_pages=False), Region[Telemetry])
+    assert_type(CAR.open(slots=3, prefault=True), Region[Telemetry])
+    assert_type(CAR.attach(timeout=None, readonly=True, check=False), Region[Telemetry])
+    with CAR.create() as region:
+        assert_type(region, Region[Telemetry])
+        region.write(t)
+        assert_type(region.read().pose.x, float)
+    assert_type(MODEL.open().read(), Model)
+    assert_type(LUT.attach(timeout=5).read(), NDArray[np.float32])
+    assert_type(ANNOTATED.attach().read(), Record)
+    assert_type(CAR.changed(name="car-2").attach(), Region[Telemetry])
+    assert_type(CAR.name, str | PathLike[str])
+    assert_type(CAR.slots, int | None)
+    assert_type({CAR: 1}, dict[typedshm.Topic[Region[Telemetry]], int])
+    assert_type([look_at(topic) for topic in (CAR, MODEL, LUT)], list[int])
+    CAR.unlink(unused=True)
+
+
 def without_a_class() -> None:
     with typedshm.attach("car") as car:
         assert_type(car, Region[Any])

@@ -149,6 +149,11 @@ class Attachment(abc.ABC):
         """Return its one descriptor. Raises OSError if it has none, or has lost it."""
 
     @property
+    @abc.abstractmethod
+    def mode(self) -> int | None:
+        """The permission bits that the region has; None where the system does not tell."""
+
+    @property
     def joinable(self) -> bool:
         """True if one more handle can share it: it is open, and not about to be closed, and its memory is there."""
         return not (self.closed or self._ending or self.mapping.lost) and self.intact

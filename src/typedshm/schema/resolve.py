@@ -35,17 +35,17 @@ _Role = Literal["struct", "source", "model"]
 _ACCEPTED = "a Struct, a pydantic model, a dataclass, or typedshm.array(dtype, *shape)"
 
 
-def schema_of(source: object) -> Schema[Any]:
-    """Return the schema of a class or array description.
+def check_source(source: object) -> None:
+    """Refuse what can be no schema, whatever its fields are; nothing is compiled for that.
 
     Raises
     ------
     SchemaError
-        If it is neither, or has no layout.
+        If it is neither a class that can have a layout nor an array description.
     """
     given: Any = source  # Any, so that the checks below do not narrow it to partially unknown types
     if isinstance(source, ArraySchema):
-        return _ArrayValues(given, given.layout)
+        return
     if not isinstance(source, type):
         hint = ""
         if isinstance(source, int | float):
@@ -55,20 +55,33 @@ def schema_of(source: object) -> Schema[Any]:
         elif isinstance(source, np.ndarray):
             hint = f"; for arrays like it: array({given.dtype}, {', '.join(map(str, given.shape))})"
         raise SchemaError(f"expected {_ACCEPTED} as the schema, found {_shown(given)}{hint}")
-    return _schema_of_class(given)
+    if issubclass(source, Struct):
+        if not hasattr(source, "_plan"):
+            raise SchemaError(f"{source.__name__} declares no fields")
+    elif not is_schema_class(given):
+        hint = "; for arrays of it use typedshm.array" if issubclass(given, np.generic) else ""
+        raise SchemaError(f"expected {_ACCEPTED} as the schema, found {source.__name__}{hint}")
+
+
+def schema_of(source: object) -> Schema[Any]:
+    """Return the schema of a class or array description.
+
+    Raises
+    ------
+    SchemaError
+        If it is neither, or has no layout.
+    """
+    check_source(source)
+    given: Any = source
+    return _ArrayValues(given, given.layout) if isinstance(source, ArraySchema) else _schema_of_class(given)
 
 
 @functools.lru_cache(maxsize=4096)
 def _schema_of_class(source: Any) -> Schema[Any]:
     if issubclass(source, Struct):
-        if not hasattr(source, "_plan"):
-            raise SchemaError(f"{source.__name__} declares no fields")
         return _StructValues(plan_of(source).plain, None, source)
-    if is_schema_class(source):
-        schema = class_schema(source)
-        return _StructValues(schema.struct, schema, source)
-    hint = "; for arrays of it use typedshm.array" if issubclass(source, np.generic) else ""
-    raise SchemaError(f"expected {_ACCEPTED} as the schema, found {source.__name__}{hint}")
+    schema = class_schema(source)
+    return _StructValues(schema.struct, schema, source)
 
 
 def schema_from_document(text: bytes) -> Schema[Any]:

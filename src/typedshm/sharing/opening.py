@@ -20,6 +20,7 @@ from typedshm.schema.arrays import NDArray, SchemaSource
 from typedshm.schema.base import Schema
 from typedshm.schema.resolve import schema_from_document, schema_of, schema_of_form
 from typedshm.schema.shareable import ArrayLike, Instance, shareable
+from typedshm.sharing.differences import warn_of_differences
 
 T = TypeVar("T")
 A = TypeVar("A", bound=np.generic)
@@ -32,11 +33,22 @@ def _schema(source: object, check: bool) -> Schema[Any]:
     return schema if flag(check, "check") else schema.unchecked()
 
 
-def _spec(schema: Schema[Any], slots: int) -> RegionSpec:
+def check_slots(slots: int) -> int:
+    """Return the number of slots, if a region can have so many.
+
+    Raises
+    ------
+    TypeError, ValueError
+        It cannot.
+    """
     slots = whole(slots, "slots", -MOST, "a whole number from 1 to 1024")
     if not 1 <= slots <= 1024:
         raise ValueError(f"slots: expected 1 to 1024, found {slots}")
-    return RegionSpec(slots, schema.layout.size, schema.layout.id, schema.document())
+    return slots
+
+
+def _spec(schema: Schema[Any], slots: int) -> RegionSpec:
+    return RegionSpec(check_slots(slots), schema.layout.size, schema.layout.id, schema.document())
 
 
 # ---- from a handle of the memory to a region -----------------------------------------------------------------------
@@ -246,7 +258,7 @@ def open(
     name: Name,
     schema: type[T] | SchemaSource[T],
     *,
-    slots: int = _SLOTS,
+    slots: int | None = None,
     scope: Scope = "user",
     mode: int | None = None,
     prefault: bool | None = None,
@@ -256,12 +268,32 @@ def open(
 ) -> Region[T]:
     """Attach to a region, or create it if it does not exist.
 
-    Of several processes that start together exactly one creates it. The parameters are those of :func:`create`;
-    `slots`, `mode` and `huge_pages` have an effect only in the process that does.
+    Of several processes that start together exactly one creates it. The parameters and errors are those of
+    :func:`create`, but for RegionExists, and the LayoutMismatch and RegionCorrupt of :func:`attach`. `slots`, `mode`
+    and `huge_pages` have an effect only in the process that creates it.
+
+    Parameters
+    ----------
+    slots, mode
+        Default: what is there, and where nothing is, as for :func:`create`.
+
+    Warns
+    -----
+    RegionWarning
+        The region exists with other `slots` or another `mode` than were asked for; the message has both. It is used as
+        it is. On Windows regions in files do not tell their mode.
     """
     resolved = _schema(schema, check)
     paging = paging_of(prefault, lock_memory, huge_pages)
-    return _join(lifecycle.attach_or_create(locate(name, scope, mode), _spec(resolved, slots), paging), resolved)
+    spec = _spec(resolved, _SLOTS if slots is None else slots)
+    handle = lifecycle.attach_or_create(locate(name, scope, mode), spec, paging)
+    region = _join(handle, resolved)
+    try:
+        warn_of_differences(handle, slots, mode)
+    except BaseException:  # as where warnings are errors
+        region.close()
+        raise
+    return region
 
 
 @overload

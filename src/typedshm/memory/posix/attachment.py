@@ -74,6 +74,12 @@ class FileAttachment(Attachment):
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         return self._file.handle
 
+    @property
+    def mode(self) -> int | None:
+        """See :class:`Attachment`."""
+        status = None if self._file is None else self._file.look()
+        return None if status is None else stat.S_IMODE(status.st_mode) & 0o777
+
     def _peers(self) -> int:
         return self.fileno()
 

@@ -39,15 +39,20 @@ class SectionAttachment(Attachment):
         kept: _native.Section | Descriptor,
         find: Find,
         patience: float,
+        mode: int | None,
         *,
         writable: bool,
     ) -> None:
-        """Take over what is `kept`. What `find` says counts for `patience` seconds, which is longer for a file."""
+        """Take over what is `kept`. What `find` says counts for `patience` seconds, which is longer for a file.
+
+        Only a named region knows the `mode` that it was made with.
+        """
         super().__init__(location, mapping, paging, writer if writable else None)
         self._writer = writer
         self._section = section
         self._find: Find | None = find
         self._patience = patience
+        self._mode = mode
         self._kept = kept
 
     @property
@@ -65,6 +70,11 @@ class SectionAttachment(Attachment):
         if not isinstance(self._kept, Descriptor) or not self._kept.is_ours:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         return self._kept.number
+
+    @property
+    def mode(self) -> int | None:
+        """See :class:`Attachment`."""
+        return self._mode
 
     def _peers(self) -> tuple[str, str, int]:
         if self._kept is None or not self.intact:

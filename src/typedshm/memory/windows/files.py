@@ -89,7 +89,7 @@ def attempt(
         find = functools.partial(_header_now, file)
         try:
             attachment = SectionAttachment(
-                location, section, mapping, paging, writer, file, find, _PATIENCE, writable=writable
+                location, section, mapping, paging, writer, file, find, _PATIENCE, None, writable=writable
             )
         except BaseException:
             if created:

@@ -318,7 +318,7 @@ def _attachment(
     writer = _data_name(location, instance), descriptor(entry.mode, synchronisation=True), 0
     find = functools.partial(_header_now, entry)
     attachment = SectionAttachment(
-        location, section, mapping, paging, writer, entry.section, find, 0, writable=writable
+        location, section, mapping, paging, writer, entry.section, find, 0, entry.mode, writable=writable
     )
     attachment.register((location.address, instance, writable))
     return attachment
