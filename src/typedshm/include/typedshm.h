@@ -1,4 +1,4 @@
-/* typedshm.h - the shared-memory protocol of typedshm, format 1.
+/* typedshm.h - the shared-memory protocol of typedshm, format 2.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  *
@@ -9,8 +9,8 @@
  * A REGION holds the newest versions of one value of a fixed size, the payload:
  *
  *     0     header      256 bytes, written once, before `state` says ready
- *     256   head        the sequence number of the newest version
- *     384   waiting     until when somebody may be asleep on `head`
+ *     256   head        the sequence number of the newest version, and whether somebody sleeps on it
+ *     384   sleepers    who sleeps on `head`, where the kernel wakes nobody by address (Windows)
  *     512   writer      the writers' lock word, and what is known of dead owners
  *     640   presence    one entry for each participant that may write
  *     ...   document    the layout of the payload, as JSON
@@ -21,24 +21,30 @@
  * their own (two cache lines: neighbours are prefetched in pairs).
  *
  * THE RING. Every version has a sequence number; the one with number s lies in slot s % slot_count.
- * `slot.mark` is 2s + 1 while it is being written and 2s once it is complete; `head` is the number of
- * the newest complete version, 0 when there is none. A writer, alone because it holds the lock, marks
+ * `slot.mark` is 2s + 1 while it is being written and 2s once it is complete; `head` holds the number h
+ * of the newest complete version, 0 when there is none. A writer, alone because it holds the lock, marks
  * the slot odd, fills it, marks it even and stores `head` last. A reader loads `head`, requires that
- * the slot's mark EQUALS 2 * head, copies, and looks again. To accept any even mark would be wrong: it
+ * the slot's mark EQUALS 2h, copies, and looks again. To accept any even mark would be wrong: it
  * may belong to a write whose author died before storing `head`, and which the next writer repeats.
  *
- * A killed writer needs no repair: the next one starts again at head + 1. With one slot that slot
+ * A killed writer needs no repair: the next one starts again at h + 1. With one slot that slot
  * was the only copy, so the value is lost until the next whole write; with two or more, nothing is.
  *
  * PINS. A reader that wants to look at a slot in place sets its bit in the slot's pin words, then
- * makes sure that the slot still holds `head`. A writer marks its slot odd, then looks for pins, and
- * if there are any restores the mark and goes on to the next number. So sequence numbers may skip; the
- * number that users see, the slot's `version`, never does. At most slot_count - 2 slots may be pinned,
- * by however many readers, so that a writer always finds one: a reader that exceeds that takes its pin
- * back, and copies.
+ * makes sure that the slot still holds the newest version. A writer marks its slot odd, then looks for
+ * pins, and if there are any restores the mark and goes on to the next number. So sequence numbers may
+ * skip; the number that users see, the slot's `version`, never does. At most slot_count - 2 slots may be
+ * pinned, by however many readers, so that a writer always finds one: a reader that exceeds that takes
+ * its pin back, and copies. With more slots than participants nobody counts, and each participant may
+ * pin its share; see tshm_pins_each().
  *
- * THE WRITERS' LOCK is a word that names its owner by presence entry; whether that owner lives is
- * asked of the kernel. See TSHM_WORD_* below.
+ * WAITING. `head` is the sequence number times two, plus the W bit: somebody sleeps on the low half of
+ * the word. A waiter sets the bit in the word that it has seen, then sleeps while the word stays so; a
+ * writer exchanges the whole word, which publishes the number, clears the bit and tells whether anybody
+ * has to be woken: once for each sleep, and not once for each write.
+ *
+ * THE WRITERS' LOCK is a word that names its owner by presence entry and generation; whether that owner
+ * lives is asked of the kernel. See TSHM_WORD_* below.
  *
  * GEOMETRY is never trusted: copy the header once with tshm_check(), which knows the real size of the
  * memory, and use only the copy.
@@ -62,6 +68,7 @@
 #define tshm_exchange_if(place, expected, value, order)                                                                \
     std::atomic_compare_exchange_strong_explicit(place, expected, value, std::memory_order_##order,                    \
                                                  std::memory_order_relaxed)
+#define tshm_exchange(place, value, order) std::atomic_exchange_explicit(place, value, std::memory_order_##order)
 #define tshm_change(operation, place, bits, order)                                                                     \
     std::atomic_fetch_##operation##_explicit(place, bits, std::memory_order_##order)
 #define TSHM_STATIC_ASSERT static_assert
@@ -73,6 +80,7 @@
 #define tshm_fence(order) atomic_thread_fence(memory_order_##order)
 #define tshm_exchange_if(place, expected, value, order)                                                                \
     atomic_compare_exchange_strong_explicit(place, expected, value, memory_order_##order, memory_order_relaxed)
+#define tshm_exchange(place, value, order) atomic_exchange_explicit(place, value, memory_order_##order)
 #define tshm_change(operation, place, bits, order)                                                                     \
     atomic_fetch_##operation##_explicit(place, bits, memory_order_##order)
 #define TSHM_STATIC_ASSERT _Static_assert
@@ -80,9 +88,9 @@ TSHM_STATIC_ASSERT(ATOMIC_LLONG_LOCK_FREE == 2, "64-bit atomics must be lock-fre
 #endif
 
 #define TSHM_MAGIC 0x4d48534445505954ull /* the bytes "TYPEDSHM" */
-#define TSHM_FORMAT 0x00010000u          /* major << 16 | minor; readers insist on the major */
+#define TSHM_FORMAT 0x00020000u          /* major << 16 | minor; readers insist on the major */
 #define TSHM_LINE 128u
-#define TSHM_SLOTS_MAX 1024u
+#define TSHM_SLOTS_MAX 65536u
 #define TSHM_PRESENCE_MAX 512u
 #define TSHM_PIN_WORDS (TSHM_PRESENCE_MAX / 64)
 #define TSHM_SIZE_MAX (1ull << 40)
@@ -104,7 +112,7 @@ typedef struct tshm_header {
     uint64_t slots_offset;    /*  24  of the first slot, a multiple of 128 */
     uint64_t slot_stride;     /*  32  from slot to slot, a multiple of 128 */
     uint64_t payload_size;    /*  40  bytes of one value */
-    uint32_t slot_count;      /*  48  1 ... 1024 */
+    uint32_t slot_count;      /*  48  1 ... 65536 */
     uint32_t presence_count;  /*  52  entries that exist, 1 ... 512 */
     uint8_t layout_id[16];    /*  56  hash of the canonical layout */
     uint64_t instance;        /*  72  random and not 0, new with every creation */
@@ -120,9 +128,11 @@ typedef struct tshm_header {
 } tshm_header;
 
 typedef struct tshm_head {
-    tshm_atomic_u64 sequence; /* of the newest version; its low half is the word that waiters sleep on */
+    tshm_atomic_u64 word; /* sequence number << 1 | TSHM_HEAD_AWAITED; its low half is the word that waiters sleep on */
     uint8_t reserved[120];
 } tshm_head;
+
+#define TSHM_HEAD_AWAITED 1ull /* the W bit: who publishes next must wake */
 
 /* Who sleeps on a word. Used where no kernel call wakes by address between processes (Windows): there a sleeper makes
  * an event of its own, named as for presence but with "!w" and a number below 512, and sets that bit before it looks at
@@ -132,12 +142,9 @@ typedef struct tshm_sleepers {
     tshm_atomic_u64 bits[8];
 } tshm_sleepers;
 
-/* A sleeper announces itself by a time instead of a count, since a count would stay raised for ever
- * when a sleeper is killed. Writers wake while the announced time lies in the future. */
 typedef struct tshm_waiting {
-    tshm_atomic_u64 until; /* ns since 1970 */
-    tshm_sleepers sleepers;
-    uint8_t reserved[56];
+    tshm_sleepers sleepers; /* on the head; looked at only when the W bit was set */
+    uint8_t reserved[64];
 } tshm_waiting;
 
 typedef struct tshm_writer {
@@ -148,12 +155,21 @@ typedef struct tshm_writer {
     uint8_t reserved[40];
 } tshm_writer;
 
+/* One participant. Entries are used again: whoever takes one raises `generation` before anything else, so that a word
+ * which names (entry, generation) never means its next holder. Alive(entry, generation): the kernel says that somebody
+ * holds the entry, AND THEN its generation still is that one. */
 typedef struct tshm_presence {
-    uint32_t pid;   /* for people to read; nobody acts on it */
-    uint32_t flags; /* likewise: TSHM_WROTE; who takes the entry sets it to 0 */
+    uint32_t pid;               /*  0  for people to read; nobody acts on it */
+    tshm_atomic_u32 flags;      /*  4  TSHM_WROTE, TSHM_HAS_PINNED; who takes the entry sets it to 0, last of all */
+    tshm_atomic_u32 generation; /*  8  of its holder; raised by whoever takes it, never reset */
+    uint32_t reserved;          /* 12 */
+    uint64_t since;             /* 16  when it was taken, ns since 1970; for people */
+    uint64_t started;           /* 24  when the process began, in the system's own unit; with the pid it names a process,
+                                   also across namespaces of pids; 0 where unknown; for people */
 } tshm_presence;
 
-#define TSHM_WROTE 1u /* it has published a version */
+#define TSHM_WROTE 1u      /* it has published a version; for people */
+#define TSHM_HAS_PINNED 2u /* set before its first pin: who takes the entry next looks for pins left behind */
 
 typedef struct tshm_slot {
     tshm_atomic_u64 mark;                 /*  0  2s + 1 while sequence number s is written, 2s when complete */
@@ -177,15 +193,19 @@ TSHM_STATIC_ASSERT(offsetof(tshm_header, layout_id) == 56 && offsetof(tshm_heade
 TSHM_STATIC_ASSERT(sizeof(tshm_slot) == TSHM_LINE && offsetof(tshm_slot, pins) == 64, "slot");
 TSHM_STATIC_ASSERT(offsetof(tshm_control, head) == 256 && offsetof(tshm_control, waiting) == 384, "control block");
 TSHM_STATIC_ASSERT(offsetof(tshm_control, writer) == 512 && offsetof(tshm_control, presence) == 640, "control block");
-TSHM_STATIC_ASSERT(sizeof(tshm_control) == 640 + 8 * TSHM_PRESENCE_MAX, "control block");
+TSHM_STATIC_ASSERT(sizeof(tshm_presence) == 32 && offsetof(tshm_presence, since) == 16, "presence");
+TSHM_STATIC_ASSERT(sizeof(tshm_control) == 640 + 32 * TSHM_PRESENCE_MAX, "control block");
 
-/* THE LOCK WORD. Owner, flags and the low bits of the counter share the half that waiters sleep on.
+/* THE LOCK WORD. Owner, flags and generation share the half that waiters sleep on.
  *
  *     bits 0 ... 11   owner: presence entry + 1, or 0 when the lock is free
  *     bit  12         WAITING: an unlock must wake somebody
  *     bit  13         DIRTY: an owner died holding the lock, and nobody has unlocked since
- *     bits 14 ... 63  acquisitions, raised by every one of them and never reset, so that no
- *                     compare-and-swap can mistake one holding for another
+ *     bits 14 ... 31  the low bits of the owner's generation: with them a word that names the dead does not
+ *                     come again (not before 2^18 others had the same entry), so that it can be taken over by a
+ *                     compare-and-swap of exactly that word
+ *     bits 32 ... 63  acquisitions, raised by every one of them and never reset, so that no unlock can mistake
+ *                     one holding of its own for another
  *
  * Presence entry i is taken by something that the kernel frees when its holder dies. On POSIX systems
  * that is the exclusive lock on byte TSHM_PRESENCE_BYTE + i of the region's file, through a descriptor
@@ -195,7 +215,8 @@ TSHM_STATIC_ASSERT(sizeof(tshm_control) == 640 + 8 * TSHM_PRESENCE_MAX, "control
 #define TSHM_WORD_OWNER 0xfffull
 #define TSHM_WORD_WAITING (1ull << 12)
 #define TSHM_WORD_DIRTY (1ull << 13)
-#define TSHM_WORD_ACQUISITION (1ull << 14)
+#define TSHM_WORD_GENERATION(generation) ((uint64_t)((generation) & 0x3ffffu) << 14)
+#define TSHM_WORD_ACQUISITION (1ull << 32)
 #define TSHM_WORD_COUNTER (~(TSHM_WORD_ACQUISITION - 1))
 
 /* POSIX: bytes of the file that stand for things, far behind its contents (kernel locks may lie there). */
@@ -247,7 +268,7 @@ static inline const char *tshm_check(void *memory, uint64_t size, tshm_header *c
     if (copy->instance == 0)
         return "instance is 0";
     if (copy->slot_count < 1 || copy->slot_count > TSHM_SLOTS_MAX)
-        return "slot_count is outside 1 ... 1024";
+        return "slot_count is outside 1 ... 65536";
     if (copy->presence_count < 1 || copy->presence_count > TSHM_PRESENCE_MAX)
         return "presence_count is outside 1 ... 512";
     if (copy->payload_size < 1 || copy->payload_size > TSHM_SIZE_MAX)
@@ -258,7 +279,7 @@ static inline const char *tshm_check(void *memory, uint64_t size, tshm_header *c
         return "slot_stride does not hold a slot";
     if (copy->slots_offset < sizeof(tshm_control) || copy->slots_offset > copy->region_size)
         return "slots_offset lies inside the header or outside the region";
-    /* at most 2^10 * 2^40: cannot overflow */
+    /* at most 2^16 * 2^40: cannot overflow */
     if (copy->slot_count * copy->slot_stride > copy->region_size - copy->slots_offset)
         return "the slots reach past the end of the region";
     if (copy->document_size > TSHM_DOCUMENT_MAX || copy->document_offset < sizeof(tshm_control) ||
@@ -387,10 +408,16 @@ static inline tshm_cursor tshm_cursor_at(const tshm_ring *ring, uint64_t sequenc
     return cursor;
 }
 
+/* The sequence number of the newest version, 0 when there is none. Relaxed: for holders of the lock, who alone change
+ * it and were ordered by the lock, and for those who have a fence. */
+static inline uint64_t tshm_newest(const tshm_ring *ring) {
+    return tshm_load(&tshm_control_of(ring)->head.word, relaxed) >> 1;
+}
+
 /* Find the newest version. TSHM_BUSY: a writer has just taken its slot; begin again. */
 static inline int tshm_read_begin(const tshm_ring *ring, tshm_cursor *cursor) {
-    /* acquire, with the release store of head in tshm_write_end */
-    uint64_t sequence = tshm_load(&tshm_control_of(ring)->head.sequence, acquire);
+    /* acquire, with the exchange of head in tshm_write_end; also through a waiter's exchange, which only adds W */
+    uint64_t sequence = tshm_load(&tshm_control_of(ring)->head.word, acquire) >> 1;
     if (sequence == 0)
         return TSHM_NOTHING;
     *cursor = tshm_cursor_at(ring, sequence);
@@ -443,11 +470,24 @@ static inline void tshm_unpin(const tshm_cursor *cursor, uint32_t entry) {
 
 enum { TSHM_TOO_MANY = -2 };
 
+/* How many slots each participant may have pinned without asking anybody, or 0: then all pins are counted. To count is
+ * to look at every slot; with more slots than participants there is enough for all. */
+static inline uint32_t tshm_pins_each(const tshm_ring *ring) {
+    return ring->slot_count < 3 ? 0 : (ring->slot_count - 2) / ring->presence_count;
+}
+
 /* After tshm_read_begin: pin that slot, so that it stays as it is until tshm_unpin(). `entry` is a presence entry of
- * one's own that has not pinned the slot yet. TSHM_BUSY: a writer has gone on meanwhile; begin again. TSHM_TOO_MANY:
- * slot_count - 2 others are pinned. */
-static inline int tshm_pin(const tshm_ring *ring, const tshm_cursor *cursor, uint32_t entry, tshm_alive alive,
-                           void *context) {
+ * one's own that has not pinned the slot yet, and `mine` how many others it has pinned. TSHM_BUSY: a writer has gone on
+ * meanwhile; begin again. TSHM_TOO_MANY: all that may be pinned are. */
+static inline int tshm_pin(const tshm_ring *ring, const tshm_cursor *cursor, uint32_t entry, uint32_t mine,
+                           tshm_alive alive, void *context) {
+    uint32_t each = tshm_pins_each(ring);
+    if (each && mine >= each)
+        return TSHM_TOO_MANY;
+    /* Before the pin. Relaxed: who takes the entry after our death is told of it by the kernel, and sees both. */
+    tshm_atomic_u32 *flags = &tshm_control_of(ring)->presence[entry].flags;
+    if (!(tshm_load(flags, relaxed) & TSHM_HAS_PINNED))
+        (void)tshm_change(or, flags, TSHM_HAS_PINNED, relaxed);
     (void)tshm_change(or, &cursor->slot->pins[entry / 64], 1ull << entry % 64, relaxed);
     /* Two pairs. With the fence in tshm_write_begin: either the writer sees the pin, or we see what it had published
      * before, a newer head. With itself in another reader: of two who pin, one sees the other's pin. */
@@ -455,9 +495,9 @@ static inline int tshm_pin(const tshm_ring *ring, const tshm_cursor *cursor, uin
     /* Not mark, which says the same most of the time: it may have been restored by a writer who took our pin for that
      * of our predecessor in the presence entry, which died. No writer looks for pins at the newest version. */
     int state = TSHM_READABLE;
-    if (tshm_load(&tshm_control_of(ring)->head.sequence, relaxed) != cursor->sequence)
+    if (tshm_newest(ring) != cursor->sequence)
         state = TSHM_BUSY;
-    else if (/* the kernel is asked who lives only if it matters */
+    else if (!each && /* the kernel is asked who lives only if it matters */
              tshm_count_pinned(ring, NULL, NULL) + 2 > ring->slot_count &&
              tshm_count_pinned(ring, alive, context) + 2 > ring->slot_count)
         state = TSHM_TOO_MANY;
@@ -493,8 +533,7 @@ static inline int tshm_pinned(tshm_slot *slot, tshm_alive alive, void *context) 
  * rule of slot_count - 2, or that are just taking back a pin too many: then try again. To give up a begun write, do
  * nothing: a slot left odd is no reader's and the next writer's first choice. */
 static inline int tshm_write_begin(const tshm_ring *ring, tshm_alive alive, void *context, tshm_cursor *cursor) {
-    /* relaxed: only holders of the lock store head, and the lock ordered us behind them */
-    uint64_t head = tshm_load(&tshm_control_of(ring)->head.sequence, relaxed);
+    uint64_t head = tshm_newest(ring);
     for (uint32_t ahead = 1; ahead <= 2 * ring->slot_count; ahead++) { /* counts, as a garbage head may wrap around */
         uint64_t sequence = head + ahead;
         if (ring->slot_count > 1 && sequence % ring->slot_count == head % ring->slot_count)
@@ -520,38 +559,51 @@ static inline int tshm_write_begin(const tshm_ring *ring, tshm_alive alive, void
     return 0;
 }
 
-/* Publish what was written into cursor->payload. `now` is in ns since 1970. */
-static inline void tshm_write_end(const tshm_ring *ring, const tshm_cursor *cursor, uint64_t now) {
+/* Publish what was written into cursor->payload. `now` is in ns since 1970. True if somebody sleeps on the head and has
+ * to be woken. */
+static inline int tshm_write_end(const tshm_ring *ring, const tshm_cursor *cursor, uint64_t now) {
     tshm_control *control = tshm_control_of(ring);
     uint64_t version = cursor->sequence;
     if (ring->slot_count >= 3) {
-        uint64_t head = tshm_load(&control->head.sequence, relaxed); /* ours, as in tshm_write_begin */
+        uint64_t head = tshm_newest(ring);
         version = head ? tshm_load(&tshm_slot_of(ring, head)->version, relaxed) + 1 : 1;
     }
     tshm_store(&cursor->slot->version, version, relaxed);
     tshm_store(&cursor->slot->time, now, relaxed);
     tshm_streaming_fence(); /* whoever filled the slot may have used streaming stores */
     tshm_store(&cursor->slot->mark, 2 * cursor->sequence, release); /* with the acquire load in tshm_read_begin */
-    tshm_store(&control->head.sequence, cursor->sequence, release); /* with the acquire load in tshm_read_begin */
+    /* release, with the acquire load in tshm_read_begin. It takes the W bit in the same step: a waiter's exchange either
+     * came before, and is seen here, or fails. */
+    return (tshm_exchange(&control->head.word, cursor->sequence << 1, release) & TSHM_HEAD_AWAITED) != 0;
 }
 
 /* ---- waiting -------------------------------------------------------------------------------- */
 
-/* A sleeper announces itself, THEN looks at head; a writer stores head, THEN looks for sleepers. The
- * two fences make sure that one of them sees the other. A sleeper never sleeps longer than TSHM_SLICE
- * at a time, so a writer killed between head and the wake-up costs no more than that. */
+/* A waiter that has seen the newest version, and wants the next, never sleeps longer than TSHM_SLICE at a time: a writer
+ * killed between the exchange of head and the wake-up costs no more than that. A sleeper that is killed, or goes away,
+ * leaves the W bit behind, for one wake-up in vain. */
 #define TSHM_SLICE 100000000ull /* ns */
 
-static inline void tshm_announce_sleep(const tshm_ring *ring, uint64_t now) {
-    /* twice the slice: also covers a waiter preempted between announcing and sleeping */
-    tshm_store(&tshm_control_of(ring)->waiting.until, now + 2 * TSHM_SLICE, relaxed);
-    tshm_fence(seq_cst); /* with the fence in tshm_must_wake */
+/* The word that waiters sleep on, as it is without the W bit: what changes with every version. */
+static inline uint32_t tshm_head_number(const tshm_ring *ring) {
+    /* acquire, with the exchange of head in tshm_write_end */
+    return (uint32_t)(tshm_load(&tshm_control_of(ring)->head.word, acquire) & ~TSHM_HEAD_AWAITED);
 }
 
-/* After tshm_write_end, with the same `now`: does somebody have to be woken? */
-static inline int tshm_must_wake(const tshm_ring *ring, uint64_t now) {
-    tshm_fence(seq_cst); /* with the fence in tshm_announce_sleep */
-    return tshm_load(&tshm_control_of(ring)->waiting.until, relaxed) > now;
+/* Before sleeping: set the W bit, provided that the head still has that number. False: it has moved on. Sleep while the
+ * low half of the head is `number` | TSHM_HEAD_AWAITED: the kernel compares once more. */
+static inline int tshm_announce_sleep(const tshm_ring *ring, uint32_t number) {
+    tshm_atomic_u64 *word = &tshm_control_of(ring)->head.word;
+    uint64_t seen = tshm_load(word, relaxed);
+    for (;;) { /* at most twice, but for others who announce themselves at the same moment */
+        if ((uint32_t)(seen & ~TSHM_HEAD_AWAITED) != number)
+            return 0;
+        if (seen & TSHM_HEAD_AWAITED)
+            return 1;
+        /* relaxed: it only adds a bit to what a writer has released, and what follows is another look at this word */
+        if (tshm_exchange_if(word, &seen, seen | TSHM_HEAD_AWAITED, relaxed))
+            return 1;
+    }
 }
 
 #endif

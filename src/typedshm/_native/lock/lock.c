@@ -3,11 +3,12 @@
 #include <errno.h>
 
 #define OWNER(word) ((uint32_t)((word) & TSHM_WORD_OWNER)) /* entry + 1 */
+#define GENERATION(word) ((word) & TSHM_WORD_GENERATION(UINT32_MAX))
 
 /* Rule 8's slice: a waker or a woken waiter may have been killed on the way. */
 static const uint64_t SLICE = 10000000; /* ns */
 
-/* The half of the word that holds owner, flags and the counter's low bits. Little-endian. */
+/* The half of the word that holds owner, flags and generation. Little-endian. */
 static void *sleeping_half(lock_handle *lock) {
     return (void *)&lock->control->writer.word;
 }
@@ -20,6 +21,15 @@ int lock_alive(void *context, uint32_t entry) {
         return 0;
     /* rule 11: before, since the number may be another file's; and after, where the answer would be acted upon */
     return !os_peers_intact(&lock->peers) || os_peers_alive(&lock->peers, entry) != 0 || !os_peers_intact(&lock->peers);
+}
+
+/* Does the owner that the word names live? Rule 4. */
+static bool owner_lives(lock_handle *lock, uint64_t word) {
+    uint32_t entry = OWNER(word) - 1;
+    /* acquire fence, with the release fence in lock_attach: who sees a word sees the generation that it names */
+    tshm_fence(acquire);
+    return lock_alive(lock, entry) &&
+           GENERATION(word) == TSHM_WORD_GENERATION(tshm_load(&lock->control->presence[entry].generation, relaxed));
 }
 
 /* For people: how often, and when last. Once for every owner whose name was taken out of the word. */
@@ -44,19 +54,14 @@ int lock_attach(lock_handle *lock) {
     if (entry == lock->presence_count)
         return LOCK_FULL;
     lock->entry = entry;
-    lock->control->presence[entry].pid = os_process_id();
-    lock->control->presence[entry].flags = 0;
-
-    uint64_t word = tshm_load(&lock->control->writer.word, acquire);
-    while (OWNER(word) == entry + 1) { /* rule 4 */
-        uint64_t freed = (word & TSHM_WORD_COUNTER) | TSHM_WORD_DIRTY;
-        /* release, with the acquire of the next taker: it sees what we saw of the dead owner's stores */
-        if (tshm_exchange_if(&lock->control->writer.word, &word, freed, release)) {
-            count_death(lock);
-            os_word_wake_all(&lock->peers, lock->control, sleeping_half(lock));
-            break;
-        }
-    }
+    tshm_presence *presence = &lock->control->presence[entry];
+    lock->generation = tshm_load(&presence->generation, relaxed) + 1; /* rule 4 */
+    tshm_store(&presence->generation, lock->generation, relaxed);
+    /* release fence, with the acquire fence in owner_lives: the generation is there before any word that names it */
+    tshm_fence(release);
+    presence->pid = os_process_id();
+    presence->since = os_realtime_ns();
+    presence->started = os_process_started();
     return LOCK_TAKEN;
 }
 
@@ -65,7 +70,8 @@ static int take(lock_handle *lock, uint64_t word, uint64_t flags) {
     if (lock->slept)
         flags |= TSHM_WORD_WAITING;                                      /* rule 8 */
     uint64_t mine = ((word & TSHM_WORD_COUNTER) + TSHM_WORD_ACQUISITION) /* rule 5 */
-                    | (word & (TSHM_WORD_WAITING | TSHM_WORD_DIRTY)) | flags | (lock->entry + 1);
+                    | (word & (TSHM_WORD_WAITING | TSHM_WORD_DIRTY)) | flags |
+                    TSHM_WORD_GENERATION(lock->generation) | (lock->entry + 1);
     /* acquire, with the release in lock_release: everything its last owner stored is visible */
     if (!tshm_exchange_if(&lock->control->writer.word, &word, mine, acquire))
         return LOCK_BUSY;
@@ -90,8 +96,8 @@ static int attempt(lock_handle *lock, bool probe, uint64_t *observed) {
     if (owner == 0)
         return take(lock, word, 0);
     if (owner == lock->entry + 1 || owner > lock->presence_count)
-        return take_over(lock, word); /* rule 10 */
-    if (probe && !lock_alive(lock, owner - 1))
+        return take_over(lock, word); /* rule 10; or it names who had my entry before me, and is dead */
+    if (probe && !owner_lives(lock, word))
         return take_over(lock, word); /* rule 6: exactly the word read before the probe */
     return LOCK_BUSY;
 }
@@ -141,5 +147,10 @@ int lock_release(lock_handle *lock, bool repaired) {
 
 int lock_owner(const tshm_control *control) {
     /* relaxed: who asks does not look at what the owner has stored; by the time it hears, another may have the lock */
-    return (int)OWNER(tshm_load(&control->writer.word, relaxed)) - 1;
+    uint64_t word = tshm_load(&control->writer.word, relaxed);
+    uint32_t entry = OWNER(word) - 1;
+    if (OWNER(word) == 0 || entry >= TSHM_PRESENCE_MAX)
+        return -1;
+    uint32_t generation = tshm_load(&control->presence[entry].generation, relaxed);
+    return TSHM_WORD_GENERATION(generation) == GENERATION(word) ? (int)entry : -1;
 }

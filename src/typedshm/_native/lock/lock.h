@@ -4,7 +4,8 @@
  *  1. The presence descriptor is private: never mapped, duplicated or passed on.
  *  2. After fork the child attaches anew before anything else.
  *  3. A presence entry is taken by trying to lock its byte; asking first would race.
- *  4. Whoever takes an entry first frees the word if it still names that entry: its last holder is dead.
+ *  4. Whoever takes an entry raises its generation before anything else. A word names entry and generation; its owner
+ *     lives if the byte is held and, looked at after that, the generation is still the same.
  *  5. Every acquisition raises the counter; nothing resets it.
  *  6. Take-over: read the word, probe the owner, swap exactly that word. Never reuse an old probe.
  *  7. Take-over sets DIRTY; only an unlock after the repair clears it.
@@ -25,6 +26,7 @@ typedef struct {
     os_peers peers;
     uint32_t presence_count; /* from a checked header */
     uint32_t entry;          /* mine */
+    uint32_t generation;     /* of my entry, as long as it is mine */
     uint64_t held_word;      /* the word while I hold it, else 0 */
     bool slept;              /* in vain, since it was last taken */
 } lock_handle;
@@ -38,7 +40,8 @@ enum {
     LOCK_ERROR = -4 /* on attach: errno says why */
 };
 
-/* Take a presence entry. `peers` have been opened. */
+/* Take a presence entry. `peers` have been opened. What its last holder left behind is for the caller: `flags` of the
+ * entry are still its. */
 int lock_attach(lock_handle *lock);
 /* Take the lock if that needs no sleep: it is free, or its owner is dead. */
 int lock_try(lock_handle *lock);
@@ -46,7 +49,7 @@ int lock_try(lock_handle *lock);
 int lock_wait(lock_handle *lock, uint64_t ns);
 /* `repaired`: what a dead owner left behind is in order again. */
 int lock_release(lock_handle *lock, bool repaired);
-/* The owner's presence entry, or -1 when free. Not checked; for people. */
+/* The owner's presence entry, or -1 when the lock is free or its owner's entry is another's. Not probed; for people. */
 int lock_owner(const tshm_control *control);
 /* Is presence entry `entry` alive? Errors count as alive. For tshm_write_begin: `context` is the lock. */
 int lock_alive(void *context, uint32_t entry);

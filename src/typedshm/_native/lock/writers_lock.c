@@ -163,11 +163,18 @@ static void drop_stale_pins(const WritersLock *lock) {
     uint32_t entry = lock->lock.entry;
     tshm_header header;
     tshm_ring ring;
-    if (tshm_check(memory->start, memory->size, &header, &ring) || ring.slot_count < 3)
+    if (tshm_check(memory->start, memory->size, &header, &ring))
         return;                                    /* whoever wants to pin something will be told what is wrong */
     for (uint32_t i = 0; i < ring.slot_count; i++) /* relaxed: nothing was read under them */
-        atomic_fetch_and_explicit(&tshm_slot_of(&ring, i)->pins[entry / 64], ~(1ull << entry % 64),
-                                  memory_order_relaxed);
+        (void)tshm_change(and, &tshm_slot_of(&ring, i)->pins[entry / 64], ~(1ull << entry % 64), relaxed);
+}
+
+/* What the entry's last holder left behind. Its flags go last: whoever dies on the way leaves them to the next. */
+static void clear_entry(const WritersLock *lock) {
+    tshm_atomic_u32 *flags = &lock->lock.control->presence[lock->lock.entry].flags;
+    if (tshm_load(flags, relaxed) & TSHM_HAS_PINNED)
+        drop_stale_pins(lock);
+    tshm_store(flags, 0, release); /* with the kernel's lock on our byte, which the next holder takes */
 }
 
 static int attach(WritersLock *lock, PyObject *handle) {
@@ -177,7 +184,7 @@ static int attach(WritersLock *lock, PyObject *handle) {
     lock->forks = os_forks;
     if (result == LOCK_TAKEN) {
         lock->wrote = false;
-        drop_stale_pins(lock);
+        clear_entry(lock);
         return 0;
     }
     peers_leave(&lock->lock.peers);
@@ -295,7 +302,7 @@ static PyObject *living(const tshm_control *control, uint32_t count, int (*alive
         if (!presence->pid || !alive(context, entry))
             continue;
         PyObject *participant =
-            Py_BuildValue("IIO", entry, (unsigned int)presence->pid, presence->flags & TSHM_WROTE ? Py_True : Py_False);
+            Py_BuildValue("IIO", entry, (unsigned int)presence->pid, tshm_load(&presence->flags, relaxed) & TSHM_WROTE ? Py_True : Py_False);
         if (!participant || PyList_Append(list, participant) < 0)
             Py_CLEAR(list);
         Py_XDECREF(participant);

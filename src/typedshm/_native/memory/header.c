@@ -131,7 +131,6 @@ static PyObject *reset_waiting(PyObject *module, PyObject *object) {
     if (!mapping)
         return NULL;
     tshm_control *control = (tshm_control *)mapping->memory.start;
-    tshm_store(&control->waiting.until, 0, relaxed);
     for (size_t i = 0; i < sizeof control->waiting.sleepers.bits / sizeof *control->waiting.sleepers.bits; i++) {
         tshm_store(&control->waiting.sleepers.bits[i], 0, relaxed);
         tshm_store(&control->writer.sleepers.bits[i], 0, relaxed);

@@ -29,4 +29,17 @@ static inline bool mapping_holds(const Mapping *mapping, uint64_t instance) {
     return mapping_shows(mapping, instance);
 }
 
+/* Before sleeping on the head, which was seen with that number: what its low half has to be while one sleeps. False: it
+ * has moved on. Whoever may not write cannot announce itself; it sleeps on the word as others left it, and briefly. */
+static inline bool mapping_prepare_sleep(const Mapping *mapping, uint32_t number, uint32_t *expected) {
+    tshm_ring ring = {.base = mapping->memory.start};
+    *expected = number | (uint32_t)TSHM_HEAD_AWAITED;
+    if (mapping->memory.writable)
+        return tshm_announce_sleep(&ring, number);
+    uint32_t word = (uint32_t)tshm_load(&tshm_control_of(&ring)->head.word, relaxed);
+    bool same = (*expected ^ word) <= TSHM_HEAD_AWAITED;
+    *expected = word;
+    return same;
+}
+
 #endif

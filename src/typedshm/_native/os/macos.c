@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/sysctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,6 +18,15 @@ extern int os_sync_wake_by_address_all(void *address, size_t size, uint32_t flag
 enum { PRIVATE = 0, SHARED = 1 };           /* flags: sleepers of this process, or of all that map the page */
 enum { CLOCK_MACH_ABSOLUTE_TIME = 32 };     /* the only clock there is */
 static const uint64_t POLL_SLICE = 2000000; /* ns between looks, where nobody can wake us */
+
+uint64_t os_process_started(void) {
+    int name[] = {CTL_KERN, KERN_PROC, KERN_PROC_PID, getpid()};
+    struct kinfo_proc process;
+    size_t size = sizeof process;
+    if (sysctl(name, 4, &process, &size, NULL, 0) != 0 || size < sizeof process)
+        return 0;
+    return (uint64_t)process.kp_proc.p_starttime.tv_sec * 1000000u + (uint64_t)process.kp_proc.p_starttime.tv_usec;
+}
 
 static void word_wait(void *word, uint32_t expected, uint64_t ns, uint32_t flags) {
     if (ns == 0 || tshm_load((tshm_atomic_u32 *)word, relaxed) != expected)

@@ -22,6 +22,9 @@ uint64_t os_realtime_ns(void);  /* since 1970, for times that other processes re
 uint64_t os_coarse_ns(void);    /* the same, some milliseconds late and in a fraction of the time */
 void os_relax(void);            /* inside a short spin */
 uint32_t os_process_id(void);
+/* When this process began, in the system's own unit: with its number it tells it from all others of this machine, also
+ * from those that see other numbers. 0 if the system does not tell. */
+uint64_t os_process_started(void);
 /* Raised in every child of a fork(), whoever called it: what its parent holds is not its own. Always 0 on Windows. */
 extern uint32_t os_forks;
 

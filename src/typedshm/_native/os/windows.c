@@ -56,6 +56,13 @@ uint32_t os_process_id(void) {
     return GetCurrentProcessId();
 }
 
+uint64_t os_process_started(void) {
+    FILETIME started, exited, kernel, user;
+    if (!GetProcessTimes(GetCurrentProcess(), &started, &exited, &kernel, &user))
+        return 0;
+    return (uint64_t)started.dwHighDateTime << 32 | started.dwLowDateTime;
+}
+
 static DWORD milliseconds(uint64_t ns) {
     uint64_t ms = ns / 1000000 + (ns % 1000000 != 0);
     return ms < INFINITE ? (DWORD)ms : INFINITE - 1;
@@ -207,7 +214,7 @@ struct os_waiter_event {
 };
 
 static tshm_sleepers *sleepers_of(tshm_control *control, const void *word) {
-    return word == (const void *)&control->head.sequence ? &control->waiting.sleepers : &control->writer.sleepers;
+    return word == (const void *)&control->head.word ? &control->waiting.sleepers : &control->writer.sleepers;
 }
 
 static void clear_bit(tshm_sleepers *sleepers, uint32_t number) {

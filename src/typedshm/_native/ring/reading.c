@@ -35,8 +35,8 @@ struct reading {
  * a writer is at, or has left unfinished, is found out by tshm_read_retry. A slot that is marked odd, but pinned, may
  * be about to get its mark back: TSHM_BUSY, rather than miss what is not lost. */
 static int begin_after(const tshm_ring *ring, struct wanted wanted, tshm_cursor *cursor) {
-    /* acquire, with the release store of head in tshm_write_end: every version up to there */
-    uint64_t head = tshm_load(&tshm_control_of(ring)->head.sequence, acquire);
+    /* acquire, with the exchange of head in tshm_write_end: every version up to there */
+    uint64_t head = tshm_load(&tshm_control_of(ring)->head.word, acquire) >> 1;
     uint64_t oldest = UINT64_MAX, probed = UINT64_MAX;
     for (uint32_t i = 0; i < ring->slot_count; i++) {
         tshm_slot *slot = tshm_slot_of(ring, i);
@@ -163,11 +163,11 @@ static bool read_patiently(Ring *self, void *to, struct wanted wanted, publicati
         }
         Py_INCREF((PyObject *)mapping);
         tshm_head *head = &tshm_control_of(&self->ring)->head;
-        uint64_t sequence = tshm_load(&head->sequence, acquire);
+        uint64_t word = tshm_load(&head->word, relaxed), sequence = word >> 1;
         moved = moved || (before && sequence != before);
         before = sequence;
         Py_BEGIN_ALLOW_THREADS
-        os_word_wait(NULL, tshm_control_of(&self->ring), (void *)&head->sequence, (uint32_t)sequence, 100000);
+        os_word_wait(NULL, tshm_control_of(&self->ring), (void *)&head->word, (uint32_t)word, 100000);
         Py_END_ALLOW_THREADS
         Py_DECREF((PyObject *)mapping);
         if (PyErr_CheckSignals() < 0)
@@ -358,11 +358,10 @@ bool reading_newest(Ring *self, uint64_t *version, uint64_t *time) {
     return *version || ring_look(self); /* a file cut short shows zeros where head was */
 }
 
-/* Is there a version above `after`? 1 or 0, or -1 and an error set. With 0 comes a number that head had then: whatever
+/* Is there a version above `after`? 1 or 0, or -1 and an error set. With 0 comes the number that head had then: whatever
  * is published later, it changes that. */
 int reading_find_newer(Ring *self, uint64_t after, bool slept, uint32_t *number) {
-    /* before the search for a newer version; acquire, with the release store in tshm_write_end */
-    *number = (uint32_t)tshm_load(&tshm_control_of(&self->ring)->head.sequence, acquire);
+    *number = tshm_head_number(&self->ring); /* before the search for a newer version */
     uint64_t newest, time;
     if (!reading_newest(self, &newest, &time))
         return -1;
@@ -396,7 +395,7 @@ bool reading_oldest(Ring *self, uint64_t after, uint64_t *version) {
 bool reading_await(Ring *self, uint64_t after, int64_t ns) {
     uint64_t start = os_monotonic_ns(), looked = start;
     for (uint64_t now = start; self->mapping; now = os_monotonic_ns()) {
-        void *word = (void *)&tshm_control_of(&self->ring)->head.sequence; /* its low half: little-endian */
+        void *word = (void *)&tshm_control_of(&self->ring)->head.word; /* its low half: little-endian */
         uint32_t number;
         bool due = now - looked >= TSHM_SLICE;
         int found = reading_find_newer(self, after, due, &number);
@@ -419,10 +418,9 @@ bool reading_await(Ring *self, uint64_t after, int64_t ns) {
         Py_INCREF((PyObject *)mapping);
         Py_BEGIN_ALLOW_THREADS
         faults_watch();
-        if (mapping->memory.writable)
-            tshm_announce_sleep(&self->ring, os_realtime_ns());
-        os_word_wait(peers, tshm_control_of(&self->ring), word, number,
-                     slice); /* returns at once if head has moved on */
+        uint32_t expected;
+        if (mapping_prepare_sleep(mapping, number, &expected))
+            os_word_wait(peers, tshm_control_of(&self->ring), word, expected, slice);
         Py_END_ALLOW_THREADS
         Py_DECREF((PyObject *)mapping);
         if (PyErr_CheckSignals() < 0)

@@ -44,7 +44,7 @@ int slots_pin(Slots *self, tshm_cursor *cursor, uint64_t *version) {
         if (users && !*users && !is_intact(self)) {
             state = TSHM_TOO_MANY; /* rule 11 of lock.h: nobody would respect the pin */
         } else if (users && !*users) {
-            state = tshm_pin(&self->ring, cursor, self->lock->lock.entry, lock_alive, &self->lock->lock);
+            state = tshm_pin(&self->ring, cursor, self->lock->lock.entry, self->pinned, lock_alive, &self->lock->lock);
             self->pinned += state == TSHM_READABLE;
         }
         if (state == TSHM_READABLE) {

@@ -37,11 +37,11 @@ bool writing_unlock(Ring *self, bool block) {
 
 bool writing_publish(Ring *self, const tshm_cursor *cursor) {
     uint64_t now = os_realtime_ns();
-    tshm_write_end(&self->ring, cursor, now);
+    bool awaited = tshm_write_end(&self->ring, cursor, now);
     writers_lock_note_write(self->mutex->lock);
-    if (tshm_must_wake(&self->ring, now))
+    if (awaited)
         os_word_wake_all(&self->mutex->lock->lock.peers, tshm_control_of(&self->ring),
-                         (void *)&tshm_control_of(&self->ring)->head.sequence);
+                         (void *)&tshm_control_of(&self->ring)->head.word);
     return writers_lock_look_is_due(self->mutex->lock, now);
 }
 

@@ -8,12 +8,12 @@
 static const uint64_t POLL_SLICE = 2000000; /* ns: nobody wakes those who cannot announce themselves */
 
 static void *word_of(const Mapping *mapping) {
-    return &((tshm_control *)mapping->memory.start)->head.sequence; /* its low half: little-endian */
+    return &((tshm_control *)mapping->memory.start)->head.word; /* its low half: little-endian */
 }
 
 uint32_t watched_number(const Mapping *mapping) {
-    /* acquire, with the release store in tshm_write_end */
-    return tshm_load((tshm_atomic_u32 *)word_of(mapping), acquire);
+    tshm_ring ring = {.base = mapping->memory.start};
+    return tshm_head_number(&ring);
 }
 
 bool watched_is_gone(const watched_region *region) {
@@ -84,12 +84,12 @@ static bool one_has_changed(const watched_set *set) {
     return false;
 }
 
-static void announce(const watched_set *set) {
-    uint64_t now = os_realtime_ns();
-    for (uint32_t i = 0; i < set->wakeable; i++) {
-        tshm_ring ring = {.base = set->regions[i].mapping->memory.start};
-        tshm_announce_sleep(&ring, now);
-    }
+/* False: a head has moved on. */
+static bool announce(const watched_set *set) {
+    for (uint32_t i = 0; i < set->wakeable; i++)
+        if (!mapping_prepare_sleep(set->regions[i].mapping, set->regions[i].number, &set->words[i].expected))
+            return false;
+    return true;
 }
 
 void watched_sleep(watched_set *set, uint32_t wakes, uint64_t until) {
@@ -97,8 +97,8 @@ void watched_sleep(watched_set *set, uint32_t wakes, uint64_t until) {
     for (uint64_t now = os_monotonic_ns(); now < until; now = os_monotonic_ns()) {
         uint64_t slice = set->count && until - now > most ? most : until - now;
         faults_watch();
-        announce(set);
-        /* returns at once if a head has moved on */
+        if (!announce(set))
+            return;
         os_words_wait(set->words, set->wakeable, &set->waker, wakes, slice);
         if (tshm_load(&set->waker.wakes, relaxed) != wakes || one_has_changed(set))
             return;
