@@ -210,6 +210,7 @@ else:
 # ---- header: making and checking it ----
 
 STATE_READY: Final[int]
+SLOTS_MAX: Final[int]
 
 class Header(TypedDict):
     """A region's header, as checked once."""
@@ -484,9 +485,10 @@ class Ring(Generic[_T]):
         slot until the block ends. Afterwards a Struct raises Closed; an array taken from it stays valid and pins
         the slot for as long as the array lives.
 
-        All readers together can pin ``slots - 2`` versions, any number of readers each. Beyond that, and through
-        a read-only handle, the block gets a read-only copy; ``info().copies`` counts those. A loop whose variable
-        still holds the last array when it borrows the next pins two versions, which takes four slots.
+        All readers together can pin ``slots - 2`` versions, any number of readers each; from 514 slots on, each
+        process ``(slots - 2) // 512``. Beyond that, and through a read-only handle, the block gets a read-only
+        copy; ``info().copies`` counts those. A loop whose variable still holds the last array when it borrows the
+        next pins two versions, which takes four slots.
 
         Parameters
         ----------

@@ -138,9 +138,9 @@ def test_a_file_that_cannot_be_made_says_why(monkeypatch, tmp_path, number, kind
     [
         (3, 1 << 40, r"slots: expected a region of at most 2\^40 bytes \(1 TiB\), found 3 slots of 1,099"),
         (1024, 1 << 31, "found 1024 slots of 2,147,483,648 bytes each; fewer slots, or a smaller value"),
-        (0, 8, "slots: expected 1 to 1024, found 0"),
-        (-1, 8, "slots: expected 1 to 1024, found -1"),
-        (1 << 40, 8, "slots: expected 1 to 1024, found 1099511627776"),
+        (0, 8, "slots: expected 1 to 65536, found 0"),
+        (-1, 8, "slots: expected 1 to 65536, found -1"),
+        (1 << 40, 8, "slots: expected 1 to 65536, found 1099511627776"),
     ],
 )
 def test_a_region_that_no_machine_has_room_for_names_the_parameter(slots, size, words):
@@ -153,5 +153,5 @@ def test_a_region_that_no_machine_has_room_for_names_the_parameter(slots, size, 
 @pytest.mark.parametrize("slots", [2.0, "3", None, True, b"3"])
 def test_slots_that_are_no_number_name_the_parameter(slots):
     for make in (typedshm.create, typedshm.open):
-        with pytest.raises(TypeError, match="slots: expected a whole number from 1 to 1024, found"):
+        with pytest.raises(TypeError, match="slots: expected a whole number from 1 to 65536, found"):
             make("huge", LARGE, slots=slots)

@@ -45,17 +45,26 @@ class Header(ctypes.LittleEndianStructure):
 
 
 class Presence(ctypes.LittleEndianStructure):
-    _fields_ = (("pid", ctypes.c_uint32), ("flags", ctypes.c_uint32))
+    _fields_ = (
+        ("pid", ctypes.c_uint32),
+        ("flags", ctypes.c_uint32),
+        ("generation", ctypes.c_uint32),
+        ("reserved", ctypes.c_uint32),
+        ("since", ctypes.c_uint64),
+        ("started", ctypes.c_uint64),
+    )
+
+
+WROTE, HAS_PINNED = 1, 2  # flags of a presence entry
 
 
 class Control(ctypes.LittleEndianStructure):
     _fields_ = (
         ("header", Header),
-        ("head", ctypes.c_uint64),
+        ("head_word", ctypes.c_uint64),
         ("_head", ctypes.c_uint8 * 120),
-        ("waiting_until", ctypes.c_uint64),
         ("waiting_sleepers", ctypes.c_uint64 * 8),
-        ("_waiting", ctypes.c_uint8 * 56),
+        ("_waiting", ctypes.c_uint8 * 64),
         ("word", ctypes.c_uint64),
         ("deaths", ctypes.c_uint64),
         ("died_at", ctypes.c_uint64),
@@ -63,6 +72,23 @@ class Control(ctypes.LittleEndianStructure):
         ("_writer", ctypes.c_uint8 * 40),
         ("presence", Presence * 512),
     )
+
+    @property
+    def head(self) -> int:
+        """The sequence number of the newest version."""
+        return self.head_word >> 1
+
+    @head.setter
+    def head(self, sequence: int) -> None:
+        self.head_word = sequence << 1 & 2**64 - 1
+
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody has announced that it sleeps on the head."""
+        return bool(self.head_word & 1)
+
+
+CONTROL_SIZE = 640 + 32 * 512  # bytes before the document
 
 
 class Slot(ctypes.LittleEndianStructure):
@@ -78,7 +104,8 @@ class Slot(ctypes.LittleEndianStructure):
 WORD_OWNER = 0xFFF
 WORD_WAITING = 1 << 12
 WORD_DIRTY = 1 << 13
-WORD_ACQUISITION = 1 << 14
+WORD_GENERATION = 1 << 14
+WORD_ACQUISITION = 1 << 32
 
 
 def checksum(header: bytes) -> int:

@@ -88,7 +88,7 @@ def other_document(wire: Wire) -> Iterator[None]:
 
 def wild_lines(wire: Wire) -> Iterator[None]:
     """Head, lock, waiting, presence and the slots' lines say anything."""
-    start, end = Control.head.offset, Control.presence.offset + Control.presence.size
+    start, end = Control.head_word.offset, Control.presence.offset + Control.presence.size
     good = bytes(wire.memory)
     slots = wire.header.slots_offset
     while True:

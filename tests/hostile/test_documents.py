@@ -11,6 +11,7 @@ import pytest
 
 import typedshm
 from helpers.shared_types import Car, whole
+from helpers.wire import CONTROL_SIZE
 from trials import Attempt, survive
 from typedshm.layout import document
 from typedshm.layout.document import DEPTH_LIMIT
@@ -269,7 +270,7 @@ def test_a_class_does_without_the_document(tmp_path):
     path = region_with(tmp_path / "none", b"", Car.layout.size)
     with typedshm.create(tmp_path / "car", Car) as car:
         car.write(whole(1))
-    start = 640 + 8 * 512
+    start = CONTROL_SIZE
     with (tmp_path / "car").open("r+b") as file:
         file.seek(start)
         file.write(b"\xff" * 64)

@@ -14,11 +14,10 @@ import typedshm
 from helpers import marks
 from helpers.peers import Child
 from helpers.shared_types import Byte, Car, Other, whole
-from helpers.wire import Header, Wire, checksum
+from helpers.wire import CONTROL_SIZE, Header, Wire, checksum
 from trials import Attempt, each_outcome, limit_memory, survive, verbs_of
 from typedshm.testing.inspection import attach_apart
 
-LINES = 640 + 8 * 512
 """Where the lines end that every region has."""
 
 AFTER = 4096
@@ -42,7 +41,7 @@ def make(path: Path) -> Path:
 ROWS: dict[str, tuple[dict[str, Any], str]] = {
     "wrong magic": ({"magic": 0x4D48534445505955}, "something else than a region|magic number"),
     "byte-swapped magic": ({"magic": 0x5459504544534848}, "something else than a region|magic number"),
-    "unknown major format": ({"format": 0x20000}, "format is one this version does not know"),
+    "unknown major format": ({"format": 0x30000}, "format is one this version does not know"),
     "major format 0": ({"format": 1}, "format is one this version does not know"),
     "another header size": ({"header_size": 264}, "header_size is not 256"),
     "unknown flag": ({"flags": 1}, "flags has bits"),
@@ -57,7 +56,7 @@ ROWS: dict[str, tuple[dict[str, Any], str]] = {
     "region_size one byte short": ({"region_size": lambda h: h.region_size - 1}, "slots reach past the end"),
     "instance 0": ({"instance": 0}, "instance is 0"),
     "slot count 0": ({"slot_count": 0}, "slot_count is outside"),
-    "slot count above the limit": ({"slot_count": 1025}, "slot_count is outside"),
+    "slot count above the limit": ({"slot_count": 65537}, "slot_count is outside"),
     "slot count huge": ({"slot_count": 2**32 - 1}, "slot_count is outside"),
     "one slot more than fits": ({"slot_count": 4}, "slots reach past the end"),
     "presence count 0": ({"presence_count": 0}, "presence_count is outside"),
@@ -70,17 +69,17 @@ ROWS: dict[str, tuple[dict[str, Any], str]] = {
     "stride that wraps around": ({"slot_stride": 2**64 - 128}, "slot_stride does not hold a slot"),
     "offset + n * stride past the end": ({"slot_stride": lambda h: h.slot_stride + 128}, "slots reach past the end"),
     "offset + n * stride overflows": (
-        {"slot_stride": 2**40, "slot_count": 1024, "payload_size": 2**40 - 128},
+        {"slot_stride": 2**40, "slot_count": 65536, "payload_size": 2**40 - 128},
         "slots reach past the end",
     ),
     "slots unaligned": ({"slots_offset": lambda h: h.slots_offset - 64}, "not a multiple of 128"),
     "slots over the header": ({"slots_offset": 0}, "slots_offset lies inside the header"),
-    "slots over the presence table": ({"slots_offset": LINES - 128}, "slots_offset lies inside the header"),
-    "slots over the document": ({"slots_offset": LINES}, "document lies outside its place"),
+    "slots over the presence table": ({"slots_offset": CONTROL_SIZE - 128}, "slots_offset lies inside the header"),
+    "slots over the document": ({"slots_offset": CONTROL_SIZE}, "document lies outside its place"),
     "slots outside": ({"slots_offset": lambda h: h.region_size // 128 * 128 + 128}, "outside the region"),
     "slots far outside": ({"slots_offset": 2**64 - 128}, "outside the region"),
     "document over the header": ({"document_offset": 0}, "document lies outside its place"),
-    "document over the presence table": ({"document_offset": LINES - 1}, "document lies outside its place"),
+    "document over the presence table": ({"document_offset": CONTROL_SIZE - 1}, "document lies outside its place"),
     "document over the slots": ({"document_offset": lambda h: h.slots_offset + 8}, "document lies outside its place"),
     "document into the slots": (
         {"document_size": lambda h: h.slots_offset - h.document_offset + 1},
@@ -256,7 +255,7 @@ COMMON = [
 
 def boundaries(header: Header, size: int) -> dict[str, list[Any]]:
     """What each field may be made to say: the ends of every number, and of what lies in the region and its file."""
-    ends = [LINES, header.document_offset + header.document_size, header.slots_offset, header.region_size, size]
+    ends = [CONTROL_SIZE, header.document_offset + header.document_size, header.slots_offset, header.region_size, size]
     around = [end + step for end in ends for step in (-128, -1, 0, 1, 128)]
     values: dict[str, list[Any]] = {
         "magic": [header.magic + 1, int.from_bytes(header.magic.to_bytes(8, "little"), "big")],
@@ -267,7 +266,7 @@ def boundaries(header: Header, size: int) -> dict[str, list[Any]]:
         "slot_stride": [header.slot_stride + step for step in (-128, -1, 1, 128)] + around,
         "payload_size": [header.payload_size + step for step in (-1, 1)]
         + [header.slot_stride + s for s in (-128, -127, 0)],
-        "slot_count": [3, 4, 1023, 1024, 1025],
+        "slot_count": [3, 4, 65535, 65536, 65537],
         "presence_count": [511, 512, 513],
         "layout_id": [bytes(16), b"\xff" * 16, Byte.layout.id],
         "instance": [],
@@ -319,7 +318,9 @@ def altering(path: Path) -> Iterator[Attempt]:
             assert signed or bad[:240] == good[:240], "what nobody has signed was believed"
             start, end = wire.header.slots_offset, wire.header.region_size
             assert wire.memory[:256] == bad[:256], "the header was overwritten"
-            assert wire.memory[LINES:start] == bad[LINES:start], "something before the slots was overwritten"
+            assert wire.memory[CONTROL_SIZE:start] == bad[CONTROL_SIZE:start], (
+                "something before the slots was overwritten"
+            )
             assert wire.memory[end:] == bad[end:], "something behind the region was overwritten"
 
         yield attempt
@@ -383,13 +384,13 @@ def test_create_and_open_meet_a_bad_header(region_file, field):
 
 def test_a_truncated_file_is_refused(region_file):
     size = region_file.stat().st_size
-    for length in (size - 1, size - 128, LINES):
+    for length in (size - 1, size - 128, CONTROL_SIZE):
         os.truncate(region_file, length)
         with pytest.raises(typedshm.RegionCorrupt, match="region_size exceeds the memory's real size"):
             typedshm.attach(region_file, Car)
 
 
-@pytest.mark.parametrize("length", [252, 256, 4000, LINES - 1])
+@pytest.mark.parametrize("length", [252, 256, 4000, CONTROL_SIZE - 1])
 def test_a_file_shorter_than_the_lines_is_refused_and_kept(region_file, length):
     os.truncate(region_file, length)
     for verb in (

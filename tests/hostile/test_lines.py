@@ -13,7 +13,7 @@ import pytest
 import typedshm
 from helpers import marks
 from helpers.shared_types import Car, whole
-from helpers.wire import WORD_ACQUISITION, WORD_DIRTY, WORD_OWNER, WORD_WAITING, Wire
+from helpers.wire import CONTROL_SIZE, WORD_ACQUISITION, WORD_DIRTY, WORD_GENERATION, WORD_OWNER, WORD_WAITING, Wire
 from trials import Attempt, each_outcome, survive, verbs_of
 from typedshm.testing.inspection import attach_apart, attachment_of
 
@@ -73,7 +73,7 @@ def test_garbage_in_the_locks_word_is_taken_over(case):
             car.write(whole(1), timeout=0)
             assert wire.control.word & WORD_OWNER == 0
             assert not wire.control.word & WORD_DIRTY
-            assert wire.control.word // WORD_ACQUISITION == (before // WORD_ACQUISITION + 1) % 2**50
+            assert wire.control.word // WORD_ACQUISITION == (before // WORD_ACQUISITION + 1) % 2**32
         assert car.read() == whole(1)
 
 
@@ -81,7 +81,8 @@ def test_a_word_that_names_a_living_bystander_costs_the_time_one_gives_it():
     """The one lie that nobody can see through: the timeout ends it, and reading does not depend on it."""
     with typedshm.create("car", Car) as car, attach_apart("car", Car) as bystander, Wire("car") as wire:
         car.write(whole(1))
-        wire.control.word = attachment_of(bystander).lock.entry + 1
+        entry = attachment_of(bystander).lock.entry
+        wire.control.word = entry + 1 | wire.control.presence[entry].generation * WORD_GENERATION
         for timeout in (0, 0.05):
             with pytest.raises(typedshm.Timeout):
                 car.write(whole(2), timeout=timeout)
@@ -146,11 +147,16 @@ def _set_pins(slot: Any, value: int) -> None:
 def _set_presences(wire: Wire, value: int) -> None:
     for presence in wire.control.presence:
         presence.pid, presence.flags = value % 2**32, value >> 32
+        presence.since = presence.started = value
+
+
+def _set_generations(wire: Wire, value: int) -> None:
+    for presence in wire.control.presence:
+        presence.generation = value % 2**32
 
 
 WORDS: dict[str, Callable[[Wire, int], None]] = {
-    "head": lambda wire, value: setattr(wire.control, "head", value),
-    "waiting until": lambda wire, value: setattr(wire.control, "waiting_until", value),
+    "head": lambda wire, value: setattr(wire.control, "head_word", value),
     "sleepers on head": lambda wire, value: wire.control.waiting_sleepers.__setitem__(slice(None), [value] * 8),
     "lock": lambda wire, value: setattr(wire.control, "word", value),
     "lock, waited for and dirty": lambda wire, value: setattr(wire.control, "word", value & ~0x3000 | 0x3000),
@@ -158,6 +164,7 @@ WORDS: dict[str, Callable[[Wire, int], None]] = {
     "died at": lambda wire, value: setattr(wire.control, "died_at", value),
     "sleepers on the lock": lambda wire, value: wire.control.writer_sleepers.__setitem__(slice(None), [value] * 8),
     "presences": _set_presences,
+    "generations": _set_generations,
     **{
         f"{word} of version {n}": lambda wire, value, n=n, word=word: setattr(wire.slot(n), word, value)  # type: ignore[misc]
         for n in (4, 5)
@@ -182,7 +189,7 @@ def littering(slots: int, readonly: bool) -> Iterator[Attempt]:
         region = stack.enter_context(typedshm.attach("car", Car, readonly=True)) if readonly else maker
         stack.enter_context(attach_apart("car", Car))
         good = bytes(wire.memory)
-        header, document = good[:256], good[640 + 8 * 512 : wire.header.slots_offset]
+        header, document = good[:256], good[CONTROL_SIZE : wire.header.slots_offset]
 
         def attempt(litter: dict[str, int]) -> None:
             for word, value in litter.items():
@@ -193,7 +200,7 @@ def littering(slots: int, readonly: bool) -> Iterator[Attempt]:
                     used |= {f"newcomer's {verb}": outcome for verb, outcome in each_outcome(verbs_of(newcomer))}
                 assert set(used.values()) <= IN_USE, used
                 assert wire.memory[:256] == header
-                assert wire.memory[640 + 8 * 512 : wire.header.slots_offset] == document
+                assert wire.memory[CONTROL_SIZE : wire.header.slots_offset] == document
             finally:
                 wire.memory[:] = good
             assert region.read() == whole(4), "all is well again"

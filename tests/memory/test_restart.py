@@ -16,12 +16,9 @@ import typedshm
 from helpers.peers import PATIENCE, Child, until
 from helpers.shared_types import Big, Car, whole
 from helpers.threads import InThread
-from helpers.wire import WORD_ACQUISITION, WORD_DIRTY, WORD_OWNER, WORD_WAITING, Wire
+from helpers.wire import CONTROL_SIZE, HAS_PINNED, WORD_ACQUISITION, WORD_DIRTY, WORD_OWNER, WORD_WAITING, Wire
 from typedshm.memory.attachment import apart
 from typedshm.testing.inspection import attach_apart
-
-LINES = 640 + 8 * 512
-FAR = 2**63  # ns since 1970: nobody will wake up before
 
 # ---- the moments at which the power may go --------------------------------------------------------------------------
 
@@ -79,8 +76,8 @@ def taken_over(car: Any, wire: Wire) -> Iterator[None]:
 
 @contextlib.contextmanager
 def waited_for(car: Any, wire: Wire) -> Iterator[None]:
-    """A reader sleeps, and has announced itself for years."""
-    wire.control.waiting_until = FAR
+    """A reader sleeps, and has announced itself."""
+    wire.control.head_word |= 1
     wire.control.waiting_sleepers[:] = wire.control.writer_sleepers[:] = [2**64 - 1] * 8
     yield
 
@@ -90,7 +87,12 @@ def pinned(car: Any, wire: Wire) -> Iterator[None]:
     """Every slot is pinned by somebody."""
     for n in range(wire.header.slot_count):
         wire.slot(n).pins[:] = [2**64 - 1] * 8
+    flags = [presence.flags for presence in wire.control.presence]
+    for presence in wire.control.presence:
+        presence.flags |= HAS_PINNED
     yield
+    for presence, before in zip(wire.control.presence, flags, strict=True):
+        presence.flags = before
     for n in range(wire.header.slot_count):
         wire.slot(n).pins[:] = [0] * 8
 
@@ -158,7 +160,7 @@ def test_the_last_version_is_there_and_nothing_waits_for_the_dead(tmp_path, mome
         assert car.info().deaths == dead
     with Wire(path) as wire:
         assert wire.control.word & (WORD_OWNER | WORD_DIRTY | WORD_WAITING) == 0
-        assert wire.control.waiting_until < FAR
+        assert not wire.control.awaited, "who went on has written"
         assert not any(any(wire.slot(n).pins) for n in range(slots)) or slots < 3
     with pytest.raises(typedshm.RegionExists):
         typedshm.create(path, Car)
@@ -209,9 +211,9 @@ def test_a_waiting_reader_of_before_is_nobody_to_wake(tmp_path):
     path = copy_at(all_at_once, tmp_path)
     with typedshm.attach(path, Car) as car, attach_apart(path, Car) as other:
         with Wire(path) as wire:
-            assert wire.control.waiting_until == 0
+            assert not wire.control.awaited
             waiting = InThread(other.wait, after=5, timeout=PATIENCE)
-            until(lambda: wire.control.waiting_until)
+            until(lambda: wire.control.awaited)
         car.write(whole(6), timeout=0)
         assert waiting.result().tick == 6
 
@@ -251,7 +253,17 @@ def test_after_everybody_was_killed_in_the_middle(tmp_path):
 def test_a_truncated_copy_is_refused_at_every_length(tmp_path):
     whole_file = copy_at(at_rest, tmp_path).read_bytes()
     size, path = len(whole_file), tmp_path / "cut"
-    lengths = {252, 256, 640, LINES - 1, LINES, LINES + 1, *range(LINES, size, 509), size - 128, size - 1}
+    lengths = {
+        252,
+        256,
+        640,
+        CONTROL_SIZE - 1,
+        CONTROL_SIZE,
+        CONTROL_SIZE + 1,
+        *range(CONTROL_SIZE, size, 509),
+        size - 128,
+        size - 1,
+    }
     for length in sorted(lengths):
         path.write_bytes(whole_file[:length])
         for verb in (
@@ -286,7 +298,7 @@ def test_blocks_that_never_reached_the_disk_are_zeros(tmp_path, missing):
         start, end = {
             "document": (header.document_offset, header.slots_offset),
             "slots": (header.slots_offset, header.region_size),
-            "lines": (256, LINES),
+            "lines": (256, CONTROL_SIZE),
         }[missing]
         wire.memory[start:end] = bytes(end - start)
         del header

@@ -25,8 +25,9 @@ uint64_t version(const tshm_ring *ring, const tshm_cursor *cursor) {
     return tshm_version(ring, cursor);
 }
 
-int pin(const tshm_ring *ring, const tshm_cursor *cursor, uint32_t entry, tshm_alive alive, void *context) {
-    return tshm_pin(ring, cursor, entry, alive, context);
+int pin(const tshm_ring *ring, const tshm_cursor *cursor, uint32_t entry, uint32_t mine, tshm_alive alive,
+        void *context) {
+    return tshm_pin(ring, cursor, entry, mine, alive, context);
 }
 
 void unpin(const tshm_cursor *cursor, uint32_t entry) {
@@ -56,14 +57,14 @@ WHOLE int write_begin_with_pins(const tshm_ring *ring, tshm_alive alive, void *c
     return copy.slot_count < 3 ? 0 : tshm_write_begin(&copy, alive, context, cursor);
 }
 
-void write_end(const tshm_ring *ring, const tshm_cursor *cursor, uint64_t now) {
-    tshm_write_end(ring, cursor, now);
+int write_end(const tshm_ring *ring, const tshm_cursor *cursor, uint64_t now) {
+    return tshm_write_end(ring, cursor, now);
 }
 
-void announce_sleep(const tshm_ring *ring, uint64_t now) {
-    tshm_announce_sleep(ring, now);
+uint32_t head_number(const tshm_ring *ring) {
+    return tshm_head_number(ring);
 }
 
-int must_wake(const tshm_ring *ring, uint64_t now) {
-    return tshm_must_wake(ring, now);
+int announce_sleep(const tshm_ring *ring, uint32_t number) {
+    return tshm_announce_sleep(ring, number);
 }

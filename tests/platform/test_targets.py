@@ -43,9 +43,8 @@ def expected() -> Iterator[str]:
             yield f"offsetof({name}, {field}) == {getattr(structure, field).offset}"
     yield f"sizeof(tshm_control) == {ctypes.sizeof(Control)}"
     for path, offset in {
-        "head.sequence": Control.head.offset,
-        "waiting.until": Control.waiting_until.offset,
-        "waiting.sleepers": Control.waiting_until.offset + 8,
+        "head.word": Control.head_word.offset,
+        "waiting.sleepers": Control.waiting_sleepers.offset,
         "writer.word": Control.word.offset,
         "writer.deaths": Control.deaths.offset,
         "writer.died_at": Control.died_at.offset,

@@ -77,7 +77,7 @@ def test_close_sends_home_who_waits_for_the_lock_and_for_a_version(attach):
         ]
         for thread in threads:
             thread.start()
-        until(lambda: wire.control.word & WORD_WAITING and wire.control.waiting_until)
+        until(lambda: wire.control.word & WORD_WAITING and wire.control.awaited)
         handle.close()
         for thread in threads:
             thread.join(PATIENCE)

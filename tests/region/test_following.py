@@ -164,7 +164,7 @@ def test_one_thread_at_a_time_follows_it(region):
     turned_away = []
 
     def follow_too():
-        until(lambda: wire.control.waiting_until)
+        until(lambda: wire.control.awaited)
         try:
             next(follower)
         except typedshm.MisuseError as error:

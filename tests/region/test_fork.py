@@ -219,7 +219,7 @@ def test_a_fork_while_another_thread_waits_for_the_lock_and_for_a_version():
             waiting = InThread(region.wait, timeout=60)
             writing = InThread(region.write, record(1), timeout=60)
             with Wire("record") as wire:
-                until(lambda: wire.control.waiting_until and wire.control.word & 1 << 12)
+                until(lambda: wire.control.awaited and wire.control.word & 1 << 12)
             child = Child(waiting_thread, region)
         writing.result()
         assert waiting.result() in (record(1), record(5))

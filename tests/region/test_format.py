@@ -1,5 +1,6 @@
 """The bytes: what a new header says, how slots and pins are used, and peers in C and C++. Hostile ones: hostile/."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from helpers.compilers import compile_with, require
 from helpers.peers import PATIENCE, until
 from helpers.shared_types import Car, Record, record, whole
 from helpers.threads import InThread
-from helpers.wire import WORD_ACQUISITION, WORD_OWNER, Presences, Wire
+from helpers.wire import CONTROL_SIZE, HAS_PINNED, WORD_ACQUISITION, WORD_GENERATION, WORD_OWNER, WROTE, Presences, Wire
 from typedshm.testing.inspection import attach_apart, attachment_of
 
 # ---- the header ----------------------------------------------------------------------------------------------------
@@ -30,11 +31,11 @@ def test_the_header_of_a_new_region(region_file):
     with Wire(region_file) as wire:
         header = wire.header
         assert bytes(header)[:8] == b"TYPEDSHM"
-        assert (header.format, header.header_size, header.state) == (0x10000, 256, 2)
+        assert (header.format, header.header_size, header.state) == (0x20000, 256, 2)
         assert header.region_size == region_file.stat().st_size
         assert (header.slot_count, header.presence_count, header.flags) == (3, 512, 0)
         assert (header.payload_size, bytes(header.layout_id)) == (Car.layout.size, Car.layout.id)
-        assert header.document_offset == 640 + 8 * 512
+        assert header.document_offset == CONTROL_SIZE
         assert header.slots_offset % 128 == header.slot_stride % 128 == 0
         before = header.check
         wire.sign()
@@ -159,10 +160,88 @@ def test_a_newcomer_drops_the_pins_of_who_had_its_presence_entry(pinned):
     for n in range(1, 5):
         pin(wire.slot(n), entry)
         pin(wire.slot(n), LIVING)
+    wire.control.presence[entry].flags = WROTE | HAS_PINNED
     with attach_apart("record", Record) as newcomer:
         assert attachment_of(newcomer).lock.entry == entry
+        assert wire.control.presence[entry].flags == 0
         assert not any(is_pinned(wire.slot(n), entry) for n in range(1, 5))
         assert all(is_pinned(wire.slot(n), LIVING) for n in range(1, 5)), "and nobody else's"
+
+
+def test_a_newcomer_looks_at_no_slot_if_nothing_was_pinned_under_its_presence_entry(pinned):
+    """Slots may be many. (A pin without the flag cannot be: it only shows here that nobody looked.)"""
+    region, wire, _ = pinned
+    entry = attachment_of(region).lock.entry + 1
+    pin(wire.slot(1), entry)
+    with attach_apart("record", Record):
+        assert is_pinned(wire.slot(1), entry)
+
+
+def test_the_first_pin_is_noted_in_the_presence_entry():
+    with typedshm.create("record", Record, slots=4) as region, Wire("record") as wire:
+        presence = wire.control.presence[attachment_of(region).lock.entry]
+        region.write(record(1))
+        assert presence.flags == WROTE
+        with region.borrow():
+            assert presence.flags == WROTE | HAS_PINNED
+        assert presence.flags == WROTE | HAS_PINNED, "for whoever has the entry next, should this process die"
+        region.write(record(2))
+        assert presence.flags == WROTE | HAS_PINNED
+        del presence
+
+
+# ---- presence entries and their generations -----------------------------------------------------------------------
+
+
+def test_whoever_takes_a_presence_entry_raises_its_generation():
+    with typedshm.create("record", Record) as region, Wire("record") as wire:
+        entry = attachment_of(region).lock.entry + 1
+        seen = []
+        for _ in range(3):
+            with attach_apart("record", Record) as other:
+                assert attachment_of(other).lock.entry == entry
+                presence = wire.control.presence[entry]
+                seen.append(presence.generation)
+                assert presence.pid == os.getpid()
+                assert presence.since > wire.header.created
+                assert presence.started == wire.control.presence[entry - 1].started != 0
+                other.write(record(1))
+        assert seen == [1, 2, 3]
+        assert wire.control.presence[entry - 1].generation == 1
+        del presence
+
+
+def test_a_generation_begins_anew_after_its_last():
+    with typedshm.create("record", Record) as region, Wire("record") as wire:
+        entry = attachment_of(region).lock.entry + 1
+        for last in (2**18 - 1, 2**32 - 1):
+            wire.control.presence[entry].generation = last
+            for n in (1, 2):
+                with attach_apart("record", Record) as other:
+                    other.write(record(n), timeout=0)
+                    with other.lock():
+                        word = wire.control.word
+                        assert word & WORD_OWNER == entry + 1
+                        assert word // WORD_GENERATION % 2**18 == (last + n) % 2**18
+                    region.write(record(n), timeout=0)
+
+
+def test_a_lock_held_by_an_earlier_holder_of_a_living_entry_is_taken_over_at_once():
+    """Its byte is held, by another: without the generation the dead would look alive."""
+    with typedshm.create("record", Record) as region, Wire("record") as wire, attach_apart("record", Record) as other:
+        entry = attachment_of(other).lock.entry
+        generation = wire.control.presence[entry].generation
+        for earlier in (generation - 1, generation + 1):
+            wire.control.word = entry + 1 | earlier * WORD_GENERATION
+            assert region.info().lock_holder is None
+            region.write(record(1), timeout=0)
+            assert wire.control.word & WORD_OWNER == 0
+        assert region.info().deaths == 2
+        wire.control.word = entry + 1 | generation * WORD_GENERATION
+        assert region.info().lock_holder == os.getpid()
+        with pytest.raises(typedshm.Timeout):
+            region.write(record(2), timeout=0)
+        wire.control.word = 0
 
 
 # ---- waiting -------------------------------------------------------------------------------------------------------
@@ -177,7 +256,7 @@ def test_a_wake_up_that_never_comes_is_made_up_for(readonly):
         waiting = InThread(reader.wait, after=1, timeout=PATIENCE)
         with Wire("record") as wire:
             if not readonly:
-                until(lambda: wire.control.waiting_until)
+                until(lambda: wire.control.awaited)
             slot = wire.slot(2)
             slot.version, slot.mark = 2, 4
             wire.control.head = 2
@@ -320,4 +399,4 @@ def test_peers_in_c_and_cpp_read_and_write(peer, tmp_path):
     with Wire(path) as wire:
         wire.header.slot_count = 0
         wire.sign()
-    assert peer(path, status=1) == "slot_count is outside 1 ... 1024"
+    assert peer(path, status=1) == "slot_count is outside 1 ... 65536"

@@ -281,7 +281,7 @@ def test_the_handler_is_put_back_when_somebody_has_replaced_it(verb: str) -> Non
         with Child(use_without_a_handler, verb, path) as child:
             child.expect("ready")
             if verb == "wait":
-                until(lambda: wire.control.waiting_until)
+                until(lambda: wire.control.awaited)
                 os.truncate(path, 0)
     Path(path).unlink(missing_ok=True)
 
@@ -297,7 +297,7 @@ def test_a_waiter_notices(name, readonly):
         waiting = InThread(waiter.wait, after=1, timeout=None)
         if not readonly:
             with Wire(name) as wire:
-                until(lambda: wire.control.waiting_until)
+                until(lambda: wire.control.awaited)
         os.truncate(locate(name).address, 0)
         with pytest.raises(typedshm.RegionLost):
             waiting.result()

@@ -9,7 +9,7 @@ import typedshm
 from helpers.borrowing import SCHEMAS, fail, versions_of
 from helpers.peers import Child, until
 from helpers.shared_types import Car, Record, record, whole
-from helpers.wire import WORD_OWNER, Presences, Wire
+from helpers.wire import HAS_PINNED, WORD_OWNER, Presences, Wire
 from typedshm import u32
 from typedshm.memory import lifecycle
 from typedshm.memory.attachment import apart
@@ -49,6 +49,29 @@ def test_all_together_pin_two_slots_fewer_than_there_are(slots):
             assert block.version == n
             block.__exit__(None, None, None)
         assert car.info().pinned == 0
+
+
+@pytest.mark.parametrize(("slots", "share"), [(513, 513 - 2), (514, 1), (1025, 1), (1026, 2), (65536, 127)])
+def test_with_more_slots_than_participants_each_process_has_a_share(slots, share):
+    """Nobody counts the others' pins then, and still writers find a slot."""
+    with typedshm.create("record", Record, slots=slots) as region, attach_apart("record", Record) as other:
+        blocks = []
+        for n in range(1, share + 3):
+            region.write(record(n))
+            blocks.append(region.borrow())
+            assert blocks[-1].__enter__() == record(n)
+        assert [block.copied for block in blocks] == [False] * share + [True] * 2
+        with other.borrow() as t:
+            assert (t, other.info().copies) == (record(share + 2), int(slots == 513)), "a share of its own"
+            for n in range(share + 3, share + 2 * min(slots, 1100)):
+                region.write(record(n), timeout=0)
+            assert t == record(share + 2)
+        assert [block.version for block in blocks] == list(range(1, share + 3))
+        for block in blocks:
+            block.__exit__(None, None, None)
+        with region.borrow() as t:
+            assert t == region.read()
+        assert (region.info().pinned, region.info().copies) == (0, 2)
 
 
 @pytest.mark.parametrize("slots", [1, 2])
@@ -126,6 +149,7 @@ def test_what_the_dead_had_pinned_is_free_the_moment_their_entry_is_taken():
         entry = attachment_of(region).lock.entry + 1  # the next to be had
         for n in (1, 2):
             wire.slot(n).pins[0] = 1 << entry
+        wire.control.presence[entry].flags = HAS_PINNED
         with apart():
             handle = lifecycle.attach(locate("record"), writable=True, timeout=0, paging=Paging())
         try:  # a process that is not done with attaching: no schema yet, no Region

@@ -234,7 +234,7 @@ def inside(function, file):
 @pytest.mark.parametrize("timeout", [PATIENCE, None])
 def test_ctrl_c_ends_a_wait(timeout):
     with typedshm.create("record", Record) as region, Wire("record") as wire:
-        thread = interrupt_when(lambda: wire.control.waiting_until)
+        thread = interrupt_when(lambda: wire.control.awaited)
         with pytest.raises(KeyboardInterrupt):
             region.wait(timeout=timeout)
         thread.join()

@@ -50,7 +50,7 @@ def test_a_write_wakes_every_sleeper_by_its_event() -> None:
         events = {number: NamedEvent(f"{instance_of(locate('r').address)}!w{number}") for number in (3, 64, 511)}
         for number in events:
             wire.control.waiting_sleepers[number // 64] |= 1 << number % 64
-        wire.control.waiting_until = 2**63  # somebody sleeps
+        wire.control.head_word |= 1  # somebody sleeps
         region.write(Pose.zero())
         for event in events.values():
             assert event.is_set()

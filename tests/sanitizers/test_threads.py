@@ -110,8 +110,10 @@ MUTANTS = {
     "head and mark stored relaxed": (
         "typedshm.h",
         "2 * cursor->sequence, release); /* with the acquire load in tshm_read_begin */\n"
-        "    tshm_store(&control->head.sequence, cursor->sequence, release)",
-        "2 * cursor->sequence, relaxed);\n    tshm_store(&control->head.sequence, cursor->sequence, relaxed)",
+        "    /* release, with the acquire load in tshm_read_begin; it takes the W bit, or the waiter's exchange fails */\n"
+        "    return (tshm_exchange(&control->head.word, cursor->sequence << 1, release)",
+        "2 * cursor->sequence, relaxed);\n"
+        "    return (tshm_exchange(&control->head.word, cursor->sequence << 1, relaxed)",
     ),
     "pins are ignored": (
         "typedshm.h",
@@ -120,8 +122,8 @@ MUTANTS = {
     ),
     "no look at head with the pin": (
         "typedshm.h",
-        "relaxed) != cursor->sequence)\n        state = TSHM_BUSY;",
-        "relaxed) == UINT64_MAX)\n        state = TSHM_BUSY;",
+        "if (tshm_newest(ring) != cursor->sequence)\n        state = TSHM_BUSY;",
+        "if (tshm_newest(ring) == UINT64_MAX)\n        state = TSHM_BUSY;",
     ),
     "pin cleared relaxed": ("typedshm.h", "~(1ull << entry % 64), release)", "~(1ull << entry % 64), relaxed)"),
     "pins loaded relaxed": ("typedshm.h", "tshm_load(&slot->pins[i], acquire)", "tshm_load(&slot->pins[i], relaxed)"),
@@ -131,7 +133,7 @@ MUTANTS = {
         "&word, freed, release)) {\n            if",
         "&word, freed, relaxed)) {\n            if",
     ),
-    "the living are taken for dead": ("lock/lock.c", "if (probe && !lock_alive(lock, owner - 1))", "if (probe)"),
+    "the living are taken for dead": ("lock/lock.c", "if (probe && !owner_lives(lock, word))", "if (probe)"),
 }
 
 

@@ -154,11 +154,10 @@ static void *writer(void *argument) {
             fill(value, newest + 1);
             tshm_copy_in(cursor.payload, value, dies && turn % 128 ? VALUE / 2 : VALUE);
             if (!dies || turn % 128 == 0) {
-                uint64_t now = os_realtime_ns();
-                tshm_write_end(&ring, &cursor, now);
+                bool awaited = tshm_write_end(&ring, &cursor, os_realtime_ns());
                 newest++;
-                if (!dies && tshm_must_wake(&ring, now))
-                    os_word_wake_all(&lock.peers, lock.control, (void *)&lock.control->head.sequence);
+                if (!dies && awaited)
+                    os_word_wake_all(&lock.peers, lock.control, (void *)&lock.control->head.word);
             }
         }
         if (dies) {
@@ -201,7 +200,7 @@ static void *pinner(void *unused) {
             continue;
         if (turn % 32 == 0)
             sched_yield(); /* a writer may pass here, or with the pin; on few processors it hardly would by chance */
-        int state = tshm_pin(&ring, &cursor, lock.entry, lock_alive, &lock);
+        int state = tshm_pin(&ring, &cursor, lock.entry, 0, lock_alive, &lock);
         if (state == TSHM_TOO_MANY)
             count(&refused_count);
         if (state != TSHM_READABLE)
@@ -226,10 +225,11 @@ static void *waiter(void *unused) {
     tshm_head *head = &tshm_control_of(&ring)->head;
     uint64_t seen = 0;
     while (!tshm_load(&finished, relaxed)) {
-        uint64_t sequence = tshm_load(&head->sequence, acquire);
+        uint64_t sequence = tshm_load(&head->word, acquire) >> 1;
         if (sequence == seen) {
-            tshm_announce_sleep(&ring, os_realtime_ns());
-            os_word_wait(NULL, tshm_control_of(&ring), (void *)&head->sequence, (uint32_t)sequence, TSHM_SLICE);
+            uint32_t number = (uint32_t)(sequence << 1);
+            if (tshm_announce_sleep(&ring, number))
+                os_word_wait(NULL, tshm_control_of(&ring), (void *)&head->word, number | TSHM_HEAD_AWAITED, TSHM_SLICE);
             continue;
         }
         insist(sequence > seen, "head went back");

@@ -99,9 +99,8 @@ static void write_next(lock_handle *mine, uint64_t version) {
         _exit(1); /* at once: every further instruction would be led through as well */
     }
     tshm_copy_in(cursor.payload, words, sizeof words);
-    tshm_write_end(&ring, &cursor, now);
-    if (tshm_must_wake(&ring, now))
-        os_word_wake_all(&mine->peers, control(), (void *)&control()->head.sequence);
+    if (tshm_write_end(&ring, &cursor, now))
+        os_word_wake_all(&mine->peers, control(), (void *)&control()->head.word);
 }
 
 static int read_newest(uint64_t *version, uint64_t *words) {
@@ -124,9 +123,9 @@ static void take_write_release(lock_handle *mine, uint64_t version) {
 
 static void sleep_and_read(lock_handle *mine) {
     uint64_t words[WORDS], version;
-    tshm_announce_sleep(&ring, now);
-    uint32_t head = (uint32_t)tshm_load(&control()->head.sequence, acquire);
-    os_word_wait(&mine->peers, control(), (void *)&control()->head.sequence, head, 1000);
+    uint32_t number = tshm_head_number(&ring);
+    if (tshm_announce_sleep(&ring, number))
+        os_word_wait(&mine->peers, control(), (void *)&control()->head.word, number | TSHM_HEAD_AWAITED, 1000);
     read_newest(&version, words);
 }
 
@@ -134,7 +133,7 @@ static void sleep_and_read(lock_handle *mine) {
 static void pin_and_let_go(lock_handle *mine, int expected) {
     tshm_cursor cursor;
     if (tshm_read_begin(&ring, &cursor) != TSHM_READABLE ||
-        tshm_pin(&ring, &cursor, mine->entry, lock_alive, mine) != expected)
+        tshm_pin(&ring, &cursor, mine->entry, 0, lock_alive, mine) != expected)
         _exit(1);
     if (expected != TSHM_READABLE)
         return;
@@ -218,15 +217,17 @@ static bool hopeless(void) {
 static void prepare(const char *deed, uint64_t next) {
     tshm_writer *writer = &control()->writer;
     /* somebody may sleep on head, and on the lock, so that wake-ups are part of a write */
-    tshm_store(&control()->waiting.until, UINT64_MAX, relaxed);
+    (void)tshm_change(or, &control()->head.word, TSHM_HEAD_AWAITED, relaxed);
     atomic_fetch_or_explicit(&writer->word, TSHM_WORD_WAITING, memory_order_relaxed);
     if (ring.slot_count >= 3 && strcmp(deed, "write") == 0) /* a dead reader's pin, where the write wants to go */
         tshm_store(&tshm_slot_of(&ring, next)->pins[0], 1ull << (PRESENCE - 1), relaxed);
     if (strcmp(deed, "refused") == 0) /* all that may be are pinned, by one who lives */
         for (uint32_t back = 1; back <= ring.slot_count - 2; back++)
             tshm_store(&tshm_slot_of(&ring, next - 1 - back)->pins[0], 1ull << lock.entry, relaxed);
+    uint32_t next_entry = lock.entry + 1;
     if (strcmp(deed, "inherit") == 0) /* who had the presence entry before died holding the lock */
-        atomic_fetch_or_explicit(&writer->word, lock.entry + 2, memory_order_relaxed);
+        (void)tshm_change(or, &writer->word,
+                          TSHM_WORD_GENERATION(control()->presence[next_entry].generation) | (next_entry + 1), relaxed);
 }
 
 /* A reader has died, perhaps with a pin, and the next version is written: let its pin be found. */
@@ -257,7 +258,7 @@ static uint64_t look(uint64_t newest, uint64_t head) {
     uint64_t word = tshm_load(&writer->word, relaxed), deaths = tshm_load(&writer->deaths, relaxed);
     uint64_t words[WORDS], version = 0;
     bool held = (word & TSHM_WORD_OWNER) != 0;
-    bool published = tshm_load(&control()->head.sequence, relaxed) != head;
+    bool published = tshm_newest(&ring) != head;
     uint64_t mark = tshm_load(&tshm_slot_of(&ring, head + 1)->mark, relaxed);
     count.held += held;
     count.published += published;
@@ -306,7 +307,7 @@ int main(int arguments, char **argument) {
     for (; !done && !hopeless(); steps++) {
         if (steps == STEPS_MAX)
             return CANNOT; /* loads and stores in pairs, which a step in between tears apart, as on older ARM */
-        uint64_t head = tshm_load(&control()->head.sequence, relaxed);
+        uint64_t head = tshm_newest(&ring);
         now = os_realtime_ns();
         prepare(deed, head + 1);
         pid_t pid = fork();

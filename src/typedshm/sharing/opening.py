@@ -5,6 +5,7 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 
+import typedshm._native as _native
 from typedshm import hooks
 from typedshm.arguments import MOST, flag, seconds, whole
 from typedshm.errors import DocumentError, LayoutMismatch, RegionCorrupt, RegionLost, RegionReplaced, TypedshmError
@@ -41,9 +42,9 @@ def check_slots(slots: int) -> int:
     TypeError, ValueError
         It cannot.
     """
-    slots = whole(slots, "slots", -MOST, "a whole number from 1 to 1024")
-    if not 1 <= slots <= 1024:
-        raise ValueError(f"slots: expected 1 to 1024, found {slots}")
+    slots = whole(slots, "slots", -MOST, f"a whole number from 1 to {_native.SLOTS_MAX}")
+    if not 1 <= slots <= _native.SLOTS_MAX:
+        raise ValueError(f"slots: expected 1 to {_native.SLOTS_MAX}, found {slots}")
     return slots
 
 
@@ -143,7 +144,7 @@ def create(
     schema
         A Struct, a pydantic model, a dataclass, or :func:`array`.
     slots
-        How many versions are kept, 1 to 1024. One slot is for values too large to hold twice: a writer killed in the
+        How many versions are kept, 1 to 65,536. One slot is for values too large to hold twice: a writer killed in the
         middle of a write then loses the value.
     scope
         ``"user"``: only processes of this user can open it. ``"machine"``: those of all users, as `mode` allows.

@@ -52,9 +52,8 @@ static void raise_all(const tshm_ring *ring, lock_handle *lock) {
     if (!tshm_write_begin(ring, lock_alive, lock, &cursor))
         return; /* all slots pinned: shows as a number too low */
     tshm_copy_in(cursor.payload, words, sizeof words);
-    tshm_write_end(ring, &cursor, now);
-    if (tshm_must_wake(ring, now))
-        os_word_wake_all(&lock->peers, tshm_control_of(ring), &tshm_control_of(ring)->head.sequence);
+    if (tshm_write_end(ring, &cursor, now))
+        os_word_wake_all(&lock->peers, tshm_control_of(ring), &tshm_control_of(ring)->head.word);
 }
 
 int main(int count, char **arguments) {

@@ -131,6 +131,7 @@ static PyObject *reset_waiting(PyObject *module, PyObject *object) {
     if (!mapping)
         return NULL;
     tshm_control *control = (tshm_control *)mapping->memory.start;
+    (void)tshm_change(and, &control->head.word, ~TSHM_HEAD_AWAITED, relaxed);
     for (size_t i = 0; i < sizeof control->waiting.sleepers.bits / sizeof *control->waiting.sleepers.bits; i++) {
         tshm_store(&control->waiting.sleepers.bits[i], 0, relaxed);
         tshm_store(&control->writer.sleepers.bits[i], 0, relaxed);
@@ -149,7 +150,8 @@ static PyMethodDef functions[] = {
 };
 
 int header_register(PyObject *module) {
-    if (PyModule_AddIntConstant(module, "STATE_READY", TSHM_READY) < 0)
+    if (PyModule_AddIntConstant(module, "STATE_READY", TSHM_READY) < 0 ||
+        PyModule_AddIntConstant(module, "SLOTS_MAX", TSHM_SLOTS_MAX) < 0)
         return -1;
     return PyModule_AddFunctions(module, functions);
 }

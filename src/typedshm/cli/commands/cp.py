@@ -20,7 +20,7 @@ Examples:
 @scope_option
 @click.option("--hold", is_flag=True, help="Keep DST open until Ctrl-C; it is made if it does not exist.")
 @click.option("--force", is_flag=True, help="Replace a DST that has another layout.")
-@click.option("--slots", type=click.IntRange(1, 1024), help="Versions that a new DST keeps. Default: as many as SRC.")
+@click.option("--slots", type=click.IntRange(1, 65536), help="Versions that a new DST keeps. Default: as many as SRC.")
 def command(src: str, dst: str, scope: Scope | None, hold: bool, force: bool, slots: int | None) -> None:
     """Copy the newest version of region SRC into region DST.
 
