@@ -110,7 +110,7 @@ MUTANTS = {
     "head and mark stored relaxed": (
         "typedshm.h",
         "2 * cursor->sequence, release); /* with the acquire load in tshm_read_begin */\n"
-        "    /* release, with the acquire load in tshm_read_begin; it takes the W bit, or the waiter's exchange fails */\n"
+        "    /* release, with the acquire load in tshm_read_begin; takes the W bit, or the waiter's exchange fails */\n"
         "    return (tshm_exchange(&control->head.word, cursor->sequence << 1, release)",
         "2 * cursor->sequence, relaxed);\n"
         "    return (tshm_exchange(&control->head.word, cursor->sequence << 1, relaxed)",

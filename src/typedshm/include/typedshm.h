@@ -572,7 +572,7 @@ static inline int tshm_write_end(const tshm_ring *ring, const tshm_cursor *curso
     tshm_store(&cursor->slot->time, now, relaxed);
     tshm_streaming_fence(); /* whoever filled the slot may have used streaming stores */
     tshm_store(&cursor->slot->mark, 2 * cursor->sequence, release); /* with the acquire load in tshm_read_begin */
-    /* release, with the acquire load in tshm_read_begin; it takes the W bit, or the waiter's exchange fails */
+    /* release, with the acquire load in tshm_read_begin; takes the W bit, or the waiter's exchange fails */
     return (tshm_exchange(&control->head.word, cursor->sequence << 1, release) & TSHM_HEAD_AWAITED) != 0;
 }
 
