@@ -111,11 +111,12 @@ LOCK, HEADER = "lock/lock.c", "typedshm.h"
 
 EVEN = "tshm_store(&cursor->slot->mark, 2 * cursor->sequence, release); /* with the acquire load in tshm_read_begin */"
 HEAD = "tshm_exchange(&control->head.word, cursor->sequence << 1, release)"
+LAST = f"return ({HEAD} & TSHM_HEAD_AWAITED) != 0;"
 MARK = "tshm_store(&cursor->slot->mark, 2 * sequence + 1, relaxed);"
 
 MUTANTS: dict[str, tuple[str, int, str, list[tuple[str, str, str]]]] = {
     "the slot is not marked": ("write", 1, "TORN", [(HEADER, MARK, "")]),
-    "head first": ("write", 2, "lost", [(HEADER, HEAD, ""), (HEADER, EVEN, HEAD + EVEN)]),
+    "head first": ("write", 2, "lost", [(HEADER, LAST, "return 0;"), (HEADER, EVEN, f"(void){HEAD}; {EVEN}")]),
     "owners live for ever": ("write", 2, "STUCK", [(LOCK, "os_peers_alive(&lock->peers, entry) != 0", "1")]),
     "the dead are not counted": ("write", 2, "UNCOUNTED", [(LOCK, "writer.deaths, 1,", "writer.deaths, 0,")]),
     "who takes over does not say so": ("write", 2, "DIRTY", [(LOCK, "TSHM_WORD_WAITING | TSHM_WORD_DIRTY);", "0);")]),

@@ -132,7 +132,8 @@ typedef struct tshm_head {
     uint8_t reserved[120];
 } tshm_head;
 
-#define TSHM_HEAD_AWAITED 1ull /* the W bit: who publishes next must wake */
+#define TSHM_HEAD_AWAITED 1ull              /* the W bit: who publishes next must wake */
+#define TSHM_SEQUENCE_MAX (UINT64_MAX >> 1) /* 292 years at a version a nanosecond */
 
 /* Who sleeps on a word. Used where no kernel call wakes by address between processes (Windows): there a sleeper makes
  * an event of its own, named as for presence but with "!w" and a number below 512, and sets that bit before it looks at
@@ -164,8 +165,8 @@ typedef struct tshm_presence {
     tshm_atomic_u32 generation; /*  8  of its holder; raised by whoever takes it, never reset */
     uint32_t reserved;          /* 12 */
     uint64_t since;             /* 16  when it was taken, ns since 1970; for people */
-    uint64_t started;           /* 24  when the process began, in the system's own unit; with the pid it names a process,
-                                   also across namespaces of pids; 0 where unknown; for people */
+    uint64_t started; /* 24  when the process began, in the system's own unit; with the pid it names a process,
+                         also across namespaces of pids; 0 where unknown; for people */
 } tshm_presence;
 
 #define TSHM_WROTE 1u      /* it has published a version; for people */
@@ -535,7 +536,7 @@ static inline int tshm_pinned(tshm_slot *slot, tshm_alive alive, void *context) 
 static inline int tshm_write_begin(const tshm_ring *ring, tshm_alive alive, void *context, tshm_cursor *cursor) {
     uint64_t head = tshm_newest(ring);
     for (uint32_t ahead = 1; ahead <= 2 * ring->slot_count; ahead++) { /* counts, as a garbage head may wrap around */
-        uint64_t sequence = head + ahead;
+        uint64_t sequence = (head + ahead) & TSHM_SEQUENCE_MAX;
         if (ring->slot_count > 1 && sequence % ring->slot_count == head % ring->slot_count)
             continue; /* the newest version itself: never touched while it is the newest */
         *cursor = tshm_cursor_at(ring, sequence);
@@ -578,9 +579,9 @@ static inline int tshm_write_end(const tshm_ring *ring, const tshm_cursor *curso
 
 /* ---- waiting -------------------------------------------------------------------------------- */
 
-/* A waiter that has seen the newest version, and wants the next, never sleeps longer than TSHM_SLICE at a time: a writer
- * killed between the exchange of head and the wake-up costs no more than that. A sleeper that is killed, or goes away,
- * leaves the W bit behind, for one wake-up in vain. */
+/* A waiter that has seen the newest version, and wants the next, never sleeps longer than TSHM_SLICE at a time: a
+ * writer killed between the exchange of head and the wake-up costs no more than that. A sleeper that is killed, or goes
+ * away, leaves the W bit behind, for one wake-up in vain. */
 #define TSHM_SLICE 100000000ull /* ns */
 
 /* The word that waiters sleep on, as it is without the W bit: what changes with every version. */

@@ -70,8 +70,8 @@ static int take(lock_handle *lock, uint64_t word, uint64_t flags) {
     if (lock->slept)
         flags |= TSHM_WORD_WAITING;                                      /* rule 8 */
     uint64_t mine = ((word & TSHM_WORD_COUNTER) + TSHM_WORD_ACQUISITION) /* rule 5 */
-                    | (word & (TSHM_WORD_WAITING | TSHM_WORD_DIRTY)) | flags |
-                    TSHM_WORD_GENERATION(lock->generation) | (lock->entry + 1);
+                    | (word & (TSHM_WORD_WAITING | TSHM_WORD_DIRTY)) | flags | TSHM_WORD_GENERATION(lock->generation) |
+                    (lock->entry + 1);
     /* acquire, with the release in lock_release: everything its last owner stored is visible */
     if (!tshm_exchange_if(&lock->control->writer.word, &word, mine, acquire))
         return LOCK_BUSY;

@@ -301,8 +301,8 @@ static PyObject *living(const tshm_control *control, uint32_t count, int (*alive
         const tshm_presence *presence = &control->presence[entry];
         if (!presence->pid || !alive(context, entry))
             continue;
-        PyObject *participant =
-            Py_BuildValue("IIO", entry, (unsigned int)presence->pid, tshm_load(&presence->flags, relaxed) & TSHM_WROTE ? Py_True : Py_False);
+        PyObject *participant = Py_BuildValue("IIO", entry, (unsigned int)presence->pid,
+                                              tshm_load(&presence->flags, relaxed) & TSHM_WROTE ? Py_True : Py_False);
         if (!participant || PyList_Append(list, participant) < 0)
             Py_CLEAR(list);
         Py_XDECREF(participant);

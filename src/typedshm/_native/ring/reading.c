@@ -358,8 +358,8 @@ bool reading_newest(Ring *self, uint64_t *version, uint64_t *time) {
     return *version || ring_look(self); /* a file cut short shows zeros where head was */
 }
 
-/* Is there a version above `after`? 1 or 0, or -1 and an error set. With 0 comes the number that head had then: whatever
- * is published later, it changes that. */
+/* Is there a version above `after`? 1 or 0, or -1 and an error set. With 0 comes the number that head had then:
+ * whatever is published later, it changes that. */
 int reading_find_newer(Ring *self, uint64_t after, bool slept, uint32_t *number) {
     *number = tshm_head_number(&self->ring); /* before the search for a newer version */
     uint64_t newest, time;
