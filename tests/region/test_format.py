@@ -263,6 +263,33 @@ def test_a_wake_up_that_never_comes_is_made_up_for(readonly):
         assert waiting.result().a == 0
 
 
+def test_a_write_takes_back_what_a_waiter_has_announced():
+    """So that it wakes once for each sleep, and not once for each write."""
+    with typedshm.create("record", Record) as region, Wire("record") as wire:
+        region.write(record(1))
+        assert not wire.control.awaited
+        waiting = InThread(region.wait, after=1, timeout=PATIENCE)
+        until(lambda: wire.control.awaited)
+        assert (wire.control.head, region.read()) == (1, record(1))
+        region.write(record(2))
+        assert waiting.result() == record(2)
+        assert not wire.control.awaited
+        with pytest.raises(typedshm.Timeout):
+            region.wait(after=2, timeout=0.01)
+        assert wire.control.awaited, "who gave up is not known to have done so"
+        region.write(record(3))
+        assert not wire.control.awaited
+
+
+def test_a_waiter_without_the_right_to_write_announces_nothing():
+    with typedshm.create("record", Record) as region, typedshm.attach("record", Record, readonly=True) as reader:
+        region.write(record(1))
+        with Wire("record") as wire, pytest.raises(typedshm.Timeout):
+            reader.wait(after=1, timeout=0.01)
+        with Wire("record") as wire:
+            assert not wire.control.awaited
+
+
 # ---- peers in C and C++ --------------------------------------------------------------------------------------------
 
 PEER = r"""
