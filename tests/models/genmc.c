@@ -1,6 +1,6 @@
 /* The ring and the pins of typedshm.h itself, for GenMC: a writer that may stop anywhere in its first write, the next
  * writer, and a reader. README.md has the commands. -DSLOTS=1...4, -DSTOP=1...3 (0: it does not stop), -DPIN (the
- * reader looks in place; takes three slots). */
+ * reader looks in place; takes three slots), -DWAIT (it waits for a newer version first). */
 #include "typedshm.h"
 
 #include <assert.h>
@@ -25,6 +25,8 @@ static struct {
 } memory;
 
 static tshm_ring ring;
+static uint32_t seen_asleep;           /* the number that the reader went to sleep on, or 0 */
+static int wakes;                      /* how many wake-ups the writers were told to make */
 static uint64_t published[WRITES + 2]; /* what version v says; written before anybody can read v */
 
 static void write_one(uint64_t says, int stop) {
@@ -41,7 +43,7 @@ static void write_one(uint64_t says, int stop) {
         return;
     if (cursor.sequence < WRITES + 2)
         published[cursor.sequence] = says;
-    tshm_write_end(&ring, &cursor, 1);
+    wakes += tshm_write_end(&ring, &cursor, 1);
 }
 
 static void *writers(void *unused) {
@@ -50,13 +52,31 @@ static void *writers(void *unused) {
     return unused;
 }
 
+/* True if there is something newer. Whoever sleeps is not woken here; main() looks whether it would have been. */
+static int wait_for_newer(void) {
+    uint32_t number = tshm_head_number(&ring);
+    if (!tshm_announce_sleep(&ring, number))
+        return 1;
+    /* the kernel compares */
+    if ((uint32_t)tshm_load(&memory.control.head.word, relaxed) != (number | (uint32_t)TSHM_HEAD_AWAITED))
+        return 1;
+    seen_asleep = number;
+    return 0;
+}
+
 static void *reader(void *unused) {
     tshm_cursor cursor;
+#ifdef WAIT
+    if (!wait_for_newer())
+        return unused;
+#else
+    (void)wait_for_newer;
+#endif
     if (tshm_read_begin(&ring, &cursor) != TSHM_READABLE)
         return unused;
     tshm_atomic_u64 *payload = (tshm_atomic_u64 *)cursor.payload;
 #ifdef PIN
-    int whole = tshm_pin(&ring, &cursor, 0, NULL, NULL) == TSHM_READABLE;
+    int whole = tshm_pin(&ring, &cursor, 0, 0, NULL, NULL) == TSHM_READABLE;
     if (!whole)
         return unused;
     uint64_t first = tshm_load(&payload[0], relaxed), second = tshm_load(&payload[1], relaxed);
@@ -78,12 +98,16 @@ int main(void) {
     ring.slot_stride = sizeof memory.slots[0];
     ring.payload_size = sizeof memory.slots[0].payload;
     ring.slot_count = SLOTS;
-    ring.presence_count = 1;
+    ring.presence_count = 2; /* more than pins to share: they are counted */
     write_one(5, 0);
     pthread_t threads[2];
     pthread_create(&threads[0], NULL, writers, NULL);
     pthread_create(&threads[1], NULL, reader, NULL);
     pthread_join(threads[0], NULL);
     pthread_join(threads[1], NULL);
+    uint32_t number = tshm_head_number(&ring);
+    assert(wakes <= 1 && (seen_asleep == 0 || seen_asleep == number || wakes == 1));
+    /* still announced, or taken and told: not both */
+    assert(!wakes || !(tshm_load(&memory.control.head.word, relaxed) & TSHM_HEAD_AWAITED));
     return 0;
 }

@@ -5,10 +5,18 @@
  * process. The kernel frees the presence entry of a killed one at some later time.
  *
  * What is checked: never two inside; who takes the lock is told of a death (DIRTY) exactly if something has been left
- * unrepaired; no death is counted twice; a holder's word is never replaced; nobody is left asleep for ever.
+ * unrepaired; no death is counted twice; a holder's word is never replaced; nobody is left asleep for ever, not even if
+ * whoever gets a dead owner's presence entry does nothing any more.
  *
- * With -DGARBAGE the word begins with an owner that cannot exist. Each of these breaks a rule of lock.h and must fail:
- *   ASK_FIRST (rule 3)  NO_FREEING, FREE_BY_STORE (4)  NO_COUNTER (5)  PROBE_FIRST, REUSE_PROBE (6)
+ * With -DGARBAGE the word begins with an owner that cannot exist; with -DALL_LEAVE nobody stays; with -DGENERATIONS=1
+ * words cannot tell one holder of an entry from the next. Harmless are:
+ *   GENERATION_FIRST (the probe looks at the generation before it asks for the byte: who dies in between is found by the
+ *   next probe)  PROBE_OWN (a word that names one's own entry is probed like any other, and found dead by its generation)
+ *   NO_COUNTER (rule 5), as long as generations do not come again. If they do, the counter still prevents two owners; a
+ *   dead owner is then waited for until the new holder of its entry leaves.
+ *
+ * Each of these breaks a rule of lock.h and must fail:
+ *   ASK_FIRST (rule 3)  NO_GENERATION, RAISE_LATE (4)  NO_COUNTER with GENERATIONS=1 (5)  PROBE_FIRST, REUSE_PROBE (6)
  *   NO_DIRTY, CLEAR_DIRTY (7)  NO_SLICE (8)
  */
 #ifndef PROCESSES
@@ -23,16 +31,25 @@
 #ifndef KILLS
 #define KILLS 2
 #endif
+#ifndef GENERATIONS
+#define GENERATIONS 64 /* how many a word can tell apart */
+#endif
+#ifdef NO_GENERATION
+#define IN_WORD(generation) 0
+#else
+#define IN_WORD(generation) ((generation) % GENERATIONS)
+#endif
 #ifdef NO_COUNTER
 #define RAISED(counter) (counter)
 #else
 #define RAISED(counter) ((counter) + 1)
 #endif
 
-typedef Word { byte owner; byte counter; bool waiting; bool dirty } /* owner: entry + 1, as in the C code; 0 is free */
+typedef Word { byte owner; byte generation; byte counter; bool waiting; bool dirty } /* owner: entry + 1, as in the C code; 0 is free */
 
 Word word;
 byte presence[ENTRIES + 2]; /* the kernel's: who holds entry i - 1. The last stands for entries out of range: nobody */
+byte generations[ENTRIES + 2];
 bool killed[PROCESSES + 1], asleep[PROCESSES + 1];
 byte deaths; /* writer.deaths */
 
@@ -40,15 +57,17 @@ byte deaths; /* writer.deaths */
 bool inside[PROCESSES + 1], unrepaired;
 byte holders, died_inside;
 
-#define SAME(w) \
-    (word.owner == w.owner && word.counter == w.counter && word.waiting == w.waiting && word.dirty == w.dirty)
+#define SAME_HALF(w) /* which is slept on */ \
+    (word.owner == w.owner && word.generation == w.generation && word.waiting == w.waiting && word.dirty == w.dirty)
+#define SAME(w) (SAME_HALF(w) && word.counter == w.counter)
 
-inline load() { /* one atomic load */
-    d_step { seen.owner = word.owner; seen.counter = word.counter; seen.waiting = word.waiting; seen.dirty = word.dirty }
+inline copy_word() {
+    seen.owner = word.owner; seen.generation = word.generation; seen.counter = word.counter;
+    seen.waiting = word.waiting; seen.dirty = word.dirty
 }
 
-inline wake_all() {
-    d_step { i = 1; do :: i <= PROCESSES -> asleep[i] = false; i++ :: else -> break od; i = 0 }
+inline load() { /* one atomic load */
+    d_step { copy_word() }
 }
 
 inline wake_one() { /* whomever the kernel likes */
@@ -68,9 +87,9 @@ inline take(waiting_too, dirty_too) {
         done = SAME(seen);
         if
         :: done ->
-            word.owner = entry; word.counter = RAISED(seen.counter);
+            word.owner = entry; word.generation = IN_WORD(generation); word.counter = RAISED(seen.counter);
             word.waiting = seen.waiting || waiting_too; word.dirty = seen.dirty || dirty_too;
-            held.owner = word.owner; held.counter = word.counter;
+            held.owner = word.owner; held.generation = word.generation; held.counter = word.counter;
             inside[id] = true; holders++; slept = false;
             assert(holders == 1);
             assert(word.dirty == unrepaired)
@@ -92,22 +111,35 @@ inline take_over() {
     if :: done -> count_death() :: else fi
 }
 
+/* owner_lives() */
+inline probe(w) {
+#ifdef GENERATION_FIRST
+    alive = IN_WORD(generations[w.owner]) == w.generation;
+    if :: alive -> alive = presence[w.owner] != 0 :: else fi
+#else
+    alive = presence[w.owner] != 0;
+    if :: alive -> alive = IN_WORD(generations[w.owner]) == w.generation :: else fi
+#endif
+}
+
 /* attempt(), with a probe: one without finds out nothing more. `done` says if it took the lock. */
 inline attempt() {
 #ifdef PROBE_FIRST
-    alive = presence[word.owner] != 0; /* of whoever has it now; but the word is read afterwards */
+    load();
+    probe(seen); /* of whoever has it now; but the word is read afterwards */
 #endif
     load();
     if
     :: seen.owner == 0 -> take(slept, false)
+#ifdef PROBE_OWN
+    :: seen.owner > ENTRIES ->
+#else
     :: seen.owner == entry || seen.owner > ENTRIES -> /* rule 10 */
-#ifndef NO_FREEING
-        assert(seen.owner != entry); /* among peers that keep the rules it does not happen */
 #endif
         take_over()
     :: else ->
 #ifndef PROBE_FIRST
-        alive = presence[seen.owner] != 0;
+        probe(seen);
 #endif
         if
         :: alive -> done = false
@@ -117,8 +149,7 @@ inline attempt() {
             /* a compare-and-swap that failed has refreshed `seen`; the owner is the same, so why ask again? */
             if
             :: !done ->
-                d_step { i = seen.owner; seen.owner = word.owner; seen.counter = word.counter;
-                         seen.waiting = word.waiting; seen.dirty = word.dirty };
+                d_step { i = seen.owner; copy_word() };
                 if :: seen.owner == i && i != 0 -> i = 0; take_over() :: else -> i = 0 fi
             :: else
             fi
@@ -129,7 +160,7 @@ inline attempt() {
 
 proctype Participant(byte id) {
     Word seen, held;
-    byte entry, rounds, i;
+    byte entry, generation, rounds, i;
     bool done, alive, repaired, slept;
 born: {
     /* ---- lock_attach ---- */
@@ -153,24 +184,9 @@ born: {
 end_full:   (presence[1] == 0 || presence[ENTRIES] == 0)
         fi
     od;
-#ifndef NO_FREEING
-    load();
-    do /* rule 4 */
-    :: seen.owner == entry ->
-#ifdef FREE_BY_STORE
-        d_step { done = true; word.owner = 0; word.waiting = false; word.dirty = true };
-#else
-        d_step {
-            done = SAME(seen);
-            if :: done -> word.owner = 0; word.waiting = false; word.dirty = true :: else fi
-        };
-#endif
-        if
-        :: done -> count_death(); wake_all(); break
-        :: else -> load()
-        fi
-    :: else -> break
-    od;
+    generation = generations[entry] + 1; /* rule 4 */
+#ifndef RAISE_LATE
+    generations[entry] = generation;
 #endif
     do
     :: rounds < ROUNDS ->
@@ -190,19 +206,23 @@ end_full:   (presence[1] == 0 || presence[ENTRIES] == 0)
                 if :: !done -> goto again :: else -> done = false fi
             :: else
             fi;
-            d_step { slept = true; if :: SAME(seen) -> asleep[id] = true :: else fi }; /* the futex call compares */
+            d_step { slept = true; if :: SAME_HALF(seen) -> asleep[id] = true :: else fi }; /* the futex call compares */
 #ifdef NO_SLICE
             !asleep[id];
 #else
             /* woken, or the slice is over. One that is over with nothing new to see changes nothing: left out, so
                that a sleeper for whom there will never be anything new is found as a deadlock. */
-            (!asleep[id] || !SAME(seen) || presence[seen.owner] == 0);
+            (!asleep[id] || !SAME(seen) || presence[seen.owner] == 0 ||
+             IN_WORD(generations[seen.owner]) != seen.generation);
             asleep[id] = false;
 #endif
             attempt(); /* rule 8 */
             if :: done -> break :: else fi;
 again:      skip
         od;
+#ifdef RAISE_LATE
+        generations[entry] = generation;
+#endif
         /* ---- inside; lock_release ---- */
         if
         :: repaired = true
@@ -211,12 +231,12 @@ again:      skip
         load();
         do
         :: true ->
-            assert(seen.owner == held.owner && seen.counter == held.counter); /* rule 9: never LOST */
+            assert(seen.owner == held.owner && seen.generation == held.generation && seen.counter == held.counter); /* rule 9: never LOST */
             d_step {
                 done = SAME(seen);
                 if
                 :: done ->
-                    word.owner = 0; word.waiting = false;
+                    word.owner = 0; word.generation = 0; word.waiting = false;
 #ifdef CLEAR_DIRTY
                     word.dirty = false;
 #else
@@ -232,7 +252,9 @@ again:      skip
         rounds++;
         if :: seen.waiting -> wake_one() :: else fi
     :: rounds == ROUNDS -> break
+#ifndef ALL_LEAVE
     :: goto end_idle /* alive, and not interested */
+#endif
     od;
     skip; /* spin does not jump into a d_step */
     d_step { presence[entry] = 0; entry = 0 }; /* leaves */
@@ -244,8 +266,9 @@ end_idle:
     d_step {
         killed[id] = false; asleep[id] = false;
         if :: inside[id] -> inside[id] = false; holders--; unrepaired = true; died_inside++ :: else fi;
-        i = 0; done = false; alive = false; repaired = false; slept = false; held.owner = 0; held.counter = 0;
-        seen.owner = 0; seen.counter = 0; seen.waiting = false; seen.dirty = false
+        i = 0; done = false; alive = false; repaired = false; slept = false;
+        held.owner = 0; held.generation = 0; held.counter = 0; generation = 0;
+        seen.owner = 0; seen.generation = 0; seen.counter = 0; seen.waiting = false; seen.dirty = false
     };
     d_step { /* the kernel notices later */
         if :: entry != 0 && presence[entry] == id -> presence[entry] = 0 :: else fi;

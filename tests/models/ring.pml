@@ -1,21 +1,26 @@
-/* The ring of typedshm.h and waiting for it: tshm_write_begin ... tshm_write_end, tshm_must_wake, tshm_read_begin ...
- * tshm_read_retry, tshm_announce_sleep.
+/* The ring of typedshm.h and waiting for it: tshm_write_begin ... tshm_write_end, tshm_read_begin ... tshm_read_retry,
+ * tshm_announce_sleep, and the kernel's sleep on the head.
  *
  * A writer publishes VERSIONS versions; a payload is two words, which name the attempt they were written by. It is
  * killed before any statement, KILLS times in all; then its lock is free and the next writer begins. (That the lock
- * does what is expected of it here is lock.pml's business.) Readers wait for newer versions until they have the last.
- * Memory is sequentially consistent here; what the orders do is in litmus/.
+ * does what is expected of it here is lock.pml's business.) Readers wait for newer versions until they have the last, or
+ * leave for good, before they sleep or while they do. Memory is sequentially consistent here; what the orders do is in
+ * litmus/. There is no clock: whoever is held up may be held up for as long as it likes.
  *
  * What is checked: what a reader accepts is one whole attempt, the one that was published under that number; numbers
- * only grow; with two slots and more, whatever happens to a writer, the newest version is there; a sleeper is woken by
- * the write it waits for, unless the writer was killed between head and the wake-up or somebody was held up for longer
- * than a slice; and then the end of its slice wakes it.
+ * only grow, head's as well; with two slots and more, whatever happens to a writer, the newest version is there; a
+ * sleeper is woken by the write it waits for, unless the writer was killed between the exchange of head and the wake-up,
+ * and then the end of its slice wakes it; nobody is woken in vain more often than somebody has announced a sleep.
  *
- * Time goes by in TICKS steps, of which SLICE make a slice. Each of these is a mistake and must fail:
+ * ONLY_NUMBER (a sleeper goes to sleep though the W bit is gone, if the number is the same) is harmless: nobody takes the
+ * bit without changing the number. Each of these is a mistake and must fail:
  *   ANY_EVEN (accepts any even mark)  NO_RETRY (no second look at mark)  NO_ODD (mark not odd while writing)
- *   IN_PLACE (writes over the newest version)  HEAD_FIRST (stores head before mark)
- *   WAKE_EARLY (looks for sleepers before it stores head)  NO_COMPARE (goes to sleep whatever head is by then)
- *   SHORT (announces one slice instead of two)  NO_SLICE (sleeps until woken)
+ *   IN_PLACE (writes over the newest version)  HEAD_FIRST (exchanges head before it stores mark)
+ *   STORE_HEAD (looks for W, then stores head, instead of exchanging it)  KEEP_W (the exchange leaves W as it was)
+ *   WAKE_EARLY (looks for W and wakes before it exchanges head)
+ *   NO_ANNOUNCEMENT (sleeps without W)  STORE_W (announces by a plain store)  ANY_NUMBER (announces with whatever number
+ *   head has by then, and sleeps on that)  NO_COMPARE (goes to sleep whatever head is by then)
+ *   TAKE_BACK (who no longer sleeps clears W)  NO_SLICE (sleeps until woken)
  */
 #ifndef SLOTS
 #define SLOTS 2
@@ -29,73 +34,69 @@
 #ifndef KILLS
 #define KILLS 2
 #endif
-#ifndef TICKS
-#define TICKS 3
-#endif
-#define SLICE 2
-#ifdef SHORT
-#define ANNOUNCED SLICE
-#else
-#define ANNOUNCED (2 * SLICE)
-#endif
 #ifdef IN_PLACE
 #define SLOT(sequence) 0
 #else
 #define SLOT(sequence) ((sequence) % SLOTS)
 #endif
+#define W 1
+#define NUMBER(word) ((word) & ~W)
+#define SEQUENCE(word) ((word) >> 1)
 
 typedef Slot { byte mark; byte first; byte second } /* the payload is first and second */
 
-byte head;
-byte until; /* waiting.until */
+byte head; /* .word: sequence << 1 | W */
 Slot slot[SLOTS];
-byte clock;
 bool killed, asleep[READERS + 1];
 
 /* What only the checks know. */
-byte attempts;             /* so that a version done over differs from the first attempt at it */
-byte author[VERSIONS + 1]; /* the attempt that was published as this version */
-byte bedtime[READERS + 1];
-bool due[READERS + 1];     /* asleep within its slice when head was stored: to be woken */
-bool waking;               /* head is stored, sleepers are not yet woken */
-bool excused;              /* a writer died while waking, or a reader was preempted before sleeping */
+byte attempts;              /* so that a version done over differs from the first attempt at it */
+byte author[VERSIONS + 1];  /* the attempt that was published as this version */
+bool waking;                /* head is exchanged, sleepers are not yet woken */
+bool excused[READERS + 1];  /* asleep when a writer died that was to wake */
+bool announced;             /* since W was last taken */
+
+#define NEWEST slot[SLOT(SEQUENCE(head))]
+#define IS_WHOLE(slot, version) \
+    (slot.mark == 2 * (version) && slot.first == author[version] && slot.second == author[version])
+
+inline publish(word) {
+    assert(SEQUENCE(word) > SEQUENCE(head));
+    assert(!awaited || announced);
+    announced = false;
+    head = word; author[sequence] = attempts; waking = awaited
+}
+
+inline exchange_head() {
+    d_step {
+#ifndef STORE_HEAD
+#ifndef WAKE_EARLY
+        awaited = head & W;
+#endif
+#endif
+#ifdef KEEP_W
+        publish(sequence << 1 | awaited)
+#else
+        publish(sequence << 1)
+#endif
+    }
+}
 
 inline wake_all() {
-    d_step { i = 1; do :: i <= READERS -> asleep[i] = false; i++ :: else -> break od; i = 0 }
-}
-
-inline store_head() {
     d_step {
-        head = sequence; author[sequence] = attempts; waking = true;
-        i = 1;
-        do
-        :: i <= READERS -> due[i] = asleep[i] && clock < bedtime[i] + SLICE; i++
-        :: else -> break
-        od;
-        i = 0
+        waking = false;
+        i = 1; do :: i <= READERS -> asleep[i] = false; i++ :: else -> break od; i = 0
     }
 }
-
-inline check_sleepers() { /* when they have been woken */
-    d_step {
-        i = 1;
-        do
-        :: i <= READERS -> assert(excused || !(asleep[i] && due[i])); due[i] = false; i++
-        :: else -> break
-        od;
-        i = 0; now = 0; sequence = 0; waking = false
-    }
-}
-
-#define NEWEST slot[SLOT(head)]
 
 active proctype Writer() {
-    byte sequence, now, i;
+    byte sequence, i;
+    bool awaited;
 begin: {
     do
-    :: head < VERSIONS ->
+    :: SEQUENCE(head) < VERSIONS ->
         /* ---- tshm_write_begin ---- */
-        sequence = head + 1;
+        sequence = SEQUENCE(head) + 1;
         attempts++;
 #ifndef NO_ODD
         slot[SLOT(sequence)].mark = 2 * sequence + 1;
@@ -103,50 +104,56 @@ begin: {
         /* ---- the payload ---- */
         slot[SLOT(sequence)].first = attempts;
         slot[SLOT(sequence)].second = attempts;
-        /* ---- tshm_write_end, with the time taken before ---- */
-        now = clock;
+        /* ---- tshm_write_end ---- */
 #ifdef WAKE_EARLY
-        if :: until > now -> wake_all() :: else fi;
+        awaited = head & W;
+        if :: awaited -> wake_all() :: else fi;
+        awaited = false;
+#endif
+#ifdef STORE_HEAD
+        awaited = head & W;
 #endif
 #ifdef HEAD_FIRST
-        store_head();
+        exchange_head();
 #endif
         slot[SLOT(sequence)].mark = 2 * sequence;
 #ifndef HEAD_FIRST
-        store_head();
+        exchange_head();
 #endif
-        /* ---- tshm_must_wake ---- */
-#ifndef WAKE_EARLY
-        if :: until > now -> wake_all() :: else fi;
-#endif
-        check_sleepers()
+        /* ---- writing_publish ---- */
+        if :: awaited -> wake_all() :: else fi;
+        sequence = 0; awaited = false
     :: else -> break
     od
 } unless {
     killed ->
     d_step {
-        killed = false; i = 0; sequence = 0; now = 0;
-        if :: waking -> excused = true; waking = false :: else fi;
-        assert(SLOTS == 1 || head == 0 ||
-               (NEWEST.mark == 2 * head && NEWEST.first == author[head] && NEWEST.second == author[head]))
+        killed = false; sequence = 0; awaited = false; i = 0;
+        if
+        :: waking ->
+            waking = false;
+            do :: i < READERS -> i++; excused[i] = asleep[i] :: else -> break od;
+            i = 0
+        :: else
+        fi;
+        assert(SLOTS == 1 || head <= W || IS_WHOLE(NEWEST, SEQUENCE(head)))
     };
     goto begin
 }
     skip; /* spin does not jump into a d_step */
-    d_step {
-        assert(NEWEST.mark == 2 * VERSIONS && NEWEST.first == author[VERSIONS] && NEWEST.second == author[VERSIONS])
-    }
+    assert(IS_WHOLE(NEWEST, VERSIONS))
 }
 
 active [READERS] proctype Reader() {
-    byte last, number, mark, first, second, since, id = _pid; /* the writer is 0 */
+    byte last, number, seen, mark, first, second, id = _pid; /* the writer is 0 */
+    bool impatient;
     do
     :: last < VERSIONS ->
-        number = head; /* wait(): the word to sleep on */
+        number = NUMBER(head); /* tshm_head_number */
         /* ---- tshm_read_begin: one attempt; then round again ---- */
         if
-        :: head > last ->
-            number = head;
+        :: SEQUENCE(head) > last ->
+            number = SEQUENCE(head);
             mark = slot[SLOT(number)].mark;
             if
 #ifdef ANY_EVEN
@@ -174,43 +181,74 @@ active [READERS] proctype Reader() {
             fi;
             d_step { mark = 0; first = 0; second = 0; number = 0 }
         :: else ->
-            /* ---- tshm_announce_sleep: the time, then the store ---- */
-            since = clock;
-            until = since + ANNOUNCED;
-            /* ---- os_word_wait: the futex call compares ---- */
+            /* ---- tshm_announce_sleep ---- */
+#ifndef NO_ANNOUNCEMENT
+            seen = head;
+            do
+#ifdef ANY_NUMBER
+            :: NUMBER(seen) != number -> number = NUMBER(seen)
+#else
+            :: NUMBER(seen) != number -> goto moved_on
+#endif
+            :: NUMBER(seen) == number && (seen & W) -> break
+            :: NUMBER(seen) == number && !(seen & W) ->
+#ifdef STORE_W
+                d_step { head = seen | W; announced = true };
+                break
+#else
+                d_step {
+                    if
+                    :: head == seen -> head = seen | W; announced = true; seen = head
+                    :: else -> seen = head
+                    fi
+                }
+#endif
+            od;
+#endif
+            if :: true :: impatient = true :: goto left fi;
+            /* ---- the kernel compares, and sleeps ---- */
             d_step {
                 if
 #ifdef NO_COMPARE
                 :: true ->
 #else
-                :: head == number ->
+#ifdef ONLY_NUMBER
+                :: NUMBER(head) == number ->
+#else
+#ifdef NO_ANNOUNCEMENT
+                :: NUMBER(head) == number ->
+#else
+                :: head == (number | W) ->
 #endif
-                    asleep[id] = true; bedtime[id] = clock; due[id] = head != number;
-                    if :: clock >= since + SLICE -> excused = true :: else fi
+#endif
+#endif
+                    asleep[id] = true
                 :: else
-                fi;
-                since = 0
+                fi
             };
             if
             :: !asleep[id]
+            :: asleep[id] && impatient -> goto left /* its time is over, or it is killed */
 #ifndef NO_SLICE
             /* The slice is over. One that is over with nothing new changes nothing: left out, so that a sleeper for
-               whom there will never be anything new is found as a deadlock. Time stands still at TICKS. */
-            :: head != number && (clock >= bedtime[id] + SLICE || clock == TICKS) ->
-                assert(excused || waking || !due[id])
+               whom there will never be anything new is found as a deadlock. */
+            :: d_step { asleep[id] && NUMBER(head) != number -> assert(waking || excused[id]) }
 #endif
             fi;
-            d_step { asleep[id] = false; due[id] = false; bedtime[id] = 0; number = 0 }
+#ifdef TAKE_BACK
+            d_step { if :: head == (number | W) -> head = number; announced = false :: else fi };
+#endif
+moved_on:   skip;
+            d_step { asleep[id] = false; excused[id] = false; impatient = false; number = 0; seen = 0 }
         fi
     :: else -> break
-    od
-}
-
-active proctype Clock() {
-    do
-    :: clock < TICKS -> clock++
-    :: else -> break
-    od
+    od;
+left:
+    skip;
+#ifdef TAKE_BACK
+    d_step { if :: head == (number | W) -> head = number; announced = false :: else fi };
+#endif
+    d_step { asleep[id] = false; excused[id] = false; impatient = false; number = 0; seen = 0; last = 0 }
 }
 
 active proctype Killer() {

@@ -1,16 +1,22 @@
 /* Sleeping and waking on Windows: os_word_wait and wake of _native/os/windows.c, with their events and bits.
  *
- * WAKERS wakers change a word, STORES times each, and wake whoever sleeps on it: all, or with -DONE one. SLEEPERS
- * sleepers wait until the word has had its last value. Sleepers are killed before any statement, KILLS times in all, and
- * come to life again as new processes, without an event; the kernel closes a dead sleeper's event at some later time. An
- * event is there while anybody has a handle to it; whoever opens it to wake has one too, for that moment.
+ * WAKERS wakers change a word, STORES times each, and wake whoever sleeps on it. The word is the head's: a number and
+ * the W bit, which a sleeper sets (tshm_announce_sleep) and a waker takes by the exchange that changes the number; only
+ * if it was set it looks for bits, and wakes all. With -DONE it is the lock's: wakers wake one, and do so as though
+ * WAITING were always set, whose rules are lock.pml's business. SLEEPERS sleepers wait until the word has had its last
+ * value. Sleepers are killed before any statement, KILLS times in all, and come to life again as new processes, without
+ * an event; the kernel closes a dead sleeper's event at some later time. An event is there while anybody has a handle to
+ * it; whoever opens it to wake has one too, for that moment.
  *
  * What is checked: a sleeper that looked at the old word is woken by the wakers themselves, none of whom dies here, and
  * not by the end of its slice; who wakes one and finds nobody, leaves nobody asleep; nobody sleeps for ever.
  *
  * Each of these is a mistake and must fail:
- *   LATE_BIT (the sleeper looks at the word before it sets its bit)  WAKE_EARLY (the waker looks for sleepers before it
- *   stores the word)  NO_SECOND (a dead sleeper's bit is cleared, and that is all)  SHARED_EVENT (one event for all)
+ *   LATE_BIT (the sleeper looks at the word before it sets its bit)  LATE_W (it looks at the number, then sets W whatever
+ *   the number is)  BIT_ONLY (it does not set W)  FIRST_ONLY (only who sets W sets its bit)
+ *   WAKE_EARLY (the waker looks for sleepers before it changes the word)
+ *   LOAD_W (it looks for W, then stores the word, instead of exchanging it)
+ *   NO_SECOND (a dead sleeper's bit is cleared, and that is all)  SHARED_EVENT (one event for all)
  *   GONE_COUNTS (with ONE: a dead sleeper counts as woken)
  */
 #ifndef SLEEPERS
@@ -28,9 +34,16 @@
 #define NUMBERS SLEEPERS
 #define NOBODY 255
 #define BIT(number) (1 << (number))
-#define LAST (WAKERS * STORES)
+#define LAST (2 * WAKERS * STORES)
+#define W 1
+#define NUMBER(word) ((word) & ~W)
+#ifdef FIRST_ONLY
+#define FIRST(value) first = value;
+#else
+#define FIRST(value)
+#endif
 
-byte word;
+byte word;              /* number and W; without W with ONE */
 byte bits;              /* of tshm_sleepers */
 byte handles[NUMBERS];  /* of the event with this number: it exists while there are any */
 bool signaled[NUMBERS]; /* an event that resets itself: ends one wait */
@@ -65,8 +78,17 @@ inline set_event() {
     fi
 }
 
-inline store_word() {
-    d_step { word++; stored = word; waking++ }
+inline change_word() {
+    d_step {
+#ifndef ONE
+#ifndef LOAD_W
+#ifndef WAKE_EARLY
+        awaited = word & W;
+#endif
+#endif
+#endif
+        word = NUMBER(word) + 2; stored = word; waking++
+    }
 }
 
 inline check_nobody_sleeps() { /* who looked at the word before this waker stored it */
@@ -81,12 +103,21 @@ inline check_nobody_sleeps() { /* who looked at the word before this waker store
 
 active [WAKERS] proctype Waker() {
     byte stores, stored, number, snapshot;
-    bool opened, woken;
+    bool opened, woken, awaited;
     do
     :: stores < STORES ->
-#ifndef WAKE_EARLY
-        store_word();
+#ifdef ONE
+        awaited = true;
 #endif
+#ifdef LOAD_W
+        awaited = word & W;
+#endif
+#ifdef WAKE_EARLY
+        awaited = word & W;
+#else
+        change_word();
+#endif
+        if :: !awaited -> goto done :: else fi;
         /* ---- wake ---- */
         snapshot = bits;
         do
@@ -112,8 +143,9 @@ active [WAKERS] proctype Waker() {
         :: number < NUMBERS && !(snapshot & BIT(number)) -> number++
         :: number == NUMBERS -> break
         od;
+done:
 #ifdef WAKE_EARLY
-        store_word();
+        change_word();
 #endif
         skip; /* spin does not jump into a d_step */
         d_step {
@@ -121,7 +153,7 @@ active [WAKERS] proctype Waker() {
 #ifdef ONE
             if :: !woken && waking == 0 -> check_nobody_sleeps() :: else fi;
 #endif
-            stored = 0; snapshot = 0; opened = false; woken = false
+            stored = 0; snapshot = 0; opened = false; woken = false; awaited = false
         }
     :: else -> break
     od
@@ -129,10 +161,25 @@ active [WAKERS] proctype Waker() {
 
 active [SLEEPERS] proctype Sleeper() {
     byte expected, number = NOBODY, i, id = _pid - WAKERS;
+    bool first;
 born: {
     do
-    :: expected = word;
+    :: expected = NUMBER(word);
         if :: expected == LAST -> break :: else fi;
+#ifndef ONE
+#ifndef BIT_ONLY
+#ifndef LATE_W
+        /* ---- tshm_announce_sleep; the look before the compare-and-swap is left out ---- */
+        d_step {
+            if
+            :: NUMBER(word) == expected -> FIRST(!(word & W)) word = expected | W; expected = expected | W
+            :: else
+            fi
+        };
+        if :: !(expected & W) -> goto again :: else fi;
+#endif
+#endif
+#endif
         /* ---- os_word_wait: take_event ---- */
         if
         :: number == NOBODY ->
@@ -152,7 +199,11 @@ born: {
         :: else
         fi;
 #ifndef LATE_BIT
+#ifdef FIRST_ONLY
+        if :: first -> bits = bits | BIT(number) :: else fi;
+#else
         bits = bits | BIT(number);
+#endif
 #endif
         d_step {
             if
@@ -160,6 +211,9 @@ born: {
             :: else
             fi
         };
+#ifdef LATE_W
+        d_step { word = word | W; expected = expected | W; expected_of[id] = expected };
+#endif
 #ifdef LATE_BIT
         bits = bits | BIT(number);
 #endif
@@ -176,13 +230,16 @@ born: {
             fi
         :: else
         fi;
-        bits = bits & ~BIT(number) /* and the event is kept */
+        bits = bits & ~BIT(number); /* and the event is kept */
+again:  skip; /* spin does not jump into a d_step */
+        d_step { first = false; expected = 0; expected_of[id] = 0; number_of[id] = 0 }
     od;
     skip;
     leave_event()
 } unless {
     killed[id] ->
-    d_step { killed[id] = false; stale[id] = false; expected = 0; i = 0 };
+    d_step { killed[id] = false; stale[id] = false; expected = 0; i = 0; first = false;
+             expected_of[id] = 0; number_of[id] = 0 };
     leave_event(); /* the kernel closes its handles later */
     goto born
 }

@@ -68,7 +68,11 @@ def test_every_file_has_a_mistake_beside_it(file):
 
 @marks.compiler
 @pytest.mark.skipif(marks.WINDOWS, reason="Windows: GenMC's program uses POSIX threads")
-@pytest.mark.parametrize("flags", [("-DSLOTS=1",), ("-DSLOTS=2", "-DSTOP=2"), ("-DSLOTS=3", "-DPIN")], ids=" ".join)
+@pytest.mark.parametrize(
+    "flags",
+    [("-DSLOTS=1",), ("-DSLOTS=2", "-DSTOP=2"), ("-DSLOTS=3", "-DPIN"), ("-DSLOTS=2", "-DWAIT")],
+    ids=" ".join,
+)
 def test_the_program_for_genmc_runs(flags, tmp_path):
     """One execution of those that GenMC tries; so that it still fits the header when somebody has GenMC."""
     command = [
