@@ -133,7 +133,7 @@ MUTANTS = {
         "&word, freed, release)) {\n            if",
         "&word, freed, relaxed)) {\n            if",
     ),
-    "the living are taken for dead": ("lock/lock.c", "if (probe && !owner_lives(lock, word))", "if (probe)"),
+    "the living are taken for dead": ("lock/lock.c", "return lock_alive(lock, entry) &&", "return 0 &&"),
 }
 
 
