@@ -10,8 +10,8 @@
  *
  * With -DGARBAGE the word begins with an owner that cannot exist; with -DALL_LEAVE nobody stays; with -DGENERATIONS=1
  * words cannot tell one holder of an entry from the next. Harmless are:
- *   GENERATION_FIRST (the probe looks at the generation before it asks for the byte: who dies in between is found by the
- *   next probe)  PROBE_OWN (a word that names one's own entry is probed like any other, and found dead by its generation)
+ *   GENERATION_FIRST (the probe looks at the generation before it asks for the byte: who dies in between is found by
+ *   the next probe)  PROBE_OWN (a word that names one's own entry is probed like any other: its generation is another)
  *   NO_COUNTER (rule 5), as long as generations do not come again. If they do, the counter still prevents two owners; a
  *   dead owner is then waited for until the new holder of its entry leaves.
  *
@@ -45,7 +45,8 @@
 #define RAISED(counter) ((counter) + 1)
 #endif
 
-typedef Word { byte owner; byte generation; byte counter; bool waiting; bool dirty } /* owner: entry + 1, as in the C code; 0 is free */
+/* owner: entry + 1, as in the C code; 0 is free */
+typedef Word { byte owner; byte generation; byte counter; bool waiting; bool dirty }
 
 Word word;
 byte presence[ENTRIES + 2]; /* the kernel's: who holds entry i - 1. The last stands for entries out of range: nobody */
@@ -206,7 +207,8 @@ end_full:   (presence[1] == 0 || presence[ENTRIES] == 0)
                 if :: !done -> goto again :: else -> done = false fi
             :: else
             fi;
-            d_step { slept = true; if :: SAME_HALF(seen) -> asleep[id] = true :: else fi }; /* the futex call compares */
+            /* the futex call compares */
+            d_step { slept = true; if :: SAME_HALF(seen) -> asleep[id] = true :: else fi };
 #ifdef NO_SLICE
             !asleep[id];
 #else
@@ -231,7 +233,8 @@ again:      skip
         load();
         do
         :: true ->
-            assert(seen.owner == held.owner && seen.generation == held.generation && seen.counter == held.counter); /* rule 9: never LOST */
+            /* rule 9: never LOST */
+            assert(seen.owner == held.owner && seen.generation == held.generation && seen.counter == held.counter);
             d_step {
                 done = SAME(seen);
                 if
