@@ -31,6 +31,7 @@ import objects
 import records
 import report
 import rows
+import scaling
 import scratch
 import wakes
 from measurement import Measurement, Plan
@@ -48,6 +49,7 @@ WORKS = {
     "frames": frames,
     "wakes": wakes,
     "arrivals": arrivals,
+    "scaling": scaling,
     "growth": growth,
 }
 DEATHS = "deaths"

@@ -1,0 +1,152 @@
+"""What company and depth cost: typedshm beside itself, alone and with four slots."""
+
+import contextlib
+import uuid
+from collections.abc import Callable
+
+from measurement import OURS, Measurement, Plan
+from remote import Remote
+from rounds import Cost, per_call, processor_time
+from schemas import Record
+
+import typedshm
+
+ALONE = "alone"
+FEW, MANY = 4, 65_536
+SHALLOW = f"with {FEW} slots"
+
+
+class Follower:
+    """In the other process: takes every newest version as soon as it is there."""
+
+    def __init__(self, name: str) -> None:
+        self.region = typedshm.attach(name, Record)
+
+    def follow(self, last: int) -> int:
+        """Return how many versions it got, the last of them among these."""
+        count = 0
+        for value in self.region.follow(timeout=10):
+            count += 1
+            if (typedshm.version_of(value) or 0) >= last:
+                break
+        return count
+
+    def wait(self) -> None:
+        """Wait for what does not come, and give up."""
+        with contextlib.suppress(typedshm.Timeout):
+            self.region.wait(after=self.region.version, timeout=0.001)
+
+    def close(self) -> None:
+        """Leave."""
+        self.region.close()
+
+
+def measure(plan: Plan) -> list[Measurement]:
+    """Both."""
+    return [*_company(plan), *_depth(plan)]
+
+
+def _company(plan: Plan) -> list[Measurement]:
+    """Writes of a region with a follower, and of one that it has just left, beside those of one that nobody knows.
+
+    In a fixed number, so that the follower knows when to stop; in this thread's own time, as it wakes but never waits.
+    """
+    count = 20_000 if plan.quick else 100_000
+    turns: dict[str, list[float]] = {name: [] for name in (ALONE, "followed", "left")}
+    value = Record.zero()
+    with contextlib.ExitStack() as stack:
+        regions = {name: stack.enter_context(typedshm.create(_name(), Record)) for name in turns}
+        for region in regions.values():
+            region.write(value)
+        names = ("followed", "left")
+        others = {name: stack.enter_context(Remote(Follower, regions[name].name)) for name in names}
+        for other in others.values():
+            other.end()
+        for number in range(plan.rounds):
+            for name in list(turns) if number % 2 else reversed(turns):
+                write = regions[name].write
+                if name == "followed":
+                    others[name].begin("follow", regions[name].version + count)
+                if name == "left":
+                    others[name].call("wait")
+                start = processor_time()
+                for _ in range(count if name != "left" else count // 10):
+                    write(value)
+                turns[name].append(1e6 * (processor_time() - start) / (count if name != "left" else count // 10))
+                if name == "followed":
+                    others[name].end()
+    costs = {name: Cost.of_turns(found) for name, found in turns.items()}
+    return [
+        Measurement("scaling", label, "µs", {OURS: costs[name], ALONE: costs[ALONE]}, {ALONE: bar})
+        for label, name, bar in (
+            ("write beside a follower that keeps up", "followed", 2.5),
+            ("write just after the last waiter left", "left", 1.1),
+        )
+    ]
+
+
+def _depth(plan: Plan) -> list[Measurement]:
+    """To borrow, and to attach as the only handle of a process, with few slots and with as many as there may be."""
+    with contextlib.ExitStack() as stack:
+        names: list[str] = []
+        for slots in (MANY, FEW):
+            region = stack.enter_context(typedshm.create(_name(), Record, slots=slots, prefault=False))
+            region.write(Record.zero())
+            names.append(str(region.name))
+        visitor = stack.enter_context(Remote(Visitor, names))
+        visitor.end()
+        found = {verb: visitor.call(verb, plan.rounds, 0.01 if plan.quick else 0.03) for verb in ("borrow", "attach")}
+    return [
+        Measurement(
+            "scaling",
+            f"{verb} with {MANY:,} slots",
+            "µs",
+            {label: Cost.of_turns(turns) for label, turns in zip((OURS, SHALLOW), found[verb], strict=True)},
+            {SHALLOW: bar},
+        )
+        for verb, bar in (("borrow", 1.2), ("attach", 1.3))
+    ]
+
+
+class Visitor:
+    """In a process that has no share in the regions but for what it does with them."""
+
+    def __init__(self, names: list[str]) -> None:
+        self.names = names
+
+    def borrow(self, count: int, seconds: float) -> list[list[float]]:
+        """Return the microseconds of a block that looks at nothing, for each region, turn by turn."""
+        with contextlib.ExitStack() as stack:
+            regions = [stack.enter_context(typedshm.attach(name, Record, prefault=False)) for name in self.names]
+            return _turns([_borrower(region) for region in regions], count, seconds)
+
+    def attach(self, count: int, seconds: float) -> list[list[float]]:
+        """Return the microseconds to attach and close, likewise."""
+        return _turns([_newcomer(name) for name in self.names], count, seconds)
+
+    def close(self) -> None:
+        """Leave."""
+
+
+def _borrower(region: "typedshm.Region[Record]") -> Callable[[], object]:
+    def borrow() -> None:
+        with region.borrow():
+            pass
+
+    return borrow
+
+
+def _newcomer(name: str) -> Callable[[], object]:
+    return lambda: typedshm.attach(name, Record, prefault=False).close()
+
+
+def _turns(works: list[Callable[[], object]], count: int, seconds: float) -> list[list[float]]:
+    turns: list[list[float]] = [[] for _ in works]
+    for number in range(count):
+        for index in range(len(works)) if number % 2 else reversed(range(len(works))):
+            turns[index].append(1e6 * per_call(works[index], seconds, processor_time))
+    return turns
+
+
+def _name() -> str:
+    return f"benchmark-{uuid.uuid4().hex[:12]}"
