@@ -38,6 +38,16 @@ def holding(*arguments: str) -> "Iterator[subprocess.Popen[str]]":
         process.communicate(timeout=PATIENCE)
 
 
+@contextmanager
+def heard(number: signal.Signals) -> Iterator[None]:
+    """Let commands hear a signal that these tests may be told to ignore, as by nohup."""
+    before = signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 class Reading(pydantic.BaseModel):
     celsius: ts.f32
     name: Annotated[str, ts.Utf8(8)]
@@ -323,7 +333,7 @@ def test_restoring_into_another_layout_is_refused(tmp_path: Path) -> None:
 def test_ctrl_c_and_other_signals_end_a_held_region_in_order(number: signal.Signals, tmp_path: Path) -> None:
     with ts.share(tmp_path / "x", np.ones(3)):
         pass
-    with holding("restore", str(tmp_path / "x"), "lut") as process:
+    with heard(number), holding("restore", str(tmp_path / "x"), "lut") as process:
         file = ts.path_of("lut")
         assert file.exists()
         process.send_signal(number)

@@ -109,7 +109,7 @@ def test_a_declaration_imports_no_pydantic():
         (("car", int), {}, typedshm.SchemaError, "found int"),
         (("car", Struct), {}, typedshm.SchemaError, "declares no fields"),
         (("car", None), {}, typedshm.SchemaError, "found None"),
-        (("car", Telemetry), {"slots": 0}, ValueError, "slots: expected 1 to 1024, found 0"),
+        (("car", Telemetry), {"slots": 0}, ValueError, "slots: expected 1 to 65536, found 0"),
         (("car", Telemetry), {"slots": "3"}, TypeError, "slots: expected a whole number"),
         (("car", Telemetry), {"scope": "all"}, ValueError, "scope: expected 'user' or 'machine'"),
         (("car", Telemetry), {"mode": 0o666}, ValueError, "requires scope='machine'"),
@@ -166,7 +166,7 @@ def test_topics_of_equal_declarations_are_equal():
 def test_changed_makes_another_topic_and_checks_it_as_well():
     other = CAR.changed(name="car-2")
     assert (other, CAR.name) == (Topic("car-2", Telemetry, slots=64), "car")
-    with pytest.raises(ValueError, match="slots: expected 1 to 1024"):
+    with pytest.raises(ValueError, match="slots: expected 1 to 65536"):
         CAR.changed(slots=-1)
 
 

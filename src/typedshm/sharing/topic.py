@@ -44,7 +44,7 @@ class Topic(Frozen, Generic[H]):
     schema : type or SchemaSource
         A Struct, a pydantic model, a dataclass, or :func:`array`.
     slots : int, optional
-        How many versions are kept, 1 to 1024. Default: as many as :func:`create` keeps, and for :meth:`open` whatever
+        How many versions are kept, 1 to 65,536. Default: as many as :func:`create` keeps, and for :meth:`open` whatever
         there is.
     scope : "user" or "machine"
         Who shares the name.
