@@ -211,9 +211,11 @@ born: {
         count_pinned();
         if :: pinned -> pinned++ :: else fi; /* and its own, of another slot */
 #endif
-        sequence = head;
         /* ---- slots_pin: a slot that this process has pinned already needs no second pin ---- */
-        if :: looking[id] & BIT(sequence % SLOTS) -> goto next :: else fi;
+        atomic {
+            sequence = head;
+            if :: looking[id] & BIT(sequence % SLOTS) -> sequence = 0; goto next :: else fi
+        };
         /* ---- tshm_pin ---- */
 #ifndef FLAG_LATE
         set_flag();
@@ -248,7 +250,7 @@ born: {
                     do :: slot < SLOTS -> if :: LOOKED_AT(slot) -> pinned++ :: else fi; slot++ :: else -> break od;
                     assert(pinned + 2 <= SLOTS);
                     assert(filling == 0 || !(looking[id] & BIT(filling - 1)));
-                    pinned = 0; slot = 0
+                    pinned = 0; slot = 0; sequence = 0
                 };
                 goto next
             fi
@@ -256,8 +258,8 @@ born: {
         fi;
         skip;
         d_step { pinned = 0; pins[sequence % SLOTS] = pins[sequence % SLOTS] & ~BIT(entry); sequence = 0 };
-next:   sequence = 0
-    :: mine > 0 -> /* ---- tshm_unpin, of any ---- */
+next:   skip
+    :: atomic { mine > 0 -> /* ---- tshm_unpin, of any ---- */
         if
         :: looking[id] & BIT(0) -> slot = 0
         :: looking[id] & BIT(1) -> slot = 1
@@ -265,9 +267,12 @@ next:   sequence = 0
 #if SLOTS > 3
         :: looking[id] & BIT(3) -> slot = 3
 #endif
+#if SLOTS > 4
+        :: looking[id] & BIT(4) -> slot = 4
+#endif
         fi;
         assert(pins[slot] & BIT(entry));
-        d_step { looking[id] = looking[id] & ~BIT(slot); mine--; pins[slot] = pins[slot] & ~BIT(entry); slot = 0 }
+        looking[id] = looking[id] & ~BIT(slot); mine--; pins[slot] = pins[slot] & ~BIT(entry); slot = 0 }
     :: rounds == ROUNDS && mine == 0 -> break
     :: goto end_idle /* alive, with its entry and perhaps its pins, and not interested */
     od;
