@@ -158,23 +158,24 @@ bool writers_lock_release(WritersLock *lock, bool repaired) {
 
 /* Whoever had our presence entry before us may have died with pins. They are not ours, but from here on they count as a
  * living reader's: a writer that goes by now may find no slot. So at once, before any schema is looked at. */
-static void drop_stale_pins(const WritersLock *lock) {
+static bool drop_stale_pins(const WritersLock *lock) {
     const os_memory *memory = &lock->mapping->memory;
     uint32_t entry = lock->lock.entry;
     tshm_header header;
     tshm_ring ring;
     if (tshm_check(memory->start, memory->size, &header, &ring))
-        return;                                    /* whoever wants to pin something will be told what is wrong */
+        return false;                              /* whoever wants to pin something will be told what is wrong */
     for (uint32_t i = 0; i < ring.slot_count; i++) /* relaxed: nothing was read under them */
         (void)tshm_change(and, &tshm_slot_of(&ring, i)->pins[entry / 64], ~(1ull << entry % 64), relaxed);
+    return true;
 }
 
 /* What the entry's last holder left behind. Its flags go last: whoever dies on the way leaves them to the next. */
 static void clear_entry(const WritersLock *lock) {
     tshm_atomic_u32 *flags = &lock->lock.control->presence[lock->lock.entry].flags;
-    if (tshm_load(flags, relaxed) & TSHM_HAS_PINNED)
-        drop_stale_pins(lock);
-    tshm_store(flags, 0, release); /* with the kernel's lock on our byte, which the next holder takes */
+    bool clear = !(tshm_load(flags, relaxed) & TSHM_HAS_PINNED) || drop_stale_pins(lock);
+    /* release, with the kernel's lock on our byte, which the next holder takes */
+    tshm_store(flags, clear ? 0 : TSHM_HAS_PINNED, release);
 }
 
 static int attach(WritersLock *lock, PyObject *handle) {
