@@ -89,6 +89,7 @@ class Control(ctypes.LittleEndianStructure):
 
 
 CONTROL_SIZE = 640 + 32 * 512  # bytes before the document
+CONTROL_PAGES = 5 * 4096  # and in whole pages
 
 
 class Slot(ctypes.LittleEndianStructure):

@@ -58,6 +58,7 @@ debian_run() {
     [[ ! -d /etc/ssl/certs ]] || mounts+=(/etc/ssl/certs:/etc/ssl/certs:ro)
     setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child bash -euc '
         debian=$1 && shift
+        mount --bind "$debian" "$debian" # whose root is a mount then, as tests inside take it that / is
         while [[ $1 != -- ]]; do
             IFS=: read -r from to options <<<"$1" && shift
             mkdir -p "$debian$to"

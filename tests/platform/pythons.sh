@@ -20,7 +20,7 @@ home=${TYPEDSHM_PYTHONS:-${XDG_CACHE_HOME:-$HOME/.cache}/typedshm-pythons}
 source "$here/debian.sh"
 
 # what is about files, examples, sizes and tools rather than about the Python that runs it
-apart=(examples fuzz hostile models sanitizers stress cli/test_doctor.py memory/test_{paging,permissions}.py
+apart=(examples fuzz hostile models sanitizers stress memory/test_{paging,permissions}.py
     platform/test_{kills,targets}.py project/test_{benchmarks,build_backend,definitions,import_order,include_order,readme}.py
     region/test_{scale,state_machine,torn}.py)
 

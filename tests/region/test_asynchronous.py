@@ -20,7 +20,7 @@ from helpers.loops import LOOPS, Asyncio, Loop, loop_of
 from helpers.peers import PATIENCE, Child, interrupt, interruptible, run_script, until
 from helpers.seccomp import FUTEX_WAITV, run_without
 from helpers.shared_types import Car, Record, record, whole
-from helpers.wire import Wire
+from helpers.wire import CONTROL_PAGES, Wire
 from typedshm.testing.inspection import attachment_of, waitsets
 
 
@@ -628,7 +628,7 @@ def test_a_region_that_was_overwritten_ends_an_await(readonly):
 
 @marks.not_on_windows("a file that is mapped cannot be cut short")
 @pytest.mark.parametrize("readonly", [False, True])
-@pytest.mark.parametrize("left", [0, 8192])
+@pytest.mark.parametrize("left", [0, CONTROL_PAGES])
 def test_a_file_that_is_cut_short_ends_an_await(tmp_path: Path, readonly, left):
     path = tmp_path / "big"
 

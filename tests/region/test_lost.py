@@ -21,7 +21,7 @@ from helpers import marks
 from helpers.peers import PATIENCE, Child, quiet_fork, run_script, until
 from helpers.shared_types import Big, Car, Frame, whole
 from helpers.threads import InThread
-from helpers.wire import WORD_WAITING, Wire
+from helpers.wire import CONTROL_PAGES, WORD_WAITING, Wire
 from typedshm.memory.names import locate
 from typedshm.memory.spec import RegionSpec
 from typedshm.testing.inspection import attach_apart
@@ -95,7 +95,7 @@ def test_a_part_that_is_cut_off_is_missed_when_it_is_touched(name, verb):
     with typedshm.create(name, Frame) as region:
         for _ in range(3):
             region.write(value)
-        os.truncate(locate(name).address, 8192)
+        os.truncate(locate(name).address, CONTROL_PAGES)
         assert region.version == 3, "what is there can be read"
         with pytest.raises(typedshm.RegionLost, match=LOST):
             thrice(VERBS[verb], region, value)
@@ -198,7 +198,7 @@ def test_a_deleted_region_goes_on_for_those_who_have_it(name):
 
 
 @cut_short
-@pytest.mark.parametrize("length", [73, 300, 520, 4096, 5000])
+@pytest.mark.parametrize("length", [73, 300, 520, 4096, 5000, 16384, 17000])
 def test_a_cut_anywhere_is_told_from_an_empty_or_broken_region(name, length):
     """Up to its page's end the system shows zeros for what was cut off: no fault tells of them."""
     with typedshm.create(name, Car) as region:
@@ -207,7 +207,7 @@ def test_a_cut_anywhere_is_told_from_an_empty_or_broken_region(name, length):
         for verb in (region.read, lambda: region.wait(timeout=0), lambda: region.wait(after=1, timeout=None)):
             with pytest.raises(typedshm.RegionLost, match=LOST):
                 verb()
-        if length <= 4096:
+        if length <= 16384:
             for verb in (lambda: region.version, lambda: region.write(whole(2)), region.lock().__enter__):
                 with pytest.raises(typedshm.RegionLost, match=LOST):
                     verb()
@@ -233,7 +233,7 @@ def test_a_region_that_is_cut_while_it_is_made(name, length, monkeypatch):
 
 
 @cut_short
-@pytest.mark.parametrize("length", [100, 8192])
+@pytest.mark.parametrize("length", [100, CONTROL_PAGES])
 @pytest.mark.parametrize("when", ["before", "inside"])
 def test_a_block_in_debug_mode_loses_its_own_pages(when, length):
     done = run_script(
@@ -461,7 +461,7 @@ def test_room_that_was_taken_back_costs_the_region_not_the_process(small_disk):
     path = small_disk / "region"
     with typedshm.create(path, schema) as region:
         region.write(np.zeros(150_000, np.uint8))
-        subprocess.run(["fallocate", "--punch-hole", "-o", "8192", "-l", "400000", str(path)], check=True)
+        subprocess.run(["fallocate", "--punch-hole", "-o", str(CONTROL_PAGES), "-l", "400000", str(path)], check=True)
         fill(small_disk)
         with pytest.raises(typedshm.RegionLost, match="disk behind it failed or is full"):
             region.write(np.ones(150_000, np.uint8))
