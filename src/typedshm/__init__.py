@@ -62,12 +62,16 @@ f16 f32 f64         floats
 c64 c128            complex numbers
 Scalar              a number of a fixed width; also the width of an IntEnum or IntFlag
 Utf8 Utf16 Utf32    text of a fixed capacity
+Ansi Latin1 Ascii   text of one byte a character, or in a code page, as other programs write it
 Bytes               raw bytes of a fixed length
-Timestamp           a point in time, in nanoseconds since 1970 UTC
+Timestamp           a point in time, in nanoseconds since 1970 UTC or in another unit
+Duration            a time span, or the time of a clock that does not count from 1970
+Missing             the number that says that there is none
 Shape               the shape of an array field
 Unit                the physical unit of a number
 Doc                 a description of the field
 Offset              the byte at which the field starts
+Pad                 bytes that are free before the field
 
 Layouts: the description that a Struct compiles to
 --------------------------------------------------
@@ -153,9 +157,15 @@ from typedshm.errors import (
 from typedshm.layout.enumeration import Enumeration
 from typedshm.layout.layout import Layout, LayoutField
 from typedshm.layout.markers import (
+    Ansi,
+    Ascii,
     Bytes,
     Doc,
+    Duration,
+    Latin1,
+    Missing,
     Offset,
+    Pad,
     Scalar,
     Shape,
     Timestamp,
@@ -211,12 +221,15 @@ if TYPE_CHECKING:  # import_later() imports these on their first use
 _REGISTERED = current_task, resolve, struct, pickling
 
 __all__ = [
+    "Ansi",
     "ArraySchema",
+    "Ascii",
     "Bytes",
     "Closed",
     "Comparison",
     "Doc",
     "DocumentError",
+    "Duration",
     "Empty",
     "Entry",
     "Enumeration",
@@ -225,17 +238,20 @@ __all__ = [
     "FieldOverflow",
     "FieldTypeError",
     "FieldValueError",
+    "Latin1",
     "Layout",
     "LayoutAccess",
     "LayoutChange",
     "LayoutField",
     "LayoutMismatch",
     "LockLost",
+    "Missing",
     "MisuseError",
     "NameRefused",
     "NamedMutex",
     "Offset",
     "Overrun",
+    "Pad",
     "ReadOnly",
     "RawSection",
     "Region",

@@ -43,7 +43,7 @@ Failure = Literal[
 ]
 """What goes wrong in a verb. The core says which; kinds of errors and words are Python's."""
 
-Refusal = Literal["type", "range", "length", "nul", "encode", "decode", "member", "delete"]
+Refusal = Literal["type", "range", "length", "nul", "encode", "decode", "member", "count", "delete"]
 """Why a field does not take a value, or cannot read its bytes."""
 
 

@@ -114,7 +114,7 @@ def test_many_dimensions() -> None:
         (np.dtype({"names": ["b", "a"], "formats": ["f4", "f4"], "offsets": [4, 0]}), "in the order of their offsets"),
         (np.dtype([("x", np.dtype(("f4", (3,))), (2,))]), "the dimensions of a subarray in one shape"),
         (np.dtype("O"), "no portable form"),
-        (np.dtype("m8[s]"), "no portable form"),
+        (np.dtype("m8[D]"), "no portable form"),
         (np.dtype("g"), "no portable form"),
         (np.dtypes.StringDType() if hasattr(np.dtypes, "StringDType") else np.dtype("O"), "no portable form"),
         (np.dtype(("f4", (2, 3))), "move its dimensions into the shape"),

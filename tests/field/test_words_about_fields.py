@@ -102,7 +102,6 @@ def test_items_of_arrays_have_numpys_limit() -> None:
         (np.complexfloating, "use one of np.complex64, np.complex128"),
         (np.character, "use one of np.bytes_, np.str_"),
         (np.object_, "np.object_ cannot be shared"),
-        (np.timedelta64, "np.timedelta64 cannot be shared"),
         (Any, "expected an array of one NumPy type such as NDArray"),
         (float, "expected an array of one NumPy type such as NDArray"),
         (np.float32 | np.float64, "expected an array of one NumPy type such as NDArray"),

@@ -54,6 +54,10 @@ class Pose(Struct):
     path: Annotated[NDArray[np.float32], Shape(3)]
 
 
+class Gear(enum.IntEnum):
+    PARK = 0
+
+
 class Color(enum.Enum):
     RED = 1
 
@@ -221,7 +225,10 @@ def again(mutex: NamedMutex) -> Callable[..., Any]:
 OPENING: dict[str, Any] = {"scope": "user", "mode": 0o600, "prefault": True, "lock_memory": False}
 NEW: dict[str, Any] = {"name": "new", "schema": Pose, **OPENING, "slots": 3, "huge_pages": False, "check": True}
 SCHEMA = "as the schema|another layout|dtype"
-FIELD = r"Declared\.field|(Utf8|Utf16|Utf32|Bytes|Offset|Scalar|Unit|Doc|Shape)\("
+FIELD = (
+    r"Declared\.field|(Utf8|Utf16|Utf32|Latin1|Ascii|Ansi|Bytes|Offset|Scalar|Unit|Doc|Shape|Pad|Missing|Timestamp|"
+    r"Duration)\("
+)
 
 ROWS: dict[str, Callable[[World], Call]] = {
     # functions
@@ -320,19 +327,46 @@ ROWS: dict[str, Callable[[World], Call]] = {
     "Layout.describe": lambda _: Call(Pose.layout.describe, {}),
     "LayoutField.describe": lambda _: Call(Pose.layout.fields[0].describe, {}),
     "ArraySchema.zeros": lambda _: Call(typedshm.array(np.uint8, 2).zeros, {}),
-    "Utf8": lambda _: Call(lambda n: declare(Annotated[str, Utf8(n)]), {"n": 4}, words=FIELD),
-    "Utf16": lambda _: Call(lambda n: declare(Annotated[str, Utf16(n)]), {"n": 4}, words=FIELD),
-    "Utf32": lambda _: Call(lambda n: declare(Annotated[str, Utf32(n)]), {"n": 4}, words=FIELD),
+    **{
+        marker.__name__: lambda _, marker=marker: Call(
+            lambda n, errors: declare(Annotated[str, marker(n, errors=errors)]),
+            {"n": 4, "errors": "replace"},
+            words=FIELD,
+        )
+        for marker in (Utf8, Utf16, Utf32, typedshm.Latin1, typedshm.Ascii)
+    },
+    "Ansi": lambda _: Call(
+        lambda n, encoding, errors: declare(Annotated[str, typedshm.Ansi(n, encoding, errors=errors)]),
+        {"n": 4, "encoding": "cp1251", "errors": "replace"},
+        words=FIELD,
+    ),
     "Bytes": lambda _: Call(lambda n: declare(Annotated[bytes, Bytes(n)]), {"n": 4}, words=FIELD),
     "Offset": lambda _: Call(lambda n: declare(Annotated[float, Scalar("f8"), Offset(n)]), {"n": 8}, words=FIELD),
-    "Scalar": lambda _: Call(lambda code: declare(Annotated[int, Scalar(code)]), {"code": "u2"}, words=FIELD),
+    "Pad": lambda _: Call(lambda n: declare(Annotated[float, Scalar("f8"), typedshm.Pad(n)]), {"n": 8}, words=FIELD),
+    "Missing": lambda _: Call(
+        lambda number: declare(Annotated[float, Scalar("f8"), typedshm.Missing(number)]), {"number": -1}, words=FIELD
+    ),
+    "Scalar": lambda _: Call(
+        lambda code, open: declare(Annotated[Gear, Scalar(code, open=open)]), {"code": "u2", "open": True}, words=FIELD
+    ),
     "Unit": lambda _: Call(
         lambda text: declare(Annotated[float, Scalar("f8"), Unit(text)]), {"text": "m"}, words=FIELD
     ),
     "Doc": lambda _: Call(lambda text: declare(Annotated[float, Scalar("f8"), Doc(text)]), {"text": "m"}, words=FIELD),
-    "Timestamp": lambda _: Call(lambda: declare(Annotated[datetime.datetime, Timestamp()]), {}),
+    "Timestamp": lambda _: Call(
+        lambda unit, width: declare(Annotated[datetime.datetime, Timestamp(unit, width)]),
+        {"unit": "s", "width": "i4"},
+        words=FIELD,
+    ),
+    "Duration": lambda _: Call(
+        lambda unit, width: declare(Annotated[datetime.timedelta, typedshm.Duration(unit, width)]),
+        {"unit": "s", "width": "i4"},
+        words=FIELD,
+    ),
     "Shape": lambda _: Call(
-        lambda size, of: declare(Annotated[NDArray[np.void], Shape(size, of=of)]), {"size": 2, "of": Pose}, words=FIELD
+        lambda size, of, count: declare(Annotated[NDArray[np.void], Shape(size, of=of, count=count)]),
+        {"size": 2, "of": Pose, "count": ""},
+        words=FIELD,
     ),
     # namespaces
     "testing.isolated": lambda _: Call(testing.isolated, {}),

@@ -12,11 +12,13 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fai
 
 from typedshm.errors import DocumentError, SchemaError
 from typedshm.layout import document
+from typedshm.layout.checks import DIMENSION_LIMIT, SIZE_LIMIT
 from typedshm.layout.declaration import Face
 from typedshm.layout.document import DEPTH_LIMIT, NAME_LIMIT
 from typedshm.layout.enumeration import Enumeration
-from typedshm.layout.kinds import KINDS, STRUCT, ByteOrder
-from typedshm.layout.layout import DIMENSION_LIMIT, SIZE_LIMIT, Layout, LayoutField, Value
+from typedshm.layout.kinds import CODE_PAGES, KINDS, STRUCT, ByteOrder
+from typedshm.layout.layout import Layout, LayoutField, Value
+from typedshm.layout.markers import Errors
 
 
 def agreed(text: bytes) -> tuple[Layout, Value] | None:
@@ -64,6 +66,18 @@ def _kind(text: str) -> str:
     return text
 
 
+def _code_page(text: str) -> str:
+    if text and text not in CODE_PAGES:
+        raise ValueError("expected a code page")
+    return text
+
+
+def _finite(value: float) -> float:
+    if value - value != 0:
+        raise ValueError("expected a finite number")
+    return value
+
+
 def _integer(value: object) -> object:
     if type(value) is not int:  # a Literal takes true and 1.0 for 1, even if it is strict
         raise ValueError("expected an integer")
@@ -79,6 +93,8 @@ _Title = Annotated[str, _Named, AfterValidator(_title)]
 _Identifier = Annotated[str, _Named, AfterValidator(_identifier)]
 _Label = Annotated[str, _Named, AfterValidator(_label)]
 _Kind = Annotated[str, Field(max_length=16, json_schema_extra={"enum": [*KINDS, STRUCT]}), AfterValidator(_kind)]
+_CodePage = Annotated[str, Field(json_schema_extra={"enum": ["", *sorted(CODE_PAGES)]}), AfterValidator(_code_page)]
+_Number = Annotated[int, Field(ge=-(2**63), lt=2**64)] | Annotated[float, AfterValidator(_finite)]
 _Count = Annotated[int, Field(ge=0, le=SIZE_LIMIT)]
 _Positive = Annotated[int, Field(ge=1, le=SIZE_LIMIT)]
 
@@ -95,6 +111,7 @@ class EnumerationModel(_Part):
     members: Annotated[dict[_Label, Annotated[int, Field(ge=-(2**63), lt=2**64)]], BeforeValidator(_as_dict)] = Field(
         min_length=1, description="from name to number, in the order of declaration"
     )
+    open: bool = Field(False, description="true if other numbers are valid, too")
 
     def build(self, kind: str) -> Enumeration:
         if kind not in KINDS or KINDS[kind].python is not int:
@@ -102,7 +119,7 @@ class EnumerationModel(_Part):
         limits = np.iinfo(KINDS[kind].dtype)
         if not all(limits.min <= number <= limits.max for number in self.members.values()):
             raise ValueError("expected numbers that fit the kind")
-        return Enumeration(self.name, self.flag, tuple(self.members.items()))
+        return Enumeration(self.name, self.flag, tuple(self.members.items()), self.open)
 
 
 class FieldModel(_Part):
@@ -122,10 +139,19 @@ class FieldModel(_Part):
     enum: EnumerationModel | None = None
     struct: "StructModel | None" = Field(None, description='what one item of kind "struct" looks like')
     face: Face = Field(
-        "datetime64", description="what a timestamp reads as in Python; S: raw bytes that NumPy pads with NUL"
+        "datetime64",
+        description="what a time reads as in Python, datetime64 for NumPy's own; S: raw bytes that NumPy pads with "
+        "NUL; nan: a float that is NaN where it is missing",
     )
+    encoding: _CodePage = Field("", description='of kind "ansi"; empty: the code page of the system which reads')
+    errors: Errors = Field("strict", description="replace: text that does not decode is read as far as it does")
+    missing: _Number | None = Field(None, description="the number that stands for none")
+    count: str = Field("", description="the path of the integer field that says how many items of the array are used")
 
     def build(self, depth: int) -> LayoutField:
+        missing = self.missing
+        if missing is not None and self.kind in KINDS and KINDS[self.kind].python is float:
+            missing = float(missing)
         return LayoutField(
             name=self.name,
             kind=self.kind,
@@ -139,6 +165,10 @@ class FieldModel(_Part):
             enum=None if self.enum is None else self.enum.build(self.kind),
             struct=None if self.struct is None else self.struct.build(depth + 1),
             face=self.face,
+            encoding=self.encoding,
+            errors=self.errors,
+            missing=missing,
+            count=self.count,
         )
 
 
@@ -148,7 +178,7 @@ class StructModel(_Part):
     name: _Title
     doc: str = ""
     size: _Positive = Field(description="in bytes, trailing padding included")
-    alignment: Annotated[Literal[1, 2, 4, 8], BeforeValidator(_integer)]
+    alignment: Annotated[Literal[1, 2, 4, 8, 16, 32, 64], BeforeValidator(_integer)]
     pack: _Positive | None = Field(None, description="the largest alignment any field got")
     # to collect the errors of 300,000 fields would take seconds and gigabytes
     fields: Annotated[tuple[FieldModel, ...], FailFast()] = Field(min_length=1, description="by ascending offset")

@@ -210,7 +210,7 @@ def test_metadata_is_plain_and_frozen() -> None:
         ((), {"name": "u8"}),
         (("u8", "u1", 1, 1, None, int), {"name": "u8"}),
         (("u8", "u1", 1, 1, None, int), {"sise": 1}),
-        (("u8", "u1", 1, 1, None, int, False, 1, 2), {}),
+        (("u8", "u1", 1, 1, None, int, False, 1, "", True, 2), {}),
     ],
 )
 def test_what_is_immutable_is_made_whole_or_not_at_all(said: Any, named: Any) -> None:

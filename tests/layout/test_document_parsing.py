@@ -205,12 +205,12 @@ MESSAGES: dict[str, tuple[bytes, str]] = {
     "another version": (FULL.replace(b": 1", b": 2", 1), "typedshm: expected 1, found 2"),
     "a missing key": (
         document_of({"name": "A", "size": 8}),
-        "layout.alignment: expected one of 1, 2, 4, 8, found nothing",
+        "layout.alignment: expected one of 1, 2, 4, 8, 16, 32, 64, found nothing",
     ),
     "an unknown key": (
         document_of(struct(field(), field(ofset=1))),
         "layout.fields[1]: expected no key but name, kind, offset, size, byte_order, shape, length, unit, doc, enum, "
-        "struct, face, found 'ofset'",
+        "struct, face, encoding, errors, missing, count, found 'ofset'",
     ),
     "a bool": (
         document_of(struct(field(size=True))),

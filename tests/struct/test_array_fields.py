@@ -23,7 +23,7 @@ import typedshm._native as _native
 from typedshm.errors import Closed, FieldOverflow, FieldTypeError
 from typedshm.layout.layout import LayoutField
 from typedshm.layout.markers import Shape, Timestamp, Utf32, u8
-from typedshm.struct import conversion
+from typedshm.struct import conversion, times
 from typedshm.struct.loading import struct_from_layout
 from typedshm.struct.struct import Struct, StructMeta
 from typedshm.struct.views import overlay
@@ -502,7 +502,7 @@ class MomentFromAbroad(Struct, byte_order="big"):
 
 def time_set_by_python(value: Any, to: object) -> None:
     """Set the field without the core."""
-    ns = conversion.encode_timestamp(type(value).__dict__["a"], to)
+    ns = times.encode_time(type(value).__dict__["a"], to)
     memoryview(value).cast("B")[:] = ns.to_bytes(8, field_of(type(value)).byte_order, signed=True)
 
 
@@ -587,7 +587,7 @@ time = value.time
 sys.setprofile(None)
 assert value.array.tolist() == [[1, 2, 1], [4, 5.5, 6]] and value.array.base is value, value
 assert time == np.datetime64(5, "s") and time.dtype == "M8[ns]", time
-print(*sorted(set(names) & {{"assign_array", "encode_timestamp", "decode_datetime64"}}))
+print(*sorted(set(names) & {{"assign_array", "encode_time", "decode_time"}}))
 """
 
 UNKNOWN = """
@@ -622,7 +622,7 @@ def test_the_core_knows_this_numpy() -> None:
     assert _native.register_numpy(np) is not SLOW
 
 
-BY_PYTHON = "assign_array decode_datetime64 encode_timestamp"
+BY_PYTHON = "assign_array decode_time encode_time"
 
 
 def test_the_slow_way_can_be_asked_for() -> None:

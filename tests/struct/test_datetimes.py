@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import typedshm
 from typedshm import Struct, Timestamp
-from typedshm.struct import conversion
+from typedshm.struct import times
 
 
 class Moment(Struct):
@@ -52,7 +52,7 @@ def stored(when: datetime) -> int:
 def test_a_datetime_is_read_as_python_calculates_it(ns: int) -> None:
     value = Moment.zero()
     memoryview(value).cast("B")[:] = ns.to_bytes(8, "little", signed=True)
-    assert outcome(lambda: value.at) == outcome(lambda: conversion.decode_datetime(FIELD, ns))
+    assert outcome(lambda: value.at) == outcome(lambda: times.decode_datetime(FIELD, ns))
 
 
 def test_what_is_read_is_a_datetime_in_utc() -> None:
@@ -67,7 +67,7 @@ def test_what_is_read_is_a_datetime_in_utc() -> None:
 @example(datetime(1677, 9, 21, 0, 12, 43, 145224, UTC))
 @example(datetime(1677, 9, 21, 0, 12, 43, 145225, UTC))
 def test_a_datetime_is_stored_as_python_calculates_it(when: datetime) -> None:
-    assert outcome(lambda: stored(when)) == outcome(lambda: conversion.encode_timestamp(FIELD, when))
+    assert outcome(lambda: stored(when)) == outcome(lambda: times.encode_time(FIELD, when))
 
 
 def test_a_class_that_knows_more_than_microseconds_is_asked() -> None:

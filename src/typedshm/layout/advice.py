@@ -2,14 +2,14 @@
 
 import types
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum, IntEnum, IntFlag
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
 import numpy as np
 
 from typedshm.layout.annotations import CONTAINS_ITSELF, parts_of
-from typedshm.layout.kinds import BY_CODE, kind_of_scalar
+from typedshm.layout.kinds import BY_CODE, KINDS, kind_of_scalar
 from typedshm.layout.markers import Scalar
 
 _ADVICE: dict[object, str] = {
@@ -20,7 +20,8 @@ _ADVICE: dict[object, str] = {
     bytes: "plain bytes has no size; use Annotated[bytes, Bytes(16)]",
     datetime: "plain datetime has no binary form; use Annotated[datetime, Timestamp()]",
     np.datetime64: "plain np.datetime64 has no unit; use Annotated[np.datetime64, Timestamp()]",
-    np.timedelta64: 'np.timedelta64 is no kind of field; use a count, such as Annotated[i64, Unit("ns")]',
+    timedelta: "plain timedelta has no binary form; use Annotated[timedelta, Duration()]",
+    np.timedelta64: "plain np.timedelta64 has no unit; use Annotated[np.timedelta64, Duration()]",
     np.str_: "np.str_ is for arrays; use Annotated[str, Utf8(32)], or Utf16, Utf32",
     np.bytes_: "np.bytes_ is for arrays; use Annotated[bytes, Bytes(16)]",
     np.void: "np.void is for arrays; use a Struct, or Annotated[bytes, Bytes(16)]",
@@ -33,7 +34,6 @@ _ADVICE: dict[object, str] = {
 _ADVICE_BY_NAME: dict[str, str] = {
     "datetime.date": "date has no binary form; use Annotated[datetime, Timestamp()]",
     "datetime.time": "time has no binary form; use Annotated[datetime, Timestamp()]",
-    "datetime.timedelta": 'timedelta has no binary form; use a count, such as Annotated[i64, Unit("ns")]',
     "decimal.Decimal": 'Decimal has no fixed size; use f64, or a count, such as Annotated[i64, Unit("cent")]',
     "fractions.Fraction": "Fraction has no fixed size; use f64, or two integers",
     "uuid.UUID": "UUID is no kind of field; use Annotated[bytes, Bytes(16)] for its bytes",
@@ -111,6 +111,14 @@ def _why_no_form(base: object, plain: Any) -> str | None:
         kinds = [argument for argument in get_args(base) if argument is not type(None)]
         only = name_of(kinds[0]) if len(kinds) == 1 else "one of them"
         none = ", with a value or a bool field of yours that says there is none" if len(kinds) == 1 else ""
+        if only in KINDS and only[0] in "iuf":
+            none += f", as in Annotated[{only} | None, Missing(-1)]"
+        if (
+            len(kinds) == 2
+            and int in kinds
+            and any(isinstance(kind, type) and issubclass(kind, Enum) for kind in kinds)
+        ):
+            none = f'; an enum that may have any number is Annotated[{name}, Scalar("u1", open=True)]'
         return f"{name} has no fixed form: a field always holds a value of one type; use {only} alone{none}"
     if plain is Literal:
         numbers = all(type(value) is int for value in get_args(base))
@@ -146,7 +154,7 @@ def _why_no_class(base: object, plain: Any) -> str | None:
         return f"np.{name_of(plain)} is no one type, and for arrays; use a sized number: i8 … u64, f16 … f64, c64, c128"
     if issubclass(plain, np.generic):
         kind = kind_of_scalar(plain)
-        if kind is not None and kind.name != "timestamp":
+        if kind is not None and not kind.unit:
             return f"np.{cls.__name__} is for arrays; use {kind.name}, which reads as a Python {kind.python.__name__}"
     if hasattr(cast("Any", plain), "__fspath__"):
         return f"{cls.__name__} has no fixed size; use Annotated[str, Utf8(255)]"
@@ -166,7 +174,7 @@ def _array_for(base: object, plain: Any) -> str:
     size = len(items) if plain is tuple and Ellipsis not in get_args(base) and items else 4
     same = items and plain is not dict and all(item == items[0] for item in items)
     bare, *metadata = parts_of(items[0]) if same else [None]
-    scalar = next((BY_CODE[item.code] for item in metadata if isinstance(item, Scalar)), None)
+    scalar = next((item.kind for item in metadata if isinstance(item, Scalar) and item.kind.arrays), None)
     if hasattr(bare, "layout"):
         return f"Annotated[NDArray[np.void], Shape({size}, of={name_of(bare)})]"
     if bare is str:
@@ -189,8 +197,8 @@ def name_of(annotation: Any) -> str:
         return "None"
     if origin is Annotated:
         scalars = [item for item in annotation.__metadata__ if isinstance(item, Scalar)]
-        known = scalars and BY_CODE[scalars[0].code].python is annotation.__origin__
-        return BY_CODE[scalars[0].code].name if known else name_of(annotation.__origin__)
+        known = scalars and scalars[0].kind.python is annotation.__origin__
+        return scalars[0].kind.name if known else name_of(annotation.__origin__)
     if origin is Union or origin is types.UnionType:
         return " | ".join(map(name_of, arguments))
     if origin is np.ndarray:

@@ -1,6 +1,6 @@
 """Buffer formats: a Layout in the words of PEP 3118, by which NumPy and memoryview know the fields of a Struct."""
 
-from typedshm.layout.kinds import STRUCT
+from typedshm.layout.kinds import KINDS, STRUCT
 from typedshm.layout.layout import Layout, LayoutField
 
 _CODES = {
@@ -18,12 +18,17 @@ _CODES = {
     "c64": "Zf",
     "c128": "Zd",
     "bool": "?",
-    "timestamp": "q",  # there is no code for times: the number of nanoseconds
+    "bool32": "I",
     "utf8": "s",
+    "latin1": "s",
+    "ascii": "s",
+    "ansi": "s",
     "utf16": "H",
     "utf32": "w",
     "bytes": "x",
 }
+
+_COUNTS = {"M8": "q", "m8": "q", "i4": "i", "u4": "I"}
 
 
 def struct_format(layout: Layout) -> str:
@@ -71,5 +76,7 @@ def _format_of(field: LayoutField) -> str:
     if field.kind == STRUCT and field.struct is not None:
         return f"{dimensions}{buffer_format(field.struct)}"
     order = "<" if field.byte_order == "little" else ">"
-    code = "s" if field.face == "S" else _CODES[field.kind]
+    code = "s" if field.face == "S" else _CODES.get(field.kind)
+    if code is None:  # there is no code for times: the count
+        code = _COUNTS[KINDS[field.kind].dtype[:2]]
     return f"{dimensions}{order}{count}{code}"

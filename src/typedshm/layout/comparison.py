@@ -6,15 +6,29 @@ from typing import Literal, NoReturn, TypeAlias
 
 from typedshm.frozen import Frozen, frozen
 from typedshm.layout.enumeration import Enumeration
+from typedshm.layout.identity import same
 from typedshm.layout.kinds import STRUCT
-from typedshm.layout.layout import Layout, LayoutField, same
+from typedshm.layout.layout import Layout, LayoutField
 
 ChangeKind: TypeAlias = Literal[
-    "added", "removed", "renamed", "moved", "retyped", "unit", "size", "members", "face", "doc", "name"
+    "added",
+    "removed",
+    "renamed",
+    "moved",
+    "retyped",
+    "unit",
+    "size",
+    "members",
+    "face",
+    "doc",
+    "name",
+    "errors",
+    "missing",
+    "count",
 ]
 
 #: What the identity does not cover: the bytes mean the same nevertheless.
-_WORDS_ONLY = {"members", "face", "doc", "name"}
+_WORDS_ONLY = {"members", "face", "doc", "name", "errors", "missing", "count"}
 
 _MOST_CHANGES = 8
 _MOST_REASONS = 3
@@ -30,7 +44,9 @@ class LayoutChange(Frozen):
     kind : str
         ``"added"``, ``"removed"``; ``"renamed"``: looks like the same field under another name; ``"moved"``: another
         offset; ``"retyped"``: another kind, shape, length or byte order; ``"unit"``; ``"size"`` of a struct;
-        ``"members"`` of an enum; ``"face"``: another Python type; ``"doc"``; ``"name"`` of a struct.
+        ``"members"`` of an enum; ``"face"``: another Python type; ``"doc"``; ``"name"`` of a struct; ``"errors"``: what
+        becomes of text that does not decode; ``"missing"``: the number that says "none"; ``"count"``: the field that
+        says how many items are used.
     field : str
         The field's path, such as ``pose.x`` or ``path[].x``; empty for the whole layout.
     old, new : str
@@ -197,6 +213,9 @@ def _changes_of_field(old: LayoutField, new: LayoutField, path: str) -> Iterator
         ("unit", old.unit, new.unit),
         ("members", old.enum, new.enum),
         ("face", old.face, new.face),
+        ("errors", old.errors, new.errors),
+        ("missing", _shown(old.missing), _shown(new.missing)),
+        ("count", old.count, new.count),
         ("doc", old.doc, new.doc),
     ]
     if _type(old) != _type(new):
@@ -213,13 +232,17 @@ def _different(pairs: Iterable[tuple[ChangeKind, object, object]], path: str) ->
 
 
 def _type(field: LayoutField) -> tuple[object, ...]:
-    return field.kind, field.length, field.shape, field.byte_order
+    return field.kind, field.length, field.shape, field.byte_order, field.encoding
+
+
+def _shown(missing: float | None) -> str:
+    return "" if missing is None else str(missing)
 
 
 def _words(value: object) -> str:
     if isinstance(value, Enumeration):
         members = ", ".join(f"{name}={number}" for name, number in value.members)
-        return _printable(f"{value.name}({members})")
+        return _printable(f"{'open ' if value.open else ''}{value.name}({members})")
     return _printable(str(value)) if value else ""
 
 
@@ -289,6 +312,19 @@ def _warnings(program: Layout, region: Layout, *, writes: bool, path: str = "") 
             yield from _warnings(field.struct, other.struct, writes=writes, path=inner)
         if field.enum != other.enum:
             yield from _warnings_of_enum(where, field.enum, other.enum, writes=writes)
+        if field.missing != other.missing:
+            yield from _warnings_of_missing(where, field.missing, other.missing)
+        if field.count and not other.count:
+            yield f"{where}: the others know no count, and may use all {field.shape[0]} items"
+        elif other.count and not field.count:
+            yield f"{where}: only as many items are used as {other.count} says"
+
+
+def _warnings_of_missing(where: str, program: float | None, region: float | None) -> Iterator[str]:
+    if program is not None:
+        yield f"{where}: {program} says none here, and is a number in the region"
+    if region is not None:
+        yield f"{where}: {region} is a number here, and says none in the region"
 
 
 def _warnings_of_enum(
@@ -296,10 +332,10 @@ def _warnings_of_enum(
 ) -> Iterator[str]:
     mine, theirs = _named(program), _named(region)
     strange = {number: name for number, name in theirs.items() if number not in mine}
-    if program is not None and strange and not program.flag:
+    if program is not None and strange and not program.flag and not program.open:
         yield f"{where}: it has no member for {_members(strange)}, and refuses such a field when it is read"
     unheard = {number: name for number, name in mine.items() if number not in theirs}
-    if region is not None and unheard and writes and not region.flag:
+    if region is not None and unheard and writes and not region.flag and not region.open:
         yield f"{where}: the others have no member for {_members(unheard)}, and refuse the field if it writes that"
     other = {n: f"{name} here, {theirs[n]} in the region" for n, name in mine.items() if theirs.get(n, name) != name}
     if other:

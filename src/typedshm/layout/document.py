@@ -13,14 +13,16 @@ import itertools
 import json
 import re
 from collections.abc import Callable
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias, cast, get_args
 
 import numpy as np
 
 from typedshm.errors import DocumentError, SchemaError, quoted
+from typedshm.layout.checks import DIMENSION_LIMIT, SIZE_LIMIT
+from typedshm.layout.declaration import Face
 from typedshm.layout.enumeration import Enumeration
-from typedshm.layout.kinds import KINDS, STRUCT
-from typedshm.layout.layout import DIMENSION_LIMIT, DOCUMENT_LIMIT, SIZE_LIMIT, Layout, LayoutField, Value
+from typedshm.layout.kinds import CODE_PAGES, KINDS, STRUCT
+from typedshm.layout.layout import DOCUMENT_LIMIT, Layout, LayoutField, Value
 
 #: The name of the file with the JSON Schema of documents, without its suffix.
 JSON_SCHEMA = "layout.schema"
@@ -251,6 +253,9 @@ def _members(value: Any) -> tuple[tuple[str, Any], ...]:
 
 
 def _make_field(**parts: Any) -> LayoutField:
+    kind = KINDS.get(parts["kind"])
+    if parts["missing"] is not None and kind is not None and kind.python is float:
+        parts["missing"] = float(parts["missing"])  # -1 in JSON is the same number as -1.0
     field = LayoutField(**parts)
     if field.enum is not None:
         _check_enum(field.enum, field.kind)
@@ -289,6 +294,12 @@ def _make_document(typedshm: int, value: Value, layout: Layout) -> tuple[Layout,
     return layout, value
 
 
+def _number(value: Any) -> int | float:
+    if type(value) not in (int, float) or value - value != 0:
+        raise _refusal("a finite number", value)
+    return cast("int | float", value)
+
+
 _count, _positive = _whole(0, SIZE_LIMIT), _whole(1, SIZE_LIMIT)
 
 _enum = _object(
@@ -296,6 +307,7 @@ _enum = _object(
         "name": (_title, _REQUIRED),
         "flag": (_typed("true or false", bool), _REQUIRED),
         "members": (_members, _REQUIRED),
+        "open": (_typed("true or false", bool), False),
     },
     Enumeration,
 )
@@ -313,7 +325,11 @@ _field = _object(
         "doc": (_text, ""),
         "enum": (_enum, None),
         "struct": (lambda value: _struct(value), None),
-        "face": (_one_of("datetime64", "datetime", "S"), "datetime64"),
+        "face": (_one_of(*get_args(Face)), "datetime64"),
+        "encoding": (_one_of("", *sorted(CODE_PAGES)), ""),
+        "errors": (_one_of("strict", "replace"), "strict"),
+        "missing": (_number, None),
+        "count": (_text, ""),
     },
     _make_field,
 )
@@ -323,7 +339,7 @@ _struct: _Check = _object(
         "name": (_title, _REQUIRED),
         "doc": (_text, ""),
         "size": (_positive, _REQUIRED),
-        "alignment": (_one_of(1, 2, 4, 8), _REQUIRED),
+        "alignment": (_one_of(1, 2, 4, 8, 16, 32, 64), _REQUIRED),
         "pack": (_positive, None),
         "fields": (_list("a list of at least one field", _field, 1, SIZE_LIMIT), _REQUIRED),
     },

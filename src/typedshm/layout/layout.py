@@ -4,9 +4,6 @@ Every consumer (NumPy dtype, ctypes, JSON document, C header, diff) reads the La
 """
 
 import json
-import keyword
-import math
-from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, Literal, TypeAlias, cast
 
@@ -14,23 +11,12 @@ import numpy as np
 
 from typedshm.errors import SchemaError, found
 from typedshm.frozen import Frozen, frozen
+from typedshm.layout.checks import DTYPE_LIMIT, check
 from typedshm.layout.declaration import Face
 from typedshm.layout.enumeration import Enumeration
-from typedshm.layout.kinds import KINDS, STRUCT, ByteOrder, kind_of_dtype
-
-try:
-    from _blake2 import blake2b  # what hashlib returns, but without loading OpenSSL, which takes 3 ms
-except ImportError:
-    from hashlib import blake2b
-
-#: The largest struct, in bytes.
-SIZE_LIMIT = 2**40
-
-#: The largest item of a NumPy array, in bytes.
-DTYPE_LIMIT = 2**31 - 1
-
-#: The most dimensions of an array: NumPy 1 has no more.
-DIMENSION_LIMIT = 32
+from typedshm.layout.identity import differences, identity_of, same
+from typedshm.layout.kinds import KINDS, STRUCT, ByteOrder, encoding_of, kind_of_dtype
+from typedshm.layout.markers import Errors
 
 #: The largest document, in bytes.
 DOCUMENT_LIMIT = 2**20
@@ -63,12 +49,22 @@ class LayoutField(Frozen):
         The named values of an integer.
     struct : Layout or None
         The layout of one item of kind ``"struct"``.
-    face : "datetime64", "datetime" or "S"
-        The Python type of a timestamp; ``"S"`` for raw bytes that NumPy sees as ``S`` and not as ``V``.
+    face : "datetime64", "datetime", "timedelta", "S" or "nan"
+        The Python type of a time, the first for NumPy's; ``"S"`` for raw bytes that NumPy sees as ``S`` and not as
+        ``V``; ``"nan"`` for a float that reads as NaN where it is `missing`, and not as None.
+    encoding : str
+        The code page of kind ``"ansi"``; empty: that of the system which reads.
+    errors : "strict" or "replace"
+        Whether text that does not decode is refused, or what decodes is read.
+    missing : int or float or None
+        The number that stands for "none"; None if there is no such number.
+    count : str
+        The path of the integer field that has the number of used items along the first axis; empty if all are used.
     """
 
     __match_args__ = (
         *("name", "kind", "offset", "size", "shape", "length", "byte_order", "unit", "doc", "enum", "struct", "face"),
+        *("encoding", "errors", "missing", "count"),
     )
     name: str
     """A Python identifier without a leading underscore."""
@@ -93,7 +89,15 @@ class LayoutField(Frozen):
     struct: "Layout | None" = None
     """The layout of one item of kind ``"struct"``."""
     face: Face = "datetime64"
-    """The Python type of a timestamp; ``"S"`` for raw bytes that NumPy sees as ``S``, padded with NUL."""
+    """The Python type of a time; ``"S"`` for raw bytes that NumPy pads with NUL; ``"nan"``: NaN where it is missing."""
+    encoding: str = ""
+    """The code page of kind ``"ansi"``; empty: that of the system which reads."""
+    errors: Errors = "strict"
+    """Whether text that does not decode is refused, or what decodes is read (``"replace"``)."""
+    missing: float | None = None
+    """The number that stands for "none"; None if there is no such number."""
+    count: str = ""
+    """The path of the field that has the number of used items; empty if all are used."""
 
     @property
     def end(self) -> int:
@@ -112,17 +116,23 @@ class LayoutField(Frozen):
             return self.struct.dtype
         kind = KINDS[self.kind]
         order = "<" if self.byte_order == "little" else ">"
-        if self.kind == "utf16":  # NumPy has no such text, so an array of code units
+        if kind.sized and not kind.arrays:  # NumPy has no such text, so an array of code units
             return np.dtype((order + kind.dtype, (self.length,)))
         if self.face == "S":
             return np.dtype(f"S{self.length}")
         return np.dtype(f"{order}{kind.dtype}{self.length}" if kind.sized else order + kind.dtype)
 
+    @property
+    def codec(self) -> str:
+        """The name of the encoding of text, as Python knows it."""
+        return encoding_of(self.kind, self.byte_order, self.encoding)
+
     def describe(self) -> dict[str, Any]:
         """Return the field as JSON-compatible values, without the empty ones."""
-        enum = None
+        enum: dict[str, Any] | None = None
         if self.enum is not None:
             enum = {"name": self.enum.name, "flag": self.enum.flag, "members": dict(self.enum.members)}
+            enum |= {"open": True} if self.enum.open else {}
         optional = {
             "shape": list(self.shape),
             "length": self.length,
@@ -131,6 +141,9 @@ class LayoutField(Frozen):
             "enum": enum,
             "struct": self.struct.describe() if self.struct is not None else None,
             "face": "" if self.face == "datetime64" else self.face,
+            "encoding": self.encoding,
+            "errors": "" if self.errors == "strict" else self.errors,
+            "count": self.count,
         }
         return {
             "name": self.name,
@@ -138,7 +151,9 @@ class LayoutField(Frozen):
             "offset": self.offset,
             "size": self.size,
             "byte_order": self.byte_order,
-        } | {key: value for key, value in optional.items() if value}
+            **{key: value for key, value in optional.items() if value},
+            **({} if self.missing is None else {"missing": self.missing}),
+        }
 
     @property
     def type_name(self) -> str:
@@ -148,7 +163,7 @@ class LayoutField(Frozen):
         return self._type(self.struct.name if self.struct.name.isprintable() else repr(self.struct.name))
 
     def _type(self, item: str) -> str:
-        length = f"({self.length})" if self.length else ""
+        length = f"({', '.join(filter(None, (str(self.length), self.encoding)))})" if self.length else ""
         shape = f"[{', '.join(map(str, self.shape))}]" if self.shape else ""
         return f"{item}{length}{shape}{' big-endian' if self.byte_order == 'big' else ''}"
 
@@ -212,8 +227,8 @@ class Layout(Frozen):
         doc: str = "",
     ) -> None:
         super().__init__(name, fields, size, alignment, pack, doc)
-        _check(self)
-        object.__setattr__(self, "id", blake2b(_MEANING.encode(_meaning(self)).encode(), digest_size=16).digest())
+        check(self)
+        object.__setattr__(self, "id", identity_of(self))
 
     def __hash__(self) -> int:
         """Hash the identity: that of all fields would take ten times as long."""
@@ -248,14 +263,14 @@ class Layout(Frozen):
     def from_dtype(cls, dtype: "np.dtype[Any]", name: str) -> "Layout":
         """Describe a NumPy structured dtype.
 
-        ``S`` and ``V`` fields become raw bytes, ``U`` UTF-32 text, ``M8[ns]`` timestamps, subarrays arrays and nested
-        structured dtypes structs. The layout's ``dtype`` equals the given one.
+        ``S`` and ``V`` fields become raw bytes, ``U`` UTF-32 text, ``M8`` timestamps and ``m8`` durations, subarrays
+        arrays and nested structured dtypes structs. The layout's ``dtype`` equals the given one.
 
         Raises
         ------
         SchemaError
             If the dtype is not structured, its fields overlap, are not in the order of their offsets or have titles, or
-            a field has no portable form (objects, ``m8``, other ``M8`` units, ``longdouble``).
+            a field has no portable form (objects, times in other units than s, ms, us and ns, ``longdouble``).
         """
         if not isinstance(cast("object", name), str):
             raise TypeError(f"name: expected a str, found {found(name)}")
@@ -330,7 +345,7 @@ class Layout(Frozen):
         _check_layout(other)
         if self.id == other.id:
             return ""
-        lines = [f"{self.name} {self.id.hex()} | {other.name} {other.id.hex()}", *_differences(self, other, "")]
+        lines = [f"{self.name} {self.id.hex()} | {other.name} {other.id.hex()}", *differences(self, other)]
         if self.size != other.size:
             lines.append(f"  size: {self.size} bytes | {other.size} bytes")
         return "\n".join(lines)
@@ -355,13 +370,6 @@ def _check_layout(other: object) -> None:
 # ---- building ------------------------------------------------------------------------------------------------------
 
 
-def item_size(kind: str, length: int, struct: Layout | None) -> int:
-    """Return the size of one item of a kind, in bytes."""
-    if struct is not None:
-        return struct.size
-    return KINDS[kind].size * (length if KINDS[kind].sized else 1)
-
-
 def _field_of_dtype(dtype: "np.dtype[Any]", offset: int, label: str, owner: str) -> LayoutField:
     where = f"{owner}.{label}"
     item, shape = (dtype, ()) if dtype.subdtype is None else dtype.subdtype
@@ -373,7 +381,8 @@ def _field_of_dtype(dtype: "np.dtype[Any]", offset: int, label: str, owner: str)
     kind = kind_of_dtype(item)
     if kind is None:
         raise SchemaError(
-            f"{where}: dtype {item} has no portable form; use numbers, bool, S, U, V, M8[ns] or structured dtypes"
+            f"{where}: dtype {item} has no portable form; use numbers, bool, S, U, V, M8 and m8 in s, ms, us or ns, or "
+            "structured dtypes"
         )
     return LayoutField(
         name=label,
@@ -385,116 +394,3 @@ def _field_of_dtype(dtype: "np.dtype[Any]", offset: int, label: str, owner: str)
         byte_order="big" if kind.alignment > 1 and item.str[0] == ">" else "little",
         face="S" if item.kind == "S" else "datetime64",
     )
-
-
-# ---- checking ------------------------------------------------------------------------------------------------------
-
-
-def _check(layout: Layout) -> None:
-    if not layout.fields:
-        raise SchemaError(f"{layout.name}: expected at least one field, found none")
-    if layout.alignment < 1 or layout.alignment & (layout.alignment - 1):
-        raise SchemaError(f"{layout.name}: expected the alignment to be a power of two, found {layout.alignment}")
-    names: set[str] = set()
-    end = 0
-    for field in layout.fields:
-        where = f"{layout.name}.{field.name}"
-        _check_name(field.name, where)
-        if field.name in names:
-            raise SchemaError(f"{where}: the name is taken by an earlier field")
-        names.add(field.name)
-        _check_field(field, where)
-        if field.offset < end:
-            raise SchemaError(
-                f"{where}: starts at byte {field.offset}, inside the preceding field, which ends at {end}"
-            )
-        end = field.end
-    if layout.size < end:
-        raise SchemaError(f"{layout.name}: expected a size of at least {end} bytes, found {layout.size}")
-    if layout.size > SIZE_LIMIT:
-        raise SchemaError(
-            f"{layout.name}: expected a size of at most {SIZE_LIMIT:,} bytes (1 TiB), found {layout.size:,}"
-        )
-
-
-def _check_name(name: str, where: str) -> None:
-    if not name.isidentifier() or keyword.iskeyword(name):
-        raise SchemaError(f"{where}: expected a Python identifier as the field's name, found {name!r}")
-    if name.startswith("_"):
-        raise SchemaError(f"{where}: names that start with an underscore are reserved")
-
-
-def _check_field(field: LayoutField, where: str) -> None:
-    if (field.kind == STRUCT) != (field.struct is not None) or (field.kind != STRUCT and field.kind not in KINDS):
-        raise SchemaError(f"{where}: unknown kind {field.kind!r}, or a struct without its layout")
-    kind = KINDS.get(field.kind)
-    if (field.length > 0) != (kind is not None and kind.sized) or field.length < 0:
-        raise SchemaError(f"{where}: a length of {field.length} is invalid for {field.kind}")
-    if any(dim < 1 for dim in field.shape):
-        raise SchemaError(f"{where}: expected dimensions of at least 1, found {field.shape}")
-    if field.kind == "utf16" and field.shape:
-        raise SchemaError(f"{where}: arrays of UTF-16 text cannot be shared; NumPy has no such dtype")
-    if len(field.shape) > DIMENSION_LIMIT:
-        raise SchemaError(f"{where}: expected at most {DIMENSION_LIMIT} dimensions, found {len(field.shape)}")
-    item = item_size(field.kind, field.length, field.struct)
-    size = item * math.prod(field.shape)
-    if field.size == size and field.end > SIZE_LIMIT:
-        raise SchemaError(f"{where}: ends at byte {field.end:,}, and a struct has at most {SIZE_LIMIT:,} (1 TiB)")
-    if field.size == size and (field.shape or field.struct is None) and item > DTYPE_LIMIT:
-        raise SchemaError(f"{where}: one item has at most {DTYPE_LIMIT:,} bytes, found {item:,}")
-    if (field.face == "S" and field.kind != "bytes") or (field.face == "datetime" and field.kind != "timestamp"):
-        raise SchemaError(f"{where}: {field.kind} has no face {field.face!r}")
-    if field.size != size:
-        raise SchemaError(f"{where}: expected a size of {size} bytes, found {field.size}")
-    if field.enum is not None and (kind is None or kind.python is not int or field.shape):
-        raise SchemaError(f"{where}: only a single integer can be an enum, found {field.kind}")
-
-
-# ---- identity and difference ---------------------------------------------------------------------------------------
-
-
-_MEANING = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
-
-
-def _meaning(layout: Layout) -> dict[str, Any]:
-    """Return what defines the meaning of the bytes, which the identity covers."""
-    return {"size": layout.size, "fields": [_meaning_of_field(field) for field in layout.fields]}
-
-
-def _meaning_of_field(field: LayoutField) -> dict[str, Any]:
-    means: dict[str, Any] = {
-        "name": field.name,
-        "kind": field.kind,
-        "offset": field.offset,
-        "size": field.size,
-        "byte_order": field.byte_order,
-    }
-    if field.shape:
-        means["shape"] = field.shape
-    if field.unit:
-        means["unit"] = field.unit
-    if field.struct is not None:
-        means["struct"] = _meaning(field.struct)
-    return means
-
-
-def same(one: LayoutField, other: LayoutField) -> bool:
-    """Return True if the bytes of two fields mean the same, at the same offset."""
-    return _meaning_of_field(one) == _meaning_of_field(other)
-
-
-def _differences(one: Layout, other: Layout, prefix: str) -> Iterator[str]:
-    theirs = {field.name: field for field in other.fields}
-    for mine in one.fields:
-        name = f"{prefix}{mine.name}"
-        their = theirs.pop(mine.name, None)
-        if their is None:
-            yield f"  - {name}: {mine}"
-        elif not same(mine, their):
-            nested = mine.struct is not None and their.struct is not None
-            if not nested or str(mine) != str(their):
-                yield f"  {name}: {mine} | {their}"
-            if mine.struct is not None and their.struct is not None:
-                yield from _differences(mine.struct, their.struct, f"{name}.")
-    for their in theirs.values():
-        yield f"  + {prefix}{their.name}: {their}"

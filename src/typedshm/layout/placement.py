@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from enum import IntFlag
 
 from typedshm.errors import SchemaError
+from typedshm.layout.checks import ALIGNMENT_LIMIT, item_size
 from typedshm.layout.declaration import Declaration
 from typedshm.layout.enumeration import Enumeration
 from typedshm.layout.kinds import KINDS, STRUCT, ByteOrder
-from typedshm.layout.layout import Layout, LayoutField, item_size
+from typedshm.layout.layout import Layout, LayoutField
 
 
 def lay_out(
@@ -17,6 +18,8 @@ def lay_out(
     *,
     pack: int | None = None,
     byte_order: ByteOrder = "little",
+    size: int | None = None,
+    align: int | None = None,
     base: Layout | None = None,
     doc: str = "",
 ) -> Layout:
@@ -32,6 +35,10 @@ def lay_out(
         The upper limit of the fields' alignment, a power of two (as ``#pragma pack``).
     byte_order : "little" or "big"
         The byte order of every own field; nested structs keep theirs.
+    size : int, optional
+        The size in bytes, at least that of the fields: the rest is unknown. Default: what the fields need.
+    align : int, optional
+        The least alignment, a power of two (as ``_Alignas``).
     base : Layout, optional
         The layout of the base class. Own fields start after its whole size, as in ``struct {Base base; …}``.
     doc : str
@@ -40,10 +47,15 @@ def lay_out(
     Raises
     ------
     SchemaError
-        If a field with an Offset overlaps the preceding one, a name is reserved or taken, or there is no field.
+        If a field with an Offset overlaps the preceding one, a name is reserved or taken, there is no field, or an
+        option makes no sense.
     """
     if pack is not None and (pack < 1 or pack & (pack - 1)):
         raise SchemaError(f"{name}: expected pack= to be a power of two, found {pack!r}")
+    if align is not None and (type(align) is not int or not 1 <= align <= ALIGNMENT_LIMIT or align & (align - 1)):
+        raise SchemaError(f"{name}: expected align= to be a power of two up to {ALIGNMENT_LIMIT}, found {align!r}")
+    if size is not None and (type(size) is not int or size < 1):
+        raise SchemaError(f"{name}: expected size= to be a number of bytes, found {size!r}")
     if byte_order not in ("little", "big"):
         raise SchemaError(f'{name}: expected byte_order= to be "little" or "big", found {byte_order!r}')
     fields = list(base.fields) if base is not None else []
@@ -52,7 +64,9 @@ def lay_out(
     for label, declaration in declared.items():
         field = _field_of_declaration(label, declaration, byte_order)
         wanted = min(field.alignment, pack or field.alignment)
-        offset = round_up(end, wanted) if declaration.offset is None else declaration.offset
+        offset = declaration.offset
+        if offset is None:
+            offset = round_up(end + declaration.pad, wanted)
         if offset < end:
             before = fields[-1].name if fields else base.name if base is not None else ""
             raise SchemaError(f"{name}.{label}: Offset({offset}) is inside {before}, which ends at byte {end}")
@@ -61,7 +75,15 @@ def lay_out(
         field = field.changed(offset=offset)
         fields.append(field)
         end = field.end
-    return Layout(name, tuple(fields), round_up(end, alignment), alignment, pack, doc)
+    alignment = max(alignment, align or 1)
+    if size is not None and size < end:
+        raise SchemaError(f"{name}: expected size= to be at least {end} bytes, which its fields take, found {size}")
+    if size is not None and size % alignment:
+        raise SchemaError(
+            f"{name}: expected size= to be a multiple of the alignment {alignment}, found {size}; pack= limits that "
+            "of the fields"
+        )
+    return Layout(name, tuple(fields), round_up(end, alignment) if size is None else size, alignment, pack, doc)
 
 
 def round_up(value: int, step: int) -> int:
@@ -74,7 +96,7 @@ def _field_of_declaration(name: str, declared: Declaration, byte_order: ByteOrde
     enum = None
     if declared.enum is not None:
         members = tuple((label, int(member)) for label, member in declared.enum.__members__.items())
-        enum = Enumeration(declared.enum.__name__, issubclass(declared.enum, IntFlag), members)
+        enum = Enumeration(declared.enum.__name__, issubclass(declared.enum, IntFlag), members, declared.open)
     return LayoutField(
         name=name,
         kind=declared.kind,
@@ -88,4 +110,8 @@ def _field_of_declaration(name: str, declared: Declaration, byte_order: ByteOrde
         enum=enum,
         struct=struct,
         face=declared.face,
+        encoding=declared.encoding,
+        errors=declared.errors,
+        missing=declared.missing,
+        count=declared.count,
     )

@@ -15,6 +15,7 @@ from typedshm import hooks
 from typedshm.errors import FieldTypeError, FieldValueError, SchemaError, quoted
 from typedshm.frozen import Frozen, frozen
 from typedshm.layout.annotations import own_doc, parts_of
+from typedshm.layout.declaration import alternatives
 from typedshm.layout.layout import Layout
 from typedshm.layout.markers import Doc, Shape
 from typedshm.schema.instances import Maker, ModelMaker, missing, same_value
@@ -40,8 +41,10 @@ class ClassField(Frozen):
 
     @property
     def metadata(self) -> tuple[object, ...]:
-        """The metadata of its annotation."""
-        return tuple(parts_of(self.annotation)[1:])
+        """The metadata of its annotation, also inside of ``X | None``."""
+        base, *metadata = parts_of(self.annotation)
+        one, others = alternatives(base)
+        return (*(parts_of(one)[1:] if others else ()), *metadata)
 
     @property
     def bare(self) -> Any:
@@ -86,6 +89,7 @@ class ClassSchema:
         self.nested = nested
         self.items = items
         self._names = plan_of(struct).fields.names
+        self._counted = [field.name for field in struct.layout.fields if field.count]
         self._generated = source_of(struct) is source
         self._maker = (ModelMaker if _is_model(source) else Maker)(source, self._names)
         self._extra = _is_model(source) and cast("Any", source).model_config.get("extra") == "allow"
@@ -148,6 +152,8 @@ class ClassSchema:
             return self.struct(**fields)  # whose constructor may be the user's own
         made = self.struct.__new__(self.struct)
         _native.set_fields(made, fields)
+        for name in self._counted:  # once more, as it rules its count
+            setattr(made, name, fields[name])
         return made
 
     def encode_items(self, value: Any) -> Any:
@@ -358,7 +364,7 @@ def translated(annotation: Any) -> Any:
         base = class_schema(base).struct
     for index, item in enumerate(metadata):
         if isinstance(item, Shape) and is_schema_class(item.of):
-            metadata[index] = Shape(*item.dims, of=class_schema(item.of).struct)
+            metadata[index] = Shape(*item.dims, of=class_schema(item.of).struct, count=item.count)
     return Annotated[(base, *metadata)] if metadata else base
 
 
@@ -398,7 +404,7 @@ def _valid(struct: type[Struct]) -> Struct:
     for field in plan.layout.fields:
         if field.struct is not None and not field.shape:
             setattr(value, field.name, _valid(plan.structs[field.name]))
-        elif field.enum is not None and field.name not in plan.defaults:
+        elif field.enum is not None and not field.enum.open and field.name not in plan.defaults:
             setattr(value, field.name, next(iter(cast("Any", plan.enums[field.name]))))
     return value
 

@@ -124,7 +124,8 @@ class _ClassCheck:
 
     def _check_rounded(self, value: Struct, check: Callable[[Any], Any], error: ValidationError) -> None:
         """Check once more, with other numbers that are stored as the refused ones are."""
-        others = {name: self._equivalents(name, getattr(value, name)) for name in self._rounded}
+        numbers = {name: getattr(value, name) for name in self._rounded}
+        others = {name: self._equivalents(name, number) for name, number in numbers.items() if number is not None}
         fields: dict[str, Any] = {}
         while True:
             places = (details["loc"] for details in error.errors(include_url=False, include_input=False))

@@ -7,7 +7,7 @@ import copy
 import functools
 import warnings
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar, NamedTuple, cast
 
 import numpy as np
@@ -28,9 +28,23 @@ from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, P
 
 from typedshm.errors import FieldOverflow, FieldTypeError, FieldValueError, SchemaError
 from typedshm.layout.constraints import Constraint, Rules
-from typedshm.layout.kinds import KINDS
+from typedshm.layout.kinds import KINDS, TimeUnit, TimeWidth
 from typedshm.layout.layout import LayoutField
-from typedshm.layout.markers import Bytes, Doc, Scalar, Shape, Timestamp, Utf8, Utf16, Utf32
+from typedshm.layout.markers import (
+    Ansi,
+    Ascii,
+    Bytes,
+    Doc,
+    Duration,
+    Latin1,
+    Missing,
+    Scalar,
+    Shape,
+    Timestamp,
+    Utf8,
+    Utf16,
+    Utf32,
+)
 from typedshm.struct.enforcement import check_of
 from typedshm.struct.functions import asdict
 from typedshm.struct.json_values import json_of_field
@@ -183,7 +197,7 @@ def _default_of(value: Any) -> dict[str, Any]:
         return {"default_factory": lambda: to_model(value)}
     if isinstance(value, np.ndarray):
         return {"default_factory": cast("NDArray[Any]", value).copy}
-    if isinstance(value, np.datetime64 | bytes):  # no default that JSON Schema can hold
+    if isinstance(value, np.datetime64 | np.timedelta64 | bytes):  # no default that JSON Schema can hold
         return {"default_factory": functools.partial(copy.copy, cast("Any", value))}
     return {"default": value}
 
@@ -191,24 +205,55 @@ def _default_of(value: Any) -> dict[str, Any]:
 def annotation_of(field: LayoutField, struct: type[Struct] | None, enum: type | None) -> Any:
     """Return the annotation that declares a field; the inverse of :func:`typedshm.layout.declaration.parse`."""
     if field.shape:
-        sizes = [_SIZED[field.kind](field.length)] if field.length else []
+        sizes = [] if field.struct is not None else _markers_of_array(field)
         item: Any = np.void if struct is not None else field.item_dtype.type
         array: Any = NDArray[item]
-        return Annotated[(array, *sizes, Shape(*field.shape, of=struct))]
+        return Annotated[(array, *sizes, Shape(*field.shape, of=struct, count=field.count))]
     if struct is not None:
         return model_of(struct)
+    kind = KINDS[field.kind]
     if field.length:
-        return Annotated[KINDS[field.kind].python, _SIZED[field.kind](field.length)]
-    if field.kind == "timestamp":
-        return Annotated[datetime if field.face == "datetime" else np.datetime64, Timestamp()]
+        return Annotated[kind.python, _sized(field)]
+    if kind.unit:
+        python: Any = {"datetime": datetime, "timedelta": timedelta}.get(field.face, kind.python)
+        return Annotated[python, _time(field)]
     if field.kind == "bool":
         return bool
+    if field.kind == "bool32":
+        return Annotated[bool, Scalar("b4")]
+    if field.enum is not None:
+        base: Any = enum | int if field.enum.open and enum is not None else enum
+        return Annotated[base, Scalar(kind.dtype, open=field.enum.open)]
+    number: Any = Annotated[kind.python, Scalar(kind.dtype)]
+    if field.missing is None:
+        return number
+    optional = number if field.face == "nan" else number | None
+    return Annotated[optional, Missing(field.missing)]
+
+
+def _markers_of_array(field: LayoutField) -> list[Any]:
+    if field.length:
+        return [_sized(field)]
+    return [_time(field)] if KINDS[field.kind].unit else []
+
+
+def _sized(field: LayoutField) -> Any:
+    """Return the marker of text or raw bytes."""
+    if field.kind == "ansi":
+        return Ansi(field.length, field.encoding or None, errors=field.errors)
+    if field.kind == "bytes":
+        return Bytes(field.length)
+    return _TEXTS[field.kind](field.length, errors=field.errors)
+
+
+_TEXTS: dict[str, Any] = {"utf8": Utf8, "utf16": Utf16, "utf32": Utf32, "latin1": Latin1, "ascii": Ascii}
+
+
+def _time(field: LayoutField) -> Timestamp | Duration:
+    """Return the marker of a time."""
     kind = KINDS[field.kind]
-    python: Any = enum or kind.python
-    return Annotated[python, Scalar(kind.dtype)]
-
-
-_SIZED: dict[str, Any] = {"utf8": Utf8, "utf16": Utf16, "utf32": Utf32, "bytes": Bytes}
+    width = cast("TimeWidth", "i8" if kind.size == 8 else kind.dtype)
+    return (Timestamp if kind.python is np.datetime64 else Duration)(cast("TimeUnit", kind.unit), width)
 
 
 def to_model(value: Struct, struct: type[Struct] | None = None) -> StructModel:

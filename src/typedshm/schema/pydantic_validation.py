@@ -22,11 +22,11 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from typedshm.errors import FieldOverflow, FieldTypeError, FieldValueError, SchemaError, quoted
 from typedshm.layout.kinds import KINDS
 from typedshm.layout.layout import LayoutField
+from typedshm.layout.markers import Shape, u64
 from typedshm.schema.classes import ClassField, ClassSchema, class_schema, translated
 from typedshm.schema.pydantic_models import annotation_of
 from typedshm.struct.json_values import (
     base64_of,
-    iso_of_datetime64,
     json_of_array,
     nested_lists,
     number_of,
@@ -35,6 +35,7 @@ from typedshm.struct.json_values import (
 )
 from typedshm.struct.lossless import is_plain
 from typedshm.struct.struct import Struct, StructMeta, plan_of
+from typedshm.struct.times import iso_of_datetime64, iso_of_duration, limits_of, time_of_count
 
 _ITEMS = "typedshm"  # the metadata key of a schema for the preceding items of Annotated
 
@@ -47,7 +48,7 @@ def annotation_schema(item: object, source: Any, handler: GetCoreSchemaHandler) 
     Parameters
     ----------
     item : object
-        A ``Scalar``, ``Utf8``, ``Utf16``, ``Utf32``, ``Bytes``, ``Shape`` or ``Timestamp``.
+        A marker that gives values a size: ``Scalar``, ``Utf8``, ``Bytes``, ``Shape``, ``Timestamp`` and the like.
     source : type
         The bare type.
     handler : callable
@@ -88,7 +89,7 @@ class _Cell:
     def __init__(self, struct: type[Struct], items: ClassSchema | None) -> None:
         self._struct = struct
         self.items = items
-        self.field: LayoutField = struct.layout.fields[0]
+        self.field: LayoutField = next(field for field in struct.layout.fields if field.name == "value")
         self.nested = plan_of(struct).structs.get("value")
 
     def converted(self, value: object) -> Any:
@@ -108,8 +109,15 @@ class _Cell:
 
 
 def _cell_of(source: Any, items: Sequence[object]) -> _Cell:
+    # a count stands in a field that the value does not have, so it gets one
+    counted = any(isinstance(item, Shape) and item.count for item in items)
+    items = [
+        Shape(*item.dims, of=item.of, count="used") if isinstance(item, Shape) and item.count else item
+        for item in items
+    ]
     annotation = Annotated[(source, *items)]
-    namespace = {"__annotations__": {"value": translated(annotation)}, "__module__": __name__}
+    fields = {"value": translated(annotation), **({"used": u64} if counted else {})}
+    namespace = {"__annotations__": fields, "__module__": __name__}
     of = ClassField(annotation, ()).items
     return _Cell(
         cast("type[Struct]", StructMeta("Value", (Struct,), namespace)), None if of is None else class_schema(of)
@@ -132,15 +140,19 @@ def _field_schema(cell: _Cell, inner: CoreSchema, handler: GetCoreSchemaHandler)
     field = cell.field
     if field.shape:
         return _array_schema(cell, handler)
-    if field.kind == "bool":
+    python = KINDS[field.kind].python
+    if python is bool:
         return inner
+    if field.enum is not None and field.enum.open:
+        return _open_schema(cell)
     if field.enum is not None:
         return _flag_schema(cell, handler.resolve_ref_schema(inner)) if field.enum.flag else inner
     if field.kind == "bytes":
         return _raw_schema(cell)
-    if field.kind == "timestamp" and field.face == "datetime64":
-        return _time_schema(cell)
-    python = KINDS[field.kind].python
+    if field.face == "timedelta":
+        return core_schema.no_info_after_validator_function(cell.checked, inner, serialization=_AS_DURATION)
+    if KINDS[field.kind].unit and field.face == "datetime64":
+        return _time_schema(cell) if python is np.datetime64 else _duration_schema(cell)
     if python is int and inner["type"] == "int":
         return _int_schema(field, inner)
     if python is complex:
@@ -187,6 +199,18 @@ def _flag_schema(cell: _Cell, inner: CoreSchema) -> CoreSchema:
     return _shown_as(schema, core_schema.int_schema(ge=max(low, 0), le=high))
 
 
+def _open_schema(cell: _Cell) -> CoreSchema:
+    """Return the schema of an enum that may have any number: a member where there is one."""
+    low, high = _limits(cell.field)
+    whole = core_schema.int_schema(ge=low, le=high)
+    schema = _either(
+        core_schema.no_info_after_validator_function(cell.converted, whole),
+        strict=core_schema.no_info_after_validator_function(cell.converted, core_schema.is_instance_schema(int)),
+        serialization=core_schema.plain_serializer_function_ser_schema(int, when_used="json"),
+    )
+    return _shown_as(schema, whole)
+
+
 def _complex_schema(cell: _Cell, inner: CoreSchema) -> CoreSchema:
     """Return the schema of complex numbers, which are text in JSON; pairs, as in arrays, are accepted too."""
     # strict JSON has text, which pydantic does not know to be from JSON once a function has seen it
@@ -224,7 +248,7 @@ def _time_schema(cell: _Cell) -> CoreSchema:
     """Return the schema of ``np.datetime64``, which is ISO 8601 text in JSON; nanoseconds are accepted too."""
 
     def read(value: Any) -> Any:
-        return cell.converted(_from_iso(value) if isinstance(value, str | int) else value)
+        return cell.converted(_from_iso(value, cell.field) if isinstance(value, str | int) else value)
 
     shown = core_schema.union_schema([_ISO, core_schema.int_schema()])
     return _either(
@@ -236,6 +260,35 @@ def _time_schema(cell: _Cell) -> CoreSchema:
     )
 
 
+def _duration_schema(cell: _Cell) -> CoreSchema:
+    """Return the schema of ``np.timedelta64``, which is ISO 8601 text in JSON; counts of the unit are accepted too."""
+
+    def read(value: Any) -> Any:
+        if isinstance(value, str):
+            value = _from_iso_duration(value)
+        elif isinstance(value, int) and not isinstance(value, bool):
+            value = _time_of_number(value, cell.field)
+        return cell.converted(value)
+
+    text = core_schema.str_schema(metadata={"pydantic_js_updates": {"format": "duration"}})
+    return _either(
+        core_schema.no_info_plain_validator_function(
+            read, json_schema_input_schema=core_schema.union_schema([text, core_schema.int_schema()])
+        ),
+        strict=core_schema.no_info_after_validator_function(read, core_schema.is_instance_schema(np.timedelta64)),
+        serialization=core_schema.plain_serializer_function_ser_schema(
+            iso_of_duration, return_schema=text, when_used="json"
+        ),
+    )
+
+
+_AS_DURATION = core_schema.plain_serializer_function_ser_schema(
+    iso_of_duration,
+    return_schema=core_schema.str_schema(metadata={"pydantic_js_updates": {"format": "duration"}}),
+    when_used="json",
+)
+
+
 # ---- arrays --------------------------------------------------------------------------------------------------------
 
 
@@ -243,8 +296,9 @@ def _array_schema(cell: _Cell, handler: GetCoreSchemaHandler) -> CoreSchema:
     """Return the schema of an ndarray; in JSON nested lists, which pydantic's lax mode accepts everywhere."""
     field = cell.field
     lists = _item_schema(cell, handler)
-    for dim in reversed(field.shape):
-        lists = core_schema.list_schema(lists, min_length=dim, max_length=dim)
+    for at, dim in reversed([*enumerate(field.shape)]):
+        least = 0 if field.count and at == 0 else dim
+        lists = core_schema.list_schema(lists, min_length=least, max_length=dim)
 
     def read(value: Any, inner: core_schema.ValidatorFunctionWrapHandler) -> Any:
         if not _is_list(value):
@@ -252,7 +306,7 @@ def _array_schema(cell: _Cell, handler: GetCoreSchemaHandler) -> CoreSchema:
         try:
             return cell.converted(value)  # NumPy's speed where the items are plain
         except PydanticCustomError:
-            if len(value) != field.shape[0]:
+            if len(value) > field.shape[0] or (len(value) < field.shape[0] and not field.count):
                 raise
         # item by item, which converts them from JSON and lax forms, and finds the places of all errors
         return cell.converted(inner(_without_scalars(value)))
@@ -272,7 +326,7 @@ def _item_schema(cell: _Cell, handler: GetCoreSchemaHandler) -> CoreSchema:
         return handler.generate_schema(cell.items.source)
     if cell.nested is not None:
         return handler.generate_schema(cell.nested)
-    schema = handler.generate_schema(annotation_of(cell.field.changed(shape=()), None, None))
+    schema = handler.generate_schema(annotation_of(cell.field.changed(shape=(), count=""), None, None))
     if KINDS[cell.field.kind].python is complex:
         return _shown_as(schema, core_schema.tuple_schema([core_schema.float_schema(), core_schema.float_schema()]))
     return schema
@@ -294,9 +348,15 @@ def _array_serialization(cell: _Cell, lists: CoreSchema) -> core_schema.SerSchem
 
 def _array_of(cell: _Cell, value: Any) -> "NDArray[Any]":
     field, array = cell.field, cast("NDArray[Any]", value)
-    if is_plain(value) and array.dtype == field.item_dtype and array.shape == field.shape:
+    if is_plain(value) and array.dtype == field.item_dtype and _fits(field, array.shape):
         return array
     return cast("NDArray[Any]", cell.converted(array))
+
+
+def _fits(field: LayoutField, shape: tuple[int, ...]) -> bool:
+    if field.count:
+        return len(shape) == len(field.shape) and shape[1:] == field.shape[1:] and shape[0] <= field.shape[0]
+    return shape == field.shape
 
 
 def _without_scalars(value: Any) -> Any:
@@ -315,7 +375,8 @@ def _is_list(value: object) -> bool:
 _ISO = core_schema.str_schema(metadata={"pydantic_js_updates": {"format": "date-time"}})
 
 _TIME = re.compile(
-    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d+))?(Z|[+-]\d\d(?::?\d\d)?)?)?", re.IGNORECASE | re.ASCII
+    r"((?:\d{4}|-\d{3})\d{0,8}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d+))?(Z|[+-]\d\d(?::?\d\d)?)?)?",
+    re.IGNORECASE | re.ASCII,
 )
 
 #: What pydantic calls its constraints where it does not know the schema, and JSON Schema's names.
@@ -366,14 +427,50 @@ def _from_base64(text: str, size: int) -> bytes:
         ) from error
 
 
-def _from_iso(value: str | int) -> np.datetime64:
-    """Return a time of ISO 8601 text, in UTC where it names no zone, or of nanoseconds since 1970."""
+def _from_iso(value: str | int, field: LayoutField) -> Any:
+    """Return a time of ISO 8601 text, in UTC where it names no zone, or of the count of the field's unit since 1970."""
     if value == "NaT":
         return np.datetime64("NaT", "ns")
-    ns = value if isinstance(value, int) and not isinstance(value, bool) else _nanoseconds(str(value))
-    if not -(2**63) < ns < 2**63:
-        raise PydanticCustomError("typedshm", "{value} does not fit a timestamp (years 1678 … 2262)", {"value": value})
-    return np.datetime64(ns, "ns")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return _time_of_number(value, field)
+    ns = _nanoseconds(str(value))
+    per_unit = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9}[KINDS[field.kind].unit]
+    return _time_of_number(ns // per_unit, field, value)
+
+
+def _time_of_number(count: int, field: LayoutField, value: object = None) -> Any:
+    kind = KINDS[field.kind]
+    low, high = limits_of(kind)
+    if not low <= count <= high:
+        name = "a timestamp (years 1678 … 2262)" if field.kind == "timestamp" else kind.name
+        shown = count if value is None else value
+        raise PydanticCustomError("typedshm", "{value} does not fit {kind}", {"value": shown, "kind": name})
+    return time_of_count(kind, count)
+
+
+_DURATION = re.compile(
+    r"([-+]?)P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:[.,](\d+))?S)?)?", re.IGNORECASE | re.ASCII
+)
+
+
+def _from_iso_duration(text: str) -> "np.timedelta64[Any]":
+    """Return a duration of ISO 8601 text, in the finest unit that it needs."""
+    if text == "NaT":
+        return np.timedelta64("NaT", "ns")
+    parts = _DURATION.fullmatch(text)
+    if parts is None or not any(parts.groups()[1:]) or len(text) > 60:
+        raise PydanticCustomError(
+            "typedshm",
+            "expected an ISO 8601 duration such as P1DT2H3.5S or a np.timedelta64, found {found}",
+            {"found": quoted(text)},
+        )
+    sign, *numbers, fraction = parts.groups(default="0")
+    seconds = sum(int(number) * size for number, size in zip(numbers, (604_800, 86_400, 3600, 60, 1), strict=True))
+    whole = seconds * 10**9 + int(fraction[:9].ljust(9, "0"))
+    for unit, size in (("ns", 1), ("us", 10**3), ("ms", 10**6), ("s", 10**9)):
+        if whole % size == 0 and whole // size < 2**63:
+            return np.timedelta64(whole // size * (-1 if sign == "-" else 1), cast("Any", unit))
+    raise PydanticCustomError("typedshm", "{value} does not fit a np.timedelta64", {"value": text})
 
 
 def _nanoseconds(text: str) -> int:

@@ -37,10 +37,9 @@ _REMEDIES = {
     "category": ".cat.codes are their numbers",
     "str": "to_numpy().astype('U') makes text of a fixed size, or a Struct with a Utf8 field",
     "datetime": ".dt.tz_convert(None) makes them UTC",
-    "timedelta": "convert them to numbers, as in .dt.total_seconds()",
     "Sparse": ".sparse.to_dense() makes it a plain one",
 }
-_KINDS = "biufcSUVM"  # of the dtypes that a column may have; array() tells about each
+_KINDS = "biufcSUVMm"  # of the dtypes that a column may have; array() tells about each
 
 
 def shareable(value: Any) -> tuple[Any, Any]:
@@ -69,7 +68,7 @@ def shareable(value: Any) -> tuple[Any, Any]:
     try:
         return array(dtype, *shape), items
     except SchemaError as error:
-        hint = ", as in value.astype('M8[ns]')" if dtype.kind == "M" else ""
+        hint = f", as in value.astype('{dtype.kind}8[s]')" if dtype.kind in "mM" else ""
         raise SchemaError(f"share: {str(error).removeprefix('array: ')}{hint}") from error
 
 

@@ -69,13 +69,19 @@ def add_constructor(cls: Any, layout: Layout, defaults: dict[str, object], *, fi
             return
     if "__init__" not in cls.__dict__ and (fields or _is_ours(cls)):
         cls.__init__ = _constructor(cls, layout, defaults)
-        cls._plan.fields.set_constructor(cls.__init__, defaults)
+        if not any(field.count for field in layout.fields):  # or the order of setting them matters
+            cls._plan.fields.set_constructor(cls.__init__, defaults)
+
+
+def counted_last(layout: Layout) -> list[str]:
+    """Return the names of all fields, those of counted arrays last, since setting one sets its count."""
+    return [field.name for field in sorted(layout.fields, key=lambda field: bool(field.count))]
 
 
 def _constructor(cls: Any, layout: Layout, defaults: Mapping[str, object], *more: str) -> Any:
     names = [field.name for field in layout.fields]
     parameters = ", ".join(f"{name}=_defaults[{name!r}]" if name in defaults else name for name in names)
-    body = "".join(f"    {line}\n" for line in (*(f"_self.{name} = {name}" for name in names), *more))
+    body = "".join(f"    {line}\n" for line in (*(f"_self.{name} = {name}" for name in counted_last(layout)), *more))
     namespace: dict[str, Any] = {"_defaults": defaults, "_rest": functools.partial(_set_rest, len(names))}
     exec(f"def __init__(_self, /, *, {parameters}):\n{body}", namespace)
     function = namespace["__init__"]

@@ -1,85 +1,18 @@
-"""Conversions of fields that are written in Python: timestamps, arrays, and what is no value of a field."""
+"""Conversions of fields that are written in Python: arrays, and what is no value of a field."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import numpy as np
 
 import typedshm._native as _native
 from typedshm import hooks
-from typedshm.errors import FieldOverflow, FieldTypeError, FieldValueError, quoted
-from typedshm.layout.kinds import KINDS, encoding_of
+from typedshm.errors import FieldTypeError, FieldValueError, quoted
+from typedshm.layout.kinds import KINDS
 from typedshm.layout.layout import LayoutField
 from typedshm.struct.lossless import check_items, check_lossless
 from typedshm.struct.refusal import refuse, refuse_shape, where_of
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NOT_A_TIME = -(2**63)
-
-# NumPy's units as exact fractions of nanoseconds: (multiplier, divisor)
-_UNITS: dict[str, tuple[int, int]] = {
-    "W": (7 * 86_400 * 10**9, 1),
-    "D": (86_400 * 10**9, 1),
-    "h": (3_600 * 10**9, 1),
-    "m": (60 * 10**9, 1),
-    "s": (10**9, 1),
-    "ms": (10**6, 1),
-    "us": (10**3, 1),
-    "ns": (1, 1),
-    "ps": (1, 10**3),
-    "fs": (1, 10**6),
-    "as": (1, 10**9),
-}
-
-
-# ---- timestamps ----------------------------------------------------------------------------------------------------
-
-
-def decode_datetime64(field: _native.Field, ns: int) -> np.datetime64:
-    """Return the time ``ns`` nanoseconds after the epoch; the smallest integer is NaT."""
-    del field
-    return np.datetime64(ns, "ns")
-
-
-def decode_datetime(field: _native.Field, ns: int) -> datetime:
-    """Return the time as an aware UTC datetime, rounded down to microseconds."""
-    if ns == _NOT_A_TIME:
-        raise FieldValueError(
-            f"{where_of(field)}: expected a time in memory, found NaT, which datetime cannot represent"
-        )
-    return _EPOCH + timedelta(microseconds=ns // 1000)
-
-
-def encode_timestamp(field: _native.Field, value: object) -> int:
-    """Return nanoseconds since the epoch, rounded down, from a datetime or np.datetime64 of any unit."""
-    if isinstance(value, datetime | np.datetime64) and value != value:  # NaT, which pandas has as a datetime
-        return _NOT_A_TIME
-    if isinstance(value, datetime):
-        if value.utcoffset() is None:
-            raise FieldValueError(
-                f"{where_of(field)}: expected an aware datetime, found {value!r} without a time zone; "
-                "add one, as in value.replace(tzinfo=timezone.utc)"
-            )
-        delta = value - _EPOCH
-        ns = ((delta.days * 86_400 + delta.seconds) * 10**6 + delta.microseconds) * 1000
-        ns += getattr(value, "nanosecond", 0)  # of pandas
-    elif isinstance(value, np.datetime64):
-        ns = _nanoseconds(cast("Any", value))
-    else:
-        refuse(field, value, "type")
-    if not _NOT_A_TIME < ns < 2**63:
-        raise FieldOverflow(f"{where_of(field)}: {value} does not fit a timestamp (years 1678 … 2262)")
-    return ns
-
-
-def _nanoseconds(value: "np.datetime64[Any]") -> int:
-    unit, step = np.datetime_data(value.dtype)
-    if unit in ("Y", "M"):
-        unit, step, value = "D", 1, value.astype("M8[D]")
-    multiplier, divisor = _UNITS[unit]
-    return int(value.astype(np.int64)) * step * multiplier // divisor
-
+from typedshm.struct.times import encode_time, stored_time
 
 # ---- arrays --------------------------------------------------------------------------------------------------------
 
@@ -124,17 +57,47 @@ def assign_array(field: _native.Field, view: "np.ndarray[Any, Any]", value: obje
     np.copyto(view, array)
 
 
+def assign_counted(field: _native.Field, room: "np.ndarray[Any, Any]", value: object) -> int:
+    """Copy a value into the first items of an array field, and return how many those are.
+
+    Parameters
+    ----------
+    field : Field
+        The descriptor.
+    room : ndarray
+        The array over all of the field's bytes.
+    value : array-like
+        As for :func:`assign_array`, but that there may be fewer items.
+
+    Raises
+    ------
+    FieldTypeError, FieldValueError, FieldOverflow
+        If the dtype, the shape, or an item does not fit.
+    """
+    try:
+        count = len(cast("Sequence[object]", value))
+    except TypeError:  # a number, an array without dimensions
+        refuse_shape(field, room, () if isinstance(value, np.ndarray) else quoted(value))
+    if count > len(room):
+        raise FieldValueError(f"{where_of(field)}: expected at most {len(room)} items, found {count}")
+    if count or not isinstance(value, list | tuple):  # no items, of whatever shape
+        assign_array(field, room[:count], value)
+    return count
+
+
 def _array_of_items(
     field: _native.Field, view: "np.ndarray[Any, Any]", value: Sequence[object]
 ) -> "np.ndarray[Any, Any]":
-    if view.dtype.kind in "MSUV":
+    if view.dtype.kind in "mMSUV":
         items = list(_flat_items(field, view, value, view.shape))
-        encode = _encode_struct if field.spec.struct is not None else _ENCODERS[field.spec.kind]
+        encode = _encode_struct if field.spec.struct is not None else _ENCODERS[KINDS[field.spec.kind].python]
         encoded = b"".join(encode(field, item) for item in items)
         return np.frombuffer(encoded, view.dtype).reshape(view.shape)
     check_items(where_of(field), value)
     try:
         array = np.asarray(value)
+        if view.dtype.kind in "iu" and array.dtype.kind == "f":  # as NumPy makes floats of both large and small ones
+            array = _whole_numbers(value, array)
     except ValueError:  # lists of different lengths
         refuse_shape(field, view, "lists of different lengths")
     if array.shape != view.shape:
@@ -143,9 +106,19 @@ def _array_of_items(
         return _converted(field, view.dtype, array)
 
 
+def _whole_numbers(value: Sequence[object], array: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+    """Return an array of Python's integers if there is nothing else in lists, otherwise what NumPy made of them."""
+    exact: np.ndarray[Any, Any] = np.asarray(value, object)
+    return exact if all(isinstance(item, int) for item in exact.flat) else array
+
+
 def _converted(field: _native.Field, dtype: "np.dtype[Any]", array: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
     if dtype.kind in "iu" and array.dtype == object and all(isinstance(item, int) for item in array.flat):
-        refuse(field, max(array.flat, key=abs), "range")  # wider than any NumPy integer
+        limits = np.iinfo(dtype)
+        for item in array.flat:
+            if not limits.min <= item <= limits.max:
+                refuse(field, max(array.flat, key=abs), "range")
+        return array.astype(dtype)
     accepted = {"b": "b", "i": "biu", "u": "biu", "f": "biuf", "c": "biufc"}[dtype.kind]
     if array.dtype.kind not in accepted:
         raise FieldTypeError(
@@ -179,7 +152,7 @@ def _flat_items(
 
 
 def _encode_time(field: _native.Field, value: object) -> bytes:
-    return encode_timestamp(field, value).to_bytes(8, cast("LayoutField", field.spec).byte_order, signed=True)
+    return encode_time(field, value).to_bytes(8, cast("LayoutField", field.spec).byte_order, signed=True)
 
 
 def _encode_text(field: _native.Field, value: object) -> bytes:
@@ -190,7 +163,7 @@ def _encode_text(field: _native.Field, value: object) -> bytes:
         refuse(field, value, "nul")
     size = KINDS[spec.kind].size * spec.length
     try:
-        encoded = value.encode(encoding_of(spec.kind, spec.byte_order))
+        encoded = value.encode(spec.codec)
     except UnicodeEncodeError:
         refuse(field, value, "encode")
     if len(encoded) > size:
@@ -229,7 +202,7 @@ def adopt(field: _native.Field, value: object) -> Any:
     return made
 
 
-_ENCODERS = {"timestamp": _encode_time, "utf8": _encode_text, "utf32": _encode_text, "bytes": _encode_raw}
+_ENCODERS = {np.datetime64: _encode_time, np.timedelta64: _encode_time, str: _encode_text, bytes: _encode_raw}
 
 
 # ---- what memory holds and Python cannot ---------------------------------------------------------------------------
@@ -241,11 +214,13 @@ def raw_bytes(instance: Any, field: LayoutField) -> bytes:
 
 
 def stored(instance: object, field: LayoutField) -> object:
-    """Return what memory holds where the field has no value: a number, bytes or NaT."""
+    """Return what memory holds where the field has no value: a number, NumPy's time, bytes, or all of an array."""
     data = raw_bytes(instance, field)
+    if field.count:
+        return np.frombuffer(bytearray(data), field.item_dtype).reshape(field.shape)
     if field.enum is not None:
         return int.from_bytes(data, field.byte_order, signed=KINDS[field.kind].dtype.startswith("i"))
-    return np.datetime64("NaT", "ns") if field.kind == "timestamp" else data
+    return stored_time(field, data) if KINDS[field.kind].unit else data
 
 
 def _equal(one: Any, other: Any) -> bool:

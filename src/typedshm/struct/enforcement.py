@@ -4,7 +4,7 @@ Only classes with constraints have an ``__setattr__`` of their own, so that the 
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 import numpy as np
@@ -12,8 +12,9 @@ import numpy as np
 import typedshm._native as _native
 from typedshm.errors import FieldValueError, quoted
 from typedshm.layout.constraints import Constraint, Rules
-from typedshm.struct import conversion
+from typedshm.layout.kinds import KINDS
 from typedshm.struct.refusal import where_of
+from typedshm.struct.times import DECODERS, encode_time
 
 
 def enforce(cls: type, rules: Mapping[str, Rules]) -> None:
@@ -60,7 +61,7 @@ def check_of(struct: Any) -> Callable[[Any], None] | None:
     def check(instance: Any) -> None:
         for name, rule in own.items():
             value = getattr(instance, name)
-            broken = rule.broken(value)
+            broken = _broken(rule, getattr(plan.plain, name), value)
             if broken is not None:
                 raise _refused(getattr(plan.plain, name), broken, value)
         for name, inner in nested.items():
@@ -87,7 +88,7 @@ def _check(instance: Any, name: str, value: object, plain: Callable[[Any, str, o
     if rule is None or not rule.constraints:
         return
     try:
-        broken = rule.broken(_as_read(getattr(cls, name), value) if rule.constraints[0].kind == "timestamp" else value)
+        broken = _broken(rule, getattr(cls, name), value)
     except (TypeError, ValueError):
         plain(cls._plan.plain.zero(), name, value)  # refuses a value of another type in its own words
         raise
@@ -98,8 +99,13 @@ def _check(instance: Any, name: str, value: object, plain: Callable[[Any, str, o
 def _as_read(field: _native.Field, value: object) -> object:
     """Return a time as the field would read it, since two types are accepted; any other value unchanged."""
     time: object = value
-    if not isinstance(value, datetime | np.datetime64):
+    if not isinstance(value, datetime | timedelta | np.datetime64 | np.timedelta64):
         return value
-    ns = conversion.encode_timestamp(field, time)
-    decode = conversion.decode_datetime if field.spec.face == "datetime" else conversion.decode_datetime64
-    return decode(field, ns)
+    return DECODERS[field.spec.face](field, encode_time(field, time))
+
+
+def _broken(rule: Rules, field: _native.Field, value: object) -> Constraint | None:
+    """Return the first constraint that a value breaks; what is missing breaks none."""
+    if field.spec.missing is not None and (value is None or value != value):
+        return None
+    return rule.broken(_as_read(field, value) if KINDS.get(field.spec.kind, KINDS["u8"]).unit else value)

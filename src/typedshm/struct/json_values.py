@@ -1,23 +1,24 @@
 """JSON forms of the values of fields, for ``asdict(value, mode="json")`` and for pydantic.
 
-Arrays are nested lists, raw bytes base64, times ISO 8601 in UTC, single complex numbers text such as ``"1+2j"`` and
-complex items pairs. Numbers that JSON lacks are ``"NaN"``, ``"Infinity"`` and ``"-Infinity"``.
+Arrays are nested lists, raw bytes base64, times ISO 8601 in UTC, durations ISO 8601 (``P1DT2H3M4.5S``), what is missing
+null, single complex numbers text such as ``"1+2j"`` and complex items pairs. Numbers that JSON lacks are ``"NaN"``,
+``"Infinity"`` and ``"-Infinity"``.
 """
 
 import binascii
 import functools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime
 from typing import Any
 
 import numpy as np
 
 import typedshm._native as _native
-from typedshm.layout.kinds import KINDS, encoding_of
+from typedshm.layout.kinds import KINDS
 from typedshm.layout.layout import LayoutField
 from typedshm.struct.conversion import stored
 from typedshm.struct.struct import Struct, from_buffer_copy, plan_of
+from typedshm.struct.times import iso_of_datetime, iso_of_duration
 
 
 def json_of(value: Struct) -> dict[str, Any]:
@@ -48,11 +49,10 @@ def json_of_field(field: LayoutField, structs: Mapping[str, type[Struct]], value
 
 def json_of_single(field: LayoutField) -> Callable[[Any], Any]:
     """Return the function for the JSON form of a single value."""
-    if field.kind == "timestamp":
-        return iso_of_datetime if field.face == "datetime" else iso_of_datetime64
     if KINDS[field.kind].python is str:
-        return functools.partial(_text_of, encoding_of(field.kind, field.byte_order))
-    return _SINGLE[KINDS[field.kind].python]
+        return functools.partial(_text_of, field.codec)
+    single = _SINGLE[KINDS[field.kind].python]
+    return single if field.missing is None else functools.partial(_number_or_none, single)
 
 
 def json_of_array(field: LayoutField, struct: type[Struct] | None, array: Any) -> Any:
@@ -61,10 +61,10 @@ def json_of_array(field: LayoutField, struct: type[Struct] | None, array: Any) -
     kind = None if struct is not None else KINDS[field.kind]
     if struct is not None:
         made: list[Any] = [json_of(item) for item in structs_of(struct, items)]
-    elif field.kind == "timestamp":
-        made = [iso_of_datetime64(item) for item in items.flat]
-    elif field.kind == "utf8":
-        made = [_text_of("utf-8", item) for item in items.ravel().tolist()]
+    elif kind is not None and kind.unit:
+        made = [_SINGLE[kind.python](item) for item in items.flat]
+    elif kind is not None and kind.dtype == "S":
+        made = [_text_of(field.codec, item) for item in items.ravel().tolist()]
     elif kind is not None and kind.python is bytes:
         made = [base64_of(item) for item in items.view(f"V{field.length}").flat]  # S would lose NULs at the end
     elif kind is not None and kind.python is complex:
@@ -107,22 +107,13 @@ def base64_of(value: Any) -> str:
     return binascii.b2a_base64(bytes(value), newline=False).decode()
 
 
-def iso_of_datetime64(value: "np.datetime64[Any]") -> str:
-    """Return a time in nanoseconds as ISO 8601 in UTC, or ``"NaT"``."""
-    text = str(value)
-    return text if text == "NaT" else f"{text}Z"
-
-
-def iso_of_datetime(value: "datetime | np.datetime64[Any]") -> str:
-    """Return a time in UTC as ISO 8601, as pydantic does, or ``"NaT"``."""
-    if not isinstance(value, datetime):
-        return iso_of_datetime64(value)
-    return value.isoformat().replace("+00:00", "Z")
-
-
 def _text_of(encoding: str, value: str | bytes) -> str:
     """Return text, or what decodes of bytes that are none."""
     return value if isinstance(value, str) else value.decode(encoding, "backslashreplace").rstrip("\0")
+
+
+def _number_or_none(single: Callable[[Any], Any], value: float | None) -> Any:
+    return None if value is None else single(value)
 
 
 def _pair_of(value: complex) -> list[float | str]:
@@ -135,4 +126,6 @@ _SINGLE: dict[type, Callable[[Any], Any]] = {
     complex: text_of_complex,
     bool: bool,
     bytes: base64_of,
+    np.datetime64: iso_of_datetime,
+    np.timedelta64: iso_of_duration,
 }

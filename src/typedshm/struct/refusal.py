@@ -6,7 +6,7 @@ import numpy as np
 
 import typedshm._native as _native
 from typedshm.errors import FieldOverflow, FieldTypeError, FieldValueError, found, quoted
-from typedshm.layout.kinds import KINDS, encoding_of
+from typedshm.layout.kinds import KINDS
 from typedshm.layout.layout import Layout, LayoutField
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def refuse(field: _native.Field, value: object, reason: "Refusal") -> NoReturn:
     value : object
         The value assigned, or the one in memory.
     reason : str
-        ``type``, ``range``, ``length``, ``nul``, ``encode``, ``decode``, ``member`` or ``delete``.
+        ``type``, ``range``, ``length``, ``nul``, ``encode``, ``decode``, ``member``, ``count`` or ``delete``.
 
     Raises
     ------
@@ -41,9 +41,13 @@ def refuse(field: _native.Field, value: object, reason: "Refusal") -> NoReturn:
         at = cast("str", value).index("\0")
         raise FieldValueError(f"{where}: expected text without NUL, which would end it, found one at character {at}")
     if reason == "encode":
-        raise FieldValueError(f"{where}: {quoted(value)} contains a lone surrogate and cannot be encoded")
+        raise FieldValueError(f"{where}: {_encode(spec, cast('str', value))}")
     if reason == "decode":
-        raise FieldValueError(f"{where}: expected {spec.kind} text in memory, found {quoted(value)}")
+        raise FieldValueError(f"{where}: expected {_text(spec)} text in memory, found {quoted(value)}")
+    if reason == "count":
+        raise FieldValueError(
+            f"{where}: expected {spec.count} to be 0 … {spec.shape[0]} items, found {value}; raw() gives all the bytes"
+        )
     if reason == "member" and spec.enum is not None:
         names = ", ".join(f"{name}={number}" for name, number in spec.enum.members)
         raise FieldValueError(f"{where}: {value} is no member of {spec.enum.name} ({names})")
@@ -76,12 +80,36 @@ def _expected(spec: LayoutField) -> str:
         return f"a {spec.struct.name}"
     if spec.enum is not None:
         return f"a {spec.enum.name} or its number"
-    if spec.kind == "timestamp":
-        return "an aware datetime or a np.datetime64"
-    python = KINDS[spec.kind].python
-    return {int: "an int", float: "a number", complex: "a number", bool: "a bool", str: "text (str)"}.get(
-        python, f"{spec.length} bytes"
-    )
+    python: type = KINDS[spec.kind].python
+    expected = _WORDS.get(python, f"{spec.length} bytes")
+    return f"{expected} or None" if spec.missing is not None and spec.face != "nan" else expected
+
+
+_WORDS: dict[type, str] = {
+    int: "an int",
+    float: "a number",
+    complex: "a number",
+    bool: "a bool",
+    str: "text (str)",
+    np.datetime64: "an aware datetime or a np.datetime64",
+    np.timedelta64: "a timedelta or a np.timedelta64",
+}
+
+
+def _text(spec: LayoutField) -> str:
+    """Return the kind of text in a word; of a code page its name."""
+    return spec.codec if spec.kind == "ansi" else spec.kind
+
+
+def _encode(spec: LayoutField, value: str) -> str:
+    for character in value:
+        if "\ud800" <= character <= "\udfff":
+            return f"{quoted(value)} contains a lone surrogate and cannot be encoded"
+        try:
+            character.encode(spec.codec)
+        except UnicodeEncodeError:
+            return f"expected text in {_text(spec)}, which has no {character!r}, found {quoted(value)}"
+    return f"expected text in {_text(spec)}, found {quoted(value)}"
 
 
 def _range(spec: LayoutField) -> str:
@@ -98,12 +126,10 @@ def _length(spec: LayoutField, value: object) -> str:
     if spec.kind == "bytes":
         return f"expected exactly {spec.length} bytes, found {memoryview(cast('bytes', value)).nbytes}"
     kind = KINDS[spec.kind]
-    encoding = encoding_of(spec.kind)
-    units = len(cast("str", value).encode(encoding)) // kind.size
+    units = len(cast("str", value).encode(spec.codec)) // kind.size
     unit = "bytes" if kind.size == 1 else "code units"
-    return (
-        f"expected text of at most {spec.length} {unit} in {encoding[:6].rstrip('-')}, found {units}: {quoted(value)}"
-    )
+    encoding = spec.codec.removesuffix("-le").removesuffix("-be")
+    return f"expected text of at most {spec.length} {unit} in {encoding}, found {units}: {quoted(value)}"
 
 
 def refuse_shape(field: _native.Field, view: "np.ndarray[Any, Any]", found: object) -> NoReturn:

@@ -24,12 +24,13 @@ from typedshm.layout.annotations import own_annotations, own_doc, resolve
 from typedshm.layout.buffer_format import struct_format
 from typedshm.layout.constraints import Rules, check_default
 from typedshm.layout.declaration import Declaration, is_class_variable, parse
-from typedshm.layout.kinds import KINDS, ByteOrder
+from typedshm.layout.kinds import ByteOrder
 from typedshm.layout.layout import Layout, LayoutField
 from typedshm.layout.placement import lay_out
 from typedshm.struct import conversion, refusal, whole
 from typedshm.struct.by_value import is_for_ctypes
-from typedshm.struct.constructor import add_constructor, with_constructor
+from typedshm.struct.codecs import codec_of
+from typedshm.struct.constructor import add_constructor, counted_last, with_constructor
 from typedshm.struct.ctypes_fields import ctypes_fields
 from typedshm.struct.direct import prove
 from typedshm.struct.enforcement import enforce
@@ -122,6 +123,8 @@ class StructMeta(_native.StructType):
         *,
         pack: int | None = None,
         byte_order: ByteOrder | None = None,
+        size: int | None = None,
+        align: int | None = None,
         layout: Layout | None = None,
         variant: Iterable[str] | None = None,
     ) -> "StructMeta":
@@ -159,6 +162,8 @@ class StructMeta(_native.StructType):
         *,
         pack: int | None = None,
         byte_order: ByteOrder | None = None,
+        size: int | None = None,
+        align: int | None = None,
         layout: Layout | None = None,
         variant: Iterable[str] | None = None,
     ) -> None:
@@ -181,7 +186,7 @@ class StructMeta(_native.StructType):
                 return  # no class statement, but cloudpickle, which sets the attributes later
             frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
             resolved = resolve(struct, cls.__dict__["_annotations"], _body_of(struct), frame)
-            _compile_annotations(struct, base, resolved, pack, byte_order)
+            _compile_annotations(struct, base, resolved, pack, byte_order, size, align)
 
     def __setattr__(cls, name: str, value: object) -> None:
         """Set a class attribute; a field keeps its descriptor, and ctypes' own descriptor is stored separately."""
@@ -228,8 +233,9 @@ class Struct(_native.Whole, _native.Overlay, _Structure, metaclass=StructMeta): 
     """The base class of all structs: a subclass annotates its fields, and is constructed by keyword.
 
     Class options, inherited by subclasses: ``pack=1`` limits the alignment of fields, ``byte_order="big"`` sets the
-    byte order of the class's own fields. Names with a leading underscore are reserved. ``layout``, ``zero()`` and
-    ``model()`` are attributes of the class only, so fields can have these names.
+    byte order of the class's own fields. Not inherited: ``size=12416`` is the size of something of which the fields are
+    the known head, ``align=16`` the least alignment. Names with a leading underscore are reserved. ``layout``,
+    ``zero()`` and ``model()`` are attributes of the class only, so fields can have these names.
 
     Examples
     --------
@@ -244,7 +250,14 @@ class Struct(_native.Whole, _native.Overlay, _Structure, metaclass=StructMeta): 
 
     if TYPE_CHECKING:
 
-        def __init_subclass__(cls, *, pack: int | None = None, byte_order: ByteOrder | None = None) -> None: ...
+        def __init_subclass__(
+            cls,
+            *,
+            pack: int | None = None,
+            byte_order: ByteOrder | None = None,
+            size: int | None = None,
+            align: int | None = None,
+        ) -> None: ...
 
     else:  # checkers know fields as attributes only
 
@@ -315,8 +328,9 @@ def replaced(struct: S, changes: Mapping[str, Any]) -> S:
             raise TypeError(f"replace: {type(struct).__name__} has no field {name!r}")
     changed = copy.copy(struct)
     cast("Any", changed)._state = None
-    for name, value in changes.items():
-        setattr(changed, name, value)
+    for name in counted_last(plan_of(struct).layout):
+        if name in changes:
+            setattr(changed, name, changes[name])
     return changed
 
 
@@ -329,6 +343,8 @@ def _compile_annotations(
     resolved: Mapping[str, object],
     pack: int | None,
     byte_order: ByteOrder | None,
+    size: int | None,
+    align: int | None,
 ) -> None:
     inherited: Plan | None = getattr(base, "_plan", None)
     taken = {field.name for field in inherited.layout.fields} if inherited is not None else set[str]()
@@ -355,6 +371,8 @@ def _compile_annotations(
         declared,
         pack=pack,
         byte_order=order,
+        size=size,
+        align=align,
         base=inherited.layout if inherited is not None else None,
         doc=own_doc(cls),
     )
@@ -413,7 +431,7 @@ def install(
         if placed[field.name].offset != field.offset:
             found = placed[field.name].offset
             raise SchemaError(f"{cls.__name__}.{field.name}: expected ctypes to place {field}, found it at {found}")
-        codec, extra = _codec(field, structs, enums, placed)
+        codec, extra = codec_of(cls, layout, field, structs, enums, placed)
         bind(cls, field, codec, extra)
     if ctypes.sizeof(cls) != layout.size:
         raise SchemaError(
@@ -429,27 +447,6 @@ def install(
     for name in [*("_annotations", "_defaults", "_ctypes"), *(name for name, _ in members if name.startswith("_pad_"))]:
         if name in cls.__dict__:  # needed up to here
             delattr(cls, name)
-
-
-def _codec(
-    field: LayoutField, structs: "Mapping[str, type[Struct]]", enums: Mapping[str, type], placed: Mapping[str, Any]
-) -> tuple[str, tuple[object, ...] | None]:
-    """Return the C codec of a field and its arguments."""
-    if field.shape:
-        array = np.ndarray if field.struct is None else hooks.struct_array(structs[field.name])
-        return "array", (array, field.shape, field.item_dtype, field.offset, conversion.assign_array)
-    if field.struct is not None:
-        return "struct", (structs[field.name], conversion.adopt, placed[field.name])
-    if field.name in enums:
-        enum = cast("Any", enums[field.name])
-        return "enum", (enum, enum._value2member_map_, KINDS[field.kind].dtype.startswith("i"))
-    if field.kind == "timestamp":
-        if field.face == "datetime":
-            return "datetime", (conversion.decode_datetime, conversion.encode_timestamp)
-        return "datetime64", (conversion.decode_datetime64, conversion.encode_timestamp)
-    if field.kind == "bool":
-        return "bool", (np.bool_,)
-    return field.kind, None
 
 
 def bind(cls: "type[Struct]", field: LayoutField, codec: str, extra: tuple[object, ...] | None) -> None:
@@ -481,10 +478,13 @@ def initial(cls: type[S]) -> S:
     plan = plan_of(cls)
     instance = cls.__new__(cls)
     for field in plan.layout.fields:
-        if field.name in plan.defaults:
+        if field.name in plan.defaults and not field.count:
             setattr(instance, field.name, plan.defaults[field.name])
         elif field.struct is not None and not field.shape:
             setattr(instance, field.name, initial(plan.structs[field.name]))
+    for field in plan.layout.fields:  # these set their counts
+        if field.name in plan.defaults and field.count:
+            setattr(instance, field.name, plan.defaults[field.name])
     return instance
 
 

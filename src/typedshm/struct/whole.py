@@ -64,19 +64,25 @@ def comparison_of(field: LayoutField, enum: type | None) -> tuple[Comparison, in
     if field.struct is not None:
         return "values", 1  # a single one is compared by its own fields
     kind = KINDS[field.kind]
+    if field.count or field.face == "nan":
+        return "values", 1
     if enum is not None and not field.shape:
         own: Any = enum
         return ("alike" if own.__eq__ in (object.__eq__, int.__eq__) else "values"), 1
     if kind.python in (float, complex):
         return "reals", kind.size // kind.parts
-    if field.kind == "timestamp":
-        return ("datetime" if field.face == "datetime" and not field.shape else "times"), kind.size
-    if kind.python is int or (field.kind == "utf16" and field.shape):  # which is an array of code units
+    if kind.unit and kind.size == 8 and (field.shape or field.face == "datetime64"):
+        return "times", kind.size
+    if kind.unit:  # in microseconds; what is coarser, or has no NaT, as the count that it is
+        return ("datetime", kind.size) if kind.unit == "ns" and kind.size == 8 else ("bytes", 1)
+    if kind.python is int:
         return "bytes", 1
+    if field.errors != "strict" or field.kind == "ansi":  # several bytes may be the same text
+        return "alike", 1
     if field.shape:
         return "alike", 1  # NumPy ignores NULs at the end of text, and takes every byte but 0 for True
     if kind.python is bool:
-        return "truth", 1
+        return "truth", kind.size
     return ("text" if kind.python is str else "bytes"), kind.size
 
 
@@ -92,7 +98,8 @@ class _Text(str):
 
 def show_unreadable(struct: object, field: LayoutField) -> object:
     """Return what has the ``repr`` of a field whose bytes are none of its values."""
-    return _Text(f"<unreadable: {quoted(stored(struct, field))}>")
+    found = f"{field.count} is more than {field.shape[0]}" if field.count else quoted(stored(struct, field))
+    return _Text(f"<unreadable: {found}>")
 
 
 def show_array(value: object, field: LayoutField) -> object:
@@ -115,7 +122,7 @@ def _items(array: "np.ndarray[Any, np.dtype[Any]]") -> list[Any]:
         items: list[Any] = list(array.reshape(-1))  # Structs
     elif array.dtype.char in "efF":  # by the digits that tell them from each other, and not from more precise ones
         items = [_Text(str(item)) for item in array.reshape(-1)]
-    elif array.dtype.kind == "M":
+    elif array.dtype.kind in "mM":
         items = [str(item) for item in array.reshape(-1)]
     else:
         listed: list[Any] = array.tolist()

@@ -8,18 +8,36 @@ from typedshm.testing.strategies import instances
 def test_the_dashboard_shows_whatever_comes(telemetry): ...
 """
 
+import functools
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, TypeVar, cast
 
 import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from typedshm.layout.kinds import KINDS, encoding_of
+from typedshm.layout.kinds import CODE_PAGES, KINDS, SCALARS, Kind
 from typedshm.layout.layout import LayoutField
-from typedshm.layout.markers import Bytes, Offset, Scalar, Shape, Timestamp, Utf8, Utf16, Utf32
+from typedshm.layout.markers import (
+    Ansi,
+    Ascii,
+    Bytes,
+    Duration,
+    Latin1,
+    Missing,
+    Offset,
+    Pad,
+    Scalar,
+    Shape,
+    Timestamp,
+    Utf8,
+    Utf16,
+    Utf32,
+)
+from typedshm.struct.constructor import counted_last
 from typedshm.struct.struct import Struct, StructMeta, plan_of
+from typedshm.struct.times import limits_of, time_of_count
 
 S = TypeVar("S", bound=Struct)
 
@@ -35,8 +53,8 @@ def instances(cls: type[S]) -> st.SearchStrategy[S]:
 
 def _filled(cls: type[S], values: dict[str, Any]) -> S:
     instance = cls.zero()
-    for name, value in values.items():
-        setattr(instance, name, value)
+    for name in counted_last(cls.layout):
+        setattr(instance, name, values[name])
     return instance
 
 
@@ -44,40 +62,46 @@ def _values(cls: type[Struct], field: LayoutField) -> st.SearchStrategy[Any]:
     plan = plan_of(cls)
     if field.struct is not None:
         items: st.SearchStrategy[Any] = instances(plan.structs[field.name])
-    elif field.name in plan.enums:
+    elif field.enum is not None:
         items = st.sampled_from(list(cast("Any", plan.enums[field.name])))
+        items = items | _items(field) if field.enum.open else items
+    elif field.missing is not None:
+        none = math.nan if field.face == "nan" else None
+        items = _items(field) if none is not None else st.none() | _items(field).filter(lambda x: x != field.missing)
     else:
         items = _items(field)
     if not field.shape:
         return items
-    return st.lists(items, min_size=1, max_size=_TILE).map(lambda drawn: _array(field, drawn))
+    drawn = st.lists(items, min_size=0 if field.count else 1, max_size=_TILE)
+    if not field.count:
+        return drawn.map(lambda drawn: _array(field, drawn, field.shape))
+    return drawn.map(lambda drawn: _array(field, drawn, (min(len(drawn), field.shape[0]), *field.shape[1:])))
 
 
-def _array(field: LayoutField, items: list[Any]) -> NDArray[Any]:
+def _array(field: LayoutField, items: list[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     dtype = field.item_dtype
+    if not items:
+        return np.zeros(shape, dtype)
     if field.struct is not None:
-        count = math.prod(field.shape)
+        count = math.prod(shape)
         data = b"".join(map(bytes, items)) * (count // len(items) + 1)
-        return np.frombuffer(data, dtype, count).reshape(field.shape)
-    if field.kind == "utf8":
-        items = [item.encode() for item in items]
-    return np.resize(np.array(items, dtype), field.shape)
+        return np.frombuffer(data, dtype, count).reshape(shape)
+    if dtype.kind == "S" and field.kind != "bytes":
+        items = [item.encode(field.codec) for item in items]
+    return np.resize(np.array(items, dtype), shape)
 
 
 def _items(field: LayoutField) -> st.SearchStrategy[Any]:
-    """Return a strategy for one item of a kind other than struct and enum."""
+    """Return a strategy for one item of a kind other than struct; of an enum for its number."""
     kind = KINDS[field.kind]
-    if kind.sized and kind.python is str:
-        return _texts(encoding_of(field.kind), field.length * kind.size)
+    if kind.python is str:
+        return _texts(field.codec, field.length * kind.size)
     if field.kind == "bytes":
         return st.binary(min_size=field.length, max_size=field.length)
-    if field.kind == "bool":
+    if kind.python is bool:
         return st.booleans()
-    if field.kind == "timestamp":
-        if field.face == "datetime":
-            zones = st.just(UTC)
-            return st.datetimes(datetime(1678, 1, 1), datetime(2262, 1, 1), timezones=zones)
-        return st.integers(1 - 2**63, 2**63 - 1).map(lambda count: np.datetime64(count, "ns"))
+    if kind.unit:
+        return _times(field, kind)
     if kind.python is int:
         limits = np.iinfo(kind.dtype)
         return st.integers(int(limits.min), int(limits.max))
@@ -88,20 +112,54 @@ def _items(field: LayoutField) -> st.SearchStrategy[Any]:
     return st.complex_numbers(max_magnitude=largest, allow_nan=False).map(np.dtype(kind.dtype).type).map(complex)
 
 
+def _times(field: LayoutField, kind: Kind) -> st.SearchStrategy[Any]:
+    low, high = limits_of(kind)
+    if field.shape or field.face == "datetime64":
+        return st.integers(low, high).map(lambda count: time_of_count(kind, count))
+    tick = timedelta(microseconds=1)
+    step = {"s": 10**6, "ms": 10**3}.get(kind.unit, 1)
+    ends = [count * {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9}[kind.unit] // 1000 for count in (low + 1000, high)]
+    if field.face == "datetime":
+        ends = [max(ends[0], -62_135_596_800 * 10**6), min(ends[1], 253_402_300_799 * 10**6)]  # the years 1 to 9999
+        first = datetime(1970, 1, 1, tzinfo=UTC)
+        return st.integers(-(-ends[0] // step), ends[1] // step).map(
+            lambda us: first + timedelta(microseconds=us * step)
+        )
+    ends = [max(ends[0], timedelta.min // tick), min(ends[1], timedelta.max // tick)]
+    return st.integers(-(-ends[0] // step), ends[1] // step).map(lambda us: timedelta(microseconds=us * step))
+
+
 def _texts(codec: str, room: int) -> st.SearchStrategy[str]:
     def fit(text: str) -> str:
         while len(text.encode(codec)) > room:
             text = text[:-1]
         return text
 
-    return st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=room).map(fit)
+    known = st.characters(codec="utf-8", exclude_characters="\0")
+    if not codec.startswith("utf"):
+        known = st.sampled_from(_characters(codec))
+    return st.text(known, max_size=room).map(fit)
+
+
+@functools.lru_cache(maxsize=64)
+def _characters(codec: str) -> str:
+    """Return the characters of the first 65,536 that come back from an encoding as they were, without NUL."""
+    found = (chr(number) for number in range(1, 0x10000) if not 0xD800 <= number <= 0xDFFF)
+    return "".join(one for one in found if one.encode(codec, "ignore").decode(codec, "ignore") == one)
 
 
 # ---- Structs -------------------------------------------------------------------------------------------------------
 
-_SCALARS = ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "c8", "c16")
+_SCALARS = tuple(code for code in SCALARS if code[0] in "iufc")
 _PYTHON = {"i": int, "u": int, "f": float, "c": complex}
-_ARRAYS = (*_SCALARS, "b1", "M8[ns]")
+_UNITS: tuple[Any, ...] = ("ns", "us", "ms", "s")
+_TEXTS = (Utf8, Utf16, Utf32, Latin1, Ascii)
+_TIMES: tuple[tuple[Any, Any], ...] = (
+    (np.datetime64, Timestamp),
+    (datetime, Timestamp),
+    (np.timedelta64, Duration),
+    (timedelta, Duration),
+)
 
 
 @st.composite
@@ -109,7 +167,12 @@ def structs(draw: st.DrawFn, *, fields: int = 6, depth: int = 1) -> type[Struct]
     """Draw a Struct class of up to `fields` fields of all kinds, nested to `depth`, of any packing and byte order."""
     options: dict[str, Any] = draw(
         st.fixed_dictionaries(
-            {}, optional={"pack": st.sampled_from([1, 2, 4, 8]), "byte_order": st.sampled_from(["little", "big"])}
+            {},
+            optional={
+                "pack": st.sampled_from([1, 2, 4, 8]),
+                "byte_order": st.sampled_from(["little", "big"]),
+                "align": st.sampled_from([1, 2, 16, 64]),
+            },
         )
     )
     annotations: dict[str, Any] = {}
@@ -117,7 +180,12 @@ def structs(draw: st.DrawFn, *, fields: int = 6, depth: int = 1) -> type[Struct]
         annotation = draw(_annotations(fields, depth))
         if number and draw(st.integers(0, 4)) == 0:  # far after all preceding fields
             annotation = Annotated[annotation, Offset(number * (20_000 if depth else 1_000) + draw(st.integers(0, 7)))]
+        elif draw(st.integers(0, 9)) == 0:
+            annotation = Annotated[annotation, Pad(draw(st.integers(1, 9)))]
         annotations[f"f{number}"] = annotation
+    if draw(st.integers(0, 3)) == 0:
+        annotations["counted"] = Annotated[NDArray[np.float32], Shape(draw(st.integers(1, 9)), count="count")]
+        annotations["count"] = Annotated[int, Scalar(draw(st.sampled_from(["u1", "i2", "i4", "u8"])))]
     namespace = {"__module__": __name__, "__qualname__": "Drawn", "__annotations__": annotations}
     return cast("type[Struct]", StructMeta("Drawn", (Struct,), namespace, **options))
 
@@ -127,22 +195,40 @@ def _annotations(draw: st.DrawFn, fields: int, depth: int) -> Any:
     length = draw(st.integers(1, 9))
     shape = draw(st.sampled_from([Shape(length), Shape(2, length)]))
     nested = ["struct", "structs"] if depth else []
-    match draw(st.sampled_from(["scalar", "bool", "text", "bytes", "timestamp", "array", *nested])):
+    match draw(st.sampled_from(["scalar", "missing", "bool", "text", "bytes", "time", "array", "times", *nested])):
         case "scalar":
             code = draw(st.sampled_from(_SCALARS))
             return Annotated[_PYTHON[code[0]], Scalar(code)]
+        case "missing":
+            code = draw(st.sampled_from([code for code in _SCALARS if code[0] in "if"]))
+            number: Any = Annotated[_PYTHON[code[0]], Scalar(code)]
+            return Annotated[number | None, Missing(-1)]
         case "bool":
-            return bool
+            return Annotated[bool, Scalar(draw(st.sampled_from(["b1", "b4"])))]
         case "text":
-            return Annotated[str, draw(st.sampled_from([Utf8, Utf16, Utf32]))(length)]
+            return Annotated[str, _text(draw, length)]
         case "bytes":
             return Annotated[bytes, Bytes(length)]
-        case "timestamp":
-            return Annotated[draw(st.sampled_from([np.datetime64, datetime])), Timestamp()]
+        case "time":
+            python, marker = draw(st.sampled_from(_TIMES))
+            unit = draw(st.sampled_from(_UNITS))
+            narrow = marker is Duration or unit == "s"
+            return Annotated[python, marker(unit, draw(st.sampled_from(["i8", "i4", "u4"] if narrow else ["i8"])))]
         case "array":
             array: Any = NDArray  # of a type unknown to type checkers
-            return Annotated[array[np.dtype(draw(st.sampled_from(_ARRAYS))).type], shape]
+            return Annotated[array[np.dtype(draw(st.sampled_from((*_SCALARS, "b1")))).type], shape]
+        case "times":
+            python, marker = draw(st.sampled_from(_TIMES[::2]))
+            array = NDArray
+            return Annotated[array[python], marker(draw(st.sampled_from(_UNITS))), shape]
         case "struct":
             return draw(structs(fields=fields, depth=depth - 1))
         case _:
             return Annotated[NDArray[np.void], Shape(2, of=draw(structs(fields=fields, depth=depth - 1)))]
+
+
+def _text(draw: st.DrawFn, length: int) -> Any:
+    errors: Any = draw(st.sampled_from(["strict", "replace"]))
+    if draw(st.booleans()):
+        return Ansi(length, draw(st.sampled_from([None, *sorted(CODE_PAGES)])), errors=errors)
+    return draw(st.sampled_from(_TEXTS))(length, errors=errors)

@@ -116,7 +116,17 @@ static char *start_of(PyObject *memoryview) {
     return start;
 }
 
-static PyObject *array_get(Field *field, PyObject *instance) {
+static PyObject *array_in_python(Field *field, PyObject *keeper, Py_ssize_t offset, Py_ssize_t count) {
+    PyObject *shape = count < 0 ? Py_NewRef(PyTuple_GetItem(field->extra, 1)) : array_shape_of_items(field, count);
+    PyObject *array = shape ? PyObject_CallFunction(PyTuple_GetItem(field->extra, 0), "OOOn", shape,
+                                                    PyTuple_GetItem(field->extra, 2), keeper, offset)
+                            : NULL;
+    Py_XDECREF(shape);
+    return array;
+}
+
+/* The array of all items, or of so many if `count` is not negative. */
+static PyObject *array_of(Field *field, PyObject *instance, Py_ssize_t count) {
     char *address = address_of(field, instance);
     if (!address)
         return NULL;
@@ -127,15 +137,27 @@ static PyObject *array_get(Field *field, PyObject *instance) {
     else
         Py_INCREF(keeper);
     char *start = pin ? pin->start : start_of(keeper);
-    PyObject *extra = field->extra;
     PyObject *array = NULL;
     if (keeper && pin && array_is_direct(field))
-        array = array_over(field, address, false, keeper);
+        array = count < 0 ? array_over(field, address, false, keeper)
+                          : array_over_items(field, address, false, keeper, count);
     else if (keeper && start)
-        array = PyObject_CallFunction(PyTuple_GetItem(extra, 0), "OOOn", PyTuple_GetItem(extra, 1),
-                                      PyTuple_GetItem(extra, 2), keeper, (Py_ssize_t)(address - start));
+        array = array_in_python(field, keeper, (Py_ssize_t)(address - start), count);
     Py_XDECREF(keeper);
     return array;
+}
+
+static PyObject *array_get(Field *field, PyObject *instance) {
+    return array_of(field, instance, -1);
+}
+
+static PyObject *counted_get(Field *field, PyObject *instance) {
+    Py_ssize_t count = array_count(field, instance, PyTuple_GetItem(field->extra, 3));
+    return count < 0 ? NULL : array_of(field, instance, count);
+}
+
+static bool counted_fits(Field *field, Py_ssize_t size, PyObject *extra) {
+    return array_is_counted(extra) && array_fits(field, size, extra);
 }
 
 static int refuse(Field *field, PyObject *instance, PyObject *value) {
@@ -148,6 +170,7 @@ static int refuse(Field *field, PyObject *instance, PyObject *value) {
 const field_codec view_codecs[] = {
     {"viewed struct", struct_get, refuse, NULL, 0, false, 2},
     {"viewed array", array_get, refuse, array_fits, 0, false, 3},
+    {"viewed counted array", counted_get, refuse, counted_fits, 0, false, 4},
     {NULL, NULL, NULL, NULL, 0, false, 0},
 };
 

@@ -1,4 +1,5 @@
-/* Arrays: extra = (numpy.ndarray or a subclass, shape, dtype, offset, assign(field, view, value)).
+/* Arrays: extra = (numpy.ndarray or a subclass, shape, dtype, offset, assign(field, view, value)). Counted ones have
+ * one more, the field with the number of used items along the first axis, and assign() returns that number.
  *
  * An array that only has to be copied and lists of plain numbers are set here; Python's assign() sets, or refuses,
  * everything else. */
@@ -6,6 +7,8 @@
 
 #include "struct/items.h"
 #include "struct/numpy.h"
+
+enum { MOST_DIMENSIONS = 64 };
 
 /* What is known beforehand of a field whose arrays are made here. */
 typedef struct {
@@ -55,7 +58,7 @@ static bool read_shape(PyObject *shape, Py_ssize_t size, array_form *form) {
 bool array_fits(Field *field, Py_ssize_t size, PyObject *extra) {
     PyObject *shape = PyTuple_GetItem(extra, 1), *dtype = PyTuple_GetItem(extra, 2);
     Py_ssize_t dimensions = PyTuple_Check(shape) ? PyTuple_Size(shape) : 0;
-    if (dimensions < 1 || dimensions > 64)
+    if (dimensions < 1 || dimensions > MOST_DIMENSIONS)
         return false;
     if (!numpy_usable())
         return true;
@@ -84,6 +87,52 @@ PyObject *array_over(Field *field, char *data, bool writable, PyObject *base) {
     array_form *form = field->prepared;
     return numpy_new_array((PyTypeObject *)PyTuple_GetItem(field->extra, 0), PyTuple_GetItem(field->extra, 2),
                            form->dimensions, form->shape, data, writable, base);
+}
+
+/* ---- some of the items -------------------------------------------------------------------- */
+
+bool array_is_counted(PyObject *extra) {
+    PyObject *counting = PyTuple_GetItem(extra, PyTuple_Size(extra) - 1);
+    return field_check(counting) && ((Field *)counting)->codec;
+}
+
+Py_ssize_t array_count(Field *field, PyObject *instance, PyObject *counting) {
+    Field *of = (Field *)counting;
+    PyObject *number = of->codec->get(of, instance);
+    if (!number)
+        return -1;
+    int overflow;
+    long long count = PyLong_AsLongLongAndOverflow(number, &overflow);
+    long long most = PyLong_AsLongLong(PyTuple_GetItem(PyTuple_GetItem(field->extra, 1), 0));
+    if (overflow || count < 0 || count > most) {
+        field_refuse(field, number, "count");
+        count = -1;
+    }
+    Py_DECREF(number);
+    return (Py_ssize_t)count;
+}
+
+PyObject *array_over_items(Field *field, char *data, bool writable, PyObject *base, Py_ssize_t count) {
+    array_form *form = field->prepared;
+    Py_ssize_t shape[MOST_DIMENSIONS];
+    memcpy(shape, form->shape, (size_t)form->dimensions * sizeof *shape);
+    shape[0] = count;
+    return numpy_new_array((PyTypeObject *)PyTuple_GetItem(field->extra, 0), PyTuple_GetItem(field->extra, 2),
+                           form->dimensions, shape, data, writable, base);
+}
+
+PyObject *array_shape_of_items(Field *field, Py_ssize_t count) {
+    PyObject *whole = PyTuple_GetItem(field->extra, 1);
+    PyObject *shape = PyTuple_New(PyTuple_Size(whole));
+    PyObject *first = shape ? PyLong_FromSsize_t(count) : NULL;
+    if (!first) {
+        Py_XDECREF(shape);
+        return NULL;
+    }
+    PyTuple_SetItem(shape, 0, first);
+    for (Py_ssize_t i = 1; i < PyTuple_Size(whole); i++)
+        PyTuple_SetItem(shape, i, Py_NewRef(PyTuple_GetItem(whole, i)));
+    return shape;
 }
 
 /* ---- get ---------------------------------------------------------------------------------- */
@@ -168,7 +217,52 @@ static int array_set(Field *field, PyObject *instance, PyObject *value) {
     return done ? 0 : -1;
 }
 
+/* ---- counted ------------------------------------------------------------------------------ */
+
+static PyObject *counting_field(Field *field) {
+    return PyTuple_GetItem(field->extra, 5);
+}
+
+static bool counted_fits(Field *field, Py_ssize_t size, PyObject *extra) {
+    return array_is_counted(extra) && array_fits(field, size, extra);
+}
+
+static PyObject *counted_get(Field *field, PyObject *instance) {
+    Py_ssize_t count = array_count(field, instance, counting_field(field));
+    if (count < 0)
+        return NULL;
+    Py_buffer view;
+    char *data = array_is_direct(field) ? field_open(field, instance, PyBUF_WRITABLE, &view) : NULL;
+    if (data) {
+        struct_close(&view);
+        return array_over_items(field, data, true, instance, count);
+    }
+    PyErr_Clear();
+    PyObject *extra = field->extra, *shape = array_shape_of_items(field, count);
+    PyObject *array = shape ? PyObject_CallFunctionObjArgs(PyTuple_GetItem(extra, 0), shape, PyTuple_GetItem(extra, 2),
+                                                           instance, PyTuple_GetItem(extra, 3), NULL)
+                            : NULL;
+    Py_XDECREF(shape);
+    return array;
+}
+
+static int counted_set(Field *field, PyObject *instance, PyObject *value) {
+    PyObject *room = array_get(field, instance);
+    if (!room)
+        return -1;
+    PyObject *count =
+        PyObject_CallFunctionObjArgs(PyTuple_GetItem(field->extra, 4), (PyObject *)field, room, value, NULL);
+    Py_DECREF(room);
+    if (!count)
+        return -1;
+    Field *counting = (Field *)counting_field(field);
+    int failed = counting->codec->set(counting, instance, count);
+    Py_DECREF(count);
+    return failed;
+}
+
 const field_codec array_codecs[] = {
     {"array", array_get, array_set, array_fits, 0, false, 5},
+    {"counted array", counted_get, counted_set, counted_fits, 0, false, 6},
     {NULL, NULL, NULL, NULL, 0, false, 0},
 };

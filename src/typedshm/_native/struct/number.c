@@ -97,14 +97,15 @@ static int signed_set(Field *field, PyObject *instance, PyObject *value) {
     return failed ? -1 : store_bits(field, instance, bits);
 }
 
-/* ---- enums: extra = (the enum class, its map from value to member, signed?) ---------------- */
+/* ---- enums: extra = (the enum class, its map from value to member, signed?, open?) ---------- */
 
 static bool enum_fits(Field *field, Py_ssize_t size, PyObject *extra) {
     (void)field;
     return (size == 1 || size == 2 || size == 4 || size == 8) && PyDict_Check(PyTuple_GetItem(extra, 1));
 }
 
-/* A new reference to the member of value `number`; combinations of flags are made by the class. */
+/* A new reference to the member of value `number`; combinations of flags are made by the class. In an open enum a
+ * number without a member is itself. */
 static PyObject *enum_member(Field *field, PyObject *number) {
     PyObject *member = PyDict_GetItemWithError(PyTuple_GetItem(field->extra, 1), number);
     if (member) {
@@ -114,9 +115,14 @@ static PyObject *enum_member(Field *field, PyObject *number) {
     if (PyErr_Occurred())
         return NULL;
     member = PyObject_CallFunctionObjArgs(PyTuple_GetItem(field->extra, 0), number, NULL);
-    if (!member && PyErr_ExceptionMatches(PyExc_ValueError))
-        field_refuse(field, number, "member");
-    return member;
+    if (member || !PyErr_ExceptionMatches(PyExc_ValueError))
+        return member;
+    if (PyTuple_GetItem(field->extra, 3) == Py_True) {
+        PyErr_Clear();
+        return Py_NewRef(number);
+    }
+    field_refuse(field, number, "member");
+    return NULL;
 }
 
 static PyObject *enum_get(Field *field, PyObject *instance) {
@@ -276,12 +282,21 @@ done:
 /* ---- the table ---------------------------------------------------------------------------- */
 
 const field_codec number_codecs[] = {
-    {"i8", signed_get, signed_set, NULL, 1, true, 0},      {"i16", signed_get, signed_set, NULL, 2, true, 0},
-    {"i32", signed_get, signed_set, NULL, 4, true, 0},     {"i64", signed_get, signed_set, NULL, 8, true, 0},
-    {"u8", unsigned_get, unsigned_set, NULL, 1, true, 0},  {"u16", unsigned_get, unsigned_set, NULL, 2, true, 0},
-    {"u32", unsigned_get, unsigned_set, NULL, 4, true, 0}, {"u64", unsigned_get, unsigned_set, NULL, 8, true, 0},
-    {"f16", real_get, real_set, NULL, 2, true, 0},         {"f32", real_get, real_set, NULL, 4, true, 0},
-    {"f64", real_get, real_set, NULL, 8, true, 0},         {"c64", complex_get, complex_set, NULL, 8, true, 0},
-    {"c128", complex_get, complex_set, NULL, 16, true, 0}, {"bool", bool_get, bool_set, NULL, 1, true, 1},
-    {"enum", enum_get, enum_set, enum_fits, 0, false, 3},  {NULL, NULL, NULL, NULL, 0, false, 0},
+    {"i8", signed_get, signed_set, NULL, 1, true, 0},
+    {"i16", signed_get, signed_set, NULL, 2, true, 0},
+    {"i32", signed_get, signed_set, NULL, 4, true, 0},
+    {"i64", signed_get, signed_set, NULL, 8, true, 0},
+    {"u8", unsigned_get, unsigned_set, NULL, 1, true, 0},
+    {"u16", unsigned_get, unsigned_set, NULL, 2, true, 0},
+    {"u32", unsigned_get, unsigned_set, NULL, 4, true, 0},
+    {"u64", unsigned_get, unsigned_set, NULL, 8, true, 0},
+    {"f16", real_get, real_set, NULL, 2, true, 0},
+    {"f32", real_get, real_set, NULL, 4, true, 0},
+    {"f64", real_get, real_set, NULL, 8, true, 0},
+    {"c64", complex_get, complex_set, NULL, 8, true, 0},
+    {"c128", complex_get, complex_set, NULL, 16, true, 0},
+    {"bool", bool_get, bool_set, NULL, 1, true, 1},
+    {"bool32", bool_get, bool_set, NULL, 4, true, 1},
+    {"enum", enum_get, enum_set, enum_fits, 0, false, 4},
+    {NULL, NULL, NULL, NULL, 0, false, 0},
 };

@@ -1,7 +1,7 @@
-/* Text in its three encodings, and raw bytes. */
+/* Text in its encodings, and raw bytes. */
 #include "struct/text.h"
 
-/* ---- text and raw bytes -------------------------------------------------------------------- */
+/* ---- text in Unicode ----------------------------------------------------------------------- */
 
 Py_ssize_t text_size(const char *from, Py_ssize_t size, Py_ssize_t unit) {
     if (unit == 1) {
@@ -57,12 +57,8 @@ static int utf8_set(Field *field, PyObject *instance, PyObject *value) {
     return text_store(field, instance, value, from, size);
 }
 
-static int wide_set(Field *field, PyObject *instance, PyObject *value) {
-    if (!PyUnicode_Check(value))
-        return field_refuse(field, value, "type");
-    bool little = PY_LITTLE_ENDIAN != field->swapped;
-    const char *encoding =
-        field->codec->width == 2 ? (little ? "utf-16-le" : "utf-16-be") : (little ? "utf-32-le" : "utf-32-be");
+/* What is stored has to be what was given, so that nothing is ever replaced. */
+static int encoded_set(Field *field, PyObject *instance, PyObject *value, const char *encoding) {
     PyObject *encoded = PyUnicode_AsEncodedString(value, encoding, "strict");
     if (!encoded)
         return PyErr_ExceptionMatches(PyExc_UnicodeEncodeError) ? field_refuse(field, value, "encode") : -1;
@@ -74,6 +70,45 @@ static int wide_set(Field *field, PyObject *instance, PyObject *value) {
     Py_DECREF(encoded);
     return result;
 }
+
+static int wide_set(Field *field, PyObject *instance, PyObject *value) {
+    if (!PyUnicode_Check(value))
+        return field_refuse(field, value, "type");
+    bool little = PY_LITTLE_ENDIAN != field->swapped;
+    return encoded_set(field, instance, value,
+                       field->codec->width == 2 ? (little ? "utf-16-le" : "utf-16-be")
+                                                : (little ? "utf-32-le" : "utf-32-be"));
+}
+
+/* ---- text in any encoding of Python's: extra = (encoding, errors) -------------------------- */
+
+static PyObject *coded_get(Field *field, PyObject *instance) {
+    Py_buffer view;
+    const char *from = field_open(field, instance, STRUCT_READ, &view);
+    if (!from)
+        return NULL;
+    PyObject *raw = PyBytes_FromStringAndSize(from, text_size(from, field->size, field->codec->width));
+    struct_close(&view);
+    if (!raw)
+        return NULL;
+    /* only now: codecs may be written in Python */
+    const char *encoding = PyUnicode_AsUTF8AndSize(PyTuple_GetItem(field->extra, 0), NULL);
+    const char *errors = PyUnicode_AsUTF8AndSize(PyTuple_GetItem(field->extra, 1), NULL);
+    PyObject *text = encoding && errors ? PyUnicode_FromEncodedObject(raw, encoding, errors) : NULL;
+    if (!text && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError))
+        field_refuse(field, raw, "decode");
+    Py_DECREF(raw);
+    return text;
+}
+
+static int coded_set(Field *field, PyObject *instance, PyObject *value) {
+    if (!PyUnicode_Check(value))
+        return field_refuse(field, value, "type");
+    const char *encoding = PyUnicode_AsUTF8AndSize(PyTuple_GetItem(field->extra, 0), NULL);
+    return encoding ? encoded_set(field, instance, value, encoding) : -1;
+}
+
+/* ---- raw bytes ----------------------------------------------------------------------------- */
 
 static PyObject *raw_get(Field *field, PyObject *instance) {
     Py_buffer view;
@@ -99,6 +134,9 @@ const field_codec text_codecs[] = {
     {"utf8", text_get, utf8_set, NULL, 1, false, 0},
     {"utf16", text_get, wide_set, NULL, 2, false, 0},
     {"utf32", text_get, wide_set, NULL, 4, false, 0},
+    {"text in units of 1", coded_get, coded_set, NULL, 1, false, 2},
+    {"text in units of 2", coded_get, coded_set, NULL, 2, false, 2},
+    {"text in units of 4", coded_get, coded_set, NULL, 4, false, 2},
     {"bytes", raw_get, raw_set, NULL, 1, false, 0},
     {NULL, NULL, NULL, NULL, 0, false, 0},
 };

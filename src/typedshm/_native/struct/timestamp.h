@@ -1,12 +1,14 @@
-/* Timestamps as Python converts them: extra = (decode(field, ns), encode(field, value) -> ns). */
+/* Times as Python converts them: extra = (decode(field, count), encode(field, value) -> count). */
 #ifndef TYPEDSHM_TIMESTAMP_H
 #define TYPEDSHM_TIMESTAMP_H
 
 #include "struct/field.h"
 
-/* The time so many nanoseconds after the epoch. NULL and an error set. */
-PyObject *timestamp_decode(Field *field, int64_t ns);
+extern const field_codec timestamp_codecs[];
+
+/* The time of a count. NULL and an error set. */
+PyObject *timestamp_decode(Field *field, int64_t count);
 /* False and an error set. */
-bool timestamp_encode(Field *field, PyObject *value, int64_t *ns);
+bool timestamp_encode(Field *field, PyObject *value, int64_t *count);
 
 #endif

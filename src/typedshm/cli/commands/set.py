@@ -114,6 +114,8 @@ def _text(part: Part, value: Any) -> str:
 def _sum(part: Part, value: Any, more: Any) -> Any:
     """Return a value plus another one, if that is in the range of its kind."""
     kind = part.field.kind
+    if value is None:
+        raise click.UsageError(f"{part}: expected a number to add to, found none")
     if kind[0] in "iu":  # Python's integers have no range of their own
         if not part.field.shape:
             return checked(part, int(value) + int(more))
@@ -133,7 +135,7 @@ def _sum(part: Part, value: Any, more: Any) -> Any:
 
 def _assign(value: Any, part: Part, new: Any) -> None:
     """Assign to a part: to the items of an array, or to a field or item that is none."""
-    if part.field.shape:
+    if part.field.shape and not (part.field.count and np.ndim(new)):
         value_at(value, part.steps)[...] = new
         return
     *way, last = part.steps

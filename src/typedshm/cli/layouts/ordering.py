@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import typedshm
 from typedshm.cli.layouts.tiles import items_of
+from typedshm.cli.values.scalars import is_duration, is_time
 
 _NUMBERS = {"f16", "f32", "f64", "c64", "c128", *(f"{sign}{bits}" for sign in "iu" for bits in (8, 16, 32, 64))}
 _ITEMS = {
@@ -13,8 +14,6 @@ _ITEMS = {
     "c64": "np.complex64",
     "c128": "np.complex128",
     "bool": "np.bool_",
-    "timestamp": "np.datetime64",
-    "utf8": "np.bytes_",
     "utf32": "np.str_",
     "bytes": "np.void",
 }
@@ -109,21 +108,48 @@ def _single(field: "typedshm.LayoutField") -> tuple[str, list[str]]:
     if field.struct is not None:
         return _identifier(field.struct.name), []
     if field.enum is not None:
-        return _identifier(field.enum.name), [f'Scalar("{field.kind[0]}{int(field.kind[1:]) // 8}")']
+        enum = _identifier(field.enum.name)
+        code = f'"{field.kind[0]}{int(field.kind[1:]) // 8}"'
+        return (f"{enum} | int", [f"Scalar({code}, open=True)"]) if field.enum.open else (enum, [f"Scalar({code})"])
+    if field.missing is not None:
+        return field.kind if field.face == "nan" else f"{field.kind} | None", [f"Missing({field.missing!r})"]
     if field.kind in _NUMBERS or field.kind == "bool":
         return field.kind, []
-    if field.kind == "timestamp":
-        return "datetime" if field.face == "datetime" else "np.datetime64", ["Timestamp()"]
-    return "bytes" if field.kind == "bytes" else "str", [f"{field.kind.capitalize()}({field.length})"]
+    if field.kind == "bool32":
+        return "bool", ['Scalar("b4")']
+    if is_time(field) or is_duration(field):
+        own = "np.datetime64" if is_time(field) else "np.timedelta64"
+        return own if field.face == "datetime64" else field.face, [_time(field)]
+    return "bytes" if field.kind == "bytes" else "str", [_sized(field)]
+
+
+def _time(field: "typedshm.LayoutField") -> str:
+    """Return the marker of a time, of which the kind has the parts: ``timestamp``, ``duration_us``, ``…_s_i32``."""
+    name, *parts = field.kind.split("_")
+    written = [f'"{part[0]}4"' if part.endswith("32") else f'"{part}"' for part in parts]
+    return f"{name.capitalize()}({', '.join(written)})"
+
+
+def _sized(field: "typedshm.LayoutField") -> str:
+    """Return the marker of text or raw bytes."""
+    parts = [str(field.length)]
+    parts += [f'"{field.encoding}"'] if field.encoding else []
+    parts += [f'errors="{field.errors}"'] if field.errors != "strict" else []
+    return f"{field.kind.capitalize()}({', '.join(parts)})"
 
 
 def _array(field: "typedshm.LayoutField") -> tuple[str, list[str]]:
     dims = ", ".join(map(str, field.shape))
+    count = f", count={_literal(field.count)}" if field.count else ""
     if field.struct is not None:
-        return "NDArray[np.void]", [f"Shape({dims}, of={_identifier(field.struct.name)})"]
-    item = "np.bytes_" if field.face == "S" else _ITEMS[field.kind]
-    sized = [f"{field.kind.capitalize()}({field.length})"] if field.length else []
-    return f"NDArray[{item}]", [*sized, f"Shape({dims})"]
+        return "NDArray[np.void]", [f"Shape({dims}, of={_identifier(field.struct.name)}{count})"]
+    markers = [_sized(field)] if field.length else []
+    if is_time(field) or is_duration(field):
+        item = "np.datetime64" if is_time(field) else "np.timedelta64"
+        markers = [_time(field)]
+    else:
+        item = "np.bytes_" if field.item_dtype.kind == "S" else _ITEMS[field.kind]
+    return f"NDArray[{item}]", [*markers, f"Shape({dims}{count})"]
 
 
 def _literal(text: str) -> str:

@@ -7,8 +7,8 @@ import numpy as np
 
 import typedshm
 from typedshm.cli.terminal import either
-from typedshm.cli.values.parts import type_of
-from typedshm.cli.values.scalars import ENCODINGS, text_of, time_text
+from typedshm.cli.values.parts import Uncounted, type_of
+from typedshm.cli.values.scalars import BOOLS, ENCODINGS, duration_text, is_time, text_of, time_text
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 
@@ -39,21 +39,31 @@ def summary(field: "typedshm.LayoutField", value: Any, *, width: int = WIDTH, sa
     sampled
         As for :func:`statistics`.
     """
+    if isinstance(value, Uncounted):
+        return f"{type_of(field)}  {value.words}"
+    if field.count:
+        of = f"{len(value)} of "
+        return of + (type_of(field) if field.struct is not None else summary(_used(field, value), value, width=width))
     array: Array = np.asarray(value)
     kind = field.kind
     if field.struct is not None:
         return type_of(field)
     if array.size <= SHORT:
         return listed(field, value)
-    if kind == "bool":
+    if kind in BOOLS:
         return f"{type_of(field)}  {int(np.count_nonzero(array))} true"
-    if kind == "timestamp":
+    if array.dtype.kind in "mM":
+        text = time_text if is_time(field) else duration_text
         times = array[~np.isnat(array)]
-        course = f"{time_text(times.min())} {either('…', '...')} {time_text(times.max())}" if times.size else "all NaT"
+        course = f"{text(times.min())} {either('…', '...')} {text(times.max())}" if times.size else "all NaT"
         return f"{type_of(field)}  {course}"
     if kind in ENCODINGS or kind == "bytes" or field.enum is not None:
         return f"{type_of(field)}  {_beginning(field, array)}"
     return f"{type_of(field)}  {statistics(array, sampled=sampled)}" + (f"  {sparkline(array, width)}" if width else "")
+
+
+def _used(field: "typedshm.LayoutField", value: Any) -> "typedshm.LayoutField":
+    return field.changed(shape=(len(value), *field.shape[1:]), count="")
 
 
 def statistics(array: Array, *, sampled: bool = False) -> str:

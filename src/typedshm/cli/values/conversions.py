@@ -12,7 +12,7 @@ import numpy as np
 import typedshm
 from typedshm.cli.terminal import printable
 from typedshm.cli.values.parts import Part, type_of, unknown
-from typedshm.cli.values.scalars import ENCODINGS, encoding_of
+from typedshm.cli.values.scalars import BOOLS, ENCODINGS, encoding_name, is_duration, is_time
 
 _TIME = re.compile(
     r"(?P<date>\d{4}-\d\d-\d\d)(?:[T ](?P<time>\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?))?"
@@ -83,14 +83,40 @@ def _of_json(part: Part, data: Any) -> Iterator[tuple[Part, Any]]:
         for name, value in cast("dict[str, Any]", data).items():
             yield from _of_json(part.at(name), value)
     elif field.struct is not None:
-        for at, value in enumerate(_list(part, data, field.shape[0])):
+        items = _items(part, data)
+        if field.count:
+            yield _counting(part), len(items)
+        for at, value in enumerate(items):
             yield from _of_json(part.at((at,)), value)
     elif field.shape:
-        array = np.empty(field.shape, field.item_dtype)
-        _fill(part, data, array)
+        items = _items(part, data)
+        array = np.empty((len(items), *field.shape[1:]), field.item_dtype)
+        _fill(part, items, array)
         yield part, array
     else:
         yield part, _single_of_json(part, data)
+
+
+def _items(part: Part, data: Any) -> list[Any]:
+    """Return the items for an array: as many as it has, or at most so many where a field counts them."""
+    most = part.field.shape[0]
+    if not part.field.count:
+        return _list(part, data, most)
+    expected = f"a list of at most {most} items for {type_of(part.field)}"
+    if not isinstance(data, list):
+        raise _refused(part, expected, data)
+    items = cast("list[Any]", data)  # type: ignore[redundant-cast]  # not for pyright
+    if len(items) > most:
+        raise _mismatch(part, expected, f"{len(items)} items")
+    return items
+
+
+def _counting(part: Part) -> Part:
+    """Return the part that counts the used items of an array."""
+    counting = part.owner
+    for name in part.field.count.split("."):
+        counting = counting.at(name)
+    return counting
 
 
 def _list(part: Part, data: Any, length: int) -> list[Any]:
@@ -104,7 +130,7 @@ def _list(part: Part, data: Any, length: int) -> list[Any]:
 
 
 def _fill(part: Part, data: Any, array: "np.ndarray[Any, np.dtype[Any]]") -> None:
-    for at, value in enumerate(_list(part, data, part.field.shape[0])):
+    for at, value in enumerate(_list(part, data, len(array))):
         item = part.at((at,))
         if item.field.shape:
             _fill(item, value, array[at])
@@ -116,10 +142,14 @@ def _single_of_json(part: Part, data: Any) -> Any:
     kind = part.field.kind
     if isinstance(data, str):
         return single(part, data)
+    if data is None and part.field.missing is not None:
+        return single(part, "none")
+    if is_duration(part.field) and isinstance(data, int | float) and not isinstance(data, bool):
+        return single(part, repr(data))
     if isinstance(data, list) and kind.startswith("c"):  # as `show --json` has them
         real, imaginary = _list(part, data, 2)
         return complex(_float(part, "f64", str(real)), _float(part, "f64", str(imaginary)))
-    if isinstance(data, bool) == (kind == "bool") and isinstance(data, int | float) and kind[0] in "iufcb":
+    if isinstance(data, bool) == (kind in BOOLS) and isinstance(data, int | float) and kind[0] in "iufcb":
         return single(part, str(data).lower() if isinstance(data, bool) else repr(data))
     raise _refused(part, _expected(part.field), data)
 
@@ -133,9 +163,13 @@ def single(part: Part, text: str) -> Any:
         It does not fit.
     """
     field, kind = part.field, part.field.kind
+    if field.missing is not None and text.lower() == "none":
+        return float("nan") if field.face == "nan" else None
     if field.enum is not None:
         return _member(part, field.enum, text)
-    if kind == "timestamp":
+    if is_duration(field):
+        return _duration(part, text)
+    if is_time(field):
         try:
             return time_of(text)
         except click.UsageError as error:
@@ -144,7 +178,7 @@ def single(part: Part, text: str) -> Any:
         return _text(part, text)
     if kind == "bytes":
         return _bytes(part, text)
-    if kind == "bool":
+    if kind in BOOLS:
         if text.lower() not in _TRUTHS:
             raise _refused(part, _expected(field), text)
         return _TRUTHS[text.lower()]
@@ -195,7 +229,7 @@ def _member(part: Part, enum: "typedshm.Enumeration", text: str) -> int:
         number = checked(part, int(text, 0))
     except ValueError:
         raise unknown(text, list(members), f"a member of {printable(enum.name)}, or its number, for {part}") from None
-    if not enum.flag and number not in members.values():
+    if not enum.flag and not enum.open and number not in members.values():
         names = ", ".join(f"{printable(name)}={value}" for name, value in enum.members)
         raise _refused(part, f"a member of {printable(enum.name)} ({names})", number)
     return number
@@ -206,14 +240,37 @@ def _text(part: Part, text: str) -> str:
     if "\0" in text:
         raise _refused(part, "text without NUL, which would end it", text)
     try:
-        size = len(text.encode(encoding_of(field)))
+        size = len(text.encode(field.codec))
     except UnicodeEncodeError:
-        raise _refused(part, "text in the encoding of the command line", text) from None
-    units = size // {"utf8": 1, "utf16": 2, "utf32": 4}[field.kind]
+        known = field.kind.startswith("utf")
+        expected = "the encoding of the command line" if known else encoding_name(field)
+        raise _refused(part, f"text in {expected}", text) from None
+    units = size // {"utf16": 2, "utf32": 4}.get(field.kind, 1)
     if units > field.length:
-        words = "bytes" if field.kind == "utf8" else "code units"
-        raise _refused(part, f"text of at most {field.length} {words} in {ENCODINGS[field.kind]}", text, f" ({units})")
+        words = "code units" if field.kind in ("utf16", "utf32") else "bytes"
+        raise _refused(part, f"text of at most {field.length} {words} in {encoding_name(field)}", text, f" ({units})")
     return text
+
+
+_DURATION = re.compile(r"([-+]?)(\d{1,18})(?:\.(\d{1,9}))? ?(ns|us|µs|ms|s|min|h|d|)", re.ASCII)
+_UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "": 10**9, "min": 60 * 10**9, "h": 3600 * 10**9}
+
+
+def _duration(part: Part, text: str) -> "np.timedelta64":
+    """Return a duration: a number of seconds, or of another unit that stands behind it."""
+    if text == "NaT":
+        return np.timedelta64("NaT", "ns")
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise _refused(part, "a duration such as 90, 1.5s, 20ms or 2h", text)
+    sign, whole, fraction, unit = match.groups(default="")
+    size = _UNITS.get(unit, 86_400 * 10**9)
+    count = int(whole) * size + int(fraction.ljust(9, "0")) * size // 10**9 if fraction else int(whole) * size
+    count = -count if sign == "-" else count
+    exact = count % 10**9 == 0  # seconds reach further than nanoseconds
+    if not exact and abs(count) >= 2**63:
+        raise _refused(part, "a duration that 64 bits of nanoseconds can hold", text)
+    return np.timedelta64(count // 10**9, "s") if exact else np.timedelta64(count, "ns")
 
 
 def _bytes(part: Part, text: str) -> bytes:
@@ -250,8 +307,8 @@ def _complex(part: Part, text: str) -> complex:
 
 def _item(part: Part, value: Any) -> Any:
     """Return a value as NumPy takes it for an item of an array."""
-    if part.field.kind == "utf8":
-        return value.encode()
+    if part.field.item_dtype.kind == "S" and isinstance(value, str):
+        return value.encode(part.field.codec)
     return np.void(value) if part.field.kind == "bytes" and part.field.face != "S" else value
 
 
@@ -259,8 +316,10 @@ def _expected(field: "typedshm.LayoutField") -> str:
     """Return what a single value of a field is written like."""
     if field.kind[0] in "iu" and field.kind not in ENCODINGS:
         return "a whole number"
-    if field.kind == "bool":
+    if field.kind in BOOLS:
         return "true or false"
+    if is_time(field) or is_duration(field):
+        return "a time" if is_time(field) else "a duration such as 90, 1.5s or 20ms"
     if field.kind == "bytes":
         return f"{2 * field.length} hexadecimal digits ({field.length} bytes)"
     if field.kind in ENCODINGS:

@@ -10,23 +10,16 @@ import operator
 import re
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import click
-import numpy as np
 
 import typedshm
 from typedshm.cli.terminal import printable
 from typedshm.cli.values.conversions import time_of
-from typedshm.cli.values.parts import Part, Step, part_of, type_of, unknown, value_at, whole
-from typedshm.cli.values.scalars import ENCODINGS, decoded, raw_of
+from typedshm.cli.values.parts import Step, part_of, type_of, unknown, whole
+from typedshm.cli.values.terms import NUMBERS, Getter, Sort, Term, length, magnitude, reduction, term_of_part
 
-Getter: TypeAlias = Callable[[object], Any]
-"""Returns what a node means for a value."""
-
-Sort: TypeAlias = Literal["int", "float", "complex", "bool", "text", "time", "array", "struct"]
-
-_NUMBERS = ("int", "float", "bool")
 _LONGEST = 1000
 
 _operator: Any = operator
@@ -51,35 +44,6 @@ _COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
 }
 _FUNCTIONS = ("abs", "all", "any", "len", "max", "mean", "min", "sum")
 _CONSTANTS: dict[str, bool | float] = {"true": True, "false": False, "nan": math.nan, "inf": math.inf}
-
-
-class Term:
-    """What one node of an expression means.
-
-    Attributes
-    ----------
-    sort
-        What kind of thing it is.
-    get
-        Returns it for a value.
-    field
-        The field that it is, or is of.
-    constant
-        What it is always, as written.
-    """
-
-    def __init__(
-        self, sort: Sort, get: Getter, field: "typedshm.LayoutField | None" = None, constant: Any = None
-    ) -> None:
-        self.sort: Sort = sort
-        self.get = get
-        self.field = field
-        self.constant = constant
-
-    @property
-    def enum(self) -> "typedshm.Enumeration | None":
-        """The enum whose members it may be compared with."""
-        return self.field.enum if self.field is not None else None
 
 
 class Expression:
@@ -117,7 +81,7 @@ class Expression:
             term = _Compiler(layout).term(self._body, None)
         except RecursionError:
             raise click.UsageError(f"{self} is nested too deeply") from None
-        if term.sort not in _NUMBERS:
+        if term.sort not in NUMBERS:
             raise click.UsageError(f"expected a condition, found {self}, which is {_words(term)}")
 
         def holds(value: Any) -> bool:
@@ -167,7 +131,7 @@ class _Compiler:
             if len(steps) == 1 and first.lower() in _CONSTANTS:
                 return _term_of(_CONSTANTS[first.lower()])
             return _term_of(self._member(steps, enum))
-        return _term_of_part(part_of(self._layout, steps))
+        return term_of_part(part_of(self._layout, steps))
 
     def _has(self, name: str) -> bool:
         struct = self._whole.field.struct
@@ -221,7 +185,7 @@ class _Compiler:
         if isinstance(node.op, ast.Not):
             _number(term, node.operand)
             return Term("bool", lambda value: not _is_true(get(value)))
-        if isinstance(node.op, ast.Invert) or (term.sort not in (*_NUMBERS, "complex")):
+        if isinstance(node.op, ast.Invert) or (term.sort not in (*NUMBERS, "complex")):
             raise _refused(node)
         sort: Sort = "int" if term.sort == "bool" else term.sort
         return Term(sort, (lambda value: -get(value)) if isinstance(node.op, ast.USub) else get)
@@ -233,7 +197,7 @@ class _Compiler:
         enum = enum or self._enum_of([node.left, node.right])
         left, right = self.term(node.left, enum), self.term(node.right, enum)
         bits = isinstance(node.op, ast.BitAnd | ast.BitOr)
-        allowed = ("int", "bool") if bits else (*_NUMBERS, "complex")
+        allowed = ("int", "bool") if bits else (*NUMBERS, "complex")
         for term, inner in ((left, node.left), (right, node.right)):
             if term.sort not in allowed:
                 raise click.UsageError(
@@ -282,7 +246,7 @@ class _Compiler:
             sort: Sort = "float" if any(term.sort == "float" for term in terms) else "int"
             return Term(sort, lambda value: choose(get(value) for get in getters))
         (term,) = terms
-        made = _length(term) if name == "len" else _magnitude(term) if name == "abs" else _reduction(name, term)
+        made = length(term) if name == "len" else magnitude(term) if name == "abs" else reduction(name, term)
         if made is None:
             wanted = {"len": "an array or text", "abs": "a number"}.get(name, "an array of numbers")
             raise click.UsageError(f"{_source(node)}: expected {wanted}, found {_words(term)}")
@@ -290,32 +254,6 @@ class _Compiler:
 
 
 # ---- terms ---------------------------------------------------------------------------------------------------------
-
-
-def _term_of_part(part: Part) -> Term:
-    field, steps = part.field, part.steps
-    if field.shape:
-        return Term("array", lambda value: value_at(value, steps), field)
-    if field.struct is not None:
-        return Term("struct", lambda value: value_at(value, steps), field)
-    if field.kind in ENCODINGS:
-        return Term("text", lambda value: decoded(field, value_at(value, steps)), field)
-    if field.kind == "bytes":
-        return Term("text", lambda value: raw_of(field, value_at(value, steps)).hex(), field)
-    if field.kind == "timestamp":
-        return Term("time", lambda value: _time(value_at(value, steps)), field)
-    if field.kind == "bool":
-        return Term("bool", lambda value: bool(value_at(value, steps)), field)
-    if field.kind.startswith("c"):
-        return Term("complex", lambda value: complex(value_at(value, steps)), field)
-    if field.kind.startswith("f"):
-        return Term("float", lambda value: float(value_at(value, steps)), field)
-    return Term("int", lambda value: int(value_at(value, steps)), field)
-
-
-def _time(time: Any) -> "np.datetime64":
-    """Return a time in nanoseconds; a datetime is in UTC."""
-    return time.astype("M8[ns]") if isinstance(time, np.datetime64) else np.datetime64(time.replace(tzinfo=None), "ns")
 
 
 def _constant(node: ast.Constant) -> Term:
@@ -334,7 +272,7 @@ def _always(constant: Any) -> Getter:
 
 
 def _number(term: Term, node: ast.expr) -> Term:
-    if term.sort not in _NUMBERS:
+    if term.sort not in NUMBERS:
         hint = "; compare an item of it, or its min(), max() or mean()" if term.sort == "array" else ""
         raise click.UsageError(
             f"expected a number or a condition, found {_source(node)}, which is {_words(term)}{hint}"
@@ -368,7 +306,7 @@ def _comparable(left: Term, right: Term, enum: "typedshm.Enumeration | None", no
 
 
 def _group(term: Term) -> str:
-    return "number" if term.sort in (*_NUMBERS, "complex") else term.sort
+    return "number" if term.sort in (*NUMBERS, "complex") else term.sort
 
 
 def _link(compare: Callable[[Any, Any], Any], left: Getter, right: Getter, negative: bool) -> Getter:
@@ -379,61 +317,6 @@ def _link(compare: Callable[[Any, Any], Any], left: Getter, right: Getter, negat
         return bool(compare(one, other))
 
     return holds
-
-
-def _length(term: Term) -> Term | None:
-    if term.sort not in ("array", "text"):
-        return None
-    get = term.get
-    return Term("int", lambda value: len(get(value)) if term.sort == "array" else len(get(value) or ""))
-
-
-def _magnitude(term: Term) -> Term | None:
-    get = term.get
-    if term.sort in (*_NUMBERS, "complex"):
-        sort: Sort = "int" if term.sort in ("int", "bool") else "float"
-        return Term(sort, lambda value: abs(get(value)))
-    if term.field is None or not _is_numeric(term.field):
-        return None
-    return Term("array", lambda value: _magnitudes(np.asarray(get(value))), term.field)
-
-
-def _magnitudes(array: "np.ndarray[Any, np.dtype[Any]]") -> Any:
-    return array if array.dtype.kind in "bu" else np.abs(array.astype(np.int64) if array.dtype.kind == "i" else array)
-
-
-def _reduction(name: str, term: Term) -> Term | None:
-    """Return the term of min(), max(), mean(), sum(), any() or all() of an array; NaN is left out."""
-    field, get = term.field, term.get
-    if term.sort != "array" or field is None:
-        return None
-    if field.kind == "timestamp" and name in ("min", "max"):
-        reduce_times = np.fmin.reduce if name == "min" else np.fmax.reduce
-        return Term("time", lambda value: reduce_times(np.asarray(get(value)), axis=None).astype("M8[ns]"))
-    if not _is_numeric(field) or (field.kind.startswith("c") and name in ("min", "max")):
-        return None
-    if name in ("any", "all"):
-        hold = np.any if name == "any" else np.all
-        return Term("bool", lambda value: bool(hold(np.asarray(get(value)))))
-    sort: Sort = "int" if field.kind[0] in "iub" and name != "mean" else "float"
-    return Term("complex" if field.kind.startswith("c") else sort, lambda value: _reduced(name, np.asarray(get(value))))
-
-
-def _reduced(name: str, array: "np.ndarray[Any, np.dtype[Any]]") -> Any:
-    present = array[array == array]
-    if not present.size:
-        return 0 if name == "sum" else math.nan
-    with np.errstate(all="ignore"):
-        if name in ("min", "max"):
-            return (present.min() if name == "min" else present.max()).item()
-        wide = {"f": np.float64, "c": np.complex128}.get(array.dtype.kind)
-        if name == "sum":
-            return present.sum(dtype=wide).item()
-        return present.mean(dtype=wide or np.float64).item()
-
-
-def _is_numeric(field: "typedshm.LayoutField") -> bool:
-    return field.struct is None and field.kind not in ENCODINGS and field.kind not in ("bytes", "timestamp")
 
 
 # ---- nodes ---------------------------------------------------------------------------------------------------------

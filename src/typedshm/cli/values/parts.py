@@ -23,6 +23,8 @@ class Part(NamedTuple):
     """Its description; of an item its shape is what the indices have left of the field's."""
     steps: tuple[Step, ...] = ()
     """The way to it from the whole."""
+    outer: "Part | None" = None
+    """What it is a part of."""
 
     @property
     def path(self) -> str:
@@ -33,6 +35,12 @@ class Part(NamedTuple):
     def name(self) -> str:
         """The last step of the path, safe to print."""
         return _written(self.steps[-1]).removeprefix(".") if self.steps else printable(self.field.name)
+
+    @property
+    def owner(self) -> "Part":
+        """The struct that a field stands in."""
+        assert self.outer is not None
+        return self.outer
 
     def at(self, step: Step) -> "Part":
         """Return the part one step further.
@@ -59,7 +67,7 @@ class Part(NamedTuple):
             )
         for found in field.struct.fields:
             if found.name == name:
-                return Part(found, (*self.steps, name))
+                return Part(found, (*self.steps, name), self)
         raise unknown(name, [found.name for found in field.struct.fields], f"a field of {printable(field.struct.name)}")
 
     def _item(self, indices: tuple[int, ...]) -> "Part":
@@ -78,7 +86,7 @@ class Part(NamedTuple):
             whole.append(index % length)
         left = shape[len(indices) :]
         size = self.field.size // math.prod(shape[: len(indices)])
-        return Part(self.field.changed(shape=left, size=size), (*self.steps, tuple(whole)))
+        return Part(self.field.changed(shape=left, size=size, count=""), (*self.steps, tuple(whole)), self)
 
 
 def _written(step: Step) -> str:
@@ -100,7 +108,7 @@ def _described(field: "typedshm.LayoutField") -> str:
 def type_of(field: "typedshm.LayoutField") -> str:
     """Return the type of a field, such as ``f32[4]`` or ``Pose``, safe to print."""
     text = printable(field.struct.name) if field.struct is not None else field.kind
-    text += f"({field.length})" if field.length else ""
+    text += f"({', '.join(filter(None, (str(field.length), field.encoding)))})" if field.length else ""
     return text + (f"[{', '.join(map(str, field.shape))}]" if field.shape else "")
 
 
@@ -171,8 +179,29 @@ def value_at(value: Any, steps: tuple[Step, ...]) -> Any:
     if is_struct and not (steps and isinstance(steps[0], str)) and whole(type(value).layout).field.shape:
         value = held(value, "array")  # a Struct that looks like a bare array
     for step in steps:
-        value = held(value, str(step)) if isinstance(value, typedshm.Struct) else value[step]
+        if isinstance(value, typedshm.Struct):
+            value = held(value, str(step))
+        elif isinstance(value, Uncounted):
+            raise click.UsageError(f"no item can be told: {value.words}")
+        else:
+            value = _item_of(value, step)
     return value
+
+
+def _item_of(value: Any, step: Step) -> Any:
+    try:
+        return value[step]
+    except IndexError:
+        raise click.UsageError(
+            f"expected the index of one of the {len(value)} items that are used, found [{_listed(tuple(step))}]"  # type: ignore[arg-type]
+        ) from None
+
+
+class Uncounted(np.ndarray[Any, np.dtype[Any]]):
+    """All items of an array whose number of used items is out of range."""
+
+    words: str = ""
+    """What that number is."""
 
 
 def held(struct: "typedshm.Struct", name: str) -> Any:
@@ -182,8 +211,19 @@ def held(struct: "typedshm.Struct", name: str) -> Any:
     except typedshm.FieldValueError:
         (field,) = (field for field in type(struct).layout.fields if field.name == name)
         data = typedshm.raw(struct, name)
+        if field.count:
+            every = np.frombuffer(data, field.item_dtype).reshape(field.shape).view(Uncounted)
+            every.words = f"{field.count} is out of range (0 to {field.shape[0]})"
+            return every
         if field.enum is not None:
             return int.from_bytes(data, field.byte_order, signed=field.kind.startswith("i"))
-        if field.kind == "timestamp":
-            return np.datetime64("NaT", "ns")
+        if field.kind.startswith(("timestamp", "duration")):
+            return time_of_bytes(field, data)
         return data
+
+
+def time_of_bytes(field: "typedshm.LayoutField", data: bytes) -> "np.datetime64 | np.timedelta64":
+    """Return the time or duration that bytes of 64 bits are: those of 32 bits are all in range."""
+    count = int.from_bytes(data, field.byte_order, signed=True)
+    unit: Any = ([part for part in ("us", "ms", "s") if field.kind.endswith(f"_{part}")] or ["ns"])[0]
+    return (np.datetime64 if field.kind.startswith("timestamp") else np.timedelta64)(count, unit)

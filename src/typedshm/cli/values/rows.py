@@ -9,7 +9,7 @@ import numpy as np
 import typedshm
 from typedshm.cli.terminal import either, printable
 from typedshm.cli.values.arrays import SHORT, WIDTH, listed, statistics, summary
-from typedshm.cli.values.parts import Part, type_of, value_at, whole
+from typedshm.cli.values.parts import Part, Uncounted, type_of, value_at, whole
 from typedshm.cli.values.pictures import is_picture
 from typedshm.cli.values.scalars import text_of
 
@@ -30,7 +30,12 @@ class Row(NamedTuple):
     unit: str
     doc: str
     value: Any
-    """What is there, for comparisons and pictures. None in the row that stands for the items without one."""
+    """What is there, for comparisons and pictures. None in the row that stands for the items without one, too."""
+
+    @property
+    def left_out(self) -> bool:
+        """True in the row that stands for the items without one."""
+        return self.value is None and self.part.field.missing is None
 
     @property
     def path(self) -> str:
@@ -79,7 +84,7 @@ def _row(part: Part, value: Any, depth: int, style: _Style) -> Row:
         text = ""
     elif is_picture(field):
         text = f"{type_of(field)} picture  {statistics(np.asarray(value), sampled=style.sampled)}"
-    elif style.full and len(field.shape) == 1 and field.struct is None:
+    elif style.full and len(field.shape) == 1 and field.struct is None and not isinstance(value, Uncounted):
         text = listed(field, value)
     elif field.shape:
         text = summary(field, value, width=style.sparkline, sampled=style.sampled)
@@ -93,8 +98,8 @@ def _below(part: Part, value: Any, depth: int, style: _Style) -> Iterator[Row]:
     field = part.field
     if field.struct is not None:
         yield from _inside(part, value, depth, style)
-    elif style.full and len(field.shape) > 1 and math.prod(field.shape) > SHORT:
-        for at in np.ndindex(field.shape[:-1]):
+    elif style.full and len(field.shape) > 1 and np.size(value) > SHORT and not isinstance(value, Uncounted):
+        for at in np.ndindex(np.shape(value)[:-1]):
             row = part.at(tuple(at))
             yield _row(row, value[at], depth, style)
 
@@ -107,7 +112,7 @@ def _inside(part: Part, value: Any, depth: int, style: _Style) -> Iterator[Row]:
         assert field.struct is not None
         inside = [part.at(inner.name) for inner in field.struct.fields]
     else:
-        count = math.prod(field.shape)
+        count = 0 if isinstance(value, Uncounted) else math.prod(value.shape)
         shown = count if style.full else min(count, ITEMS)
         inside = [_item(part, at) for at in range(shown)]
         left = count - shown
@@ -130,8 +135,8 @@ def line_of(part: Part, value: Any) -> str:
     depth = len(part.steps)
     texts: list[str] = []
     for row in rows(part, value, sparkline=0):
-        if row.part.field.struct is None or row.value is None:
+        if row.part.field.struct is None or row.left_out:
             path = Part(row.part.field, row.part.steps[depth:]).path
             text = " ".join(row.text.split()) if row.part.field.shape else row.text
-            texts.append(f"{path}={text}" if row.value is not None else row.name)
+            texts.append(row.name if row.left_out else f"{path}={text}")
     return " ".join(texts)
