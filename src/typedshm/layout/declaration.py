@@ -288,7 +288,10 @@ def _parse_single(base: object, value: object, where: str, nested: Nested) -> De
             raise SchemaError(f"{where}: open=True is for enums of integers, found {name_of(base)} of {kind.name}")
         if base is kind.python:
             return Declaration(kind.name)
-        raise SchemaError(f"{where}: {value!r} is for {kind.python.__name__}, found {name_of(base)}")
+        hint = ""
+        if isinstance(_as_enum(alternatives(base)[0]), type):
+            hint = f"; an enum that may have any number has Scalar({value.code!r}, open=True)"
+        raise SchemaError(f"{where}: {value!r} is for {kind.python.__name__}, found {name_of(base)}{hint}")
     if isinstance(value, Time):
         for python, face in _FACES_OF_TIMES[type(value)].items():
             if base is python:
@@ -353,7 +356,7 @@ def _with_missing(declared: Declaration, metadata: list[object], where: str, *, 
         )
     number = missing_number(kind.name, marker.number)
     if number is None:
-        raise SchemaError(f"{where}: {marker!r} is no number that {kind.name} can hold")
+        raise SchemaError(f"{where}: expected a number that {kind.name} can hold, found {marker!r}")
     return declared.changed(missing=number, face=declared.face if nullable else "nan")
 
 

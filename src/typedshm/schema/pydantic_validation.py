@@ -375,7 +375,7 @@ def _is_list(value: object) -> bool:
 _ISO = core_schema.str_schema(metadata={"pydantic_js_updates": {"format": "date-time"}})
 
 _TIME = re.compile(
-    r"((?:\d{4}|-\d{3})\d{0,8}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d+))?(Z|[+-]\d\d(?::?\d\d)?)?)?",
+    r"((?:\d{4}|-\d{3})\d{0,9}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d+))?(Z|[+-]\d\d(?::?\d\d)?)?)?",
     re.IGNORECASE | re.ASCII,
 )
 

@@ -98,7 +98,7 @@ class _Text(str):
 
 def show_unreadable(struct: object, field: LayoutField) -> object:
     """Return what has the ``repr`` of a field whose bytes are none of its values."""
-    found = f"{field.count} is more than {field.shape[0]}" if field.count else quoted(stored(struct, field))
+    found = f"{field.count} is not 0 … {field.shape[0]}" if field.count else quoted(stored(struct, field))
     return _Text(f"<unreadable: {found}>")
 
 

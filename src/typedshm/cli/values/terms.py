@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -77,7 +77,7 @@ def term_of_part(part: Part) -> Term:
 
 def _time(time: Any) -> "np.datetime64":
     """Return a time of NumPy's; a datetime is in UTC."""
-    return time if isinstance(time, np.datetime64) else np.datetime64(time.replace(tzinfo=None), "us")
+    return np.datetime64(time.replace(tzinfo=None) if isinstance(time, datetime) else time)
 
 
 def _seconds(span: Any) -> float:
