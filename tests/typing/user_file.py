@@ -2,7 +2,7 @@
 """What a user writes; mypy and pyright in strict mode accept all of it and know the types."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum
 from os import PathLike
 from pathlib import Path
@@ -13,7 +13,26 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
 import typedshm
-from typedshm import Bytes, Doc, Offset, Region, Scalar, Shape, Struct, Timestamp, Unit, Utf8, f32, f64, u8, u64
+from typedshm import (
+    Ansi,
+    Bytes,
+    Doc,
+    Duration,
+    Missing,
+    Offset,
+    Pad,
+    Region,
+    Scalar,
+    Shape,
+    Struct,
+    Timestamp,
+    Unit,
+    Utf8,
+    f32,
+    f64,
+    u8,
+    u64,
+)
 
 
 class Gear(IntEnum):
@@ -44,6 +63,27 @@ class Telemetry(Struct):
 class Packed(Struct, pack=1, byte_order="big"):
     a: u8
     b: Annotated[u64, Offset(4)]
+
+
+class Foreign(Struct, size=4096, align=16):
+    title: Annotated[str, Ansi(64, "cp1251", errors="replace")]
+    gear: Annotated[Gear | int, Scalar("u1", open=True)]
+    lap: Annotated[u8 | None, Missing(0)]
+    pit: Annotated[bool, Scalar("b4"), Pad(12)]
+    took: Annotated[timedelta, Duration("ms", "i4")]
+    used: u8
+    laps: Annotated[NDArray[np.timedelta64], Duration("us"), Shape(16, count="used")]
+
+
+def look(foreign: Foreign) -> None:
+    assert_type(foreign.title, str)
+    assert_type(foreign.gear, Gear | int)
+    assert_type(foreign.lap, int | None)
+    assert_type(foreign.pit, bool)
+    assert_type(foreign.took, timedelta)
+    assert_type(foreign.laps, NDArray[np.timedelta64])
+    foreign.lap = None
+    foreign.gear = 7
 
 
 class Model(BaseModel):
