@@ -22,6 +22,7 @@ from dataclasses import asdict
 from fcntl import ioctl
 from struct import pack
 from termios import TIOCSWINSZ
+from typing import Any
 
 import numpy as np
 from core import Row, table
@@ -33,11 +34,9 @@ COMMAND = [sys.executable, "-m", "typedshm"]
 NUMPY = [sys.executable, "-c", "import numpy"]
 
 
-class Forty(Struct):
-    """Forty numbers."""
-
-    tick: u64
-    __annotations__ |= {f"x{number}": f64 for number in range(39)}
+FIELDS = {"tick": u64} | {f"x{number}": f64 for number in range(39)}
+Forty: Any = type(Struct)("Forty", (Struct,), {"__annotations__": FIELDS, "__module__": __name__})
+"""Forty numbers."""
 
 
 def commands(folder: str) -> dict[str, list[str]]:

@@ -232,7 +232,7 @@ class Memory:
 
     # size
 
-    @pytest.mark.parametrize(("schema", "slots"), [(Byte, 3), (Record, 1), (Record, 300), (Car, 2), (Frame, 3)])
+    @pytest.mark.parametrize(("schema", "slots"), [(Byte, 3), (Record, 1), (Record, 250), (Car, 2), (Frame, 3)])
     def test_a_region_takes_slots_times_payload_and_64_kib_and_its_document(
         self, name: Name, schema: Any, slots: int
     ) -> None:

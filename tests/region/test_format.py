@@ -187,6 +187,21 @@ def test_the_first_pin_is_noted_in_the_presence_entry():
         assert presence.flags == WROTE | HAS_PINNED, "for whoever has the entry next, should this process die"
         region.write(record(2))
         assert presence.flags == WROTE | HAS_PINNED
+        region.close()
+        assert presence.flags == WROTE, "it has let go of everything"
+        del presence
+
+
+def test_pins_that_outlive_the_handle_stay_noted_until_they_are_let_go():
+    with typedshm.create("car", Car, slots=4) as region, Wire("car") as wire:
+        presence = wire.control.presence[attachment_of(region).lock.entry]
+        region.write(whole(1))
+        with region.borrow() as t:
+            array = t.wheels
+        region.close()
+        assert presence.flags == WROTE | HAS_PINNED
+        del t, array
+        assert presence.flags == WROTE
         del presence
 
 

@@ -223,7 +223,7 @@ class Shared:
     handles: "list[Handle]" = field(default_factory=list)
     attachments: dict[Any, Attachment] = field(default_factory=dict)  # of the agents
     holder: Any = None  # of the writers' lock: an agent
-    dead_entry: int | None = None  # of the presence table: a holder that was killed, and not found yet
+    holder_died: bool = False  # and was not found yet
     dirty: bool = False  # found, and what it left not yet repaired
     deaths: int = 0
 
@@ -234,9 +234,9 @@ class Shared:
 
     def find_death(self) -> None:
         """Somebody takes what a dead holder had."""
-        if self.dead_entry is not None:
+        if self.holder_died:
             self.deaths += not self.dirty
-            self.dirty, self.dead_entry = True, None
+            self.dirty, self.holder_died = True, False
 
     def free_entry(self) -> int:
         taken = {attachment.entry for attachment in self.attachments.values()}
@@ -244,12 +244,7 @@ class Shared:
 
     def let_in(self, agent: Any) -> int | None:
         """The entry that a process would take: it may be that of a dead holder; None if it has one."""
-        if agent in self.attachments:
-            return None
-        entry = self.free_entry()
-        if entry == self.dead_entry:
-            self.find_death()
-        return entry
+        return None if agent in self.attachments else self.free_entry()
 
     def blocks_of(self, agent: Any) -> list[str]:
         """What a process is inside of, by whatever handles."""
@@ -497,7 +492,7 @@ class Sharing(RuleBasedStateMachine):
             region = handle.region
             if region.holder is remote:
                 self.staff.killed_inside += 1
-                region.holder, region.dead_entry = None, region.attachments[remote].entry
+                region.holder, region.holder_died = None, True
             self.forget(handle)
 
     # ---- what holds at any time ----

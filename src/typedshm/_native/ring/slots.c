@@ -56,6 +56,17 @@ int slots_pin(Slots *self, tshm_cursor *cursor, uint64_t *version) {
     return state;
 }
 
+/* Nothing is pinned, and nothing will be: whoever has our presence entry next need not look for pins. */
+static bool is_over(Slots *self) {
+    if (!self->shut || self->pinned)
+        return false;
+    if (writers_lock_is_present(self->lock)) {
+        tshm_atomic_u32 *flags = &self->lock->lock.control->presence[self->lock->lock.entry].flags;
+        (void)tshm_change(and, flags, ~TSHM_HAS_PINNED, release); /* after our pins were taken back */
+    }
+    return true;
+}
+
 bool slots_unpin(Slots *self, const tshm_cursor *cursor) {
     local_lock_take(self);
     if (!--self->users[cursor->sequence % self->ring.slot_count]) {
@@ -64,7 +75,7 @@ bool slots_unpin(Slots *self, const tshm_cursor *cursor) {
         if (!tshm_load(&self->lock->detached, relaxed))
             tshm_unpin(cursor, self->lock->lock.entry);
     }
-    bool last = self->shut && !self->pinned;
+    bool last = is_over(self);
     local_lock_free(self);
     return last;
 }
@@ -96,7 +107,7 @@ static PyObject *slots_shut(PyObject *object, PyObject *unused) {
     Slots *self = (Slots *)object;
     local_lock_take(self);
     self->shut = true;
-    bool none = !self->pinned;
+    bool none = is_over(self);
     local_lock_free(self);
     return PyBool_FromLong(none);
 }
