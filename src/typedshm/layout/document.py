@@ -302,6 +302,8 @@ def _number(value: Any) -> int | float:
 
 _count, _positive = _whole(0, SIZE_LIMIT), _whole(1, SIZE_LIMIT)
 
+_SHOWN_KINDS = f"one of {', '.join(kind for kind in (*KINDS, STRUCT) if '_' not in kind)}, times such as timestamp_us"
+
 _enum = _object(
     {
         "name": (_title, _REQUIRED),
@@ -315,7 +317,7 @@ _enum = _object(
 _field = _object(
     {
         "name": (_name, _REQUIRED),
-        "kind": (_one_of(*KINDS, STRUCT), _REQUIRED),
+        "kind": (_typed(_SHOWN_KINDS, str, (*KINDS, STRUCT).__contains__), _REQUIRED),
         "offset": (_count, _REQUIRED),
         "size": (_positive, _REQUIRED),
         "byte_order": (_one_of("little", "big"), _REQUIRED),
@@ -326,7 +328,7 @@ _field = _object(
         "enum": (_enum, None),
         "struct": (lambda value: _struct(value), None),
         "face": (_one_of(*get_args(Face)), "datetime64"),
-        "encoding": (_one_of("", *sorted(CODE_PAGES)), ""),
+        "encoding": (_typed("a code page such as cp1252", str, {"", *CODE_PAGES}.__contains__), ""),
         "errors": (_one_of("strict", "replace"), "strict"),
         "missing": (_number, None),
         "count": (_text, ""),
