@@ -142,8 +142,14 @@ def test_an_array_and_its_count_go_together() -> None:
     assert row.a.tolist() == [7]
     row.n = 2
     assert row.a.tolist() == [7, 2]  # items beyond the count keep what they held
-    assert Row(a=[1], n=3).n == 1  # the array decides, wherever the count stands
-    assert typedshm.replace(row, a=[], n=3).n == 0
+    assert Row(a=[1]).n == Row(a=[1], n=1).n == 1, "the array sets it, wherever the count stands"
+    assert typedshm.replace(row, a=[]).n == typedshm.replace(row, a=[], n=0).n == 0
+    assert Row(**typedshm.asdict(row)) == row
+    words = r"Row\.n: expected {}, the number of items of a, found 3; leave it out, the array sets it"
+    with pytest.raises(FieldValueError, match=words.format(1)):
+        Row(a=[1], n=3)
+    with pytest.raises(FieldValueError, match=words.format(0)):
+        typedshm.replace(row, a=[], n=3)
     row.a = row.a[1:]
     assert row.a.tolist() == [2]
     with typedshm.create("row", Row) as region:

@@ -11,6 +11,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
+from typedshm.errors import FieldValueError
 from typedshm.layout.layout import Layout
 
 
@@ -78,11 +79,42 @@ def counted_last(layout: Layout) -> list[str]:
     return [field.name for field in sorted(layout.fields, key=lambda field: bool(field.count))]
 
 
+class _Counted:
+    """What stands for a count that was not given, as its array says how many there are."""
+
+    def __repr__(self) -> str:
+        return "<as many as there are>"
+
+
+_COUNTED = _Counted()
+
+
+def check_count(struct: Any, name: str, given: object) -> None:
+    """Compare a count that was given with that of its array."""
+    found = getattr(struct, name)
+    if given is not _COUNTED and given != found:
+        arrays = " and ".join(field.name for field in struct._plan.layout.fields if field.count == name)
+        raise FieldValueError(
+            f"{type(struct).__qualname__}.{name}: expected {found}, the number of items of {arrays}, found {given!r}; "
+            "leave it out, the array sets it"
+        )
+
+
 def _constructor(cls: Any, layout: Layout, defaults: Mapping[str, object], *more: str) -> Any:
     names = [field.name for field in layout.fields]
-    parameters = ", ".join(f"{name}=_defaults[{name!r}]" if name in defaults else name for name in names)
-    body = "".join(f"    {line}\n" for line in (*(f"_self.{name} = {name}" for name in counted_last(layout)), *more))
-    namespace: dict[str, Any] = {"_defaults": defaults, "_rest": functools.partial(_set_rest, len(names))}
+    counts = {field.count for field in layout.fields if field.count in names}
+
+    def parameter(name: str) -> str:
+        if name in counts:
+            return f"{name}=_counted"
+        return f"{name}=_defaults[{name!r}]" if name in defaults else name
+
+    lines = [f"_self.{name} = {name}" for name in counted_last(layout) if name not in counts]
+    lines += [f"_check(_self, {name!r}, {name})" for name in names if name in counts]
+    parameters = ", ".join(map(parameter, names))
+    body = "".join(f"    {line}\n" for line in (*lines, *more))
+    rest = functools.partial(_set_rest, len(names))
+    namespace: dict[str, Any] = {"_defaults": defaults, "_rest": rest, "_counted": _COUNTED, "_check": check_count}
     exec(f"def __init__(_self, /, *, {parameters}):\n{body}", namespace)
     function = namespace["__init__"]
     function.__qualname__ = f"{cls.__qualname__}.__init__"
