@@ -73,8 +73,8 @@ done >/etc/apt/sources.list.d/sources.list
 "${apt[@]}" update
 "${apt[@]}" install -y --no-install-recommends gcc libc6-dev make pkg-config xz-utils lib{ffi,ssl,bz2,lzma,sqlite3}-dev zlib1g-dev
 cd /mnt/sources
-archive() { ls {P,p}ython-"$version".*.tar.* python"$version"_*.orig.tar.?z 2>/dev/null | tail -n 1; }
-if [[ -z $(archive || true) ]]; then
+archive() { find . -name "[Pp]ython-$version.*.tar.*" -o -name "python${version}_*.orig.tar.?z" | sort | tail -n 1; }
+if [[ -z $(archive) ]]; then
     for release in $(apt-cache showsrc "python$version" | sed -n 's/^Version: //p' | sort -ruV); do
         "${apt[@]}" source --download-only "python$version=$release" && break # a mirror may lack some
     done
