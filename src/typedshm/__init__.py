@@ -50,7 +50,7 @@ replace             a copy of a struct with some fields changed
 version_of          the number of the version that a value was read from
 time_of             when that version was published
 load                make a Struct class from a layout document
-to_struct           convert a pydantic model or dataclass instance to its Struct
+to_struct           convert an instance of a model, dataclass or ctypes.Structure to a Struct
 array               describe bare arrays as the values of a region
 ArraySchema         what array() returns
 

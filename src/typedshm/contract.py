@@ -128,6 +128,11 @@ class CoreSchema(Protocol):
         ...
 
     @property
+    def unguarded(self) -> bool:
+        """True if values cannot be made to raise: blocks work on what `make` returns, borrow() gives a Struct."""
+        ...
+
+    @property
     def check(self) -> Callable[[Any], object] | None:
         """Raises if a Struct breaks a constraint of the user's class; None if there are none."""
         ...
@@ -139,7 +144,7 @@ class CoreSchema(Protocol):
 
 
 class CoreStructSchema(CoreSchema, Protocol):
-    """What it reads besides, at the first use, if there is a Struct."""
+    """What it reads besides, at the first use, if there is a Struct. Of unguarded values it reads `viewed`."""
 
     @property
     def leased(self) -> type:

@@ -3,7 +3,7 @@
 Annotations and Structs have methods that pydantic calls, and ``Struct.model()`` returns a pydantic model. Their
 implementations need pydantic, which takes longer to import than everything else, and build on the very modules that
 call them. So :mod:`typedshm.schema.resolve` fills these slots, and imports pydantic at the first call. A pickled
-region is opened again by :mod:`typedshm.sharing.opening`. A field that is an array of Structs is one of
+region is opened again by :mod:`typedshm.sharing.joining`. A field that is an array of Structs is one of
 :mod:`typedshm.struct.struct_array`, which makes Structs of its items.
 """
 

@@ -11,7 +11,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 home=${TYPEDSHM_NUMPYS:-${XDG_CACHE_HOME:-$HOME/.cache}/typedshm-numpys}
 
 versions=() tests=(tests/struct tests/field/test_masked_arrays.py tests/field/test_item_of_an_array_of_structs.py
-    tests/region/test_blocks.py tests/region/test_borrow_ends.py tests/region/test_region_schemas.py)
+    tests/region/test_blocks.py tests/region/test_borrow_ends.py tests/region/test_region_schemas.py
+    tests/schema/test_ctypes_classes.py tests/schema/test_structured_dtypes.py)
 while (($#)); do
     case $1 in
     --) shift && tests=("$@") && break ;;

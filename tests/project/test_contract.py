@@ -1,5 +1,6 @@
 """What the C core asks of Python by name is what typedshm.contract says, and what the classes have."""
 
+import ctypes
 import re
 from pathlib import Path
 from typing import Any, get_args
@@ -27,6 +28,8 @@ OTHERS |= {"_ARRAY_API", "dtype", "isnative", "itemsize", "kind", "names"}
 # Failures that Python alone raises.
 RAISED_BY_PYTHON = {"followed twice", "open block", "reattach timeout"}
 
+_CLASS = type("Class", (ctypes.Structure,), {"_fields_": [("a", ctypes.c_int)]})
+
 
 def asked(pattern: str) -> set[str]:
     return set(re.findall(pattern, CORE)) - OTHERS
@@ -45,13 +48,19 @@ def test_the_methods_of_a_region_and_a_guard() -> None:
 
 
 def test_the_attributes_of_a_schema() -> None:
-    read = asked(r'(?:take_attribute|PyObject_GetAttrString|ring_part)\([^;]*?"(\w+)"')
+    read = asked(r'(?:take_attribute|take_flag|PyObject_GetAttrString|ring_part)\([^;]*?"(\w+)"')
     taken = set(re.findall(r'take_attribute\(schema, "(\w+)"', CORE))
     assert read | taken == members(written.CoreSchema, written.CoreStructSchema) | {"_format"}
     assert written.CoreStruct.__annotations__.keys() == {"_format"} <= vars(Record).keys()
-    for schema in (schema_of(Record), schema_of(typedshm.array(np.uint8, 4))):
+    for schema in (
+        schema_of(Record),
+        schema_of(typedshm.array(np.uint8, 4)),
+        schema_of(_CLASS),
+        schema_of(np.dtype("u1,u1")),
+    ):
         assert all(hasattr(schema, name) for name in members(written.CoreSchema))
     assert all(hasattr(schema_of(Record), name) for name in members(written.CoreStructSchema))
+    assert [schema.unguarded for schema in (schema_of(Record), schema_of(_CLASS))] == [False, True]
 
 
 def test_the_failures() -> None:

@@ -104,6 +104,9 @@ MODULES: dict[str, tuple[str, ...]] = {
         "pydantic_models",
         "instances",
         "classes",
+        "bytewise",
+        "ctypes_classes",
+        "dtypes",
         "pydantic_checks",
         "pydantic_validation",
         "resolve",
@@ -148,6 +151,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     ),
     "sharing": (
         "differences",
+        "joining",
         "opening",
         "catalog",
         "fallbacks",

@@ -202,7 +202,7 @@ def test_an_opening_that_was_interrupted_leaves_nothing(monkeypatch):
 
     with typedshm.create("byte", Byte) as region:
         with monkeypatch.context() as patch:
-            patch.setattr(typedshm.sharing.opening, "Region", interrupt)
+            patch.setattr(typedshm.sharing.joining, "Region", interrupt)
             with pytest.raises(KeyboardInterrupt):
                 typedshm.attach("byte", Byte)
         assert attachment_of(region).handles == 1
@@ -217,7 +217,7 @@ def test_an_attachment_whose_opening_was_interrupted_is_closed(monkeypatch):
         raise KeyboardInterrupt
 
     with typedshm.create("byte", Byte) as region:
-        for module, name in ((lifecycle, "Handle"), (typedshm.sharing.opening, "Region")):
+        for module, name in ((lifecycle, "Handle"), (typedshm.sharing.joining, "Region")):
             with monkeypatch.context() as patch:
                 patch.setattr(module, name, interrupt)
                 with pytest.raises(KeyboardInterrupt):

@@ -146,7 +146,7 @@ def test_what_is_no_schema_is_refused(source: Any) -> None:
 
 def test_the_refusal_says_what_would_do() -> None:
     with pytest.raises(
-        SchemaError, match=r"a Struct, a pydantic model, a dataclass, or typedshm.array.*found 3 \(int\)"
+        SchemaError, match=r"a Struct, a pydantic model, a dataclass, a ctypes.Structure, .*found 3 \(int\)"
     ):
         resolve.schema_of(3)
     with pytest.raises(SchemaError, match=r"for arrays like it: array\(float64, 2, 3\)"):

@@ -1,6 +1,7 @@
 # pyright: strict
 """What a user writes; mypy and pyright in strict mode accept all of it and know the types."""
 
+import ctypes
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -202,6 +203,38 @@ def arrays(table: NDArray[np.float32]) -> None:
     assert_type(typedshm.attach("lut", typedshm.array(np.float32, 4)), Region[NDArray[np.float32]])
     assert_type(typedshm.open("lut", typedshm.array(np.float32, 4)), Region[NDArray[np.float32]])
     assert_type(typedshm.share("lut", table), Region[NDArray[np.float32]])
+
+
+class Wheel(ctypes.Structure):
+    _fields_ = [("turns", ctypes.c_uint64), ("speed", ctypes.c_float)]
+
+
+ROW = np.dtype([("turns", "u8"), ("speed", "f4")])
+
+
+def what_there_is_already(wheel: Wheel, rows: NDArray[np.void]) -> None:
+    with typedshm.create("wheel", Wheel) as region:
+        assert_type(region, Region[Wheel])
+        region.write(wheel)
+        region.read_into(wheel)
+        assert_type(region.read(), Wheel)
+        assert_type(region.wait(timeout=1), Wheel)
+        with region.update() as value:
+            assert_type(value, Wheel)
+            value.turns += 1
+    assert_type(typedshm.attach("wheel", Wheel, timeout=5), Region[Wheel])
+    assert_type(typedshm.open("wheel", Wheel), Region[Wheel])
+    assert_type(typedshm.share("wheel", wheel), Region[Wheel])
+    assert_type(typedshm.Topic("wheel", Wheel).attach().read(), Wheel)
+    with typedshm.create("row", ROW, slots=4) as table:
+        assert_type(table, Region[NDArray[np.void]])
+        assert_type(table.read(), NDArray[np.void])
+        with table.update() as row:
+            row["turns"] += 1
+    assert_type(typedshm.attach("row", ROW, timeout=5), Region[NDArray[np.void]])
+    assert_type(typedshm.open("row", np.dtype(Pose)), Region[NDArray[np.void]])
+    assert_type(typedshm.Topic("row", ROW, slots=4), typedshm.Topic[Region[NDArray[np.void]]])
+    assert_type(typedshm.layout_of(ROW), typedshm.Layout)
 
 
 CAR = typedshm.Topic("car", Telemetry, slots=64)

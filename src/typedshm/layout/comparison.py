@@ -254,7 +254,7 @@ def _printable(text: str) -> str:
 
 
 def _access(program: Layout, region: Layout) -> LayoutAccess:
-    """Tell what `attach()` lets a program do, by the rules of :mod:`typedshm.sharing.opening`."""
+    """Tell what `attach()` lets a program do, by the rules of :mod:`typedshm.sharing.joining`."""
     if program.id == region.id:
         return LayoutAccess(True, True, ("the bytes mean the same", *_warnings(program, region, writes=True)))
     changes = [change for change in _changes(program, region, "") if change.counts]

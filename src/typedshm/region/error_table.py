@@ -38,7 +38,7 @@ ERRORS: "dict[Failure, tuple[type[Exception], str]]" = {
         RegionFull,
         "has no free slot: readers that exceed the limit of slots - 2 have pinned all but the newest",
     ),
-    "resized": (FieldValueError, "has a block whose array was resized; nothing was published"),
+    "resized": (FieldValueError, "has a block whose value was resized; nothing was published"),
     "entered twice": (MisuseError, "has a block that was entered twice; call update() or loan() for each block"),
     "not entered": (MisuseError, "has a block that was ended twice, or before it was entered"),
     "other thread": (MisuseError, "has a block that must be ended by the thread that entered it"),

@@ -45,6 +45,8 @@ class Schema(ABC, Generic[T]):
     decode: Callable[[Any], T] | None
     check: Callable[[Any], None] | None
     value: Value
+    unguarded: bool = False
+    """True if values cannot be made to raise or to be read-only: blocks work on copies, and borrow() gives a Struct."""
     checks: bool = True
     """False if the user waived the check of constraints."""
 
@@ -73,6 +75,14 @@ class Schema(ABC, Generic[T]):
     def form(self) -> Any:
         """What stands for ``source`` in a pickle; :func:`typedshm.schema.resolve.schema_of_form` finds the schema."""
         return self.source
+
+    def can_write(self, stored: Layout) -> bool:
+        """Return True if values can be written to a region of a layout, and read from it."""
+        return self.layout.id == stored.id
+
+    def can_read(self, stored: Layout) -> bool:
+        """Return True if values can be read from a region of a layout, which may have further fields."""
+        return self.layout.prefix_of(stored)
 
     def unchecked(self) -> "Schema[T]":
         """Return a schema for the same values that does not check constraints."""

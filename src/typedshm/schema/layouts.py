@@ -3,6 +3,8 @@
 import os
 from typing import Any, cast
 
+import numpy as np
+
 from typedshm.errors import DocumentError, found
 from typedshm.layout.comparison import Comparison
 from typedshm.layout.document import parse
@@ -17,9 +19,9 @@ def layout_of(thing: object) -> Layout:
     Parameters
     ----------
     thing
-        A Struct, pydantic model or dataclass; ``typedshm.array(…)``; a region or its info(); the name of a document
-        shipped with typedshm, or the path of a document, as a Path or a str that ends in ``.json``; a document's text,
-        as bytes; or a layout, which comes back as it is.
+        A Struct, pydantic model, dataclass or ``ctypes.Structure``; a structured dtype; ``typedshm.array(…)``; a region
+        or its info(); the name of a document shipped with typedshm, or the path of a document, as a Path or a str that
+        ends in ``.json``; a document's text, as bytes; or a layout, which comes back as it is.
 
     Raises
     ------
@@ -53,7 +55,7 @@ def compare(old: object, new: object) -> Comparison:
 def _layout(thing: object, parameter: str) -> Layout:
     if isinstance(thing, Layout):
         return thing
-    if isinstance(thing, type):
+    if isinstance(thing, type | np.dtype):
         return schema_of(cast("object", thing)).layout
     if isinstance(thing, str | os.PathLike):
         return read_document(cast("str | os.PathLike[str]", thing), parameter)[0]
@@ -66,6 +68,7 @@ def _layout(thing: object, parameter: str) -> Layout:
     if isinstance(layout, Layout):
         return layout
     raise TypeError(
-        f"{parameter}: expected a Layout, a Struct, a pydantic model, a dataclass, typedshm.array(dtype, *shape), a "
-        f"region, or the name, path or bytes of a document, found {found(thing)}"
+        f"{parameter}: expected a Layout, a Struct, a pydantic model, a dataclass, a ctypes.Structure, a structured "
+        f"dtype, typedshm.array(dtype, *shape), a region, or the name, path or bytes of a document, found "
+        f"{found(thing)}"
     )

@@ -1,4 +1,4 @@
-"""Resolve: the Schema of a Struct, pydantic model, dataclass or bare array.
+"""Resolve: the Schema of a Struct, pydantic model, dataclass, class of ctypes, structured dtype or bare array.
 
 A region accesses its values through a :class:`~typedshm.schema.base.Schema` only. For a model or dataclass a Struct
 with the same fields is generated; values are converted when they are written and read, and blocks work on the Struct
@@ -19,7 +19,10 @@ from typedshm.layout.document import parse
 from typedshm.layout.layout import Layout, Value
 from typedshm.schema.arrays import ArraySchema, NDArray
 from typedshm.schema.base import Schema
+from typedshm.schema.bytewise import BytewiseSchema
 from typedshm.schema.classes import ClassSchema, class_schema, is_schema_class, schema_of_namesake, source_that_arrived
+from typedshm.schema.ctypes_classes import CtypesSchema, StructureForm, is_structure
+from typedshm.schema.dtypes import DtypeSchema, check_structured, is_record
 from typedshm.struct.enforcement import check_of
 from typedshm.struct.loading import struct_of
 from typedshm.struct.lossless import can_be_filled, check_lossless, is_plain
@@ -32,7 +35,11 @@ from typedshm.struct.views import leased, overlay, view_maker
 _Role = Literal["struct", "source", "model"]
 """What a pickled region's schema was: a Struct, the class that it was generated from, or its ``model()``."""
 
-_ACCEPTED = "a Struct, a pydantic model, a dataclass, or typedshm.array(dtype, *shape)"
+_ACCEPTED = (
+    "a Struct, a pydantic model, a dataclass, a ctypes.Structure, a structured dtype, or typedshm.array(dtype, *shape)"
+)
+
+_NUMBERS: Any = (np.generic, cast("Any", ctypes)._SimpleCData)
 
 
 def check_source(source: object) -> None:
@@ -46,20 +53,32 @@ def check_source(source: object) -> None:
     given: Any = source  # Any, so that the checks below do not narrow it to partially unknown types
     if isinstance(source, ArraySchema):
         return
+    if isinstance(source, np.dtype):
+        check_structured(given)
+        return
     if not isinstance(source, type):
         hint = ""
         if isinstance(source, int | float):
             hint = f"; at most {quoted(given)} seconds to wait are timeout={quoted(given)}"
-        elif isinstance(source, Struct) or is_schema_class(cast("Any", type(given))):
+        elif isinstance(source, Struct | ctypes.Structure) or is_schema_class(cast("Any", type(given))):
             hint = f"; its class is {type(given).__name__}, and share(name, value) takes the value"
+        elif isinstance(source, list):
+            hint = "; np.dtype(value) makes a structured dtype of a list of fields"
+        elif is_record(source):
+            hint = "; its dtype is value.dtype, and share(name, value) takes the value"
         elif isinstance(source, np.ndarray):
             hint = f"; for arrays like it: array({given.dtype}, {', '.join(map(str, given.shape))})"
         raise SchemaError(f"expected {_ACCEPTED} as the schema, found {_shown(given)}{hint}")
     if issubclass(source, Struct):
         if not hasattr(source, "_plan"):
             raise SchemaError(f"{source.__name__} declares no fields")
+    elif is_structure(given):
+        if not hasattr(given, "_fields_"):
+            raise SchemaError(f"{given.__name__} declares no fields")
     elif not is_schema_class(given):
-        hint = "; for arrays of it use typedshm.array" if issubclass(given, np.generic) else ""
+        hint = "; for arrays of it use typedshm.array" if issubclass(given, _NUMBERS) else ""
+        if issubclass(given, ctypes.Union):
+            hint = ", a union, whose bytes may mean this or that; declare the member that is used"
         raise SchemaError(f"expected {_ACCEPTED} as the schema, found {source.__name__}{hint}")
 
 
@@ -73,13 +92,17 @@ def schema_of(source: object) -> Schema[Any]:
     """
     check_source(source)
     given: Any = source
-    return _ArrayValues(given, given.layout) if isinstance(source, ArraySchema) else _schema_of_class(given)
+    if isinstance(source, ArraySchema):
+        return _ArrayValues(given, given.layout)
+    return DtypeSchema(given) if isinstance(source, np.dtype) else _schema_of_class(given)
 
 
 @functools.lru_cache(maxsize=4096)
 def _schema_of_class(source: Any) -> Schema[Any]:
     if issubclass(source, Struct):
         return _StructValues(plan_of(source).plain, None, source)
+    if is_structure(source):
+        return CtypesSchema(source)
     schema = class_schema(source)
     return _StructValues(schema.struct, schema, source)
 
@@ -107,7 +130,7 @@ def schema_of_form(form: Any) -> Schema[Any] | None:
     if form is None:
         return None
     if not isinstance(form, tuple):
-        return schema_of(form)
+        return schema_of(form.source if isinstance(form, StructureForm) else form)
     role, stands_for_struct = cast("tuple[_Role, Any]", form)
     struct = class_of_form(stands_for_struct)
     source = source_that_arrived(struct)
@@ -119,6 +142,8 @@ def schema_of_form(form: Any) -> Schema[Any] | None:
 def to_struct(value: Any) -> Any:
     """Return the Struct with the values of a pydantic model or dataclass instance; a Struct comes back as it is.
 
+    Of an instance of a ``ctypes.Structure``, or an item of a structured array, it has the same bytes.
+
     Raises
     ------
     SchemaError
@@ -127,14 +152,16 @@ def to_struct(value: Any) -> Any:
         If a field cannot hold its value.
     """
     cls = cast("Any", type(value))
+    if isinstance(value, Struct):
+        return value
     try:
-        schema = schema_of(cls)
+        schema = schema_of(value.dtype if is_record(value) else cls)
     except SchemaError as error:
-        if is_schema_class(cls):
+        if is_schema_class(cls) or is_structure(cls) or is_record(value):
             raise
-        words = "a Struct, or an instance of a pydantic model or dataclass"
+        words = "a Struct, or an instance of a pydantic model, a dataclass, a ctypes.Structure or a structured dtype"
         raise SchemaError(f"value: expected {words}, found {found(value)}") from error
-    return schema.encode(value)
+    return schema.to_struct(value) if isinstance(schema, BytewiseSchema) else schema.encode(value)
 
 
 def _shown(value: object) -> str:

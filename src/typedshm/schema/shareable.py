@@ -1,5 +1,6 @@
 """What share() accepts: the schema of a value, and the form in which it is written."""
 
+import ctypes
 import sys
 from typing import Any, ClassVar, NoReturn, Protocol, TypeVar, cast
 
@@ -8,6 +9,7 @@ import numpy as np
 from typedshm.errors import FieldTypeError, FieldValueError, SchemaError, quoted
 from typedshm.schema.arrays import array
 from typedshm.schema.classes import is_schema_class
+from typedshm.schema.dtypes import is_record
 from typedshm.struct.lossless import check_lossless
 from typedshm.struct.struct import Struct, plan_of
 
@@ -30,9 +32,11 @@ class ArrayLike(Protocol):
     def __array__(self, *args: Any, **kwargs: Any) -> "np.ndarray[Any, Any]": ...
 
 
-Instance = TypeVar("Instance", bound=Struct | DataclassInstance | ModelInstance)
+Instance = TypeVar("Instance", bound=Struct | DataclassInstance | ModelInstance | ctypes.Structure)
 
-_ACCEPTED = "an array, a Series or DataFrame of numbers, or the instance of a Struct, model or dataclass"
+_ACCEPTED = (
+    "an array, a Series or DataFrame of numbers, or the instance of a Struct, model, dataclass or ctypes.Structure"
+)
 _REMEDIES = {
     "category": ".cat.codes are their numbers",
     "str": "to_numpy().astype('U') makes text of a fixed size, or a Struct with a Utf8 field",
@@ -53,11 +57,13 @@ def shareable(value: Any) -> tuple[Any, Any]:
     if isinstance(value, Struct):
         return plan_of(value).plain, value
     cls: Any = cast("Any", type(value))
-    if is_schema_class(cls):
+    if is_schema_class(cls) or isinstance(value, ctypes.Structure):
         return cls, value
     items = _items(value)
     check_lossless("share", items)
     dtype, shape = items.dtype, items.shape
+    if is_record(items):
+        return dtype, items
     if not shape:
         raise FieldValueError(
             f"share: expected an array with at least one dimension, found one of {dtype} without; np.atleast_1d(value) "

@@ -1,6 +1,5 @@
-"""Functions that open regions: create, attach, open, share; and unpickling a handle."""
+"""Functions that open regions: create, attach, open, share."""
 
-import contextlib
 from typing import Any, TypeVar, overload
 
 import numpy as np
@@ -8,20 +7,18 @@ import numpy as np
 import typedshm._native as _native
 from typedshm import hooks
 from typedshm.arguments import MOST, flag, seconds, whole
-from typedshm.errors import DocumentError, LayoutMismatch, RegionCorrupt, RegionLost, RegionReplaced, TypedshmError
 from typedshm.layout.document import difference
 from typedshm.memory import lifecycle
-from typedshm.memory.attachment import Handle
-from typedshm.memory.holders import other_holders
-from typedshm.memory.names import Kind, Location, Name, Scope, check_kind, locate
-from typedshm.memory.paging import Paging, paging_of
+from typedshm.memory.names import Kind, Name, Scope, check_kind, locate
+from typedshm.memory.paging import paging_of
 from typedshm.memory.spec import RegionSpec
 from typedshm.region.region import Region
 from typedshm.schema.arrays import NDArray, SchemaSource
 from typedshm.schema.base import Schema
-from typedshm.schema.resolve import schema_from_document, schema_of, schema_of_form
+from typedshm.schema.resolve import schema_of
 from typedshm.schema.shareable import ArrayLike, Instance, shareable
 from typedshm.sharing.differences import warn_of_differences
+from typedshm.sharing.joining import joined, made, reattach, reopen, take_back
 
 T = TypeVar("T")
 A = TypeVar("A", bound=np.generic)
@@ -52,80 +49,40 @@ def _spec(schema: Schema[Any], slots: int) -> RegionSpec:
     return RegionSpec(check_slots(slots), schema.layout.size, schema.layout.id, schema.document())
 
 
-# ---- from a handle of the memory to a region -----------------------------------------------------------------------
-
-
-def _region(handle: Handle, schema: Schema[Any], refusal: str | None = None) -> Region[Any]:
-    """Return the region, whose payload fits the schema; `refusal` is why it cannot be written, if it cannot."""
-    try:
-        return Region(handle, schema, refusal)
-    except ValueError as error:  # the core checks the header again, for each handle
-        loss = handle.attachment.loss
-        handle.close()
-        if loss:
-            raise RegionLost(f"{handle.location} {loss}") from None
-        raise RegionCorrupt(f"{handle.location}: its header is not to be trusted: {error}") from None
-    except BaseException:
-        if handle.created:
-            _take_back(handle, handle.location)
-        handle.close()
-        raise
-
-
-def _own_schema(handle: Handle) -> Schema[Any]:
-    """Return the schema that the region's own document describes."""
-    header = handle.attachment.header
-    try:
-        own = schema_from_document(header["document"])
-    except DocumentError as error:
-        raise RegionCorrupt(f"{handle.location}: {error}") from error
-    if own.layout.id != header["layout_id"] or own.layout.size != header["payload_size"]:
-        raise RegionCorrupt(f"{handle.location}: its layout document does not match its header")
-    return own
-
-
-def _join(handle: Handle, schema: Schema[Any] | None) -> Region[Any]:
-    """Return a region that another process may have created, with another layout."""
-    try:
-        return _region(handle, *_agreed(handle, schema))
-    except BaseException:
-        handle.close()
-        raise
-
-
-def _agreed(handle: Handle, schema: Schema[Any] | None) -> tuple[Schema[Any], str | None]:
-    """Return the schema of the values, and why they cannot be written with it, if they cannot."""
-    header = handle.attachment.header
-    if schema is None:
-        return _own_schema(handle), None
-    if schema.layout.id == header["layout_id"]:
-        if schema.layout.size != header["payload_size"]:
-            raise RegionCorrupt(f"{handle.location}: its payload size does not match its layout")
-        return schema, None
-    own = _own_schema(handle).layout
-    difference = schema.layout.diff(own)
-    if not schema.layout.prefix_of(own):
-        raise LayoutMismatch(
-            f"{handle.location} has another layout (expected | found):\n{difference}\n{_way_out(handle)}"
-        )
-    return schema, difference
-
-
-def _way_out(handle: Handle) -> str:
-    """Say who has the region open, and how to get one with another layout."""
-    others = other_holders(handle.attachment)
-    opened = f"It is open in {others}. " if others else ""
-    return f"{opened}attach() without a schema takes it as it is; after unlink() create() makes one of that name anew"
-
-
 # ---- the public functions ------------------------------------------------------------------------------------------
 # Their options are explicit parameters, and not one TypedDict to unpack, since editors and help() then show the names,
 # types and defaults. They are documented once, at create().
 
 
+@overload
 def create(
     name: Name,
     schema: type[T] | SchemaSource[T],
+    *,
+    slots: int = ...,
+    scope: Scope = ...,
+    mode: int | None = ...,
+    prefault: bool | None = ...,
+    lock_memory: bool = ...,
+    huge_pages: bool = ...,
+    check: bool = ...,
+) -> Region[T]: ...
+@overload
+def create(
+    name: Name,
+    schema: "np.dtype[Any]",
+    *,
+    slots: int = ...,
+    scope: Scope = ...,
+    mode: int | None = ...,
+    prefault: bool | None = ...,
+    lock_memory: bool = ...,
+    huge_pages: bool = ...,
+    check: bool = ...,
+) -> Region[NDArray[np.void]]: ...
+def create(
+    name: Name,
+    schema: "type[Any] | SchemaSource[Any] | np.dtype[Any]",
     *,
     slots: int = _SLOTS,
     scope: Scope = "user",
@@ -134,7 +91,7 @@ def create(
     lock_memory: bool = False,
     huge_pages: bool = False,
     check: bool = True,
-) -> Region[T]:
+) -> Region[Any]:
     """Create a new region.
 
     Parameters
@@ -142,7 +99,7 @@ def create(
     name
         Any text; or a ``pathlib.Path`` for a file-backed region, which outlives its processes.
     schema
-        A Struct, a pydantic model, a dataclass, or :func:`array`.
+        A Struct, a pydantic model, a dataclass, a ``ctypes.Structure``, a structured dtype of NumPy, or :func:`array`.
     slots
         How many versions are kept, 1 to 65,536. One slot is for values too large to hold twice: a writer killed in the
         middle of a write then loses the value.
@@ -179,7 +136,7 @@ def create(
     """
     resolved = _schema(schema, check)
     paging = paging_of(prefault, lock_memory, huge_pages)
-    return _region(lifecycle.create(locate(name, scope, mode), _spec(resolved, slots), paging), resolved)
+    return made(lifecycle.create(locate(name, scope, mode), _spec(resolved, slots), paging), resolved)
 
 
 @overload
@@ -197,6 +154,18 @@ def attach(
 @overload
 def attach(
     name: Name,
+    schema: "np.dtype[Any]",
+    *,
+    timeout: float | None = ...,
+    readonly: bool = ...,
+    scope: Scope = ...,
+    prefault: bool | None = ...,
+    lock_memory: bool = ...,
+    check: bool = ...,
+) -> Region[NDArray[np.void]]: ...
+@overload
+def attach(
+    name: Name,
     schema: None = ...,
     *,
     timeout: float | None = ...,
@@ -208,7 +177,7 @@ def attach(
 ) -> Region[Any]: ...
 def attach(
     name: Name,
-    schema: Any = None,
+    schema: "type[Any] | SchemaSource[Any] | np.dtype[Any] | None" = None,
     *,
     timeout: float | None = 0,
     readonly: bool = False,
@@ -252,12 +221,38 @@ def attach(
     resolved = None if schema is None else _schema(schema, check)
     readonly, timeout = flag(readonly, "readonly"), seconds(timeout)
     location, paging = locate(name, scope), paging_of(prefault, lock_memory, False)
-    return _join(lifecycle.attach(location, writable=not readonly, timeout=timeout, paging=paging), resolved)
+    return joined(lifecycle.attach(location, writable=not readonly, timeout=timeout, paging=paging), resolved)
 
 
+@overload
 def open(
     name: Name,
     schema: type[T] | SchemaSource[T],
+    *,
+    slots: int | None = ...,
+    scope: Scope = ...,
+    mode: int | None = ...,
+    prefault: bool | None = ...,
+    lock_memory: bool = ...,
+    huge_pages: bool = ...,
+    check: bool = ...,
+) -> Region[T]: ...
+@overload
+def open(
+    name: Name,
+    schema: "np.dtype[Any]",
+    *,
+    slots: int | None = ...,
+    scope: Scope = ...,
+    mode: int | None = ...,
+    prefault: bool | None = ...,
+    lock_memory: bool = ...,
+    huge_pages: bool = ...,
+    check: bool = ...,
+) -> Region[NDArray[np.void]]: ...
+def open(
+    name: Name,
+    schema: "type[Any] | SchemaSource[Any] | np.dtype[Any]",
     *,
     slots: int | None = None,
     scope: Scope = "user",
@@ -266,7 +261,7 @@ def open(
     lock_memory: bool = False,
     huge_pages: bool = False,
     check: bool = True,
-) -> Region[T]:
+) -> Region[Any]:
     """Attach to a region, or create it if it does not exist.
 
     Of several processes that start together exactly one creates it. The parameters and errors are those of
@@ -288,7 +283,7 @@ def open(
     paging = paging_of(prefault, lock_memory, huge_pages)
     spec = _spec(resolved, _SLOTS if slots is None else slots)
     handle = lifecycle.attach_or_create(locate(name, scope, mode), spec, paging)
-    region = _join(handle, resolved)
+    region = joined(handle, resolved)
     try:
         warn_of_differences(handle, slots, mode)
     except BaseException:  # as where warnings are errors
@@ -357,7 +352,8 @@ def share(
     value
         An array of NumPy, or a tensor of another library. A pandas Series becomes an array of its dtype; a DataFrame
         becomes one of two dimensions, without the columns' names, or if its columns have several dtypes, a structured
-        array with a field for each. A Struct, model or dataclass instance makes a region of its class.
+        array with a field for each. An instance of a Struct, model, dataclass or ``ctypes.Structure`` makes a region of
+        its class, an item of a structured array one of its dtype.
 
     Raises
     ------
@@ -383,16 +379,8 @@ def share(
         return region
     except BaseException:
         if region is not None:  # or it would live, and have the name, as long as the traceback
-            _take_back(region, locate(name, scope, mode))
+            take_back(region, locate(name, scope, mode))
         raise
-
-
-def _take_back(region: Region[Any] | Handle, location: Location) -> None:
-    """Close a region that was made in vain; its file goes too."""
-    region.close()
-    if location.persistent:
-        with contextlib.suppress(OSError, TypedshmError):
-            lifecycle.unlink(location)
 
 
 def unlink(name: Name, *, scope: Scope = "user", kind: Kind = "region", unused: bool = False) -> None:
@@ -419,41 +407,6 @@ def unlink(name: Name, *, scope: Scope = "user", kind: Kind = "region", unused: 
     lifecycle.unlink(location, unused=flag(unused, "unused"))
 
 
-def _reopen(
-    location: Location,
-    form: Any,
-    instance: int,
-    readonly: bool,
-    timeout: float | None,
-    paging: Paging,
-    checks: bool = True,
-) -> Region[Any]:
-    """Open what was pickled: the same region, and no other that has taken its name."""
-    schema = schema_of_form(form)
-    handle = lifecycle.attach(location, writable=not readonly, paging=paging)
-    if handle.attachment.header["instance"] != instance:
-        handle.close()
-        raise RegionReplaced(f"{location} was replaced by another region of that name; attach() opens that one")
-    region = _join(handle, schema if checks or schema is None else schema.unchecked())
-    region.timeout = timeout
-    return region
-
-
-def _reattach(
-    location: Location,
-    schema: Schema[Any] | None,
-    readonly: bool,
-    timeout: float | None,
-    paging: Paging,
-    patience: float | None,
-) -> Region[Any]:
-    """Open whatever region has the name of another handle, with the same schema and options."""
-    handle = lifecycle.attach(location, writable=not readonly, timeout=seconds(patience), paging=paging)
-    region = _join(handle, schema)
-    region.timeout = timeout
-    return region
-
-
-hooks.reopen.fill(_reopen)
-hooks.reattach.fill(_reattach)
+hooks.reopen.fill(reopen)
+hooks.reattach.fill(reattach)
 hooks.difference.fill(difference)

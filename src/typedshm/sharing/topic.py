@@ -1,13 +1,15 @@
 """Topic: one declaration of a region, from which every process opens the same one."""
 
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast, overload
+
+import numpy as np
 
 from typedshm.arguments import flag
 from typedshm.frozen import Frozen, frozen
 from typedshm.memory.names import Name, Scope, locate
 from typedshm.memory.paging import paging_of
 from typedshm.region.region import Region
-from typedshm.schema.arrays import SchemaSource
+from typedshm.schema.arrays import NDArray, SchemaSource
 from typedshm.schema.resolve import check_source, schema_of, schema_of_form
 from typedshm.sharing import opening
 
@@ -41,8 +43,8 @@ class Topic(Frozen, Generic[H]):
     ----------
     name : str or pathlib.Path
         Any text; or a path for a file-backed region, which outlives its processes.
-    schema : type or SchemaSource
-        A Struct, a pydantic model, a dataclass, or :func:`array`.
+    schema : type, SchemaSource or numpy.dtype
+        A Struct, a pydantic model, a dataclass, a ``ctypes.Structure``, a structured dtype of NumPy, or :func:`array`.
     slots : int, optional
         How many versions are kept, 1 to 65,536. Default: as many as :func:`create` keeps, and for :meth:`open` whatever
         there is.
@@ -67,7 +69,7 @@ class Topic(Frozen, Generic[H]):
 
     __match_args__ = ("name", "schema", *("slots", "scope", "mode", "prefault", "lock_memory", "huge_pages", "check"))
     name: Name
-    schema: type[Any] | SchemaSource[Any]
+    schema: "type[Any] | SchemaSource[Any] | np.dtype[Any]"
     slots: int | None = None
     scope: Scope = "user"
     mode: int | None = None
@@ -76,10 +78,38 @@ class Topic(Frozen, Generic[H]):
     huge_pages: bool = False
     check: bool = True
 
+    @overload
     def __init__(
         self: "Topic[Region[T]]",
         name: Name,
         schema: type[T] | SchemaSource[T],
+        *,
+        slots: int | None = ...,
+        scope: Scope = ...,
+        mode: int | None = ...,
+        prefault: bool | None = ...,
+        lock_memory: bool = ...,
+        huge_pages: bool = ...,
+        check: bool = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: "Topic[Region[NDArray[np.void]]]",
+        name: Name,
+        schema: "np.dtype[Any]",
+        *,
+        slots: int | None = ...,
+        scope: Scope = ...,
+        mode: int | None = ...,
+        prefault: bool | None = ...,
+        lock_memory: bool = ...,
+        huge_pages: bool = ...,
+        check: bool = ...,
+    ) -> None: ...
+    def __init__(
+        self,
+        name: Name,
+        schema: "type[Any] | SchemaSource[Any] | np.dtype[Any]",
         *,
         slots: int | None = None,
         scope: Scope = "user",

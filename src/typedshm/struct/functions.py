@@ -1,5 +1,6 @@
 """Functions on Structs, which are no methods so that fields can have any name."""
 
+import ctypes
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeVar, cast
 
@@ -84,7 +85,9 @@ def _check(verb: str, value: object, of_dataclass: str, of_model: str) -> None:
     if isinstance(value, Struct):
         return
     remedy = ""
-    if not isinstance(value, type):
+    if isinstance(value, ctypes.Structure) or getattr(getattr(value, "dtype", None), "names", None):
+        remedy = "; typedshm.to_struct(value) makes one"
+    elif not isinstance(value, type):
         remedy = f"; {of_dataclass}" if hasattr(value, "__dataclass_fields__") else ""
         remedy = f"; {of_model}" if hasattr(value, "__pydantic_fields__") else remedy
     raise TypeError(f"{verb}: expected a Struct as struct, found {found(value)}{remedy}")

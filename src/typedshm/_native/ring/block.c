@@ -39,9 +39,11 @@ static PyObject *block_new(Ring *ring, bool loan, int64_t ns) {
 }
 
 /* Small values, and those of a region with one slot, are worked on beside the region: an array kept from the block
- * then never reaches a published version, and a block that raises costs nothing. */
+ * then never reaches a published version, and a block that raises costs nothing. So are values that are kept and do not
+ * know when the block has ended. */
 static bool works_in_slot(const Block *self) {
-    return self->ring->ring.slot_count > 1 && (self->loan || self->ring->size > RING_LARGE);
+    return self->ring->ring.slot_count > 1 && !self->ring->values.unguarded &&
+           (self->loan || self->ring->size > RING_LARGE);
 }
 
 static bool preload(Block *self, void *to) {

@@ -47,10 +47,11 @@ PyObject *borrow_after(PyObject *object, PyObject *after) {
     return borrow_new((Ring *)object, number, after != Py_None, READING_ANY_AGE);
 }
 
-/* A Struct remembers the pin, and raises when it has ended; an array cannot, and keeps it by a Hold. */
+/* A Struct remembers the pin, and raises when it has ended; an array cannot, and keeps it by a Hold. What ctypes makes
+ * writes to pages that must not be written to, so a Struct takes its place. */
 static PyObject *value_of(Ring *ring, Pin *pin) {
     ring_values *values = &ring->values;
-    if (values->type) {
+    if (values->type || values->unguarded) {
         PyObject *viewed = ring_part(ring, "viewed", &values->viewed);
         return viewed ? view_new((PyObject *)pin, viewed, pin->start) : NULL;
     }

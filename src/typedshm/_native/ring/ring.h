@@ -14,9 +14,10 @@ typedef PyObject *(*ring_newfunc)(PyTypeObject *, PyObject *, PyObject *);
 
 /* How values of a schema are made, for the hot path: read once from a typedshm.schema.base.Schema. */
 typedef struct {
-    PyTypeObject *type;  /* the Struct, or NULL when values are arrays */
+    PyTypeObject *type;  /* the Struct, or NULL when values are arrays, or of a class of ctypes */
     ring_newfunc create; /* its tp_new */
     bool direct;         /* its instances can be asked for their bytes directly */
+    bool unguarded;      /* values cannot raise: blocks work on what `make` returns, and borrow() views a Struct */
     PyObject *make;      /* () -> an empty value that owns its bytes */
     PyObject *decode;    /* (Struct) -> what read() returns, or NULL */
     PyObject *encode;    /* (anything else given to write) -> a buffer of the right size, or raises */

@@ -25,6 +25,14 @@ static int take_attribute(PyObject *object, const char *name, PyObject **place) 
     return 0;
 }
 
+static int take_flag(PyObject *object, const char *name, bool *place) {
+    PyObject *value = PyObject_GetAttrString(object, name);
+    int flag = value ? PyObject_IsTrue(value) : -1;
+    Py_XDECREF(value);
+    *place = flag > 0;
+    return flag;
+}
+
 static int ring_init(PyObject *object, PyObject *args, PyObject *kwargs) {
     Ring *self = (Ring *)object;
     static char *names[] = {"mapping", "instance", "mutex", "slots", "schema", "size", "refuses", "debug", NULL};
@@ -54,7 +62,7 @@ static int ring_init(PyObject *object, PyObject *args, PyObject *kwargs) {
         take_attribute(schema, "encode", &values->encode) < 0 ||
         take_attribute(schema, "target", &values->target) < 0 ||
         take_attribute(schema, "overlay", &values->overlay) < 0 ||
-        take_attribute(schema, "check", &values->check) < 0 ||
+        take_attribute(schema, "check", &values->check) < 0 || take_flag(schema, "unguarded", &values->unguarded) < 0 ||
         take_attribute(schema, "struct", (PyObject **)&values->type) < 0)
         return -1;
     if (values->type) {

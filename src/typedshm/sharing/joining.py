@@ -1,0 +1,123 @@
+"""Joining: from a handle of the memory to a region, whose layout agrees with the schema."""
+
+import contextlib
+from typing import Any
+
+from typedshm.arguments import seconds
+from typedshm.errors import DocumentError, LayoutMismatch, RegionCorrupt, RegionLost, RegionReplaced, TypedshmError
+from typedshm.memory import lifecycle
+from typedshm.memory.attachment import Handle
+from typedshm.memory.holders import other_holders
+from typedshm.memory.names import Location
+from typedshm.memory.paging import Paging
+from typedshm.region.region import Region
+from typedshm.schema.base import Schema
+from typedshm.schema.resolve import schema_from_document, schema_of_form
+
+
+def made(handle: Handle, schema: Schema[Any], refusal: str | None = None) -> Region[Any]:
+    """Return the region, whose payload fits the schema; `refusal` is why it cannot be written, if it cannot."""
+    try:
+        return Region(handle, schema, refusal)
+    except ValueError as error:  # the core checks the header again, for each handle
+        loss = handle.attachment.loss
+        handle.close()
+        if loss:
+            raise RegionLost(f"{handle.location} {loss}") from None
+        raise RegionCorrupt(f"{handle.location}: its header is not to be trusted: {error}") from None
+    except BaseException:
+        if handle.created:
+            take_back(handle, handle.location)
+        handle.close()
+        raise
+
+
+def _own_schema(handle: Handle) -> Schema[Any]:
+    """Return the schema that the region's own document describes."""
+    header = handle.attachment.header
+    try:
+        own = schema_from_document(header["document"])
+    except DocumentError as error:
+        raise RegionCorrupt(f"{handle.location}: {error}") from error
+    if own.layout.id != header["layout_id"] or own.layout.size != header["payload_size"]:
+        raise RegionCorrupt(f"{handle.location}: its layout document does not match its header")
+    return own
+
+
+def joined(handle: Handle, schema: Schema[Any] | None) -> Region[Any]:
+    """Return a region that another process may have created, with another layout."""
+    try:
+        return made(handle, *_agreed(handle, schema))
+    except BaseException:
+        handle.close()
+        raise
+
+
+def _agreed(handle: Handle, schema: Schema[Any] | None) -> tuple[Schema[Any], str | None]:
+    """Return the schema of the values, and why they cannot be written with it, if they cannot."""
+    header = handle.attachment.header
+    if schema is None:
+        return _own_schema(handle), None
+    if schema.layout.id == header["layout_id"]:
+        if schema.layout.size != header["payload_size"]:
+            raise RegionCorrupt(f"{handle.location}: its payload size does not match its layout")
+        return schema, None
+    own = _own_schema(handle).layout
+    if schema.can_write(own):
+        return schema, None
+    difference = schema.layout.diff(own)
+    if not schema.can_read(own):
+        raise LayoutMismatch(
+            f"{handle.location} has another layout (expected | found):\n{difference}\n{_way_out(handle)}"
+        )
+    return schema, difference
+
+
+def _way_out(handle: Handle) -> str:
+    """Say who has the region open, and how to get one with another layout."""
+    others = other_holders(handle.attachment)
+    opened = f"It is open in {others}. " if others else ""
+    return f"{opened}attach() without a schema takes it as it is; after unlink() create() makes one of that name anew"
+
+
+def take_back(region: Region[Any] | Handle, location: Location) -> None:
+    """Close a region that was made in vain; its file goes too."""
+    region.close()
+    if location.persistent:
+        with contextlib.suppress(OSError, TypedshmError):
+            lifecycle.unlink(location)
+
+
+def reopen(
+    location: Location,
+    form: Any,
+    instance: int,
+    readonly: bool,
+    timeout: float | None,
+    paging: Paging,
+    checks: bool = True,
+) -> Region[Any]:
+    """Open what was pickled: the same region, and no other that has taken its name."""
+    schema = schema_of_form(form)
+    handle = lifecycle.attach(location, writable=not readonly, paging=paging)
+    if handle.attachment.header["instance"] != instance:
+        handle.close()
+        raise RegionReplaced(f"{location} was replaced by another region of that name; attach() opens that one")
+    region = joined(handle, schema if checks or schema is None else schema.unchecked())
+    region.timeout = timeout
+    return region
+
+
+def reattach(
+    location: Location,
+    schema: Schema[Any] | None,
+    readonly: bool,
+    timeout: float | None,
+    paging: Paging,
+    patience: float | None,
+) -> Region[Any]:
+    """Open whatever region has the name of another handle, with the same schema and options."""
+    handle = lifecycle.attach(location, writable=not readonly, timeout=seconds(patience), paging=paging)
+    region = joined(handle, schema)
+    region.timeout = timeout
+    return region
