@@ -321,6 +321,17 @@ def test_the_document_is_that_of_the_equal_struct() -> None:
         assert document == json.loads(struct.layout.to_document())
 
 
+def test_a_struct_may_be_a_field_and_characters_are_bytes_that_end_with_nul() -> None:
+    class Outer(ctypes.Structure):
+        _fields_ = [("inner", Named), ("key", ctypes.c_char * 4)]
+
+    layout = ts.layout_of(Outer)
+    assert layout.fields[0].struct is Named.layout
+    assert layout.dtype["key"] == np.dtype("S4")
+    with ts.share("outer", Outer(Named(name="Ada"), b"k")) as region:
+        assert region.read().inner == Named(name="Ada")
+
+
 def test_fields_of_anonymous_structures_are_fields_and_hidden_ones_are_padding() -> None:
     class Part(ctypes.Structure):
         _fields_ = [("b", ctypes.c_uint16), ("_c", ctypes.c_uint16), ("d", ctypes.c_uint32)]
