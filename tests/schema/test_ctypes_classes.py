@@ -6,6 +6,7 @@ import json
 import pickle
 import subprocess
 import sys
+from enum import IntEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +18,21 @@ from numpy.typing import NDArray
 
 import typedshm as ts
 from helpers.peers import PATIENCE, Child
-from typedshm import FieldTypeError, LayoutMismatch, SchemaError, Shape, Struct, Utf8, f64, u8, u32, u64
+from typedshm import (
+    FieldTypeError,
+    LayoutMismatch,
+    Scalar,
+    SchemaError,
+    Shape,
+    Struct,
+    Timestamp,
+    Utf8,
+    c64,
+    f64,
+    u8,
+    u32,
+    u64,
+)
 
 
 class Point(ctypes.Structure):
@@ -442,6 +457,29 @@ def test_what_ctypes_cannot_tell_apart_is_the_same_to_it() -> None:
         ):
             with pytest.raises(LayoutMismatch, match="another layout"):
                 ts.attach("named", type("Other", (ctypes.Structure,), {"_fields_": fields}))
+
+
+def test_times_enums_and_wide_bools_are_numbers_to_ctypes() -> None:
+    class Gear(IntEnum):
+        N = 0
+        FIRST = 1
+
+    class State(Struct):
+        at: Annotated[np.datetime64, Timestamp()]
+        gear: Annotated[Gear, Scalar("u2")]
+        on: Annotated[bool, Scalar("b4")]
+        turn: c64
+
+    class StateInC(ctypes.Structure):
+        _fields_ = [
+            *(("at", ctypes.c_int64), ("gear", ctypes.c_uint16), ("on", ctypes.c_int)),
+            ("turn", ctypes.c_float * 2),
+        ]
+
+    with ts.create("state", State) as region, ts.attach("state", StateInC) as other:
+        other.write(StateInC(10**9, 1, 1, (2, 3)))
+        at = np.datetime64("1970-01-01T00:00:01", "ns")
+        assert region.read() == State(at=at, gear=Gear.FIRST, on=True, turn=2 + 3j)
 
 
 def test_a_class_with_the_first_fields_can_read() -> None:

@@ -207,13 +207,16 @@ def _layout_or_none(cls: Any) -> Layout | None:
         return None
 
 
+_UNITS = {"bool32": ctypes.c_int32}  # BOOL, as Windows has it
+
+
 def _form_of(field: LayoutField) -> Hashable:
     """Return what C knows of a field: text and raw bytes are arrays of code units, times are numbers."""
     if field.struct is not None:
         items = tuple((inner.name, inner.offset, _form_of(inner)) for inner in field.struct.fields)
         return field.shape, field.struct.size, items
     kind = KINDS[field.kind]
-    unit = ctypes.c_ubyte if kind.ctype is ctypes.c_char else kind.ctype
+    unit = _UNITS.get(kind.name, ctypes.c_ubyte if kind.ctype is ctypes.c_char else kind.ctype)
     order: ByteOrder = field.byte_order
     dims = field.shape + ((field.length,) if kind.sized else ()) + ((kind.parts,) if kind.parts > 1 else ())
     return unit, order, dims
