@@ -13,7 +13,7 @@ import typedshm as ts
 from helpers.peers import PATIENCE, Child
 from typedshm import FieldTypeError, FieldValueError, LayoutMismatch, SchemaError, Struct, Utf8, f64, u64
 
-ROW = np.dtype([("tick", "u8"), ("at", [("x", "<f8"), ("y", ">f4")]), ("table", "i2", (2, 3)), ("name", "S8")])
+ROW = np.dtype([("tick", "i8"), ("at", [("x", "<f8"), ("y", ">f4")]), ("table", "i2", (2, 3)), ("name", "S8")])
 
 
 class Timed(Struct):
