@@ -224,6 +224,8 @@ def again(mutex: NamedMutex) -> Callable[..., Any]:
 
 OPENING: dict[str, Any] = {"scope": "user", "mode": 0o600, "prefault": True, "lock_memory": False}
 NEW: dict[str, Any] = {"name": "new", "schema": Pose, **OPENING, "slots": 3, "huge_pages": False, "check": True}
+TOPIC: dict[str, Any] = {"name": "new", "schema": Pose, "slots": 3, "scope": "user", "mode": 0o600}
+PAGES: dict[str, Any] = {"prefault": True, "lock_memory": False, "huge_pages": False, "check": True}
 SCHEMA = "as the schema|another layout|dtype"
 FIELD = (
     r"Declared\.field|(Utf8|Utf16|Utf32|Latin1|Ascii|Ansi|Bytes|Offset|Scalar|Unit|Doc|Shape|Pad|Missing|Timestamp|"
@@ -255,6 +257,15 @@ ROWS: dict[str, Callable[[World], Call]] = {
         close,
         "share: expected|dtype",
     ),
+    "Topic": lambda _: Call(typedshm.Topic, {**TOPIC, **PAGES}, words=SCHEMA),
+    "Topic.create": lambda _: Call(typedshm.Topic("new", Pose).create, {"slots": 3, "mode": 0o600, **PAGES}, close),
+    "Topic.open": lambda _: Call(typedshm.Topic("new", Pose).open, {"slots": 3, "mode": 0o600, **PAGES}, close),
+    "Topic.attach": lambda _: Call(
+        typedshm.Topic("pose", Pose).attach,
+        {"timeout": 0, "readonly": False, "prefault": True, "lock_memory": False, "check": True},
+        close,
+    ),
+    "Topic.unlink": lambda _: Call(typedshm.Topic("gone", Pose).unlink, {"unused": False}),
     "unlink": lambda _: Call(typedshm.unlink, {"name": "gone", "scope": "user", "kind": "region", "unused": False}),
     "path_of": lambda _: Call(typedshm.path_of, {"name": "pose", "scope": "user"}),
     "look": lambda _: Call(typedshm.look, {"name": "pose", "scope": "user", "kind": "region"}),

@@ -1,5 +1,6 @@
 """The bytes: what a new header says, how slots and pins are used, and peers in C and C++. Hostile ones: hostile/."""
 
+import contextlib
 import os
 import subprocess
 from pathlib import Path
@@ -257,6 +258,60 @@ def test_a_lock_held_by_an_earlier_holder_of_a_living_entry_is_taken_over_at_onc
         with pytest.raises(typedshm.Timeout):
             region.write(record(2), timeout=0)
         wire.control.word = 0
+
+
+def test_a_generation_that_was_written_over_is_put_right():
+    """Or its holder would pass for dead for good, and lose the lock again and again."""
+    with typedshm.create("record", Record) as region, attach_apart("record", Record) as other, Wire("record") as wire:
+        presence = wire.control.presence[attachment_of(region).lock.entry]
+        presence.generation = 77
+        for _ in range(2):
+            with region.lock():
+                assert presence.generation == 1
+                with pytest.raises(typedshm.Timeout):
+                    other.write(record(1), timeout=0)
+        del presence
+
+
+@marks.not_on_windows("an event stands for each participant, and no file")
+def test_whose_entry_is_anothers_neither_takes_the_lock_nor_lets_go_of_its_pins():
+    """After the program has closed the descriptor that proved its life."""
+    with (
+        typedshm.create("car", Car, slots=4) as car,
+        attach_apart("car", Car) as lost,
+        contextlib.ExitStack() as stack,
+    ):
+        car.write(whole(1))
+        block = lost.borrow()
+        assert block.__enter__() == whole(1)
+        os.close(lost.fileno())
+        heir = stack.enter_context(attach_apart("car", Car))
+        assert attachment_of(heir).lock.entry == attachment_of(lost).lock.entry
+        with heir.lock(), pytest.raises(typedshm.RegionLost, match="descriptor was closed"):
+            lost.write(whole(666), timeout=0)
+        with pytest.raises(typedshm.RegionLost, match="descriptor was closed"):
+            lost.write(whole(666), timeout=0)
+        with heir.borrow() as t:
+            assert not heir.info().copies
+            block.__exit__(None, None, None)
+            for n in range(2, 10):
+                car.write(whole(n))
+            assert t == whole(1)
+        with heir.lock(), pytest.raises(typedshm.Timeout):
+            car.write(whole(10), timeout=0)
+        with contextlib.suppress(typedshm.RegionLost):
+            lost.close()
+
+
+@pytest.mark.parametrize("slots", [1, 2, 3, 5])
+@pytest.mark.parametrize("word", [2**64 - 1, 2**64 - 2, 2**64 - 4, 2**63])
+def test_what_is_written_over_a_garbage_head_is_there(slots, word):
+    with typedshm.create("record", Record, slots=slots) as region, Wire("record") as wire:
+        region.write(record(1))
+        wire.control.head_word = word
+        for n in range(2, 5 + slots):
+            region.write(record(n))
+            assert region.read() == record(n)
 
 
 # ---- waiting -------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Kinds for the memory of other programs: what is refused, in which words, and what is particular about each."""
 
+import dataclasses
 import enum
 import pickle
 from datetime import UTC, datetime, timedelta
@@ -145,11 +146,13 @@ def test_an_array_and_its_count_go_together() -> None:
     assert Row(a=[1]).n == Row(a=[1], n=1).n == 1, "the array sets it, wherever the count stands"
     assert typedshm.replace(row, a=[]).n == typedshm.replace(row, a=[], n=0).n == 0
     assert Row(**typedshm.asdict(row)) == row
-    words = r"Row\.n: expected {}, the number of items of a, found 3; leave it out, the array sets it"
-    with pytest.raises(FieldValueError, match=words.format(1)):
-        Row(a=[1], n=3)
-    with pytest.raises(FieldValueError, match=words.format(0)):
-        typedshm.replace(row, a=[], n=3)
+    for contradictory in (lambda: Row(a=[1], n=3), lambda: typedshm.replace(row, a=[1], n=3)):
+        with pytest.raises(FieldValueError, match=r"Row\.a: expected 3 items, as n says, found 1; leave n out"):
+            contradictory()
+    with pytest.raises(FieldOverflow):
+        Row(a=[1], n=256)
+    with pytest.raises(FieldTypeError):
+        Row(a=[1], n=np.array([1, 1]))
     row.a = row.a[1:]
     assert row.a.tolist() == [2]
     with typedshm.create("row", Row) as region:
@@ -161,6 +164,71 @@ def test_an_array_and_its_count_go_together() -> None:
             changed.a = [5, 6]
             changed.a[1] = 8
         assert region.read().a.tolist() == [5, 8]
+
+
+class Two(Struct):
+    n: u8 = 0
+    a: Annotated[NDArray[np.float32], Shape(6, count="n")]
+    b: Annotated[NDArray[np.float32], Shape(6, count="n")]
+
+
+def test_arrays_with_one_count_have_as_many_items() -> None:
+    two = Two(a=[1, 2], b=[3, 4])
+    assert (two.n, two.a.tolist(), two.b.tolist()) == (2, [1, 2], [3, 4])
+    assert typedshm.replace(two, a=[5], b=[6]) == Two(n=1, a=[5], b=[6])
+    words = r"Two\.b: expected {} items, as many as a, with the same count, found {}"
+    for a, b in ([1, 2, 3], [9]), ([1], [2, 3]), ([], [1]):
+        with pytest.raises(FieldValueError, match=words.format(len(a), len(b))):
+            Two(a=a, b=b)
+    with pytest.raises(FieldValueError, match=words.format(1, 2)):
+        typedshm.replace(two, a=[1])
+    with pytest.raises(FieldValueError, match=r"Two\.a: expected 5 items, as n says, found 3"):
+        Two(n=5, a=[1, 2, 3], b=[1, 2, 3, 4, 5])
+
+
+@dataclasses.dataclass
+class Counted:
+    a: Annotated[NDArray[np.float32], Shape(6, count="n")]
+    n: u8 = 0
+
+
+@dataclasses.dataclass
+class Told:
+    n: u8
+    a: Annotated[NDArray[np.float32], Shape(6, count="n")]
+
+
+def test_counts_of_dataclasses_agree_or_are_left_at_their_default() -> None:
+    floats = np.array([1, 2], np.float32)
+    with typedshm.create("counted", Counted) as region:
+        region.write(Counted(floats))
+        assert (region.read().n, region.read().a.tolist()) == (2, [1, 2])
+        region.write(Counted(floats, 2))
+        with pytest.raises(FieldValueError, match=r"a: expected 5 items, as n says, found 2"):
+            region.write(Counted(floats, 5))
+    with typedshm.create("told", Told) as told:
+        told.write(Told(2, floats))
+        with pytest.raises(FieldValueError, match=r"a: expected 0 items, as n says, found 2"):
+            told.write(Told(0, floats))
+        assert told.read().n == 2
+
+
+def test_defaults_that_a_subclass_adds_are_set_counts_first() -> None:
+    class First(Struct):
+        x: f32
+
+        def __init__(self, x: float) -> None:
+            super().__init__(x=x)
+
+    class Second(First):
+        a: Annotated[NDArray[np.float32], Shape(6, count="n")] = (1, 2, 3)  # type: ignore[assignment]
+        n: u8 = 0
+
+        def __init__(self, x: float) -> None:
+            First.__init__(self, x)
+
+    second = Second(1.0)
+    assert (second.n, second.a.tolist()) == (3, [1, 2, 3])
 
 
 def test_a_count_may_stand_in_a_struct_inside() -> None:

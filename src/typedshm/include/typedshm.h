@@ -537,8 +537,8 @@ static inline int tshm_write_begin(const tshm_ring *ring, tshm_alive alive, void
     uint64_t head = tshm_newest(ring);
     for (uint32_t ahead = 1; ahead <= 2 * ring->slot_count; ahead++) { /* counts, as a garbage head may wrap around */
         uint64_t sequence = (head + ahead) & TSHM_SEQUENCE_MAX;
-        if (ring->slot_count > 1 && sequence % ring->slot_count == head % ring->slot_count)
-            continue; /* the newest version itself: never touched while it is the newest */
+        if (sequence == 0 || (ring->slot_count > 1 && sequence % ring->slot_count == head % ring->slot_count))
+            continue; /* 0 says that there is none; the newest version itself is never touched while it is that */
         *cursor = tshm_cursor_at(ring, sequence);
         uint64_t before = tshm_load(&cursor->slot->mark, relaxed);
         tshm_store(&cursor->slot->mark, 2 * sequence + 1, relaxed);

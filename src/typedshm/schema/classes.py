@@ -19,6 +19,7 @@ from typedshm.layout.declaration import alternatives
 from typedshm.layout.layout import Layout
 from typedshm.layout.markers import Doc, Shape
 from typedshm.schema.instances import Maker, ModelMaker, missing, same_value
+from typedshm.struct.constructor import set_counted
 from typedshm.struct.pickling import source_of
 from typedshm.struct.struct import Struct, StructMeta, initial, plan_of
 
@@ -89,7 +90,7 @@ class ClassSchema:
         self.nested = nested
         self.items = items
         self._names = plan_of(struct).fields.names
-        self._counted = [field.name for field in struct.layout.fields if field.count]
+        self._counts = {field.count for field in struct.layout.fields if field.count}
         self._generated = source_of(struct) is source
         self._maker = (ModelMaker if _is_model(source) else Maker)(source, self._names)
         self._extra = _is_model(source) and cast("Any", source).model_config.get("extra") == "allow"
@@ -152,8 +153,12 @@ class ClassSchema:
             return self.struct(**fields)  # whose constructor may be the user's own
         made = self.struct.__new__(self.struct)
         _native.set_fields(made, fields)
-        for name in self._counted:  # once more, as it rules its count
-            setattr(made, name, fields[name])
+        if self._counts:  # once more: a count that was left at its default is the array's
+            counts = self._counts.intersection(fields)
+            left = {name for name in counts if fields[name] in self.fields[name].defaults}
+            for name in counts:
+                setattr(made, name, fields[name])
+            set_counted(made, self.struct.layout, {name: fields[name] for name in fields if name not in left})
         return made
 
     def encode_items(self, value: Any) -> Any:

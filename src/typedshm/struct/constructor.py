@@ -8,6 +8,7 @@ the generated one by ``super()``. So the class then gets one more base, right be
 """
 
 import functools
+import operator
 from collections.abc import Mapping
 from typing import Any
 
@@ -89,15 +90,35 @@ class _Counted:
 _COUNTED = _Counted()
 
 
-def check_count(struct: Any, name: str, given: object) -> None:
-    """Compare a count that was given with that of its array."""
-    found = getattr(struct, name)
-    if given is not _COUNTED and given != found:
-        arrays = " and ".join(field.name for field in struct._plan.layout.fields if field.count == name)
-        raise FieldValueError(
-            f"{type(struct).__qualname__}.{name}: expected {found}, the number of items of {arrays}, found {given!r}; "
-            "leave it out, the array sets it"
-        )
+def set_counted(struct: Any, layout: Layout, values: Mapping[str, Any]) -> None:
+    """Set the counted arrays among some values, which set their counts.
+
+    Parameters
+    ----------
+    struct : Struct
+        Of that layout; counts that were given have been set.
+    values : mapping of str to object
+        Those of all its fields that are set together.
+
+    Raises
+    ------
+    FieldValueError
+        An array has another number of items than the count that was given, or another array with the same count.
+    """
+    says: dict[str, tuple[int, str]] = {}
+    for field in layout.fields:
+        if not field.count or field.name not in values:
+            continue
+        if field.count not in says and values.get(field.count, _COUNTED) is not _COUNTED:
+            says[field.count] = getattr(struct, field.count), f"as {field.count} says"
+        setattr(struct, field.name, values[field.name])
+        found = operator.attrgetter(field.count)(struct)
+        expected, why = says.setdefault(field.count, (found, f"as many as {field.name}, with the same count"))
+        if found != expected:
+            hint = f"; leave {field.count} out, the array sets it" if why.endswith("says") else ""
+            raise FieldValueError(
+                f"{type(struct).__qualname__}.{field.name}: expected {expected} items, {why}, found {found}{hint}"
+            )
 
 
 def _constructor(cls: Any, layout: Layout, defaults: Mapping[str, object], *more: str) -> Any:
@@ -109,12 +130,18 @@ def _constructor(cls: Any, layout: Layout, defaults: Mapping[str, object], *more
             return f"{name}=_counted"
         return f"{name}=_defaults[{name!r}]" if name in defaults else name
 
-    lines = [f"_self.{name} = {name}" for name in counted_last(layout) if name not in counts]
-    lines += [f"_check(_self, {name!r}, {name})" for name in names if name in counts]
+    arrays = [field.name for field in layout.fields if field.count]
+    lines = [f"_self.{name} = {name}" for name in names if name not in counts and name not in arrays]
+    lines += [f"if {name} is not _counted: _self.{name} = {name}" for name in names if name in counts]
+    if arrays:
+        lines.append(
+            f"_set_counted(_self, {{{', '.join(f'{name!r}: {name}' for name in (*arrays, *sorted(counts)))}}})"
+        )
     parameters = ", ".join(map(parameter, names))
     body = "".join(f"    {line}\n" for line in (*lines, *more))
     rest = functools.partial(_set_rest, len(names))
-    namespace: dict[str, Any] = {"_defaults": defaults, "_rest": rest, "_counted": _COUNTED, "_check": check_count}
+    namespace: dict[str, Any] = {"_defaults": defaults, "_rest": rest, "_counted": _COUNTED}
+    namespace["_set_counted"] = lambda struct, values: set_counted(struct, layout, values)
     exec(f"def __init__(_self, /, *, {parameters}):\n{body}", namespace)
     function = namespace["__init__"]
     function.__qualname__ = f"{cls.__qualname__}.__init__"
@@ -125,6 +152,7 @@ def _constructor(cls: Any, layout: Layout, defaults: Mapping[str, object], *more
 
 def _set_rest(known: int, struct: Any) -> None:
     """Set the defaults of fields that a subclass adds, which the ``__init__`` written for its base does not know."""
-    for field in struct._plan.layout.fields[known:]:
-        if field.name in struct._plan.defaults:
-            setattr(struct, field.name, struct._plan.defaults[field.name])
+    added = {field.name for field in struct._plan.layout.fields[known:]}
+    for name in counted_last(struct._plan.layout):
+        if name in added and name in struct._plan.defaults:
+            setattr(struct, name, struct._plan.defaults[name])

@@ -30,7 +30,7 @@ from typedshm.layout.placement import lay_out
 from typedshm.struct import conversion, refusal, whole
 from typedshm.struct.by_value import is_for_ctypes
 from typedshm.struct.codecs import codec_of
-from typedshm.struct.constructor import add_constructor, check_count, counted_last, with_constructor
+from typedshm.struct.constructor import add_constructor, set_counted, with_constructor
 from typedshm.struct.ctypes_fields import ctypes_fields
 from typedshm.struct.direct import prove
 from typedshm.struct.enforcement import enforce
@@ -328,12 +328,13 @@ def replaced(struct: S, changes: Mapping[str, Any]) -> S:
             raise TypeError(f"replace: {type(struct).__name__} has no field {name!r}")
     changed = copy.copy(struct)
     cast("Any", changed)._state = None
-    layout = plan_of(struct).layout
-    for name in counted_last(layout):
-        if name in changes:
-            setattr(changed, name, changes[name])
-    for name in {field.count for field in layout.fields if field.name in changes}.intersection(changes):
-        check_count(changed, name, changes[name])
+    arrays = [field for field in plan_of(struct).layout.fields if field.count]
+    for name, value in changes.items():
+        if all(name != field.name for field in arrays):
+            setattr(changed, name, value)
+    touched = {field.count for field in arrays if field.name in changes}
+    kept = {field.name: getattr(struct, field.name) for field in arrays if field.count in touched}
+    set_counted(changed, plan_of(struct).layout, {**kept, **changes})
     return changed
 
 

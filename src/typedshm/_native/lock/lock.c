@@ -23,6 +23,17 @@ int lock_alive(void *context, uint32_t entry) {
     return !os_peers_intact(&lock->peers) || os_peers_alive(&lock->peers, entry) != 0 || !os_peers_intact(&lock->peers);
 }
 
+bool lock_keeps_entry(lock_handle *lock) {
+    tshm_atomic_u32 *generation = &lock->control->presence[lock->entry].generation;
+    if (tshm_load(generation, relaxed) == lock->generation)
+        return true;
+    if (!os_peers_intact(&lock->peers))
+        return false;
+    tshm_store(generation, lock->generation, relaxed);
+    tshm_fence(release); /* as in lock_attach: before any word that names it */
+    return true;
+}
+
 /* Does the owner that the word names live? Rule 4. */
 static bool owner_lives(lock_handle *lock, uint64_t word) {
     uint32_t entry = OWNER(word) - 1;
@@ -92,6 +103,8 @@ static int take_over(lock_handle *lock, uint64_t word) {
 static int attempt(lock_handle *lock, bool probe, uint64_t *observed) {
     uint64_t word = tshm_load(&lock->control->writer.word, relaxed);
     *observed = word;
+    if (!lock_keeps_entry(lock))
+        return LOCK_BUSY;
     uint32_t owner = OWNER(word);
     if (owner == 0)
         return take(lock, word, 0);

@@ -12,7 +12,8 @@
  *  8. Who has slept acquires with WAITING set, for those who may still sleep. Sleeps are sliced.
  *  9. Unlock swaps from {me, my counter} and tolerates changes of WAITING only; otherwise it stores nothing.
  * 10. A word that names me while I don't hold it, or an entry out of range, is garbage and is taken over.
- * 11. The program may have closed the presence descriptor. Only a probe through one that is still ours proves a death.
+ * 11. The program may have closed the presence descriptor. Only a probe through one that is still ours proves a death;
+ *     and once my entry is another's, which its generation tells, neither the lock nor a pin bit is mine to touch.
  *
  * One lock_handle is used by one thread at a time: its user provides the exclusion inside the process.
  */
@@ -51,6 +52,8 @@ int lock_wait(lock_handle *lock, uint64_t ns);
 int lock_release(lock_handle *lock, bool repaired);
 /* The owner's presence entry, or -1 when the lock is free or its owner's entry is another's. Not probed; for people. */
 int lock_owner(const tshm_control *control);
+/* Is my entry still mine? Rule 11. A generation that was only written over is put right. */
+bool lock_keeps_entry(lock_handle *lock);
 /* Is presence entry `entry` alive? Errors count as alive. For tshm_write_begin: `context` is the lock. */
 int lock_alive(void *context, uint32_t entry);
 

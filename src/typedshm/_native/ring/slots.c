@@ -60,7 +60,7 @@ int slots_pin(Slots *self, tshm_cursor *cursor, uint64_t *version) {
 static bool is_over(Slots *self) {
     if (!self->shut || self->pinned)
         return false;
-    if (writers_lock_is_present(self->lock)) {
+    if (writers_lock_is_present(self->lock) && lock_keeps_entry(&self->lock->lock)) {
         tshm_atomic_u32 *flags = &self->lock->lock.control->presence[self->lock->lock.entry].flags;
         (void)tshm_change(and, flags, ~TSHM_HAS_PINNED, release); /* after our pins were taken back */
     }
@@ -71,8 +71,8 @@ bool slots_unpin(Slots *self, const tshm_cursor *cursor) {
     local_lock_take(self);
     if (!--self->users[cursor->sequence % self->ring.slot_count]) {
         self->pinned--;
-        /* at the interpreter's end the region may have been left already, and our entry be somebody else's */
-        if (!tshm_load(&self->lock->detached, relaxed))
+        /* the region may have been left already, at the interpreter's end, and our entry be somebody else's */
+        if (!tshm_load(&self->lock->detached, relaxed) && lock_keeps_entry(&self->lock->lock))
             tshm_unpin(cursor, self->lock->lock.entry);
     }
     bool last = is_over(self);
@@ -81,6 +81,12 @@ bool slots_unpin(Slots *self, const tshm_cursor *cursor) {
 }
 
 uint32_t slots_count_pinned(const Slots *self) {
+    const tshm_presence *presence = self->lock->lock.control->presence;
+    uint32_t entry = 0; /* slots may be many, and seldom has anybody pinned one */
+    while (entry < self->ring.presence_count && !(tshm_load(&presence[entry].flags, relaxed) & TSHM_HAS_PINNED))
+        entry++;
+    if (entry == self->ring.presence_count)
+        return 0;
     bool probes = !tshm_load(&self->lock->detached, relaxed);
     return probes ? tshm_count_pinned(&self->ring, lock_alive, &self->lock->lock)
                   : tshm_count_pinned(&self->ring, NULL, NULL);
@@ -118,10 +124,10 @@ static PyObject *slots_keep(PyObject *object, PyObject *unused) {
     (void)unused;
     Slots *self = (Slots *)object;
     local_lock_take(self);
-    for (uint32_t i = 0; i < self->ring.slot_count; i++)
+    bool any = self->pinned;
+    for (uint32_t i = 0; any && i < self->ring.slot_count; i++)
         if ((self->kept[i] = self->users[i] > 0))
             self->users[i]++;
-    bool any = self->pinned;
     local_lock_free(self);
     return PyBool_FromLong(any);
 }
@@ -159,8 +165,9 @@ static PyObject *slots_copy(PyObject *object, PyObject *unused) {
         tshm_store(&self->pages, NULL, relaxed); /* who borrows next needs pages that show the region */
         Py_DECREF((PyObject *)mapping);
     }
+    if (self->pinned)
+        memset(self->users, 0, self->ring.slot_count * sizeof *self->users);
     self->pinned = 0;
-    memset(self->users, 0, self->ring.slot_count * sizeof *self->users);
     Py_RETURN_NONE;
 }
 
