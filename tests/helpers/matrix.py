@@ -108,6 +108,12 @@ def check_broken(case: Case) -> None:
     assert typedshm.raw(struct, "x")
 
 
+def beside(case: Case, value: Any) -> dict[str, int]:
+    """The values of the other fields, of which one may count the items of the value."""
+    count = len(value) if case.struct.layout.fields[-1].count else 1
+    return dict.fromkeys(case.beside, count)
+
+
 def check_dataclass(case: Case) -> None:
     cls = dataclasses.make_dataclass("Row", [*case.beside.items(), ("x", case.annotation)])
     check_source(case, cls)
@@ -118,11 +124,11 @@ def check_model(case: Case) -> None:
     cls = create_model("Row", **fields, x=(case.annotation, ...))
     check_source(case, cls)
     for value in case.values():
-        instance = cls(**dict.fromkeys(case.beside, 1), x=value)
+        instance = cls(**beside(case, value), x=value)
         again = cls.model_validate_json(instance.model_dump_json())
         assert equal(again.x, value), (again.x, value)
         assert equal(cls.model_validate(json.loads(instance.model_dump_json())).x, value)
-    assert json.loads(cls(**dict.fromkeys(case.beside, 1), x=case.value).model_dump_json())["x"] == case.json
+    assert json.loads(cls(**beside(case, case.value), x=case.value).model_dump_json())["x"] == case.json
     assert cls.model_json_schema()["properties"]["x"]
     with pytest.raises(ValueError, match="x"):
         cls(**dict.fromkeys(case.beside, 1), x=object())
@@ -138,7 +144,7 @@ def check_source(case: Case, cls: Any) -> None:
         case = dataclasses.replace(case, options={})  # which are options of Structs
     with typedshm.create("row", cls) as region:
         for value in case.values():
-            instance = cls(**dict.fromkeys(case.beside, 1), x=value)
+            instance = cls(**beside(case, value), x=value)
             region.write(instance)
             found = region.read()
             assert type(found) is cls

@@ -41,6 +41,7 @@ ORDERS = (
     ("write_end", STORE_RELEASE, EXCHANGE_RELEASE),  # the even mark, head
     ("head_number", LOAD_ACQUIRE),
     ("lock_attach", STORE, BARRIER),  # the generation, before any word that names it
+    ("lock_keeps_entry", STORE, BARRIER),  # likewise, once it was written over
     ("owner_lives", LOAD_BARRIER, LOAD),  # the word, before the generation
     ("take", SWAP_ACQUIRE),
     ("lock_release", SWAP_RELEASE),
@@ -70,7 +71,8 @@ SOURCES = {
     "old mark restored": ("typedshm.h", "mark, before, [release]", "write_begin_with_pins"),
     "word taken": ("lock/lock.c", "&word, mine, [acquire]", "take"),
     "word given back": ("lock/lock.c", "freed, [release])) {\n            if (word", "lock_release"),
-    "fence behind the generation": ("lock/lock.c", "tshm_fence([release]);", "lock_attach"),
+    "fence behind the generation": ("lock/lock.c", "tshm_fence([release]);\n    presence->pid", "lock_attach"),
+    "fence behind the generation put right": ("lock/lock.c", "tshm_fence([release]); /* as in", "lock_keeps_entry"),
     "fence before the generation is looked at": ("lock/lock.c", "tshm_fence([acquire]);", "owner_lives"),
 }
 

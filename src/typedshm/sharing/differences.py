@@ -10,8 +10,6 @@ from typedshm.memory.holders import other_holders
 
 def warn_of_differences(handle: Handle, slots: int | None, mode: int | None) -> None:
     """Warn if a region was made with other options than those asked for, of which None stands for any."""
-    if handle.created:
-        return
     attachment, differences, names = handle.attachment, list[str](), list[str]()
     if slots is not None and slots != attachment.header["slots"]:
         names.append("slots=")

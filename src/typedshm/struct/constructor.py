@@ -141,7 +141,11 @@ def _constructor(cls: Any, layout: Layout, defaults: Mapping[str, object], *more
     body = "".join(f"    {line}\n" for line in (*lines, *more))
     rest = functools.partial(_set_rest, len(names))
     namespace: dict[str, Any] = {"_defaults": defaults, "_rest": rest, "_counted": _COUNTED}
-    namespace["_set_counted"] = lambda struct, values: set_counted(struct, layout, values)
+
+    def set_arrays(struct: Any, values: Mapping[str, Any]) -> None:
+        set_counted(struct, layout, values)
+
+    namespace["_set_counted"] = set_arrays
     exec(f"def __init__(_self, /, *, {parameters}):\n{body}", namespace)
     function = namespace["__init__"]
     function.__qualname__ = f"{cls.__qualname__}.__init__"

@@ -328,12 +328,11 @@ def replaced(struct: S, changes: Mapping[str, Any]) -> S:
             raise TypeError(f"replace: {type(struct).__name__} has no field {name!r}")
     changed = copy.copy(struct)
     cast("Any", changed)._state = None
-    arrays = [field for field in plan_of(struct).layout.fields if field.count]
-    for name, value in changes.items():
-        if all(name != field.name for field in arrays):
-            setattr(changed, name, value)
-    touched = {field.count for field in arrays if field.name in changes}
-    kept = {field.name: getattr(struct, field.name) for field in arrays if field.count in touched}
+    arrays = {field.name: field.count for field in plan_of(struct).layout.fields if field.count}
+    for name in changes.keys() - arrays.keys():
+        setattr(changed, name, changes[name])
+    touched = {count for name, count in arrays.items() if name in changes}
+    kept = {name: getattr(struct, name) for name, count in arrays.items() if count in touched}
     set_counted(changed, plan_of(struct).layout, {**kept, **changes})
     return changed
 
