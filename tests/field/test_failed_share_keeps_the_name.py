@@ -13,7 +13,7 @@ from typedshm import FieldTypeError, RegionExists, Struct, f64, share, u64
 from typedshm.memory.paging import Paging
 from typedshm.memory.spec import RegionSpec
 from typedshm.region.region import Region
-from typedshm.sharing import opening
+from typedshm.sharing import joining
 
 
 class Tick(Struct):
@@ -62,7 +62,7 @@ def test_an_error_in_write_takes_the_region_back(error: Any, tmp_path: Path, mon
     FailingRegion.error = error
     for name in names(tmp_path):
         with monkeypatch.context() as patch:
-            patch.setattr(opening, "Region", FailingRegion)
+            patch.setattr(joining, "Region", FailingRegion)
             with pytest.raises(type(error) if isinstance(error, BaseException) else error) as kept:
                 share(name, np.arange(2))
         assert kept.traceback
@@ -73,7 +73,7 @@ def test_an_error_in_write_takes_the_region_back(error: Any, tmp_path: Path, mon
 
 
 PLACES = {
-    "making the handle": (opening, "Region"),
+    "making the handle": (joining, "Region"),
     "page options": (Paging, "apply"),
     "the header": (RegionSpec, "build"),
 }
@@ -111,7 +111,7 @@ def test_an_error_while_a_handle_is_made_leaves_what_others_have(monkeypatch: py
         with typedshm.create(name, Tick) as region:
             region.write(Tick(n=1))
             with monkeypatch.context() as patch:
-                patch.setattr(opening, "Region", failing(KeyboardInterrupt))
+                patch.setattr(joining, "Region", failing(KeyboardInterrupt))
                 for verb in (lambda: typedshm.attach(name, Tick), lambda: typedshm.open(name, Tick)):  # noqa: B023
                     with pytest.raises(KeyboardInterrupt):
                         verb()
