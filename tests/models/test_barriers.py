@@ -40,9 +40,9 @@ ORDERS = (
     ("write_begin_with_pins", STORE_RELEASE),  # the old mark again
     ("write_end", STORE_RELEASE, EXCHANGE_RELEASE),  # the even mark, head
     ("head_number", LOAD_ACQUIRE),
-    ("lock_attach", STORE, BARRIER),  # the generation, before any word that names it
+    ("lock_attach", STORE_RELEASE, BARRIER),  # the generation, before any word that names it
     ("lock_keeps_entry", STORE, BARRIER),  # likewise, once it was written over
-    ("owner_lives", LOAD_BARRIER, LOAD),  # the word, before the generation
+    ("owner_lives", LOAD_BARRIER, LOAD_ACQUIRE),  # the word, before the generation
     ("take", SWAP_ACQUIRE),
     ("lock_release", SWAP_RELEASE),
 )
@@ -73,6 +73,8 @@ SOURCES = {
     "word given back": ("lock/lock.c", "freed, [release])) {\n            if (word", "lock_release"),
     "fence behind the generation": ("lock/lock.c", "tshm_fence([release]);\n    presence->pid", "lock_attach"),
     "fence behind the generation put right": ("lock/lock.c", "tshm_fence([release]); /* as in", "lock_keeps_entry"),
+    "generation raised": ("lock/lock.c", "generation, lock->generation, [release]", "lock_attach"),
+    "generation looked at": ("lock/lock.c", "presence[entry].generation, [acquire]", "owner_lives"),
     "fence before the generation is looked at": ("lock/lock.c", "tshm_fence([acquire]);", "owner_lives"),
 }
 

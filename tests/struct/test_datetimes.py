@@ -126,7 +126,7 @@ value.at = when
 found = value.at
 sys.setprofile(None)
 assert found == when and found.tzinfo is datetime.UTC, found
-print(*sorted(set(names) & {{"encode_timestamp", "decode_datetime"}}))
+print(*sorted(set(names) & {{"encode_time", "decode_datetime"}}))
 """
 
 CHANGED = """
@@ -146,7 +146,7 @@ datetime.datetime_CAPI = ctypes.pythonapi.PyCapsule_New(ctypes.addressof(other),
 """
 
 PLAIN = "return cls(year, month, day, hour, minute, second, microsecond, zone)"
-BY_PYTHON = "decode_datetime encode_timestamp"
+BY_PYTHON = "decode_datetime encode_time"
 
 
 def called(before: str = "", **environment: str) -> str:

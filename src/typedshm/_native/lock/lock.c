@@ -40,7 +40,7 @@ static bool owner_lives(lock_handle *lock, uint64_t word) {
     /* acquire fence, with the release fence in lock_attach: who sees a word sees the generation that it names */
     tshm_fence(acquire);
     return lock_alive(lock, entry) &&
-           GENERATION(word) == TSHM_WORD_GENERATION(tshm_load(&lock->control->presence[entry].generation, relaxed));
+           GENERATION(word) == TSHM_WORD_GENERATION(tshm_load(&lock->control->presence[entry].generation, acquire));
 }
 
 /* For people: how often, and when last. Once for every owner whose name was taken out of the word. */
@@ -67,7 +67,8 @@ int lock_attach(lock_handle *lock) {
     lock->entry = entry;
     tshm_presence *presence = &lock->control->presence[entry];
     lock->generation = tshm_load(&presence->generation, relaxed) + 1; /* rule 4 */
-    tshm_store(&presence->generation, lock->generation, relaxed);
+    /* release, with the acquire load in owner_lives: who learns by it of a death sees what the dead stored */
+    tshm_store(&presence->generation, lock->generation, release);
     /* release fence, with the acquire fence in owner_lives: the generation is there before any word that names it */
     tshm_fence(release);
     presence->pid = os_process_id();
