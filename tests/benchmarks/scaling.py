@@ -1,9 +1,9 @@
 """What company and depth cost: typedshm beside itself, alone and with four slots."""
 
 import contextlib
-import uuid
 from collections.abc import Callable
 
+import scratch
 from measurement import OURS, Measurement, Plan
 from remote import Remote
 from rounds import Cost, per_call, processor_time
@@ -55,7 +55,7 @@ def _company(plan: Plan) -> list[Measurement]:
     turns: dict[str, list[float]] = {name: [] for name in (ALONE, "followed", "left")}
     value = Record.zero()
     with contextlib.ExitStack() as stack:
-        regions = {name: stack.enter_context(typedshm.create(_name(), Record)) for name in turns}
+        regions = {name: stack.enter_context(typedshm.create(scratch.name(), Record)) for name in turns}
         for region in regions.values():
             region.write(value)
         names = ("followed", "left")
@@ -69,10 +69,11 @@ def _company(plan: Plan) -> list[Measurement]:
                     others[name].begin("follow", regions[name].version + count)
                 if name == "left":
                     others[name].call("wait")
+                times = count // 10 if name == "left" else count
                 start = processor_time()
-                for _ in range(count if name != "left" else count // 10):
+                for _ in range(times):
                     write(value)
-                turns[name].append(1e6 * (processor_time() - start) / (count if name != "left" else count // 10))
+                turns[name].append(1e6 * (processor_time() - start) / times)
                 if name == "followed":
                     others[name].end()
     costs = {name: Cost.of_turns(found) for name, found in turns.items()}
@@ -90,7 +91,7 @@ def _depth(plan: Plan) -> list[Measurement]:
     with contextlib.ExitStack() as stack:
         names: list[str] = []
         for slots in (MANY, FEW):
-            region = stack.enter_context(typedshm.create(_name(), Record, slots=slots, prefault=False))
+            region = stack.enter_context(typedshm.create(scratch.name(), Record, slots=slots, prefault=False))
             region.write(Record.zero())
             names.append(str(region.name))
         visitor = stack.enter_context(Remote(Visitor, names))
@@ -146,7 +147,3 @@ def _turns(works: list[Callable[[], object]], count: int, seconds: float) -> lis
         for index in range(len(works)) if number % 2 else reversed(range(len(works))):
             turns[index].append(1e6 * per_call(works[index], seconds, processor_time))
     return turns
-
-
-def _name() -> str:
-    return f"benchmark-{uuid.uuid4().hex[:12]}"

@@ -55,6 +55,11 @@ class Kind(Frozen):
     unit: str = ""
     arrays: bool = True
 
+    @property
+    def signed(self) -> bool:
+        """True if its integers, or the counts of its times, may be negative."""
+        return self.dtype[0] in "imM"
+
     def ctypes_type(self, length: int, byte_order: ByteOrder) -> Any:
         """Return the ctypes type of one whole item in the given byte order."""
         # one-byte types are their own swapped form, and c_bool lacks the attribute

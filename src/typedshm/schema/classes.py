@@ -19,7 +19,6 @@ from typedshm.layout.declaration import alternatives
 from typedshm.layout.layout import Layout
 from typedshm.layout.markers import Doc, Shape
 from typedshm.schema.instances import Maker, ModelMaker, missing, same_value
-from typedshm.struct.constructor import set_counted
 from typedshm.struct.pickling import source_of
 from typedshm.struct.struct import Struct, StructMeta, initial, plan_of
 
@@ -151,14 +150,12 @@ class ClassSchema:
             fields[name] = items.encode_items(fields[name])
         if not self._generated:
             return self.struct(**fields)  # whose constructor may be the user's own
-        made = self.struct.__new__(self.struct)
-        _native.set_fields(made, fields)
-        if self._counts:  # once more: a count that was left at its default is the array's
+        if self._counts:  # a count that was left at its default is the array's
             counts = self._counts.intersection(fields)
             left = {name for name in counts if fields[name] in self.fields[name].defaults}
-            for name in counts:
-                setattr(made, name, fields[name])
-            set_counted(made, self.struct.layout, {name: fields[name] for name in fields if name not in left})
+            return self.struct(**{name: fields[name] for name in fields if name not in left})
+        made = self.struct.__new__(self.struct)
+        _native.set_fields(made, fields)
         return made
 
     def encode_items(self, value: Any) -> Any:

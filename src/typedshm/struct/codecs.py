@@ -45,7 +45,7 @@ def codec_of(
         return "struct", (structs[field.name], conversion.adopt, placed[field.name])
     if field.enum is not None:
         enum = cast("Any", enums[field.name])
-        return "enum", (enum, enum._value2member_map_, KINDS[field.kind].dtype.startswith("i"), field.enum.open)
+        return "enum", (enum, enum._value2member_map_, KINDS[field.kind].signed, field.enum.open)
     if field.missing is not None:
         return "missing", (field.kind, field.missing, math.nan if field.face == "nan" else None)
     return _codec_of_kind(field)
@@ -56,8 +56,7 @@ def _codec_of_kind(field: LayoutField) -> Codec:
     if kind.unit:
         face = "datetime" if field.face == "datetime" else "datetime64"
         fast = field.kind == "timestamp"  # of which the core has the units
-        signed = kind.size == 8 or kind.dtype.startswith("i")
-        name = face if fast else "signed count" if signed else "unsigned count"
+        name = face if fast else "signed count" if kind.signed else "unsigned count"
         return name, (DECODERS[field.face], encode_time)
     if kind.python is bool:
         return field.kind, (np.bool_,)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from typedshm.errors import FieldValueError
-from typedshm.layout.layout import Layout
+from typedshm.layout.layout import Layout, LayoutField
 
 
 class Constructor:
@@ -75,9 +75,9 @@ def add_constructor(cls: Any, layout: Layout, defaults: dict[str, object], *, fi
             cls._plan.fields.set_constructor(cls.__init__, defaults)
 
 
-def counted_last(layout: Layout) -> list[str]:
-    """Return the names of all fields, those of counted arrays last, since setting one sets its count."""
-    return [field.name for field in sorted(layout.fields, key=lambda field: bool(field.count))]
+def counted_last(layout: Layout) -> list[LayoutField]:
+    """Return all fields, counted arrays last, since setting one sets its count."""
+    return sorted(layout.fields, key=lambda field: bool(field.count))
 
 
 class _Counted:
@@ -156,7 +156,7 @@ def _constructor(cls: Any, layout: Layout, defaults: Mapping[str, object], *more
 
 def _set_rest(known: int, struct: Any) -> None:
     """Set the defaults of fields that a subclass adds, which the ``__init__`` written for its base does not know."""
-    added = {field.name for field in struct._plan.layout.fields[known:]}
-    for name in counted_last(struct._plan.layout):
-        if name in added and name in struct._plan.defaults:
-            setattr(struct, name, struct._plan.defaults[name])
+    added = struct._plan.layout.fields[known:]
+    for field in counted_last(struct._plan.layout):
+        if field in added and field.name in struct._plan.defaults:
+            setattr(struct, field.name, struct._plan.defaults[field.name])

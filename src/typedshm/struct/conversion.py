@@ -219,7 +219,7 @@ def stored(instance: object, field: LayoutField) -> object:
     if field.count:
         return np.frombuffer(bytearray(data), field.item_dtype).reshape(field.shape)
     if field.enum is not None:
-        return int.from_bytes(data, field.byte_order, signed=KINDS[field.kind].dtype.startswith("i"))
+        return int.from_bytes(data, field.byte_order, signed=KINDS[field.kind].signed)
     return stored_time(field, data) if KINDS[field.kind].unit else data
 
 

@@ -30,7 +30,7 @@ from typedshm.layout.placement import lay_out
 from typedshm.struct import conversion, refusal, whole
 from typedshm.struct.by_value import is_for_ctypes
 from typedshm.struct.codecs import codec_of
-from typedshm.struct.constructor import add_constructor, set_counted, with_constructor
+from typedshm.struct.constructor import add_constructor, counted_last, set_counted, with_constructor
 from typedshm.struct.ctypes_fields import ctypes_fields
 from typedshm.struct.direct import prove
 from typedshm.struct.enforcement import enforce
@@ -480,14 +480,11 @@ def initial(cls: type[S]) -> S:
     """Return an instance with all defaults, those of nested structs included, and zeros in the other fields."""
     plan = plan_of(cls)
     instance = cls.__new__(cls)
-    for field in plan.layout.fields:
-        if field.name in plan.defaults and not field.count:
+    for field in counted_last(plan.layout):
+        if field.name in plan.defaults:
             setattr(instance, field.name, plan.defaults[field.name])
         elif field.struct is not None and not field.shape:
             setattr(instance, field.name, initial(plan.structs[field.name]))
-    for field in plan.layout.fields:  # these set their counts
-        if field.name in plan.defaults and field.count:
-            setattr(instance, field.name, plan.defaults[field.name])
     return instance
 
 

@@ -200,5 +200,4 @@ def iso_of_duration(value: "timedelta | np.timedelta64[Any]") -> str:
 def stored_time(field: LayoutField, data: bytes) -> NumpyTime:
     """Return NumPy's time of a field's bytes."""
     kind = KINDS[field.kind]
-    signed = kind.size == 8 or kind.dtype.startswith("i")
-    return time_of_count(kind, int.from_bytes(data, field.byte_order, signed=signed))
+    return time_of_count(kind, int.from_bytes(data, field.byte_order, signed=kind.signed))

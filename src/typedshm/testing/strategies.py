@@ -53,8 +53,8 @@ def instances(cls: type[S]) -> st.SearchStrategy[S]:
 
 def _filled(cls: type[S], values: dict[str, Any]) -> S:
     instance = cls.zero()
-    for name in counted_last(cls.layout):
-        setattr(instance, name, values[name])
+    for field in counted_last(cls.layout):
+        setattr(instance, field.name, values[field.name])
     return instance
 
 

@@ -24,7 +24,7 @@ int lock_alive(void *context, uint32_t entry) {
 }
 
 bool lock_keeps_entry(lock_handle *lock) {
-    tshm_atomic_u32 *generation = &lock->control->presence[lock->entry].generation;
+    tshm_atomic_u32 *generation = &lock_presence(lock)->generation;
     if (tshm_load(generation, relaxed) == lock->generation)
         return true;
     if (!os_peers_intact(&lock->peers))
@@ -65,7 +65,7 @@ int lock_attach(lock_handle *lock) {
     if (entry == lock->presence_count)
         return LOCK_FULL;
     lock->entry = entry;
-    tshm_presence *presence = &lock->control->presence[entry];
+    tshm_presence *presence = lock_presence(lock);
     lock->generation = tshm_load(&presence->generation, relaxed) + 1; /* rule 4 */
     /* release, with the acquire load in owner_lives: who learns by it of a death sees what the dead stored */
     tshm_store(&presence->generation, lock->generation, release);

@@ -52,6 +52,9 @@ int lock_wait(lock_handle *lock, uint64_t ns);
 int lock_release(lock_handle *lock, bool repaired);
 /* The owner's presence entry, or -1 when the lock is free or its owner's entry is another's. Not probed; for people. */
 int lock_owner(const tshm_control *control);
+static inline tshm_presence *lock_presence(const lock_handle *lock) {
+    return &lock->control->presence[lock->entry];
+}
 /* Is my entry still mine? Rule 11. A generation that was only written over is put right. */
 bool lock_keeps_entry(lock_handle *lock);
 /* Is presence entry `entry` alive? Errors count as alive. For tshm_write_begin: `context` is the lock. */

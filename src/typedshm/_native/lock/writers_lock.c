@@ -172,7 +172,7 @@ static bool drop_stale_pins(const WritersLock *lock) {
 
 /* What the entry's last holder left behind. Its flags go last: whoever dies on the way leaves them to the next. */
 static void clear_entry(const WritersLock *lock) {
-    tshm_atomic_u32 *flags = &lock->lock.control->presence[lock->lock.entry].flags;
+    tshm_atomic_u32 *flags = &lock_presence(&lock->lock)->flags;
     bool clear = !(tshm_load(flags, relaxed) & TSHM_HAS_PINNED) || drop_stale_pins(lock);
     /* release, with the kernel's lock on our byte, which the next holder takes */
     tshm_store(flags, clear ? 0 : TSHM_HAS_PINNED, release);

@@ -52,7 +52,7 @@ static inline void writers_lock_note_write(WritersLock *lock) {
     if (lock->wrote)
         return;
     lock->wrote = true;
-    (void)tshm_change(or, &lock->lock.control->presence[lock->lock.entry].flags, TSHM_WROTE, relaxed);
+    (void)tshm_change(or, &lock_presence(&lock->lock)->flags, TSHM_WROTE, relaxed);
 }
 /* Is it time to ask what the name means? `now`: in ns since 1970, as a clock has it that may be set. */
 static inline bool writers_lock_look_is_due(const WritersLock *lock, uint64_t now) {

@@ -21,7 +21,7 @@
 #define MADV_COLLAPSE 25 /* Linux 6.1 */
 #endif
 
-uint64_t os_process_started(void) {
+static uint64_t read_started(void) {
     char text[1024];
     int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
     ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
@@ -34,6 +34,18 @@ uint64_t os_process_started(void) {
     for (int number = 2; field && number < 22; number++)
         field = strchr(field + 1, ' ');
     return field ? strtoull(field, NULL, 10) : 0; /* in ticks since the machine was started */
+}
+
+uint64_t os_process_started(void) {
+    /* asked at every attach, of which it would take a sixth; a child has a start of its own */
+    static tshm_atomic_u64 started;
+    static tshm_atomic_u32 known; /* os_forks + 1 when it was asked */
+    uint32_t now = os_forks + 1;
+    if (tshm_load(&known, acquire) != now) { /* with the release below: `started` is there */
+        tshm_store(&started, read_started(), relaxed);
+        tshm_store(&known, now, release);
+    }
+    return tshm_load(&started, relaxed);
 }
 
 static void futex_wait(void *word, uint32_t expected, uint64_t ns, int flags) {

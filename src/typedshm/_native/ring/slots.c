@@ -61,8 +61,8 @@ static bool is_over(Slots *self) {
     if (!self->shut || self->pinned)
         return false;
     if (writers_lock_is_present(self->lock) && lock_keeps_entry(&self->lock->lock)) {
-        tshm_atomic_u32 *flags = &self->lock->lock.control->presence[self->lock->lock.entry].flags;
-        (void)tshm_change(and, flags, ~TSHM_HAS_PINNED, release); /* after our pins were taken back */
+        /* release, after our pins were taken back */
+        (void)tshm_change(and, &lock_presence(&self->lock->lock)->flags, ~TSHM_HAS_PINNED, release);
     }
     return true;
 }

@@ -117,7 +117,7 @@ static char *start_of(PyObject *memoryview) {
 }
 
 static PyObject *array_in_python(Field *field, PyObject *keeper, Py_ssize_t offset, Py_ssize_t count) {
-    PyObject *shape = count < 0 ? Py_NewRef(PyTuple_GetItem(field->extra, 1)) : array_shape_of_items(field, count);
+    PyObject *shape = array_shape(field, count);
     PyObject *array = shape ? PyObject_CallFunction(PyTuple_GetItem(field->extra, 0), "OOOn", shape,
                                                     PyTuple_GetItem(field->extra, 2), keeper, offset)
                             : NULL;
@@ -125,7 +125,6 @@ static PyObject *array_in_python(Field *field, PyObject *keeper, Py_ssize_t offs
     return array;
 }
 
-/* The array of all items, or of so many if `count` is not negative. */
 static PyObject *array_of(Field *field, PyObject *instance, Py_ssize_t count) {
     char *address = address_of(field, instance);
     if (!address)
@@ -139,8 +138,7 @@ static PyObject *array_of(Field *field, PyObject *instance, Py_ssize_t count) {
     char *start = pin ? pin->start : start_of(keeper);
     PyObject *array = NULL;
     if (keeper && pin && array_is_direct(field))
-        array = count < 0 ? array_over(field, address, false, keeper)
-                          : array_over_items(field, address, false, keeper, count);
+        array = array_over(field, address, false, keeper, count);
     else if (keeper && start)
         array = array_in_python(field, keeper, (Py_ssize_t)(address - start), count);
     Py_XDECREF(keeper);
@@ -148,16 +146,12 @@ static PyObject *array_of(Field *field, PyObject *instance, Py_ssize_t count) {
 }
 
 static PyObject *array_get(Field *field, PyObject *instance) {
-    return array_of(field, instance, -1);
+    return array_of(field, instance, ARRAY_ALL);
 }
 
 static PyObject *counted_get(Field *field, PyObject *instance) {
     Py_ssize_t count = array_count(field, instance, PyTuple_GetItem(field->extra, 3));
     return count < 0 ? NULL : array_of(field, instance, count);
-}
-
-static bool counted_fits(Field *field, Py_ssize_t size, PyObject *extra) {
-    return array_is_counted(extra) && array_fits(field, size, extra);
 }
 
 static int refuse(Field *field, PyObject *instance, PyObject *value) {
@@ -170,7 +164,7 @@ static int refuse(Field *field, PyObject *instance, PyObject *value) {
 const field_codec view_codecs[] = {
     {"viewed struct", struct_get, refuse, NULL, 0, false, 2},
     {"viewed array", array_get, refuse, array_fits, 0, false, 3},
-    {"viewed counted array", counted_get, refuse, counted_fits, 0, false, 4},
+    {"viewed counted array", counted_get, refuse, array_counted_fits, 0, false, 4},
     {NULL, NULL, NULL, NULL, 0, false, 0},
 };
 

@@ -83,17 +83,39 @@ bool array_is_direct(Field *field) {
     return field->prepared;
 }
 
-PyObject *array_over(Field *field, char *data, bool writable, PyObject *base) {
+PyObject *array_over(Field *field, char *data, bool writable, PyObject *base, Py_ssize_t count) {
     array_form *form = field->prepared;
+    Py_ssize_t some[MOST_DIMENSIONS], *shape = form->shape;
+    if (count != ARRAY_ALL) {
+        memcpy(some, form->shape, (size_t)form->dimensions * sizeof *some);
+        some[0] = count;
+        shape = some;
+    }
     return numpy_new_array((PyTypeObject *)PyTuple_GetItem(field->extra, 0), PyTuple_GetItem(field->extra, 2),
-                           form->dimensions, form->shape, data, writable, base);
+                           form->dimensions, shape, data, writable, base);
 }
 
-/* ---- some of the items -------------------------------------------------------------------- */
+PyObject *array_shape(Field *field, Py_ssize_t count) {
+    PyObject *whole = PyTuple_GetItem(field->extra, 1);
+    if (count == ARRAY_ALL)
+        return Py_NewRef(whole);
+    PyObject *shape = PyTuple_New(PyTuple_Size(whole));
+    PyObject *first = shape ? PyLong_FromSsize_t(count) : NULL;
+    if (!first) {
+        Py_XDECREF(shape);
+        return NULL;
+    }
+    PyTuple_SetItem(shape, 0, first);
+    for (Py_ssize_t i = 1; i < PyTuple_Size(whole); i++)
+        PyTuple_SetItem(shape, i, Py_NewRef(PyTuple_GetItem(whole, i)));
+    return shape;
+}
 
-bool array_is_counted(PyObject *extra) {
+/* ---- the number of used items ------------------------------------------------------------- */
+
+bool array_counted_fits(Field *field, Py_ssize_t size, PyObject *extra) {
     PyObject *counting = PyTuple_GetItem(extra, PyTuple_Size(extra) - 1);
-    return field_check(counting) && ((Field *)counting)->codec;
+    return field_check(counting) && ((Field *)counting)->codec && array_fits(field, size, extra);
 }
 
 Py_ssize_t array_count(Field *field, PyObject *instance, PyObject *counting) {
@@ -112,42 +134,26 @@ Py_ssize_t array_count(Field *field, PyObject *instance, PyObject *counting) {
     return (Py_ssize_t)count;
 }
 
-PyObject *array_over_items(Field *field, char *data, bool writable, PyObject *base, Py_ssize_t count) {
-    array_form *form = field->prepared;
-    Py_ssize_t shape[MOST_DIMENSIONS];
-    memcpy(shape, form->shape, (size_t)form->dimensions * sizeof *shape);
-    shape[0] = count;
-    return numpy_new_array((PyTypeObject *)PyTuple_GetItem(field->extra, 0), PyTuple_GetItem(field->extra, 2),
-                           form->dimensions, shape, data, writable, base);
-}
-
-PyObject *array_shape_of_items(Field *field, Py_ssize_t count) {
-    PyObject *whole = PyTuple_GetItem(field->extra, 1);
-    PyObject *shape = PyTuple_New(PyTuple_Size(whole));
-    PyObject *first = shape ? PyLong_FromSsize_t(count) : NULL;
-    if (!first) {
-        Py_XDECREF(shape);
-        return NULL;
-    }
-    PyTuple_SetItem(shape, 0, first);
-    for (Py_ssize_t i = 1; i < PyTuple_Size(whole); i++)
-        PyTuple_SetItem(shape, i, Py_NewRef(PyTuple_GetItem(whole, i)));
-    return shape;
-}
-
 /* ---- get ---------------------------------------------------------------------------------- */
 
-static PyObject *array_get(Field *field, PyObject *instance) {
-    PyObject *extra = field->extra;
+static PyObject *array_of(Field *field, PyObject *instance, Py_ssize_t count) {
     Py_buffer view;
     char *data = array_is_direct(field) ? field_open(field, instance, PyBUF_WRITABLE, &view) : NULL;
     if (data) { /* it stays where it is for as long as the instance lives, as numpy.ndarray() relies on too */
         struct_close(&view);
-        return array_over(field, data, true, instance);
+        return array_over(field, data, true, instance, count);
     }
     PyErr_Clear(); /* said again, or not writable */
-    return PyObject_CallFunctionObjArgs(PyTuple_GetItem(extra, 0), PyTuple_GetItem(extra, 1), PyTuple_GetItem(extra, 2),
-                                        instance, PyTuple_GetItem(extra, 3), NULL);
+    PyObject *extra = field->extra, *shape = array_shape(field, count);
+    PyObject *array = shape ? PyObject_CallFunctionObjArgs(PyTuple_GetItem(extra, 0), shape, PyTuple_GetItem(extra, 2),
+                                                           instance, PyTuple_GetItem(extra, 3), NULL)
+                            : NULL;
+    Py_XDECREF(shape);
+    return array;
+}
+
+static PyObject *array_get(Field *field, PyObject *instance) {
+    return array_of(field, instance, ARRAY_ALL);
 }
 
 /* ---- set ---------------------------------------------------------------------------------- */
@@ -223,27 +229,9 @@ static PyObject *counting_field(Field *field) {
     return PyTuple_GetItem(field->extra, 5);
 }
 
-static bool counted_fits(Field *field, Py_ssize_t size, PyObject *extra) {
-    return array_is_counted(extra) && array_fits(field, size, extra);
-}
-
 static PyObject *counted_get(Field *field, PyObject *instance) {
     Py_ssize_t count = array_count(field, instance, counting_field(field));
-    if (count < 0)
-        return NULL;
-    Py_buffer view;
-    char *data = array_is_direct(field) ? field_open(field, instance, PyBUF_WRITABLE, &view) : NULL;
-    if (data) {
-        struct_close(&view);
-        return array_over_items(field, data, true, instance, count);
-    }
-    PyErr_Clear();
-    PyObject *extra = field->extra, *shape = array_shape_of_items(field, count);
-    PyObject *array = shape ? PyObject_CallFunctionObjArgs(PyTuple_GetItem(extra, 0), shape, PyTuple_GetItem(extra, 2),
-                                                           instance, PyTuple_GetItem(extra, 3), NULL)
-                            : NULL;
-    Py_XDECREF(shape);
-    return array;
+    return count < 0 ? NULL : array_of(field, instance, count);
 }
 
 static int counted_set(Field *field, PyObject *instance, PyObject *value) {
@@ -263,6 +251,6 @@ static int counted_set(Field *field, PyObject *instance, PyObject *value) {
 
 const field_codec array_codecs[] = {
     {"array", array_get, array_set, array_fits, 0, false, 5},
-    {"counted array", counted_get, counted_set, counted_fits, 0, false, 6},
+    {"counted array", counted_get, counted_set, array_counted_fits, 0, false, 6},
     {NULL, NULL, NULL, NULL, 0, false, 0},
 };
