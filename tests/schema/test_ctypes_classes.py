@@ -397,7 +397,7 @@ def _with(ctype: Any, name: str = "odd") -> Any:
         (_with(ctypes.c_int, "class"), "Odd.class: expected a Python identifier"),
         (type("None_", (ctypes.Structure,), {"_fields_": []}), "None_: expected at least one field"),
         (type("Later", (ctypes.Structure,), {}), "Later declares no fields"),
-        (ctypes.c_int, "found c_int; for arrays of it use typedshm.array"),
+        (ctypes.c_short, "found c_short; for arrays of it use typedshm.array"),
         (Car(), "its class is Car, and share"),
     ],
 )
