@@ -47,6 +47,7 @@ Struct              the base class: annotate its fields, construct by keyword
 asdict              the fields of a struct as a dict
 raw                 the bytes of a field, also where they are none of its values
 replace             a copy of a struct with some fields changed
+resize              set the shape of an array field that varies, and fill it
 version_of          the number of the version that a value was read from
 time_of             when that version was published
 load                make a Struct class from a layout document
@@ -68,6 +69,7 @@ Timestamp           a point in time, in nanoseconds since 1970 UTC or in another
 Duration            a time span, or the time of a clock that does not count from 1970
 Missing             the number that says that there is none
 Shape               the shape of an array field
+UpTo                the capacity of an array field whose shape varies
 Unit                the physical unit of a number
 Doc                 a description of the field
 Offset              the byte at which the field starts
@@ -170,6 +172,7 @@ from typedshm.layout.markers import (
     Shape,
     Timestamp,
     Unit,
+    UpTo,
     Utf8,
     Utf16,
     Utf32,
@@ -198,7 +201,7 @@ from typedshm.schema.resolve import to_struct
 from typedshm.sharing.opening import attach, create, share, unlink
 from typedshm.sharing.opening import open as open  # public, but not in __all__: a star import keeps the built-in one
 from typedshm.struct import pickling, struct
-from typedshm.struct.functions import asdict, raw, replace, time_of, version_of
+from typedshm.struct.functions import asdict, raw, replace, resize, time_of, version_of
 from typedshm.struct.loading import documents, load
 from typedshm.struct.struct import Struct
 
@@ -275,6 +278,7 @@ __all__ = [
     "TornWrite",
     "TypedshmError",
     "Unit",
+    "UpTo",
     "UnknownVersion",
     "Utf16",
     "Utf32",
@@ -306,6 +310,7 @@ __all__ = [
     "raw",
     "regions",
     "replace",
+    "resize",
     "share",
     "time_of",
     "to_struct",

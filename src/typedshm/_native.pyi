@@ -19,6 +19,8 @@ class Lease:
         """From now on, make all views with this lease raise the registered error with `words` as the message."""
     @property
     def ended(self) -> bool: ...
+    @property
+    def loan(self) -> bool: ...  # True if the bytes are what an older version left
 
 class Overlay:
     """The first base of Struct: gives its buffer the format of its layout, and makes it neither number nor sequence."""
@@ -90,16 +92,30 @@ class Field:
     def __get__(self, instance: object, owner: type | None = None, /) -> Any: ...
     def __set__(self, instance: object, value: object, /) -> None: ...
 
+def resize(field: Field, instance: object, counts: tuple[int, ...], zero: bool, /) -> None:
+    """Set how many items of an array field are used along axes that vary; those that come into use are 0 if `zero`."""
+
 def register_refusal(refuse: Callable[[Field, object, Any], NoReturn], /) -> None:
     """Set the function that raises the error for a value that a field cannot hold."""
 
 # ---- whole values ----
 
 @final
+class Extents:
+    """Which parts of a value are copied if only what is used is."""
+
+    def __init__(self, size: int, extents: tuple[tuple[object, ...], ...]) -> None: ...  # See layout.extents
+    def pack(self, value: Any, /) -> bytes: ...  # The bytes of a value without those that are not used
+    def unpack(self, packed: bytes, value: Any, /) -> bool:
+        """Fill the zeroed bytes of a value; False if the packed ones are of another size than they tell."""
+
+@final
 class Fields:
     """All fields of a Struct class, in the order of the layout."""
 
-    def __init__(self, owner: type, members: tuple[tuple[object, ...], ...]) -> None: ...  # See struct.whole
+    def __init__(
+        self, owner: type, members: tuple[tuple[object, ...], ...], extents: Extents | None
+    ) -> None: ...  # See struct.whole
     @property
     def names(self) -> tuple[str, ...]: ...
     def set_constructor(self, init: Callable[..., None], defaults: dict[str, object], /) -> None: ...

@@ -147,6 +147,10 @@ class FieldModel(_Part):
     errors: Errors = Field("strict", description="replace: text that does not decode is read as far as it does")
     missing: _Number | None = Field(None, description="the number that stands for none")
     count: str = Field("", description="the path of the integer field that says how many items of the array are used")
+    free: Annotated[int, Field(ge=0, le=DIMENSION_LIMIT)] = Field(
+        0, description="how many of the first axes vary: the field begins with a u32 for each, how many items are used"
+    )
+    data_offset: _Count = Field(0, description="of a field of which axes vary: the first byte of its items")
 
     def build(self, depth: int) -> LayoutField:
         missing = self.missing
@@ -169,6 +173,8 @@ class FieldModel(_Part):
             errors=self.errors,
             missing=missing,
             count=self.count,
+            free=self.free,
+            data_offset=self.data_offset,
         )
 
 

@@ -210,7 +210,7 @@ MESSAGES: dict[str, tuple[bytes, str]] = {
     "an unknown key": (
         document_of(struct(field(), field(ofset=1))),
         "layout.fields[1]: expected no key but name, kind, offset, size, byte_order, shape, length, unit, doc, enum, "
-        "struct, face, encoding, errors, missing, count, found 'ofset'",
+        "struct, face, encoding, errors, missing, count, free, data_offset, found 'ofset'",
     ),
     "a bool": (
         document_of(struct(field(size=True))),

@@ -508,4 +508,4 @@ def test_a_class_and_its_fields_go_with_the_last_reference() -> None:
 )
 def test_fields_that_make_no_sense_are_refused(member: Any, words: str) -> None:
     with pytest.raises((TypeError, ValueError), match=words):
-        _native.Fields(Point, (member,))
+        _native.Fields(Point, (member,), None)

@@ -18,8 +18,10 @@
 #include "ring/ring_type.h"
 #include "ring/slots.h"
 #include "ring/view.h"
+#include "struct/array.h"
 #include "struct/construction.h"
 #include "struct/datetime.h"
+#include "struct/extents.h"
 #include "struct/field.h"
 #include "struct/fields.h"
 #include "struct/lease.h"
@@ -37,16 +39,16 @@
 #endif
 
 static int (*const parts[])(PyObject *module) = {
-    struct_register,       numpy_register,        lease_register,      origin_register,       field_register,
-    fields_register,       construction_register, whole_register,      codecs_register,       datetime_register,
-    mapping_register,      header_register,       byte_locks_register, files_register,
+    struct_register,       numpy_register,   lease_register,        origin_register,       field_register,
+    extents_register,      fields_register,  construction_register, whole_register,        codecs_register,
+    datetime_register,     mapping_register, header_register,       byte_locks_register,   files_register,
 #ifdef _WIN32
-    security_register,     section_register,      directory_register,  kernel_mutex_register,
+    security_register,     section_register, directory_register,    kernel_mutex_register,
 #endif
-    writers_lock_register, mutex_register,        guard_register,      task_register,         position_register,
-    slots_register,        ring_register,         ring_type_register,  internal_register,     block_register,
-    pin_register,          borrow_register,       view_register,       waitset_register,      thread_register,
-    missing_register,
+    writers_lock_register, mutex_register,   guard_register,        task_register,         position_register,
+    slots_register,        ring_register,    ring_type_register,    internal_register,     block_register,
+    pin_register,          borrow_register,  view_register,         waitset_register,      thread_register,
+    missing_register,      array_register,
 };
 
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT,

@@ -46,6 +46,9 @@
  * THE WRITERS' LOCK is a word that names its owner by presence entry and generation; whether that owner
  * lives is asked of the kernel. See TSHM_WORD_* below.
  *
+ * VALUES OF VARYING SIZE have a capacity, which lies in the payload, and numbers that say how much of it is
+ * used. Readers and writers may copy just that; see tshm_plan. To copy everything is right as well.
+ *
  * GEOMETRY is never trusted: copy the header once with tshm_check(), which knows the real size of the
  * memory, and use only the copy.
  */
@@ -344,6 +347,11 @@ static inline void tshm_streaming_fence(void) {
 static inline void tshm_copy_large(void *shared, const void *from, size_t size) {
 #if defined(__SSE2__)
     if (size > TSHM_STREAM) {
+        size_t before = (64 - (uintptr_t)shared % 64) % 64; /* up to where a line begins */
+        memcpy(shared, from, before);
+        shared = (char *)shared + before;
+        from = (const char *)from + before;
+        size -= before;
         size_t streamed = size / 64 * 64;
         for (size_t at = 0; at < streamed; at += 64) {
             const __m128i *source = (const __m128i *)((const char *)from + at);
@@ -379,6 +387,117 @@ static inline void tshm_copy_in(void *shared, const void *from, size_t size) {
         uint64_t word = 0;
         memcpy(&word, bytes + size / 8 * 8, size % 8);
         tshm_store(&words[size / 8], word, relaxed);
+    }
+}
+
+/* ---- values of varying size ----------------------------------------------------------------- */
+
+/* A field whose size varies has room for a fixed number of items, preceded by how many of them are used: a 32-bit
+ * number for each of the first `axes` axes, in the byte order of the field. The items are packed, in C order. */
+typedef struct tshm_extent {
+    uint64_t counts;      /* offset of the numbers in the value */
+    uint64_t data;        /* offset of the first item */
+    uint64_t step;        /* bytes of one step along the last of those axes */
+    const uint32_t *most; /* how many steps there is room for along each of them */
+    uint32_t axes;
+    uint32_t swapped; /* the numbers are not in this machine's byte order */
+} tshm_extent;
+
+/* A value of which not everything has to be copied. */
+typedef struct tshm_plan {
+    uint64_t size; /* of the whole value, bytes */
+    uint32_t count;
+    const tshm_extent *extents; /* by ascending offset */
+} tshm_plan;
+
+static inline uint32_t tshm_in_order(const tshm_extent *extent, uint32_t count) {
+    return extent->swapped ? count << 24 | (count & 0xff00) << 8 | (count >> 8 & 0xff00) | count >> 24 : count;
+}
+
+/* A number of used items as it stands in a value of one's own. */
+static inline uint32_t tshm_count(const tshm_extent *extent, uint32_t axis, const void *value) {
+    uint32_t count;
+    memcpy(&count, (const unsigned char *)value + extent->counts + 4 * axis, 4);
+    return tshm_in_order(extent, count);
+}
+
+static inline void tshm_set_count(const tshm_extent *extent, uint32_t axis, void *value, uint32_t count) {
+    count = tshm_in_order(extent, count);
+    memcpy((unsigned char *)value + extent->counts + 4 * axis, &count, 4);
+}
+
+/* The bytes of the used items, in a value of one's own. A number of more than there is room for counts as that: what is
+ * copied never leaves the room, and who looks at the items refuses the number. */
+static inline uint64_t tshm_used(const tshm_extent *extent, const void *value) {
+    uint64_t size = extent->step;
+    for (uint32_t axis = 0; axis < extent->axes; axis++) {
+        uint32_t count = tshm_count(extent, axis, value);
+        size *= count < extent->most[axis] ? count : extent->most[axis];
+    }
+    return size;
+}
+
+/* The bytes that there is room for. */
+static inline uint64_t tshm_room(const tshm_extent *extent) {
+    uint64_t size = extent->step;
+    for (uint32_t axis = 0; axis < extent->axes; axis++)
+        size *= extent->most[axis];
+    return size;
+}
+
+/* Where the i-th part of a value begins that is always copied, and ends: what lies between the items of two extents,
+ * for i up to plan->count. The numbers of used items are in them. */
+static inline uint64_t tshm_fixed_begin(const tshm_plan *plan, uint32_t i) {
+    return i ? plan->extents[i - 1].data + tshm_room(&plan->extents[i - 1]) : 0;
+}
+
+static inline uint64_t tshm_fixed_end(const tshm_plan *plan, uint32_t i) {
+    return i < plan->count ? plan->extents[i].data : plan->size;
+}
+
+/* The bytes from `begin` to `end` of a slot's payload, to the same place in a value of one's own. */
+static inline void tshm_copy_part_out(void *value, const void *shared, uint64_t begin, uint64_t end) {
+    unsigned char *bytes = (unsigned char *)value;
+    if (end - begin > TSHM_WORDWISE) {
+        memcpy(bytes + begin, (const unsigned char *)shared + begin, (size_t)(end - begin));
+        return;
+    }
+    const tshm_atomic_u64 *words = (const tshm_atomic_u64 *)shared;
+    for (uint64_t at = begin; at < end;) {
+        uint64_t word = tshm_load(&words[at / 8], relaxed);
+        uint64_t rest = 8 - at % 8, size = rest < end - at ? rest : end - at;
+        memcpy(bytes + at, (const unsigned char *)&word + at % 8, (size_t)size);
+        at += size;
+    }
+}
+
+/* The other way, in whole words, with what stands beside the part in the value, which has `size` bytes. */
+static inline void tshm_copy_part_in(void *shared, const void *value, uint64_t begin, uint64_t end, uint64_t size) {
+    begin = begin / 8 * 8;
+    end = end % 8 ? end + 8 - end % 8 : end;
+    if (begin < end)
+        tshm_copy_in((unsigned char *)shared + begin, (const unsigned char *)value + begin,
+                     (size_t)((end < size ? end : size) - begin));
+}
+
+/* As tshm_copy_out, of what is used. Looks at the numbers of used items once, where they have been copied to: a second
+ * look at shared memory might find others. Nothing else of `to` is changed. */
+static inline void tshm_copy_used_out(void *to, const void *shared, const tshm_plan *plan) {
+    for (uint32_t i = 0; i <= plan->count; i++)
+        tshm_copy_part_out(to, shared, tshm_fixed_begin(plan, i), tshm_fixed_end(plan, i));
+    for (uint32_t i = 0; i < plan->count; i++) {
+        uint64_t data = plan->extents[i].data;
+        tshm_copy_part_out(to, shared, data, data + tshm_used(&plan->extents[i], to));
+    }
+}
+
+/* As tshm_copy_in, of what is used. What is not stays what an older version left there. */
+static inline void tshm_copy_used_in(void *shared, const void *from, const tshm_plan *plan) {
+    for (uint32_t i = 0; i <= plan->count; i++)
+        tshm_copy_part_in(shared, from, tshm_fixed_begin(plan, i), tshm_fixed_end(plan, i), plan->size);
+    for (uint32_t i = 0; i < plan->count; i++) {
+        uint64_t data = plan->extents[i].data;
+        tshm_copy_part_in(shared, from, data, data + tshm_used(&plan->extents[i], from), plan->size);
     }
 }
 

@@ -1,5 +1,6 @@
 """Buffer formats: a Layout in the words of PEP 3118, by which NumPy and memoryview know the fields of a Struct."""
 
+from typedshm.layout.checks import COUNT_SIZE
 from typedshm.layout.kinds import KINDS, STRUCT
 from typedshm.layout.layout import Layout, LayoutField
 
@@ -59,6 +60,11 @@ def buffer_format(layout: Layout) -> str:
     for field in layout.fields:
         if field.offset > end:
             parts.append(f"{field.offset - end}x")
+        if field.free:
+            order = "<" if field.byte_order == "little" else ">"
+            counts = f"({field.free})" if field.free > 1 else ""
+            gap = field.start - field.offset - COUNT_SIZE * field.free
+            parts.append(f"{counts}{order}I:{field.used_name}:" + (f"{gap}x" if gap else ""))
         parts.append(f"{_format_of(field)}:{field.name}:")
         end = field.end
     if layout.size > end:

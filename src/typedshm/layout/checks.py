@@ -19,6 +19,9 @@ DTYPE_LIMIT = 2**31 - 1
 #: The most dimensions of an array: NumPy 1 has no more.
 DIMENSION_LIMIT = 32
 
+#: The bytes of a number of used items before an array of which axes vary.
+COUNT_SIZE = 4
+
 #: The largest alignment: that of the values in a region.
 ALIGNMENT_LIMIT = 64
 
@@ -64,6 +67,10 @@ def check(layout: LayoutParts) -> None:
     for field in layout.fields:
         if field.count:
             _check_count(layout, field)
+        if field.free and field.used_name in names:
+            raise SchemaError(
+                f"{layout.name}.{field.used_name}: the name is taken by the numbers of used items of {field.name}"
+            )
     if layout.size < end:
         raise SchemaError(f"{layout.name}: expected a size of at least {end} bytes, found {layout.size}")
     if layout.size > SIZE_LIMIT:
@@ -92,8 +99,9 @@ def _check_field(field: FieldParts, where: str) -> None:
         raise SchemaError(f"{where}: arrays of {what} cannot be shared; NumPy has no such dtype")
     if len(field.shape) > DIMENSION_LIMIT:
         raise SchemaError(f"{where}: expected at most {DIMENSION_LIMIT} dimensions, found {len(field.shape)}")
+    _check_free(field, where)
     item = item_size(field.kind, field.length, field.struct)
-    size = item * math.prod(field.shape)
+    size = field.start - field.offset + item * math.prod(field.shape)
     if field.size == size and field.end > SIZE_LIMIT:
         raise SchemaError(f"{where}: ends at byte {field.end:,}, and a struct has at most {SIZE_LIMIT:,} (1 TiB)")
     if field.size == size and (field.shape or field.struct is None) and item > DTYPE_LIMIT:
@@ -103,6 +111,23 @@ def _check_field(field: FieldParts, where: str) -> None:
     if field.enum is not None and (kind is None or kind.python is not int or field.shape):
         raise SchemaError(f"{where}: only a single integer can be an enum, found {field.kind}")
     _check_reading(field, where)
+
+
+def _check_free(field: FieldParts, where: str) -> None:
+    """Check what says which axes vary."""
+    if not field.free:
+        if field.data_offset:
+            raise SchemaError(f"{where}: only an array of which axes vary has a data_offset, found {field.data_offset}")
+        return
+    if not 0 < field.free <= len(field.shape):
+        raise SchemaError(f"{where}: expected 1 to {len(field.shape)} axes that vary, found {field.free}")
+    if field.count:
+        raise SchemaError(f"{where}: the number of its items is before them, and {field.count} cannot be it as well")
+    if any(dim >= 2**32 for dim in field.shape[: field.free]):
+        raise SchemaError(f"{where}: expected less than 4,294,967,296 along an axis that varies, found {field.shape}")
+    least = field.offset + COUNT_SIZE * field.free
+    if field.data_offset < least:
+        raise SchemaError(f"{where}: expected its items at byte {least} or later, found them at {field.data_offset}")
 
 
 def _check_reading(field: FieldParts, where: str) -> None:

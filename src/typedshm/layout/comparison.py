@@ -209,7 +209,7 @@ def _renamed(old: Layout, new: Layout) -> dict[str, LayoutField]:
 def _changes_of_field(old: LayoutField, new: LayoutField, path: str) -> Iterator[LayoutChange]:
     differs: list[tuple[ChangeKind, object, object]] = [
         ("renamed", old.name, new.name),
-        ("moved", f"at {old.offset}", f"at {new.offset}"),
+        ("moved", _place(old), _place(new)),
         ("unit", old.unit, new.unit),
         ("members", old.enum, new.enum),
         ("face", old.face, new.face),
@@ -232,7 +232,12 @@ def _different(pairs: Iterable[tuple[ChangeKind, object, object]], path: str) ->
 
 
 def _type(field: LayoutField) -> tuple[object, ...]:
-    return field.kind, field.length, field.shape, field.byte_order, field.encoding
+    return field.kind, field.length, field.shape, field.free, field.byte_order, field.encoding
+
+
+def _place(field: LayoutField) -> str:
+    items = f", items at {field.data_offset}" if field.free else ""
+    return f"at {field.offset}{items}"
 
 
 def _shown(missing: float | None) -> str:

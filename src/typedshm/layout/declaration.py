@@ -23,6 +23,7 @@ from typedshm.layout.markers import (
     Ascii,
     Bytes,
     Counted,
+    Dimensions,
     Doc,
     Duration,
     Errors,
@@ -36,6 +37,7 @@ from typedshm.layout.markers import (
     Time,
     Timestamp,
     Unit,
+    UpTo,
     Utf8,
     Utf16,
     Utf32,
@@ -79,13 +81,15 @@ class Declaration(Frozen):
         The number that stands for "none".
     count : str
         The field that has the number of used items; empty if all are.
+    free : int
+        How many of the first axes vary, with their numbers before the items.
     pad : int
         How many bytes are free before the field.
     """
 
     __match_args__ = (
         *("kind", "length", "shape", "unit", "doc", "offset", "enum", "struct", "face", "rules"),
-        *("open", "encoding", "errors", "missing", "count", "pad"),
+        *("open", "encoding", "errors", "missing", "count", "free", "pad"),
     )
     kind: str
     length: int = 0
@@ -102,6 +106,7 @@ class Declaration(Frozen):
     errors: Errors = "strict"
     missing: float | None = None
     count: str = ""
+    free: int = 0
     pad: int = 0
 
 
@@ -109,7 +114,7 @@ class Declaration(Frozen):
 Nested: TypeAlias = Callable[[type], type | None]
 
 _VALUES = (Scalar, Utf8, Utf16, Utf32, Latin1, Ascii, Ansi, Bytes, Timestamp, Duration)
-_MARKERS = (*_VALUES, Shape, Unit, Doc, Offset, Missing, Pad)
+_MARKERS = (*_VALUES, Shape, UpTo, Unit, Doc, Offset, Missing, Pad)
 
 
 def is_class_variable(annotation: object) -> bool:
@@ -139,7 +144,7 @@ def parse(annotation: object, where: str, nested: Nested, *, rules: bool = True)
     """
     base, metadata, nullable = _unwrap(annotation, where)
     values = [item for item in metadata if isinstance(item, _VALUES)]
-    shapes = [item for item in metadata if isinstance(item, Shape)]
+    shapes = [item for item in metadata if isinstance(item, Dimensions)]
     if len(values) > 1 or len(shapes) > 1:
         found = " and ".join(repr(item) for item in (values if len(values) > 1 else shapes))
         raise SchemaError(f"{where}: expected one size, found {found}")
@@ -151,8 +156,8 @@ def parse(annotation: object, where: str, nested: Nested, *, rules: bool = True)
         declared = _parse_array(item, value, shapes[0], where, nested)
     elif shapes:
         raise SchemaError(
-            f"{where}: expected an array type for Shape, found {name_of(base)}; "
-            f"use Annotated[NDArray[np.float32], Shape({', '.join(map(str, shapes[0].dims))})]"
+            f"{where}: expected an array type for {type(shapes[0]).__name__}, found {name_of(base)}; "
+            f"use Annotated[NDArray[np.float32], {shapes[0].changed_of(None)!r}]"
         )
     else:
         declared = _parse_single(base, value, where, nested)
@@ -213,16 +218,21 @@ _TEXT_ITEMS: dict[object, tuple[type[Counted | Text], ...]] = {
 }
 
 
-def _parse_array(item: object, value: object, shape: Shape, where: str, nested: Nested) -> Declaration:
+def _parse_array(item: object, value: object, shape: Dimensions, where: str, nested: Nested) -> Declaration:
+    declared = _parse_items(item, value, shape, where, nested)
+    return declared.changed(shape=shape.dims, count=shape.count, free=shape.free)
+
+
+def _parse_items(item: object, value: object, shape: Dimensions, where: str, nested: Nested) -> Declaration:
     if shape.of is not None:
         struct = nested(shape.of)
         if item is not np.void or value is not None or struct is None:
             raise SchemaError(
-                f"{where}: expected Annotated[NDArray[np.void], Shape(…, of=a Struct class)], "
+                f"{where}: expected Annotated[NDArray[np.void], {type(shape).__name__}(…, of=a Struct class)], "
                 f"found NDArray[{name_of(item)}] of {name_of(shape.of)}"
                 + (f"; {why_not(shape.of)}" if struct is None and item is np.void else "")
             )
-        return Declaration(STRUCT, shape=shape.dims, struct=struct, count=shape.count)
+        return Declaration(STRUCT, struct=struct)
     if not (isinstance(item, type) and issubclass(item, np.generic)) or item in ABSTRACT:
         raise SchemaError(f"{where}: {why_no_item(cast('Any', item))}")
     if item in _TEXT_ITEMS:
@@ -237,7 +247,7 @@ def _parse_array(item: object, value: object, shape: Shape, where: str, nested: 
                 f"errors={value.errors!r}"
             )
         padded = item is np.bytes_ and isinstance(value, Bytes)
-        declared = _sized(value).changed(shape=shape.dims, count=shape.count)
+        declared = _sized(value)
         return declared.changed(face="S") if padded else declared
     times = _TIMES.get(cast("object", item))
     if times is not None and isinstance(value, times) and not KINDS[value.name].arrays:
@@ -251,12 +261,12 @@ def _parse_array(item: object, value: object, shape: Shape, where: str, nested: 
     if value == Scalar("b4"):
         raise SchemaError(
             f"{where}: NumPy's bools have one byte; use Annotated[NDArray[np.uint32], "
-            f"Shape({', '.join(map(str, shape.dims))})], of which a != 0 is an array of bools"
+            f"{shape!r}], of which a != 0 is an array of bools"
         )
     agrees = isinstance(value, times) if times is not None else value == Scalar(kind.dtype)
     if value is not None and not agrees:
         raise SchemaError(f"{where}: {value!r} contradicts NDArray[np.{item.__name__}]")
-    return Declaration(kind.name, shape=shape.dims, count=shape.count)
+    return Declaration(kind.name)
 
 
 _TIMES: dict[object, type[Time]] = {np.datetime64: Timestamp, np.timedelta64: Duration}

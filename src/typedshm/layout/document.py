@@ -332,6 +332,8 @@ _field = _object(
         "errors": (_one_of("strict", "replace"), "strict"),
         "missing": (_number, None),
         "count": (_text, ""),
+        "free": (_whole(0, DIMENSION_LIMIT), 0),
+        "data_offset": (_count, 0),
     },
     _make_field,
 )

@@ -35,6 +35,8 @@ def _meaning_of_field(field: FieldParts) -> dict[str, Any]:
     }
     if field.shape:
         means["shape"] = field.shape
+    if field.free:
+        means["free"], means["data_offset"] = field.free, field.data_offset
     if field.unit:
         means["unit"] = field.unit
     if field.encoding:

@@ -11,7 +11,7 @@ import numpy as np
 
 from typedshm.errors import SchemaError, found
 from typedshm.frozen import Frozen, frozen
-from typedshm.layout.checks import DTYPE_LIMIT, check
+from typedshm.layout.checks import COUNT_SIZE, DTYPE_LIMIT, check
 from typedshm.layout.declaration import Face
 from typedshm.layout.enumeration import Enumeration
 from typedshm.layout.identity import differences, identity_of, same
@@ -60,11 +60,16 @@ class LayoutField(Frozen):
         The number that stands for "none"; None if there is no such number.
     count : str
         The path of the integer field that has the number of used items along the first axis; empty if all are used.
+    free : int
+        How many of the first axes vary: the field then begins with the number of used items along each of them, a
+        ``u32`` in the field's byte order. 0 if none does.
+    data_offset : int
+        The first byte of the items of such a field; otherwise 0.
     """
 
     __match_args__ = (
         *("name", "kind", "offset", "size", "shape", "length", "byte_order", "unit", "doc", "enum", "struct", "face"),
-        *("encoding", "errors", "missing", "count"),
+        *("encoding", "errors", "missing", "count", "free", "data_offset"),
     )
     name: str
     """A Python identifier without a leading underscore."""
@@ -98,6 +103,25 @@ class LayoutField(Frozen):
     """The number that stands for "none"; None if there is no such number."""
     count: str = ""
     """The path of the field that has the number of used items; empty if all are used."""
+    free: int = 0
+    """How many of the first axes vary, by numbers before the items; 0 if none does."""
+    data_offset: int = 0
+    """The first byte of the items of a field of which axes vary; otherwise 0."""
+
+    @property
+    def start(self) -> int:
+        """The first byte of the items."""
+        return self.data_offset if self.free else self.offset
+
+    @property
+    def varying(self) -> int:
+        """How many of the first axes vary, by whatever numbers; 0 if the shape is fixed."""
+        return self.free or bool(self.count)
+
+    @property
+    def used_name(self) -> str:
+        """What the numbers before the items are called in C, and for NumPy and ctypes."""
+        return f"{self.name}_used"
 
     @property
     def end(self) -> int:
@@ -106,7 +130,12 @@ class LayoutField(Frozen):
 
     @property
     def alignment(self) -> int:
-        """The natural alignment in bytes."""
+        """The natural alignment in bytes, of the items and of what is before them."""
+        return max(self.item_alignment, COUNT_SIZE if self.free else 1)
+
+    @property
+    def item_alignment(self) -> int:
+        """The natural alignment of the items in bytes."""
         return self.struct.alignment if self.struct is not None else KINDS[self.kind].alignment
 
     @property
@@ -144,6 +173,8 @@ class LayoutField(Frozen):
             "encoding": self.encoding,
             "errors": "" if self.errors == "strict" else self.errors,
             "count": self.count,
+            "free": self.free,
+            "data_offset": self.data_offset,
         }
         return {
             "name": self.name,
@@ -157,14 +188,15 @@ class LayoutField(Frozen):
 
     @property
     def type_name(self) -> str:
-        """The type in a word or two: ``f32[4]``, ``utf8(32)``, ``u16 big-endian``, ``Pose[2, 3]``."""
+        """The type in a word or two: ``f32[4]``, ``utf8(32)``, ``u16 big-endian``, ``Pose[2, 3]``, ``Box[:200]``."""
         if self.struct is None:
             return self._type(self.kind)
         return self._type(self.struct.name if self.struct.name.isprintable() else repr(self.struct.name))
 
     def _type(self, item: str) -> str:
         length = f"({', '.join(filter(None, (str(self.length), self.encoding)))})" if self.length else ""
-        shape = f"[{', '.join(map(str, self.shape))}]" if self.shape else ""
+        dims = [f":{dim}" if axis < self.free else str(dim) for axis, dim in enumerate(self.shape)]
+        shape = f"[{', '.join(dims)}]" if dims else ""
         return f"{item}{length}{shape}{' big-endian' if self.byte_order == 'big' else ''}"
 
     def __str__(self) -> str:
@@ -248,16 +280,19 @@ class Layout(Frozen):
                 f"{self.name}: items of NumPy's arrays have at most {DTYPE_LIMIT:,} bytes, and this Struct has "
                 f"{self.size:,}; its fields are arrays nevertheless"
             )
-        return np.dtype(
-            {
-                "names": [field.name for field in self.fields],
-                "formats": [
-                    (field.item_dtype, field.shape) if field.shape else field.item_dtype for field in self.fields
-                ],
-                "offsets": [field.offset for field in self.fields],
-                "itemsize": self.size,
-            }
-        )
+        names: list[str] = []
+        formats: list[Any] = []
+        offsets: list[int] = []
+        for field in self.fields:
+            if field.free:
+                count = np.dtype("<u4" if field.byte_order == "little" else ">u4")
+                names.append(field.used_name)
+                formats.append((count, (field.free,)) if field.free > 1 else count)
+                offsets.append(field.offset)
+            names.append(field.name)
+            formats.append((field.item_dtype, field.shape) if field.shape else field.item_dtype)
+            offsets.append(field.start)
+        return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": self.size})
 
     @classmethod
     def from_dtype(cls, dtype: "np.dtype[Any]", name: str) -> "Layout":

@@ -5,12 +5,13 @@ A field is a Python type, as type checkers see it, plus a marker that gives it a
     speed: Annotated[f32, Unit("m/s")]                     # f32 is Annotated[float, Scalar("f4")]
     driver: Annotated[str, Utf8(32)]
     wheels: Annotated[NDArray[np.float32], Shape(4)]
+    scans: Annotated[NDArray[np.float32], UpTo(360)]
 """
 
 import codecs
 import operator
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar, cast
+from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar, cast
 
 import numpy as np
 
@@ -243,7 +244,41 @@ class Bytes(Counted):
     __slots__ = ()
 
 
-class Shape(_Value):
+class Dimensions(_Value):
+    """Base of the markers with the dimensions of an array field."""
+
+    __slots__ = ()
+    dims: tuple[int, ...]
+    """Items along each axis, outermost first; of an axis that varies the most there can be."""
+    of: type | None
+    """The Struct class of the items, or None."""
+    count: str = ""
+    """The field that has the number of used items; empty if there is none."""
+    free: int = 0
+    """How many of the first axes vary by themselves."""
+
+    def _checked(self, dims: tuple[int, ...], of: object) -> tuple[str, tuple[int, ...]]:
+        name = type(self).__name__
+        if not dims:
+            raise SchemaError(f"{name}(): expected at least one dimension, found none")
+        where = f"{name}({', '.join(map(quoted, dims))})"
+        dims = shape_of(where, dims)
+        if of is not None and not isinstance(of, type):
+            raise SchemaError(f"{name}(): expected a Struct class as of=, found {quoted(of)}")
+        return where, dims
+
+    def changed_of(self, of: type | None) -> Self:
+        """Return the same dimensions of items of another class."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        of = f", of={self.of.__name__}" if self.of else ""
+        count = f", count={self.count!r}" if self.count else ""
+        free = f", free={self.free}" if self.free not in (0, len(self.dims)) else ""
+        return f"{type(self).__name__}({', '.join(map(repr, self.dims))}{of}{count}{free})"
+
+
+class Shape(Dimensions):
     """The fixed shape of an array field.
 
     Parameters
@@ -260,28 +295,16 @@ class Shape(_Value):
 
     __slots__ = ("count", "dims", "of")
     __match_args__ = ("dims", "of", "count")
-    dims: tuple[int, ...]
-    """Items along each axis, outermost first."""
-    of: type | None
-    """The Struct class of the items, or None."""
-    count: str
-    """The field that has the number of used items; empty if all are."""
 
     def __init__(self, *dims: int, of: type | None = None, count: str = "") -> None:
-        if not dims:
-            raise SchemaError("Shape(): expected at least one dimension, found none")
-        where = f"Shape({', '.join(map(quoted, dims))})"
-        dims = shape_of(where, dims)
-        if of is not None and not isinstance(cast("object", of), type):
-            raise SchemaError(f"Shape(): expected a Struct class as of=, found {quoted(of)}")
+        where, dims = self._checked(dims, of)
         if not isinstance(cast("object", count), str):
             raise SchemaError(f"{where}: expected the name of a field as count=, found {quoted(count)}")
         super().__init__(dims, of, count)
 
-    def __repr__(self) -> str:
-        of = f", of={self.of.__name__}" if self.of else ""
-        count = f", count={self.count!r}" if self.count else ""
-        return f"Shape({', '.join(map(repr, self.dims))}{of}{count})"
+    def changed_of(self, of: type | None) -> Self:
+        """Return the same shape of items of another class."""
+        return type(self)(*self.dims, of=of, count=self.count)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _shape, self._values
@@ -289,6 +312,53 @@ class Shape(_Value):
 
 def _shape(dims: tuple[int, ...], of: type | None, count: str = "") -> Shape:
     return Shape(*dims, of=of, count=count)
+
+
+class UpTo(Dimensions):
+    """The capacity of an array field whose shape is part of the value.
+
+    ``Annotated[NDArray[np.void], UpTo(200, of=Box)]`` reads as an array of as many boxes as there are, and
+    ``UpTo(1080, 1920, 3, free=2)`` as a picture of at most 1080 by 1920, and exactly 3. An array that fits sets the
+    shape as well; ``typedshm.resize(t, "boxes", 17)`` makes room to fill. What is read, written and copied is what is
+    used, not the capacity.
+
+    In memory, the number of items along each axis that varies is a ``uint32_t`` before the items: of a field ``boxes``
+    in C ``uint32_t boxes_used; Box boxes[200];``. The items are packed, in C order. A number of more than there is room
+    for, which only a program without typedshm could have stored, is refused when the array is read.
+
+    Parameters
+    ----------
+    *dims : int
+        The most items along each axis, outermost first (C order), each at least 1.
+    of : type, optional
+        The Struct class of the items, for ``NDArray[np.void]``.
+    free : int, optional
+        How many of the first axes vary; the others are fixed. Default: all.
+    """
+
+    __slots__ = ("dims", "free", "of")
+    __match_args__ = ("dims", "of", "free")
+
+    def __init__(self, *dims: int, of: type | None = None, free: int | None = None) -> None:
+        where, dims = self._checked(dims, of)
+        free = len(dims) if free is None else whole_number(f"{where}: free=", free, 1)
+        if free > len(dims):
+            raise SchemaError(f"{where}: expected free= to be at most {len(dims)}, the number of axes, found {free}")
+        for dim in dims[:free]:
+            if dim >= 2**32:
+                raise SchemaError(f"{where}: expected less than 4,294,967,296 along an axis that varies, found {dim:,}")
+        super().__init__(dims, of, free)
+
+    def changed_of(self, of: type | None) -> Self:
+        """Return the same capacity for items of another class."""
+        return type(self)(*self.dims, of=of, free=self.free)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _up_to, self._values
+
+
+def _up_to(dims: tuple[int, ...], of: type | None, free: int) -> UpTo:
+    return UpTo(*dims, of=of, free=free)
 
 
 class _SchemaOfTime:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from enum import IntFlag
 
 from typedshm.errors import SchemaError
-from typedshm.layout.checks import ALIGNMENT_LIMIT, item_size
+from typedshm.layout.checks import ALIGNMENT_LIMIT, COUNT_SIZE, item_size
 from typedshm.layout.declaration import Declaration
 from typedshm.layout.enumeration import Enumeration
 from typedshm.layout.kinds import KINDS, STRUCT, ByteOrder
@@ -63,15 +63,20 @@ def lay_out(
     alignment = base.alignment if base is not None else 1
     for label, declaration in declared.items():
         field = _field_of_declaration(label, declaration, byte_order)
-        wanted = min(field.alignment, pack or field.alignment)
+        limit = pack or ALIGNMENT_LIMIT
+        first = min(COUNT_SIZE if field.free else field.alignment, limit)  # as C places two members
+        wanted = min(field.alignment, limit)
         offset = declaration.offset
         if offset is None:
-            offset = round_up(end + declaration.pad, wanted)
+            offset = round_up(end + declaration.pad, first)
         if offset < end:
             before = fields[-1].name if fields else base.name if base is not None else ""
             raise SchemaError(f"{name}.{label}: Offset({offset}) is inside {before}, which ends at byte {end}")
-        if offset % wanted == 0:  # a field at an unaligned Offset does not affect the struct's alignment
+        if offset % first == 0:  # a field at an unaligned Offset does not affect the struct's alignment
             alignment = max(alignment, wanted)
+        if field.free:
+            start = round_up(offset + COUNT_SIZE * field.free, min(field.item_alignment, limit))
+            field = field.changed(data_offset=start, size=start - offset + field.size)
         field = field.changed(offset=offset)
         fields.append(field)
         end = field.end
@@ -104,7 +109,7 @@ def _field_of_declaration(name: str, declared: Declaration, byte_order: ByteOrde
         size=item_size(declared.kind, declared.length, struct) * math.prod(declared.shape),
         shape=declared.shape,
         length=declared.length,
-        byte_order="little" if struct is not None or KINDS[declared.kind].alignment == 1 else byte_order,
+        byte_order=byte_order if declared.free or not _is_bytewise(declared) else "little",
         unit=declared.unit,
         doc=declared.doc,
         enum=enum,
@@ -114,4 +119,10 @@ def _field_of_declaration(name: str, declared: Declaration, byte_order: ByteOrde
         errors=declared.errors,
         missing=declared.missing,
         count=declared.count,
+        free=declared.free,
     )
+
+
+def _is_bytewise(declared: Declaration) -> bool:
+    """Return True if items have no byte order, or one of their own."""
+    return declared.kind == STRUCT or KINDS[declared.kind].alignment == 1

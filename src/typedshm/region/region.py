@@ -273,6 +273,11 @@ class Region(Followable[T], Generic[T]):
         error.add_note(f"in version {version} of region {str(self.name)!r}")
         return error
 
+    def _refuse_excess(self, value: Any, path: str) -> NoReturn:
+        for name in path.split("."):  # the last of which refuses
+            value = getattr(value, name)
+        raise TypedshmError(f"region {str(self.name)!r}: {path} has more items than there is room for")
+
     def _refuse_stale(self, version: int, age: int, max_age: int) -> NoReturn:
         found = f"version {version}, which was published {_seconds(age)} s ago"
         writers = [pid for _, pid, has_written in self._attachment.participants if has_written]

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import typedshm._native as _native
 from typedshm.layout.layout import Layout, Value
+from typedshm.struct.extents import compiled_extents
 from typedshm.struct.struct import Struct
 
 T = TypeVar("T")
@@ -45,6 +46,8 @@ class Schema(ABC, Generic[T]):
     decode: Callable[[Any], T] | None
     check: Callable[[Any], None] | None
     value: Value
+    part: str | None = None
+    """The name of the field that blocks hand out instead of the Struct, if values are no Structs but arrays."""
     unguarded: bool = False
     """True if values cannot be made to raise or to be read-only: blocks work on copies, and borrow() gives a Struct."""
     checks: bool = True
@@ -70,6 +73,20 @@ class Schema(ABC, Generic[T]):
     @abstractmethod
     def defaults(self) -> bytes:
         """The bytes that update() starts from in an empty region."""
+
+    @functools.cached_property
+    def extents(self) -> _native.Extents | None:
+        """Which parts of a value are copied; None: all."""
+        return compiled_extents(self.layout)
+
+    def counts_of(self, shape: Any) -> bytes | None:
+        """Return what loan(shape=...) stores before the items of an array; None for values that are no such arrays."""
+        if shape is not None:
+            raise TypeError(
+                "loan: shape= is for arrays of which axes vary, array(dtype, UpTo(...)); of a Struct, "
+                'typedshm.resize(value, "field", shape) sets that of a field'
+            )
+        return None
 
     @property
     def form(self) -> Any:

@@ -197,8 +197,9 @@ class _StructValues(Schema[Any]):
         return view_maker(self._struct)
 
     def make(self) -> Struct:
-        # over uninitialised memory of NumPy: it will be overwritten, and zeroing a large one would cost as much again
-        buffer = np.empty(self.layout.size, np.uint8)
+        # over memory of NumPy, which costs nothing before it is used: ctypes would write zeros to all of a large one
+        new = np.empty if self.extents is None else np.zeros
+        buffer = new(self.layout.size, np.uint8)
         return cast("Struct", cast("Any", type(ctypes.Structure)).from_buffer(self._struct, buffer))
 
     def encode(self, value: Any) -> Struct:

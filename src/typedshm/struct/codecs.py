@@ -37,7 +37,9 @@ def codec_of(
     """
     if field.shape:
         array = np.ndarray if field.struct is None else hooks.struct_array(cast("Any", structs[field.name]))
-        form = (array, field.shape, field.item_dtype, field.offset)
+        form = (array, field.shape, field.item_dtype, field.start)
+        if field.free:
+            return "bounded array", (*form, conversion.assign_bounded, *bounds_of(field))
         if not field.count:
             return "array", (*form, conversion.assign_array)
         return "counted array", (*form, conversion.assign_counted, count_of(cls, layout, field))
@@ -63,6 +65,11 @@ def _codec_of_kind(field: LayoutField) -> Codec:
     if kind.python is str and ((kind.dtype == "S" and field.kind != "utf8") or field.errors != "strict"):
         return f"text in units of {kind.size}", (field.codec, field.errors)
     return field.kind, None
+
+
+def bounds_of(field: LayoutField) -> tuple[int, int]:
+    """Return where the items of an array whose shape varies are, behind the field's first byte; and how many axes."""
+    return field.start - field.offset, field.free
 
 
 def count_of(cls: type, layout: Layout, field: LayoutField) -> _native.Field:

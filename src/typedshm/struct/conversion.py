@@ -1,5 +1,7 @@
 """Conversions of fields that are written in Python: arrays, and what is no value of a field."""
 
+import math
+import operator
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
@@ -83,6 +85,91 @@ def assign_counted(field: _native.Field, room: "np.ndarray[Any, Any]", value: ob
     if count or not isinstance(value, list | tuple):  # no items, of whatever shape
         assign_array(field, room[:count], value)
     return count
+
+
+def assign_bounded(field: _native.Field, room: "np.ndarray[Any, np.dtype[Any]]", value: object) -> tuple[int, ...]:
+    """Copy a value into the bytes of an array field whose shape varies, and return its shape.
+
+    Parameters
+    ----------
+    field : Field
+        The descriptor.
+    room : ndarray
+        The array over all of the field's bytes.
+    value : array-like
+        As for :func:`assign_array`, but of any shape that there is room for.
+
+    Raises
+    ------
+    FieldTypeError, FieldValueError, FieldOverflow
+        If the dtype, the shape, or an item does not fit.
+    """
+    spec: LayoutField = field.spec
+    if isinstance(value, list | tuple):
+        shape = _shape_of_lists(cast("Sequence[object]", value), room.shape, spec.free)
+    else:
+        if type(value) is not np.ndarray:
+            check_lossless(where_of(field), value)
+        shape = np.shape(cast("Any", value))
+    check_room(where_of(field), spec, shape)
+    used = np.ndarray.view(room, np.ndarray).reshape(-1)[: math.prod(shape)].reshape(shape).view(type(room))
+    if used.size or not isinstance(value, list | tuple):
+        assign_array(field, used, value)
+    return shape
+
+
+def check_room(where: str, spec: LayoutField, shape: tuple[int, ...]) -> None:
+    """Refuse a shape that there is no room for.
+
+    Raises
+    ------
+    FieldValueError
+        If it has other dimensions, or more items along an axis than there is room for.
+    """
+    fixed = len(shape) == len(spec.shape) and shape[spec.free :] == spec.shape[spec.free :]
+    if fixed and all(dim <= most for dim, most in zip(shape, spec.shape, strict=True)):
+        return
+    if len(spec.shape) == len(shape) == 1:
+        raise FieldValueError(f"{where}: expected at most {spec.shape[0]} items, found {shape[0]}")
+    dims = ", ".join(f"at most {dim}" if axis < spec.free else str(dim) for axis, dim in enumerate(spec.shape))
+    raise FieldValueError(f"{where}: expected shape ({dims}{',' if len(spec.shape) == 1 else ''}), found {shape}")
+
+
+def whole_shape(verb: str, where: str, spec: LayoutField, shape: Any) -> tuple[int, ...]:
+    """Return the shape of an array field from its lengths along the axes that vary, or along all.
+
+    Raises
+    ------
+    FieldTypeError, FieldValueError
+        It is no shape, or there is no room for it.
+    """
+    given: Sequence[Any] = cast("Any", shape) if isinstance(shape, tuple | list) else (shape,)
+    try:
+        dims = tuple(operator.index(dim) for dim in given)
+    except TypeError:
+        dims = (-1,)
+    if any(dim < 0 for dim in dims) or any(isinstance(dim, bool) for dim in given):
+        raise FieldTypeError(
+            f"{verb}: {where}: expected whole numbers of at least 0 as the shape, found {quoted(shape)}"
+        )
+    if len(dims) == spec.free:
+        dims = (*dims, *spec.shape[spec.free :])
+    check_room(where, spec, dims)
+    return dims
+
+
+def _shape_of_lists(value: Sequence[object], most: tuple[int, ...], free: int) -> tuple[int, ...]:
+    """Return the shape of nested lists, by the first item of each; of axes that no item tells of, none or all."""
+    shape: list[int] = []
+    for axis in range(len(most)):
+        if not isinstance(value, list | tuple):
+            break
+        items = cast("Sequence[object]", value)
+        shape.append(len(items))
+        if not items:
+            return (*shape, *(0 if later < free else most[later] for later in range(axis + 1, len(most))))
+        value = cast("Any", items[0])
+    return tuple(shape)
 
 
 def _array_of_items(
@@ -213,11 +300,17 @@ def raw_bytes(instance: Any, field: LayoutField) -> bytes:
     return memoryview(instance).cast("B")[field.offset : field.end].tobytes()
 
 
+def used_of(instance: Any, field: LayoutField) -> tuple[int, ...]:
+    """Return the numbers of used items that memory holds before an array whose shape varies."""
+    order = "<" if field.byte_order == "little" else ">"
+    return tuple(np.frombuffer(raw_bytes(instance, field), f"{order}u4", field.free).tolist())
+
+
 def stored(instance: object, field: LayoutField) -> object:
     """Return what memory holds where the field has no value: a number, NumPy's time, bytes, or all of an array."""
     data = raw_bytes(instance, field)
-    if field.count:
-        return np.frombuffer(bytearray(data), field.item_dtype).reshape(field.shape)
+    if field.varying:
+        return np.frombuffer(bytearray(data), field.item_dtype, offset=field.start - field.offset).reshape(field.shape)
     if field.enum is not None:
         return int.from_bytes(data, field.byte_order, signed=KINDS[field.kind].signed)
     return stored_time(field, data) if KINDS[field.kind].unit else data

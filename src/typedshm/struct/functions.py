@@ -7,9 +7,9 @@ from typing import Any, Literal, TypeVar, cast
 import numpy as np
 
 import typedshm._native as _native
-from typedshm.errors import found
+from typedshm.errors import FieldTypeError, found
 from typedshm.layout.layout import LayoutField
-from typedshm.struct.conversion import raw_bytes, stored
+from typedshm.struct.conversion import raw_bytes, stored, whole_shape
 from typedshm.struct.struct import Struct, plan_of, replaced
 
 S = TypeVar("S", bound=Struct)
@@ -68,16 +68,71 @@ def raw(struct: Struct, field: str, /) -> bytes:
         If the struct has no field of that name.
     """
     _check("raw", struct, "typedshm.to_struct(value) makes one", "typedshm.to_struct(value) makes one")
-    if not isinstance(cast("object", field), str):
-        raise TypeError(f"raw: expected the name of a field as field, found {found(field)}")
-    *path, name = field.split(".")
-    for step in path:
-        spec = _field_of(struct, step)
+    return raw_bytes(*_find("raw", struct, field))
+
+
+def resize(struct: Struct, field: str, shape: int | tuple[int, ...], /) -> "np.ndarray[Any, Any]":
+    """Set the shape of an array field declared with ``UpTo``, and return the array to fill.
+
+    The items are packed in C order: an array that was taken before shows them in other places if another axis than the
+    first has got another length. Items that come into use are zero; in a ``loan()``, what an older version left.
+
+    Parameters
+    ----------
+    struct : Struct
+        A Struct, also one inside a block.
+    field : str
+        The name of the field; of one in a nested Struct: ``"pose.x"``.
+    shape : int or tuple of int
+        The lengths of the axes that vary, or those of all axes.
+
+    Returns
+    -------
+    ndarray
+        The field's array, of that shape.
+
+    Raises
+    ------
+    FieldValueError
+        There is no room for so many items.
+    FieldTypeError
+        The field has a fixed shape.
+    AttributeError
+        The struct has no field of that name.
+    """
+    _check("resize", struct, "typedshm.to_struct(value) makes one", "typedshm.to_struct(value) makes one")
+    struct, spec = _find("resize", struct, field)
+    where = f"{plan_of(struct).layout.name}.{spec.name}"
+    if not spec.free:
+        hint = f"; setting an array sets {spec.count} as well" if spec.count else ""
+        raise FieldTypeError(
+            f"resize: expected an array field declared with UpTo, found {where}, {spec.type_name}{hint}"
+        )
+    counts = whole_shape("resize", where, spec, shape)[: spec.free]
+    state: object = cast("Any", struct)._state
+    loan = isinstance(state, _native.Lease) and state.loan
+    _native.resize(_descriptor(struct, spec.name), struct, counts, not loan)
+    resized: np.ndarray[Any, Any] = getattr(struct, spec.name)
+    return resized
+
+
+def _descriptor(struct: Struct, name: str) -> _native.Field:
+    found = (vars(base).get(name) for base in type(struct).__mro__)
+    return next(item for item in found if isinstance(item, _native.Field))
+
+
+def _find(verb: str, struct: Struct, path: str) -> tuple[Struct, LayoutField]:
+    """Return the Struct with the field at a path, and the field."""
+    if not isinstance(cast("object", path), str):
+        raise TypeError(f"{verb}: expected the name of a field as field, found {found(path)}")
+    *steps, name = path.split(".")
+    for step in steps:
+        spec = _field_of(verb, struct, step)
         if spec.struct is None or spec.shape:
-            hint = f"; give an item of it, as in raw(t.{step}[0], {name!r})" if spec.struct is not None else ""
-            raise AttributeError(f"raw: {step} in {field!r} is no Struct{hint}")
+            hint = f"; give an item of it, as in {verb}(t.{step}[0], {name!r})" if spec.struct is not None else ""
+            raise AttributeError(f"{verb}: {step} in {path!r} is no Struct{hint}")
         struct = getattr(struct, step)
-    return raw_bytes(struct, _field_of(struct, name))
+    return struct, _field_of(verb, struct, name)
 
 
 def _check(verb: str, value: object, of_dataclass: str, of_model: str) -> None:
@@ -93,11 +148,11 @@ def _check(verb: str, value: object, of_dataclass: str, of_model: str) -> None:
     raise TypeError(f"{verb}: expected a Struct as struct, found {found(value)}{remedy}")
 
 
-def _field_of(struct: Struct, name: str) -> LayoutField:
+def _field_of(verb: str, struct: Struct, name: str) -> LayoutField:
     for field in plan_of(struct).layout.fields:
         if field.name == name:
             return field
-    raise AttributeError(f"raw: {plan_of(struct).layout.name} has no field {name!r}")
+    raise AttributeError(f"{verb}: {plan_of(struct).layout.name} has no field {name!r}")
 
 
 def replace(struct: S, /, **changes: Any) -> S:

@@ -61,7 +61,8 @@ def _reduce(value: Any) -> tuple[Any, ...]:
     form, meaning = plan.pickled or _common(plan)
     if not _dill_knows and "dill" in sys.modules:
         _meet_dill()
-    return restore, (form, bytes(value), meaning, _native.origin_of(value))
+    data = bytes(value) if plan.extents is None else plan.extents.pack(_native.snapshot_of(value))
+    return restore, (form, data, meaning, _native.origin_of(value))
 
 
 def _common(plan: Plan) -> list[Any]:
@@ -94,9 +95,16 @@ def restore(cls: type[Struct], data: bytes, meaning: bytes, origin: _native.Orig
             f"{_described(meaning).diff(layout)}\n"
             "Declare it as it was to read the value; asdict() makes pickles that depend on no class"
         )
-    if len(data) != layout.size:
+    extents = plan_of(cls).extents
+    restored: Struct
+    if extents is not None:
+        restored = cls.zero()
+        if not extents.unpack(data, restored):
+            raise ValueError(f"{cls.__qualname__}: expected a pickle of another size, found {len(data)} bytes")
+    elif len(data) != layout.size:
         raise ValueError(f"{cls.__qualname__}: expected a pickle of {layout.size} bytes, found {len(data)}")
-    restored: Struct = from_buffer_copy(cls, data)
+    else:
+        restored = from_buffer_copy(cls, data)
     if origin is not None:
         set_state(restored, origin)
     return restored

@@ -44,6 +44,12 @@ def refuse(field: _native.Field, value: object, reason: "Refusal") -> NoReturn:
         raise FieldValueError(f"{where}: {_encode(spec, cast('str', value))}")
     if reason == "decode":
         raise FieldValueError(f"{where}: expected {_text(spec)} text in memory, found {quoted(value)}")
+    if reason == "count" and spec.free:
+        axis, number = cast("tuple[int, int]", value)
+        along = f" along axis {axis}" if len(spec.shape) > 1 else ""
+        raise FieldValueError(
+            f"{where}: expected at most {spec.shape[axis]} items{along}, found {number}; raw() gives all the bytes"
+        )
     if reason == "count":
         raise FieldValueError(
             f"{where}: expected {spec.count} to be 0 … {spec.shape[0]} items, found {value}; raw() gives all the bytes"

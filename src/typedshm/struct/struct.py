@@ -34,6 +34,7 @@ from typedshm.struct.constructor import add_constructor, counted_last, set_count
 from typedshm.struct.ctypes_fields import ctypes_fields
 from typedshm.struct.direct import prove
 from typedshm.struct.enforcement import enforce
+from typedshm.struct.extents import compiled_extents
 
 if TYPE_CHECKING:
     # Type checkers must not see the __getattr__ of ctypes.Structure, which would hide misspelt fields from them.
@@ -48,13 +49,17 @@ F = TypeVar("F", bound=Callable[..., Any])
 # Methods of ctypes' metaclass, taken from it since a field of a Struct may have the same name.
 from_buffer_copy: Callable[..., Any] = cast("Any", type(ctypes.Structure)).from_buffer_copy
 
+# What ctypes sets for each of its own fields.
+_CField: type = type(type("_", (ctypes.Structure,), {"_fields_": [("_", ctypes.c_ubyte)]})._)  # type: ignore[attr-defined]
+
 
 @frozen
 class Plan(Frozen):
     """The compiled form of a Struct class, shared by its variants."""
 
     __match_args__ = (
-        *("plain", "layout", "fields", "structs", "enums", "defaults", "described", "rules", "variants", "pickled"),
+        *("plain", "layout", "fields", "structs", "enums", "defaults", "described", "rules", "extents"),
+        *("variants", "pickled"),
     )
     plain: "type[Struct]"
     layout: Layout
@@ -64,6 +69,7 @@ class Plan(Frozen):
     defaults: dict[str, object]
     described: bool  # made from a layout, so that no module has the class
     rules: dict[str, Rules]
+    extents: _native.Extents | None  # None if values are copied whole
     variants: dict[str, type[Any]]  # for views of other memory, and of its arrays
     pickled: list[Any]  # what the pickles of all values have in common, once there was one
 
@@ -194,6 +200,8 @@ class StructMeta(_native.StructType):
             value.complete(cls)
         elif (name == "_fields_" and not value) or ("_plan" in cls.__dict__ and isinstance(value, _native.Field)):
             pass  # from a pickle, and Arriving sets them
+        elif isinstance(value, _CField) and "_ctypes" in cls.__dict__:  # also of padding, and of numbers of used items
+            cls.__dict__["_ctypes"][name] = value
         elif isinstance(cls.__dict__.get(name), _native.Field):
             if "_plan" in cls.__dict__:
                 raise AttributeError(f"{cls.__name__}.{name} is a field and cannot be replaced")
@@ -431,7 +439,7 @@ def install(
         structure._fields_ = members
     placed: dict[str, Any] = cls.__dict__["_ctypes"]
     for field in own:
-        if placed[field.name].offset != field.offset:
+        if placed[field.name].offset != field.start:
             found = placed[field.name].offset
             raise SchemaError(f"{cls.__name__}.{field.name}: expected ctypes to place {field}, found it at {found}")
         codec, extra = codec_of(cls, layout, field, structs, enums, placed)
@@ -442,14 +450,22 @@ def install(
         )
     defaults = dict(inherited.defaults) if inherited is not None else {}
     fields = whole.fields_of_class(cls, layout, structs, enums)
-    structure._plan = Plan(cls, layout, fields, structs, enums, defaults, described, rules, {}, [])
+    extents = compiled_extents(layout)
+    structure._plan = Plan(cls, layout, fields, structs, enums, defaults, described, rules, extents, {}, [])
+    if extents is not None and not hasattr(cls, "__bytes__"):
+        structure.__bytes__ = _bytes_of
     structure._format = struct_format(layout).encode()
     enforce(cls, rules)
     defaults.update(_saved_defaults(cls, cls.__dict__["_defaults"]))
     add_constructor(cls, layout, defaults, fields=len(own))
-    for name in [*("_annotations", "_defaults", "_ctypes"), *(name for name, _ in members if name.startswith("_pad_"))]:
+    for name in ("_annotations", "_defaults", "_ctypes"):
         if name in cls.__dict__:  # needed up to here
             delattr(cls, name)
+
+
+def _bytes_of(self: Struct) -> bytes:
+    """Return the bytes of the whole Struct; those behind the used part of an array whose shape varies are zero."""
+    return memoryview(cast("Any", _native.snapshot_of(self))).tobytes()
 
 
 def bind(cls: "type[Struct]", field: LayoutField, codec: str, extra: tuple[object, ...] | None) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import typedshm._native as _native
 from typedshm import hooks
 from typedshm.layout.layout import LayoutField
-from typedshm.struct.codecs import count_of
+from typedshm.struct.codecs import bounds_of, count_of
 from typedshm.struct.conversion import adopt
 from typedshm.struct.struct import Struct, StructMeta, bind, plan_of
 
@@ -67,7 +67,9 @@ def _complete(cls: type[Struct], kind: Variant, own: list[LayoutField]) -> None:
         if field.shape:
             array = np.ndarray if field.struct is None else hooks.struct_array(plan_of(cls).structs[field.name])
             form = (array, field.shape, field.item_dtype)
-            if field.count:
+            if field.free:
+                bind(cls, field, "viewed bounded array", (*form, *bounds_of(field)))
+            elif field.count:
                 count = count_of(plan_of(cls).plain, plan_of(cls).layout, field)
                 bind(cls, field, "viewed counted array", (*form, count))
             else:

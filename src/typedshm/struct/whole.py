@@ -9,7 +9,8 @@ import typedshm._native as _native
 from typedshm.errors import quoted
 from typedshm.layout.kinds import KINDS
 from typedshm.layout.layout import Layout, LayoutField
-from typedshm.struct.conversion import stored
+from typedshm.struct.conversion import stored, used_of
+from typedshm.struct.extents import compiled_extents
 
 SHOWN = 16
 """The longest array whose items are all shown."""
@@ -39,7 +40,8 @@ def fields_of_class(
     structs, enums : mapping of str to type
         The Struct and enum classes of its fields.
     """
-    return _native.Fields(cls, tuple(_member(cls, field, structs, enums) for field in layout.fields))
+    members = tuple(_member(cls, field, structs, enums) for field in layout.fields)
+    return _native.Fields(cls, members, compiled_extents(layout))
 
 
 def _member(cls: type, field: LayoutField, structs: "Mapping[str, type]", enums: Mapping[str, type]) -> FieldOfClass:
@@ -64,7 +66,7 @@ def comparison_of(field: LayoutField, enum: type | None) -> tuple[Comparison, in
     if field.struct is not None:
         return "values", 1  # a single one is compared by its own fields
     kind = KINDS[field.kind]
-    if field.count or field.face == "nan":
+    if field.varying or field.face == "nan":
         return "values", 1
     if enum is not None and not field.shape:
         own: Any = enum
@@ -98,8 +100,12 @@ class _Text(str):
 
 def show_unreadable(struct: object, field: LayoutField) -> object:
     """Return what has the ``repr`` of a field whose bytes are none of its values."""
-    found = f"{field.count} is not 0 … {field.shape[0]}" if field.count else quoted(stored(struct, field))
-    return _Text(f"<unreadable: {found}>")
+    if field.count:
+        return _Text(f"<unreadable: {field.count} is not 0 … {field.shape[0]}>")
+    if field.free:
+        found = " x ".join(map(str, used_of(struct, field)))
+        return _Text(f"<unreadable: {found} of at most {' x '.join(map(str, field.shape[: field.free]))} items>")
+    return _Text(f"<unreadable: {quoted(stored(struct, field))}>")
 
 
 def show_array(value: object, field: LayoutField) -> object:
@@ -112,7 +118,8 @@ def show_array(value: object, field: LayoutField) -> object:
     array = cast("np.ndarray[Any, np.dtype[Any]]", value)
     if array.size > SHOWN:
         first, second, last_but_one, last = map(repr, _items(array.reshape(-1)[[0, 1, -2, -1]]))
-        return _Text(f"<{field.type_name}: {first}, {second}, ..., {last_but_one}, {last}>")
+        shown = field.changed(shape=array.shape, free=0).type_name  # of what is used
+        return _Text(f"<{shown}: {first}, {second}, ..., {last_but_one}, {last}>")
     return _items(array)
 
 

@@ -16,6 +16,7 @@ typedef struct {
     Ring *ring;
     int64_t timeout;    /* for the lock, ns */
     PyObject *value;    /* what the block works on; NULL before and after */
+    PyObject *counts;   /* of a loan: the bytes of the numbers of used items, if its value is one field; or NULL */
     PyObject *lease;    /* ends with the block */
     Mapping *mapping;   /* the one that `value` looks into, if it is in the slot */
     tshm_cursor cursor; /* if it is in the slot */
@@ -23,16 +24,19 @@ typedef struct {
     bool loan;
 } Block;
 
-static PyObject *block_new(Ring *ring, bool loan, int64_t ns) {
-    if (ring->values.type && !ring_part(ring, "leased", &ring->values.leased)) /* not later, with the lock held */
+/* Steals `counts`. */
+static PyObject *block_new(Ring *ring, bool loan, PyObject *counts, int64_t ns) {
+    bool ready = !ring->values.type || ring_part(ring, "leased", &ring->values.leased); /* not later, with the lock */
+    Block *self = ready ? PyObject_New(Block, block_type) : NULL;
+    if (!self) {
+        Py_XDECREF(counts);
         return NULL;
-    Block *self = PyObject_New(Block, block_type);
-    if (!self)
-        return NULL;
+    }
     Py_INCREF((PyObject *)ring);
     self->ring = ring;
     self->timeout = ns;
     self->value = self->lease = NULL;
+    self->counts = counts;
     self->mapping = NULL;
     self->loan = loan;
     return (PyObject *)self;
@@ -61,6 +65,25 @@ static bool preload(Block *self, void *to) {
     return fit;
 }
 
+/* What a loan begins with: no items in fields whose size varies, or as many as the caller said. */
+static bool clear(const Block *self, void *value) {
+    if (self->ring->extents)
+        extents_clear(self->ring->extents, value);
+    char *counts;
+    Py_ssize_t size;
+    if (!self->counts)
+        return true;
+    if (PyBytes_AsStringAndSize(self->counts, &counts, &size) < 0)
+        return false;
+    const tshm_extent *extent = self->ring->extents->extents;
+    if ((uint64_t)size != 4 * (uint64_t)extent->axes) {
+        PyErr_SetString(PyExc_ValueError, "loan: expected a number for each axis that varies");
+        return false;
+    }
+    memcpy((char *)value + extent->counts, counts, (size_t)size);
+    return true;
+}
+
 static PyObject *enter_beside(Block *self) {
     ring_values *values = &self->ring->values;
     PyTypeObject *leased = (PyTypeObject *)tshm_load(&values->leased, relaxed); /* which block_new() looked for */
@@ -77,7 +100,8 @@ static PyObject *enter_beside(Block *self) {
         Py_DECREF(value);
         return NULL;
     }
-    bool filled = (size_t)view.len == self->ring->size && (self->loan || preload(self, view.buf));
+    bool filled =
+        (size_t)view.len == self->ring->size && (self->loan ? clear(self, view.buf) : preload(self, view.buf));
     struct_close(&view);
     if (!filled)
         Py_CLEAR(value);
@@ -89,7 +113,7 @@ static PyObject *enter_slot(Block *self) {
     faults_watch();
     if (!writing_begin(ring, &self->cursor))
         return ring_fail(ring, "pinned");
-    if (!self->loan && !preload(self, self->cursor.payload))
+    if (!(self->loan ? clear(self, self->cursor.payload) : preload(self, self->cursor.payload)))
         return NULL;
     PyObject *mapping;
     if (ring->debug) { /* pages of its own, to be made read-only when the block ends */
@@ -115,19 +139,21 @@ static PyObject *block_enter(PyObject *object, PyObject *unused) {
         return ring_fail(ring, "entered twice");
     if (!writing_lock(ring, true, self->timeout))
         return NULL;
-    native_set(&self->lease, lease_new(ended_words));
+    native_set(&self->lease, lease_new(ended_words, self->loan && works_in_slot(self)));
     slots_set_block(ring->slots, self->lease);
     self->forks = os_forks;
     if (self->lease)
         self->value = works_in_slot(self) ? enter_slot(self) : enter_beside(self);
-    if (!self->value) {
+    PyObject *part = ring->values.part, *shown = NULL;
+    if (self->value)
+        shown = part ? PyObject_GetAttr(self->value, part) : Py_NewRef(self->value);
+    if (!shown) {
+        Py_CLEAR(self->value);
         Py_CLEAR(self->mapping);
         slots_set_block(ring->slots, NULL);
         mutex_give_back(ring->mutex, true);
-        return NULL;
     }
-    Py_INCREF(self->value);
-    return self->value;
+    return shown;
 }
 
 static bool publish(Block *self) {
@@ -139,9 +165,10 @@ static bool publish(Block *self) {
         bool lost = tshm_load(&self->mapping->memory.lost, relaxed) != OS_THERE;
         if (lost)
             ring_fail(ring, "gone");
-        else
-            (void)writing_publish(ring, &self->cursor);
-        return !lost;
+        if (lost || !ring_check_extents(ring, self->value, self->cursor.payload))
+            return false;
+        (void)writing_publish(ring, &self->cursor);
+        return true;
     }
     Py_buffer view;
     if (ring_open_value(ring, self->value, PyBUF_SIMPLE, &view) < 0)
@@ -149,7 +176,7 @@ static bool publish(Block *self) {
     bool stored = (size_t)view.len == ring->size; /* an array can be resized by force */
     bool due;                                     /* that is looked at when the block begins */
     if (stored)
-        stored = writing_store(ring, view.buf, &due);
+        stored = ring_check_extents(ring, self->value, view.buf) && writing_store(ring, view.buf, NULL, &due);
     else
         ring_fail(ring, "resized");
     struct_close(&view);
@@ -207,6 +234,7 @@ static void block_dealloc(PyObject *object) {
     if (self->lease)
         lease_end(self->lease);
     Py_XDECREF(self->value);
+    Py_XDECREF(self->counts);
     Py_XDECREF(self->lease);
     Py_XDECREF((PyObject *)self->mapping);
     PyTypeObject *type = Py_TYPE(object);
@@ -218,10 +246,10 @@ static void block_dealloc(PyObject *object) {
 /* ---- the verbs ---- */
 
 static PyObject *block_of(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names, bool loan) {
-    static const char *const keywords[] = {"timeout", NULL};
+    static const char *const keywords[] = {"timeout", NULL}, *const of_loan[] = {"shape", "timeout", NULL};
     static const arguments_verb update = {"update", keywords, false,
                                           "update(timeout=%U) to wait at most %U seconds for other writers"};
-    static const arguments_verb as_loan = {"loan", keywords, false,
+    static const arguments_verb as_loan = {"loan", of_loan, false,
                                            "loan(timeout=%U) to wait at most %U seconds for other writers"};
     Ring *self = (Ring *)object;
     int64_t ns = self->timeout;
@@ -230,7 +258,15 @@ static PyObject *block_of(PyObject *object, PyObject *const *args, Py_ssize_t co
             timeout_convert(arguments_get(args, count, names, "timeout"), &ns) < 0)
             return NULL;
     }
-    return block_new(self, loan, ns);
+    PyObject *shape = loan ? arguments_get(args, count, names, "shape") : NULL, *counts = NULL;
+    if (loan && (self->values.part || shape)) { /* refused here where it cannot be */
+        counts = PyObject_CallMethod(self->schema, "counts_of", "O", shape ? shape : Py_None);
+        if (!counts)
+            return NULL;
+        if (counts == Py_None)
+            Py_CLEAR(counts);
+    }
+    return block_new(self, loan, counts, ns);
 }
 
 PyObject *block_update(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names) {

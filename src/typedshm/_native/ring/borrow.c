@@ -53,7 +53,10 @@ static PyObject *value_of(Ring *ring, Pin *pin) {
     ring_values *values = &ring->values;
     if (values->type || values->unguarded) {
         PyObject *viewed = ring_part(ring, "viewed", &values->viewed);
-        return viewed ? view_new((PyObject *)pin, viewed, pin->start) : NULL;
+        PyObject *value = viewed ? view_new((PyObject *)pin, viewed, pin->start) : NULL;
+        if (value && values->part)
+            native_set(&value, PyObject_GetAttr(value, values->part));
+        return value;
     }
     PyObject *hold = pin_hold(pin, NULL);
     if (!hold)

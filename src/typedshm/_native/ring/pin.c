@@ -75,7 +75,7 @@ static bool look_at_slot(Pin *pin, Ring *ring) {
 }
 
 static bool copy(Pin *pin, Ring *ring, uint64_t after, bool every, int64_t max_age) {
-    pin->start = PyMem_Malloc(ring->size);
+    pin->start = ring->extents ? PyMem_Calloc(1, ring->size) : PyMem_Malloc(ring->size);
     if (!pin->start) {
         PyErr_NoMemory();
         return false;

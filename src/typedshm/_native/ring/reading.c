@@ -19,9 +19,17 @@ struct wanted {
     bool every;
     bool settled; /* no writer is just looking whether a slot is pinned */
     int64_t max_age;
+    struct items *items; /* or NULL: all is copied to one place */
 };
 
-static const struct wanted NEWEST = {0, false, false, READING_ANY_AGE};
+static const struct wanted NEWEST = {0, false, false, READING_ANY_AGE, NULL};
+
+/* An array that is to get the items of the only field of a version, and its shape. */
+struct items {
+    void *data;
+    const Py_ssize_t *shape;
+    bool differ; /* the version has another shape */
+};
 
 struct reading {
     const Ring *ring;
@@ -58,6 +66,28 @@ static int begin_after(const tshm_ring *ring, struct wanted wanted, tshm_cursor 
     return oldest < probed ? TSHM_READABLE : TSHM_BUSY;
 }
 
+/* Nothing is copied if the array has another shape. */
+static void copy_items(const struct reading *reading, const unsigned char *payload) {
+    const tshm_extent *extent = reading->ring->extents->extents;
+    struct items *items = reading->wanted.items;
+    tshm_copy_part_out(reading->to, payload, 0, extent->data);
+    items->differ = false;
+    for (uint32_t axis = 0; axis < extent->axes; axis++)
+        if (tshm_count(extent, axis, reading->to) != (uint64_t)items->shape[axis])
+            items->differ = true;
+    if (!items->differ)
+        tshm_copy_out(items->data, payload + extent->data, (size_t)tshm_used(extent, reading->to));
+}
+
+static inline void copy_payload(const struct reading *reading, const unsigned char *payload) {
+    if (!reading->ring->extents)
+        tshm_copy_out(reading->to, payload, reading->ring->size);
+    else if (!reading->wanted.items)
+        tshm_copy_used_out(reading->to, payload, &reading->ring->extents->plan);
+    else
+        copy_items(reading, payload);
+}
+
 static inline void read_once(void *context) {
     struct reading *reading = context;
     const Ring *self = reading->ring;
@@ -66,7 +96,7 @@ static inline void read_once(void *context) {
                                            : tshm_read_begin(&self->ring, &cursor);
     if (reading->state != TSHM_READABLE)
         return;
-    tshm_copy_out(reading->to, cursor.payload, self->size);
+    copy_payload(reading, cursor.payload);
     reading->found.version = tshm_version(&self->ring, &cursor);
     reading->found.time = tshm_load(&cursor.slot->time, relaxed);
     reading->state = tshm_read_retry(&cursor) ? TSHM_BUSY : TSHM_READABLE;
@@ -219,7 +249,7 @@ static inline bool read_version(Ring *self, void *to, struct wanted wanted, publ
 }
 
 bool reading_copy(Ring *self, void *to, uint64_t after, bool every, int64_t max_age, publication *found) {
-    struct wanted wanted = {after, every, false, max_age};
+    struct wanted wanted = {after, every, false, max_age, NULL};
     return read_version(self, to, wanted, found);
 }
 
@@ -282,7 +312,7 @@ static inline PyObject *read_newest(Ring *self, int64_t max_age) {
 }
 
 PyObject *reading_value(Ring *self, uint64_t after, bool every, uint64_t *version, PyObject **refused) {
-    struct wanted wanted = {after, every, false, READING_ANY_AGE};
+    struct wanted wanted = {after, every, false, READING_ANY_AGE, NULL};
     publication found = {0, 0};
     PyObject *value = read_value(self, wanted, &found, refused);
     *version = found.version;
@@ -315,6 +345,38 @@ PyObject *reading_read(PyObject *object, PyObject *const *args, Py_ssize_t count
     return read_newest((Ring *)object, max_age);
 }
 
+/* Fill an array with the only field of the newest version, whose shape it must have. */
+static bool read_items(Ring *self, PyObject *array, struct wanted wanted, publication *found) {
+    const tshm_extent *extent = self->extents->extents;
+    Py_buffer view;
+    if (PyObject_GetBuffer(array, &view, PyBUF_WRITABLE | PyBUF_ND) < 0)
+        return false;
+    struct items items = {view.buf, view.shape, false};
+    wanted.items = &items;
+    void *head = PyMem_Malloc((size_t)extent->data);
+    bool done = false;
+    if (!head)
+        PyErr_NoMemory();
+    else if (view.ndim < (int)extent->axes || (uint64_t)view.len > tshm_room(extent))
+        PyErr_SetString(PyExc_ValueError, "read_into: the array has another shape than its schema found");
+    else
+        done = read_version(self, head, wanted, found);
+    if (done && items.differ) {
+        PyObject *counts = PyTuple_New((Py_ssize_t)extent->axes);
+        for (uint32_t axis = 0; counts && axis < extent->axes; axis++)
+            PyTuple_SetItem(counts, axis, PyLong_FromUnsignedLong(tshm_count(extent, axis, head)));
+        PyObject *result = counts ? PyObject_CallMethod(self->schema, "refuse_shape", "OOK", array, counts,
+                                                        (unsigned long long)found->version)
+                                  : NULL;
+        Py_XDECREF(result);
+        Py_XDECREF(counts);
+        done = false;
+    }
+    PyMem_Free(head);
+    PyBuffer_Release(&view);
+    return done;
+}
+
 PyObject *reading_read_into(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names) {
     static const char *const keywords[] = {"value", "max_age", NULL};
     static const arguments_verb verb = {"read_into", keywords, true,
@@ -331,13 +393,18 @@ PyObject *reading_read_into(PyObject *object, PyObject *const *args, Py_ssize_t 
         Py_INCREF(target);
     else if (!(target = PyObject_CallFunctionObjArgs(self->values.target, value, NULL)))
         return NULL;
+    publication found;
+    if (self->values.part && !struct_check(target)) {
+        bool filled = read_items(self, target, wanted, &found) && reading_remember(self, found.version);
+        Py_DECREF(target);
+        return filled ? Py_NewRef(Py_None) : NULL;
+    }
     bool structure = struct_check(target); /* the value itself, perhaps of a class that was declared again */
     Py_buffer view;
     if (ring_open_value(self, target, PyBUF_WRITABLE, &view) < 0) {
         Py_DECREF(target);
         return NULL;
     }
-    publication found;
     bool done = fill(self, &view, wanted, &found) && reading_remember(self, found.version);
     struct_close(&view);
     if (done && structure && !lease_is_on(value)) /* whose state is its lease */
@@ -372,7 +439,7 @@ int reading_find_newer(Ring *self, uint64_t after, bool slept, uint32_t *number)
 
 bool reading_oldest(Ring *self, uint64_t after, uint64_t *version) {
     tshm_cursor cursor;
-    struct wanted wanted = {after, true, false, READING_ANY_AGE};
+    struct wanted wanted = {after, true, false, READING_ANY_AGE, NULL};
     int state = TSHM_BUSY;
     *version = 0;
     for (uint64_t tries = 0; state == TSHM_BUSY && tries < FUTILE_TRIES; tries++) {

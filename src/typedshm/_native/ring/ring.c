@@ -39,6 +39,15 @@ bool ring_check(Ring *ring, PyObject *value) {
     return result != NULL;
 }
 
+bool ring_check_extents(Ring *ring, PyObject *value, const void *bytes) {
+    PyObject *path = ring->extents ? extents_excess(ring->extents, bytes) : NULL;
+    if (!path)
+        return true;
+    PyObject *result = PyObject_CallMethod((PyObject *)ring, "_refuse_excess", "OO", value, path);
+    Py_XDECREF(result);
+    return false;
+}
+
 PyObject *ring_part(Ring *ring, const char *name, _Atomic(PyObject *) *place) {
     PyObject *there = tshm_load(place, acquire); /* pairs with the exchange below: it is whole */
     if (there)

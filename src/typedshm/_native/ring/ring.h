@@ -5,6 +5,7 @@
 #include "lock/mutex.h"
 #include "ring/position.h"
 #include "ring/slots.h"
+#include "struct/extents.h"
 #include "struct/struct.h"
 
 /* Copies above this are done without the GIL, and update() works in the slot instead of on a copy. */
@@ -23,6 +24,7 @@ typedef struct {
     PyObject *encode;    /* (anything else given to write) -> a buffer of the right size, or raises */
     PyObject *target;    /* (anything else given to read_into) -> a writable buffer of the right size, or raises */
     PyObject *overlay;   /* (buffer, offset, lease) -> a value that looks into the buffer */
+    PyObject *part;      /* the name of the field that is the value, if blocks hand out that of the Struct; or NULL */
     PyObject *check;     /* (Struct) raises if it breaks a constraint of the user's class; NULL if there are none */
     /* On their first use, since making them takes as long as all else about opening a region; see ring_part(): */
     _Atomic(PyObject *) leased; /* the Struct's leased variant */
@@ -37,8 +39,9 @@ typedef struct {
     Slots *slots;         /* NULL together with it */
     tshm_ring ring;       /* checked */
     uint64_t instance;
-    size_t size;  /* bytes of this handle's values; less than the payload if fields were appended since */
-    bool refuses; /* the layout is another: reading only */
+    size_t size;      /* bytes of this handle's values; less than the payload if fields were appended since */
+    Extents *extents; /* which of them are copied; NULL: all */
+    bool refuses;     /* the layout is another: reading only */
     bool debug;
     tshm_atomic_u64 copies; /* that borrow() made because no pin was free */
     int64_t timeout;        /* the default of blocking verbs, ns */
@@ -65,6 +68,8 @@ bool ring_look_at_name(Ring *ring);
 PyObject *ring_part(Ring *ring, const char *name, _Atomic(PyObject *) *place);
 /* True if a value may be published; it is called before that, by write() before the lock is taken. */
 bool ring_check(Ring *ring, PyObject *value);
+/* True if a value has no more used items than there is room for; else an error is set. */
+bool ring_check_extents(Ring *ring, PyObject *value, const void *bytes);
 /* A new instance that owns its bytes, zeroed, without a call of __init__. */
 PyObject *ring_new_value(ring_newfunc create, PyTypeObject *type);
 /* The buffer of a value until struct_close(view): directly, if the value is a snapshot or the view of a block that

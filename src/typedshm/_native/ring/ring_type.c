@@ -57,14 +57,20 @@ static int ring_init(PyObject *object, PyObject *args, PyObject *kwargs) {
         PyErr_SetString(PyExc_ValueError, problem);
         return -1;
     }
+    self->size = (size_t)size;
     ring_values *values = &self->values;
     if (take_attribute(schema, "make", &values->make) < 0 || take_attribute(schema, "decode", &values->decode) < 0 ||
         take_attribute(schema, "encode", &values->encode) < 0 ||
         take_attribute(schema, "target", &values->target) < 0 ||
-        take_attribute(schema, "overlay", &values->overlay) < 0 ||
+        take_attribute(schema, "overlay", &values->overlay) < 0 || take_attribute(schema, "part", &values->part) < 0 ||
+        take_attribute(schema, "extents", (PyObject **)&self->extents) < 0 ||
         take_attribute(schema, "check", &values->check) < 0 || take_flag(schema, "unguarded", &values->unguarded) < 0 ||
         take_attribute(schema, "struct", (PyObject **)&values->type) < 0)
         return -1;
+    if (self->extents && (!extents_check((PyObject *)self->extents) || self->extents->plan.size != self->size)) {
+        PyErr_SetString(PyExc_TypeError, "Ring() takes the Extents of its values");
+        return -1;
+    }
     if (values->type) {
         values->create = (ring_newfunc)PyType_GetSlot(values->type, Py_tp_new);
         values->direct = struct_has_direct(values->type) && struct_is_plain(values->type);
@@ -74,7 +80,6 @@ static int ring_init(PyObject *object, PyObject *args, PyObject *kwargs) {
     native_set(&self->schema, schema);
     self->timeout = TIMEOUT_FOREVER;
     self->instance = instance;
-    self->size = (size_t)size;
     self->refuses = refuses;
     self->debug = debug;
     if (mutex != Py_None) {
@@ -115,7 +120,9 @@ static void ring_dealloc(PyObject *object) {
                         (PyObject *)self->mutex,
                         (PyObject *)self->slots,
                         self->schema,
+                        (PyObject *)self->extents,
                         (PyObject *)self->values.type,
+                        self->values.part,
                         tshm_load(&self->values.leased, relaxed), /* relaxed: nobody else is here any more */
                         self->values.make,
                         self->values.decode,

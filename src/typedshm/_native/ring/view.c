@@ -116,8 +116,8 @@ static char *start_of(PyObject *memoryview) {
     return start;
 }
 
-static PyObject *array_in_python(Field *field, PyObject *keeper, Py_ssize_t offset, Py_ssize_t count) {
-    PyObject *shape = array_shape(field, count);
+static PyObject *array_in_python(Field *field, PyObject *keeper, Py_ssize_t offset, const array_use *use) {
+    PyObject *shape = array_shape(field, use);
     PyObject *array = shape ? PyObject_CallFunction(PyTuple_GetItem(field->extra, 0), "OOOn", shape,
                                                     PyTuple_GetItem(field->extra, 2), keeper, offset)
                             : NULL;
@@ -125,10 +125,8 @@ static PyObject *array_in_python(Field *field, PyObject *keeper, Py_ssize_t offs
     return array;
 }
 
-static PyObject *array_of(Field *field, PyObject *instance, Py_ssize_t count) {
-    char *address = address_of(field, instance);
-    if (!address)
-        return NULL;
+/* `items` is where they are, in the bytes of the instance. */
+static PyObject *array_of(Field *field, PyObject *instance, char *items, const array_use *use) {
     PyObject *keeper = kept_by_array(instance);
     Pin *pin = keeper ? NULL : pin_of(struct_state(instance));
     if (pin)
@@ -138,20 +136,32 @@ static PyObject *array_of(Field *field, PyObject *instance, Py_ssize_t count) {
     char *start = pin ? pin->start : start_of(keeper);
     PyObject *array = NULL;
     if (keeper && pin && array_is_direct(field))
-        array = array_over(field, address, false, keeper, count);
+        array = array_over(field, items, false, keeper, use);
     else if (keeper && start)
-        array = array_in_python(field, keeper, (Py_ssize_t)(address - start), count);
+        array = array_in_python(field, keeper, (Py_ssize_t)(items - start), use);
     Py_XDECREF(keeper);
     return array;
 }
 
 static PyObject *array_get(Field *field, PyObject *instance) {
-    return array_of(field, instance, ARRAY_ALL);
+    static const array_use all = {0};
+    char *address = address_of(field, instance);
+    return address ? array_of(field, instance, address, &all) : NULL;
 }
 
 static PyObject *counted_get(Field *field, PyObject *instance) {
-    Py_ssize_t count = array_count(field, instance, PyTuple_GetItem(field->extra, 3));
-    return count < 0 ? NULL : array_of(field, instance, count);
+    array_use use;
+    bool counted = array_count(field, instance, PyTuple_GetItem(field->extra, 3), &use);
+    char *address = counted ? address_of(field, instance) : NULL;
+    return address ? array_of(field, instance, address, &use) : NULL;
+}
+
+static PyObject *bounded_get(Field *field, PyObject *instance) {
+    array_use use;
+    char *address = address_of(field, instance);
+    if (!address || !array_counts(field, address, &use))
+        return NULL;
+    return array_of(field, instance, address + array_start(field), &use);
 }
 
 static int refuse(Field *field, PyObject *instance, PyObject *value) {
@@ -165,6 +175,7 @@ const field_codec view_codecs[] = {
     {"viewed struct", struct_get, refuse, NULL, 0, false, 2},
     {"viewed array", array_get, refuse, array_fits, 0, false, 3},
     {"viewed counted array", counted_get, refuse, array_counted_fits, 0, false, 4},
+    {"viewed bounded array", bounded_get, refuse, array_bounded_fits, 0, false, 5},
     {NULL, NULL, NULL, NULL, 0, false, 0},
 };
 

@@ -61,9 +61,23 @@ bool writing_begin(Ring *self, tshm_cursor *cursor) {
 struct storing {
     Ring *ring;
     const void *value;
+    const void *items; /* those of the only field, if `value` is just what stands before them; or NULL */
     bool pinned;
     bool due;
 };
+
+static inline void copy_payload(const struct storing *storing, unsigned char *payload) {
+    const Extents *extents = storing->ring->extents;
+    if (!extents) {
+        tshm_copy_in(payload, storing->value, storing->ring->size);
+    } else if (!storing->items) {
+        tshm_copy_used_in(payload, storing->value, &extents->plan);
+    } else {
+        const tshm_extent *extent = extents->extents;
+        tshm_copy_in(payload, storing->value, (size_t)extent->data);
+        tshm_copy_in(payload + extent->data, storing->items, (size_t)tshm_used(extent, storing->value));
+    }
+}
 
 static inline void store(void *context) {
     struct storing *storing = context;
@@ -72,23 +86,23 @@ static inline void store(void *context) {
     storing->pinned = !writing_begin(self, &cursor);
     if (storing->pinned)
         return;
-    tshm_copy_in(cursor.payload, storing->value, self->size);
+    copy_payload(storing, cursor.payload);
     storing->due = writing_publish(self, &cursor);
 }
 
-static bool store_apart(Ring *self, const void *value, bool *due) {
-    struct storing storing = {self, value, false, false};
+static bool store_apart(Ring *self, const void *value, const void *items, bool *due) {
+    struct storing storing = {self, value, items, false, false};
     ring_work_apart(self, store, &storing);
     *due = storing.due;
     return storing.pinned;
 }
 
-bool writing_store(Ring *self, const void *value, bool *due) {
+bool writing_store(Ring *self, const void *value, const void *items, bool *due) {
     bool pinned;
     if (self->size > RING_LARGE) {
-        pinned = store_apart(self, value, due);
+        pinned = store_apart(self, value, items, due);
     } else {
-        struct storing storing = {self, value, false, false}; /* of its own, so that it stays in registers */
+        struct storing storing = {self, value, items, false, false}; /* of its own, so that it stays in registers */
         store(&storing);
         pinned = storing.pinned;
         *due = storing.due;
@@ -102,6 +116,26 @@ bool writing_store(Ring *self, const void *value, bool *due) {
  * there to read asks before, so that an error is no write. */
 static bool may_write(const Ring *self) {
     return !self->mutex || tshm_load(&self->mutex->lock->looked, relaxed) || mutex_look(self->mutex);
+}
+
+/* What stands before the items of the only field: the shape of an array. NULL, perhaps without an error: it has no
+ * shape that fits. */
+static void *head_of(const Ring *self, const Py_buffer *array) {
+    const tshm_extent *extent = self->extents->extents;
+    unsigned char *head = PyMem_Calloc(1, (size_t)extent->data);
+    uint64_t size = extent->step;
+    bool fits = head && array->ndim >= (int)extent->axes;
+    for (uint32_t axis = 0; fits && axis < extent->axes; axis++) {
+        uint64_t count = (uint64_t)array->shape[axis];
+        fits = count <= extent->most[axis];
+        size *= fits ? count : 0;
+        if (fits)
+            tshm_set_count(extent, axis, head, (uint32_t)count);
+    }
+    if (fits && size == (uint64_t)array->len)
+        return head;
+    PyMem_Free(head);
+    return NULL;
 }
 
 PyObject *writing_write(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names) {
@@ -125,24 +159,29 @@ PyObject *writing_write(PyObject *object, PyObject *const *args, Py_ssize_t coun
     else if (!(value = PyObject_CallFunctionObjArgs(self->values.encode, value, NULL)))
         return NULL;
     Py_buffer view;
-    if (!ring_check(self, value) || ring_open_value(self, value, PyBUF_SIMPLE, &view) < 0) {
+    bool apart = self->values.part && !struct_check(value); /* an array, which is to be one field of the value */
+    if (!ring_check(self, value) || ring_open_value(self, value, apart ? PyBUF_ND : PyBUF_SIMPLE, &view) < 0) {
         Py_DECREF(value);
         return NULL;
     }
     bool done = false, due = false;
-    if ((size_t)view.len != self->size) {
+    void *head = apart ? head_of(self, &view) : NULL;
+    if (apart && !head) {
+        PyErr_SetString(PyExc_ValueError, "write: the array has another shape than its schema found");
+    } else if (!apart && (size_t)view.len != self->size) {
         PyErr_Format(PyExc_ValueError, "expected %zu bytes, found %zd", self->size, view.len);
-    } else if (!may_write(self)) {
+    } else if ((!apart && !ring_check_extents(self, value, view.buf)) || !may_write(self)) {
         done = false;
     } else if (writing_lock(self, false, ns)) {
         WritersLock *lock = self->mutex->lock;
         lock->transient = lock->depth == 1; /* close() in another thread waits for us instead of refusing */
-        done = writing_store(self, view.buf, &due);
+        done = writing_store(self, apart ? head : view.buf, apart ? view.buf : NULL, &due);
         lock->transient = false;
         done = writing_unlock(self, false) && done;
         if (due && done)
             done = mutex_look(self->mutex);
     }
+    PyMem_Free(head);
     struct_close(&view);
     Py_DECREF(value);
     if (!done)

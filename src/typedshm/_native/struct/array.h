@@ -12,13 +12,25 @@ bool array_fits(Field *field, Py_ssize_t size, PyObject *extra);
 bool array_counted_fits(Field *field, Py_ssize_t size, PyObject *extra);
 /* Whether array_over() works for the field, which else is left to Python. */
 bool array_is_direct(Field *field);
-/* The number of used items that a field of integers, `counting`, has in an instance; -1 and an error set. */
-Py_ssize_t array_count(Field *field, PyObject *instance, PyObject *counting);
-/* Instead of a number of items along the first axis. */
-enum { ARRAY_ALL = -1 };
-/* The field's array of so many items over bytes of `base`. */
-PyObject *array_over(Field *field, char *data, bool writable, PyObject *base, Py_ssize_t count);
+/* Likewise, of codecs whose extra ends with the offset of the items in the field, and how many axes vary. */
+bool array_bounded_fits(Field *field, Py_ssize_t size, PyObject *extra);
+
+enum { ARRAY_MOST_DIMENSIONS = 64 };
+/* How much of an array is used: how many axes have another length than there is room for, and which. */
+typedef struct {
+    int axes;
+    Py_ssize_t shape[ARRAY_MOST_DIMENSIONS];
+} array_use;
+/* What a field of integers, `counting`, says in an instance. False and an error set. */
+bool array_count(Field *field, PyObject *instance, PyObject *counting, array_use *use);
+/* What the numbers before the items say, which are looked at once. Likewise. */
+bool array_counts(Field *field, const char *bytes, array_use *use);
+/* The field's array of what is used over bytes of `base`. */
+PyObject *array_over(Field *field, char *data, bool writable, PyObject *base, const array_use *use);
 /* Its shape, a new tuple. */
-PyObject *array_shape(Field *field, Py_ssize_t count);
+PyObject *array_shape(Field *field, const array_use *use);
+/* Where its items are, behind the field's first byte. */
+Py_ssize_t array_start(Field *field);
+int array_register(PyObject *module);
 
 #endif

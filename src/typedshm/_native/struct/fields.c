@@ -67,10 +67,15 @@ static bool take_member(member *to, PyObject *from) {
 }
 
 static PyObject *create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    PyObject *owner, *members;
-    static char *names[] = {"owner", "members", NULL};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!O!:Fields", names, &PyType_Type, &owner, &PyTuple_Type, &members))
+    PyObject *owner, *members, *extents;
+    static char *names[] = {"owner", "members", "extents", NULL};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!O!O:Fields", names, &PyType_Type, &owner, &PyTuple_Type, &members,
+                                     &extents))
         return NULL;
+    if (extents != Py_None && !extents_check(extents)) {
+        PyErr_SetString(PyExc_TypeError, "Fields: expected Extents or None");
+        return NULL;
+    }
     Fields *self = PyObject_GC_New(Fields, type);
     if (!self)
         return NULL;
@@ -78,6 +83,7 @@ static PyObject *create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     self->owner = (PyTypeObject *)Py_NewRef(owner);
     self->names = PyTuple_New(count);
     self->constructor = self->defaults = NULL;
+    self->extents = extents == Py_None ? NULL : (Extents *)Py_NewRef(extents);
     self->count = 0; /* those that are complete */
     self->members = PyMem_Calloc((size_t)count + 1, sizeof *self->members);
     PyObject_GC_Track(self);
@@ -128,6 +134,7 @@ static void dealloc(PyObject *object) {
     PyTypeObject *type = Py_TYPE(object);
     PyObject_GC_UnTrack(object);
     clear(object);
+    Py_XDECREF((PyObject *)((Fields *)object)->extents);
     PyMem_Free(((Fields *)object)->members);
     PyObject_GC_Del(object);
     Py_DECREF(type);

@@ -3,6 +3,7 @@
 #define TYPEDSHM_FIELDS_H
 
 #include "struct/comparison.h"
+#include "struct/extents.h"
 #include "struct/field.h"
 
 typedef struct Fields Fields;
@@ -23,6 +24,7 @@ struct Fields {
     PyObject *names;       /* a tuple */
     PyObject *constructor; /* the generated __init__, which does nothing but set all fields; NULL if there is none */
     PyObject *defaults;    /* of its arguments, a dict */
+    Extents *extents;      /* NULL if the values are copied whole */
     Py_ssize_t count;
     member *members; /* in the order of the layout */
 };

@@ -9,15 +9,17 @@ typedef struct {
     PyObject_HEAD
     PyObject *words; /* the message of the error raised once the lease has ended */
     bool ended;
+    bool loan; /* the bytes are a slot's that nothing was copied into */
 } Lease;
 
-PyObject *lease_new(PyObject *words) {
+PyObject *lease_new(PyObject *words, bool loan) {
     Lease *lease = PyObject_New(Lease, lease_type);
     if (!lease)
         return NULL;
     Py_INCREF(words);
     lease->words = words;
     lease->ended = false;
+    lease->loan = loan;
     return (PyObject *)lease;
 }
 
@@ -31,7 +33,7 @@ static PyObject *lease_create(PyTypeObject *type, PyObject *args, PyObject *kwar
     static char *names[] = {"words", NULL};
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "U:Lease", names, &words))
         return NULL;
-    return lease_new(words);
+    return lease_new(words, false);
 }
 
 static void lease_dealloc(PyObject *self) {
@@ -52,12 +54,18 @@ static PyObject *lease_get_ended(PyObject *self, void *unused) {
     return PyBool_FromLong(((Lease *)self)->ended);
 }
 
+static PyObject *lease_get_loan(PyObject *self, void *unused) {
+    (void)unused;
+    return PyBool_FromLong(((Lease *)self)->loan);
+}
+
 static PyMethodDef lease_methods[] = {
     {"end", lease_end_method, METH_NOARGS, "Make every view that depends on this lease raise from now on."},
     {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef lease_getset[] = {
+    {"loan", lease_get_loan, NULL, "True if the bytes are what an older version left.", NULL},
     {"ended", lease_get_ended, NULL, "True once the block has ended.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

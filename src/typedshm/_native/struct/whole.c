@@ -325,7 +325,15 @@ static PyObject *set_attributes(PyObject *module, PyObject *const *args, Py_ssiz
 /* ---- copies -------------------------------------------------------------------------------------------------------
  */
 
-static bool copy_bytes(PyObject *from, PyObject *to) {
+/* What of a value is to be copied into zeroed bytes; the source may have been resized. */
+static void copy_value(const Extents *extents, void *to, const void *from, size_t size) {
+    if (extents)
+        extents_copy(extents, to, from);
+    else
+        memcpy(to, from, size);
+}
+
+static bool copy_bytes(const Extents *extents, PyObject *from, PyObject *to) {
     Py_buffer source, target;
     if (PyObject_GetBuffer(from, &source, PyBUF_SIMPLE) < 0)
         return false;
@@ -335,12 +343,11 @@ static bool copy_bytes(PyObject *from, PyObject *to) {
         PyErr_Format(PyExc_ValueError, "a Struct of %zd bytes has an object of %zd", target.len, source.len);
         PyBuffer_Release(&target);
     } else if (copied) {
-        size_t size = (size_t)target.len; /* the source may have been resized */
         if (source.len < LARGE) {
-            memcpy(target.buf, source.buf, size);
+            copy_value(extents, target.buf, source.buf, (size_t)target.len);
         } else {
             Py_BEGIN_ALLOW_THREADS
-            memcpy(target.buf, source.buf, size);
+            copy_value(extents, target.buf, source.buf, (size_t)target.len);
             Py_END_ALLOW_THREADS
         }
         PyBuffer_Release(&target);
@@ -353,7 +360,7 @@ static PyObject *snapshot_of(PyObject *module, PyObject *value) {
     (void)module;
     Fields *fields = fields_of_struct(value);
     PyObject *copy = fields ? struct_new(fields->owner) : NULL;
-    if (!copy || !copy_bytes(value, copy)) {
+    if (!copy || !copy_bytes(fields->extents, value, copy)) {
         Py_XDECREF(copy);
         return NULL;
     }
