@@ -156,6 +156,7 @@ from typedshm.errors import (
     TypedshmError,
     UnknownVersion,
 )
+from typedshm.layout.dimensions import Shape, UpTo
 from typedshm.layout.enumeration import Enumeration
 from typedshm.layout.layout import Layout, LayoutField
 from typedshm.layout.markers import (
@@ -169,10 +170,8 @@ from typedshm.layout.markers import (
     Offset,
     Pad,
     Scalar,
-    Shape,
     Timestamp,
     Unit,
-    UpTo,
     Utf8,
     Utf16,
     Utf32,

@@ -92,9 +92,7 @@ class Field:
     def __get__(self, instance: object, owner: type | None = None, /) -> Any: ...
     def __set__(self, instance: object, value: object, /) -> None: ...
 
-def resize(field: Field, instance: object, counts: tuple[int, ...], zero: bool, /) -> None:
-    """Set how many items of an array field are used along axes that vary; those that come into use are 0 if `zero`."""
-
+def resize(field: Field, instance: object, counts: tuple[int, ...], zero: bool, /) -> None: ...  # Have new items be 0?
 def register_refusal(refuse: Callable[[Field, object, Any], NoReturn], /) -> None:
     """Set the function that raises the error for a value that a field cannot hold."""
 
@@ -102,12 +100,11 @@ def register_refusal(refuse: Callable[[Field, object, Any], NoReturn], /) -> Non
 
 @final
 class Extents:
-    """Which parts of a value are copied if only what is used is."""
+    """Which parts of a value are copied if only what is used is; :meth:`pack` leaves out the others."""
 
     def __init__(self, size: int, extents: tuple[tuple[object, ...], ...]) -> None: ...  # See layout.extents
-    def pack(self, value: Any, /) -> bytes: ...  # The bytes of a value without those that are not used
-    def unpack(self, packed: bytes, value: Any, /) -> bool:
-        """Fill the zeroed bytes of a value; False if the packed ones are of another size than they tell."""
+    def pack(self, value: Any, /) -> bytes: ...
+    def unpack(self, packed: bytes, value: Any, /) -> bool: ...  # Into zeroed bytes; False: it is of another size
 
 @final
 class Fields:
@@ -414,7 +411,8 @@ class Ring(Generic[_T]):
         Parameters
         ----------
         value
-            A Struct of the region's layout, or a writable C-contiguous array of its dtype and shape.
+            A Struct of the region's layout, or a writable C-contiguous array of its dtype and shape; where the shape
+            varies, of that of the newest version.
         max_age
             As for :meth:`read`.
 
@@ -474,23 +472,27 @@ class Ring(Generic[_T]):
         Timeout, LayoutMismatch, RegionRefused, MisuseError, Closed, RegionLost
             As for :meth:`write`, when the block is entered.
         """
-    def loan(self, *, timeout: float | None = ...) -> Block[_T]:
+    def loan(self, *, shape: int | tuple[int, ...] | None = None, timeout: float | None = ...) -> Block[_T]:
         """Return a slot to fill from scratch: ``with region.loan() as t: camera.read(t.image)``.
 
         Nothing is copied: the slot still holds what an older version left in it. When the block ends, its content
         is published as the next version; if it raises, nothing is. With ``slots=1`` the block fills a copy beside
-        the slot.
+        the slot. Fields declared with ``UpTo`` have no items at first; :func:`resize` gives them some.
 
         An array kept from the block still refers to shared memory afterwards; with ``TYPEDSHM_DEBUG=1`` in the
         environment, writing to it is a fault.
 
         Parameters
         ----------
+        shape
+            Of a bare array whose shape varies: the lengths of the axes that vary, or those of all axes.
         timeout
             Seconds to wait for other writers; None waits for ever. Default: :attr:`timeout` of the handle.
 
         Raises
         ------
+        FieldValueError
+            There is no room for an array of that shape.
         Timeout, LayoutMismatch, RegionRefused, MisuseError, Closed, RegionLost
             As for :meth:`write`, when the block is entered.
         """
@@ -558,21 +560,13 @@ def read_after(ring: Ring[_T], after: int | None, /) -> tuple[int, _T, BaseExcep
     An error comes instead of a value that cannot be decoded.
     """
 
-def borrow_after(ring: Ring[_T], after: int | None, /) -> Borrow[_T]:
-    """A block on the oldest version above a number; None: on the newest."""
-
-def await_newer(ring: Ring[Any], after: int, timeout: float | None, /) -> None:
-    """Sleep until there is a version above a number, or a timeout."""
-
-def newer(ring: Ring[Any], after: int, slept: bool, /) -> int | None:
-    """None if there is a version above `after`; otherwise the number to give to Waitset.add()."""
-
+def borrow_after(ring: Ring[_T], after: int | None, /) -> Borrow[_T]: ...  # The oldest above it; None: the newest
+def await_newer(ring: Ring[Any], after: int, timeout: float | None, /) -> None: ...  # Sleep till a version is above it
+def newer(ring: Ring[Any], after: int, slept: bool, /) -> int | None: ...  # None: there is; else for Waitset.add()
 def newest(ring: Ring[Any], /) -> tuple[int, int]: ...  # (version, when it was published in ns since 1970)
 def newest_in(mapping: Mapping, /) -> tuple[int, int]: ...  # The same of a region not opened; ValueError: no region
 def oldest(ring: Ring[Any], after: int, /) -> int: ...  # The oldest version above `after` still in a slot; 0: none
-def pinned(ring: Ring[Any], /) -> tuple[int, int]:
-    """(How many slots are pinned, copies that borrow() of this handle made instead)."""
-
+def pinned(ring: Ring[Any], /) -> tuple[int, int]: ...  # (pinned slots, copies that borrow() of this handle made)
 def look(ring: Ring[Any], /) -> None: ...  # Raises if the region, or its name, is gone
 def fail(ring: Ring[Any], what: str, /) -> NoReturn:
     """Raise what a failure is called; see typedshm.contract.Failure."""
@@ -580,7 +574,6 @@ def fail(ring: Ring[Any], what: str, /) -> NoReturn:
 def detach(ring: Ring[Any], /) -> None: ...  # Stop using the memory: the handle is closed
 
 # ---- what the system lacks ----
-
 def missing() -> dict[str, int]: ...  # Each with the system's error, or 0 for no such call; see sharing.fallbacks
 
 # ---- waitset: one thread waits for many rings ----
@@ -601,8 +594,7 @@ class Waitset:
         WAITSET_ADDED; or WAITSET_MOVED if there is already; or WAITSET_FULL, which is for another Waitset to do.
         """
     def remove(self, ring: Ring[Any], wake: Callable[[], object], /) -> None: ...  # Do not call it any more
-    def forget(self, ring: Ring[Any], /) -> None:
-        """Call everybody who waits for the ring; nothing looks at its memory afterwards."""
+    def forget(self, ring: Ring[Any], /) -> None: ...  # Call all who wait for it; nothing looks at its memory then
     def awaited(self) -> list[Ring[Any]]: ...  # The rings that somebody waits for
     def attend(self, period: float, linger: float, /) -> bool:
         """Sleep and call who is due, for a `period` of seconds.

@@ -66,6 +66,10 @@ class CoreRegion(Protocol):
         """Return the error to raise for a version of which the schema cannot make a value."""
         ...
 
+    def _refuse_excess(self, value: Any, path: str, /) -> NoReturn:
+        """Raise what the field at a path refuses, which has more items than there is room for."""
+        ...
+
     def _refuse_stale(self, version: int, age: int, max_age: int, /) -> NoReturn:
         """Raise the error of a version that is too old; ages are in ns."""
         ...
@@ -118,6 +122,16 @@ class CoreSchema(Protocol):
         ...
 
     @property
+    def part(self) -> str | None:
+        """The name of the field that blocks hand out instead of the Struct."""
+        ...
+
+    @property
+    def extents(self) -> _native.Extents | None:
+        """Which parts of a value are copied; None: all."""
+        ...
+
+    @property
     def decode(self) -> Callable[[Any], Any] | None:
         """Makes what read() returns of a Struct; None if that is the Struct itself, or the array."""
         ...
@@ -140,6 +154,18 @@ class CoreSchema(Protocol):
     @property
     def defaults(self) -> bytes:
         """The value that update() starts from in an empty region."""
+        ...
+
+
+class CoreArraySchema(CoreSchema, Protocol):
+    """What it asks besides, if values are arrays whose shape varies."""
+
+    def counts_of(self, shape: Any, /) -> bytes | None:
+        """Return what stands before the items of an array in loan(shape=...); None: values are no such arrays."""
+        ...
+
+    def refuse_shape(self, value: Any, used: tuple[int, ...], version: int, /) -> NoReturn:
+        """Raise what read_into() raises for an array, if a version has another shape."""
         ...
 
 

@@ -11,13 +11,13 @@ from typing_extensions import TypeAliasType
 
 from typedshm.errors import SchemaError
 from typedshm.layout.declaration import Declaration, is_class_variable, parse
+from typedshm.layout.dimensions import Shape
 from typedshm.layout.kinds import KINDS, Kind
 from typedshm.layout.markers import (
     Bytes,
     Doc,
     Offset,
     Scalar,
-    Shape,
     Timestamp,
     Unit,
     Utf8,

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from helpers import marks
 from helpers.compilers import compile_with, require
 from typedshm.errors import SchemaError
+from typedshm.layout.dimensions import Shape
 from typedshm.layout.enumeration import Enumeration
 from typedshm.layout.layout import Layout, LayoutField
 from typedshm.layout.markers import (
@@ -22,7 +23,6 @@ from typedshm.layout.markers import (
     Doc,
     Offset,
     Scalar,
-    Shape,
     Timestamp,
     Unit,
     Utf8,

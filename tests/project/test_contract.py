@@ -42,7 +42,7 @@ def members(*protocols: Any) -> set[str]:
 
 def test_the_methods_of_a_region_and_a_guard() -> None:
     called = asked(r'PyObject_CallMethod\([^;]*?"(\w+)"')
-    assert called == members(written.CoreRegion, written.CoreGuard)
+    assert called == members(written.CoreRegion, written.CoreGuard, written.CoreArraySchema)
     assert all(callable(getattr(Region, name)) for name in members(written.CoreRegion))
     assert all(callable(getattr(NamedMutex, name)) for name in members(written.CoreGuard))
 

@@ -19,6 +19,7 @@ from helpers.system import is_shared_memory
 from helpers.threads import InThread
 from helpers.wire import Wire
 from typedshm.schema import resolve
+from typedshm.schema.array_values import ArrayValues
 from typedshm.testing.inspection import attach_apart, attachment_of, handle_of
 
 
@@ -368,7 +369,7 @@ def test_a_block_whose_value_cannot_be_made(monkeypatch):
     made[1].flags.writeable = False
     for value, error in ((made[0], SystemError), (made[1], (BufferError, ValueError)), (None, ZeroDivisionError)):
         before = sys.getrefcount(value)
-        monkeypatch.setattr(resolve._ArrayValues, "make", fail if value is None else lambda self: value)  # noqa: B023
+        monkeypatch.setattr(ArrayValues, "make", fail if value is None else lambda self: value)  # noqa: B023
         with typedshm.create("region", typedshm.array(np.uint8, 100), slots=2) as region:
             refuses(region, error)
         assert value is None or sys.getrefcount(value) == before

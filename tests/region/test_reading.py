@@ -12,7 +12,7 @@ from helpers.shared_types import Car, Record, record, whole
 from helpers.threads import InThread
 from helpers.wire import WORD_DIRTY, WORD_WAITING, Wire
 from typedshm import array
-from typedshm.schema import resolve
+from typedshm.schema.array_values import ArrayValues
 from typedshm.testing.inspection import attach_apart, attachment_of
 
 
@@ -183,7 +183,7 @@ def test_numbers_that_no_version_has(after):
 
 @pytest.mark.parametrize("schema", [array(np.uint8, 100), array(np.uint8, 100_000)])
 def test_a_handle_that_is_closed_while_its_value_is_made(schema, monkeypatch):
-    target, make = resolve._ArrayValues.target, resolve._ArrayValues.make
+    target, make = ArrayValues.target, ArrayValues.make
     regions = []
 
     def close(function):
@@ -193,8 +193,8 @@ def test_a_handle_that_is_closed_while_its_value_is_made(schema, monkeypatch):
 
         return closing
 
-    monkeypatch.setattr(resolve._ArrayValues, "make", close(make))
-    monkeypatch.setattr(resolve._ArrayValues, "target", close(target))
+    monkeypatch.setattr(ArrayValues, "make", close(make))
+    monkeypatch.setattr(ArrayValues, "target", close(target))
     value = np.zeros(schema.shape, np.uint8)
     for verb in (lambda region: region.read(), lambda region: region.read_into(value)):
         with typedshm.create("region", schema) as region:
@@ -205,7 +205,7 @@ def test_a_handle_that_is_closed_while_its_value_is_made(schema, monkeypatch):
 
 
 def test_too_little_room_for_a_value(monkeypatch):
-    monkeypatch.setattr(resolve._ArrayValues, "make", lambda self: np.zeros(99, np.uint8))
+    monkeypatch.setattr(ArrayValues, "make", lambda self: np.zeros(99, np.uint8))
     with typedshm.create("region", array(np.uint8, 100)) as region:
         region.write(np.zeros(100, np.uint8))
         with pytest.raises(ValueError, match="expected room for 100 bytes, found 99"):

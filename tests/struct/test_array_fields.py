@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 
 import typedshm._native as _native
 from typedshm.errors import Closed, FieldOverflow, FieldTypeError
+from typedshm.layout.dimensions import Shape
 from typedshm.layout.layout import LayoutField
-from typedshm.layout.markers import Shape, Timestamp, Utf32, u8
+from typedshm.layout.markers import Timestamp, Utf32, u8
 from typedshm.struct import conversion, times
 from typedshm.struct.loading import struct_from_layout
 from typedshm.struct.struct import Struct, StructMeta

@@ -26,11 +26,11 @@ import typedshm._native as _native
 from helpers import marks
 from helpers.buffers import Buffer
 from typedshm.errors import Closed, FieldOverflow, FieldTypeError, FieldValueError, SchemaError
+from typedshm.layout.dimensions import Shape
 from typedshm.layout.kinds import KINDS
 from typedshm.layout.markers import (
     Bytes,
     Scalar,
-    Shape,
     Timestamp,
     Unit,
     Utf8,

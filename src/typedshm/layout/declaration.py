@@ -17,13 +17,13 @@ from typedshm.frozen import Frozen, frozen
 from typedshm.layout.advice import ABSTRACT, name_of, why_no_item, why_not
 from typedshm.layout.annotations import parts_of
 from typedshm.layout.constraints import Rules, read_rules
+from typedshm.layout.dimensions import Dimensions, Shape, UpTo
 from typedshm.layout.kinds import KINDS, STRUCT, kind_of_scalar
 from typedshm.layout.markers import (
     Ansi,
     Ascii,
     Bytes,
     Counted,
-    Dimensions,
     Doc,
     Duration,
     Errors,
@@ -32,12 +32,10 @@ from typedshm.layout.markers import (
     Offset,
     Pad,
     Scalar,
-    Shape,
     Text,
     Time,
     Timestamp,
     Unit,
-    UpTo,
     Utf8,
     Utf16,
     Utf32,

@@ -22,7 +22,7 @@ from typedshm.layout.checks import DIMENSION_LIMIT, SIZE_LIMIT
 from typedshm.layout.declaration import Face
 from typedshm.layout.enumeration import Enumeration
 from typedshm.layout.kinds import CODE_PAGES, KINDS, STRUCT
-from typedshm.layout.layout import DOCUMENT_LIMIT, Layout, LayoutField, Value
+from typedshm.layout.layout import DOCUMENT_LIMIT, WORD, Layout, LayoutField, Value
 
 #: The name of the file with the JSON Schema of documents, without its suffix.
 JSON_SCHEMA = "layout.schema"
@@ -291,6 +291,10 @@ def _make_document(typedshm: int, value: Value, layout: Layout) -> tuple[Layout,
     if value == "array" and (first.name != "array" or not first.shape or first.size != layout.size):
         fields = [f"{field.name}: {field}" for field in layout.fields]
         raise _refusal('one array named "array" and no more for "value": "array"', fields, ".layout")
+    if value == "array" and first.start % WORD:
+        raise _refusal(
+            f"a multiple of {WORD} in a bare array", first.data_offset, ".data_offset", ".fields[0]", ".layout"
+        )
     return layout, value
 
 

@@ -21,6 +21,9 @@ from typedshm.layout.markers import Errors
 #: The largest document, in bytes.
 DOCUMENT_LIMIT = 2**20
 
+#: The items of a bare array start at a multiple of so many bytes: they are copied apart from what is before them.
+WORD = 8
+
 #: The form of a region's values: Structs, or bare arrays, which are the only field of the layout.
 Value: TypeAlias = Literal["struct", "array"]
 
@@ -117,6 +120,11 @@ class LayoutField(Frozen):
     def varying(self) -> int:
         """How many of the first axes vary, by whatever numbers; 0 if the shape is fixed."""
         return self.free or bool(self.count)
+
+    @property
+    def count_dtype(self) -> "np.dtype[Any]":
+        """The NumPy dtype of the numbers before the items."""
+        return np.dtype("<u4" if self.byte_order == "little" else ">u4")
 
     @property
     def used_name(self) -> str:
@@ -285,9 +293,8 @@ class Layout(Frozen):
         offsets: list[int] = []
         for field in self.fields:
             if field.free:
-                count = np.dtype("<u4" if field.byte_order == "little" else ">u4")
                 names.append(field.used_name)
-                formats.append((count, (field.free,)) if field.free > 1 else count)
+                formats.append((field.count_dtype, (field.free,)) if field.free > 1 else field.count_dtype)
                 offsets.append(field.offset)
             names.append(field.name)
             formats.append((field.item_dtype, field.shape) if field.shape else field.item_dtype)
@@ -360,6 +367,7 @@ class Layout(Frozen):
             raise ValueError(f"indent: expected 0 to 8 spaces or None, found {found(indent)}")
         (first, *others) = self.fields
         is_array = not others and first.name == "array" and bool(first.shape) and first.size == self.size
+        is_array = is_array and first.start % WORD == 0
         if value == "array" and not is_array:
             raise SchemaError(f'{self.name}: expected one array field named "array" for value="array"')
         value = value or ("array" if is_array and self.name == "array" else "struct")

@@ -6,11 +6,14 @@ from typing import Any, Generic, TypeAlias, TypeVar, cast, overload
 
 import numpy as np
 
-from typedshm.errors import SchemaError, quoted
+from typedshm.errors import FieldValueError, SchemaError, quoted
 from typedshm.frozen import Frozen, frozen
+from typedshm.layout.checks import COUNT_SIZE
+from typedshm.layout.dimensions import UpTo, shape_of
 from typedshm.layout.kinds import STRUCT
 from typedshm.layout.layout import Layout, LayoutField
-from typedshm.layout.markers import shape_of
+from typedshm.layout.placement import round_up
+from typedshm.struct.conversion import has_room, shown_room
 from typedshm.struct.struct import Struct, StructMeta
 from typedshm.struct.struct_array import struct_array
 
@@ -19,6 +22,10 @@ V = TypeVar("V")
 
 NDArray: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[A]]
 """``numpy.typing.NDArray``, without that module, which takes a millisecond to import."""
+
+
+#: The items of arrays whose shape varies start at a line of the processor's caches, as those of one shape do.
+LINE = 64
 
 
 class SchemaSource(Generic[V]):
@@ -39,18 +46,24 @@ class ArraySchema(Frozen, SchemaSource[NDArray[A]], Generic[A]):
         Items along each axis, outermost first; at least one dimension.
     of : type or None
         The Struct class of the items, if they are Structs.
+    free : int
+        How many of the first axes vary, up to the length that `shape` has; 0 if none does.
     """
 
-    __match_args__ = ("dtype", "shape", "of")
+    __match_args__ = ("dtype", "shape", "of", "free")
     dtype: "np.dtype[A]"
     """The type of the items."""
     shape: tuple[int, ...]
     """Items along each axis, outermost first."""
     of: type[Struct] | None
     """The Struct class of the items, if they are Structs."""
+    free: int
+    """How many of the first axes vary, up to the length that ``shape`` has; 0 if none does."""
 
-    def __init__(self, dtype: "np.dtype[A]", shape: tuple[int, ...], of: type[Struct] | None = None) -> None:
-        super().__init__(dtype, shape, of)
+    def __init__(
+        self, dtype: "np.dtype[A]", shape: tuple[int, ...], of: type[Struct] | None = None, free: int = 0
+    ) -> None:
+        super().__init__(dtype, shape, of, free)
 
     @functools.cached_property
     def layout(self) -> Layout:
@@ -65,24 +78,35 @@ class ArraySchema(Frozen, SchemaSource[NDArray[A]], Generic[A]):
         else:
             single = Layout.from_dtype(np.dtype([("array", self.dtype)]), "array")
             (item,), alignment, pack = single.fields, single.alignment, single.pack
-        size = count * self.dtype.itemsize
-        return Layout("array", (item.changed(shape=self.shape, size=size),), size, alignment, pack)
+        start = round_up(COUNT_SIZE * self.free, LINE) if self.free else 0
+        size = start + count * self.dtype.itemsize
+        item = item.changed(shape=self.shape, size=size, free=self.free, data_offset=start)
+        return Layout("array", (item,), size, alignment, pack)
 
-    def zeros(self) -> NDArray[A]:
-        """Return an array of zero bytes to fill and to write; its items are Structs if the schema's are."""
-        made = np.zeros(self.shape, self.dtype)
+    def zeros(self, *shape: int) -> NDArray[A]:
+        """Return an array of zero bytes to fill and to write; its items are Structs if the schema's are.
+
+        Parameters
+        ----------
+        *shape : int
+            The array's shape, if some axes vary; without it, the largest that there can be.
+        """
+        if shape and not (self.free and has_room(self.layout.fields[0], shape)):
+            room = shown_room(self.layout.fields[0])
+            raise FieldValueError(f"zeros: expected shape {room if self.free else self.shape}, found {shape}")
+        made = np.zeros(shape or self.shape, self.dtype)
         return made if self.of is None else cast("NDArray[A]", made.view(struct_array(self.of)))
 
 
 @overload
-def array(dtype: type[A], *shape: int) -> ArraySchema[A]: ...
+def array(dtype: type[A], *shape: int | UpTo) -> ArraySchema[A]: ...
 @overload
-def array(dtype: "np.dtype[A]", *shape: int) -> ArraySchema[A]: ...
+def array(dtype: "np.dtype[A]", *shape: int | UpTo) -> ArraySchema[A]: ...
 @overload
-def array(dtype: type[Struct], *shape: int) -> ArraySchema[np.void]: ...
+def array(dtype: type[Struct], *shape: int | UpTo) -> ArraySchema[np.void]: ...
 @overload
-def array(dtype: str, *shape: int) -> ArraySchema[Any]: ...
-def array(dtype: Any, *shape: int) -> ArraySchema[Any]:
+def array(dtype: str, *shape: int | UpTo) -> ArraySchema[Any]: ...
+def array(dtype: Any, *shape: int | UpTo) -> ArraySchema[Any]:
     """Describe bare arrays as the values of a region: ``create("lut", array(np.float32, 1024, 1024))``.
 
     Parameters
@@ -90,7 +114,8 @@ def array(dtype: Any, *shape: int) -> ArraySchema[Any]:
     dtype : type, numpy.dtype, str or Struct class
         The type of the items: numbers, bool, ``S``, ``U``, ``V``, ``M8[ns]``, a structured dtype, or a Struct.
     *shape : int
-        Items along each axis, outermost first; at least one dimension. For a single value declare a Struct.
+        Items along each axis, outermost first; at least one dimension. For a single value declare a Struct. Or
+        ``UpTo(…)``, if the shape is part of the value: ``array(np.uint8, UpTo(1080, 1920, 3, free=2))``.
 
     Raises
     ------
@@ -99,7 +124,13 @@ def array(dtype: Any, *shape: int) -> ArraySchema[Any]:
     """
     if not shape:
         raise SchemaError("array: expected one or more dimensions as the shape, found none")
-    shape = shape_of(f"array(…, {', '.join(map(quoted, shape))})", shape)
+    where = f"array(…, {', '.join(map(quoted, shape))})"
+    room = next((dim for dim in shape if isinstance(dim, UpTo)), None)
+    if room is not None and (len(shape) > 1 or room.of is not None):
+        item = room.of
+        better = f"array({item.__name__}, {room.changed_of(None)!r})" if item else "all dimensions in the UpTo(…)"
+        raise SchemaError(f"{where}: expected {better}, found {', '.join(map(quoted, shape))}")
+    dims = shape_of(where, shape) if room is None else room.dims
     of = cast("type[Struct]", dtype) if isinstance(dtype, StructMeta) else None
     if hasattr(dtype, "__dataclass_fields__") or hasattr(dtype, "__pydantic_fields__"):
         raise SchemaError(
@@ -119,7 +150,7 @@ def array(dtype: Any, *shape: int) -> ArraySchema[Any]:
         raise SchemaError(
             f"array: expected the dtype of one item, found the subarray {resolved}; move its dimensions into the shape"
         )
-    schema = ArraySchema(resolved, shape, of)
+    schema = ArraySchema(resolved, dims, of, 0 if room is None else room.free)
     try:
         _ = schema.layout  # refuse now what cannot be shared
     except SchemaError as error:

@@ -4,7 +4,7 @@ import copy
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 import typedshm._native as _native
 from typedshm.layout.layout import Layout, Value
@@ -87,6 +87,10 @@ class Schema(ABC, Generic[T]):
                 'typedshm.resize(value, "field", shape) sets that of a field'
             )
         return None
+
+    def refuse_shape(self, value: Any, used: tuple[int, ...], version: int) -> NoReturn:
+        """Refuse an array for read_into() whose shape is not that of a version: only those that vary have another."""
+        raise NotImplementedError
 
     @property
     def form(self) -> Any:

@@ -16,8 +16,9 @@ from typedshm.errors import FieldTypeError, FieldValueError, SchemaError, quoted
 from typedshm.frozen import Frozen, frozen
 from typedshm.layout.annotations import own_doc, parts_of
 from typedshm.layout.declaration import alternatives
+from typedshm.layout.dimensions import Shape
 from typedshm.layout.layout import Layout
-from typedshm.layout.markers import Doc, Shape
+from typedshm.layout.markers import Doc
 from typedshm.schema.instances import Maker, ModelMaker, missing, same_value
 from typedshm.struct.pickling import source_of
 from typedshm.struct.struct import Struct, StructMeta, initial, plan_of

@@ -28,6 +28,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, P
 
 from typedshm.errors import FieldOverflow, FieldTypeError, FieldValueError, SchemaError
 from typedshm.layout.constraints import Constraint, Rules
+from typedshm.layout.dimensions import Shape
 from typedshm.layout.kinds import KINDS, TimeUnit, TimeWidth
 from typedshm.layout.layout import LayoutField
 from typedshm.layout.markers import (
@@ -39,7 +40,6 @@ from typedshm.layout.markers import (
     Latin1,
     Missing,
     Scalar,
-    Shape,
     Timestamp,
     Utf8,
     Utf16,

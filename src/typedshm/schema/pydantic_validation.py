@@ -20,9 +20,10 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from typedshm.errors import FieldOverflow, FieldTypeError, FieldValueError, SchemaError, quoted
+from typedshm.layout.dimensions import Shape
 from typedshm.layout.kinds import KINDS
 from typedshm.layout.layout import LayoutField
-from typedshm.layout.markers import Shape, u64
+from typedshm.layout.markers import u64
 from typedshm.schema.classes import ClassField, ClassSchema, class_schema, translated
 from typedshm.schema.pydantic_models import annotation_of
 from typedshm.struct.json_values import (

@@ -8,16 +8,17 @@ itself.
 import ctypes
 import functools
 from collections.abc import Callable
-from typing import Any, Literal, NoReturn, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 
 import typedshm._native as _native
 from typedshm import hooks
-from typedshm.errors import FieldTypeError, FieldValueError, SchemaError, found, quoted
+from typedshm.errors import FieldTypeError, SchemaError, found, quoted
 from typedshm.layout.document import parse
-from typedshm.layout.layout import Layout, Value
-from typedshm.schema.arrays import ArraySchema, NDArray
+from typedshm.layout.layout import Value
+from typedshm.schema.array_values import values_of_array
+from typedshm.schema.arrays import ArraySchema
 from typedshm.schema.base import Schema
 from typedshm.schema.bytewise import BytewiseSchema
 from typedshm.schema.classes import ClassSchema, class_schema, is_schema_class, schema_of_namesake, source_that_arrived
@@ -25,12 +26,10 @@ from typedshm.schema.ctypes_classes import CtypesSchema, StructureForm, is_struc
 from typedshm.schema.dtypes import DtypeSchema, check_structured, is_record
 from typedshm.struct.enforcement import check_of
 from typedshm.struct.loading import struct_of
-from typedshm.struct.lossless import can_be_filled, check_lossless, is_plain
 from typedshm.struct.pickling import class_of_form, form_of, source_of
 from typedshm.struct.refusal import another
 from typedshm.struct.struct import Struct, from_buffer_copy, initial, plan_of
-from typedshm.struct.struct_array import struct_array
-from typedshm.struct.views import leased, overlay, view_maker
+from typedshm.struct.views import from_buffer, leased, over_zeros, overlay, view_maker
 
 _Role = Literal["struct", "source", "model"]
 """What a pickled region's schema was: a Struct, the class that it was generated from, or its ``model()``."""
@@ -93,7 +92,7 @@ def schema_of(source: object) -> Schema[Any]:
     check_source(source)
     given: Any = source
     if isinstance(source, ArraySchema):
-        return _ArrayValues(given, given.layout)
+        return values_of_array(given, given.layout)
     return DtypeSchema(given) if isinstance(source, np.dtype) else _schema_of_class(given)
 
 
@@ -122,7 +121,7 @@ def schema_from_document(text: bytes) -> Schema[Any]:
     # array() names the items of a structured dtype like the field; items with another name were declared as Structs
     structs = field.struct is not None and field.struct.name != field.name
     of = struct_of(field.struct) if structs and field.struct is not None else None
-    return _ArrayValues(ArraySchema(field.item_dtype, field.shape, of), layout, described=True)
+    return values_of_array(ArraySchema(field.item_dtype, field.shape, of, field.free), layout, described=True)
 
 
 def schema_of_form(form: Any) -> Schema[Any] | None:
@@ -197,10 +196,10 @@ class _StructValues(Schema[Any]):
         return view_maker(self._struct)
 
     def make(self) -> Struct:
-        # over memory of NumPy, which costs nothing before it is used: ctypes would write zeros to all of a large one
-        new = np.empty if self.extents is None else np.zeros
-        buffer = new(self.layout.size, np.uint8)
-        return cast("Struct", cast("Any", type(ctypes.Structure)).from_buffer(self._struct, buffer))
+        if self.extents is not None:
+            return over_zeros(self._struct)
+        # over uninitialised memory of NumPy: it will be overwritten, and zeroing a large one would cost as much again
+        return from_buffer(self._struct, np.empty(self.layout.size, np.uint8))
 
     def encode(self, value: Any) -> Struct:
         if isinstance(value, Struct):
@@ -259,69 +258,6 @@ class _StructValues(Schema[Any]):
     def _expected(self) -> str:
         also = " or its Struct" if self._class_schema is not None else ""
         return f"expected a {self.layout.name}{also}"
-
-
-# ---- values that are arrays ----------------------------------------------------------------------------------------
-
-
-class _ArrayValues(Schema[Any]):
-    """Values are ndarrays."""
-
-    value: Value = "array"
-    struct = None
-    decode = None
-    check = None
-
-    def __init__(self, description: ArraySchema[Any], layout: Layout, *, described: bool = False) -> None:
-        self.source = None if described else description
-        self.argument = description
-        self.layout = layout
-        self._dtype = description.dtype
-        self._shape = description.shape
-        self._array = np.ndarray if description.of is None else struct_array(description.of)
-        self._has_structs = description.of is not None
-
-    def make(self) -> NDArray[Any]:
-        return self._array(self._shape, self._dtype)
-
-    def encode(self, value: Any) -> NDArray[Any]:
-        if not self._fits(value):
-            self._refuse(value, "write")
-        return value if value.flags.c_contiguous else np.ascontiguousarray(value)
-
-    def target(self, value: Any) -> NDArray[Any]:
-        if not (can_be_filled(value) and self._is_alike(value)):
-            self._refuse(value, "read_into")
-        flags = value.flags
-        if not flags.c_contiguous or not flags.writeable:
-            found = "a read-only one" if flags.c_contiguous else "one that is not contiguous"
-            raise FieldValueError(f"read_into: expected a writable, C-contiguous array, found {found}")
-        return cast("NDArray[Any]", value)
-
-    def overlay(self, buffer: Any, offset: int, lease: _native.Lease | None) -> NDArray[Any]:
-        if lease is not None and self._has_structs:  # whose items check it
-            return cast("NDArray[Any]", cast("Any", overlay(struct_of(self.layout), buffer, offset, lease)).array)
-        return self._array(self._shape, self._dtype, buffer, offset)
-
-    @functools.cached_property
-    def defaults(self) -> bytes:
-        return bytes(self.layout.size)
-
-    def _fits(self, value: Any) -> bool:
-        return is_plain(value) and self._is_alike(value)
-
-    def _is_alike(self, array: NDArray[Any]) -> bool:
-        return array.dtype == self._dtype and array.shape == self._shape
-
-    def _refuse(self, value: Any, verb: str) -> NoReturn:
-        check_lossless(verb, value)
-        expected = f"{verb}: expected an array of {self._dtype} with shape {self._shape}"  # this takes 10 us
-        if not isinstance(value, np.ndarray):
-            raise FieldTypeError(f"{expected}, found {_shown(value)}")
-        array = cast("NDArray[Any]", value)
-        if array.dtype != self._dtype:
-            raise FieldTypeError(f"{expected}, found {array.dtype}; convert it with .astype()")
-        raise FieldValueError(f"{expected}, found shape {array.shape}")
 
 
 def _adopted(struct: type[Struct], value: Any) -> Struct | None:

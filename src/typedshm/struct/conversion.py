@@ -126,16 +126,27 @@ def check_room(where: str, spec: LayoutField, shape: tuple[int, ...]) -> None:
     FieldValueError
         If it has other dimensions, or more items along an axis than there is room for.
     """
-    fixed = len(shape) == len(spec.shape) and shape[spec.free :] == spec.shape[spec.free :]
-    if fixed and all(dim <= most for dim, most in zip(shape, spec.shape, strict=True)):
+    if has_room(spec, shape):
         return
     if len(spec.shape) == len(shape) == 1:
         raise FieldValueError(f"{where}: expected at most {spec.shape[0]} items, found {shape[0]}")
+    raise FieldValueError(f"{where}: expected shape {shown_room(spec)}, found {shape}")
+
+
+def has_room(spec: LayoutField, shape: tuple[int, ...]) -> bool:
+    """Return True if an array field whose shape varies can have a shape."""
+    if len(shape) != len(spec.shape) or shape[spec.free :] != spec.shape[spec.free :]:
+        return False
+    return all(dim <= most for dim, most in zip(shape, spec.shape, strict=True))
+
+
+def shown_room(spec: LayoutField) -> str:
+    """Return the shapes that an array field can have, as messages say it."""
     dims = ", ".join(f"at most {dim}" if axis < spec.free else str(dim) for axis, dim in enumerate(spec.shape))
-    raise FieldValueError(f"{where}: expected shape ({dims}{',' if len(spec.shape) == 1 else ''}), found {shape}")
+    return f"({dims},)" if len(spec.shape) == 1 else f"({dims})"
 
 
-def whole_shape(verb: str, where: str, spec: LayoutField, shape: Any) -> tuple[int, ...]:
+def whole_shape(where: str, spec: LayoutField, shape: Any) -> tuple[int, ...]:
     """Return the shape of an array field from its lengths along the axes that vary, or along all.
 
     Raises
@@ -149,9 +160,7 @@ def whole_shape(verb: str, where: str, spec: LayoutField, shape: Any) -> tuple[i
     except TypeError:
         dims = (-1,)
     if any(dim < 0 for dim in dims) or any(isinstance(dim, bool) for dim in given):
-        raise FieldTypeError(
-            f"{verb}: {where}: expected whole numbers of at least 0 as the shape, found {quoted(shape)}"
-        )
+        raise FieldTypeError(f"{where}: expected whole numbers of at least 0 as the shape, found {quoted(shape)}")
     if len(dims) == spec.free:
         dims = (*dims, *spec.shape[spec.free :])
     check_room(where, spec, dims)
@@ -302,8 +311,7 @@ def raw_bytes(instance: Any, field: LayoutField) -> bytes:
 
 def used_of(instance: Any, field: LayoutField) -> tuple[int, ...]:
     """Return the numbers of used items that memory holds before an array whose shape varies."""
-    order = "<" if field.byte_order == "little" else ">"
-    return tuple(np.frombuffer(raw_bytes(instance, field), f"{order}u4", field.free).tolist())
+    return tuple(np.frombuffer(raw_bytes(instance, field), field.count_dtype, field.free).tolist())
 
 
 def stored(instance: object, field: LayoutField) -> object:

@@ -9,6 +9,14 @@ from typedshm.layout.layout import Layout, LayoutField
 from typedshm.layout.placement import round_up
 
 
+class _Probe(ctypes.Structure):
+    _fields_ = (("x", ctypes.c_uint8),)
+
+
+CField: type = type(_Probe.x)
+"""The class of the descriptors that ctypes sets for its fields."""
+
+
 class Members(list[tuple[str, Any]]):
     """A ``_fields_``; pickled with a class's namespace it arrives empty, since types of ctypes have no pickle."""
 

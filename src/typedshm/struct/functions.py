@@ -108,7 +108,7 @@ def resize(struct: Struct, field: str, shape: int | tuple[int, ...], /) -> "np.n
         raise FieldTypeError(
             f"resize: expected an array field declared with UpTo, found {where}, {spec.type_name}{hint}"
         )
-    counts = whole_shape("resize", where, spec, shape)[: spec.free]
+    counts = whole_shape(where, spec, shape)[: spec.free]
     state: object = getattr(struct, "_state", None)  # a Struct of one's own may have none
     loan = isinstance(state, _native.Lease) and state.loan
     _native.resize(_descriptor(struct, spec.name), struct, counts, not loan)

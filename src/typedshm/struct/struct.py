@@ -19,7 +19,6 @@ import typedshm._native as _native
 from typedshm import hooks
 from typedshm.errors import Closed, FieldValueError, ReadOnly, SchemaError
 from typedshm.frozen import Frozen, frozen
-from typedshm.html_table import html_table
 from typedshm.layout.annotations import own_annotations, own_doc, resolve
 from typedshm.layout.buffer_format import struct_format
 from typedshm.layout.constraints import Rules, check_default
@@ -31,10 +30,10 @@ from typedshm.struct import conversion, refusal, whole
 from typedshm.struct.by_value import is_for_ctypes
 from typedshm.struct.codecs import codec_of
 from typedshm.struct.constructor import add_constructor, counted_last, set_counted, with_constructor
-from typedshm.struct.ctypes_fields import ctypes_fields
+from typedshm.struct.ctypes_fields import CField, ctypes_fields
 from typedshm.struct.direct import prove
 from typedshm.struct.enforcement import enforce
-from typedshm.struct.extents import compiled_extents
+from typedshm.struct.extents import bytes_of, compiled_extents
 
 if TYPE_CHECKING:
     # Type checkers must not see the __getattr__ of ctypes.Structure, which would hide misspelt fields from them.
@@ -48,9 +47,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # Methods of ctypes' metaclass, taken from it since a field of a Struct may have the same name.
 from_buffer_copy: Callable[..., Any] = cast("Any", type(ctypes.Structure)).from_buffer_copy
-
-# What ctypes sets for each of its own fields.
-_CField: type = type(type("_", (ctypes.Structure,), {"_fields_": [("_", ctypes.c_ubyte)]})._)  # type: ignore[attr-defined]
 
 
 @frozen
@@ -200,7 +196,7 @@ class StructMeta(_native.StructType):
             value.complete(cls)
         elif (name == "_fields_" and not value) or ("_plan" in cls.__dict__ and isinstance(value, _native.Field)):
             pass  # from a pickle, and Arriving sets them
-        elif isinstance(value, _CField) and "_ctypes" in cls.__dict__:  # also of padding, and of numbers of used items
+        elif isinstance(value, CField) and "_ctypes" in cls.__dict__:  # also of padding, and of numbers of used items
             cls.__dict__["_ctypes"][name] = value
         elif isinstance(cls.__dict__.get(name), _native.Field):
             if "_plan" in cls.__dict__:
@@ -279,11 +275,7 @@ class Struct(_native.Whole, _native.Overlay, _Structure, metaclass=StructMeta): 
 
     def _repr_html_(self) -> str:
         """Return a table of the fields, for notebooks."""
-        shown = _native.fields_of(self, whole.show_unreadable, whole.show_array)
-        rows = [(field.name, repr(shown[field.name]), field.unit) for field in plan_of(self).layout.fields]
-        units = any(unit for *_, unit in rows)
-        heads = ("field", "value", "unit") if units else ("field", "value")
-        return html_table(_title(self), [row[: len(heads)] for row in rows], heads)
+        return whole.html_of(self, _title(self), plan_of(self).layout)
 
     def __sizeof__(self) -> int:
         """Return the size of the object, with its bytes unless it is a view of another's."""
@@ -453,7 +445,7 @@ def install(
     extents = compiled_extents(layout)
     structure._plan = Plan(cls, layout, fields, structs, enums, defaults, described, rules, extents, {}, [])
     if extents is not None and not hasattr(cls, "__bytes__"):
-        structure.__bytes__ = _bytes_of
+        structure.__bytes__ = bytes_of
     structure._format = struct_format(layout).encode()
     enforce(cls, rules)
     defaults.update(_saved_defaults(cls, cls.__dict__["_defaults"]))
@@ -461,11 +453,6 @@ def install(
     for name in ("_annotations", "_defaults", "_ctypes"):
         if name in cls.__dict__:  # needed up to here
             delattr(cls, name)
-
-
-def _bytes_of(self: Struct) -> bytes:
-    """Return the bytes of the whole Struct; those behind the used part of an array whose shape varies are zero."""
-    return memoryview(cast("Any", _native.snapshot_of(self))).tobytes()
 
 
 def bind(cls: "type[Struct]", field: LayoutField, codec: str, extra: tuple[object, ...] | None) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 
 import typedshm._native as _native
 from typedshm.errors import quoted
+from typedshm.html_table import html_table
 from typedshm.layout.kinds import KINDS
 from typedshm.layout.layout import Layout, LayoutField
 from typedshm.struct.conversion import stored, used_of
@@ -106,6 +107,15 @@ def show_unreadable(struct: object, field: LayoutField) -> object:
         found = " x ".join(map(str, used_of(struct, field)))
         return _Text(f"<unreadable: {found} of at most {' x '.join(map(str, field.shape[: field.free]))} items>")
     return _Text(f"<unreadable: {quoted(stored(struct, field))}>")
+
+
+def html_of(struct: object, title: str, layout: Layout) -> str:
+    """Return a table of a Struct's fields, for notebooks."""
+    shown = _native.fields_of(cast("Any", struct), show_unreadable, show_array)
+    rows = [(field.name, repr(shown[field.name]), field.unit) for field in layout.fields]
+    units = any(unit for *_, unit in rows)
+    heads = ("field", "value", "unit") if units else ("field", "value")
+    return html_table(title, [row[: len(heads)] for row in rows], heads)
 
 
 def show_array(value: object, field: LayoutField) -> object:

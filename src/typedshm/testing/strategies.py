@@ -17,6 +17,7 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from typedshm.layout.dimensions import Shape
 from typedshm.layout.kinds import CODE_PAGES, KINDS, SCALARS, Kind
 from typedshm.layout.layout import LayoutField
 from typedshm.layout.markers import (
@@ -29,7 +30,6 @@ from typedshm.layout.markers import (
     Offset,
     Pad,
     Scalar,
-    Shape,
     Timestamp,
     Utf8,
     Utf16,

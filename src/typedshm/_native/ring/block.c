@@ -260,7 +260,7 @@ static PyObject *block_of(PyObject *object, PyObject *const *args, Py_ssize_t co
     }
     PyObject *shape = loan ? arguments_get(args, count, names, "shape") : NULL, *counts = NULL;
     if (loan && (self->values.part || shape)) { /* refused here where it cannot be */
-        counts = PyObject_CallMethod(self->schema, "counts_of", "O", shape ? shape : Py_None);
+        counts = PyObject_CallMethod(self->schema, "counts_of", "(O)", shape ? shape : Py_None);
         if (!counts)
             return NULL;
         if (counts == Py_None)

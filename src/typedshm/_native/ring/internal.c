@@ -4,6 +4,7 @@
 #include "ring/borrow.h"
 #include "ring/reading.h"
 #include "ring/ring_type.h"
+#include "ring/waiting.h"
 #include "timeout.h"
 
 /* The Ring that a function was given as its first of `expected` arguments; NULL and an error set if it was not. */
@@ -47,7 +48,7 @@ static PyObject *await_newer(PyObject *module, PyObject *const *args, Py_ssize_t
     uint64_t after;
     int64_t ns = 0;
     if (!ring || !number_of(args[1], NULL, &after) || timeout_convert(args[2], &ns) < 0 ||
-        !reading_await(ring, after, ns))
+        !waiting_newer(ring, after, ns))
         return NULL;
     Py_RETURN_NONE;
 }
@@ -64,7 +65,7 @@ static PyObject *newer(PyObject *module, PyObject *const *args, Py_ssize_t count
     if (!ring->mapping)
         return ring_fail(ring, "closed");
     uint32_t number;
-    int found = reading_find_newer(ring, after, slept, &number);
+    int found = waiting_find_newer(ring, after, slept, &number);
     if (found < 0)
         return NULL;
     return found ? Py_NewRef(Py_None) : PyLong_FromUnsignedLong(number);

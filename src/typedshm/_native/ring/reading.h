@@ -29,11 +29,8 @@ uint64_t reading_newest_of(const tshm_ring *ring, uint64_t *time);
 bool reading_oldest(Ring *ring, uint64_t after, uint64_t *version);
 /* This thread has got a version. False and an error set when out of memory. */
 bool reading_remember(Ring *ring, uint64_t version);
-/* Sleep until there is a version above `after`; false and an error set if there is none within `ns`. */
-bool reading_await(Ring *ring, uint64_t after, int64_t ns);
-/* Is there a version above `after`? 1 or 0, or -1 and an error set. With 0 comes a number that head had then: whatever
- * is published later, it changes that. `slept`: since the last look. */
-int reading_find_newer(Ring *ring, uint64_t after, bool slept, uint32_t *number);
+/* The newest version as a new value, or an error set. */
+PyObject *reading_newest_value(Ring *ring, int64_t max_age);
 /* A new value, and which version it is: the newest, or with `every` the oldest above `after`. NULL: none, and an error
  * is set, or given as `refused` if it is the version's fault; see decoding_value(). */
 PyObject *reading_value(Ring *ring, uint64_t after, bool every, uint64_t *version, PyObject **refused);
@@ -41,6 +38,5 @@ PyObject *reading_value(Ring *ring, uint64_t after, bool every, uint64_t *versio
 /* The verbs, as methods. */
 PyObject *reading_read(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);
 PyObject *reading_read_into(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);
-PyObject *reading_wait(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);
 
 #endif

@@ -4,6 +4,7 @@
 #include "ring/block.h"
 #include "ring/borrow.h"
 #include "ring/reading.h"
+#include "ring/waiting.h"
 #include "ring/writing.h"
 #include "struct/lease.h"
 #include "timeout.h"
@@ -211,7 +212,8 @@ static const char read_into_doc[] =
     "It is :meth:`read` without an allocation. If it fails, the content of `value` is undefined.\n\n"
     "Parameters\n----------\n"
     "value\n"
-    "    A Struct of the region's layout, or a writable C-contiguous array of its dtype and shape.\n"
+    "    A Struct of the region's layout, or a writable C-contiguous array of its dtype and shape; where the shape\n"
+    "    varies, of that of the newest version.\n"
     "max_age\n"
     "    As for :meth:`read`.\n\n"
     "Raises\n------\n"
@@ -262,17 +264,21 @@ static const char update_doc[] =
     "    As for :meth:`write`, when the block is entered.";
 
 static const char loan_doc[] =
-    "loan($self, /, *, timeout=...)\n--\n\n"
+    "loan($self, /, *, shape=None, timeout=...)\n--\n\n"
     "Return a slot to fill from scratch: ``with region.loan() as t: camera.read(t.image)``.\n\n"
     "Nothing is copied: the slot still holds what an older version left in it. When the block ends, its content\n"
     "is published as the next version; if it raises, nothing is. With ``slots=1`` the block fills a copy beside\n"
-    "the slot.\n\n"
+    "the slot. Fields declared with ``UpTo`` have no items at first; :func:`resize` gives them some.\n\n"
     "An array kept from the block still refers to shared memory afterwards; with ``TYPEDSHM_DEBUG=1`` in the\n"
     "environment, writing to it is a fault.\n\n"
     "Parameters\n----------\n"
+    "shape\n"
+    "    Of a bare array whose shape varies: the lengths of the axes that vary, or those of all axes.\n"
     "timeout\n"
     "    Seconds to wait for other writers; None waits for ever. Default: :attr:`timeout` of the handle.\n\n"
     "Raises\n------\n"
+    "FieldValueError\n"
+    "    There is no room for an array of that shape.\n"
     "Timeout, LayoutMismatch, RegionRefused, MisuseError, Closed, RegionLost\n"
     "    As for :meth:`write`, when the block is entered.";
 
@@ -320,7 +326,7 @@ static PyMethodDef methods[] = {
     {"write", FAST(writing_write), METH_FASTCALL | METH_KEYWORDS, write_doc},
     {"update", FAST(block_update), METH_FASTCALL | METH_KEYWORDS, update_doc},
     {"loan", FAST(block_loan), METH_FASTCALL | METH_KEYWORDS, loan_doc},
-    {"wait", FAST(reading_wait), METH_FASTCALL | METH_KEYWORDS, wait_doc},
+    {"wait", FAST(waiting_wait), METH_FASTCALL | METH_KEYWORDS, wait_doc},
     {"borrow", FAST(borrow_newest), METH_FASTCALL | METH_KEYWORDS, borrow_doc},
     {"__class_getitem__", (PyCFunction)Py_GenericAlias, METH_O | METH_CLASS, "Region[T], for annotations."},
     {NULL, NULL, 0, NULL},
