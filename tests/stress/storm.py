@@ -19,7 +19,7 @@ import typedshm
 from helpers import marks
 from helpers.peers import Child, SharedBytes, until
 from helpers.wire import WORD_OWNER, Wire
-from typedshm import Shape, Struct
+from typedshm import Shape, Struct, UpTo, resize
 from typedshm.testing.inspection import attachment_of
 
 
@@ -35,6 +35,12 @@ class Large(Struct):
     words: Annotated[NDArray[np.uint64], Shape(20_000)]
 
 
+class Varying(Struct):
+    """A frame of another size in each version, of which only what is used is copied."""
+
+    words: Annotated[NDArray[np.uint64], UpTo(20_000)]
+
+
 # ---- values --------------------------------------------------------------------------------------------------------
 
 PATTERN = np.arange(20_000, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
@@ -43,8 +49,18 @@ BLIND = 1 << 63
 
 
 def words_of(value: Struct) -> "NDArray[np.uint64]":
-    """All of a value's bytes, in place."""
-    return np.frombuffer(value, np.uint64)
+    """All of a value's bytes, in place; if its size varies, those that are used."""
+    return value.words if isinstance(value, Varying) else np.frombuffer(value, np.uint64)
+
+
+def size_of(number: int) -> int:
+    """How many words a value whose size varies has with that number."""
+    return 1 + number * 7919 % 20_000
+
+
+def room_for(value: Struct, number: int) -> "NDArray[np.uint64]":
+    """The words of a value that is to get that number, as many as it then has."""
+    return resize(value, "words", size_of(number)) if isinstance(value, Varying) else words_of(value)
 
 
 def fill(words: "NDArray[np.uint64]", number: int) -> None:
@@ -63,11 +79,18 @@ def is_true(words: "NDArray[np.uint64]", version: int) -> bool:
     return is_whole(words) and (number == version or number >= BLIND)
 
 
+def is_true_value(value: Struct, version: int) -> bool:
+    """True if all that is used of it is, and has the size of that."""
+    words = words_of(value)
+    right = not isinstance(value, Varying) or (len(words) > 0 and len(words) == size_of(int(words[0])))
+    return right and is_true(words, version)
+
+
 @contextlib.contextmanager
 def storm_region(schema: type[Any], slots: int, where: str, folder: Path) -> Iterator[tuple[Any, Wire, Any]]:
     """A region with its first value, "named" or in a file; its bytes; and a value of its kind."""
     value: Any = schema.zero()
-    fill(words_of(value), 1)
+    fill(room_for(value, 1), 1)
     name: str | Path = "storm" if where == "named" else folder / "storm"
     with typedshm.create(name, schema, slots=slots) as region, Wire(name) as wire:
         region.write(value)

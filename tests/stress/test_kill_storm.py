@@ -21,7 +21,20 @@ import typedshm._native as _native
 from helpers import marks
 from helpers.peers import PATIENCE
 from helpers.wire import WORD_OWNER, Wire
-from storm import BLIND, TELLS_SLEEPS, Crew, Lane, Large, Small, fill, is_true, storm_region, words_of
+from storm import (
+    BLIND,
+    TELLS_SLEEPS,
+    Crew,
+    Lane,
+    Large,
+    Small,
+    Varying,
+    fill,
+    is_true_value,
+    room_for,
+    storm_region,
+    words_of,
+)
 
 pytestmark = pytest.mark.parallel  # on one processor it hits but those who are waiting for it
 
@@ -40,11 +53,11 @@ def write_for_ever(pipe: Any, lane: Lane) -> None:
     """Write in every way there is."""
     region, row = lane.attach()
     value = lane.schema.zero()
-    words = words_of(value)
     chance = random.Random()
 
-    def fill_in_two(words: Any, number: int) -> None:
+    def fill_in_two(t: Any, number: int) -> None:
         """Fill what is being written, and between the halves stay there to be killed, if that is asked for."""
+        words = room_for(t, number)
         half = len(words) // 2
         fill(words[:half], number)
         while row.stay:
@@ -53,27 +66,28 @@ def write_for_ever(pipe: Any, lane: Lane) -> None:
         fill(words, number)
 
     def by_write() -> None:
-        fill(words, BLIND | chance.getrandbits(60))
+        number = BLIND | chance.getrandbits(60)
+        fill(room_for(value, number), number)
         region.write(value)
 
     def by_update() -> None:
         with region.update() as t:
-            row.torn += not is_true(words_of(t), region.version)
-            fill_in_two(words_of(t), region.version + 1)
+            row.torn += not is_true_value(t, region.version)
+            fill_in_two(t, region.version + 1)
 
     def by_loan() -> None:
         with region.loan() as t:
-            fill_in_two(words_of(t), region.version + 1)
+            fill_in_two(t, region.version + 1)
 
     def by_lock() -> None:
         with region.lock():
             version = region.version
-            fill(words, version + 1)
+            fill(room_for(value, version + 1), version + 1)
             region.write(value)
             by_update()
             row.torn += region.version != version + 2
             region.read_into(value)
-            row.torn += int(words[0]) != version + 2
+            row.torn += int(words_of(value)[0]) != version + 2
 
     while True:
         try:
@@ -106,10 +120,9 @@ def read_for_ever(pipe: Any, lane: Lane, readonly: bool) -> None:
 
     def by_borrow() -> Any:
         with region.borrow() as t:
-            words = words_of(t)
-            row.torn += not is_true(words, typedshm.version_of(t))
+            row.torn += not is_true_value(t, typedshm.version_of(t))
             value = copy.copy(t)
-            row.torn += bytes(words) != bytes(value)
+            row.torn += bytes(words_of(t)) != bytes(words_of(value))
         row.borrows += 1
         return value
 
@@ -124,7 +137,7 @@ def read_for_ever(pipe: Any, lane: Lane, readonly: bool) -> None:
             row.overrun += 1
             continue
         version, words = typedshm.version_of(value), words_of(value)
-        row.torn += not is_true(words, version)
+        row.torn += not is_true_value(value, version)
         row.backwards += version < last
         if version == last and number is not None:
             row.torn += int(words[0]) != number  # a version never changes
@@ -260,9 +273,9 @@ class Storm:
 
 
 if marks.WINDOWS:  # where a process takes two seconds to start
-    CASES = [(3, Small, "named"), (1, Large, "in a file")]
+    CASES = [(3, Small, "named"), (1, Large, "in a file"), (3, Varying, "named")]
 else:
-    CASES = list(itertools.product((1, 2, 3, 5), (Small, Large), ("named", "in a file")))
+    CASES = list(itertools.product((1, 2, 3, 5), (Small, Large, Varying), ("named", "in a file")))
 
 
 @pytest.fixture(scope="module")
@@ -289,10 +302,10 @@ def test_kill_storm(
         version = region.version
         try:
             region.read_into(value)
-            assert is_true(words_of(value), version)
+            assert is_true_value(value, version)
         except typedshm.TornWrite:
             assert slots == 1
-        fill(words_of(value), version + 1)
+        fill(room_for(value, version + 1), version + 1)
         region.write(value, timeout=0)
         assert (region.version, region.read()) == (version + 1, value)
         assert (region.info().writers, region.info().readers) == ((os.getpid(),), ()), "the dead take up no room"
