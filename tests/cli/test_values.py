@@ -163,11 +163,11 @@ def field_of(dtype: Any, *shape: int) -> ts.LayoutField:
 
 def test_pictures_are_recognised_by_type_and_shape() -> None:
     for shape in ((8, 8), (480, 640), (480, 640, 1), (480, 640, 3), (480, 640, 4)):
-        assert pictures.is_picture(field_of(np.uint8, *shape)), shape
-        assert pictures.is_picture(field_of(np.uint16, *shape)), shape
+        assert pictures.is_picture(field_of(np.uint8, *shape), np.zeros(shape, np.uint8)), shape
+        assert pictures.is_picture(field_of(np.uint16, *shape), np.zeros(shape, np.uint16)), shape
     for shape in ((7, 8), (64,), (480, 640, 2), (2, 480, 640, 3)):
-        assert not pictures.is_picture(field_of(np.uint8, *shape)), shape
-    assert not pictures.is_picture(field_of(np.float32, 480, 640))
+        assert not pictures.is_picture(field_of(np.uint8, *shape), np.zeros(shape, np.uint8)), shape
+    assert not pictures.is_picture(field_of(np.float32, 480, 640), np.zeros((480, 640), np.float32))
 
 
 def test_pictures_are_drawn_in_the_room_there_is() -> None:

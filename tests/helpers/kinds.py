@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import typedshm as ts
-from typedshm import Shape, Struct
+from typedshm import Shape, Struct, UpTo
 from typedshm.layout.kinds import KINDS
 
 
@@ -29,6 +29,11 @@ class Lights(enum.IntFlag):
 class Point(Struct):
     x: ts.i16 = 0
     label: Annotated[str, ts.Latin1(4)] = ""
+
+
+class Scan(Struct):
+    x: ts.u32 = 0
+    hits: Annotated[NDArray[np.uint16], UpTo(4)] = ()  # type: ignore[assignment]
 
 
 @dataclass
@@ -261,7 +266,7 @@ def _structs() -> Iterator[Case]:
         [point, {"x": 0, "label": ""}],
     )
     counted: dict[str, Any] = {"used": ts.u8}
-    for count, text in ((0, "0 of []"), (2, "2 of [1.0, 1.0]"), (3, "3 of [1.0, 1.0, 1.0]")):
+    for count, text in ((0, "0 of f32[3]"), (2, "2 of f32[3] [1.0, 1.0]"), (3, "3 of f32[3] [1.0, 1.0, 1.0]")):
         ones = np.ones(count, np.float32)
         yield Case(
             *(f"counted array of {count}", Annotated[NDArray[np.float32], Shape(3, count="used")], ones, text),
@@ -278,9 +283,82 @@ def _structs() -> Iterator[Case]:
     )
     plane = np.ones((1, 2), np.uint16)
     planes: Any = Annotated[array[np.uint16], Shape(3, 2, count="used")]
-    yield Case("counted array of rows", planes, plane, "1 of [[1, 1]]", [[1, 1]], beside=counted)
+    yield Case("counted array of rows", planes, plane, "1 of u16[3, 2] [[1, 1]]", [[1, 1]], beside=counted)
     names: Any = Annotated[NDArray[np.bytes_], ts.Latin1(4), Shape(3, count="used")]
-    yield Case("counted array of text", names, np.array([b"\xe9"], "S4"), "1 of ['é']", ["é"], beside=counted)
+    yield Case(
+        "counted array of text", names, np.array([b"\xe9"], "S4"), "1 of latin1(4)[3] ['é']", ["é"], beside=counted
+    )
 
 
-CASES: list[Case] = [*_numbers(), *_enums(), *_texts(), *_times(), *_arrays(), *_structs()]
+def _varying() -> Iterator[Case]:
+    array: Any = NDArray
+    for name in ("i8", "u16", "i32", "f64", "bool"):
+        item = np.dtype(KINDS[name].dtype).type
+        value = np.array([0, 1], item)
+        text = {"f": "[0.0, 1.0]", "b": "[false, true]"}.get(name[0], "[0, 1]")
+        yield Case(
+            *(f"up to 3 of {name}", Annotated[array[item], UpTo(3)], value, f"2 of {name}[:3] {text}", value.tolist()),
+            others=[np.zeros(0, item), np.ones(3, item)],
+        )
+    few = np.array([1, 2], ">i4")
+    numbers = Annotated[array[np.int32], UpTo(3)]
+    yield Case(
+        *("up to 3 in big-endian", numbers, few, "2 of i32[:3] [1, 2]", [1, 2]),
+        data=b"\0\0\0\2" + b"\0\0\0\1\0\0\0\2" + bytes(4),
+        options={"byte_order": "big"},
+    )
+    yield Case(
+        *("up to 3, packed", Annotated[array[np.float64], UpTo(3)], np.ones(1), "1 of f64[:3] [1.0]", [1.0]),
+        data=b"\1\0\0\0" + np.ones(1).tobytes() + bytes(16),
+        beside={"head": ts.u8},
+        options={"pack": 1},
+    )
+    plane = np.array([[[1, 2], [3, 4]]], np.uint8)
+    yield Case(
+        *("picture of varying size", Annotated[array[np.uint8], UpTo(3, 4, 2, free=2)], plane),
+        *("1 x 2 of u8[:3, :4, 2] [[[1, 2], [3, 4]]]", plane.tolist(), b"\1\0\0\0\2\0\0\0\1\2\3\4" + bytes(20)),
+        others=[np.zeros((0, 0, 2), np.uint8), np.ones((3, 4, 2), np.uint8), np.ones((3, 1, 2), np.uint8)],
+    )
+    rows = np.ones((2, 3), np.float32)
+    yield Case(
+        *("up to 4 rows", Annotated[array[np.float32], UpTo(4, 3, free=1)], rows),
+        *("2 of f32[:4, 3] [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]", rows.tolist()),
+    )
+    times: Any = Annotated[NDArray[np.datetime64], ts.Timestamp("s"), UpTo(2)]
+    now = np.array([_SECONDS], "M8[s]")
+    yield Case("up to 2 times", times, now, "1 of timestamp_s[:2] [2026-11-30T12:30:15Z]", [f"{now[0]}Z"])
+    names = Annotated[NDArray[np.bytes_], ts.Latin1(4), UpTo(3)]
+    yield Case("up to 3 texts", names, np.array([b"\xe9"], "S4"), "1 of latin1(4)[:3] ['é']", ["é"])
+    wide = np.array(["né", ""], "<U4")
+    yield Case(
+        *("up to 3 texts of utf32", Annotated[NDArray[np.str_], ts.Utf32(4), UpTo(3)], wide),
+        *("2 of utf32(4)[:3] ['né', '']", ["né", ""]),
+        others=[wide[:0]],
+    )
+    raw = np.array([np.void(b"ab")])
+    yield Case(
+        *("up to 2 of V", Annotated[NDArray[np.void], ts.Bytes(2), UpTo(2)], raw, "1 of bytes(2)[:2] [6162]", ["YWI="]),
+        setting='["6162"]',
+    )
+    points = np.array([(3, "é".encode("latin-1")), (0, b"")], Point.layout.dtype)
+    yield Case(
+        *("up to 4 structs", Annotated[NDArray[np.void], UpTo(4, of=Point)], points, "2 of Point[:4]"),
+        [{"x": 3, "label": "é"}, {"x": 0, "label": ""}],
+        others=[points[:0]],
+    )
+    yield Case(
+        *("structs in two axes that vary", Annotated[NDArray[np.void], UpTo(2, 2, of=Point)], points.reshape(2, 1)),
+        *("2 x 1 of Point[:2, :2]", [[{"x": 3, "label": "é"}], [{"x": 0, "label": ""}]]),
+    )
+    scan = {"x": 3, "hits": [7, 8]}
+    yield Case("struct with varying size in it", Scan, Scan(x=3, hits=np.array([7, 8], np.uint16)), "", scan)
+    scans = np.array([(3, 2, [7, 8, 0, 0])], Scan.layout.dtype)
+    for name, marker, text in (
+        ("array of", Shape(1, of=Scan), "Scan[1]"),
+        ("up to 2", UpTo(2, of=Scan), "1 of Scan[:2]"),
+    ):
+        annotation: Any = Annotated[NDArray[np.void], marker]
+        yield Case(f"{name} structs with varying size in them", annotation, scans, text, [scan])
+
+
+CASES: list[Case] = [*_numbers(), *_enums(), *_texts(), *_times(), *_arrays(), *_structs(), *_varying()]

@@ -187,9 +187,16 @@ class Wire:
 
     def slot(self, version: int) -> Slot:
         """The slot of a version."""
+        return Slot.from_buffer(self.memory, self._slot_offset(version))
+
+    def payload(self, version: int) -> memoryview:
+        """The bytes of a version's value."""
+        offset = self._slot_offset(version) + ctypes.sizeof(Slot)
+        return self.memory[offset : offset + self.header.payload_size]
+
+    def _slot_offset(self, version: int) -> int:
         header = self.header
-        offset = header.slots_offset + version % header.slot_count * header.slot_stride
-        return Slot.from_buffer(self.memory, offset)
+        return int(header.slots_offset + version % header.slot_count * header.slot_stride)
 
     def sign(self) -> None:
         """Make the check sum fit what the header says now."""

@@ -16,7 +16,7 @@ from typedshm.errors import FieldTypeError, FieldValueError, SchemaError, quoted
 from typedshm.frozen import Frozen, frozen
 from typedshm.layout.annotations import own_doc, parts_of
 from typedshm.layout.declaration import alternatives
-from typedshm.layout.dimensions import Shape
+from typedshm.layout.dimensions import Dimensions
 from typedshm.layout.layout import Layout
 from typedshm.layout.markers import Doc
 from typedshm.schema.instances import Maker, ModelMaker, missing, same_value
@@ -55,7 +55,7 @@ class ClassField(Frozen):
     @property
     def items(self) -> Any:
         """The class of the items of an array of models or dataclasses, or None."""
-        of = [item.of for item in self.metadata if isinstance(item, Shape)]
+        of = [item.of for item in self.metadata if isinstance(item, Dimensions)]
         return of[0] if of and is_schema_class(of[0]) else None
 
 
@@ -366,8 +366,8 @@ def translated(annotation: Any) -> Any:
     if is_schema_class(base):
         base = class_schema(base).struct
     for index, item in enumerate(metadata):
-        if isinstance(item, Shape) and is_schema_class(item.of):
-            metadata[index] = Shape(*item.dims, of=class_schema(item.of).struct, count=item.count)
+        if isinstance(item, Dimensions) and is_schema_class(item.of):
+            metadata[index] = item.changed_of(class_schema(item.of).struct)
     return Annotated[(base, *metadata)] if metadata else base
 
 

@@ -435,6 +435,11 @@ _TEXTS = ("", "a", "a b", "Abc def", "abcdefgh", "ABCDEFGH12345678")
 _MOMENT = datetime(2024, 2, 29, 12, tzinfo=UTC)
 
 
+def _sample_shape(field: LayoutField) -> tuple[int, ...]:
+    """Return the shape of an array, of one whose shape varies a small one."""
+    return tuple(min(dim, 3) if axis < field.varying else dim for axis, dim in enumerate(field.shape))
+
+
 def _samples(field: LayoutField, defaults: Mapping[str, object], metadata: Iterable[object]) -> Iterator[Any]:
     """Yield typical values of a field, to try validators on."""
     if field.name in defaults:
@@ -444,7 +449,7 @@ def _samples(field: LayoutField, defaults: Mapping[str, object], metadata: Itera
         return
     if field.shape:
         for value in (0, 1, 2) if kind.python in (int, float) else ():
-            yield np.full(field.shape, value).astype(field.item_dtype)
+            yield np.full(_sample_shape(field), value).astype(field.item_dtype)
     elif kind.python in (int, float):
         for number in (*_NUMBERS, *_bounds(metadata)):
             if kind.python is float or number == int(number):

@@ -28,7 +28,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, P
 
 from typedshm.errors import FieldOverflow, FieldTypeError, FieldValueError, SchemaError
 from typedshm.layout.constraints import Constraint, Rules
-from typedshm.layout.dimensions import Shape
+from typedshm.layout.dimensions import Shape, UpTo
 from typedshm.layout.kinds import KINDS, TimeUnit, TimeWidth
 from typedshm.layout.layout import LayoutField
 from typedshm.layout.markers import (
@@ -208,7 +208,7 @@ def annotation_of(field: LayoutField, struct: type[Struct] | None, enum: type | 
         sizes = [] if field.struct is not None else _markers_of_array(field)
         item: Any = np.void if struct is not None else field.item_dtype.type
         array: Any = NDArray[item]
-        return Annotated[(array, *sizes, Shape(*field.shape, of=struct, count=field.count))]
+        return Annotated[(array, *sizes, _dimensions(field, struct))]
     if struct is not None:
         return model_of(struct)
     kind = KINDS[field.kind]
@@ -229,6 +229,13 @@ def annotation_of(field: LayoutField, struct: type[Struct] | None, enum: type | 
         return number
     optional = number if field.face == "nan" else number | None
     return Annotated[optional, Missing(field.missing)]
+
+
+def _dimensions(field: LayoutField, struct: type[Struct] | None) -> Shape | UpTo:
+    """Return the marker of an array's dimensions."""
+    if field.free:
+        return UpTo(*field.shape, of=struct, free=field.free)
+    return Shape(*field.shape, of=struct, count=field.count)
 
 
 def _markers_of_array(field: LayoutField) -> list[Any]:

@@ -49,7 +49,8 @@ def annotation_schema(item: object, source: Any, handler: GetCoreSchemaHandler) 
     Parameters
     ----------
     item : object
-        A marker that gives values a size: ``Scalar``, ``Utf8``, ``Bytes``, ``Shape``, ``Timestamp`` and the like.
+        A marker that gives values a size: ``Scalar``, ``Utf8``, ``Bytes``, ``Shape``, ``UpTo``, ``Timestamp`` and the
+        like.
     source : type
         The bare type.
     handler : callable
@@ -298,8 +299,7 @@ def _array_schema(cell: _Cell, handler: GetCoreSchemaHandler) -> CoreSchema:
     field = cell.field
     lists = _item_schema(cell, handler)
     for at, dim in reversed([*enumerate(field.shape)]):
-        least = 0 if field.count and at == 0 else dim
-        lists = core_schema.list_schema(lists, min_length=least, max_length=dim)
+        lists = core_schema.list_schema(lists, min_length=0 if at < field.varying else dim, max_length=dim)
 
     def read(value: Any, inner: core_schema.ValidatorFunctionWrapHandler) -> Any:
         if not _is_list(value):
@@ -307,7 +307,7 @@ def _array_schema(cell: _Cell, handler: GetCoreSchemaHandler) -> CoreSchema:
         try:
             return cell.converted(value)  # NumPy's speed where the items are plain
         except PydanticCustomError:
-            if len(value) > field.shape[0] or (len(value) < field.shape[0] and not field.count):
+            if len(value) > field.shape[0] or (len(value) < field.shape[0] and not field.varying):
                 raise
         # item by item, which converts them from JSON and lax forms, and finds the places of all errors
         return cell.converted(inner(_without_scalars(value)))
@@ -327,7 +327,7 @@ def _item_schema(cell: _Cell, handler: GetCoreSchemaHandler) -> CoreSchema:
         return handler.generate_schema(cell.items.source)
     if cell.nested is not None:
         return handler.generate_schema(cell.nested)
-    schema = handler.generate_schema(annotation_of(cell.field.changed(shape=(), count=""), None, None))
+    schema = handler.generate_schema(annotation_of(cell.field.changed(shape=(), count="", free=0), None, None))
     if KINDS[cell.field.kind].python is complex:
         return _shown_as(schema, core_schema.tuple_schema([core_schema.float_schema(), core_schema.float_schema()]))
     return schema
@@ -338,10 +338,10 @@ def _array_serialization(cell: _Cell, lists: CoreSchema) -> core_schema.SerSchem
         return core_schema.plain_serializer_function_ser_schema(
             functools.partial(json_of_array, cell.field, cell.nested), when_used="json"
         )
-    decode, field = cell.items.decode, cell.field
+    decode = cell.items.decode
     struct = cast("type[Struct]", cell.nested)
     return core_schema.plain_serializer_function_ser_schema(  # models have a way of their own to be written
-        lambda array: nested_lists(map(decode, structs_of(struct, array)), field.shape),
+        lambda array: nested_lists(map(decode, structs_of(struct, array)), np.shape(array)),
         return_schema=lists,
         when_used="json",
     )
@@ -355,9 +355,8 @@ def _array_of(cell: _Cell, value: Any) -> "NDArray[Any]":
 
 
 def _fits(field: LayoutField, shape: tuple[int, ...]) -> bool:
-    if field.count:
-        return len(shape) == len(field.shape) and shape[1:] == field.shape[1:] and shape[0] <= field.shape[0]
-    return shape == field.shape
+    fixed = len(shape) == len(field.shape) and shape[field.varying :] == field.shape[field.varying :]
+    return fixed and all(dim <= most for dim, most in zip(shape, field.shape, strict=True))
 
 
 def _without_scalars(value: Any) -> Any:

@@ -9,7 +9,7 @@ import binascii
 import functools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -73,7 +73,7 @@ def json_of_array(field: LayoutField, struct: type[Struct] | None, array: Any) -
         made = [number_of(item) for item in items.ravel().tolist()]
     else:
         return items.tolist()
-    return nested_lists(made, field.shape)
+    return nested_lists(made, items.shape)
 
 
 def structs_of(struct: type[Struct], array: Any) -> Iterator[Struct]:
@@ -84,6 +84,8 @@ def structs_of(struct: type[Struct], array: Any) -> Iterator[Struct]:
 
 def nested_lists(items: Iterable[Any], shape: tuple[int, ...]) -> list[Any]:
     """Return items as nested lists of a shape."""
+    if 0 in shape:
+        return cast("list[Any]", np.empty(shape).tolist())
     made = list(items)
     for dim in reversed(shape[1:]):
         made = [made[at : at + dim] for at in range(0, len(made), dim)]

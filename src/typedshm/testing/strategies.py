@@ -17,7 +17,7 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from typedshm.layout.dimensions import Shape
+from typedshm.layout.dimensions import Shape, UpTo
 from typedshm.layout.kinds import CODE_PAGES, KINDS, SCALARS, Kind
 from typedshm.layout.layout import LayoutField
 from typedshm.layout.markers import (
@@ -73,9 +73,12 @@ def _values(cls: type[Struct], field: LayoutField) -> st.SearchStrategy[Any]:
     if not field.shape:
         return items
     drawn = st.lists(items, min_size=0 if field.count else 1, max_size=_TILE)
-    if not field.count:
-        return drawn.map(lambda drawn: _array(field, drawn, field.shape))
-    return drawn.map(lambda drawn: _array(field, drawn, (min(len(drawn), field.shape[0]), *field.shape[1:])))
+    if field.count:
+        return drawn.map(lambda drawn: _array(field, drawn, (min(len(drawn), field.shape[0]), *field.shape[1:])))
+    # along an axis that varies a few items, or all that there is room for
+    lengths = (st.integers(0, min(most, _TILE)) | st.just(most) for most in field.shape[: field.free])
+    shapes = st.tuples(*lengths, *map(st.just, field.shape[field.free :]))
+    return st.builds(functools.partial(_array, field), drawn, shapes)
 
 
 def _array(field: LayoutField, items: list[Any], shape: tuple[int, ...]) -> NDArray[Any]:
@@ -193,7 +196,8 @@ def structs(draw: st.DrawFn, *, fields: int = 6, depth: int = 1) -> type[Struct]
 @st.composite
 def _annotations(draw: st.DrawFn, fields: int, depth: int) -> Any:
     length = draw(st.integers(1, 9))
-    shape = draw(st.sampled_from([Shape(length), Shape(2, length)]))
+    shapes = [Shape(length), Shape(2, length), UpTo(length), UpTo(2, length), UpTo(2, length, free=1)]
+    shape = draw(st.sampled_from(shapes))
     nested = ["struct", "structs"] if depth else []
     match draw(st.sampled_from(["scalar", "missing", "bool", "text", "bytes", "time", "array", "times", *nested])):
         case "scalar":
@@ -224,7 +228,8 @@ def _annotations(draw: st.DrawFn, fields: int, depth: int) -> Any:
         case "struct":
             return draw(structs(fields=fields, depth=depth - 1))
         case _:
-            return Annotated[NDArray[np.void], Shape(2, of=draw(structs(fields=fields, depth=depth - 1)))]
+            of = draw(structs(fields=fields, depth=depth - 1))
+            return Annotated[NDArray[np.void], draw(st.sampled_from([Shape(2), UpTo(3), UpTo(2, 2)])).changed_of(of)]
 
 
 def _text(draw: st.DrawFn, length: int) -> Any:

@@ -11,7 +11,8 @@ import typedshm
 from typedshm.cli.exits import Status
 from typedshm.cli.targets import Scope, Seconds, attach, name_argument, scope_option, target_of
 from typedshm.cli.terminal import either, printable, say, warn
-from typedshm.cli.values.conversions import checked, values_of
+from typedshm.cli.values.arrays import summary
+from typedshm.cli.values.conversions import Resized, checked, values_of
 from typedshm.cli.values.parts import Part, part_of, steps_of, type_of, value_at
 from typedshm.cli.values.rows import rows
 
@@ -107,6 +108,8 @@ def _kept(value: Any) -> Any:
 
 
 def _text(part: Part, value: Any) -> str:
+    if part.field.struct is not None:  # an array of which the number of items is set
+        return summary(part.field, value)
     (row,) = rows(part, value)
     return f"{row.text} {row.unit}".rstrip()
 
@@ -135,7 +138,10 @@ def _sum(part: Part, value: Any, more: Any) -> Any:
 
 def _assign(value: Any, part: Part, new: Any) -> None:
     """Assign to a part: to the items of an array, or to a field or item that is none."""
-    if part.field.shape and not (part.field.count and np.ndim(new)):
+    if isinstance(new, Resized):
+        typedshm.resize(value_at(value, part.steps[:-1]), str(part.steps[-1]), new.shape)
+        return
+    if part.field.shape and not (part.field.varying and np.ndim(new)):
         value_at(value, part.steps)[...] = new
         return
     *way, last = part.steps

@@ -67,7 +67,7 @@ def command(
         say(json.dumps(json_of(part.field, value)))
         return Status.OK
     found = list(rows(part, value, full=full))
-    pictures = [row for row in found if is_picture(row.part.field)]
+    pictures = [row for row in found if is_picture(row.part.field, row.value)]
     if png is not None:
         return _save(pictures, png, bgr)
     say(_heading(source, sample, part))

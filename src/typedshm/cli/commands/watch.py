@@ -121,7 +121,7 @@ class Watched:
             lines.append(f"  {set_cell_size(name, widest)}  {look}{shown}{PLAIN}{blank} {course}".rstrip())
         if pictures:
             for row in self._rows:
-                if is_picture(row.part.field):
+                if is_picture(row.part.field, row.value):
                     most = max(room - len(lines), _PICTURE)
                     drawn = draw(row.value, columns - 4, most, bgr=is_bgr(row.part.field))
                     lines += [f"    {line}" for line in drawn]
@@ -204,7 +204,8 @@ def _number(row: Row) -> float | None:
         return None
     if field.shape:
         array = np.asarray(value)
-        return float(array.mean()) if array.dtype.kind in "iuf" and array.nbytes <= _LARGEST else None
+        shown = array.dtype.kind in "iuf" and 0 < array.nbytes <= _LARGEST
+        return float(array.mean()) if shown else None
     return float(value) if field.kind in _NUMBERS else None
 
 

@@ -83,10 +83,11 @@ def _keys(layout: "typedshm.Layout") -> dict[int, Key]:
     """Return the key of each tile, by its offset: a hue for each field of the layout, shades for those inside."""
     keys: dict[int, Key] = {}
     hue, shade, number = -1, 0, 0
+    first = {field.offset for field in layout.fields}  # the items of an array have the hue of the numbers before them
     for tile in tiles_of(layout):
         if tile.role == "padding":
             continue
-        if tile.depth == 0:
+        if tile.depth == 0 and tile.offset in first:
             hue, shade = (hue + 1) % len(_HUES), 0
         if tile.role != "struct":
             number += 1

@@ -33,8 +33,8 @@ def better(layout: "typedshm.Layout") -> "typedshm.Layout | None":
 def is_free(layout: "typedshm.Layout") -> bool:
     """Return True if each field stands where C would put it, and not at an Offset or behind a base class's padding."""
     placed = _placed(layout, list(layout.fields))
-    return placed.size == layout.size and [field.offset for field in placed.fields] == [
-        field.offset for field in layout.fields
+    return placed.size == layout.size and [(field.offset, field.start) for field in placed.fields] == [
+        (field.offset, field.start) for field in layout.fields
     ]
 
 
@@ -43,16 +43,23 @@ def _reordered(layout: "typedshm.Layout") -> "typedshm.Layout":
         return layout
     fields = [_with_better_struct(field) for field in layout.fields]
     as_it_is = _placed(layout, fields)
-    # sizes are multiples of alignments, so that by falling alignment there are no holes at all
-    falling = _placed(layout, sorted(fields, key=lambda field: -_alignment(layout, field)))
-    return falling if falling.size < as_it_is.size else as_it_is  # fields move only where that saves something
+    # sizes are multiples of alignments, so that by falling alignment there are no holes at all; not so of arrays with
+    # numbers before them, which may also fill a hole at the front
+    falling = sorted(fields, key=lambda field: -_alignment(layout, field))
+    orders = (
+        falling,
+        sorted(falling, key=lambda field: field.free > 0),
+        sorted(falling, key=lambda field: -field.free),
+    )
+    best = min((_placed(layout, order) for order in orders), key=lambda placed: placed.size)
+    return best if best.size < as_it_is.size else as_it_is  # fields move only where that saves something
 
 
 def _with_better_struct(field: "typedshm.LayoutField") -> "typedshm.LayoutField":
     if field.struct is None:
         return field
     struct = _reordered(field.struct)
-    return field.changed(struct=struct, size=items_of(field) * struct.size)
+    return field.changed(struct=struct, size=field.start - field.offset + items_of(field) * struct.size)
 
 
 def _placed(layout: "typedshm.Layout", fields: list["typedshm.LayoutField"]) -> "typedshm.Layout":
@@ -61,10 +68,24 @@ def _placed(layout: "typedshm.Layout", fields: list["typedshm.LayoutField"]) -> 
     for field in fields:
         wanted = _alignment(layout, field)
         alignment = max(alignment, wanted)
-        placed.append(field.changed(offset=-(-end // wanted) * wanted))
+        placed.append(_placed_at(end, layout, field))
         end = placed[-1].end
     size = -(-end // alignment) * alignment
     return typedshm.Layout(layout.name, tuple(placed), size, alignment, layout.pack, layout.doc)
+
+
+def _placed_at(end: int, layout: "typedshm.Layout", field: "typedshm.LayoutField") -> "typedshm.LayoutField":
+    """Return a field at the first offset behind others that is right for it; its numbers of used items come first."""
+    if not field.free:
+        return field.changed(offset=_round_up(end, _alignment(layout, field)))
+    limit = layout.pack or field.alignment
+    offset = _round_up(end, min(4, limit))
+    start = _round_up(offset + 4 * field.free, min(field.item_alignment, limit))
+    return field.changed(offset=offset, data_offset=start, size=start - offset + field.end - field.start)
+
+
+def _round_up(value: int, step: int) -> int:
+    return -(-value // step) * step
 
 
 def _alignment(layout: "typedshm.Layout", field: "typedshm.LayoutField") -> int:
@@ -139,17 +160,25 @@ def _sized(field: "typedshm.LayoutField") -> str:
 
 
 def _array(field: "typedshm.LayoutField") -> tuple[str, list[str]]:
-    dims = ", ".join(map(str, field.shape))
-    count = f", count={_literal(field.count)}" if field.count else ""
     if field.struct is not None:
-        return "NDArray[np.void]", [f"Shape({dims}, of={_identifier(field.struct.name)}{count})"]
+        return "NDArray[np.void]", [_dimensions(field, f", of={_identifier(field.struct.name)}")]
     markers = [_sized(field)] if field.length else []
     if is_time(field) or is_duration(field):
         item = "np.datetime64" if is_time(field) else "np.timedelta64"
         markers = [_time(field)]
     else:
         item = "np.bytes_" if field.item_dtype.kind == "S" else _ITEMS[field.kind]
-    return f"NDArray[{item}]", [*markers, f"Shape({dims}{count})"]
+    return f"NDArray[{item}]", [*markers, _dimensions(field)]
+
+
+def _dimensions(field: "typedshm.LayoutField", of: str = "") -> str:
+    """Return the marker of an array's dimensions."""
+    dims = ", ".join(map(str, field.shape))
+    if field.free:
+        free = f", free={field.free}" if field.free < len(field.shape) else ""
+        return f"UpTo({dims}{of}{free})"
+    count = f", count={_literal(field.count)}" if field.count else ""
+    return f"Shape({dims}{of}{count})"
 
 
 def _literal(text: str) -> str:

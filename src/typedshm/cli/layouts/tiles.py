@@ -16,6 +16,8 @@ Role: TypeAlias = Literal["field", "struct", "rest", "padding"]
 class Tile(NamedTuple):
     """A run of bytes: a field, padding, the further items of an array of structs; or the heading of a struct's tiles.
 
+    An array whose shape varies has a tile for the numbers of used items, and one for its items.
+
     Tiles but those of role "struct" cover every byte of a value once, in order.
     """
 
@@ -72,18 +74,33 @@ def _tiles(layout: "typedshm.Layout", base: int, prefix: str, depth: int) -> Ite
 
 
 def _tiles_of_field(field: "typedshm.LayoutField", base: int, prefix: str, depth: int) -> Iterator[Tile]:
-    name, offset = printable(field.name), base + field.offset
-    path = prefix + name
+    name, offset = printable(field.name), base + field.start
+    path, room = prefix + name, field.end - field.start
+    if field.free:
+        yield from _tiles_before(field, base, prefix, depth)
     if field.struct is None:
-        yield Tile("field", offset, field.size, name, path, depth, field)
+        yield Tile("field", offset, room, name, path, depth, field)
         return
-    yield Tile("struct", offset, field.size, name, path, depth, field)
+    yield Tile("struct", offset, room, name, path, depth, field)
     first = f"[{','.join('0' * len(field.shape))}]" if field.shape else ""
     yield from _tiles(field.struct, offset, f"{path}{first}.", depth + 1)
     more = items_of(field) - 1
     if more:
         size = field.struct.size
         yield Tile("rest", offset + size, more * size, f"{more:,} more", path, depth + 1, field)
+
+
+def _tiles_before(field: "typedshm.LayoutField", base: int, prefix: str, depth: int) -> Iterator[Tile]:
+    """Yield the tile of the numbers of used items, and of what is between them and the items."""
+    numbers = typedshm.LayoutField(
+        *(field.used_name, "u32", field.offset, 4 * field.free, (field.free,) if field.free > 1 else ()),
+        byte_order=field.byte_order,
+        doc=f"how much of {field.name} is used",
+    )
+    name = printable(numbers.name)
+    yield Tile("field", base + numbers.offset, numbers.size, name, prefix + name, depth, numbers)
+    if field.start > numbers.end:
+        yield Tile("padding", base + numbers.end, field.start - numbers.end, "", prefix, depth, None)
 
 
 def items_of(field: "typedshm.LayoutField") -> int:
@@ -94,7 +111,9 @@ def items_of(field: "typedshm.LayoutField") -> int:
 def padding_of(layout: "typedshm.Layout") -> int:
     """Return how many bytes of a value are in no field, those in nested structs included."""
     return layout.size - sum(
-        field.size - (items_of(field) * padding_of(field.struct) if field.struct is not None else 0)
+        4 * field.free
+        + (field.end - field.start)
+        - (items_of(field) * padding_of(field.struct) if field.struct is not None else 0)
         for field in layout.fields
     )
 

@@ -28,6 +28,8 @@ _PLAIN_BARS = "_.-:=+*#"
 def summary(field: "typedshm.LayoutField", value: Any, *, width: int = WIDTH, sampled: bool = False) -> str:
     """Return an array in a line: few items as they are, of more the type, extremes, mean and course.
 
+    Of an array whose shape varies, how many items are used comes first.
+
     Parameters
     ----------
     field : LayoutField
@@ -41,29 +43,29 @@ def summary(field: "typedshm.LayoutField", value: Any, *, width: int = WIDTH, sa
     """
     if isinstance(value, Uncounted):
         return f"{type_of(field)}  {value.words}"
-    if field.count:
-        of = f"{len(value)} of "
-        return of + (type_of(field) if field.struct is not None else summary(_used(field, value), value, width=width))
     array: Array = np.asarray(value)
-    kind = field.kind
-    if field.struct is not None:
-        return type_of(field)
+    words = type_of(field)
+    if field.varying:
+        words = f"{' x '.join(map(str, array.shape[: field.varying]))} of {words}"
+    if field.struct is not None or (field.varying and not array.size):
+        return words
     if array.size <= SHORT:
-        return listed(field, value)
+        return f"{words}  {listed(field, value)}" if field.varying else listed(field, value)
+    return f"{words}  {_course(field, array, width, sampled=sampled)}"
+
+
+def _course(field: "typedshm.LayoutField", array: Array, width: int, *, sampled: bool) -> str:
+    """Return what is said of many items."""
+    kind = field.kind
     if kind in BOOLS:
-        return f"{type_of(field)}  {int(np.count_nonzero(array))} true"
+        return f"{int(np.count_nonzero(array))} true"
     if array.dtype.kind in "mM":
         text = time_text if is_time(field) else duration_text
         times = array[~np.isnat(array)]
-        course = f"{text(times.min())} {either('…', '...')} {text(times.max())}" if times.size else "all NaT"
-        return f"{type_of(field)}  {course}"
+        return f"{text(times.min())} {either('…', '...')} {text(times.max())}" if times.size else "all NaT"
     if kind in ENCODINGS or kind == "bytes" or field.enum is not None:
-        return f"{type_of(field)}  {_beginning(field, array)}"
-    return f"{type_of(field)}  {statistics(array, sampled=sampled)}" + (f"  {sparkline(array, width)}" if width else "")
-
-
-def _used(field: "typedshm.LayoutField", value: Any) -> "typedshm.LayoutField":
-    return field.changed(shape=(len(value), *field.shape[1:]), count="")
+        return _beginning(field, array)
+    return statistics(array, sampled=sampled) + (f"  {sparkline(array, width)}" if width else "")
 
 
 def statistics(array: Array, *, sampled: bool = False) -> str:

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import click
 import numpy as np
@@ -83,24 +83,30 @@ def _of_json(part: Part, data: Any) -> Iterator[tuple[Part, Any]]:
         for name, value in cast("dict[str, Any]", data).items():
             yield from _of_json(part.at(name), value)
     elif field.struct is not None:
+        if field.free:
+            shape = _shape_of(part, data)
+            yield part, Resized(shape)
+            for at in np.ndindex(shape):
+                yield from _of_json(part.at(at), _at(data, at))
+            return
         items = _items(part, data)
         if field.count:
             yield _counting(part), len(items)
-        for at, value in enumerate(items):
-            yield from _of_json(part.at((at,)), value)
+        for number, value in enumerate(items):
+            yield from _of_json(part.at((number,)), value)
     elif field.shape:
-        items = _items(part, data)
-        array = np.empty((len(items), *field.shape[1:]), field.item_dtype)
-        _fill(part, items, array)
+        shape = _shape_of(part, data) if field.free else (len(_items(part, data)), *field.shape[1:])
+        array = np.empty(shape, field.item_dtype)
+        _fill(part, data, array)
         yield part, array
     else:
         yield part, _single_of_json(part, data)
 
 
 def _items(part: Part, data: Any) -> list[Any]:
-    """Return the items for an array: as many as it has, or at most so many where a field counts them."""
+    """Return the items for an array: as many as it has, or at most so many where their number varies."""
     most = part.field.shape[0]
-    if not part.field.count:
+    if not part.field.varying:
         return _list(part, data, most)
     expected = f"a list of at most {most} items for {type_of(part.field)}"
     if not isinstance(data, list):
@@ -109,6 +115,33 @@ def _items(part: Part, data: Any) -> list[Any]:
     if len(items) > most:
         raise _mismatch(part, expected, f"{len(items)} items")
     return items
+
+
+class Resized(NamedTuple):
+    """What is assigned to an array of Structs whose shape varies, before its items are."""
+
+    shape: tuple[int, ...]
+
+
+def _shape_of(part: Part, data: Any) -> tuple[int, ...]:
+    """Return the shape of nested lists for an array whose shape varies; all lists along an axis have one length."""
+    shape: list[int] = []
+    level = [(part, data)]
+    for axis, most in enumerate(part.field.shape):
+        length = most
+        if axis < part.field.free:
+            length = len(_items(*level[0])) if level else 0
+        shape.append(length)
+        level = [
+            (inner.at((at,)), item) for inner, items in level for at, item in enumerate(_list(inner, items, length))
+        ]
+    return tuple(shape)
+
+
+def _at(data: Any, indices: tuple[int, ...]) -> Any:
+    for index in indices:
+        data = data[index]
+    return data
 
 
 def _counting(part: Part) -> Part:
@@ -120,7 +153,7 @@ def _counting(part: Part) -> Part:
 
 
 def _list(part: Part, data: Any, length: int) -> list[Any]:
-    expected = f"a list of {length} items for {type_of(part.field)}"
+    expected = f"a list of {length} item{'s' * (length != 1)} for {type_of(part.field)}"
     if not isinstance(data, list):
         raise _refused(part, expected, data)
     items = cast("list[Any]", data)  # type: ignore[redundant-cast]  # not for pyright

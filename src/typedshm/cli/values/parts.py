@@ -85,8 +85,10 @@ class Part(NamedTuple):
                 raise click.UsageError(f"{self}: expected an index from 0 to {length - 1}, found {index}")
             whole.append(index % length)
         left = shape[len(indices) :]
-        size = self.field.size // math.prod(shape[: len(indices)])
-        return Part(self.field.changed(shape=left, size=size, count=""), (*self.steps, tuple(whole)), self)
+        size = (self.field.end - self.field.start) // math.prod(shape[: len(indices)])
+        free = max(self.field.free - len(indices), 0)
+        item = self.field.changed(shape=left, size=size, count="", free=free, offset=0, data_offset=0)
+        return Part(item, (*self.steps, tuple(whole)), self)
 
 
 def _written(step: Step) -> str:
@@ -106,10 +108,11 @@ def _described(field: "typedshm.LayoutField") -> str:
 
 
 def type_of(field: "typedshm.LayoutField") -> str:
-    """Return the type of a field, such as ``f32[4]`` or ``Pose``, safe to print."""
+    """Return the type of a field, such as ``f32[4]``, ``f32[:200, 6]`` or ``Pose``, safe to print."""
     text = printable(field.struct.name) if field.struct is not None else field.kind
     text += f"({', '.join(filter(None, (str(field.length), field.encoding)))})" if field.length else ""
-    return text + (f"[{', '.join(map(str, field.shape))}]" if field.shape else "")
+    dims = [f":{dim}" if axis < field.free else str(dim) for axis, dim in enumerate(field.shape)]
+    return text + (f"[{', '.join(dims)}]" if dims else "")
 
 
 def unknown(name: str, names: list[str], what: str) -> click.UsageError:
@@ -192,8 +195,9 @@ def _item_of(value: Any, step: Step) -> Any:
     try:
         return value[step]
     except IndexError:
+        used = " x ".join(map(str, np.shape(value)[: len(step)]))
         raise click.UsageError(
-            f"expected the index of one of the {len(value)} items that are used, found [{_listed(tuple(step))}]"  # type: ignore[arg-type]
+            f"expected the index of one of the {used} items that are used, found [{_listed(tuple(step))}]"  # type: ignore[arg-type]
         ) from None
 
 
@@ -211,15 +215,26 @@ def held(struct: "typedshm.Struct", name: str) -> Any:
     except typedshm.FieldValueError:
         (field,) = (field for field in type(struct).layout.fields if field.name == name)
         data = typedshm.raw(struct, name)
-        if field.count:
-            every = np.frombuffer(data, field.item_dtype).reshape(field.shape).view(Uncounted)
-            every.words = f"{field.count} is out of range (0 to {field.shape[0]})"
-            return every
+        if field.varying:
+            return _uncounted(field, data)
         if field.enum is not None:
             return int.from_bytes(data, field.byte_order, signed=field.kind.startswith("i"))
         if field.kind.startswith(("timestamp", "duration")):
             return time_of_bytes(field, data)
         return data
+
+
+def _uncounted(field: "typedshm.LayoutField", data: bytes) -> Uncounted:
+    every = np.frombuffer(data, field.item_dtype, offset=field.start - field.offset).reshape(field.shape)
+    found = every.view(Uncounted)
+    if field.count:
+        found.words = f"{field.count} is out of range (0 to {field.shape[0]})"
+        return found
+    order = "<" if field.byte_order == "little" else ">"
+    used = np.frombuffer(data, f"{order}u4", field.free).tolist()
+    least, most = " x ".join("0" * field.free), " x ".join(map(str, field.shape[: field.free]))
+    found.words = f"{' x '.join(map(str, used))} items are out of range ({least} to {most})"
+    return found
 
 
 def time_of_bytes(field: "typedshm.LayoutField", data: bytes) -> "np.datetime64 | np.timedelta64":

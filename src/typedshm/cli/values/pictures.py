@@ -8,6 +8,7 @@ import numpy as np
 
 import typedshm
 from typedshm.cli.terminal import can_show
+from typedshm.cli.values.parts import Uncounted
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 Pixels: TypeAlias = "np.ndarray[Any, np.dtype[np.uint8]]"
@@ -20,15 +21,13 @@ _PLAIN_RAMP = " .:-=+*#%@"
 _CUBE = np.array([0, 95, 135, 175, 215, 255])  # the levels of the 256 colours' cube
 
 
-def is_picture(field: "typedshm.LayoutField") -> bool:
+def is_picture(field: "typedshm.LayoutField", value: Any) -> bool:
     """Return True if an array can be looked at: u8 or u16, of shape (h, w), (h, w, 1), (h, w, 3) or (h, w, 4)."""
-    height, width, *channels = (*field.shape, 0, 0)[: max(len(field.shape), 2)]
-    return (
-        field.kind in ("u8", "u16")
-        and field.enum is None
-        and min(height, width) >= _LEAST
-        and channels in ([], [1], [3], [4])
-    )
+    if field.kind not in ("u8", "u16") or field.enum is not None or isinstance(value, Uncounted):
+        return False
+    shape = np.shape(value)
+    height, width, *channels = (*shape, 0, 0)[: max(len(shape), 2)]
+    return min(height, width) >= _LEAST and channels in ([], [1], [3], [4])
 
 
 def is_bgr(field: "typedshm.LayoutField") -> bool:

@@ -82,8 +82,9 @@ def _row(part: Part, value: Any, depth: int, style: _Style) -> Row:
     field = part.field
     if field.struct is not None and not field.shape:
         text = ""
-    elif is_picture(field):
-        text = f"{type_of(field)} picture  {statistics(np.asarray(value), sampled=style.sampled)}"
+    elif is_picture(field, value):
+        used = f"{' x '.join(map(str, np.shape(value)[: field.varying]))} of " if field.varying else ""
+        text = f"{used}{type_of(field)} picture  {statistics(np.asarray(value), sampled=style.sampled)}"
     elif style.full and len(field.shape) == 1 and field.struct is None and not isinstance(value, Uncounted):
         text = listed(field, value)
     elif field.shape:
@@ -114,18 +115,18 @@ def _inside(part: Part, value: Any, depth: int, style: _Style) -> Iterator[Row]:
     else:
         count = 0 if isinstance(value, Uncounted) else math.prod(value.shape)
         shown = count if style.full else min(count, ITEMS)
-        inside = [_item(part, at) for at in range(shown)]
+        inside = [_item(part, at, value.shape) for at in range(shown)]
         left = count - shown
     for inner in inside:
         found = value_at(value, inner.steps[-1:])
         yield _row(inner, found, depth, style)
         yield from _below(inner, found, depth + 1, style)
     if left:
-        yield Row(_item(part, ITEMS), depth, either("…", "..."), f"{left} more", "", "", None)
+        yield Row(_item(part, ITEMS, value.shape), depth, either("…", "..."), f"{left} more", "", "", None)
 
 
-def _item(part: Part, at: int) -> Part:
-    return part.at(tuple(map(int, np.unravel_index(at, part.field.shape))))
+def _item(part: Part, at: int, shape: tuple[int, ...]) -> Part:
+    return part.at(tuple(map(int, np.unravel_index(at, shape))))
 
 
 def line_of(part: Part, value: Any) -> str:

@@ -1,6 +1,7 @@
 """Scalars: single values as text for people, and as JSON."""
 
 import binascii
+import math
 import re
 from datetime import datetime, timedelta
 from typing import Any
@@ -198,7 +199,19 @@ def _nested(item: "typedshm.LayoutField", array: Any, shape: tuple[int, ...]) ->
 def _json_of_struct(layout: "typedshm.Layout", value: Any) -> dict[str, Any]:
     if isinstance(value, typedshm.Struct):
         return typedshm.asdict(value, mode="json")
-    return {field.name: json_of(field, value[field.name]) for field in layout.fields}
+    return {field.name: json_of(field, _of_row(field, value)) for field in layout.fields}
+
+
+def _of_row(field: "typedshm.LayoutField", row: Any) -> Any:
+    """Return a field's value in a row; of an array whose shape varies what is used, or all if that is wrong."""
+    value = row[field.name]
+    if not field.free:
+        return value
+    used = np.atleast_1d(row[field.used_name]).tolist()
+    if any(length > most for length, most in zip(used, field.shape, strict=False)):
+        return value
+    shape = (*used, *field.shape[field.free :])
+    return np.reshape(value, -1)[: math.prod(shape)].reshape(shape)
 
 
 def _json_of_single(field: "typedshm.LayoutField", value: Any) -> Any:
