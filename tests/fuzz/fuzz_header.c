@@ -118,6 +118,74 @@ static void write_value(const tshm_ring *ring, lock_handle *lock, const void *va
     free(back);
 }
 
+/* ---- what is used of a value, whatever it says of that ---- */
+
+static uint32_t most[4];
+static tshm_extent extents[2];
+
+/* What a schema might say: items of two fields that lie in a value of that size. */
+static tshm_plan make_plan(uint64_t size) {
+    tshm_plan plan = {size, 0, extents};
+    uint64_t end = 0;
+    for (unsigned i = 0; i < 2; i++) {
+        const uint8_t *chosen = script + 8 * i;
+        tshm_extent extent = {end + chosen[0] % 16, 0, 1 + chosen[1] % 8, &most[2 * i], 1 + chosen[2] % 2, 0};
+        extent.swapped = chosen[3] % 2;
+        extent.data = extent.counts + 4 * extent.axes + chosen[4] % 8;
+        most[2 * i] = 1 + chosen[5] % 64;
+        most[2 * i + 1] = 1 + chosen[6] % 8;
+        end = extent.data + tshm_room(&extent);
+        if (end > size)
+            break;
+        extents[plan.count++] = extent;
+    }
+    return plan;
+}
+
+/* Is a byte of a value always copied, or of a used item? By other arithmetic. */
+static bool is_used(const tshm_plan *plan, const unsigned char *value, uint64_t at) {
+    for (uint32_t i = 0; i < plan->count; i++) {
+        const tshm_extent *extent = &plan->extents[i];
+        uint64_t used = extent->step, room = extent->step;
+        for (uint32_t axis = 0; axis < extent->axes; axis++) {
+            const unsigned char *number = value + extent->counts + 4 * axis;
+            uint64_t count = 0;
+            for (int byte = 0; byte < 4; byte++)
+                count |= (uint64_t)number[extent->swapped ? 3 - byte : byte] << 8 * byte;
+            used *= count > extent->most[axis] ? extent->most[axis] : count;
+            room *= extent->most[axis];
+        }
+        if (at >= extent->data && at < extent->data + room)
+            return at < extent->data + used;
+    }
+    return true;
+}
+
+static void copy_used(const tshm_ring *ring) {
+    tshm_plan plan = make_plan(ring->payload_size);
+    unsigned char *payload = tshm_cursor_at(ring, 0).payload;
+    size_t size = ring->payload_size, room = ring->slot_stride - sizeof(tshm_slot);
+    unsigned char *value = malloc(size), *before = malloc(room);
+    insist(value && before, "no memory");
+    memcpy(before, payload, room);
+    memset(value, 0x5a, size);
+    tshm_copy_used_out(value, payload, &plan);
+    for (uint64_t at = 0; at < size && size < 4096; at++)
+        insist(value[at] == (is_used(&plan, value, at) ? payload[at] : 0x5a), "another byte was copied out");
+    for (size_t at = 0; at < size; at++)
+        value[at] = (unsigned char)(script[at % SCRIPT] + at / SCRIPT);
+    tshm_copy_used_in(payload, value, &plan);
+    for (uint64_t at = 0; at < room && size < 4096; at++) {
+        bool used = at < size && is_used(&plan, value, at);
+        bool beside = false; /* in the same word as a byte that is */
+        for (uint64_t byte = at / 8 * 8; byte < at / 8 * 8 + 8; byte++)
+            beside = beside || (byte < size && is_used(&plan, value, byte));
+        insist(used ? payload[at] == value[at] : beside || payload[at] == before[at], "another byte was copied in");
+    }
+    free(value);
+    free(before);
+}
+
 static volatile uint64_t seen_by_somebody; /* or what was only looked at would not be loaded */
 
 static void use(const tshm_header *header, const tshm_ring *ring) {
@@ -151,6 +219,7 @@ static void use(const tshm_header *header, const tshm_ring *ring) {
         }
     }
     free(value);
+    copy_used(ring);
 }
 
 /* ---- inputs ---- */

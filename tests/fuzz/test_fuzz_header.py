@@ -72,6 +72,19 @@ MUTANTS = {
     "an entry out of range is asked for": ("lock/lock.c", "if (entry >= lock->presence_count)\n        return 0;", ""),
     "a mark that is even": ("typedshm.h", "== 2 * sequence ?", "% 2 == 0 ?"),
     "a last word too many": ("typedshm.h", "if (size % 8) {\n        uint64_t", "{\n        uint64_t"),
+    "more used than there is room for": (
+        "typedshm.h",
+        "count < extent->most[axis] ? count : extent->most[axis]",
+        "count",
+    ),
+    "numbers in the other byte order": ("typedshm.h", "extent->swapped ?", "!extent->swapped ?"),
+    "a part's last word copied out whole": ("typedshm.h", "rest < end - at ? rest : end - at", "rest"),
+    "a part copied in from beyond the value": ("typedshm.h", "(end < size ? end : size) - begin", "end - begin"),
+    "what is not used is copied in": (
+        "typedshm.h",
+        "data + tshm_used(&plan->extents[i], from)",
+        "data + tshm_room(&plan->extents[i])",
+    ),
 }
 
 

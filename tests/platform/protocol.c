@@ -13,6 +13,18 @@ void copy_in(void *shared, const void *from, size_t size) {
     tshm_copy_in(shared, from, size);
 }
 
+void copy_used_out(void *to, const void *shared, const tshm_plan *plan) {
+    tshm_copy_used_out(to, shared, plan);
+}
+
+void copy_used_in(void *shared, const void *from, const tshm_plan *plan) {
+    tshm_copy_used_in(shared, from, plan);
+}
+
+void set_count(const tshm_extent *extent, uint32_t axis, void *value, uint32_t count) {
+    tshm_set_count(extent, axis, value, count);
+}
+
 int read_begin(const tshm_ring *ring, tshm_cursor *cursor) {
     return tshm_read_begin(ring, cursor);
 }

@@ -107,6 +107,12 @@ MUTANTS = {
         "if (1) {\n        tshm_copy_large",
     ),
     "copies out by memcpy": ("typedshm.h", "if (size > TSHM_WORDWISE) {\n        memcpy", "if (1) {\n        memcpy"),
+    "what is used copied out by memcpy": ("typedshm.h", "if (end - begin > TSHM_WORDWISE)", "if (1)"),
+    "numbers of used items looked at twice": (
+        "typedshm.h",
+        "data + tshm_used(&plan->extents[i], to));",
+        "data + tshm_used(&plan->extents[i], shared));",
+    ),
     "head and mark stored relaxed": (
         "typedshm.h",
         "2 * cursor->sequence, release); /* with the acquire load in tshm_read_begin */\n"

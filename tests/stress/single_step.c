@@ -1,12 +1,13 @@
 /* Kills a process at every instruction boundary of what it does to a region, and looks whether anybody else notices.
  *
- *     single_step FOLDER write|attach|inherit|read|pin|refused SLOTS
+ *     single_step FOLDER write|attach|inherit|read|pin|refused SLOTS [used]
  *
  * A child is led by single steps through one deed of the C core, and killed after the first instruction, then another
  * one after the second, and so on to the end. After each death the parent reads, takes the lock without waiting, and
  * writes the next version. What a dead reader has pinned must be free at last, be it that a writer comes by or that
  * somebody takes the dead reader's presence entry. Prints one line of counts, "name=number"; those in capitals have to
- * be 0. Ends with 77 if processes cannot be led by single steps here.
+ * be 0. With "used" values vary in size, and only what is used is copied. Ends with 77 if processes cannot be led by
+ * single steps here.
  */
 #define _GNU_SOURCE
 #include "lock/lock.h"
@@ -70,15 +71,32 @@ static void join(lock_handle *mine) {
     mine->peers.fd = open_file();
 }
 
-/* ---- values: every word follows from the version ---- */
+/* ---- values: every word follows from the version; if their size varies, also how many items are used ---- */
 
+enum { COUNT = 8, ITEMS = 12, ROOM = 8 * (WORDS - 1) - ITEMS }; /* bytes, and then a whole word */
+static const uint32_t most[] = {ROOM};
+static const tshm_extent extents[] = {{COUNT, ITEMS, 1, most, 1, 0}};
+static const tshm_plan plan = {8 * WORDS, 1, extents};
+static bool vary;
+
+/* What is not used stays as it is. */
 static void fill(uint64_t *words, uint64_t version) {
+    uint64_t all[WORDS];
     for (uint64_t i = 0; i < WORDS; i++)
-        words[i] = version * 1000003 + i;
+        all[i] = version * 1000003 + i;
+    if (!vary) {
+        memcpy(words, all, sizeof all);
+        return;
+    }
+    uint32_t used = (uint32_t)(5 + version % 8); /* as many words whichever, and so as many steps */
+    tshm_set_count(extents, 0, all, used);
+    memcpy(words, all, ITEMS + used);
+    words[WORDS - 1] = all[WORDS - 1];
 }
 
 static bool is_value(const uint64_t *words, uint64_t version) {
     uint64_t expected[WORDS];
+    memcpy(expected, words, sizeof expected);
     fill(expected, version);
     return memcmp(words, expected, sizeof expected) == 0;
 }
@@ -92,13 +110,16 @@ static uint64_t now;
 
 static void write_next(lock_handle *mine, uint64_t version) {
     tshm_cursor cursor;
-    uint64_t words[WORDS];
+    uint64_t words[WORDS] = {0};
     fill(words, version);
     if (!tshm_write_begin(&ring, lock_alive, mine, &cursor)) {
         fputs("every slot is pinned\n", stderr);
         _exit(1); /* at once: every further instruction would be led through as well */
     }
-    tshm_copy_in(cursor.payload, words, sizeof words);
+    if (vary)
+        tshm_copy_used_in(cursor.payload, words, &plan);
+    else
+        tshm_copy_in(cursor.payload, words, sizeof words);
     if (tshm_write_end(&ring, &cursor, now))
         os_word_wake_all(&mine->peers, control(), (void *)&control()->head.word);
 }
@@ -108,7 +129,10 @@ static int read_newest(uint64_t *version, uint64_t *words) {
     int state = tshm_read_begin(&ring, &cursor);
     if (state != TSHM_READABLE)
         return state;
-    tshm_copy_out(words, cursor.payload, 8 * WORDS);
+    if (vary)
+        tshm_copy_used_out(words, cursor.payload, &plan);
+    else
+        tshm_copy_out(words, cursor.payload, 8 * WORDS);
     *version = tshm_version(&ring, &cursor);
     return tshm_read_retry(&cursor) ? TSHM_BUSY : TSHM_READABLE;
 }
@@ -290,8 +314,9 @@ static uint64_t look(uint64_t newest, uint64_t head) {
 }
 
 int main(int arguments, char **argument) {
-    if (arguments != 4)
+    if (arguments != 4 && arguments != 5)
         return 2;
+    vary = arguments == 5;
     path = argument[1];
     const char *deed = argument[2];
     make_region((uint32_t)atoi(argument[3]));

@@ -40,9 +40,11 @@ def built(folder: Path, changes: Iterable[tuple[str, str, str]] = ()) -> Path:
     return program
 
 
-def deaths(program: Path, region: Path, deed: str, slots: int) -> Counts:
+def deaths(program: Path, region: Path, deed: str, slots: int, *form: str) -> Counts:
     """Kill at every boundary of a deed; returns what was counted."""
-    done = subprocess.run([program, region, deed, str(slots)], capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(
+        [program, region, deed, str(slots), *form], capture_output=True, text=True, timeout=600, check=False
+    )
     if done.returncode == CANNOT:
         pytest.skip("processes cannot be led by single steps here (ptrace)")
     assert done.returncode == 0, done
@@ -60,13 +62,17 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built(tmp_path_factory.mktemp("single-step"))
 
 
+@pytest.mark.parametrize("form", [(), ("used",)], ids=["whole", "what is used"])
 @pytest.mark.parametrize("slots", [1, 2, 3])
-def test_a_write(program: Path, tmp_path: Path, report: Callable[[str], None], slots: int) -> None:
+def test_a_write(
+    program: Path, tmp_path: Path, report: Callable[[str], None], slots: int, form: tuple[str, ...]
+) -> None:
     """With three slots a dead reader's pin stands where the write wants to go, so clearing it is part of it."""
-    counts = deaths(program, tmp_path / "region", "write", slots)
+    counts = deaths(program, tmp_path / "region", "write", slots, *form)
     lost = counts["lost"]
     report(
-        f"killed at each of {counts['boundaries']} instruction boundaries of a write, {slots} slots: "
+        f"killed at each of {counts['boundaries']} instruction boundaries of a write, {slots} slots"
+        f"{', of what is used' if form else ''}: "
         f"{counts['held']} with the lock held, {counts['half']} with the slot half-filled, last version lost {lost}"
     )
     assert not wrong(counts)
@@ -126,6 +132,12 @@ MUTANTS: dict[str, tuple[str, int, str, list[tuple[str, str, str]]]] = {
         "the child failed",
         [(LOCK, "generation, relaxed) + 1; /* rule 4 */", "generation, relaxed);")],
     ),
+    "less than is used is written": (
+        "write used",
+        2,
+        "TORN",
+        [(HEADER, "data + tshm_used(&plan->extents[i], from), plan->size", "data, plan->size")],
+    ),
     "the dead keep their pins": (
         "pin",
         3,
@@ -135,10 +147,10 @@ MUTANTS: dict[str, tuple[str, int, str, list[tuple[str, str, str]]]] = {
 }
 
 
-def symptoms(program: Path, region: Path, deed: str, slots: int) -> str:
+def symptoms(program: Path, region: Path, deed: str, slots: int, *form: str) -> str:
     """The names of the counts that are not 0; or, if somebody could not do what it was to do, why."""
     try:
-        return str([name for name, count in deaths(program, region, deed, slots).items() if count])
+        return str([name for name, count in deaths(program, region, deed, slots, *form).items() if count])
     except AssertionError as error:
         return str(error)
 
@@ -146,5 +158,6 @@ def symptoms(program: Path, region: Path, deed: str, slots: int) -> str:
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_a_mistake_would_be_noticed(tmp_path: Path, mutant: str) -> None:
     """A core with one mistake in it fails the tests above."""
-    deed, slots, symptom, changes = MUTANTS[mutant]
-    assert symptom in symptoms(built(tmp_path, changes), tmp_path / "region", deed, slots)
+    what, slots, symptom, changes = MUTANTS[mutant]
+    deed, *form = what.split()
+    assert symptom in symptoms(built(tmp_path, changes), tmp_path / "region", deed, slots, *form)
