@@ -164,6 +164,10 @@ class CoreArraySchema(CoreSchema, Protocol):
         """Return what stands before the items of an array in loan(shape=...); None: values are no such arrays."""
         ...
 
+    def refuse_room(self, value: Any, /) -> NoReturn:
+        """Raise what write() raises for an array that there is no room for."""
+        ...
+
     def refuse_shape(self, value: Any, used: tuple[int, ...], version: int, /) -> NoReturn:
         """Raise what read_into() raises for an array, if a version has another shape."""
         ...

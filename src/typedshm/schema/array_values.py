@@ -13,8 +13,8 @@ from typedshm.errors import FieldTypeError, FieldValueError, found
 from typedshm.layout.layout import Layout, Value
 from typedshm.schema.arrays import ArraySchema, NDArray
 from typedshm.schema.base import Schema
-from typedshm.struct.conversion import has_room, shown_room, whole_shape
-from typedshm.struct.loading import struct_of
+from typedshm.struct.conversion import shown_room, whole_shape
+from typedshm.struct.loading import struct_around, struct_of
 from typedshm.struct.lossless import can_be_filled, check_lossless, is_plain
 from typedshm.struct.struct import Struct
 from typedshm.struct.struct_array import struct_array
@@ -42,7 +42,7 @@ class ArrayValues(Schema[Any]):
         self._dtype = description.dtype
         self._shape = description.shape
         self._array = np.ndarray if description.of is None else struct_array(description.of)
-        self._has_structs = description.of is not None
+        self._of = description.of
 
     def make(self) -> NDArray[Any]:
         return self._array(self._shape, self._dtype)
@@ -62,8 +62,9 @@ class ArrayValues(Schema[Any]):
         return cast("NDArray[Any]", value)
 
     def overlay(self, buffer: Any, offset: int, lease: _native.Lease | None) -> NDArray[Any]:
-        if lease is not None and self._has_structs:  # whose items check it
-            return cast("NDArray[Any]", cast("Any", overlay(struct_of(self.layout), buffer, offset, lease)).array)
+        if lease is not None and self._of is not None:  # whose items check it
+            around: Any = overlay(struct_around(self.layout, self._of), buffer, offset, lease)
+            return cast("NDArray[Any]", around.array)
         return self._array(self._shape, self._dtype, buffer, offset)
 
     @functools.cached_property
@@ -103,8 +104,10 @@ class BoundedArrayValues(ArrayValues):
 
     def __init__(self, description: ArraySchema[Any], layout: Layout, *, described: bool = False) -> None:
         super().__init__(description, layout, described=described)
-        self.struct = self._struct = struct_of(layout)
+        self.struct = self._struct = struct_of(layout) if self._of is None else struct_around(layout, self._of)
         self._field = layout.fields[0]
+        self._free = description.free
+        self._fixed = description.shape[self._free :]
 
     @functools.cached_property
     def leased(self) -> type[Struct]:
@@ -138,5 +141,8 @@ class BoundedArrayValues(ArrayValues):
     def _shown_shape(self) -> str:
         return shown_room(self._field)
 
-    def _is_alike(self, array: NDArray[Any]) -> bool:
-        return array.dtype == self._dtype and has_room(self._field, array.shape)
+    def refuse_room(self, value: Any) -> NoReturn:
+        self._refuse(value, "write")
+
+    def _is_alike(self, array: NDArray[Any]) -> bool:  # as far as the core does not look itself, at the free axes
+        return array.dtype == self._dtype and array.shape[self._free :] == self._fixed

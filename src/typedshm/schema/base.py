@@ -88,6 +88,10 @@ class Schema(ABC, Generic[T]):
             )
         return None
 
+    def refuse_room(self, value: Any) -> NoReturn:
+        """Refuse an array that there is no room for: only those that vary are of more than one shape."""
+        raise NotImplementedError
+
     def refuse_shape(self, value: Any, used: tuple[int, ...], version: int) -> NoReturn:
         """Refuse an array for read_into() whose shape is not that of a version: only those that vary have another."""
         raise NotImplementedError

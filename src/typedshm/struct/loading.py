@@ -9,7 +9,7 @@ from typedshm.errors import DocumentError, SchemaError, found
 from typedshm.layout.document import JSON_SCHEMA, parse
 from typedshm.layout.enumeration import Enumeration
 from typedshm.layout.layout import DOCUMENT_LIMIT, Layout, Value
-from typedshm.struct.struct import Struct, StructMeta, install
+from typedshm.struct.struct import Struct, StructMeta, install, plan_of
 
 DESCRIBED = __name__
 """The ``__module__`` of classes that were made from a document only."""
@@ -30,12 +30,25 @@ def struct_from_layout(layout: Layout, origin: tuple[str, str] | None = None) ->
     module, qualname = origin or (DESCRIBED, layout.name)
     cls = _described.get((module, qualname, layout))
     if cls is None:
-        namespace = {"__module__": module, "__qualname__": qualname, "__doc__": layout.doc or None}
-        cls = cast("type[Struct]", StructMeta(layout.name, (Struct,), namespace, layout=layout))
         structs = {field.name: struct_from_layout(field.struct) for field in layout.fields if field.struct is not None}
-        enums = {field.name: _enum_of(field.enum) for field in layout.fields if field.enum is not None}
-        install(cls, layout, None, structs, enums, {}, described=True)
-        _described[module, qualname, layout] = cls
+        cls = _described[module, qualname, layout] = _made(layout, module, qualname, structs)
+    return cls
+
+
+def struct_around(layout: Layout, struct: type[Struct]) -> type[Struct]:
+    """Return a class for a layout with one field, whose items are of a class that is there already."""
+    variants = plan_of(struct).variants
+    key = f"around {layout.id.hex()}"
+    if key not in variants:
+        variants[key] = _made(layout, DESCRIBED, layout.name, {layout.fields[0].name: plan_of(struct).plain})
+    return cast("type[Struct]", variants[key])
+
+
+def _made(layout: Layout, module: str, qualname: str, structs: dict[str, type[Struct]]) -> type[Struct]:
+    namespace = {"__module__": module, "__qualname__": qualname, "__doc__": layout.doc or None}
+    cls = cast("type[Struct]", StructMeta(layout.name, (Struct,), namespace, layout=layout))
+    enums = {field.name: _enum_of(field.enum) for field in layout.fields if field.enum is not None}
+    install(cls, layout, None, structs, enums, {}, described=True)
     return cls
 
 

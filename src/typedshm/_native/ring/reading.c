@@ -70,9 +70,11 @@ static void copy_items(const struct reading *reading, const unsigned char *paylo
     struct items *items = reading->wanted.items;
     tshm_copy_part_out(reading->to, payload, 0, extent->data);
     items->differ = false;
-    for (uint32_t axis = 0; axis < extent->axes; axis++)
-        if (tshm_count(extent, axis, reading->to) != (uint64_t)items->shape[axis])
+    for (uint32_t axis = 0; axis < extent->axes; axis++) {
+        uint32_t count = tshm_count(extent, axis, reading->to);
+        if (count != (uint64_t)items->shape[axis] || count > extent->most[axis])
             items->differ = true;
+    }
     if (!items->differ)
         tshm_copy_out(items->data, payload + extent->data, (size_t)tshm_used(extent, reading->to));
 }
@@ -348,16 +350,15 @@ static bool read_items(Ring *self, PyObject *array, struct wanted wanted, public
     Py_buffer view;
     if (PyObject_GetBuffer(array, &view, PyBUF_WRITABLE | PyBUF_ND) < 0)
         return false;
+    if (view.ndim < (int)extent->axes) {
+        PyBuffer_Release(&view);
+        PyErr_SetString(PyExc_ValueError, "read_into: the array has fewer dimensions than its schema said");
+        return false;
+    }
     struct items items = {view.buf, view.shape, false};
+    char few[256], *head = extent->data <= sizeof few ? few : PyMem_Malloc((size_t)extent->data);
     wanted.items = &items;
-    void *head = PyMem_Malloc((size_t)extent->data);
-    bool done = false;
-    if (!head)
-        PyErr_NoMemory();
-    else if (view.ndim < (int)extent->axes || (uint64_t)view.len > tshm_room(extent))
-        PyErr_SetString(PyExc_ValueError, "read_into: the array has another shape than its schema found");
-    else
-        done = read_version(self, head, wanted, found);
+    bool done = head ? read_version(self, head, wanted, found) : (PyErr_NoMemory(), false);
     if (done && items.differ) {
         PyObject *counts = PyTuple_New((Py_ssize_t)extent->axes);
         for (uint32_t axis = 0; counts && axis < extent->axes; axis++)
@@ -369,7 +370,8 @@ static bool read_items(Ring *self, PyObject *array, struct wanted wanted, public
         Py_XDECREF(counts);
         done = false;
     }
-    PyMem_Free(head);
+    if (head != few)
+        PyMem_Free(head);
     PyBuffer_Release(&view);
     return done;
 }

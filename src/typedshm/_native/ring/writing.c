@@ -118,13 +118,17 @@ static bool may_write(const Ring *self) {
     return !self->mutex || tshm_load(&self->mutex->lock->looked, relaxed) || mutex_look(self->mutex);
 }
 
-/* What stands before the items of the only field: the shape of an array. NULL, perhaps without an error: it has no
- * shape that fits. */
-static void *head_of(const Ring *self, const Py_buffer *array) {
+/* What stands before the items of the only field: the shape of an array. `few` has room for it, or memory of its own is
+ * returned. NULL, perhaps without an error: the array has no shape that fits. */
+static void *head_of(const Ring *self, const Py_buffer *array, void *few, size_t room) {
     const tshm_extent *extent = self->extents->extents;
-    unsigned char *head = PyMem_Calloc(1, (size_t)extent->data);
+    void *head = extent->data <= room ? memset(few, 0, (size_t)extent->data) : PyMem_Calloc(1, (size_t)extent->data);
+    if (!head) {
+        PyErr_NoMemory();
+        return NULL;
+    }
     uint64_t size = extent->step;
-    bool fits = head && array->ndim >= (int)extent->axes;
+    bool fits = array->ndim >= (int)extent->axes;
     for (uint32_t axis = 0; fits && axis < extent->axes; axis++) {
         uint64_t count = (uint64_t)array->shape[axis];
         fits = count <= extent->most[axis];
@@ -134,7 +138,8 @@ static void *head_of(const Ring *self, const Py_buffer *array) {
     }
     if (fits && size == (uint64_t)array->len)
         return head;
-    PyMem_Free(head);
+    if (head != few)
+        PyMem_Free(head);
     return NULL;
 }
 
@@ -165,9 +170,11 @@ PyObject *writing_write(PyObject *object, PyObject *const *args, Py_ssize_t coun
         return NULL;
     }
     bool done = false, due = false;
-    void *head = apart ? head_of(self, &view) : NULL;
+    char few[256];
+    void *head = apart ? head_of(self, &view, few, sizeof few) : NULL;
     if (apart && !head) {
-        PyErr_SetString(PyExc_ValueError, "write: the array has another shape than its schema found");
+        if (!PyErr_Occurred())
+            Py_XDECREF(PyObject_CallMethod(self->schema, "refuse_room", "O", value));
     } else if (!apart && (size_t)view.len != self->size) {
         PyErr_Format(PyExc_ValueError, "expected %zu bytes, found %zd", self->size, view.len);
     } else if ((!apart && !ring_check_extents(self, value, view.buf)) || !may_write(self)) {
@@ -181,7 +188,8 @@ PyObject *writing_write(PyObject *object, PyObject *const *args, Py_ssize_t coun
         if (due && done)
             done = mutex_look(self->mutex);
     }
-    PyMem_Free(head);
+    if (head != few)
+        PyMem_Free(head);
     struct_close(&view);
     Py_DECREF(value);
     if (!done)
