@@ -245,3 +245,26 @@ def test_arrays_of_structs_take_lists_of_objects() -> None:
         value: Any = poses.read()
         assert [[pose.x for pose in row] for row in value] == [[1, 0], [0, 4]]
         assert value[0, 1].label == "b"
+
+
+@pytest.mark.parametrize(
+    ("text", "array"),
+    [
+        ("array=[1,2,3,4]", [1, 2, 3, 4]),
+        ("array=[]", []),
+        ("array=7", [7, 7]),
+        ("array+=1", [2, 3]),
+        ("[1]=9", [1, 9]),
+    ],
+)
+def test_a_bare_array_gets_the_shape_that_is_set(text: str, array: list[int]) -> None:
+    with ts.create("numbers", ts.array(np.int32, ts.UpTo(4))) as region:
+        region.write(np.array([1, 2], np.int32))
+        done = typedshm("set", "numbers", text)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith("numbers: version 2\n")
+        assert region.read().tolist() == array
+        assert region.version == 2
+        for too_much in ("array=[1,2,3,4,5]", "[4]=1"):
+            assert typedshm("set", "numbers", too_much).returncode == 2
+        assert region.version == 2

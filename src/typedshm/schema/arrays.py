@@ -91,7 +91,7 @@ class ArraySchema(Frozen, SchemaSource[NDArray[A]], Generic[A]):
         *shape : int
             The array's shape, if some axes vary; without it, the largest that there can be.
         """
-        if shape and not (self.free and has_room(self.layout.fields[0], shape)):
+        if shape not in ((), self.shape) and not (self.free and has_room(self.layout.fields[0], shape)):
             room = shown_room(self.layout.fields[0])
             raise FieldValueError(f"zeros: expected shape {room if self.free else self.shape}, found {shape}")
         made = np.zeros(shape or self.shape, self.dtype)

@@ -57,19 +57,30 @@ def command(name: str, assignments: tuple[str, ...], scope: Scope | None, timeou
     with attach(target, readonly=dry_run) as region:
         changes = [change for text in assignments for change in _changes(region.layout, text)]
         if dry_run:
-            value = _newest(region)
-            version, shown = region.version, _apply(value, changes)
+            version, (_, shown) = region.version, _apply(_newest(region), changes)
             say(f"{target}: version {version} would be followed by")
         else:
-            with region.update(timeout=timeout) as value:
-                version = region.version + 1
-                shown = _apply(value, changes)
+            version, shown = _change(region, changes, timeout)
             if version == 1:
                 warn(f"{target} was empty: all else is zero")
             say(f"{target}: version {version}")
     for line in shown:
         say(line)
     return Status.OK
+
+
+def _change(region: "typedshm.Region[Any]", changes: Sequence[Change], timeout: float) -> tuple[int, list[str]]:
+    """Change the newest value, and return the new version's number and a line for each change."""
+    if any(not part.steps and part.field.free for part, _, _ in changes):  # a bare array may get another shape
+        with region.lock(timeout=timeout):
+            value, shown = _apply(_newest(region), changes)
+            version = region.version + 1
+            region.write(value)
+    else:
+        with region.update(timeout=timeout) as value:
+            version = region.version + 1
+            _, shown = _apply(value, changes)
+    return version, shown
 
 
 def _changes(layout: "typedshm.Layout", text: str) -> Sequence[Change]:
@@ -88,18 +99,30 @@ def _newest(region: "typedshm.Region[Any]") -> Any:
         return region.read()
     except typedshm.Empty:
         schema: Any = region.schema
-        return schema.zeros() if hasattr(schema, "zeros") else schema.zero()
+        if hasattr(schema, "zero"):
+            return schema.zero()
+        return schema.zeros(*(0 if axis < schema.free else dim for axis, dim in enumerate(schema.shape)))
 
 
-def _apply(value: Any, changes: Sequence[Change]) -> list[str]:
-    """Apply changes to a value, and return a line for each, of what was there and is there now."""
+def _apply(value: Any, changes: Sequence[Change]) -> tuple[Any, list[str]]:
+    """Apply changes to a value, or to another in its place, and return it with a line for each change."""
     made: list[tuple[Part, Any, Any]] = []
     for part, verb, new in changes:
         before = _kept(value_at(value, part.steps))
+        if not part.steps and part.field.free and verb == "=":
+            value = _resized(value, new)
         _assign(value, part, new if verb == "=" else _sum(part, before, new if verb == "+=" else -new))
         made.append((part, before, _kept(value_at(value, part.steps))))
     arrow = either("→", "->")
-    return [f"  {part.path or 'array'}  {_text(part, old)} {arrow} {_text(part, new)}" for part, old, new in made]
+    return value, [
+        f"  {part.path or 'array'}  {_text(part, old)} {arrow} {_text(part, new)}" for part, old, new in made
+    ]
+
+
+def _resized(value: Any, new: Any) -> Any:
+    """Return a bare array of the shape of what is assigned to it."""
+    shape = new.shape if isinstance(new, Resized) else np.shape(new)
+    return np.zeros(shape, value.dtype).view(type(value)) if shape or isinstance(new, Resized) else value
 
 
 def _kept(value: Any) -> Any:
@@ -138,10 +161,12 @@ def _sum(part: Part, value: Any, more: Any) -> Any:
 
 def _assign(value: Any, part: Part, new: Any) -> None:
     """Assign to a part: to the items of an array, or to a field or item that is none."""
-    if isinstance(new, Resized):
+    if isinstance(new, Resized) and part.steps:
         typedshm.resize(value_at(value, part.steps[:-1]), str(part.steps[-1]), new.shape)
         return
-    if part.field.shape and not (part.field.varying and np.ndim(new)):
+    if isinstance(new, Resized):
+        return  # a bare array, whose items follow
+    if part.field.shape and not (part.steps and part.field.varying and np.ndim(new)):
         value_at(value, part.steps)[...] = new
         return
     *way, last = part.steps
