@@ -9,6 +9,7 @@ import pytest
 WINDOWS = sys.platform == "win32"
 ROOT = not WINDOWS and os.geteuid() == 0
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+SLOW = os.environ.get("TYPEDSHM_SLOW", "0") not in ("", "0")
 
 
 def not_on_windows(reason: str) -> pytest.MarkDecorator:
@@ -30,6 +31,8 @@ mortal_classes = pytest.mark.skipif(
     FREE_THREADED and sys.version_info < (3, 14),
     reason="free-threaded CPython 3.13 keeps every class for ever",
 )
+
+fast_fields = pytest.mark.skipif(SLOW, reason="TYPEDSHM_SLOW: Python does it all")
 
 # A write tells that the name leads nowhere if 100 ms have passed since the last look, as they may on a busy machine.
 warned_when_unlinked = pytest.mark.filterwarnings("ignore:.* was unlinked:typedshm.RegionWarning")

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from decimal import Decimal
 from enum import IntEnum
 from fractions import Fraction
-from types import FrameType
 from typing import Annotated, Any
 
 import numpy as np
@@ -20,6 +19,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import typedshm._native as _native
+from helpers.calls import python_called
+from helpers.marks import SLOW, fast_fields
 from typedshm.errors import Closed, FieldOverflow, FieldTypeError
 from typedshm.layout.dimensions import Shape
 from typedshm.layout.layout import LayoutField
@@ -30,7 +31,6 @@ from typedshm.struct.struct import Struct, StructMeta
 from typedshm.struct.views import overlay
 
 KINDS = ("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "c8", "c16")
-SLOW = os.environ.get("TYPEDSHM_SLOW", "0") not in ("", "0")
 
 
 def made(dtype: str, *shape: int, byte_order: str = "little") -> type[Struct]:
@@ -72,23 +72,6 @@ def same_either_way(cls: type[Struct], to: object) -> bytes | tuple[type, str]:
     by_core = outcome(lambda value: setattr(value, "a", to), filled(cls))
     assert by_core == outcome(lambda value: set_by_python(value, to), filled(cls))
     return by_core
-
-
-def python_called(work: Callable[[], object]) -> list[str]:
-    """Return the names of the Python functions that some work calls."""
-    names: list[str] = []
-
-    def called(frame: FrameType, event: str, argument: object) -> None:
-        del argument
-        if event == "call":
-            names.append(frame.f_code.co_name)
-
-    sys.setprofile(called)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return names[1:]
 
 
 # ---- lists and tuples ----------------------------------------------------------------------------------------------
@@ -231,7 +214,7 @@ def test_numbers_of_each_kind_reach_the_bytes(order: str) -> None:
         assert (value.before, value.after) == (0, 0)
 
 
-@pytest.mark.skipif(SLOW, reason="Python does it all")
+@fast_fields
 @pytest.mark.parametrize(
     ("kind", "items"),
     [
@@ -378,7 +361,7 @@ def test_an_array_may_lie_over_the_field_itself(kind: str, shift: int) -> None:
     assert bytes(value)[1:7] == before[1 + shift : 7 + shift]
 
 
-@pytest.mark.skipif(SLOW, reason="Python does it all")
+@fast_fields
 def test_an_equal_array_takes_no_python() -> None:
     for kind in KINDS:
         value: Any = made(kind, 2, 3).zero()
@@ -507,6 +490,12 @@ def time_set_by_python(value: Any, to: object) -> None:
     memoryview(value).cast("B")[:] = ns.to_bytes(8, field_of(type(value)).byte_order, signed=True)
 
 
+def check_time_either_way(cls: type[Struct], time: object) -> None:
+    """Set the field `a` by the core and by Python, which store the same or raise the same."""
+    by_core = outcome(lambda value: setattr(value, "a", time), filled(cls))
+    assert by_core == outcome(lambda value: time_set_by_python(value, time), filled(cls))
+
+
 UNITS = ("Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns", "ps", "fs", "as")
 COUNTS = [
     sign * (2**63 // factor + near) for factor in (1, 10**3, 10**6, 10**9) for near in (-1, 0, 1) for sign in (1, -1)
@@ -531,9 +520,14 @@ def test_times_of_any_unit_are_taken_and_refused_as_python_does(
         str(time)
     except (ValueError, OverflowError):  # years beyond what NumPy can count
         return
-    assert outcome(lambda value: setattr(value, "a", time), filled(cls)) == outcome(
-        lambda value: time_set_by_python(value, time), filled(cls)
-    )
+    check_time_either_way(cls, time)
+
+
+@pytest.mark.parametrize("cls", [Moment, MomentFromAbroad])
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_times_at_the_limits_of_their_unit_are_taken_and_refused_as_python_does(cls: type[Struct], unit: Any) -> None:
+    for count in COUNTS:
+        check_time_either_way(cls, np.datetime64(count, unit))
 
 
 @given(st.sampled_from([Moment, MomentFromAbroad]), st.integers(-(2**63), 2**63 - 1))
@@ -548,13 +542,23 @@ def test_a_time_is_read_as_numpy_makes_it(cls: type[Struct], ns: int) -> None:
     assert np.isnat(expected) or (found == expected and hash(found) == hash(expected))
 
 
-@pytest.mark.skipif(SLOW, reason="Python does it all")
+@fast_fields
 def test_times_take_no_python() -> None:
     value: Any = Moment.zero()
-    times = [np.datetime64("2026-11-30T12:00:00.123456789"), *(np.datetime64(5, unit) for unit in ("us", "ms", "s"))]
-    for time in [*times, np.datetime64("NaT", "ns")]:
+    units: tuple[Any, ...] = ("ns", "us", "ms", "s")
+    for time in [np.datetime64(count, unit) for unit in units for count in (5, -5, "NaT")]:
         assert python_called(lambda time=time: setattr(value, "a", time)) == []
         assert python_called(lambda: value.a) == []
+
+
+@pytest.mark.parametrize("codec", ["datetime64", "datetime", "signed count", "unsigned count"])
+def test_a_time_of_odd_size_or_without_its_functions_is_refused(codec: str) -> None:
+    field, functions = field_of(Moment), (times.decode_time, times.encode_time)
+    size = 4 if codec == "unsigned count" else 8
+    _native.Field(Moment, field, codec, 0, size, False, functions)
+    for odd, extra in ((2, functions), (16, functions), (size, None), (size, functions[:1]), (size, [*functions])):
+        with pytest.raises(ValueError, match=rf"make no sense for codec '{codec}'"):
+            _native.Field(Moment, field, codec, 0, odd, False, extra)
 
 
 def test_times_and_arrays_of_a_layout_are_the_same() -> None:

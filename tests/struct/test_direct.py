@@ -4,17 +4,14 @@ import ctypes
 import os
 import subprocess
 import sys
-import sysconfig
 from typing import Annotated, Any
 
 import pytest
 
 import typedshm
+from helpers.marks import FREE_THREADED, SLOW
 from typedshm import Struct, Utf8, f64, u8, u64
 from typedshm.struct import direct
-
-WITHOUT_GIL = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
-SLOW = os.environ.get("TYPEDSHM_SLOW", "0") not in ("", "0")
 
 
 class Small(Struct):
@@ -48,13 +45,13 @@ def printed(code: str, **environment: str) -> str:
 
 
 def test_the_place_of_the_bytes_is_proved_on_this_python() -> None:
-    assert direct.prove() is not (WITHOUT_GIL or SLOW)
+    assert direct.prove() is not (FREE_THREADED or SLOW)
 
 
 @pytest.mark.parametrize(("setting", "slow"), [("1", True), ("yes", True), ("0", False), ("", False)])
 def test_a_variable_of_the_environment_asks_for_the_slow_way(setting: str, slow: bool) -> None:
     code = "from typedshm.struct import direct; print(direct.prove())"
-    assert printed(code, TYPEDSHM_SLOW=setting) == str(not (slow or WITHOUT_GIL))
+    assert printed(code, TYPEDSHM_SLOW=setting) == str(not (slow or FREE_THREADED))
 
 
 def test_the_slow_way_takes_python_for_all_of_a_value() -> None:
@@ -68,7 +65,7 @@ same = Pose(x=2.5) == Pose(x=2.5)
 sys.setprofile(None)
 print(same, *sorted(set(names) & {"__init__", "equal_fields"}))
 """
-    assert printed(code, TYPEDSHM_SLOW="0") == ("True __init__" if WITHOUT_GIL else "True")
+    assert printed(code, TYPEDSHM_SLOW="0") == ("True __init__" if FREE_THREADED else "True")
     assert printed(code, TYPEDSHM_SLOW="1") == "True __init__ equal_fields"
 
 

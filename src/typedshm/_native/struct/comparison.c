@@ -132,7 +132,7 @@ static verdict compare_datetimes(const char *one, const char *other, Py_ssize_t 
 static const struct {
     const char *name;
     comparison *compare;
-    Py_ssize_t least, most; /* bytes of a unit */
+    Py_ssize_t least, most; /* bytes of a unit, powers of two as bits_at() expects */
     bool single;            /* the field is one unit */
 } comparisons[] = {
     {"bytes", compare_bytes, 1, PY_SSIZE_T_MAX, false},
@@ -149,8 +149,8 @@ comparison *comparison_named(const char *name, Py_ssize_t size, Py_ssize_t unit)
     for (size_t i = 0; i < sizeof comparisons / sizeof *comparisons; i++) {
         if (strcmp(comparisons[i].name, name) != 0)
             continue;
-        if (unit >= comparisons[i].least && unit <= comparisons[i].most && size % unit == 0 &&
-            (!comparisons[i].single || size == unit))
+        if (unit >= comparisons[i].least && unit <= comparisons[i].most && (unit & (unit - 1)) == 0 &&
+            size % unit == 0 && (!comparisons[i].single || size == unit))
             return comparisons[i].compare;
     }
     PyErr_Format(PyExc_ValueError, "Fields: no comparison '%s' of %zd bytes in units of %zd", name, size, unit);
