@@ -78,7 +78,7 @@ MUTANTS = {
         "count",
     ),
     "numbers in the other byte order": ("typedshm.h", "extent->swapped ?", "!extent->swapped ?"),
-    "a part's last word copied out whole": ("typedshm.h", "rest < end - at ? rest : end - at", "rest"),
+    "a part's first word copied out whole": ("typedshm.h", "rest < end - begin ? rest : end - begin", "rest"),
     "a part copied in from beyond the value": ("typedshm.h", "(end < size ? end : size) - begin", "end - begin"),
     "what is not used is copied in": (
         "typedshm.h",

@@ -107,7 +107,11 @@ MUTANTS = {
         "if (1) {\n        tshm_copy_large",
     ),
     "copies out by memcpy": ("typedshm.h", "if (size > TSHM_WORDWISE) {\n        memcpy", "if (1) {\n        memcpy"),
-    "what is used copied out by memcpy": ("typedshm.h", "if (end - begin > TSHM_WORDWISE)", "if (1)"),
+    "part of a word copied out by a plain load": (
+        "typedshm.h",
+        "tshm_load(&((const tshm_atomic_u64 *)shared)[begin / 8], relaxed)",
+        "((const uint64_t *)shared)[begin / 8]",
+    ),
     "numbers of used items looked at twice": (
         "typedshm.h",
         "data + tshm_used(&plan->extents[i], to));",

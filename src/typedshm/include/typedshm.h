@@ -458,22 +458,13 @@ static inline uint64_t tshm_fixed_end(const tshm_plan *plan, uint32_t i) {
 /* The bytes from `begin` to `end` of a slot's payload, to the same place in a value of one's own. */
 static inline void tshm_copy_part_out(void *value, const void *shared, uint64_t begin, uint64_t end) {
     unsigned char *bytes = (unsigned char *)value;
-    if (end - begin > TSHM_WORDWISE) {
-        memcpy(bytes + begin, (const unsigned char *)shared + begin, (size_t)(end - begin));
-        return;
+    if (begin % 8 && begin < end) { /* the rest of a word, so that what follows begins one */
+        uint64_t word = tshm_load(&((const tshm_atomic_u64 *)shared)[begin / 8], relaxed);
+        uint64_t rest = 8 - begin % 8, size = rest < end - begin ? rest : end - begin;
+        memcpy(bytes + begin, (const unsigned char *)&word + begin % 8, (size_t)size);
+        begin += size;
     }
-    const tshm_atomic_u64 *words = (const tshm_atomic_u64 *)shared;
-    for (uint64_t at = begin; at < end;) {
-        uint64_t word = tshm_load(&words[at / 8], relaxed);
-        if (at % 8 == 0 && end - at >= 8) { /* a copy of a known size is one instruction */
-            memcpy(bytes + at, &word, 8);
-            at += 8;
-        } else {
-            uint64_t rest = 8 - at % 8, size = rest < end - at ? rest : end - at;
-            memcpy(bytes + at, (const unsigned char *)&word + at % 8, (size_t)size);
-            at += size;
-        }
-    }
+    tshm_copy_out(bytes + begin, (const unsigned char *)shared + begin, (size_t)(end - begin));
 }
 
 /* The other way, in whole words, with what stands beside the part in the value, which has `size` bytes. */
