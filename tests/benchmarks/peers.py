@@ -33,6 +33,7 @@ import report
 import rows
 import scaling
 import scratch
+import varying
 import wakes
 from measurement import Measurement, Plan
 
@@ -50,6 +51,7 @@ WORKS = {
     "wakes": wakes,
     "arrivals": arrivals,
     "scaling": scaling,
+    "varying": varying,
     "growth": growth,
 }
 DEATHS = "deaths"
