@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+import typedshm
+from helpers.terminal import PATIENCE, Terminal
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -73,6 +76,28 @@ def test_a_loop_is_restarted_with_one_more_field_and_no_reader_goes_deaf() -> No
     ]
     assert re.fullmatch(r"All three knew after \d+\.\d s\.", lines[-2])
     assert lines[-1] == "Regions left behind: 0."
+
+
+def test_pictures_and_boxes_of_varying_size_belong_together() -> None:
+    *modes, last = run("detections.py")
+    assert [line.partition(":")[0] for line in modes] == ["(120, 160, 3)", "(240, 320, 3)", "(480, 640, 3)"]
+    assert all(re.fullmatch(r".*: \d to \d boxes, each around a bright square", line) for line in modes)
+    assert last == "Regions left behind: 0."
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo terminals")
+def test_a_picture_is_watched_while_its_size_changes() -> None:
+    needs("pexpect", "pyte")
+    command = [sys.executable, EXAMPLES / "detections.py", "--publish"]
+    with subprocess.Popen(command) as camera, typedshm.attach("detections", timeout=PATIENCE):
+        try:
+            with Terminal("watch", "detections", columns=100, lines=50) as terminal:
+                for size in ("240 x 320", "480 x 640", "120 x 160"):
+                    shown = terminal.until_shown(f"{size} of u8[:480, :640, 3] picture")
+                    assert re.search(r"^  boxes +\d of Box\[:50\]$", shown, re.MULTILINE), shown
+        finally:
+            camera.terminate()
+            camera.wait()
 
 
 def test_a_table_becomes_a_data_frame_and_a_data_frame_a_table() -> None:
