@@ -15,11 +15,9 @@ if [[ ${1:-} == --all ]]; then
     extra='[test]' all=1 && shift
 fi
 rest=() # what is not about the C core, or is about orders, sizes and pages (mlock() does nothing here) rather than bytes
-for name in cli examples fuzz models project schema stress testing \
-    field/test_{annotations_refused_with_words,asdict_json,fastapi_bodies,json_that_is_not_read_back,notebook}.py \
-    field/test_{numpy_dtypes_round_trip,region_made_anew,wrong_types}.py hostile/test_{documents,impostors,names}.py \
-    layout/test_{document,layout}.py memory/test_{paging,permissions}.py platform/test_targets.py \
-    region/test_{region_schemas,scale,state_machine,torn}.py sharing/test_catalog.py struct/test_round_trip.py; do
+for name in cli examples field fuzz layout models project schema sharing stress testing \
+    hostile/test_{documents,impostors,names}.py memory/test_{paging,permissions}.py platform/test_targets.py \
+    region/test_{region_schemas,scale,state_machine,torn}.py struct/test_{matrix,round_trip}.py; do
     [[ -e tests/$name ]] || { echo "suite.sh: there is no tests/$name" >&2 && exit 2; }
     rest+=("tests/$name")
 done
