@@ -12,13 +12,13 @@ import typedshm._native as _native
 from typedshm.errors import FieldTypeError, FieldValueError, found
 from typedshm.layout.layout import Layout, Value
 from typedshm.schema.arrays import ArraySchema, NDArray
-from typedshm.schema.base import Schema
+from typedshm.schema.base import Schema, StructSchema
 from typedshm.struct.conversion import shown_room, whole_shape
 from typedshm.struct.loading import struct_around, struct_of
 from typedshm.struct.lossless import can_be_filled, check_lossless, is_plain
 from typedshm.struct.struct import Struct
 from typedshm.struct.struct_array import struct_array
-from typedshm.struct.views import leased, over_zeros, overlay, view_maker
+from typedshm.struct.views import over_zeros, overlay
 
 
 def values_of_array(description: ArraySchema[Any], layout: Layout, *, described: bool = False) -> Schema[Any]:
@@ -92,7 +92,7 @@ class ArrayValues(Schema[Any]):
         raise FieldValueError(f"{expected}, found shape {array.shape}")
 
 
-class BoundedArrayValues(ArrayValues):
+class BoundedArrayValues(StructSchema[Any], ArrayValues):
     """Values are ndarrays of any shape up to a capacity.
 
     In memory they are Structs of one field. What is written is copied from the array itself, what is read is the field
@@ -109,20 +109,8 @@ class BoundedArrayValues(ArrayValues):
         self._free = description.free
         self._fixed = description.shape[self._free :]
 
-    @functools.cached_property
-    def leased(self) -> type[Struct]:
-        return leased(self._struct)
-
-    @functools.cached_property
-    def viewed(self) -> Callable[[int], Struct]:
-        return view_maker(self._struct)
-
     def make(self) -> Any:
         return over_zeros(self._struct)
-
-    def overlay(self, buffer: Any, offset: int, lease: _native.Lease | None) -> Any:
-        assert lease is not None
-        return overlay(self._struct, buffer, offset, lease)
 
     def counts_of(self, shape: Any) -> bytes:
         if shape is None:

@@ -10,6 +10,7 @@ import typedshm._native as _native
 from typedshm.layout.layout import Layout, Value
 from typedshm.struct.extents import compiled_extents
 from typedshm.struct.struct import Struct
+from typedshm.struct.views import leased, overlay, view_maker
 
 T = TypeVar("T")
 
@@ -118,3 +119,24 @@ class Schema(ABC, Generic[T]):
     def document(self) -> bytes:
         """Return the layout document to store in the region."""
         return self.layout.to_document(self.value)
+
+
+class StructSchema(Schema[T]):
+    """The base of schemas whose values are Structs in memory, those of the class ``_struct``."""
+
+    _struct: type[Struct]
+
+    @functools.cached_property
+    def leased(self) -> type[Struct]:
+        """The Struct's variant for blocks."""
+        return leased(self._struct)
+
+    @functools.cached_property
+    def viewed(self) -> Callable[[int], Struct]:
+        """Makes a read-only Struct at an address."""
+        return view_maker(self._struct)
+
+    def overlay(self, buffer: Any, offset: int, lease: _native.Lease | None) -> Any:
+        """Return a Struct that depends on the lease, over other memory."""
+        assert lease is not None
+        return overlay(self._struct, buffer, offset, lease)

@@ -12,14 +12,13 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
-import typedshm._native as _native
 from typedshm import hooks
 from typedshm.errors import FieldTypeError, SchemaError, found, quoted
 from typedshm.layout.document import parse
 from typedshm.layout.layout import Value
 from typedshm.schema.array_values import values_of_array
 from typedshm.schema.arrays import ArraySchema
-from typedshm.schema.base import Schema
+from typedshm.schema.base import Schema, StructSchema
 from typedshm.schema.bytewise import BytewiseSchema
 from typedshm.schema.classes import ClassSchema, class_schema, is_schema_class, schema_of_namesake, source_that_arrived
 from typedshm.schema.ctypes_classes import CtypesSchema, StructureForm, is_structure
@@ -29,7 +28,7 @@ from typedshm.struct.loading import struct_of
 from typedshm.struct.pickling import class_of_form, form_of, source_of
 from typedshm.struct.refusal import another
 from typedshm.struct.struct import Struct, from_buffer_copy, initial, plan_of
-from typedshm.struct.views import from_buffer, leased, over_zeros, overlay, view_maker
+from typedshm.struct.views import from_buffer, over_zeros
 
 _Role = Literal["struct", "source", "model"]
 """What a pickled region's schema was: a Struct, the class that it was generated from, or its ``model()``."""
@@ -170,7 +169,7 @@ def _shown(value: object) -> str:
 # ---- values that are Structs ---------------------------------------------------------------------------------------
 
 
-class _StructValues(Schema[Any]):
+class _StructValues(StructSchema[Any]):
     """Values are Structs, or models and dataclass instances that are converted to Structs and back."""
 
     value: Value = "struct"
@@ -186,14 +185,6 @@ class _StructValues(Schema[Any]):
         else:
             self.check = check_of(struct)
         self._class_schema = class_schema
-
-    @functools.cached_property
-    def leased(self) -> type[Struct]:
-        return leased(self._struct)
-
-    @functools.cached_property
-    def viewed(self) -> Callable[[int], Struct]:
-        return view_maker(self._struct)
 
     def make(self) -> Struct:
         if self.extents is not None:
@@ -236,10 +227,6 @@ class _StructValues(Schema[Any]):
                 raise FieldTypeError(f"read_into: expected a Struct of {self.layout.name}, found {found}")
         hint = f"; one to fill is {self.layout.name}.zero()" if self._class_schema is None else ""
         raise FieldTypeError(f"read_into: expected a Struct of {self.layout.name}, found {_shown(value)}{hint}")
-
-    def overlay(self, buffer: Any, offset: int, lease: _native.Lease | None) -> Struct:
-        assert lease is not None
-        return overlay(self._struct, buffer, offset, lease)
 
     @functools.cached_property
     def defaults(self) -> bytes:
