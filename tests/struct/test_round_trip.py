@@ -48,11 +48,15 @@ def test_struct_dtype_and_ctypes_are_three_faces_of_the_same_bytes(value):
     assert ctypes.sizeof(Plain) == cls.layout.size == record.dtype.itemsize
     for field in cls.layout.fields:
         face, expected = getattr(Plain, field.name), getattr(value, field.name)
-        assert (face.offset, face.size) == (field.offset, field.size)
-        assert cls.layout.dtype.fields[field.name][1] == field.offset
+        assert (face.offset, face.offset + face.size) == (field.start, field.end)
+        assert cls.layout.dtype.fields[field.name][1] == field.start
         found = record[field.name]
         own = getattr(plain, field.name)
-        if field.shape:
+        if field.free:
+            used = getattr(plain, field.used_name)
+            assert expected.shape[: field.free] == (tuple(used) if field.free > 1 else (used,))
+            assert np.array_equal(found.reshape(-1)[: expected.size], expected.reshape(-1))
+        elif field.shape:
             assert np.array_equal(found[: len(expected)], expected)
         elif field.kind == "struct":
             assert bytes(own) == bytes(expected) == found.tobytes()
