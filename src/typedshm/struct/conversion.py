@@ -40,18 +40,7 @@ def assign_array(field: _native.Field, view: "np.ndarray[Any, Any]", value: obje
     if isinstance(value, list | tuple):
         array = _array_of_items(field, view, cast("Sequence[object]", value))
     else:
-        if type(value) is not np.ndarray:
-            check_lossless(where_of(field), value)
-        array = np.asarray(value)
-        if array.dtype != view.dtype and (
-            array.dtype.hasobject or array.dtype.newbyteorder("=") != view.dtype.newbyteorder("=")
-        ):
-            check_lossless(where_of(field), value)
-            wanted = view.dtype.newbyteorder("=") if view.dtype.fields is None else f"{field.spec.struct.name} structs"
-            found = quoted(value) if array.dtype == object else f"{array.dtype}; convert it with .astype()"
-            raise FieldTypeError(
-                f"{where_of(field)}: expected an array of {wanted} with shape {view.shape}, found {found}"
-            )
+        array = _array_of_dtype(field, view, value, str(view.shape))
         if array.shape != view.shape:
             refuse_shape(field, view, array.shape)
     if array.dtype == bool:
@@ -106,15 +95,16 @@ def assign_bounded(field: _native.Field, room: "np.ndarray[Any, np.dtype[Any]]",
     """
     spec: LayoutField = field.spec
     if isinstance(value, list | tuple):
-        shape = _shape_of_lists(cast("Sequence[object]", value), room.shape, spec.free)
+        shape = _shape_of_lists(cast("Sequence[object]", value), room, spec.free)
     else:
-        if type(value) is not np.ndarray:
-            check_lossless(where_of(field), value)
-        shape = np.shape(cast("Any", value))
+        value = _array_of_dtype(field, room, value, shown_room(spec))
+        shape = value.shape
     check_room(where_of(field), spec, shape)
     used = np.ndarray.view(room, np.ndarray).reshape(-1)[: math.prod(shape)].reshape(shape).view(type(room))
     if used.size or not isinstance(value, list | tuple):
         assign_array(field, used, value)
+    elif not _has_shape(value, shape):
+        refuse_shape(field, used, "lists of different lengths")
     return shape
 
 
@@ -167,18 +157,43 @@ def whole_shape(where: str, spec: LayoutField, shape: Any) -> tuple[int, ...]:
     return dims
 
 
-def _shape_of_lists(value: Sequence[object], most: tuple[int, ...], free: int) -> tuple[int, ...]:
+def _shape_of_lists(value: object, room: "np.ndarray[Any, np.dtype[Any]]", free: int) -> tuple[int, ...]:
     """Return the shape of nested lists, by the first item of each; of axes that no item tells of, none or all."""
-    shape: list[int] = []
-    for axis in range(len(most)):
-        if not isinstance(value, list | tuple):
-            break
+    most, shape = room.shape, list[int]()
+    while isinstance(value, list | tuple) and len(shape) < len(most):
         items = cast("Sequence[object]", value)
         shape.append(len(items))
         if not items:
-            return (*shape, *(0 if later < free else most[later] for later in range(axis + 1, len(most))))
-        value = cast("Any", items[0])
-    return tuple(shape)
+            return (*shape, *(0 if axis < free else most[axis] for axis in range(len(shape), len(most))))
+        value = items[0]
+    if isinstance(value, list | tuple) or room.dtype.kind in "mMSUV":  # of which only lists are taken apart
+        return tuple(shape)
+    return (*shape, *np.asarray(cast("Any", value)).shape)
+
+
+def _has_shape(value: object, shape: tuple[int, ...]) -> bool:
+    """Return True if nested lists without items have a shape, in which there is a 0."""
+    if not isinstance(value, list | tuple):
+        return np.asarray(cast("Any", value)).shape == shape
+    items = cast("Sequence[object]", value)
+    return len(items) == shape[0] and all(_has_shape(item, shape[1:]) for item in items)
+
+
+def _array_of_dtype(
+    field: _native.Field, view: "np.ndarray[Any, Any]", value: object, shape: str
+) -> "np.ndarray[Any, Any]":
+    """Return an array-like as an array of a field's dtype, in either byte order; `shape` is for the message."""
+    if type(value) is not np.ndarray:
+        check_lossless(where_of(field), value)
+    array = np.asarray(cast("Any", value))
+    if array.dtype != view.dtype and (
+        array.dtype.hasobject or array.dtype.newbyteorder("=") != view.dtype.newbyteorder("=")
+    ):
+        check_lossless(where_of(field), value)
+        wanted = view.dtype.newbyteorder("=") if view.dtype.fields is None else f"{field.spec.struct.name} structs"
+        found = quoted(value) if array.dtype == object else f"{array.dtype}; convert it with .astype()"
+        raise FieldTypeError(f"{where_of(field)}: expected an array of {wanted} with shape {shape}, found {found}")
+    return array
 
 
 def _array_of_items(

@@ -135,6 +135,8 @@ def show_array(value: object, field: LayoutField) -> object:
 
 def _items(array: "np.ndarray[Any, np.dtype[Any]]") -> list[Any]:
     """Return nested lists whose ``repr`` is that of the array's items."""
+    if not array.size:
+        return cast("list[Any]", np.empty(array.shape).tolist())
     if array.dtype.names:
         items: list[Any] = list(array.reshape(-1))  # Structs
     elif array.dtype.char in "efF":  # by the digits that tell them from each other, and not from more precise ones
