@@ -190,7 +190,10 @@ def doings(deed: str, region: Any, chance: random.Random) -> "dict[str, Callable
 
     def update() -> None:
         with region.update() as value:
-            shrink(value, chance)
+            if schema is Small:
+                shrink(value, chance)
+            else:  # in the slot, where resize() zeros what it takes for new items if a number has just become smaller
+                value.words[:] = SEVEN
 
     def loan() -> None:
         with region.loan() as value:
