@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from typedshm import Duration, FieldTypeError, FieldValueError, Struct, UpTo, u16
+from typedshm import Duration, FieldTypeError, FieldValueError, Shape, Struct, UpTo, u16
 
 
 class Box(Struct):
@@ -70,3 +70,26 @@ def test_an_array_without_items_is_shown_by_its_lists(name: str) -> None:
     for value in ([], [[]], [[], []]):
         setattr(frame, name, value)
         assert f"{name}={value}" in repr(frame)
+
+
+class Track(Struct):
+    points: Annotated[NDArray[np.float32], UpTo(3)]
+
+
+class Tracks(Struct):
+    kept: Annotated[NDArray[np.void], Shape(2, of=Track)]
+
+
+def test_items_are_equal_whatever_lies_behind_what_they_use() -> None:
+    one, other = Tracks.zero(), Tracks.zero()
+    one.kept[0].points = [1, 2, 3]
+    one.kept[0].points = other.kept[0].points = [9]
+    assert one.kept[0] == other.kept[0]
+    assert one == other
+    assert (one.kept == other.kept).tolist() == [True, True]
+    assert (one.kept[::-1] != other.kept[::-1]).tolist() == [False, False]
+    assert (one.kept == Track(points=[9])).tolist() == [True, False]
+    assert (one.kept == [Track(points=[9]), Track(points=[9])]).tolist() == [True, False]
+    other.kept[1].points = [np.nan]
+    assert (one.kept != other.kept).tolist() == [False, True]
+    assert one != other

@@ -342,7 +342,8 @@ def stored(instance: object, field: LayoutField) -> object:
 def _equal(one: Any, other: Any) -> bool:
     """Return True if two values of a field are equal."""
     if isinstance(one, np.ndarray):
-        return bool(np.array_equal(cast("Any", one), other))
+        items, others = cast("Any", one), cast("Any", other)
+        return bool(items.shape == others.shape and np.all(items == others))  # of Structs by their own ==
     return bool(one == other)
 
 

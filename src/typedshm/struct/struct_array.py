@@ -8,6 +8,7 @@ import numpy as np
 import typedshm._native as _native
 from typedshm import hooks
 from typedshm.errors import Closed, FieldTypeError, found
+from typedshm.layout.layout import Layout
 from typedshm.struct.lossless import PlainArray, check_lossless
 from typedshm.struct.struct import Struct, plan_of
 from typedshm.struct.views import from_buffer, from_buffer_copy, leased, view_maker
@@ -34,6 +35,7 @@ class StructArray(PlainArray):
     """The Struct class of the items."""
     _dtype: ClassVar["np.dtype[Any]"]
     _bytes: ClassVar["np.dtype[Any]"]  # of the same size, without fields
+    _whole: ClassVar[bool]  # False if not all bytes of an item need be in use
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, str):
@@ -64,10 +66,14 @@ class StructArray(PlainArray):
     else:
 
         def __eq__(self, other):
-            return np.asarray(self) == self._comparable(other)
+            if self._whole or not self._has_structs:
+                return np.asarray(self) == self._comparable(other)
+            return self._equal_items(other)
 
         def __ne__(self, other):
-            return np.asarray(self) != self._comparable(other)
+            if self._whole or not self._has_structs:
+                return np.asarray(self) != self._comparable(other)
+            return np.logical_not(self._equal_items(other))
 
     def __repr__(self) -> str:
         return f"array({self._shown('array(')})" if self._has_structs else super().__repr__()
@@ -130,6 +136,22 @@ class StructArray(PlainArray):
     def _comparable(self, other: object) -> object:
         return _plain(self.of, other) if isinstance(other, Struct | list | tuple) else other
 
+    def _equal_items(self, other: Any) -> Any:
+        """Compare items as Structs, which do not look behind the used part of an array: NumPy would."""
+        if isinstance(other, list | tuple):
+            other = np.array(_plain(self.of, other), self._dtype).view(type(self))
+        if isinstance(other, Struct):
+            equal = (item == other for item in self.reshape(-1))
+            return np.fromiter(equal, np.bool_, self.size).reshape(self.shape)
+        return self._objects() == other._objects() if isinstance(other, StructArray) else np.asarray(self) == other
+
+    def _objects(self) -> _Array:
+        """Return an array of the Structs."""
+        made: _Array = np.empty(self.size, object)
+        for at, item in enumerate(self.reshape(-1)):
+            made[at] = item
+        return made.reshape(self.shape)
+
     def _shown(self, prefix: str) -> str:
         def show(item: Any) -> str:
             return repr(from_buffer_copy(plan_of(self.of).plain, item.tobytes()))
@@ -145,9 +167,15 @@ def struct_array(cls: type[Struct]) -> type[StructArray]:
     if array is None:
         dtype = plain.layout.dtype
         body = {"__slots__": (), "of": plain, "_dtype": dtype, "_bytes": np.dtype(f"V{dtype.itemsize}")}
-        array = type("StructArray", (StructArray,), {**body, "__module__": __name__})
+        body |= {"_whole": not _varies(plain.layout), "__module__": __name__}
+        array = type("StructArray", (StructArray,), body)
         variants["array"] = array
     return array
+
+
+def _varies(layout: Layout) -> bool:
+    """Return True if a Struct, or one inside it, has an array of which not all need be in use."""
+    return any(field.varying or (field.struct is not None and _varies(field.struct)) for field in layout.fields)
 
 
 def _restored(item: Struct, items: _Array) -> Any:
