@@ -176,6 +176,19 @@ def test_read_into_takes_the_shape_of_the_newest_version_only() -> None:
             region.read_into(read_only)
 
 
+def test_read_into_stays_inside_an_array_that_tells_another_shape() -> None:
+    class Lying(np.ndarray):  # type: ignore[type-arg]
+        shape = (2, 3, 3)  # type: ignore[assignment]
+
+    memory = np.zeros(64, np.uint8)
+    target = np.ndarray.__new__(Lying, (2, 3, 1), np.uint8, memory)
+    with ts.create("pictures", PICTURES) as region:
+        region.write(picture(2, 3, 1))
+        with pytest.raises(ts.FieldValueError, match=r"shape \(2, 3, 3\), which version 1 has"):
+            region.read_into(target)
+    assert not memory.any()
+
+
 def test_the_shape_of_a_loan() -> None:
     with ts.create("pictures", PICTURES) as region, ts.create("numbers", ts.array(np.uint8, 4)) as fixed:
         for shape, error, words in (

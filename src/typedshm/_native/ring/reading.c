@@ -26,7 +26,8 @@ static const struct wanted NEWEST = {0, false, false, READING_ANY_AGE, NULL};
 struct items {
     void *data;
     const Py_ssize_t *shape;
-    bool differ; /* the version has another shape */
+    uint64_t size; /* bytes */
+    bool differ;   /* the version has another shape */
 };
 
 struct reading {
@@ -75,8 +76,11 @@ static void copy_items(const struct reading *reading, const unsigned char *paylo
         if (count != (uint64_t)items->shape[axis] || count > extent->most[axis])
             items->differ = true;
     }
+    uint64_t used = tshm_used(extent, reading->to);
+    if (used != items->size) /* a class of arrays may tell one shape and have the buffer of another */
+        items->differ = true;
     if (!items->differ)
-        tshm_copy_out(items->data, payload + extent->data, (size_t)tshm_used(extent, reading->to));
+        tshm_copy_out(items->data, payload + extent->data, (size_t)used);
 }
 
 static inline void copy_payload(const struct reading *reading, const unsigned char *payload) {
@@ -355,7 +359,7 @@ static bool read_items(Ring *self, PyObject *array, struct wanted wanted, public
         PyErr_SetString(PyExc_ValueError, "read_into: the array has fewer dimensions than its schema said");
         return false;
     }
-    struct items items = {view.buf, view.shape, false};
+    struct items items = {view.buf, view.shape, (uint64_t)view.len, false};
     char few[256], *head = extent->data <= sizeof few ? few : PyMem_Malloc((size_t)extent->data);
     wanted.items = &items;
     bool done = head ? read_version(self, head, wanted, found) : (PyErr_NoMemory(), false);

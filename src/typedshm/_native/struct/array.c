@@ -337,7 +337,8 @@ static outcome set_bounded(Field *field, PyObject *instance, PyObject *value) {
                 numpy_same_dtype(array->dtype, PyTuple_GetItem(field->extra, 2));
     for (int axis = 0; fits && axis < form->dimensions; axis++) {
         fits = axis < axes ? array->shape[axis] <= form->shape[axis] : array->shape[axis] == form->shape[axis];
-        size *= array->shape[axis];
+        if (fits)
+            size *= array->shape[axis]; /* else it may be any number */
     }
     if (fits) {
         char *items = to + array_start(field);
