@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any, Generic, Never, NoReturn, TypeVar
 import typedshm._native as _native
 from typedshm import hooks
 from typedshm.arguments import refuse_positional, seconds
-from typedshm.errors import Closed, RegionLost, RegionRefused, Stale, TypedshmError, UnknownVersion, quoted
+from typedshm.errors import (
+    Closed,
+    FieldValueError,
+    RegionLost,
+    RegionRefused,
+    Stale,
+    TypedshmError,
+    UnknownVersion,
+    quoted,
+)
 from typedshm.html_table import html_table
 from typedshm.layout.layout import Layout
 from typedshm.memory import fork
@@ -276,7 +285,8 @@ class Region(Followable[T], Generic[T]):
     def _refuse_excess(self, value: Any, path: str) -> NoReturn:
         for name in path.split("."):  # the last of which refuses
             value = getattr(value, name)
-        raise TypedshmError(f"region {str(self.name)!r}: {path} has more items than there is room for")
+        # unless its number is another one already, in a slot that somebody else writes to
+        raise FieldValueError(f"{self._schema.layout.name}.{path}: expected no more items than there is room for")
 
     def _refuse_stale(self, version: int, age: int, max_age: int) -> NoReturn:
         found = f"version {version}, which was published {_seconds(age)} s ago"
