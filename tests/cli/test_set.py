@@ -4,10 +4,11 @@ import sys
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import typedshm as ts
 from helpers import marks
@@ -268,3 +269,42 @@ def test_a_bare_array_gets_the_shape_that_is_set(text: str, array: list[int]) ->
         for too_much in ("array=[1,2,3,4,5]", "[4]=1"):
             assert typedshm("set", "numbers", too_much).returncode == 2
         assert region.version == 2
+
+
+class Box(ts.Struct):
+    x: ts.u8
+
+
+class Frame(ts.Struct):
+    counts: Annotated[NDArray[np.uint8], ts.UpTo(4)]
+    matrix: Annotated[NDArray[np.float64], ts.UpTo(3, 4)]
+    boxes: Annotated[NDArray[np.void], ts.UpTo(2, 3, of=Box)]
+
+
+@pytest.mark.parametrize(
+    ("text", "used", "found"),
+    [
+        ("counts+=[1,2,3]", "2", "3"),
+        ("counts-=[1]", "2", "1"),
+        ("matrix+=[[1,2]]", "1 x 3", "1 x 2"),
+        ("matrix[0]=[1,2]", "3", "2"),
+        ("matrix[0]+=[1,2,3,4]", "3", "4"),
+        ('boxes[0]=[{"x": 1}]', "2", "1"),
+    ],
+)
+def test_a_list_of_another_shape_than_what_is_used_is_refused(text: str, used: str, found: str) -> None:
+    value = Frame(counts=[1, 2], matrix=[[1, 2, 3]], boxes=[[Box(x=1), Box(x=2)]])
+    with ts.share("frame", value) as frame:
+        done = run_here("set", "frame", text)
+        assert done.returncode == 2, done
+        assert f"expected a list of {used} items, which are used, found {found}" in done.stderr
+        assert frame.read() == value
+        assert run_here("set", "frame", 'boxes[0]=[{"x": 3}, {"x": 4}]', "matrix[0]=[4,5,6]").returncode == 0
+        assert [box.x for box in frame.read().boxes[0]] == [3, 4]
+        assert frame.read().matrix.tolist() == [[4, 5, 6]]
+
+
+def test_what_has_no_items_can_be_added_to() -> None:
+    with ts.share("frame", Frame.zero()) as frame:
+        assert run_here("set", "frame", "counts+=1", "matrix-=2").returncode == 0
+        assert frame.read() == Frame.zero()

@@ -109,6 +109,8 @@ def _apply(value: Any, changes: Sequence[Change]) -> tuple[Any, list[str]]:
     made: list[tuple[Part, Any, Any]] = []
     for part, verb, new in changes:
         before = _kept(value_at(value, part.steps))
+        if verb != "=" or _is_inside(part):
+            _check_shape(part, before, new)
         if not part.steps and part.field.free and verb == "=":
             value = _resized(value, new)
         _assign(value, part, new if verb == "=" else _sum(part, before, new if verb == "+=" else -new))
@@ -117,6 +119,19 @@ def _apply(value: Any, changes: Sequence[Change]) -> tuple[Any, list[str]]:
     return value, [
         f"  {part.path or 'array'}  {_text(part, old)} {arrow} {_text(part, new)}" for part, old, new in made
     ]
+
+
+def _is_inside(part: Part) -> bool:
+    """Return True for an item of an array, or some of them: the whole array alone may get another shape."""
+    return bool(part.steps) and not isinstance(part.steps[-1], str)
+
+
+def _check_shape(part: Part, before: Any, new: Any) -> None:
+    """Refuse a list of another shape than that of what is used."""
+    if isinstance(new, Resized | np.ndarray) and new.shape != np.shape(before):
+        used = " x ".join(map(str, np.shape(before)))
+        given = " x ".join(map(str, new.shape))
+        raise click.UsageError(f"{part}: expected a list of {used} items, which are used, found {given}")
 
 
 def _resized(value: Any, new: Any) -> Any:
@@ -148,8 +163,8 @@ def _sum(part: Part, value: Any, more: Any) -> Any:
         total: Any = np.asarray(value).astype(object) + (
             more.astype(object) if isinstance(more, np.ndarray) else int(more)
         )
-        checked(part, min(total.flat))
-        checked(part, max(total.flat))
+        for limit in (min, max) if total.size else ():
+            checked(part, limit(total.flat))
         return total.astype(np.asarray(value).dtype)
     with np.errstate(all="ignore"):
         total = np.asarray(value).astype(np.complex128 if kind[0] == "c" else np.float64) + more
@@ -161,11 +176,11 @@ def _sum(part: Part, value: Any, more: Any) -> Any:
 
 def _assign(value: Any, part: Part, new: Any) -> None:
     """Assign to a part: to the items of an array, or to a field or item that is none."""
-    if isinstance(new, Resized) and part.steps:
+    if isinstance(new, Resized) and part.steps and not _is_inside(part):
         typedshm.resize(value_at(value, part.steps[:-1]), str(part.steps[-1]), new.shape)
         return
     if isinstance(new, Resized):
-        return  # a bare array, whose items follow
+        return  # a bare array, or part of one, whose items follow
     if part.field.shape and not (part.steps and part.field.varying and np.ndim(new)):
         value_at(value, part.steps)[...] = new
         return
