@@ -21,7 +21,7 @@ from pydantic import create_model
 
 import typedshm
 from helpers.kinds import CASES, Case, struct_of
-from helpers.wire import Wire
+from helpers.wire import store
 from typedshm import FieldValueError, Struct, asdict
 from typedshm.layout import document
 from typedshm.testing.strategies import instances
@@ -58,13 +58,6 @@ def broken(case: Case) -> Any:
     else:
         memoryview(struct).cast("B")[field.offset : field.end] = case.broken
     return struct
-
-
-def store(region: typedshm.Region[Any], value: Any) -> None:
-    """Publish the bytes of a value, also of one that a write would refuse."""
-    region.write(type(value).zero())
-    with Wire(region.name) as wire:
-        wire.payload(region.version)[:] = memoryview(value).cast("B")
 
 
 # ---- the places ----------------------------------------------------------------------------------------------------

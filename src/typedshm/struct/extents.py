@@ -17,4 +17,4 @@ def compiled_extents(layout: Layout) -> _native.Extents | None:
 
 def bytes_of(self: object) -> bytes:
     """Return the bytes of a whole Struct; those behind the used part of an array whose shape varies are zero."""
-    return memoryview(cast("Any", _native.snapshot_of(cast("Any", self)))).tobytes()
+    return memoryview(_native.snapshot_of(cast("Any", self))).tobytes()
