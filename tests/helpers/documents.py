@@ -37,8 +37,12 @@ def examples() -> Iterator[bytes]:
         {"name": "gear", "kind": "u16", "offset": last + 24, "size": 2, "byte_order": "big", "enum": enum},
         {"name": "lamps", "kind": "u8", "offset": last + 26, "size": 1, "byte_order": "little"}
         | {"enum": enum | {"flag": True}, "doc": "Which are on."},
+        {"name": "rows", "kind": "f64", "offset": last + 32, "size": 56, "byte_order": "little", "shape": [2, 3]}
+        | {"free": 1, "data_offset": last + 40},
+        {"name": "boxes", "kind": "struct", "offset": last + 88, "size": 32, "byte_order": "big", "shape": [2, 3]}
+        | {"struct": inner, "free": 2, "data_offset": last + 96},
     ]
-    layout = {"name": "Everything", "size": last + 32, "alignment": 8, "pack": 8, "doc": "", "fields": kinds}
+    layout = {"name": "Everything", "size": last + 120, "alignment": 8, "pack": 8, "doc": "", "fields": kinds}
     yield json.dumps({"typedshm": 1, "value": "struct", "layout": layout}).encode()
 
 
@@ -96,9 +100,13 @@ def _mend(layout: dict[str, Any]) -> None:
             if not kind.sized:
                 field.pop("length", None)
             item = kind.size * _whole(field.setdefault("length", 1) if kind.sized else 1)
-            if kind.alignment == 1:
+            if kind.alignment == 1 and not field.get("free"):
                 field["byte_order"] = "little"
         field["size"] = item * math.prod(map(_whole, field.get("shape", ())))
+        if field.get("free"):
+            gap = _whole(field["data_offset"]) - _whole(field["offset"])  # may be too small
+            field["data_offset"] = end + gap
+            field["size"] += gap
         field["offset"] = end
         end += field["size"]
     layout["size"] = -(-end // layout["alignment"]) * layout["alignment"]

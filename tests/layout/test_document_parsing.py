@@ -32,6 +32,11 @@ def struct(*fields: dict[str, Any], size: int = 1) -> dict[str, Any]:
     return {"name": "A", "doc": "", "size": size, "alignment": 1, "pack": None, "fields": list(fields)}
 
 
+def varying(**more: Any) -> dict[str, Any]:
+    """A field of which axes vary: at most 4 by 3 bytes, behind two numbers."""
+    return field(**{"shape": [4, 3], "size": 20, "free": 2, "data_offset": 8, **more})
+
+
 ENUM = {"name": "E", "flag": False, "members": {"A": 1, "B": 2}}
 
 
@@ -244,6 +249,54 @@ MESSAGES: dict[str, tuple[bytes, str]] = {
     "an array and more": (
         document_of(struct(field(name="array", shape=[1]), size=2), "array"),
         """layout: expected one array named "array" and no more for "value": "array", found ['array: u8[1] at 0']""",
+    ),
+    "more axes that vary than there are": (
+        document_of(struct(varying(free=3), size=28)),
+        "layout: A.a: expected 1 to 2 axes that vary, found 3",
+    ),
+    "axes that vary of what is no array": (
+        document_of(struct(field(free=1, data_offset=4, size=5), size=5)),
+        "layout: A.a: only an array has axes that vary, found u8",
+    ),
+    "more axes that vary than any array has": (
+        document_of(struct(varying(free=33), size=28)),
+        "layout.fields[0].free: expected a whole number from 0 to 32, found 33",
+    ),
+    "items before their numbers": (
+        document_of(struct(field(size=1), varying(name="b", offset=4, data_offset=0), size=28)),
+        "layout: A.b: expected its items at byte 12 or later, found them at 0",
+    ),
+    "items in their numbers": (
+        document_of(struct(varying(data_offset=7, size=19), size=28)),
+        "layout: A.a: expected its items at byte 8 or later, found them at 7",
+    ),
+    "an offset of items without axes that vary": (
+        document_of(struct(varying(free=0), size=28)),
+        "layout: A.a: only an array of which axes vary has a data_offset, found 8",
+    ),
+    "axes that vary without an offset of items": (
+        document_of(struct(varying(data_offset=0), size=28)),
+        "layout: A.a: expected its items at byte 8 or later, found them at 0",
+    ),
+    "a size without the numbers": (
+        document_of(struct(varying(size=12), size=28)),
+        "layout: A.a: expected a size of 20 bytes, found 12",
+    ),
+    "items that reach into the next field": (
+        document_of(struct(varying(), field(name="b", offset=19), size=28)),
+        "layout: A.b: ",
+    ),
+    "numbers before the items and in a field": (
+        document_of(struct(field(name="n"), varying(name="a", offset=4, data_offset=12, count="n"), size=28)),
+        "layout: A.a: the number of its items is before them, and n cannot be it as well",
+    ),
+    "an axis that 32 bits cannot count": (
+        document_of(struct(varying(shape=[2**32, 1], size=2**32 + 8), size=2**32 + 8)),
+        "layout: A.a: expected less than 4,294,967,296 along an axis that varies, found (4294967296, 1)",
+    ),
+    "a name that the numbers have": (
+        document_of(struct(varying(), field(name="a_used", offset=20), size=28)),
+        "layout: A.a_used: the name is taken by the numbers of used items of a",
     ),
     "too deep": (
         nested(DEPTH_LIMIT + 1),

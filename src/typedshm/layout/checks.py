@@ -119,6 +119,8 @@ def _check_free(field: FieldParts, where: str) -> None:
         if field.data_offset:
             raise SchemaError(f"{where}: only an array of which axes vary has a data_offset, found {field.data_offset}")
         return
+    if not field.shape:
+        raise SchemaError(f"{where}: only an array has axes that vary, found {field.kind}")
     if not 0 < field.free <= len(field.shape):
         raise SchemaError(f"{where}: expected 1 to {len(field.shape)} axes that vary, found {field.free}")
     if field.count:
