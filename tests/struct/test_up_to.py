@@ -257,6 +257,20 @@ def test_shown_values_are_those_that_are_used() -> None:
     assert "<td" in value._repr_html_()
     assert "[[], []]" in value._repr_html_()
     assert ts.asdict(value, mode="json")["grid"] == [[], []]
+
+
+def test_nested_lists_of_structs_have_the_used_shape() -> None:
+    class Grid(Struct):
+        boxes: Annotated[NDArray[np.void], UpTo(3, 2, of=Box)]
+
+    box = {"x": 0.0, "label": ""}
+    for shape, listed in (((2, 0), [[], []]), ((3, 1), [[box]] * 3), ((0, 2), []), ((2, 2), [[box] * 2] * 2)):
+        value = Grid(boxes=np.zeros(shape, Box.layout.dtype))
+        assert ts.asdict(value, mode="json") == {"boxes": listed}
+        assert ts.to_struct(Grid.model().model_validate({"boxes": listed})).boxes.size == value.boxes.size
+
+
+def test_help_and_long_arrays() -> None:
     assert "boxes" in pydoc.render_doc(Frame, renderer=pydoc.plaintext)
     pydoc.Helper(output=io.StringIO()).help(Frame)
 

@@ -88,6 +88,14 @@ def test_another_capacity_or_other_axes_are_another_type(one: Any, other: Any, o
         ts.attach("made", after)
 
 
+def test_layouts_that_differ_in_their_axes_alone_are_two() -> None:
+    one, other = (declared(Annotated[NDArray[np.float64], UpTo(2, 3, free=free)]) for free in (1, 2))
+    (first, _), (second, _) = one.layout.fields, other.layout.fields
+    assert first.changed(free=2) == second  # the padding of one is the second number of the other
+    assert one.layout.id != other.layout.id
+    assert not ts.compare(one, other).same
+
+
 def test_items_in_another_place_are_moved() -> None:
     packed, natural = (declared(Annotated[NDArray[np.float64], UpTo(2)], pack=pack) for pack in (4, 8))
     found = ts.compare(packed, natural)

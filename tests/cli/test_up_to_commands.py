@@ -13,7 +13,7 @@ import typedshm as ts
 from helpers.terminal import Terminal, run_here
 from helpers.wire import store
 from typedshm import Doc, Shape, Struct, Unit, UpTo, f32, f64, u8, u64
-from typedshm.cli.layouts import drawing, ordering
+from typedshm.cli.layouts import drawing, ordering, tiles
 
 
 class Box(Struct):
@@ -31,6 +31,7 @@ class Scan(Struct):
 
 class Scans(Struct):
     scans: Annotated[NDArray[np.void], Shape(2, of=Scan)]
+    some: Annotated[NDArray[np.void], UpTo(2, of=Scan)]
 
 
 def scan() -> Scan:
@@ -178,7 +179,9 @@ def test_numbers_beyond_the_room_are_shown_as_such() -> None:
             assert "u8[:1080, :1920, 3]  1081 x 10 items are out of range (0 x 0 to 1080 x 1920)" in text
             assert "10 of f64[:1000, 3]" in text
         assert json.loads(shown("show", "scan.rows", "--json"))[9] == [27, 28, 29]
-        assert len(json.loads(shown("show", "scan.boxes", "--json"))) == 20
+        boxes = json.loads(shown("show", "scan.boxes", "--json"))
+        assert len(boxes) == 20
+        assert boxes[11] == {"x": 11, "label": "b11"}
         assert "4294967295 items are out of range" in refused("show", "scan.boxes[0]")
         shown("set", "scan", "boxes=[]", "image=[]", "tick=3")  # which mends it
         assert region.read().tick == 3
@@ -187,11 +190,16 @@ def test_numbers_beyond_the_room_are_shown_as_such() -> None:
 def test_numbers_in_items_of_arrays_are_shown_as_such() -> None:
     value = Scans.zero()
     value.scans[1] = scan()
+    value.some = [scan()]
     memoryview(value).cast("B")[Scan.layout.size + 4 : Scan.layout.size + 8] = b"\xff" * 4
+    memoryview(value).cast("B")[2 * Scan.layout.size :][:4] = b"\3\0\0\0"
     with ts.create("scans", Scans) as region:
         store(region, value)
         assert "4294967295 items are out of range" in shown("show", "scans")
         assert json.loads(shown("show", "scans.scans[1].rows", "--json"))[9] == [27, 28, 29]
+        assert "Scan[:2]  3 items are out of range (0 to 2)" in shown("show", "scans")
+        some = json.loads(shown("show", "scans.some", "--json"))
+        assert [(len(one["boxes"]), len(one["rows"])) for one in some] == [(12, 10), (0, 0)]
 
 
 def test_files_and_copies_have_the_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,6 +244,14 @@ def test_the_map_has_the_numbers_the_padding_and_the_room(tmp_path: Path) -> Non
     assert hues["rows:"] is not None
     assert hues["stamp:"] is not None
     assert hues["rows_used:"][1] == hues["rows:"][1] != hues["stamp:"][1]
+
+
+def test_what_is_between_the_numbers_and_the_items_is_padding() -> None:
+    class Padded(Struct):
+        a: Annotated[NDArray[np.float64], UpTo(2)]
+        boxes: Annotated[NDArray[np.void], UpTo(2, of=Wasteful)]
+
+    assert tiles.padding_of(Padded.layout) == 4 + 4 + 2 * tiles.padding_of(Wasteful.layout)
 
 
 def test_the_lines_of_the_better_order_declare_it() -> None:
