@@ -137,7 +137,10 @@ def _check_shape(part: Part, before: Any, new: Any) -> None:
 def _resized(value: Any, new: Any) -> Any:
     """Return a bare array of the shape of what is assigned to it."""
     shape = new.shape if isinstance(new, Resized) else np.shape(new)
-    return np.zeros(shape, value.dtype).view(type(value)) if shape or isinstance(new, Resized) else value
+    if not shape and not isinstance(new, Resized):  # one value for all items
+        return value
+    cls: Any = type(value)
+    return np.zeros(shape, value.dtype).view(cls)
 
 
 def _kept(value: Any) -> Any:
