@@ -102,8 +102,8 @@ def assign_bounded(field: _native.Field, room: "np.ndarray[Any, np.dtype[Any]]",
     check_room(where_of(field), spec, shape)
     used = np.ndarray.view(room, np.ndarray).reshape(-1)[: math.prod(shape)].reshape(shape).view(type(room))
     if used.size or not isinstance(value, list | tuple):
-        assign_array(field, used, value)
-    elif not _has_shape(value, shape):
+        assign_array(field, used, cast("object", value))
+    elif not _has_shape(cast("object", value), shape):
         refuse_shape(field, used, "lists of different lengths")
     return shape
 
@@ -150,7 +150,9 @@ def whole_shape(where: str, spec: LayoutField, shape: Any) -> tuple[int, ...]:
     except TypeError:
         dims = (-1,)
     if any(dim < 0 for dim in dims) or any(isinstance(dim, bool) for dim in given):
-        raise FieldTypeError(f"{where}: expected whole numbers of at least 0 as the shape, found {quoted(shape)}")
+        raise FieldTypeError(
+            f"{where}: expected whole numbers of at least 0 as the shape, found {quoted(cast('object', shape))}"
+        )
     if len(dims) == spec.free:
         dims = (*dims, *spec.shape[spec.free :])
     check_room(where, spec, dims)

@@ -139,7 +139,7 @@ def _resized(value: Any, new: Any) -> Any:
     shape = new.shape if isinstance(new, Resized) else np.shape(new)
     if not shape and not isinstance(new, Resized):  # one value for all items
         return value
-    cls: Any = type(value)
+    cls: Any = value.__class__
     return np.zeros(shape, value.dtype).view(cls)
 
 
