@@ -164,6 +164,10 @@ class CoreArraySchema(CoreSchema, Protocol):
         """Return what stands before the items of an array in loan(shape=...); None: values are no such arrays."""
         ...
 
+    def make_array(self, used: tuple[int, ...], /) -> tuple[Any, Any]:
+        """Return an array with so many items along the axes that vary, for the core to fill, and its bytes."""
+        ...
+
     def refuse_room(self, value: Any, /) -> NoReturn:
         """Raise what write() raises for an array that there is no room for."""
         ...

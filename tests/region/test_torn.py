@@ -8,6 +8,7 @@ import pytest
 import typedshm
 from helpers.peers import ALIVE, Child, SharedBytes
 from helpers.shared_types import POSITIONS, Frame, Record, frame_words, is_whole, record, record_words, torn_records
+from typedshm import UpTo
 
 pytestmark = pytest.mark.parallel  # what never runs at the same moment is seldom seen torn
 
@@ -166,3 +167,51 @@ def test_frames_are_never_torn_and_naive_ones_are():
     shared = SharedBytes(POSITIONS.nbytes)
     ((_, torn),) = read_beside([(write_frames_naively, shared)], [(read_frames_naively, shared)])
     assert torn > 0, "the check sees what is torn"
+
+
+# ---- bare arrays whose shape varies ----
+
+PICTURES = typedshm.array(np.uint8, UpTo(200, 300, 3, free=2))
+
+
+def picture(number):
+    """One whose shape and items tell its number, up to 250."""
+    return np.full((number % 200 + 1, number * 7 % 300 + 1, 3), number, np.uint8)
+
+
+def write_pictures(pipe, stop):
+    """Write whole pictures, each of another shape, until told to stop."""
+    with typedshm.attach("pictures", PICTURES) as region:
+        while not stop[0]:
+            for number in range(251):
+                region.write(picture(number))
+
+
+def read_pictures(pipe, changes):
+    """Read until so many pictures differed from the one before; returns how many were torn."""
+    torn = changed = before = 0
+    with typedshm.attach("pictures", PICTURES) as region:
+        for reads in range(LIMIT):
+            if reads % BATCH == 0:
+                pipe.send(ALIVE)
+            found = region.read()
+            number = int(found[0, 0, 0])
+            torn += not np.array_equal(found, picture(number))
+            changed += number != before
+            before = number
+            if changed >= changes:
+                break
+    return torn
+
+
+def test_pictures_that_change_their_shape():
+    """The shape is looked at before there is an array of it: by then, the newest picture may have another."""
+    with typedshm.create("pictures", PICTURES, slots=3) as region:
+        region.write(picture(0))
+        assert read_beside([(write_pictures,)], [(read_pictures, 2000), (read_pictures, 2000)]) == [0, 0]
+
+
+def test_a_picture_is_read_into_memory_of_its_own_size():
+    with typedshm.create("pictures", PICTURES) as region:
+        region.write(picture(9))
+        assert region.read().base.nbytes == picture(9).nbytes

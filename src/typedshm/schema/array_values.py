@@ -2,6 +2,7 @@
 """Array values: the schemas of bare arrays, of one shape or of shapes that vary."""
 
 import functools
+import math
 import operator
 from collections.abc import Callable
 from typing import Any, NoReturn, cast
@@ -111,6 +112,12 @@ class BoundedArrayValues(StructSchema[Any], ArrayValues):
 
     def make(self) -> Any:
         return over_zeros(self._struct)
+
+    def make_array(self, used: tuple[int, ...]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return an array with so many items along the axes that vary, for the core to fill, and its bytes."""
+        shape = (*used, *self._fixed)
+        memory = np.empty(math.prod(shape) * self._dtype.itemsize, np.uint8)
+        return self._array(shape, self._dtype, memory), memory
 
     def counts_of(self, shape: Any) -> bytes:
         if shape is None:

@@ -89,6 +89,10 @@ class Schema(ABC, Generic[T]):
             )
         return None
 
+    def make_array(self, used: tuple[int, ...]) -> tuple[Any, Any]:
+        """Return an array to fill, and its bytes: only those that vary are of the shape of each version."""
+        raise NotImplementedError
+
     def refuse_room(self, value: Any) -> NoReturn:
         """Refuse an array that there is no room for: only those that vary are of more than one shape."""
         raise NotImplementedError

@@ -2,7 +2,9 @@
 
 #include "arguments.h"
 #include "os/faults.h"
+#include "ring/arrays.h"
 #include "ring/decoding.h"
+#include "struct/array.h"
 #include "struct/lease.h"
 #include "struct/origin.h"
 #include "timeout.h"
@@ -17,18 +19,10 @@ struct wanted {
     bool every;
     bool settled; /* no writer is just looking whether a slot is pinned */
     int64_t max_age;
-    struct items *items; /* or NULL: all is copied to one place */
+    arrays_items *items; /* or NULL: all is copied to one place */
 };
 
 static const struct wanted NEWEST = {0, false, false, READING_ANY_AGE, NULL};
-
-/* An array that is to get the items of the only field of a version, and its shape. */
-struct items {
-    void *data;
-    const Py_ssize_t *shape;
-    uint64_t size; /* bytes */
-    bool differ;   /* the version has another shape */
-};
 
 struct reading {
     const Ring *ring;
@@ -68,7 +62,7 @@ static int begin_after(const tshm_ring *ring, struct wanted wanted, tshm_cursor 
 /* Nothing is copied if the array has another shape. */
 static void copy_items(const struct reading *reading, const unsigned char *payload) {
     const tshm_extent *extent = reading->ring->extents->extents;
-    struct items *items = reading->wanted.items;
+    arrays_items *items = reading->wanted.items;
     tshm_copy_part_out(reading->to, payload, 0, extent->data);
     items->differ = false;
     for (uint32_t axis = 0; axis < extent->axes; axis++) {
@@ -273,9 +267,46 @@ static inline bool remember_origin(PyObject *structure, const publication *found
     return true;
 }
 
+/* A new array of a version's own shape, so that no room is taken, nor zeroed, for what is not used. The shape is looked
+ * at first, and once more each time that there is another meanwhile. NULL, perhaps without an error: there are too many
+ * items, or too often others, and a Struct tells what it has. */
+static PyObject *read_array(Ring *self, struct wanted wanted, publication *found) {
+    Py_ssize_t shape[ARRAY_MOST_DIMENSIONS] = {-1}; /* which none has */
+    arrays_items items = {NULL, shape, 0, true};
+    char small[ARRAYS_SMALL_HEAD], *head = arrays_head_begin(self, small);
+    wanted.items = &items;
+    PyObject *array = NULL;
+    Py_buffer memory;
+    for (uint64_t tries = 0; head && tries < FUTILE_TRIES; tries++) {
+        bool read = read_version(self, head, wanted, found);
+        if (read && !items.differ)
+            break;
+        if (array)
+            PyBuffer_Release(&memory);
+        Py_CLEAR(array);
+        if (!read || extents_excess(self->extents, head) || !(array = arrays_make(self, head, shape, &memory)))
+            break;
+        items.data = memory.buf;
+        items.size = (uint64_t)memory.len;
+    }
+    if (array)
+        PyBuffer_Release(&memory);
+    if (items.differ)
+        Py_CLEAR(array);
+    arrays_head_end(head, small);
+    return array;
+}
+
 /* A new value, and which version it is; NULL if there is none. See decoding_value() for `refused`. This thread has then
  * got the version, unless an exception came between that is not the version's fault. */
 static inline PyObject *read_value(Ring *self, struct wanted wanted, publication *found, PyObject **refused) {
+    if (self->values.part && self->size > RING_LARGE) {
+        PyObject *array = read_array(self, wanted, found);
+        if (array && !reading_remember(self, found->version))
+            Py_CLEAR(array);
+        if (array || PyErr_Occurred())
+            return array;
+    }
     PyObject *value = self->values.type && self->size <= RING_LARGE
                           ? ring_new_value(self->values.create, self->values.type)
                           : PyObject_CallNoArgs(self->values.make);
@@ -350,32 +381,23 @@ PyObject *reading_read(PyObject *object, PyObject *const *args, Py_ssize_t count
 
 /* Fill an array with the only field of the newest version, whose shape it must have. */
 static bool read_items(Ring *self, PyObject *array, struct wanted wanted, publication *found) {
-    const tshm_extent *extent = self->extents->extents;
     Py_buffer view;
     if (PyObject_GetBuffer(array, &view, PyBUF_WRITABLE | PyBUF_ND) < 0)
         return false;
-    if (view.ndim < (int)extent->axes) {
+    if (view.ndim < (int)self->extents->extents->axes) {
         PyBuffer_Release(&view);
         PyErr_SetString(PyExc_ValueError, "read_into: the array has fewer dimensions than its schema said");
         return false;
     }
-    struct items items = {view.buf, view.shape, (uint64_t)view.len, false};
-    char few[256], *head = extent->data <= sizeof few ? few : PyMem_Malloc((size_t)extent->data);
+    arrays_items items = {view.buf, view.shape, (uint64_t)view.len, false};
+    char small[ARRAYS_SMALL_HEAD], *head = arrays_head_begin(self, small);
     wanted.items = &items;
-    bool done = head ? read_version(self, head, wanted, found) : (PyErr_NoMemory(), false);
+    bool done = head && read_version(self, head, wanted, found);
     if (done && items.differ) {
-        PyObject *counts = PyTuple_New((Py_ssize_t)extent->axes);
-        for (uint32_t axis = 0; counts && axis < extent->axes; axis++)
-            PyTuple_SetItem(counts, axis, PyLong_FromUnsignedLong(tshm_count(extent, axis, head)));
-        PyObject *result = counts ? PyObject_CallMethod(self->schema, "refuse_shape", "OOK", array, counts,
-                                                        (unsigned long long)found->version)
-                                  : NULL;
-        Py_XDECREF(result);
-        Py_XDECREF(counts);
+        arrays_refuse(self, array, head, found->version);
         done = false;
     }
-    if (head != few)
-        PyMem_Free(head);
+    arrays_head_end(head, small);
     PyBuffer_Release(&view);
     return done;
 }
