@@ -308,3 +308,14 @@ def test_what_has_no_items_can_be_added_to() -> None:
     with ts.share("frame", Frame.zero()) as frame:
         assert run_here("set", "frame", "counts+=1", "matrix-=2").returncode == 0
         assert frame.read() == Frame.zero()
+
+
+def test_negative_indices_count_from_the_last_item_that_is_used() -> None:
+    with ts.share("frame", Frame(counts=[1, 2], matrix=[[1, 2, 3], [4, 5, 6]], boxes=[])) as frame:
+        assert run_here("set", "frame", "counts[-1]=9", "matrix[-1,-2]=8", "matrix[-2]=0").returncode == 0
+        assert frame.read().counts.tolist() == [1, 9]
+        assert frame.read().matrix.tolist() == [[0, 0, 0], [4, 8, 6]]
+        assert run_here("show", "frame.counts[-1]").stdout.endswith("[-1]  9\n")
+        refused = run_here("set", "frame", "counts[-3]=1")
+        assert refused.returncode == 2
+        assert "one of the 2 items that are used, found [-3]" in refused.stderr

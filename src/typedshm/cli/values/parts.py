@@ -80,10 +80,10 @@ class Part(NamedTuple):
                 else f"{self} is {_described(self.field)} and no array: found {found} [{_listed(indices)}]"
             )
         whole: list[int] = []
-        for index, length in zip(indices, shape, strict=False):
+        for axis, (index, length) in enumerate(zip(indices, shape, strict=False)):
             if not -length <= index < length:
                 raise click.UsageError(f"{self}: expected an index from 0 to {length - 1}, found {index}")
-            whole.append(index % length)
+            whole.append(index if axis < self.field.varying else index % length)  # -1 is the last that is used
         left = shape[len(indices) :]
         size = (self.field.end - self.field.start) // math.prod(shape[: len(indices)])
         free = max(self.field.free - len(indices), 0)
