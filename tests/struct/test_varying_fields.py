@@ -72,6 +72,16 @@ def test_an_array_without_items_is_shown_by_its_lists(name: str) -> None:
         assert f"{name}={value}" in repr(frame)
 
 
+def test_many_rows_without_items_are_shown_by_the_shape() -> None:
+    frame = Frame.zero()
+    frame.half = np.zeros((16, 0), np.float16)
+    assert f"half={[[]] * 16}" in repr(frame)
+    frame.half = np.zeros((17, 0), np.float16)
+    assert "half=<f16[17, 0]>" in repr(frame)
+    frame.half = np.zeros((0, 3), np.float16)
+    assert "half=[]" in repr(frame)
+
+
 class Track(Struct):
     points: Annotated[NDArray[np.float32], UpTo(3)]
 

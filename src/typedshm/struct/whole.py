@@ -1,5 +1,6 @@
 """Whole values: what the core is told about all fields of a class, and how their values are shown."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias, cast
 
@@ -130,6 +131,8 @@ def show_array(value: object, field: LayoutField) -> object:
         first, second, last_but_one, last = map(repr, _items(array.reshape(-1)[[0, 1, -2, -1]]))
         shown = field.changed(shape=array.shape, free=0).type_name  # of what is used
         return _Text(f"<{shown}: {first}, {second}, ..., {last_but_one}, {last}>")
+    if 0 in array.shape and math.prod(array.shape[: array.shape.index(0)]) > SHOWN:  # as many empty lists
+        return _Text(f"<{field.changed(shape=array.shape, free=0).type_name}>")
     return _items(array)
 
 
