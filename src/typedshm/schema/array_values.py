@@ -19,7 +19,7 @@ from typedshm.struct.loading import struct_around, struct_of
 from typedshm.struct.lossless import can_be_filled, check_lossless, is_plain
 from typedshm.struct.struct import Struct
 from typedshm.struct.struct_array import struct_array
-from typedshm.struct.views import over_zeros, overlay
+from typedshm.struct.views import overlay
 
 
 def values_of_array(description: ArraySchema[Any], layout: Layout, *, described: bool = False) -> Schema[Any]:
@@ -109,9 +109,6 @@ class BoundedArrayValues(StructSchema[Any], ArrayValues):
         self._field = layout.fields[0]
         self._free = description.free
         self._fixed = description.shape[self._free :]
-
-    def make(self) -> Any:
-        return over_zeros(self._struct)
 
     def make_array(self, used: tuple[int, ...]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return an array with so many items along the axes that vary, for the core to fill, and its bytes."""

@@ -1,16 +1,20 @@
 """Schema: the interface by which a region knows its values."""
 
+import collections
 import copy
 import functools
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Generic, NoReturn, TypeVar
+
+import numpy as np
 
 import typedshm._native as _native
 from typedshm.layout.layout import Layout, Value
 from typedshm.struct.extents import compiled_extents
 from typedshm.struct.struct import Struct
-from typedshm.struct.views import leased, overlay, view_maker
+from typedshm.struct.views import from_buffer, leased, overlay, view_maker
 
 T = TypeVar("T")
 
@@ -125,10 +129,70 @@ class Schema(ABC, Generic[T]):
         return self.layout.to_document(self.value)
 
 
+class SpareMemory:
+    """Memory for large values of which only what is used is copied.
+
+    To zero all of it, or to take fresh pages from the system, would take several times as long as the copy. So what the
+    last but one value lay in serves the next, once nobody has it any more. Behind what is used there may be items of an
+    older value of the same layout, and of nothing else.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._kept: collections.deque[Any] = collections.deque()
+
+    def lend(self, make: Callable[[Any], T]) -> T:
+        """Return what a function makes of the memory, which is lent for as long as that keeps it."""
+        memory = self._free() if _COUNTS_REFERENCES else None
+        if memory is None:
+            memory = np.zeros(self._size, np.uint8)
+        made = make(memory)
+        if _COUNTS_REFERENCES and len(self._kept) < _MOST_KEPT:
+            self._kept.append(memory)
+        return made
+
+    def _free(self) -> Any:
+        for _ in range(len(self._kept)):
+            try:
+                memory = self._kept.popleft()  # by one thread at a time
+            except IndexError:
+                return None
+            if sys.getrefcount(memory) == _MINE:
+                return memory
+            self._kept.append(memory)
+        return None
+
+
+_MOST_KEPT = 2  # a loop has the last value still when it reads the next
+
+#: False where objects of other threads are counted elsewhere, or later.
+_COUNTS_REFERENCES = getattr(sys, "_is_gil_enabled", lambda: True)()
+
+
+def _references() -> int:
+    """Return how many references a local variable alone makes, as getrefcount() counts them."""
+    memory = np.zeros(1, np.uint8)
+    return sys.getrefcount(memory)
+
+
+_MINE = _references()
+
+
 class StructSchema(Schema[T]):
     """The base of schemas whose values are Structs in memory, those of the class ``_struct``."""
 
     _struct: type[Struct]
+
+    @functools.cached_property
+    def _spare(self) -> SpareMemory:
+        return SpareMemory(self.layout.size)
+
+    def make(self) -> Any:
+        """Return a new Struct: of bytes that are all written to, or that no other schema's value has had."""
+        if self.extents is not None:
+            return self._spare.lend(functools.partial(from_buffer, self._struct))
+        # uninitialised, since zeroing a large one would cost as much as filling it
+        return from_buffer(self._struct, np.empty(self.layout.size, np.uint8))
 
     @functools.cached_property
     def leased(self) -> type[Struct]:

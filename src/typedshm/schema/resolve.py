@@ -28,7 +28,6 @@ from typedshm.struct.loading import struct_of
 from typedshm.struct.pickling import class_of_form, form_of, source_of
 from typedshm.struct.refusal import another
 from typedshm.struct.struct import Struct, from_buffer_copy, initial, plan_of
-from typedshm.struct.views import from_buffer, over_zeros
 
 _Role = Literal["struct", "source", "model"]
 """What a pickled region's schema was: a Struct, the class that it was generated from, or its ``model()``."""
@@ -185,12 +184,6 @@ class _StructValues(StructSchema[Any]):
         else:
             self.check = check_of(struct)
         self._class_schema = class_schema
-
-    def make(self) -> Struct:
-        if self.extents is not None:
-            return over_zeros(self._struct)
-        # over uninitialised memory of NumPy: it will be overwritten, and zeroing a large one would cost as much again
-        return from_buffer(self._struct, np.empty(self.layout.size, np.uint8))
 
     def encode(self, value: Any) -> Struct:
         if isinstance(value, Struct):

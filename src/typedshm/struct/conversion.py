@@ -344,8 +344,8 @@ def stored(instance: object, field: LayoutField) -> object:
 def _equal(one: Any, other: Any) -> bool:
     """Return True if two values of a field are equal."""
     if isinstance(one, np.ndarray):
-        items, others = cast("Any", one), cast("Any", other)
-        return bool(items.shape == others.shape and np.all(items == others))  # of Structs by their own ==
+        items: Any = one
+        return bool(items.shape == other.shape and np.all(items == other))  # of Structs by their own ==
     return bool(one == other)
 
 

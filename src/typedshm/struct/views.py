@@ -120,11 +120,6 @@ def looked_at(cls: type[S], buffer: Any, offset: int, pin: _native.Pin) -> S:
     return view
 
 
-def over_zeros(cls: type[S]) -> S:
-    """Return an instance of zero bytes, those of a large one in memory that costs nothing before it is used."""
-    return from_buffer(cls, np.zeros(plan_of(cls).layout.size, np.uint8))
-
-
 def from_buffer(cls: type[S], buffer: Any) -> S:
     """Return an instance of a class over a writable buffer, which it keeps alive."""
     return cast("S", _from_buffer(cls, buffer))

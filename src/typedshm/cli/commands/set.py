@@ -128,9 +128,10 @@ def _is_inside(part: Part) -> bool:
 
 def _check_shape(part: Part, before: Any, new: Any) -> None:
     """Refuse a list of another shape than that of what is used."""
-    if isinstance(new, Resized | np.ndarray) and new.shape != np.shape(before):
+    shape = new.shape if isinstance(new, Resized) else np.shape(new) if isinstance(new, np.ndarray) else None
+    if shape is not None and shape != np.shape(before):
         used = " x ".join(map(str, np.shape(before)))
-        given = " x ".join(map(str, new.shape))
+        given = " x ".join(map(str, shape))
         raise click.UsageError(f"{part}: expected a list of {used} items, which are used, found {given}")
 
 
