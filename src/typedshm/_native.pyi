@@ -460,7 +460,8 @@ class Ring(Generic[_T]):
         readers do not.
 
         Up to 64 KiB the block works on a private copy. Above, it works in the slot itself, and an array kept from
-        it still refers to shared memory afterwards. `t` itself raises Closed once the block has ended.
+        it still refers to shared memory afterwards. `t` itself raises Closed once the block has ended. A bare array
+        keeps its shape: ``loan(shape=...)`` and :meth:`write` give it another.
 
         Parameters
         ----------

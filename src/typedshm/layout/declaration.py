@@ -237,7 +237,7 @@ def _parse_items(item: object, value: object, shape: Dimensions, where: str, nes
         sized = _TEXT_ITEMS[item]
         if not isinstance(value, sized):
             choices = " or ".join(f"{choice.__name__}(n)" for choice in sized)
-            also = ", or Shape(…, of=a Struct class)" if item is np.void else ""
+            also = f", or {type(shape).__name__}(…, of=a Struct class)" if item is np.void else ""
             raise SchemaError(f"{where}: items of NDArray[np.{item.__name__}] have no size; add {choices}{also}")
         if isinstance(value, Text) and value.errors != "strict":
             raise SchemaError(

@@ -344,7 +344,7 @@ def stored(instance: object, field: LayoutField) -> object:
 def _equal(one: Any, other: Any) -> bool:
     """Return True if two values of a field are equal."""
     if isinstance(one, np.ndarray):
-        items: Any = one
+        items = cast("Any", one)
         return bool(items.shape == other.shape and np.all(items == other))  # of Structs by their own ==
     return bool(one == other)
 

@@ -140,7 +140,9 @@ def _check(verb: str, value: object, of_dataclass: str, of_model: str) -> None:
     if isinstance(value, Struct):
         return
     remedy = ""
-    if isinstance(value, ctypes.Structure) or getattr(getattr(value, "dtype", None), "names", None):
+    if verb == "resize" and isinstance(value, np.ndarray):
+        remedy = "; a bare array gets its shape by loan(shape=…), or by write()"
+    elif isinstance(value, ctypes.Structure) or getattr(getattr(value, "dtype", None), "names", None):
         remedy = "; typedshm.to_struct(value) makes one"
     elif not isinstance(value, type):
         remedy = f"; {of_dataclass}" if hasattr(value, "__dataclass_fields__") else ""
