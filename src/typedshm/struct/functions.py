@@ -140,7 +140,7 @@ def _check(verb: str, value: object, of_dataclass: str, of_model: str) -> None:
     if isinstance(value, Struct):
         return
     remedy = ""
-    if verb == "resize" and isinstance(value, np.ndarray):
+    if verb == "resize" and type(value) is np.ndarray:
         remedy = "; a bare array gets its shape by loan(shape=…), or by write()"
     elif isinstance(value, ctypes.Structure) or getattr(getattr(value, "dtype", None), "names", None):
         remedy = "; typedshm.to_struct(value) makes one"

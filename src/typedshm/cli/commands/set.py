@@ -128,10 +128,12 @@ def _is_inside(part: Part) -> bool:
 
 def _check_shape(part: Part, before: Any, new: Any) -> None:
     """Refuse a list of another shape than that of what is used."""
-    shape = new.shape if isinstance(new, Resized) else np.shape(new) if isinstance(new, np.ndarray) else None
-    if shape is not None and shape != np.shape(before):
-        used = " x ".join(map(str, np.shape(before)))
-        given = " x ".join(map(str, shape))
+    if isinstance(new, Resized) or type(new) is np.ndarray:
+        shape = new.shape
+    else:
+        return
+    if shape != np.shape(before):
+        used, given = (" x ".join(map(str, dims)) for dims in (np.shape(before), shape))
         raise click.UsageError(f"{part}: expected a list of {used} items, which are used, found {given}")
 
 
