@@ -75,9 +75,15 @@ def arrays(value: Any) -> "dict[str, Callable[[], NDArray[np.uint64]]]":
         "words": lambda: value.words,
         "plane": lambda: value.plane,
         "corners": lambda: np.asarray(value.boxes)["corner"],
-        "tags": lambda: value.boxes[-1].tags if len(value.boxes) else np.zeros(0, np.uint64),
+        "tags": lambda: last_tags(value.boxes),  # taken once: it may have fewer items the next time
         "items": lambda: value.inner.items,
     }
+
+
+def last_tags(boxes: Any) -> "NDArray[np.uint64]":
+    """The tags of the last box."""
+    tags: NDArray[np.uint64] = boxes[-1].tags if len(boxes) else np.zeros(0, np.uint64)
+    return tags
 
 
 def full(schema: type[Any]) -> Any:
