@@ -37,6 +37,7 @@ from typedshm import (
     Struct,
     Timestamp,
     Unit,
+    UpTo,
     Utf8,
     Utf16,
     Utf32,
@@ -52,6 +53,10 @@ class Pose(Struct):
     n: u16
     name: Annotated[str, Utf8(8)]
     path: Annotated[NDArray[np.float32], Shape(3)]
+
+
+class Scan(Struct):
+    ranges: Annotated[NDArray[np.float32], UpTo(3)]
 
 
 class Gear(enum.IntEnum):
@@ -154,6 +159,7 @@ class World(NamedTuple):
     reader: Region[Pose]
     mutex: NamedMutex
     section: RawSection
+    pictures: "Region[NDArray[np.uint8]]"
 
 
 class Call(NamedTuple):
@@ -228,8 +234,8 @@ TOPIC: dict[str, Any] = {"name": "new", "schema": Pose, "slots": 3, "scope": "us
 PAGES: dict[str, Any] = {"prefault": True, "lock_memory": False, "huge_pages": False, "check": True}
 SCHEMA = "as the schema|another layout|dtype"
 FIELD = (
-    r"Declared\.field|(Utf8|Utf16|Utf32|Latin1|Ascii|Ansi|Bytes|Offset|Scalar|Unit|Doc|Shape|Pad|Missing|Timestamp|"
-    r"Duration)\("
+    r"Declared\.field|(Utf8|Utf16|Utf32|Latin1|Ascii|Ansi|Bytes|Offset|Scalar|Unit|Doc|Shape|UpTo|Pad|Missing|"
+    r"Timestamp|Duration)\("
 )
 
 ROWS: dict[str, Callable[[World], Call]] = {
@@ -280,6 +286,13 @@ ROWS: dict[str, Callable[[World], Call]] = {
     "raw": lambda _: Call(
         typedshm.raw, {"struct": POSE, "field": "x"}, positional=("struct", "field"), documented=AttributeError
     ),
+    "resize": lambda _: Call(
+        typedshm.resize,
+        {"struct": Scan.zero(), "field": "ranges", "shape": 2},
+        positional=("struct", "field", "shape"),
+        documented=AttributeError,
+        words="Scan.ranges",
+    ),
     "version_of": lambda _: Call(typedshm.version_of, {"struct": POSE}),
     "time_of": lambda _: Call(typedshm.time_of, {"struct": POSE}),
     "to_struct": lambda _: Call(typedshm.to_struct, {"value": POSE}),
@@ -295,7 +308,7 @@ ROWS: dict[str, Callable[[World], Call]] = {
     ),
     "Region.write": lambda world: Call(world.region.write, {"value": POSE, "timeout": 0}, words="expected a Pose"),
     "Region.update": lambda world: Call(world.region.update, {"timeout": 0}, enter),
-    "Region.loan": lambda world: Call(world.region.loan, {"timeout": 0}, enter),
+    "Region.loan": lambda world: Call(world.pictures.loan, {"shape": 2, "timeout": 0}, enter, words="loan"),
     "Region.lock": lambda world: Call(world.region.lock, {"timeout": 0}, enter),
     "Region.borrow": lambda world: Call(world.region.borrow, {"max_age": None}, enter),
     "Region.wait": lambda world: Call(world.region.wait, {"after": 0, "timeout": 0}),
@@ -337,7 +350,7 @@ ROWS: dict[str, Callable[[World], Call]] = {
     "Layout.to_document": lambda _: Call(Pose.layout.to_document, {"value": "struct", "indent": 2}),
     "Layout.describe": lambda _: Call(Pose.layout.describe, {}),
     "LayoutField.describe": lambda _: Call(Pose.layout.fields[0].describe, {}),
-    "ArraySchema.zeros": lambda _: Call(typedshm.array(np.uint8, 2).zeros, {}),
+    "ArraySchema.zeros": lambda _: Call(typedshm.array(np.uint8, UpTo(2)).zeros, {"*shape": 2}, words="zeros"),
     **{
         marker.__name__: lambda _, marker=marker: Call(
             lambda n, errors: declare(Annotated[str, marker(n, errors=errors)]),
@@ -374,6 +387,11 @@ ROWS: dict[str, Callable[[World], Call]] = {
         {"unit": "s", "width": "i4"},
         words=FIELD,
     ),
+    "UpTo": lambda _: Call(
+        lambda size, of, free: declare(Annotated[NDArray[np.void], UpTo(size, of=of, free=free)]),
+        {"size": 2, "of": Pose, "free": 1},
+        words=FIELD,
+    ),
     "Shape": lambda _: Call(
         lambda size, of, count: declare(Annotated[NDArray[np.void], Shape(size, of=of, count=count)]),
         {"size": 2, "of": Pose, "count": ""},
@@ -387,7 +405,7 @@ ROWS: dict[str, Callable[[World], Call]] = {
 RESULTS = {"Region", "Follower", "RegionInfo", "Entry", "ArraySchema", "Layout", "LayoutField", "Enumeration"} | {
     *("Fallback", "Comparison", "LayoutChange", "LayoutAccess"),
 }
-INNER = re.compile(r"\.changed$|^RegionInfo\.shown$")
+INNER = re.compile(r"\.changed(_of)?$|^RegionInfo\.shown$")
 
 
 def public() -> Iterator[str]:
@@ -415,9 +433,10 @@ def world(tmp_path: pathlib.Path) -> Iterator[World]:
         typedshm.attach("pose", Pose, readonly=True) as reader,
         contextlib.closing(NamedMutex("guard")) as mutex,
         RawSection(file) as section,
+        typedshm.create("pictures", typedshm.array(np.uint8, UpTo(4))) as pictures,
     ):
         region.write(POSE)
-        yield World(region, reader, mutex, section)
+        yield World(region, reader, mutex, section, pictures)
 
 
 def test_every_public_name_has_a_row() -> None:

@@ -6,14 +6,14 @@ from typing import Any, Generic, TypeAlias, TypeVar, cast, overload
 
 import numpy as np
 
-from typedshm.errors import FieldValueError, SchemaError, quoted
+from typedshm.errors import SchemaError, quoted
 from typedshm.frozen import Frozen, frozen
 from typedshm.layout.checks import COUNT_SIZE
 from typedshm.layout.dimensions import UpTo, shape_of
 from typedshm.layout.kinds import STRUCT
 from typedshm.layout.layout import Layout, LayoutField
 from typedshm.layout.placement import round_up
-from typedshm.struct.conversion import has_room, shown_room
+from typedshm.struct.conversion import whole_shape
 from typedshm.struct.struct import Struct, StructMeta
 from typedshm.struct.struct_array import struct_array
 
@@ -91,10 +91,8 @@ class ArraySchema(Frozen, SchemaSource[NDArray[A]], Generic[A]):
         *shape : int
             The array's shape, if some axes vary; without it, the largest that there can be.
         """
-        if shape not in ((), self.shape) and not (self.free and has_room(self.layout.fields[0], shape)):
-            room = shown_room(self.layout.fields[0])
-            raise FieldValueError(f"zeros: expected shape {room if self.free else self.shape}, found {shape}")
-        made = np.zeros(shape or self.shape, self.dtype)
+        shape = whole_shape("zeros", self.layout.fields[0], shape) if shape else self.shape
+        made = np.zeros(shape, self.dtype)
         return made if self.of is None else cast("NDArray[A]", made.view(struct_array(self.of)))
 
 

@@ -118,9 +118,9 @@ def check_room(where: str, spec: LayoutField, shape: tuple[int, ...]) -> None:
     """
     if has_room(spec, shape):
         return
-    if len(spec.shape) == len(shape) == 1:
-        raise FieldValueError(f"{where}: expected at most {spec.shape[0]} items, found {shape[0]}")
-    raise FieldValueError(f"{where}: expected shape {shown_room(spec)}, found {shape}")
+    if len(spec.shape) == len(shape) == 1 and spec.free:
+        raise FieldValueError(f"{where}: expected at most {spec.shape[0]} items, found {quoted(shape[0])}")
+    raise FieldValueError(f"{where}: expected shape {shown_room(spec)}, found {quoted(shape)}")
 
 
 def has_room(spec: LayoutField, shape: tuple[int, ...]) -> bool:
