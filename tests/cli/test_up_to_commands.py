@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -102,6 +103,7 @@ def test_echo_and_wait_go_by_what_is_used() -> None:
         assert "one of the 1 items that are used" in done.stderr
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no terminals of another size")
 def test_watch_follows_the_number_of_items() -> None:
     with ts.create("scan", Scan) as region:
         region.write(Scan(rows=[[1, 2, 3]]))
