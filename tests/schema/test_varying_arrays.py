@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 import typedshm as ts
+from helpers.wire import memory_of
 from typedshm import Struct, UpTo, Utf8, f32
 
 PICTURES = ts.array(np.uint8, UpTo(1080, 1920, 3, free=2))
@@ -265,15 +266,13 @@ def test_followers() -> None:
         assert len(asyncio.run(region.next(after=1))) == 4
 
 
-def test_a_number_of_more_items_than_there_is_room_for_is_refused(namespace: str) -> None:
+def test_a_number_of_more_items_than_there_is_room_for_is_refused() -> None:
     with ts.create("numbers", ts.array(np.int64, UpTo(8)), slots=2) as region:
-        region.write(np.arange(3))
-        path, head = str(ts.path_of("numbers")), np.array([3], "<u4").tobytes()
-        with open(path, "r+b") as file:
-            content = file.read()
-            at = content.index(head + bytes(60) + np.arange(3).tobytes())
-            file.seek(at)
-            file.write(np.array([9], "<u4").tobytes())
+        region.write(np.arange(3, dtype=np.int64))
+        memory, head = memory_of("numbers"), np.array([3], "<u4").tobytes()
+        at = bytes(memory).index(head + bytes(60) + np.arange(3, dtype=np.int64).tobytes())
+        memory[at] = 9
+        del memory
         for verb in (region.read, region.borrow().__enter__, region.update().__enter__):
             with pytest.raises(ts.FieldValueError, match="expected at most 8 items, found 9"):
                 verb()
