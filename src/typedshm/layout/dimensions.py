@@ -1,9 +1,12 @@
 """Dimensions: the markers that give an array its shape, fixed or up to a capacity."""
 
-from typing import Any, Self, cast
+from collections.abc import Callable
+from typing import Any, Self, TypeVar, cast
 
 from typedshm.errors import SchemaError, quoted
 from typedshm.layout.markers import Size, whole_number
+
+D = TypeVar("D", bound="Dimensions")
 
 
 def shape_of(where: str, dims: tuple[Any, ...]) -> tuple[int, ...]:
@@ -42,13 +45,21 @@ class Dimensions(Size):
 
     def changed_of(self, of: type | None) -> Self:
         """Return the same dimensions of items of another class."""
-        raise NotImplementedError
+        return _made(type(self), self.dims, of, self._values[2])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _made, (type(self), *self._values)
 
     def __repr__(self) -> str:
         of = f", of={self.of.__name__}" if self.of else ""
         count = f", count={self.count!r}" if self.count else ""
         free = f", free={self.free}" if self.free not in (0, len(self.dims)) else ""
         return f"{type(self).__name__}({', '.join(map(repr, self.dims))}{of}{count}{free})"
+
+
+def _made(marker: Callable[..., D], dims: tuple[int, ...], of: type | None, option: object) -> D:
+    *_, name = cast("type[Dimensions]", marker).__match_args__  # dims, of, and what else the marker says
+    return marker(*dims, of=of, **{name: option})
 
 
 class Shape(Dimensions):
@@ -74,17 +85,6 @@ class Shape(Dimensions):
         if not isinstance(cast("object", count), str):
             raise SchemaError(f"{where}: expected the name of a field as count=, found {quoted(count)}")
         super().__init__(dims, of, count)
-
-    def changed_of(self, of: type | None) -> Self:
-        """Return the same shape of items of another class."""
-        return type(self)(*self.dims, of=of, count=self.count)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _shape, self._values
-
-
-def _shape(dims: tuple[int, ...], of: type | None, count: str = "") -> Shape:
-    return Shape(*dims, of=of, count=count)
 
 
 class UpTo(Dimensions):
@@ -121,14 +121,3 @@ class UpTo(Dimensions):
             if dim >= 2**32:
                 raise SchemaError(f"{where}: expected less than 4,294,967,296 along an axis that varies, found {dim:,}")
         super().__init__(dims, of, free)
-
-    def changed_of(self, of: type | None) -> Self:
-        """Return the same capacity for items of another class."""
-        return type(self)(*self.dims, of=of, free=self.free)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _up_to, self._values
-
-
-def _up_to(dims: tuple[int, ...], of: type | None, free: int) -> UpTo:
-    return UpTo(*dims, of=of, free=free)

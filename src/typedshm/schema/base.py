@@ -6,7 +6,7 @@ import functools
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -92,18 +92,6 @@ class Schema(ABC, Generic[T]):
                 'typedshm.resize(value, "field", shape) sets that of a field'
             )
         return None
-
-    def make_array(self, used: tuple[int, ...]) -> tuple[Any, Any]:
-        """Return an array to fill, and its bytes: only those that vary are of the shape of each version."""
-        raise NotImplementedError
-
-    def refuse_room(self, value: Any) -> NoReturn:
-        """Refuse an array that there is no room for: only those that vary are of more than one shape."""
-        raise NotImplementedError
-
-    def refuse_shape(self, value: Any, used: tuple[int, ...], version: int) -> NoReturn:
-        """Refuse an array for read_into() whose shape is not that of a version: only those that vary have another."""
-        raise NotImplementedError
 
     @property
     def form(self) -> Any:

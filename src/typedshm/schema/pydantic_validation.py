@@ -26,6 +26,7 @@ from typedshm.layout.layout import LayoutField
 from typedshm.layout.markers import u64
 from typedshm.schema.classes import ClassField, ClassSchema, class_schema, translated
 from typedshm.schema.pydantic_models import annotation_of
+from typedshm.struct.conversion import has_room
 from typedshm.struct.json_values import (
     base64_of,
     json_of_array,
@@ -349,14 +350,9 @@ def _array_serialization(cell: _Cell, lists: CoreSchema) -> core_schema.SerSchem
 
 def _array_of(cell: _Cell, value: Any) -> "NDArray[Any]":
     field, array = cell.field, cast("NDArray[Any]", value)
-    if is_plain(value) and array.dtype == field.item_dtype and _fits(field, array.shape):
+    if is_plain(value) and array.dtype == field.item_dtype and has_room(field, array.shape):
         return array
     return cast("NDArray[Any]", cell.converted(array))
-
-
-def _fits(field: LayoutField, shape: tuple[int, ...]) -> bool:
-    fixed = len(shape) == len(field.shape) and shape[field.varying :] == field.shape[field.varying :]
-    return fixed and all(dim <= most for dim, most in zip(shape, field.shape, strict=True))
 
 
 def _without_scalars(value: Any) -> Any:

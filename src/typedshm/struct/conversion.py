@@ -124,8 +124,8 @@ def check_room(where: str, spec: LayoutField, shape: tuple[int, ...]) -> None:
 
 
 def has_room(spec: LayoutField, shape: tuple[int, ...]) -> bool:
-    """Return True if an array field whose shape varies can have a shape."""
-    if len(shape) != len(spec.shape) or shape[spec.free :] != spec.shape[spec.free :]:
+    """Return True if an array field can have a shape: its own, or if that varies one that there is room for."""
+    if len(shape) != len(spec.shape) or shape[spec.varying :] != spec.shape[spec.varying :]:
         return False
     return all(dim <= most for dim, most in zip(shape, spec.shape, strict=True))
 

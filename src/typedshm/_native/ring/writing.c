@@ -1,6 +1,7 @@
 #include "ring/writing.h"
 
 #include "arguments.h"
+#include "ring/arrays.h"
 #include "timeout.h"
 
 /* A reader that finds that it has pinned one slot too many takes its pin back in less than a microsecond, unless it is
@@ -118,15 +119,14 @@ static bool may_write(const Ring *self) {
     return !self->mutex || tshm_load(&self->mutex->lock->looked, relaxed) || mutex_look(self->mutex);
 }
 
-/* What stands before the items of the only field: the shape of an array. `few` has room for it, or memory of its own is
- * returned. NULL, perhaps without an error: the array has no shape that fits. */
-static void *head_of(const Ring *self, const Py_buffer *array, void *few, size_t room) {
+/* What stands before the items of the only field: the shape of an array; for arrays_head_end(). NULL, perhaps without
+ * an error: the array has no shape that fits. */
+static char *head_of(const Ring *self, const Py_buffer *array, char small[ARRAYS_SMALL_HEAD]) {
     const tshm_extent *extent = self->extents->extents;
-    void *head = extent->data <= room ? memset(few, 0, (size_t)extent->data) : PyMem_Calloc(1, (size_t)extent->data);
-    if (!head) {
-        PyErr_NoMemory();
+    char *head = arrays_head_begin(self, small);
+    if (!head)
         return NULL;
-    }
+    memset(head, 0, (size_t)extent->data);
     uint64_t size = extent->step;
     bool fits = array->ndim >= (int)extent->axes;
     for (uint32_t axis = 0; fits && axis < extent->axes; axis++) {
@@ -138,8 +138,7 @@ static void *head_of(const Ring *self, const Py_buffer *array, void *few, size_t
     }
     if (fits && size == (uint64_t)array->len)
         return head;
-    if (head != few)
-        PyMem_Free(head);
+    arrays_head_end(head, small);
     return NULL;
 }
 
@@ -170,8 +169,7 @@ PyObject *writing_write(PyObject *object, PyObject *const *args, Py_ssize_t coun
         return NULL;
     }
     bool done = false, due = false;
-    char few[256];
-    void *head = apart ? head_of(self, &view, few, sizeof few) : NULL;
+    char small[ARRAYS_SMALL_HEAD], *head = apart ? head_of(self, &view, small) : NULL;
     if (apart && !head) {
         if (!PyErr_Occurred())
             Py_XDECREF(PyObject_CallMethod(self->schema, "refuse_room", "O", value));
@@ -188,8 +186,7 @@ PyObject *writing_write(PyObject *object, PyObject *const *args, Py_ssize_t coun
         if (due && done)
             done = mutex_look(self->mutex);
     }
-    if (head != few)
-        PyMem_Free(head);
+    arrays_head_end(head, small);
     struct_close(&view);
     Py_DECREF(value);
     if (!done)

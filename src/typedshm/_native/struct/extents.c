@@ -148,17 +148,22 @@ static uint64_t packed_size(const Extents *self, const void *value) {
     return size;
 }
 
-/* Between a whole value and a packed one; `counts` is a whole value that has the numbers already. */
-static void move_packed(const Extents *self, char *value, char *packed, const void *counts, bool pack) {
-    const tshm_plan *plan = &self->plan;
-    for (uint32_t i = 0; i <= 2 * plan->count; i++) {
-        bool fixed = i <= plan->count; /* first all that is fixed, which has the numbers */
-        const tshm_extent *extent = fixed ? NULL : &plan->extents[i - plan->count - 1];
-        uint64_t begin = fixed ? tshm_fixed_begin(plan, i) : extent->data;
-        size_t size = (size_t)(fixed ? tshm_fixed_end(plan, i) - begin : tshm_used(extent, counts));
-        memcpy(pack ? packed : value + begin, pack ? value + begin : packed, size);
-        packed += size;
+static void move_part(char *part, char **packed, uint64_t size, bool pack) {
+    memcpy(pack ? *packed : part, pack ? part : *packed, (size_t)size);
+    *packed += size;
+}
+
+/* Between a whole value and a packed one: first what is fixed, which has the numbers of used items. */
+static void move_fixed(const Extents *self, char *value, char **packed, bool pack) {
+    for (uint32_t i = 0; i <= self->plan.count; i++) {
+        uint64_t begin = tshm_fixed_begin(&self->plan, i);
+        move_part(value + begin, packed, tshm_fixed_end(&self->plan, i) - begin, pack);
     }
+}
+
+static void move_used(const Extents *self, char *value, char **packed, bool pack) {
+    for (uint32_t i = 0; i < self->plan.count; i++)
+        move_part(value + self->extents[i].data, packed, tshm_used(&self->extents[i], value), pack);
 }
 
 static PyObject *pack(PyObject *object, PyObject *value) {
@@ -172,8 +177,11 @@ static PyObject *pack(PyObject *object, PyObject *value) {
                      view.len);
     else
         packed = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)packed_size(self, view.buf));
-    if (packed)
-        move_packed(self, view.buf, PyBytes_AsString(packed), view.buf, true);
+    if (packed) {
+        char *to = PyBytes_AsString(packed);
+        move_fixed(self, view.buf, &to, true);
+        move_used(self, view.buf, &to, true);
+    }
     PyBuffer_Release(&view);
     return packed;
 }
@@ -190,14 +198,10 @@ static PyObject *unpack(PyObject *object, PyObject *args) {
     bool fits = (uint64_t)value.len == self->plan.size && (uint64_t)packed.len >= fixed;
     if (fits) {
         char *from = packed.buf;
-        for (uint32_t i = 0; i <= self->plan.count; i++) {
-            size_t size = (size_t)(tshm_fixed_end(&self->plan, i) - tshm_fixed_begin(&self->plan, i));
-            memcpy((char *)value.buf + tshm_fixed_begin(&self->plan, i), from, size);
-            from += size;
-        }
+        move_fixed(self, value.buf, &from, false);
         fits = (uint64_t)packed.len == packed_size(self, value.buf);
         if (fits)
-            move_packed(self, value.buf, packed.buf, value.buf, false);
+            move_used(self, value.buf, &from, false);
     }
     PyBuffer_Release(&packed);
     PyBuffer_Release(&value);
