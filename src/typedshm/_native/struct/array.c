@@ -154,10 +154,7 @@ bool array_bounded_fits(Field *field, Py_ssize_t size, PyObject *extra) {
 bool array_counts(Field *field, const char *bytes, array_use *use) {
     use->axes = (int)bounded_extra(field->extra, 1);
     for (int axis = 0; axis < use->axes; axis++) {
-        uint32_t count;
-        memcpy(&count, bytes + 4 * axis, 4);
-        if (field->swapped)
-            count = bits_swap32(count);
+        uint32_t count = (uint32_t)bits_at(bytes + 4 * axis, 4, field->swapped);
         Py_ssize_t most = PyLong_AsSsize_t(PyTuple_GetItem(PyTuple_GetItem(field->extra, 1), axis));
         if (count > (uint64_t)most) {
             PyObject *found = Py_BuildValue("iI", axis, (unsigned int)count);
@@ -315,10 +312,7 @@ static PyObject *bounded_get(Field *field, PyObject *instance) {
 }
 
 static void store_count(const Field *field, char *bytes, Py_ssize_t axis, Py_ssize_t length) {
-    uint32_t count = (uint32_t)length;
-    if (field->swapped)
-        count = bits_swap32(count);
-    memcpy(bytes + 4 * axis, &count, 4);
+    bits_put(bytes + 4 * axis, 4, field->swapped, (uint64_t)length);
 }
 
 /* An array of the field's dtype with no more items than there is room for. */
