@@ -49,8 +49,20 @@
  * VALUES OF VARYING SIZE have a capacity, which lies in the payload, and numbers that say how much of it is
  * used. Readers and writers may copy just that; see tshm_plan. To copy everything is right as well.
  *
- * GEOMETRY is never trusted: copy the header once with tshm_check(), which knows the real size of the
- * memory, and use only the copy.
+ * A TABLE holds many values of one layout, its rows, each with a lock and versions of its own; see below, where it is
+ * told how rows are written, read and followed:
+ *
+ *     0     header      as above, with TSHM_TABLE in its flags, and the number of rows
+ *     256   news        what waiters sleep on: raised when something was published while somebody sleeps
+ *     384   ...         sleepers, writer (whose lock nobody takes) and presence, as above
+ *     ...   epoch       raised by everybody who looks for changes
+ *     ...   tickets     of those who append
+ *     ...   document
+ *     ...   stamps      one for every 64 rows: the epoch in which one of them was last written
+ *     ...   rows        row_count times { owner, stamp, ticket, marks and times, payloads }, from line to line
+ *
+ * GEOMETRY is never trusted: copy the header once with tshm_check() or tshm_check_table(), which know the real size of
+ * the memory, and use only the copy.
  */
 #ifndef TYPEDSHM_H
 #define TYPEDSHM_H
@@ -96,6 +108,10 @@ TSHM_STATIC_ASSERT(ATOMIC_LLONG_LOCK_FREE == 2, "64-bit atomics must be lock-fre
 #define TSHM_SLOTS_MAX 65536u
 #define TSHM_PRESENCE_MAX 512u
 #define TSHM_PIN_WORDS (TSHM_PRESENCE_MAX / 64)
+#define TSHM_ROWS_MAX (1ull << 32)
+#define TSHM_ROW_LINE 64u    /* rows begin one */
+#define TSHM_STAMPED_ROWS 64 /* that share a stamp */
+#define TSHM_TABLE 1u        /* in the header's flags */
 #define TSHM_SIZE_MAX (1ull << 40)
 #define TSHM_DOCUMENT_MAX (1ull << 20)
 
@@ -122,9 +138,11 @@ typedef struct tshm_header {
     uint64_t document_offset; /*  80  */
     uint64_t document_size;   /*  88  bytes of UTF-8 */
     uint64_t created;         /*  96  ns since 1970 */
-    uint32_t flags;           /* 104  none defined; unknown ones are refused */
+    uint32_t flags;           /* 104  TSHM_TABLE; unknown ones are refused */
     uint32_t reserved0;       /* 108  0 */
-    uint64_t reserved1[16];   /* 112  0 */
+    uint64_t row_count;       /* 112  of a table: 1 ... 2^32; slot_count are the versions kept of each row, and slots */
+    uint64_t stamps_offset;   /* 120  are rows; a multiple of 128. Both 0 in a region */
+    uint64_t reserved1[14];   /* 128  0 */
     uint64_t check;           /* 240  tshm_header_check() of the 240 bytes before it */
     tshm_atomic_u32 state;    /* 248  TSHM_READY is stored last, with release */
     uint32_t reserved2;       /* 252  0 */
@@ -186,11 +204,36 @@ typedef struct tshm_slot {
 /* The control block: all that lies before the document, in order. */
 typedef struct tshm_control {
     tshm_header header;
-    tshm_head head;
+    tshm_head head; /* of a table: the news, a number << 1 | TSHM_HEAD_AWAITED */
     tshm_waiting waiting;
     tshm_writer writer;
     tshm_presence presence[TSHM_PRESENCE_MAX];
 } tshm_control;
+
+/* That of a table. */
+typedef struct tshm_table_control {
+    tshm_control control;
+    tshm_atomic_u64 epoch; /* from 1 on */
+    uint8_t reserved0[120];
+    tshm_atomic_u64 tickets; /* how many were given to those who append */
+    tshm_atomic_u64 lapped;  /* how many of them wrote nothing, since a later one had been faster */
+    uint8_t reserved1[112];
+} tshm_table_control;
+
+/* One version of a row. */
+typedef struct tshm_row_version {
+    tshm_atomic_u64 mark; /* 2v + 1 while version v is written, 2v when complete; the newest is the larger even one */
+    tshm_atomic_u64 time; /* of publication, ns since 1970 */
+} tshm_row_version;
+
+/* What stands before the payloads of a row. Zeros say: free, and never written. */
+typedef struct tshm_row {
+    tshm_atomic_u64 owner;        /*  0  the row's lock; see TSHM_WORD_* */
+    tshm_atomic_u64 stamp;        /*  8  the epoch in which it was last written */
+    tshm_atomic_u64 ticket;       /* 16  of the last append to it */
+    tshm_row_version versions[2]; /* 24  where one version is kept there is no second, and the payload begins at 40 */
+    uint64_t reserved;            /* 56 */
+} tshm_row;
 
 TSHM_STATIC_ASSERT(sizeof(tshm_header) == 256 && offsetof(tshm_header, check) == 240, "header");
 TSHM_STATIC_ASSERT(offsetof(tshm_header, layout_id) == 56 && offsetof(tshm_header, state) == 248, "header");
@@ -199,6 +242,10 @@ TSHM_STATIC_ASSERT(offsetof(tshm_control, head) == 256 && offsetof(tshm_control,
 TSHM_STATIC_ASSERT(offsetof(tshm_control, writer) == 512 && offsetof(tshm_control, presence) == 640, "control block");
 TSHM_STATIC_ASSERT(sizeof(tshm_presence) == 32 && offsetof(tshm_presence, since) == 16, "presence");
 TSHM_STATIC_ASSERT(sizeof(tshm_control) == 640 + 32 * TSHM_PRESENCE_MAX, "control block");
+TSHM_STATIC_ASSERT(offsetof(tshm_header, row_count) == 112 && offsetof(tshm_header, reserved1) == 128, "header");
+TSHM_STATIC_ASSERT(sizeof(tshm_table_control) == sizeof(tshm_control) + 256, "control block of a table");
+TSHM_STATIC_ASSERT(offsetof(tshm_table_control, tickets) == sizeof(tshm_control) + 128, "control block of a table");
+TSHM_STATIC_ASSERT(sizeof(tshm_row) == 64 && offsetof(tshm_row, versions) == 24, "row");
 
 /* THE LOCK WORD. Owner, flags and generation share the half that waiters sleep on.
  *
@@ -249,12 +296,9 @@ static inline uint64_t tshm_header_check(const tshm_header *header) {
     return hash;
 }
 
-/* Check the region that starts at `memory`, of which `size` bytes are really there.
- *
- * Returns NULL and fills `ring` and `copy` (the header as checked) if it can be trusted not to lead
- * outside those bytes; otherwise what is wrong, in words. Call it when `state` has been seen READY. */
-static inline const char *tshm_check(void *memory, uint64_t size, tshm_header *copy, tshm_ring *ring) {
-    if (size < sizeof(tshm_control))
+/* What holds for regions and tables alike; `control_size` is that of their control block. */
+static inline const char *tshm_check_header(void *memory, uint64_t size, uint64_t control_size, tshm_header *copy) {
+    if (size < control_size)
         return "the memory is shorter than a header";
     memcpy((void *)copy, memory, sizeof(tshm_header)); /* once; nothing below looks at the original */
     if (copy->magic != TSHM_MAGIC)
@@ -263,7 +307,7 @@ static inline const char *tshm_check(void *memory, uint64_t size, tshm_header *c
         return "the format is one this version does not know";
     if (copy->header_size != sizeof(tshm_header))
         return "header_size is not 256";
-    if (copy->flags != 0)
+    if (copy->flags & ~TSHM_TABLE)
         return "flags has bits this version does not know";
     if (copy->check != tshm_header_check(copy))
         return "the check sum does not fit the header";
@@ -271,30 +315,101 @@ static inline const char *tshm_check(void *memory, uint64_t size, tshm_header *c
         return "region_size exceeds the memory's real size";
     if (copy->instance == 0)
         return "instance is 0";
-    if (copy->slot_count < 1 || copy->slot_count > TSHM_SLOTS_MAX)
-        return "slot_count is outside 1 ... 65536";
     if (copy->presence_count < 1 || copy->presence_count > TSHM_PRESENCE_MAX)
         return "presence_count is outside 1 ... 512";
     if (copy->payload_size < 1 || copy->payload_size > TSHM_SIZE_MAX)
         return "payload_size is outside 1 ... 2^40";
+    if (copy->slots_offset < control_size || copy->slots_offset > copy->region_size)
+        return "slots_offset lies inside the header or outside the region";
+    if (copy->document_size > TSHM_DOCUMENT_MAX || copy->document_offset < control_size ||
+        copy->document_offset > copy->slots_offset || copy->document_size > copy->slots_offset - copy->document_offset)
+        return "the document lies outside its place between header and slots";
+    return NULL;
+}
+
+/* Check the region that starts at `memory`, of which `size` bytes are really there.
+ *
+ * Returns NULL and fills `ring` and `copy` (the header as checked) if it can be trusted not to lead
+ * outside those bytes; otherwise what is wrong, in words. Call it when `state` has been seen READY. */
+static inline const char *tshm_check(void *memory, uint64_t size, tshm_header *copy, tshm_ring *ring) {
+    const char *problem = tshm_check_header(memory, size, sizeof(tshm_control), copy);
+    if (problem)
+        return problem;
+    if (copy->flags & TSHM_TABLE)
+        return "it is a table, and no region";
+    if (copy->slot_count < 1 || copy->slot_count > TSHM_SLOTS_MAX)
+        return "slot_count is outside 1 ... 65536";
     if (copy->slots_offset % TSHM_LINE || copy->slot_stride % TSHM_LINE)
         return "slots_offset or slot_stride is not a multiple of 128";
     if (copy->slot_stride > TSHM_SIZE_MAX || copy->slot_stride < sizeof(tshm_slot) + copy->payload_size)
         return "slot_stride does not hold a slot";
-    if (copy->slots_offset < sizeof(tshm_control) || copy->slots_offset > copy->region_size)
-        return "slots_offset lies inside the header or outside the region";
     /* at most 2^16 * 2^40: cannot overflow */
     if (copy->slot_count * copy->slot_stride > copy->region_size - copy->slots_offset)
         return "the slots reach past the end of the region";
-    if (copy->document_size > TSHM_DOCUMENT_MAX || copy->document_offset < sizeof(tshm_control) ||
-        copy->document_offset > copy->slots_offset || copy->document_size > copy->slots_offset - copy->document_offset)
-        return "the document lies outside its place between header and slots";
     ring->base = (unsigned char *)memory;
     ring->slots_offset = copy->slots_offset;
     ring->slot_stride = copy->slot_stride;
     ring->payload_size = copy->payload_size;
     ring->slot_count = copy->slot_count;
     ring->presence_count = copy->presence_count;
+    return NULL;
+}
+
+/* The same of a table. */
+typedef struct tshm_table {
+    unsigned char *base;
+    uint64_t rows_offset;
+    uint64_t row_stride;
+    uint64_t row_count;
+    uint64_t stamps_offset;
+    uint64_t payload_size;
+    uint32_t slot_count; /* versions kept of each row: 1 or 2 */
+    uint32_t presence_count;
+} tshm_table;
+
+/* Where the first payload of a row begins, and how far the second lies behind it. */
+static inline uint64_t tshm_row_head(uint32_t slot_count) {
+    return slot_count == 1 ? offsetof(tshm_row, versions) + sizeof(tshm_row_version) : sizeof(tshm_row);
+}
+
+static inline uint64_t tshm_row_room(uint64_t payload_size) {
+    return (payload_size + 7) / 8 * 8;
+}
+
+static inline uint64_t tshm_stamp_count(uint64_t row_count) {
+    return (row_count + TSHM_STAMPED_ROWS - 1) / TSHM_STAMPED_ROWS;
+}
+
+static inline const char *tshm_check_table(void *memory, uint64_t size, tshm_header *copy, tshm_table *table) {
+    const char *problem = tshm_check_header(memory, size, sizeof(tshm_table_control), copy);
+    if (problem)
+        return problem;
+    if (!(copy->flags & TSHM_TABLE))
+        return "it is a region, and no table";
+    if (copy->slot_count < 1 || copy->slot_count > 2)
+        return "slot_count of a table is neither 1 nor 2";
+    if (copy->row_count < 1 || copy->row_count > TSHM_ROWS_MAX)
+        return "row_count is outside 1 ... 2^32";
+    if (copy->slots_offset % TSHM_LINE || copy->slot_stride % TSHM_ROW_LINE)
+        return "slots_offset is not a multiple of 128, or slot_stride of 64";
+    if (copy->slot_stride > TSHM_SIZE_MAX ||
+        copy->slot_stride < tshm_row_head(copy->slot_count) + copy->slot_count * tshm_row_room(copy->payload_size))
+        return "slot_stride does not hold a row";
+    /* by division, since the product may be larger than 64 bits hold */
+    if (copy->row_count > (copy->region_size - copy->slots_offset) / copy->slot_stride)
+        return "the rows reach past the end of the table";
+    if (copy->stamps_offset % TSHM_LINE || copy->stamps_offset < copy->document_offset + copy->document_size ||
+        copy->stamps_offset > copy->slots_offset ||
+        tshm_stamp_count(copy->row_count) > (copy->slots_offset - copy->stamps_offset) / 8)
+        return "the stamps lie outside their place between document and rows";
+    table->base = (unsigned char *)memory;
+    table->rows_offset = copy->slots_offset;
+    table->row_stride = copy->slot_stride;
+    table->row_count = copy->row_count;
+    table->stamps_offset = copy->stamps_offset;
+    table->payload_size = copy->payload_size;
+    table->slot_count = copy->slot_count;
+    table->presence_count = copy->presence_count;
     return NULL;
 }
 
@@ -719,6 +834,171 @@ static inline int tshm_announce_sleep(const tshm_ring *ring, uint32_t number) {
         if (tshm_exchange_if(word, &seen, seen | TSHM_HEAD_AWAITED, relaxed))
             return 1;
     }
+}
+
+/* ---- tables --------------------------------------------------------------------------------- */
+
+/* Writers of different rows have nothing to do with each other, and no word that all of them store to. Five kinds of
+ * accesses are sequentially consistent, and the argument below is about their one order:
+ *
+ *   - the exchanges of a row's owner, by which it is taken and given back, and loads of it by who looks for changes;
+ *   - stores to and loads of the stamps of 64 rows each;
+ *   - loads of the epoch by writers, and its increment by who looks for changes;
+ *   - the exchanges by which somebody announces that it sleeps on the news, and the loads of who has published.
+ *
+ * CHANGES. A writer that has a row makes sure that the stamp of its 64 rows is at least the epoch, and looks at the
+ * epoch once more: still the same, or again. It stamps the row likewise, publishes, gives the row back. Who looks for
+ * changes raises the epoch, E before that, then looks at the rows whose 64 are stamped with at least what it had seen
+ * before (E + 1 of the last time), at each in this order: owner, newest mark, stamp. A stamp of at least that is a
+ * change. A row that somebody has is besides UNSURE, with its mark: it is looked at each time, and is a change when the
+ * mark has moved, until it is seen free. Either the writer's last look at the epoch comes before the increment: then
+ * its stamp of the 64 is seen, and the row as taken, or as published. Or it comes after, and the writer stamps again,
+ * with what will be asked for next time. A writer that is killed leaves a row that stays unsure until somebody takes it
+ * over.
+ *
+ * NEWS. Who wants to sleep reads the number, looks for changes, announces itself in that very word, looks for changes
+ * AGAIN, and sleeps while the word stays so. Who has given a row back looks at the word, and raises the number only if
+ * somebody announced itself. So nobody stores to it while nobody sleeps. Without the second look wake-ups get lost.
+ *
+ * WITH ONE VERSION a mark that stays odd, while nobody alive has the row, tells that its value is lost until it is next
+ * written. With two, the other one is still there. */
+
+static inline tshm_table_control *tshm_table_control_of(const tshm_table *table) {
+    return (tshm_table_control *)table->base;
+}
+
+/* `number` is below row_count. */
+static inline tshm_row *tshm_row_of(const tshm_table *table, uint64_t number) {
+    return (tshm_row *)(table->base + table->rows_offset + number * table->row_stride);
+}
+
+static inline tshm_atomic_u64 *tshm_stamp_of(const tshm_table *table, uint64_t number) {
+    return (tshm_atomic_u64 *)(table->base + table->stamps_offset) + number / TSHM_STAMPED_ROWS;
+}
+
+/* One version of a row, as a reader or the writer sees it. */
+typedef struct tshm_row_cursor {
+    tshm_row *row;
+    tshm_row_version *version;
+    unsigned char *payload;
+    uint64_t number; /* of the version; what users see */
+} tshm_row_cursor;
+
+static inline tshm_row_cursor tshm_row_cursor_at(const tshm_table *table, tshm_row *row, uint32_t slot,
+                                                 uint64_t number) {
+    tshm_row_cursor cursor;
+    cursor.row = row;
+    cursor.version = &row->versions[slot];
+    cursor.payload =
+        (unsigned char *)row + tshm_row_head(table->slot_count) + slot * tshm_row_room(table->payload_size);
+    cursor.number = number;
+    return cursor;
+}
+
+/* The newest complete version of a row. TSHM_BUSY: it is being written, or, with one version, was left unfinished. */
+static inline int tshm_row_read_begin(const tshm_table *table, tshm_row *row, tshm_row_cursor *cursor) {
+    /* acquire, with the release store of the even mark in tshm_row_write_end: the payload it completed */
+    uint64_t first = tshm_load(&row->versions[0].mark, acquire);
+    uint64_t second = table->slot_count == 1 ? 1 : tshm_load(&row->versions[1].mark, acquire);
+    uint32_t slot = first & 1 || (second > first && !(second & 1));
+    uint64_t mark = slot ? second : first;
+    if (mark & 1)
+        return TSHM_BUSY;
+    *cursor = tshm_row_cursor_at(table, row, slot, mark / 2);
+    return mark ? TSHM_READABLE : TSHM_NOTHING;
+}
+
+/* True if a writer came by since tshm_row_read_begin, so that what was copied may be torn. */
+static inline int tshm_row_read_retry(const tshm_row_cursor *cursor) {
+    /* acquire fence, with the fence in tshm_row_write_begin: whoever saw a byte of the next write sees its odd mark */
+    tshm_fence(acquire);
+    return tshm_load(&cursor->version->mark, relaxed) != 2 * cursor->number;
+}
+
+/* The number of a row's newest complete version, 0 while there is none; also of one that is being written. */
+static inline uint64_t tshm_row_number(const tshm_table *table, tshm_row *row) {
+    tshm_row_cursor cursor;
+    int state = tshm_row_read_begin(table, row, &cursor);
+    for (int tries = 0; state == TSHM_BUSY && table->slot_count == 2 && tries < 100; tries++)
+        state = tshm_row_read_begin(table, row, &cursor);
+    if (state != TSHM_BUSY)
+        return cursor.number;
+    uint64_t mark = tshm_load(&row->versions[0].mark, acquire); /* acquire: as in tshm_row_read_begin */
+    return mark & 1 ? mark / 2 - (mark > 1) : mark / 2;
+}
+
+/* Only by who has the row: choose and mark the place of its next version. To give up a begun write, do nothing where
+ * two versions are kept; where one is, its value is lost. */
+static inline tshm_row_cursor tshm_row_write_begin(const tshm_table *table, tshm_row *row) {
+    uint64_t first = tshm_load(&row->versions[0].mark, relaxed), number;
+    uint32_t slot = 0;
+    if (table->slot_count == 1) {
+        number = first & 1 ? first / 2 : first / 2 + 1; /* what was left unfinished is done over */
+    } else {
+        uint64_t second = tshm_load(&row->versions[1].mark, relaxed);
+        slot = !(first & 1) && (second & 1 || second < first); /* the one that is not the newest */
+        number = (slot ? first : second) / 2 + 1;
+    }
+    if (number == 0 || number > TSHM_SEQUENCE_MAX)
+        number = 1; /* from garbage: 0 would say that there is none */
+    tshm_row_cursor cursor = tshm_row_cursor_at(table, row, slot, number);
+    tshm_store(&cursor.version->mark, 2 * number + 1, relaxed);
+    tshm_streaming_fence(); /* streaming stores to come must not overtake the odd mark */
+    tshm_fence(
+        release); /* with the acquire fence in tshm_row_read_retry: no payload store is seen before the odd mark */
+    return cursor;
+}
+
+/* Only by who has the row: see CHANGES above. */
+static inline void tshm_row_stamp(const tshm_table *table, uint64_t number) {
+    tshm_atomic_u64 *epoch = &tshm_table_control_of(table)->epoch, *stamp = tshm_stamp_of(table, number);
+    uint64_t now = tshm_load(epoch, seq_cst), before;
+    do {
+        before = now;
+        uint64_t seen;
+        while ((seen = tshm_load(stamp, seq_cst)) < before) /* with the load by who looks for changes */
+            (void)tshm_exchange_if(stamp, &seen, before, seq_cst);
+        now = tshm_load(epoch, seq_cst); /* with the increment in tshm_epoch_step */
+    } while (now != before);
+    /* relaxed: before the release store of the mark in tshm_row_write_end */
+    tshm_store(&tshm_row_of(table, number)->stamp, before, relaxed);
+}
+
+/* Publish what was written into cursor->payload; the row was stamped meanwhile. `now` is in ns since 1970. */
+static inline void tshm_row_write_end(const tshm_row_cursor *cursor, uint64_t now) {
+    tshm_store(&cursor->version->time, now, relaxed);
+    tshm_streaming_fence(); /* whoever filled it may have used streaming stores */
+    /* release, with the acquire load in tshm_row_read_begin */
+    tshm_store(&cursor->version->mark, 2 * cursor->number, release);
+}
+
+/* After one or more rows were published and given back: true if somebody sleeps on the news, and has to be woken. */
+static inline int tshm_news(const tshm_table *table) {
+    tshm_atomic_u64 *word = &tshm_table_control_of(table)->control.head.word;
+    uint64_t seen = tshm_load(word, seq_cst); /* with the exchange in tshm_announce_news_sleep */
+    while (seen & TSHM_HEAD_AWAITED)
+        if (tshm_exchange_if(word, &seen, (seen & ~TSHM_HEAD_AWAITED) + 2, seq_cst))
+            return 1;
+    return 0; /* nobody sleeps, or another has raised the number meanwhile and wakes them */
+}
+
+/* As tshm_announce_sleep, on the news. After it, look for changes once more. */
+static inline int tshm_announce_news_sleep(const tshm_table *table, uint32_t number) {
+    tshm_atomic_u64 *word = &tshm_table_control_of(table)->control.head.word;
+    uint64_t seen = tshm_load(word, relaxed);
+    for (;;) {
+        if ((uint32_t)(seen & ~TSHM_HEAD_AWAITED) != number)
+            return 0;
+        /* also where the bit is set: the exchange is what orders the look that follows it. With the load in tshm_news
+         */
+        if (tshm_exchange_if(word, &seen, seen | TSHM_HEAD_AWAITED, seq_cst))
+            return 1;
+    }
+}
+
+/* The epoch that ends now: what is stamped from here on has a later one. */
+static inline uint64_t tshm_epoch_step(const tshm_table *table) {
+    return tshm_change(add, &tshm_table_control_of(table)->epoch, 1, seq_cst); /* with the loads in tshm_row_stamp */
 }
 
 #endif
