@@ -942,10 +942,12 @@ static inline tshm_row_cursor tshm_row_write_begin(const tshm_table *table, tshm
     if (number == 0 || number > TSHM_SEQUENCE_MAX)
         number = 1; /* from garbage: 0 would say that there is none */
     tshm_row_cursor cursor = tshm_row_cursor_at(table, row, slot, number);
-    tshm_store(&cursor.version->mark, 2 * number + 1, relaxed);
+    /* release, with the acquire loads in tshm_row_read_begin: whoever finds this place odd, and so turns to the other
+     * one, sees no older version there than the one that this writer saw */
+    tshm_store(&cursor.version->mark, 2 * number + 1, release);
     tshm_streaming_fence(); /* streaming stores to come must not overtake the odd mark */
-    tshm_fence(
-        release); /* with the acquire fence in tshm_row_read_retry: no payload store is seen before the odd mark */
+    /* release, with the acquire fence in tshm_row_read_retry: no payload store is seen before the odd mark */
+    tshm_fence(release);
     return cursor;
 }
 
@@ -989,8 +991,7 @@ static inline int tshm_announce_news_sleep(const tshm_table *table, uint32_t num
     for (;;) {
         if ((uint32_t)(seen & ~TSHM_HEAD_AWAITED) != number)
             return 0;
-        /* also where the bit is set: the exchange is what orders the look that follows it. With the load in tshm_news
-         */
+        /* with the load in tshm_news; also where the bit is set: the exchange orders the look that follows it */
         if (tshm_exchange_if(word, &seen, seen | TSHM_HEAD_AWAITED, seq_cst))
             return 1;
     }
