@@ -230,7 +230,7 @@ typedef struct tshm_row_version {
 typedef struct tshm_row {
     tshm_atomic_u64 owner;        /*  0  the row's lock; see TSHM_WORD_* */
     tshm_atomic_u64 stamp;        /*  8  the epoch in which it was last written */
-    tshm_atomic_u64 ticket;       /* 16  of the last append to it */
+    tshm_atomic_u64 ticket;       /* 16  of the last append to it; stored before the version is published */
     tshm_row_version versions[2]; /* 24  where one version is kept there is no second, and the payload begins at 40 */
     uint64_t reserved;            /* 56 */
 } tshm_row;
@@ -843,7 +843,7 @@ static inline int tshm_announce_sleep(const tshm_ring *ring, uint32_t number) {
  *
  *   - the exchanges of a row's owner, by which it is taken and given back, and loads of it by who looks for changes;
  *   - stores to and loads of the stamps of 64 rows each;
- *   - loads of the epoch by writers, and its increment by who looks for changes;
+ *   - loads of the epoch by writers, and its increment, or load, by who looks for changes;
  *   - the exchanges by which somebody announces that it sleeps on the news, and the loads of who has published.
  *
  * CHANGES. A writer that has a row makes sure that the stamp of its 64 rows is at least the epoch, and looks at the
@@ -854,14 +854,24 @@ static inline int tshm_announce_sleep(const tshm_ring *ring, uint32_t number) {
  * mark has moved, until it is seen free. Either the writer's last look at the epoch comes before the increment: then
  * its stamp of the 64 is seen, and the row as taken, or as published. Or it comes after, and the writer stamps again,
  * with what will be asked for next time. A writer that is killed leaves a row that stays unsure until somebody takes it
- * over.
+ * over. Of an unsure row, too, the owner is looked at before the mark, and one that is unsure already keeps the mark
+ * that it was remembered with. The first look of all goes through every row whose 64 were ever stamped: whoever has one
+ * may have stamped it long ago. Who may not store loads the epoch instead of raising it, looks at rows whose 64 are
+ * stamped with at least what it loaded the last time, and compares their marks with those that it has seen.
  *
  * NEWS. Who wants to sleep reads the number, looks for changes, announces itself in that very word, looks for changes
  * AGAIN, and sleeps while the word stays so. Who has given a row back looks at the word, and raises the number only if
- * somebody announced itself. So nobody stores to it while nobody sleeps. Without the second look wake-ups get lost.
+ * somebody announced itself. So nobody stores to it while nobody sleeps. Without the second look wake-ups get lost. It
+ * looks at a row's owner first, also where only the mark matters: the exchanges of the owner are what is in one order.
  *
  * WITH ONE VERSION a mark that stays odd, while nobody alive has the row, tells that its value is lost until it is next
- * written. With two, the other one is still there. */
+ * written. To tell so, look at the mark, the owner and the mark again: one that has changed was not left, but
+ * completed. With two versions, the other one is still there.
+ *
+ * APPENDING. Who appends draws a ticket, takes the row that it names, and gives it back unwritten if the row's ticket
+ * is greater: somebody was a lap ahead. Otherwise it stores its ticket BEFORE the version is published; if it is killed
+ * in between, the row keeps what it had from an earlier lap. Stored after, it would let one that is a lap behind
+ * write over the newer version. */
 
 static inline tshm_table_control *tshm_table_control_of(const tshm_table *table) {
     return (tshm_table_control *)table->base;
