@@ -153,6 +153,14 @@ def _allowed(events: list[Event], reads_from: Pairs, store_order: Pairs) -> bool
     communicates = _closed(reads_from | store_order | overwritten)
     if not _irreflexive(happens) or not _irreflexive(_then(happens, communicates)) or not _irreflexive(communicates):
         return False
-    fences = {n for n in everywhere if events[n].is_fence and events[n].order == "seq_cst"}
+    # the one order of all sequentially consistent accesses and fences
+    consistent = {n for n in everywhere if events[n].order == "seq_cst"}
+    fences = {n for n in consistent if events[n].is_fence}
     between_fences = happens | _then(_then(happens, communicates), happens)
-    return _irreflexive(_closed({(a, b) for a, b in between_fences if a in fences and b in fences}))
+    elsewhere = {(a, b) for a, b in before if events[a].place != events[b].place}
+    in_place = {(a, b) for a, b in happens if events[a].place == events[b].place and events[a].place}
+    steps = before | _then(_then(elsewhere, happens), elsewhere) | in_place | store_order | overwritten
+    starts = {(n, n) for n in consistent} | {(a, b) for a, b in happens if a in fences}
+    ends = {(n, n) for n in consistent} | {(a, b) for a, b in happens if b in fences}
+    accesses = _then(_then(starts, steps), ends)
+    return _irreflexive(_closed({(a, b) for a, b in between_fences if a in fences and b in fences} | accesses))

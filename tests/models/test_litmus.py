@@ -144,6 +144,26 @@ KNOWN = {
         ],
         "2:r1=1 /\\ 2:r2=0 /\\ 3:r3=1 /\\ 3:r4=0",
     ),
+    "sequentially consistent accesses order a store before a load": (
+        "Never",
+        ["store(x, 1, seq_cst); load(r1, y, seq_cst);", "exchange(r3, y, 1, seq_cst); load(r2, x, seq_cst);"],
+        "0:r1=0 /\\ 1:r2=0",
+    ),
+    "but not if one of the four is none": (
+        "Sometimes",
+        ["exchange(r3, x, 1, acq_rel); load(r1, y, seq_cst);", "store(y, 1, seq_cst); load(r2, x, seq_cst);"],
+        "0:r1=0 /\\ 1:r2=0",
+    ),
+    "two readers agree on the order of two stores if all six accesses are sequentially consistent": (
+        "Never",
+        [
+            "store(x, 1, seq_cst);",
+            "store(y, 1, seq_cst);",
+            "load(r1, x, seq_cst); load(r2, y, seq_cst);",
+            "load(r3, y, seq_cst); load(r4, x, seq_cst);",
+        ],
+        "2:r1=1 /\\ 2:r2=0 /\\ 3:r3=1 /\\ 3:r4=0",
+    ),
 }
 
 
