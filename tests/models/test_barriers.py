@@ -25,6 +25,10 @@ SWAP_ACQUIRE = r"ldaxr\s|casal?\s|.*__aarch64_cas8_acq(_rel)?$"
 SET = r"stl?xr\s|ldseta?l?\s|stset\s|.*__aarch64_ldset8_\w+$"
 CLEAR_RELEASE = r"stlxr\s|ldclra?l\s|stclrl\s|.*__aarch64_ldclr8_(acq_)?rel$"
 SWAP_RELEASE = r"stlxr\s|casa?l\s|.*__aarch64_cas8_(acq_)?rel$"
+# sequentially consistent: what is loaded later, by LDAR, does not overtake what is stored earlier, by STLXR or whole
+LOAD_CONSISTENT = r"ldar\s"
+SWAP_CONSISTENT = r"stlxr\s|casal\s|.*__aarch64_cas8_acq_rel$"
+ADD_CONSISTENT = r"stlxr\s|ldaddal\s|.*__aarch64_ldadd8_acq_rel$"
 EXCHANGE_RELEASE = r"stlxr\s|swpa?l\s|.*__aarch64_swp8_(acq_)?rel$"
 
 # In each function, these instructions in this order.
@@ -40,6 +44,16 @@ ORDERS = (
     ("write_begin_with_pins", STORE_RELEASE),  # the old mark again
     ("write_end", STORE_RELEASE, EXCHANGE_RELEASE),  # the even mark, head
     ("head_number", LOAD_ACQUIRE),
+    ("row_read_begin", LOAD_ACQUIRE, LOAD_ACQUIRE),  # both marks
+    ("row_read_retry", LOAD_BARRIER, LOAD),  # mark, after all of the payload
+    ("row_number", LOAD_ACQUIRE, LOAD_ACQUIRE),  # mark, and mark once more
+    ("row_write_begin", STORE_RELEASE, BARRIER),  # the odd mark, before any of the payload
+    ("row_stamp", LOAD_CONSISTENT, LOAD_CONSISTENT, LOAD_CONSISTENT),  # epoch, stamp, epoch
+    ("row_stamp", SWAP_CONSISTENT, LOAD_CONSISTENT, STORE),  # the stamp, before the epoch; the row's own
+    ("row_write_end", STORE_RELEASE),  # the even mark
+    ("news", LOAD_CONSISTENT, SWAP_CONSISTENT),  # the number
+    ("announce_news_sleep", SWAP_CONSISTENT),
+    ("epoch_step", ADD_CONSISTENT),
     ("lock_attach", STORE_RELEASE, BARRIER),  # the generation, before any word that names it
     ("lock_keeps_entry", STORE, BARRIER),  # likewise, once it was written over
     ("owner_lives", LOAD_BARRIER, LOAD_ACQUIRE),  # the word, before the generation
@@ -51,7 +65,11 @@ ORDERS = (
 SOURCES = {
     "head loaded": ("typedshm.h", "head.word, [acquire]) >> 1", "read_begin"),
     "mark loaded": ("typedshm.h", "slot->mark, [acquire]) == 2 * sequence", "read_begin"),
-    "fence before mark is looked at again": ("typedshm.h", "tshm_fence([acquire]);", "read_retry"),
+    "fence before mark is looked at again": (
+        "typedshm.h",
+        "tshm_fence([acquire]);\n    return tshm_load(&cursor->slot",
+        "read_retry",
+    ),
     "fence behind the pin": (
         "typedshm.h",
         "tshm_fence([seq_cst]);\n    /* Not mark, which",
@@ -59,7 +77,11 @@ SOURCES = {
     ),
     "pin cleared": ("typedshm.h", "~(1ull << entry % 64), [release]", "pin unpin"),
     "pin word loaded": ("typedshm.h", "slot->pins[i], [acquire]", "pinned write_begin_with_pins"),
-    "fence behind the odd mark": ("typedshm.h", "tshm_fence([release]);", "write_begin_without_pins"),
+    "fence behind the odd mark": (
+        "typedshm.h",
+        "tshm_fence([release]);\n            return 1;",
+        "write_begin_without_pins",
+    ),
     "fence before the pins": (
         "typedshm.h",
         "tshm_fence([seq_cst]);\n        if (!tshm_pinned",
@@ -69,6 +91,33 @@ SOURCES = {
     "head exchanged": ("typedshm.h", "head.word, cursor->sequence << 1, [release]", "write_end"),
     "head loaded to wait": ("typedshm.h", "head.word, [acquire]) & ~TSHM_HEAD_AWAITED", "head_number"),
     "old mark restored": ("typedshm.h", "mark, before, [release]", "write_begin_with_pins"),
+    "row's first mark loaded": (
+        "typedshm.h",
+        "first = tshm_load(&row->versions[0].mark, [acquire])",
+        "row_read_begin row_number",
+    ),
+    "row's second mark loaded": ("typedshm.h", "tshm_load(&row->versions[1].mark, [acquire])", "row_read_begin"),
+    "row's mark loaded for its number": (
+        "typedshm.h",
+        "mark = tshm_load(&row->versions[0].mark, [acquire])",
+        "row_number",
+    ),
+    "fence before a row's mark is looked at again": (
+        "typedshm.h",
+        "tshm_fence([acquire]);\n    return tshm_load(&cursor->version",
+        "row_read_retry",
+    ),
+    "row's odd mark stored": ("typedshm.h", "2 * number + 1, [release]", "row_write_begin"),
+    "fence behind a row's odd mark": ("typedshm.h", "tshm_fence([release]);\n    return cursor;", "row_write_begin"),
+    "row's even mark stored": ("typedshm.h", "2 * cursor->number, [release]", "row_write_end"),
+    "epoch loaded": ("typedshm.h", "tshm_load(epoch, [seq_cst]), before", "row_stamp"),
+    "epoch loaded once more": ("typedshm.h", "now = tshm_load(epoch, [seq_cst]);", "row_stamp"),
+    "stamp loaded": ("typedshm.h", "seen = tshm_load(stamp, [seq_cst])", "row_stamp"),
+    "stamp raised": ("typedshm.h", "&seen, before, [seq_cst]", "row_stamp"),
+    "epoch raised": ("typedshm.h", "epoch, 1, [seq_cst]", "epoch_step"),
+    "news looked at": ("typedshm.h", "seen = tshm_load(word, [seq_cst])", "news"),
+    "news raised": ("typedshm.h", "+ 2, [seq_cst]", "news"),
+    "sleep on the news announced": ("typedshm.h", "seen | TSHM_HEAD_AWAITED, [seq_cst]", "announce_news_sleep"),
     "word taken": ("lock/lock.c", "&word, mine, [acquire]", "take"),
     "word given back": ("lock/lock.c", "freed, [release])) {\n            if (word", "lock_release"),
     "fence behind the generation": ("lock/lock.c", "tshm_fence([release]);\n    presence->pid", "lock_attach"),
@@ -130,6 +179,10 @@ X86_ORDERS = (
     ("write_begin_with_pins", r"mov", X86_BARRIER, r"mov"),
     ("write_end", r"xchg\s"),  # which is locked without saying so
     ("announce_sleep", r"lock cmpxchg"),
+    ("row_stamp", r"mov|cmp", r"lock cmpxchg", r"mov|cmp"),
+    ("news", r"lock cmpxchg"),
+    ("announce_news_sleep", r"lock cmpxchg"),
+    ("epoch_step", r"lock xadd"),
 )
 
 

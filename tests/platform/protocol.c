@@ -80,3 +80,41 @@ uint32_t head_number(const tshm_ring *ring) {
 int announce_sleep(const tshm_ring *ring, uint32_t number) {
     return tshm_announce_sleep(ring, number);
 }
+
+int row_read_begin(const tshm_table *table, tshm_row *row, tshm_row_cursor *cursor) {
+    return tshm_row_read_begin(table, row, cursor);
+}
+
+int row_read_retry(const tshm_row_cursor *cursor) {
+    return tshm_row_read_retry(cursor);
+}
+
+/* Of a row with one version: what is loaded there is the mark again, and nothing of another. */
+WHOLE uint64_t row_number(const tshm_table *table, tshm_row *row) {
+    tshm_table copy = *table;
+    return copy.slot_count == 1 ? tshm_row_number(&copy, row) : 0;
+}
+
+tshm_row_cursor row_write_begin(const tshm_table *table, tshm_row *row) {
+    return tshm_row_write_begin(table, row);
+}
+
+void row_stamp(const tshm_table *table, uint64_t number) {
+    tshm_row_stamp(table, number);
+}
+
+void row_write_end(const tshm_row_cursor *cursor, uint64_t now) {
+    tshm_row_write_end(cursor, now);
+}
+
+int news(const tshm_table *table) {
+    return tshm_news(table);
+}
+
+int announce_news_sleep(const tshm_table *table, uint32_t number) {
+    return tshm_announce_news_sleep(table, number);
+}
+
+uint64_t epoch_step(const tshm_table *table) {
+    return tshm_epoch_step(table);
+}
