@@ -41,6 +41,14 @@ fallbacks           what this system lacks, and what is done instead
 Fallback            one line of fallbacks()
 Follower            the iterator that Region.follow() returns; counts the versions it missed
 
+Tables: many rows under one name, each written on its own
+---------------------------------------------------------
+rows                describe the rows of a table: create("replay", rows(Transition, 100_000))
+TableSchema         what rows() returns
+Table               a handle of a table: table[17], read, write, update, lock, append, wait, follow, versions, info
+TableInfo           a snapshot of a table's state, from Table.info()
+RowFollower         the iterator that Table.follow() returns: the rows that change; none is missed
+
 Structs: declaring values
 -------------------------
 Struct              the base class: annotate its fields, construct by keyword
@@ -197,12 +205,16 @@ from typedshm.region.region import Region
 from typedshm.schema import resolve
 from typedshm.schema.arrays import ArraySchema, array
 from typedshm.schema.resolve import to_struct
+from typedshm.schema.table_schema import TableSchema, rows
 from typedshm.sharing.opening import attach, create, share, unlink
 from typedshm.sharing.opening import open as open  # public, but not in __all__: a star import keeps the built-in one
 from typedshm.struct import pickling, struct
 from typedshm.struct.functions import asdict, raw, replace, resize, time_of, version_of
 from typedshm.struct.loading import documents, load
 from typedshm.struct.struct import Struct
+from typedshm.table.following import RowFollower
+from typedshm.table.info import TableInfo
+from typedshm.table.table import Table
 
 __version__ = "0.1.0"
 
@@ -266,11 +278,15 @@ __all__ = [
     "RegionRefused",
     "RegionReplaced",
     "RegionWarning",
+    "RowFollower",
     "Scalar",
     "SchemaError",
     "Shape",
     "Stale",
     "Struct",
+    "Table",
+    "TableInfo",
+    "TableSchema",
     "Timeout",
     "Timestamp",
     "Topic",
@@ -310,6 +326,7 @@ __all__ = [
     "regions",
     "replace",
     "resize",
+    "rows",
     "share",
     "time_of",
     "to_struct",

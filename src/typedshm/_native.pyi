@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from types import FrameType, ModuleType, TracebackType
+from types import EllipsisType, FrameType, ModuleType, TracebackType
 from typing import Any, ClassVar, Final, Generic, Literal, NoReturn, Self, TypeAlias, TypedDict, TypeVar, final
 
 from typing_extensions import Buffer
@@ -230,6 +230,8 @@ class Header(TypedDict):
 
     slots: int
     presence_count: int
+    rows: int  # 0: it is no table
+    row_size: int  # Bytes of a row, all of it; 0: it is no table
     payload_size: int
     region_size: int
     layout_id: bytes
@@ -237,11 +239,11 @@ class Header(TypedDict):
     created: int
     document: bytes
 
-def region_size(slots: int, payload_size: int, document_size: int, /) -> int: ...  # Bytes of a region
+def region_size(slots: int, payload_size: int, document_size: int, rows: int, /) -> int: ...  # Bytes, all of it
 def write_header(
-    mapping: Mapping, slots: int, payload_size: int, layout_id: bytes, instance: int, document: bytes, /
+    mapping: Mapping, slots: int, payload_size: int, layout_id: bytes, instance: int, document: bytes, rows: int, /
 ) -> None:
-    """Turn zeroed memory into an empty region."""
+    """Turn zeroed memory into an empty region, or with rows into a table."""
 
 def region_state(mapping: Mapping, /) -> int: ...  # The value of the region's state word
 def read_header(mapping: Mapping, /) -> Header: ...  # Check the header and return it; ValueError names what is invalid
@@ -355,7 +357,16 @@ class Borrow(Generic[_T]):
     def copied(self) -> bool:
         """True if it is a private copy."""
 
-class Ring(Generic[_T]):
+class Opened:
+    """What handles of regions and of tables have in common."""
+
+    timeout: float | None
+    """Seconds that blocking verbs wait if they get no ``timeout=``; None, the default, waits for ever."""
+    @property
+    def closed(self) -> bool:
+        """True once the handle was closed."""
+
+class Ring(Opened, Generic[_T]):
     """The verbs of a region that are written in C."""
 
     def __init__(
@@ -548,11 +559,6 @@ class Ring(Generic[_T]):
     @property
     def version(self) -> int:
         """The number of the newest version; 0 while the region is empty."""
-    timeout: float | None
-    """Seconds that blocking verbs wait if they get no ``timeout=``; None, the default, waits for ever."""
-    @property
-    def closed(self) -> bool:
-        """True once the handle was closed."""
     # see typedshm.contract.CoreRegion for what a subclass has
 
 def read_after(ring: Ring[_T], after: int | None, /) -> tuple[int, _T, BaseException | None]:
@@ -568,11 +574,92 @@ def newest(ring: Ring[Any], /) -> tuple[int, int]: ...  # (version, when it was 
 def newest_in(mapping: Mapping, /) -> tuple[int, int]: ...  # The same of a region not opened; ValueError: no region
 def oldest(ring: Ring[Any], after: int, /) -> int: ...  # The oldest version above `after` still in a slot; 0: none
 def pinned(ring: Ring[Any], /) -> tuple[int, int]: ...  # (pinned slots, copies that borrow() of this handle made)
-def look(ring: Ring[Any], /) -> None: ...  # Raises if the region, or its name, is gone
-def fail(ring: Ring[Any], what: str, /) -> NoReturn:
+def look(opened: Opened, /) -> None: ...  # Raises if the memory, or its name, is gone
+def fail(opened: Opened, what: str, /) -> NoReturn:
     """Raise what a failure is called; see typedshm.contract.Failure."""
 
-def detach(ring: Ring[Any], /) -> None: ...  # Stop using the memory: the handle is closed
+def detach(opened: Opened, /) -> None: ...  # Stop using the memory: the handle is closed
+
+# ---- tables ----
+
+RowIndex: TypeAlias = tuple[int, int, int] | Buffer  # (start, step, count), or 64-bit numbers
+
+@final
+class HeldRows:
+    """The rows of a table that this process holds, for all of its threads and handles."""
+
+    def __init__(
+        self, mapping: Mapping, lock: WritersLock | None, peers: int | tuple[str, str, int] | None
+    ) -> None: ...
+
+class Rows(Opened, Generic[_T]):
+    """The verbs of a table that are written in C."""
+
+    def __init__(
+        self,
+        *,
+        mapping: Mapping,
+        instance: int,
+        mutex: Mutex | None,
+        held: HeldRows,
+        schema: object,
+        size: int,
+        refuses: bool,
+        keys: dict[str, int] | None,
+        words: str,
+    ) -> None: ...
+    def __len__(self) -> int:
+        """Return the number of rows."""
+    def __getitem__(self, row: Any, /) -> Any:
+        """Return the newest version of one row, or of several as a structured array; see :meth:`read`."""
+    def __setitem__(self, row: Any, value: Any, /) -> None:
+        """Publish the next version of one row, or of each of several; see :meth:`write`."""
+    # see typedshm.contract.CoreTable for what a subclass has
+
+def read_row(table: Rows[_T], row: object, /) -> _T: ...
+def read_rows(table: Rows[Any], rows: RowIndex, out: Buffer, zero: bool, /) -> None: ...  # zero: those never written
+def row_versions(table: Rows[Any], rows: RowIndex, times: bool, /) -> bytearray: ...  # 64-bit numbers; or ns since 1970
+def write_row(table: Rows[_T], row: object, value: _T, timeout: float | EllipsisType | None, /) -> None: ...
+def write_rows(
+    table: Rows[Any],
+    rows: RowIndex,
+    data: Buffer,
+    step: int,
+    spans: bytes | None,
+    timeout: float | EllipsisType | None,
+    /,
+) -> None:
+    """Publish a version of each, of a value every `step` bytes; of `spans` (offset, size) only, if there are any."""
+
+def append_row(table: Rows[_T], value: _T, timeout: float | EllipsisType | None, /) -> int: ...  # Its number
+def append_rows(table: Rows[Any], data: Buffer, count: int, timeout: float | EllipsisType | None, /) -> int: ...
+def filled_rows(table: Rows[Any], /) -> tuple[int, int, int]: ...  # (filled, tickets, of which lapped)
+def update_row(table: Rows[_T], row: object, timeout: float | EllipsisType | None, /) -> RowBlock[_T]: ...
+def wait_rows(
+    table: Rows[Any], rows: RowIndex, versions: Buffer, timeout: float | EllipsisType | None, /
+) -> bytes: ...  # Positions of those that hold another version, once one does
+
+@final
+class RowBlock(Generic[_T]):
+    """A transaction on one row: published whole at its end, dropped whole if it raises."""
+
+    def __enter__(self) -> _T: ...
+    def __exit__(self, kind: _Kind, error: BaseException | None, trace: TracebackType | None, /) -> Literal[False]: ...
+
+@final
+class RowSet:
+    """Several rows of a table, as one lock that a Guard holds."""
+
+    def __init__(self, table: Rows[Any], rows: RowIndex) -> None: ...
+
+@final
+class Changes:
+    """The rows of a table that were published since somebody looked last."""
+
+    def __init__(self, table: Rows[Any], all: bool) -> None: ...
+    def poll(self) -> bytes: ...  # Their numbers, in 64 bits, ascending
+    def wait(self, timeout: float | None, /) -> bytes: ...  # The same, as soon as there are any
+    def prepare(self) -> bytes | int: ...  # The same; or if there are none, the number of the news to sleep on
 
 # ---- what the system lacks ----
 def missing() -> dict[str, int]: ...  # Each with the system's error, or 0 for no such call; see sharing.fallbacks
@@ -587,16 +674,16 @@ WAITSET_FULL: Final[int]
 
 @final
 class Waitset:
-    """Rings on whose heads the thread that calls attend() sleeps."""
+    """Handles on whose heads or news the thread that calls attend() sleeps."""
 
-    def add(self, ring: Ring[Any], number: int, wake: Callable[[], object], /) -> int:
+    def add(self, opened: Opened, number: int, wake: Callable[[], object], /) -> int:
         """Have `wake` called once, from whatever thread, when there is something to look at.
 
         WAITSET_ADDED; or WAITSET_MOVED if there is already; or WAITSET_FULL, which is for another Waitset to do.
         """
-    def remove(self, ring: Ring[Any], wake: Callable[[], object], /) -> None: ...  # Do not call it any more
-    def forget(self, ring: Ring[Any], /) -> None: ...  # Call all who wait for it; nothing looks at its memory then
-    def awaited(self) -> list[Ring[Any]]: ...  # The rings that somebody waits for
+    def remove(self, opened: Opened, wake: Callable[[], object], /) -> None: ...  # Do not call it any more
+    def forget(self, opened: Opened, /) -> None: ...  # Call all who wait for it; nothing looks at its memory then
+    def awaited(self) -> list[Opened]: ...  # The handles that somebody waits for
     def attend(self, period: float, linger: float, /) -> bool:
         """Sleep and call who is due, for a `period` of seconds.
 
@@ -604,4 +691,4 @@ class Waitset:
         """
     @property
     def attended(self) -> bool: ...  # True while a thread is at it
-    def __len__(self) -> int: ...  # How many rings there are in it
+    def __len__(self) -> int: ...  # How many handles there are in it

@@ -37,6 +37,9 @@ Failure = Literal[
     "borrowed twice",
     "not borrowed",
     "open block",
+    # rows of tables
+    "row timeout",
+    "row order",
     # raised by Python only
     "followed twice",
     "reattach timeout",
@@ -92,6 +95,34 @@ class CoreRegion(Protocol):
 
     def _unpinned(self) -> None:
         """Leave the region: the last pin is gone, and no handle is left."""
+        ...
+
+
+class CoreTable(Protocol):
+    """What a subclass of :class:`typedshm._native.Rows` has besides what regions have too."""
+
+    def _fail_rows(self, what: Failure, numbers: bytes, /) -> NoReturn:
+        """Raise the error of a failure with the numbers of the rows it is about, of 64 bits each."""
+        ...
+
+    def _row_number(self, key: Any, /) -> int:
+        """Return the number of a row that was named by anything but an int or one of the keys, or raise."""
+        ...
+
+    def _refuse_number(self, number: int, /) -> NoReturn:
+        """Raise the error of a number that no row has."""
+        ...
+
+    def _get(self, which: Any, /) -> Any:
+        """Return what stands in brackets, if that is no single row."""
+        ...
+
+    def _set(self, which: Any, value: Any, /) -> None:
+        """Write to what stands in brackets, if that is no single row."""
+        ...
+
+    def _delete(self, which: Any, /) -> NoReturn:
+        """Refuse to delete rows."""
         ...
 
 

@@ -4,6 +4,8 @@ All derive from :class:`TypedshmError`, and each also from the matching builtin 
 FileNotFoundError`` or ``except TimeoutError`` works as usual.
 """
 
+from typing import Any
+
 
 def quoted(value: object, limit: int = 60) -> str:
     """Return a value's ``repr`` for a message, shortened to `limit` characters."""
@@ -84,7 +86,10 @@ class Closed(TypedshmError, ValueError):
 
 
 class Empty(TypedshmError, LookupError):
-    """Nothing has been written to the region yet."""
+    """Nothing has been written to the region yet, or to the rows of a table that were to be read."""
+
+    rows: Any = ()
+    """Of a table: the numbers of those rows, an array."""
 
 
 class Overrun(TypedshmError, BlockingIOError):
@@ -92,7 +97,10 @@ class Overrun(TypedshmError, BlockingIOError):
 
 
 class TornWrite(TypedshmError, ConnectionError):
-    """A writer died while writing to a region with ``slots=1``; there is no value until the next complete write."""
+    """A writer died while writing to a region, or row, with ``slots=1``; there is no value until the next write."""
+
+    rows: Any = ()
+    """Of a table: the numbers of the rows that have no value, an array."""
 
 
 class ReadOnly(TypedshmError, AttributeError):
@@ -109,6 +117,9 @@ class MisuseError(TypedshmError, RuntimeError):
 
 class Timeout(TypedshmError, TimeoutError):
     """A blocking verb timed out."""
+
+    rows: Any = ()
+    """Of a table: the numbers of the rows that were not taken, and so not written, an array."""
 
 
 class Stale(TypedshmError, TimeoutError):

@@ -208,14 +208,15 @@ static void use(const tshm_header *header, const tshm_ring *ring) {
     lock_handle lock = {.control = tshm_control_of(ring), .presence_count = ring->presence_count};
     if (lock_attach(&lock) == LOCK_TAKEN) {
         insist(lock.entry < ring->presence_count, "an entry out of range");
-        int taken = lock_try(&lock);
+        lock_word word = {.word = &lock.control->writer.word};
+        int taken = lock_try(&lock, &word);
         for (int tries = 0; taken < 0 && tries < 8; tries++)
-            taken = lock_wait(&lock, 1);
+            taken = lock_wait(&lock, &word, 1);
         if (taken >= 0) {
             insist(lock_owner(lock.control) == (int)lock.entry, "somebody else's lock");
             for (int writes = 0; writes < 3; writes++)
                 write_value(ring, &lock, value);
-            insist(lock_release(&lock, true) == LOCK_TAKEN, "the lock is lost");
+            insist(lock_release(&lock, &word, true) == LOCK_TAKEN, "the lock is lost");
         }
     }
     free(value);

@@ -108,7 +108,7 @@ def at(*path: Any) -> Callable[[dict[str, Any], Any], None]:
 FIELDS = ("layout", "fields")
 REFUSED: dict[str, tuple[tuple[Any, ...], Any, str]] = {
     "another format": (("typedshm",), 2, "typedshm"),
-    "an unknown key": (("more",), 1, "the document: expected no key but typedshm, value, layout, found 'more'"),
+    "an unknown key": (("more",), 1, "the document: expected no key but typedshm, value, layout, keys, found 'more'"),
     "an unknown key deep inside": ((*FIELDS, 7, "struct", "fields", 0, "more"), 1, "layout.fields[7].struct.fields[0]"),
     "a number as text": ((*FIELDS, 0, "offset"), "0", "layout.fields[0].offset"),
     "a number with a fraction": ((*FIELDS, 0, "size"), 1.0, "layout.fields[0].size"),

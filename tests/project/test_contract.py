@@ -11,11 +11,12 @@ import pytest
 import typedshm
 from helpers.compilers import PACKAGE
 from helpers.shared_types import Record
-from typedshm import NamedMutex, Region
+from typedshm import NamedMutex, Region, Table
 from typedshm import contract as written
 from typedshm.mutex import LOCK_ERRORS
 from typedshm.region.error_table import ERRORS, REPLACED_BY_LOSS
 from typedshm.schema.resolve import schema_of
+from typedshm.table.error_table import TABLE_ERRORS
 
 CORE = "\n".join(
     re.sub(r"/\*.*?\*/", " ", file.read_text(encoding="utf-8"), flags=re.DOTALL)
@@ -26,7 +27,9 @@ CORE = "\n".join(
 OTHERS = {"__complex__", "__basicsize__", "Structure", "isoformat", "protect"}
 OTHERS |= {"_ARRAY_API", "dtype", "isnative", "itemsize", "kind", "names"}
 # Failures that Python alone raises.
-RAISED_BY_PYTHON = {"followed twice", "open block", "reattach timeout"}
+RAISED_BY_PYTHON = {"open block", "reattach timeout"}
+# Failures of tables alone.
+OF_TABLES = {"row timeout", "row order"}
 
 _CLASS = type("Class", (ctypes.Structure,), {"_fields_": [("a", ctypes.c_int)]})
 
@@ -42,13 +45,14 @@ def members(*protocols: Any) -> set[str]:
 
 def test_the_methods_of_a_region_and_a_guard() -> None:
     called = asked(r'PyObject_CallMethod\([^;]*?"(\w+)"')
-    assert called == members(written.CoreRegion, written.CoreGuard, written.CoreArraySchema)
+    assert called == members(written.CoreRegion, written.CoreGuard, written.CoreArraySchema, written.CoreTable)
     assert all(callable(getattr(Region, name)) for name in members(written.CoreRegion))
     assert all(callable(getattr(NamedMutex, name)) for name in members(written.CoreGuard))
+    assert all(callable(getattr(Table, name)) for name in members(written.CoreTable))
 
 
 def test_the_attributes_of_a_schema() -> None:
-    read = asked(r'(?:take_attribute|take_flag|PyObject_GetAttrString|ring_part)\([^;]*?"(\w+)"')
+    read = asked(r'(?:take_attribute|take_flag|PyObject_GetAttrString|values_part)\([^;]*?"(\w+)"')
     taken = set(re.findall(r'take_attribute\(schema, "(\w+)"', CORE))
     assert read | taken == members(written.CoreSchema, written.CoreStructSchema) | {"_format"}
     assert written.CoreStruct.__annotations__.keys() == {"_format"} <= vars(Record).keys()
@@ -64,11 +68,12 @@ def test_the_attributes_of_a_schema() -> None:
 
 
 def test_the_failures() -> None:
-    failing = r"(?:ring_fail|native_fail|unreadable|guarded_problem)\(.*?\)\s*(?:;|\{.*?\n\})|\*?problem = [^;]*;"
+    verbs = "ring_fail|rows_fail|rows_fail_for|held_problem|native_fail|unreadable|guarded_problem"
+    failing = rf"(?:{verbs})\(.*?\)\s*(?:;|\{{.*?\n\}})|\*?problem = [^;]*;"
     named = {text for call in re.findall(failing, CORE, re.DOTALL) for text in re.findall(r'"([a-z -]{3,20})"', call)}
     listed = set(get_args(written.Failure))
     assert named == listed - RAISED_BY_PYTHON
-    assert ERRORS.keys() == listed
+    assert ERRORS.keys() | OF_TABLES == TABLE_ERRORS.keys() == listed
     assert LOCK_ERRORS.keys() < listed
     assert listed > REPLACED_BY_LOSS
 
@@ -78,10 +83,17 @@ def test_the_refusals() -> None:
     assert named == set(get_args(written.Refusal))
 
 
-@pytest.mark.parametrize("what", get_args(written.Failure))
+@pytest.mark.parametrize("what", sorted({*get_args(written.Failure)} - OF_TABLES))
 def test_every_failure_is_raised_with_words(what: str) -> None:
     with typedshm.create("record", Record) as region, pytest.raises(ERRORS[what][0], match="region 'record' "):  # type: ignore[index]
         typedshm._native.fail(region, what)
+
+
+@pytest.mark.parametrize("what", get_args(written.Failure))
+def test_every_failure_of_a_table_is_raised_with_words(what: str) -> None:
+    kind = TABLE_ERRORS[what][0]  # type: ignore[index]
+    with typedshm.create("records", typedshm.rows(Record, 2)) as table, pytest.raises(kind, match="table 'records' "):
+        typedshm._native.fail(table, what)
 
 
 def test_no_number_stands_for_a_failure_in_python() -> None:

@@ -153,15 +153,16 @@ static void *writer(void *argument) {
     insist(value != NULL, "no memory");
     come(&lock);
     for (uint64_t turn = 1;; turn++) {
-        int taken = lock_try(&lock);
+        lock_word word = {.word = &lock.control->writer.word};
+        int taken = lock_try(&lock, &word);
         while (taken < 0)
-            taken = lock_wait(&lock, TSHM_SLICE);
+            taken = lock_wait(&lock, &word, TSHM_SLICE);
         if (taken == LOCK_RECOVERED)
             count(&takeovers);
         bool dies = mortal && turn % 64 == 0;
         tshm_cursor cursor;
         if (newest >= writes_wanted && everybody_had_a_turn()) {
-            insist(lock_release(&lock, true) == LOCK_TAKEN, "the lock was lost");
+            insist(lock_release(&lock, &word, true) == LOCK_TAKEN, "the lock was lost");
             break;
         }
         /* a pinner that moves on may leave its pin on one slot after the other just as we look: then once more */
@@ -183,7 +184,7 @@ static void *writer(void *argument) {
             count(&deaths_held);
             come(&lock);
         } else {
-            insist(lock_release(&lock, true) == LOCK_TAKEN, "the lock was lost");
+            insist(lock_release(&lock, &word, true) == LOCK_TAKEN, "the lock was lost");
         }
     }
     tshm_store(&finished, true, relaxed);

@@ -12,12 +12,18 @@
 #include "ring/block.h"
 #include "ring/borrow.h"
 #include "ring/internal.h"
+#include "ring/opened.h"
 #include "ring/pin.h"
 #include "ring/position.h"
-#include "ring/ring.h"
 #include "ring/ring_type.h"
 #include "ring/slots.h"
+#include "ring/values.h"
 #include "ring/view.h"
+#include "rows/changes.h"
+#include "rows/held.h"
+#include "rows/row_block.h"
+#include "rows/row_set.h"
+#include "rows/rows_type.h"
 #include "struct/array.h"
 #include "struct/construction.h"
 #include "struct/datetime.h"
@@ -46,9 +52,10 @@ static int (*const parts[])(PyObject *module) = {
     security_register,     section_register, directory_register,    kernel_mutex_register,
 #endif
     writers_lock_register, mutex_register,   guard_register,        task_register,         position_register,
-    slots_register,        ring_register,    ring_type_register,    internal_register,     block_register,
-    pin_register,          borrow_register,  view_register,         waitset_register,      thread_register,
-    missing_register,      array_register,
+    slots_register,        values_register,  opened_register,       ring_type_register,    internal_register,
+    block_register,        pin_register,     borrow_register,       view_register,         waitset_register,
+    thread_register,       missing_register, array_register,        held_register,         rows_type_register,
+    row_block_register,    row_set_register, changes_register,
 };
 
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT,

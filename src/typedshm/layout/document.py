@@ -42,6 +42,21 @@ def parse(text: bytes) -> tuple[Layout, Value]:
     DocumentError
         If it is no document or describes no valid layout; the message has the path of the first error.
     """
+    return _parsed(text)[:2]
+
+
+def keys_of(text: bytes) -> tuple[str, ...]:
+    """Return the keys of a table's rows, which its document has; none if it has none.
+
+    Raises
+    ------
+    DocumentError
+        As :func:`parse` does.
+    """
+    return _parsed(text)[2]
+
+
+def _parsed(text: bytes) -> "tuple[Layout, Value, tuple[str, ...]]":
     if len(text) > DOCUMENT_LIMIT:
         raise DocumentError(f"the document: expected at most {DOCUMENT_LIMIT:,} bytes, found {len(text):,}")
     depth = _depth(text)
@@ -55,7 +70,7 @@ def parse(text: bytes) -> tuple[Layout, Value]:
     except ValueError as error:
         raise DocumentError(f"the document: expected JSON in UTF-8, found an error: {error}") from None
     try:
-        return cast("tuple[Layout, Value]", _document(content))
+        return cast("tuple[Layout, Value, tuple[str, ...]]", _document(content))
     except _Refusal as refusal:
         raise DocumentError(f"{refusal.path}: {refusal}") from refusal.__cause__
 
@@ -285,8 +300,13 @@ def _make_layout(**parts: Any) -> Layout:
         raise _Refusal(str(error)) from error
 
 
-def _make_document(typedshm: int, value: Value, layout: Layout) -> tuple[Layout, Value]:
+def _make_document(
+    typedshm: int, value: Value, layout: Layout, keys: tuple[str, ...]
+) -> tuple[Layout, Value, tuple[str, ...]]:
     del typedshm
+    if len(set(keys)) != len(keys):
+        twice = next(key for at, key in enumerate(keys) if key in keys[:at])
+        raise _refusal("each key once", twice, ".keys")
     first = layout.fields[0]
     if value == "array" and (first.name != "array" or not first.shape or first.size != layout.size):
         fields = [f"{field.name}: {field}" for field in layout.fields]
@@ -295,7 +315,7 @@ def _make_document(typedshm: int, value: Value, layout: Layout) -> tuple[Layout,
         raise _refusal(
             f"a multiple of {WORD} in a bare array", first.data_offset, ".data_offset", ".fields[0]", ".layout"
         )
-    return layout, value
+    return layout, value, keys
 
 
 def _number(value: Any) -> int | float:
@@ -359,6 +379,7 @@ _document = _object(
         "typedshm": (_one_of(1), _REQUIRED),
         "value": (_one_of("struct", "array"), _REQUIRED),
         "layout": (_struct, _REQUIRED),
+        "keys": (_list("a list of the keys of a table's rows", _text, 1, DOCUMENT_LIMIT), ()),
     },
     _make_document,
 )

@@ -4,6 +4,7 @@ Every consumer (NumPy dtype, ctypes, JSON document, C header, diff) reads the La
 """
 
 import json
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Literal, TypeAlias, cast
 
@@ -346,7 +347,7 @@ class Layout(Frozen):
             "fields": [field.describe() for field in self.fields],
         }
 
-    def to_document(self, value: Value | None = None, *, indent: int | None = None) -> bytes:
+    def to_document(self, value: Value | None = None, *, indent: int | None = None, keys: Sequence[str] = ()) -> bytes:
         """Return the layout as a JSON document, which :func:`typedshm.load` and other languages read.
 
         Parameters
@@ -355,6 +356,8 @@ class Layout(Frozen):
             What values are: Structs, or bare arrays, which are the only field. Default: what the layout looks like.
         indent : int, optional
             Spaces of indentation for each level, to be read by people. Default: all on one line.
+        keys : sequence of str
+            Those of the rows of a table, in their order.
 
         Raises
         ------
@@ -371,7 +374,9 @@ class Layout(Frozen):
         if value == "array" and not is_array:
             raise SchemaError(f'{self.name}: expected one array field named "array" for value="array"')
         value = value or ("array" if is_array and self.name == "array" else "struct")
-        document = {"typedshm": 1, "value": value, "layout": self.describe()}  # 1 is the version of the format
+        document: dict[str, Any] = {"typedshm": 1, "value": value, "layout": self.describe()}  # 1: of the format
+        if keys:
+            document["keys"] = list(keys)
         separators = (",", ":") if indent is None else None
         text = json.dumps(document, ensure_ascii=False, indent=indent, separators=separators).encode()
         if len(text) > DOCUMENT_LIMIT:

@@ -68,7 +68,7 @@ class Attachment(abc.ABC):
     lock
         The writers' lock as this process holds it, or None where the region was opened for reading only.
     slots
-        The slots that this process uses in place; None together with `lock`.
+        The slots that this process uses in place; None together with `lock`, and for tables.
     lost_in_fork
         True if this is the child of a fork, which could not get an attachment of its own.
     """
@@ -78,6 +78,7 @@ class Attachment(abc.ABC):
     """Of the file, where the region is one that a process is known by."""
     _ending = False
     _warned = False
+    _rows: _native.HeldRows | None = None
 
     def __init__(self, location: Location, mapping: _native.Mapping, paging: Paging, writer: Writer | None) -> None:
         self.location = location
@@ -90,7 +91,8 @@ class Attachment(abc.ABC):
             self.header = _native.read_header(mapping)
             if writer is not None:
                 self.lock = self._take_entry(writer)
-                self.slots = _native.Slots(self.lock)  # which checks the header again: it may have changed meanwhile
+                if not self.header["rows"]:
+                    self.slots = _native.Slots(self.lock)  # which checks the header again: it may have changed
         except ValueError as error:
             if mapping.lost:
                 raise lost(location) from None
@@ -122,6 +124,18 @@ class Attachment(abc.ABC):
         _open[id(self)] = self
         if not _apart and _usable(key) is None:
             _current[key] = self
+
+    @property
+    def rows(self) -> _native.HeldRows:
+        """The rows of a table that this process holds. ValueError if the header is that of a table no more."""
+        with changes:
+            if self._rows is None:
+                try:
+                    peers = None if self.lock is not None else self._peers()
+                except OSError:
+                    peers = None
+                self._rows = _native.HeldRows(self.mapping, self.lock, peers)
+            return self._rows
 
     @property
     def loss(self) -> str:

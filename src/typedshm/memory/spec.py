@@ -24,6 +24,8 @@ class RegionSpec:
         Bytes of one value.
     layout_id, document
         Identity and description of the values' layout.
+    rows
+        Of a table, which keeps that many versions of each; 0 for a region.
     region_size
         Bytes of the whole region.
 
@@ -33,16 +35,22 @@ class RegionSpec:
         The region would be too large. Raised here, before there is a file.
     """
 
-    __slots__ = ("document", "layout_id", "payload_size", "region_size", "slots")
+    __slots__ = ("document", "layout_id", "payload_size", "region_size", "rows", "slots")
 
-    def __init__(self, slots: int, payload_size: int, layout_id: bytes, document: bytes) -> None:
+    def __init__(self, slots: int, payload_size: int, layout_id: bytes, document: bytes, rows: int = 0) -> None:
         self.slots = slots
         self.payload_size = payload_size
         self.layout_id = layout_id
         self.document = document
+        self.rows = rows
         try:
-            self.region_size = _native.region_size(slots, payload_size, len(document))
+            self.region_size = _native.region_size(slots, payload_size, len(document), rows)
         except ValueError:
+            if rows:
+                raise ValueError(
+                    f"rows: expected a table of at most 2^40 bytes (1 TiB), found {rows:,} rows of {payload_size:,} "
+                    f"bytes, each with {slots} slots; fewer rows, or a smaller value, make it smaller"
+                ) from None
             if len(document) + slots * payload_size < _LARGEST:  # it is the document that is too large
                 raise
             raise ValueError(
@@ -52,7 +60,7 @@ class RegionSpec:
 
     def build(self, mapping: _native.Mapping, instance: int) -> None:
         """Turn zeroed memory into an empty region."""
-        _native.write_header(mapping, self.slots, self.payload_size, self.layout_id, instance, self.document)
+        _native.write_header(mapping, self.slots, self.payload_size, self.layout_id, instance, self.document, self.rows)
 
 
 def new_instance() -> int:

@@ -38,7 +38,7 @@ class _Loop(ABC):
         await self._module.sleep(seconds)
 
     @abstractmethod
-    async def sleep(self, ring: _native.Ring[Any], number: int, seconds: float | None) -> bool:
+    async def sleep(self, ring: _native.Opened, number: int, seconds: float | None) -> bool:
         """Sleep until a region has something new; False if the time is over first."""
 
 
@@ -46,7 +46,7 @@ class _Asyncio(_Loop):
     async def turn(self) -> None:
         await self._module.sleep(0)
 
-    async def sleep(self, ring: _native.Ring[Any], number: int, seconds: float | None) -> bool:
+    async def sleep(self, ring: _native.Opened, number: int, seconds: float | None) -> bool:
         loop = self._module.get_running_loop()
         future = loop.create_future()
 
@@ -75,7 +75,7 @@ class _Trio(_Loop):
     async def turn(self) -> None:
         await self._module.lowlevel.checkpoint()
 
-    async def sleep(self, ring: _native.Ring[Any], number: int, seconds: float | None) -> bool:
+    async def sleep(self, ring: _native.Opened, number: int, seconds: float | None) -> bool:
         trio = self._module
         parked, woken = True, False
 
@@ -110,7 +110,8 @@ def _call(soon: Callable[..., object], *args: object) -> None:
         soon(*args)
 
 
-def _running() -> _Loop:
+def running_loop() -> _Loop:
+    """Return the event loop of the current task. MisuseError if there is none."""
     if (task := current_task.of_trio()) is not None:
         return _Trio(sys.modules["trio"], task)
     if (task := current_task.of_asyncio()) is not None:
@@ -122,12 +123,12 @@ def _running() -> _Loop:
 
 async def await_newer(ring: _native.Ring[Any], after: int, timeout: float | None) -> None:
     """Wait in a coroutine until there is a version above `after`."""
-    await _await_in(_running(), ring, after, timeout)
+    await _await_in(running_loop(), ring, after, timeout)
 
 
 async def rest(seconds: float) -> None:
     """Sleep in a coroutine."""
-    await _running().rest(seconds)
+    await running_loop().rest(seconds)
 
 
 async def _await_in(loop: _Loop, ring: _native.Ring[Any], after: int, timeout: float | None) -> None:
@@ -191,7 +192,7 @@ class AwaitedRing(_native.Ring[T], Generic[T]):
             _, "next", "next(timeout={}) for at most {} seconds, or next(after={}) for what is newer than version {}"
         )
         patience = self.timeout if isinstance(timeout, EllipsisType) else seconds(timeout)
-        loop = _running()
+        loop = running_loop()
         got = self._got
         if got is None:
             got = self.__dict__.setdefault("_got", WeakKeyDictionary())

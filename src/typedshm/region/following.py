@@ -10,10 +10,9 @@ from typing import Generic, Literal, Never, NoReturn, SupportsIndex, TypeVar, ca
 import typedshm._native as _native
 from typedshm.arguments import flag, refuse_positional, seconds
 from typedshm.errors import Closed, RegionLost, RegionNotFound, Timeout, TornWrite, quoted
-from typedshm.layout.layout import Layout
-from typedshm.memory.names import Name
 from typedshm.region.asynchronous import AwaitedRing, await_newer, rest
 from typedshm.region.info import RegionInfo
+from typedshm.region.opened import Opened
 
 T = TypeVar("T")
 
@@ -208,7 +207,7 @@ def _number(start: object) -> int | None:
         return None
 
 
-class Followable(AwaitedRing[T], Generic[T]):
+class Followable(AwaitedRing[T], Opened[T], Generic[T]):
     """The part of a region that makes followers.
 
     Attributes
@@ -223,31 +222,8 @@ class Followable(AwaitedRing[T], Generic[T]):
     later: "weakref.WeakSet[Followable[T]] | None" = None
     """Handles of later regions of this name, which its followers have opened and which are closed with it."""
 
-    @property
-    def name(self) -> Name:
-        """The name it was opened by."""
-        raise NotImplementedError
-
-    @property
-    def layout(self) -> Layout:
-        """The layout of this handle's values."""
-        raise NotImplementedError
-
-    @property
-    def instance(self) -> str:
-        """16 digits that tell this making of the region from others of the same name."""
-        raise NotImplementedError
-
     def info(self) -> RegionInfo:
         """Report the region's state."""
-        raise NotImplementedError
-
-    def reattach(self, *_: Never, timeout: float | None = 0) -> "Followable[T]":
-        """Open the region that has the name now."""
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """Leave the region."""
         raise NotImplementedError
 
     def _position_before(self, start: object) -> int:

@@ -88,7 +88,12 @@ class RegionInfo(Frozen):
 
     def shown(self) -> list[tuple[str, str]]:
         """Return the names and values of all attributes as short texts, to be shown to people."""
-        return [(name, _text(value)) for name, value in zip(self.__match_args__, self._values, strict=True)]
+        return shown_attributes(self)
+
+
+def shown_attributes(info: Frozen) -> list[tuple[str, str]]:
+    """Return the names and values of all attributes of an object as short texts."""
+    return [(name, _text(getattr(info, name))) for name in info.__match_args__]
 
 
 def _text(value: object) -> str:

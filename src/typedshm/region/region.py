@@ -3,39 +3,32 @@
 import os
 import threading
 from datetime import UTC, datetime, timedelta
-from types import EllipsisType, TracebackType
+from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Generic, Never, NoReturn, TypeVar
 
 import typedshm._native as _native
-from typedshm import hooks
-from typedshm.arguments import refuse_positional, seconds
+from typedshm.arguments import refuse_positional
 from typedshm.errors import (
     Closed,
-    FieldValueError,
     RegionLost,
-    RegionRefused,
     Stale,
     TypedshmError,
     UnknownVersion,
     quoted,
 )
 from typedshm.html_table import html_table
-from typedshm.layout.layout import Layout
 from typedshm.memory import fork
 from typedshm.memory.attachment import Attachment, Handle, attachments
 from typedshm.memory.descriptor import Descriptor
 from typedshm.memory.holders import lock_holder
-from typedshm.memory.names import Name
 from typedshm.memory.processes import describe_processes
 from typedshm.region.error_table import ERRORS, REPLACED_BY_LOSS, WAITED_IN_VAIN
 from typedshm.region.following import Followable
 from typedshm.region.info import RegionInfo
-from typedshm.region.waitset import forget
 from typedshm.schema.base import Schema
 
 if TYPE_CHECKING:
     from typedshm.contract import CoreGuard, CoreRegion, Failure
-    from typedshm.schema.arrays import SchemaSource
 
 T = TypeVar("T")
 
@@ -76,37 +69,7 @@ class Region(Followable[T], Generic[T]):
             refuses=refusal is not None,
             debug=_DEBUG,
         )
-        self._handle = handle
-        self._attachment = attachment
-        self._schema = schema
-        self._refusal = refusal
-
-    # ---- what it is ----
-
-    @property
-    def name(self) -> Name:
-        """The name it was opened by."""
-        return self._handle.location.name
-
-    @property
-    def layout(self) -> Layout:
-        """The layout of this handle's values."""
-        return self._schema.layout
-
-    @property
-    def schema(self) -> "type[T] | SchemaSource[T]":
-        """What describes this handle's values, as :func:`create` takes it: ``create("copy", region.schema)``.
-
-        It is the schema that was given; of a handle that was opened without one, a Struct class or what :func:`array`
-        returns, made from the region's document.
-        """
-        schema: type[T] | SchemaSource[T] = self._schema.argument
-        return schema
-
-    @property
-    def readonly(self) -> bool:
-        """True if this handle cannot write."""
-        return self._handle.mutex is None or self._refusal is not None
+        self._start(handle, schema, refusal)
 
     def info(self) -> RegionInfo:
         """Report the region's state: version, times, the processes that use it, deaths."""
@@ -142,13 +105,7 @@ class Region(Followable[T], Generic[T]):
     def __repr__(self) -> str:
         """Return the name, the layout's name and the newest version's number."""
         try:
-            state = f"version {self.version}" + (", read-only" if self.readonly else "")
-            self._look()
-            found = self._attachment.named(self._handle.location)
-            if found is None:
-                state += ", unlinked"
-            elif found["instance"] != self._attachment.header["instance"]:
-                state += ", replaced"
+            state = f"version {self.version}" + (", read-only" if self.readonly else "") + self._place()
         except Closed:
             state = "closed"
         except TypedshmError:
@@ -200,93 +157,11 @@ class Region(Followable[T], Generic[T]):
         MisuseError
             A thread still holds an update() or loan() block or the lock of this handle.
         """
-        if not self._handle.close():
-            self._fail("open block")
-        _native.detach(self)
-        forget(self)
+        super().close()
         for region in list(self.later or ()):
             region.close()
 
-    def __enter__(self) -> "Region[T]":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    @property
-    def instance(self) -> str:
-        """16 digits that tell this making of the region from others of the same name."""
-        return f"{self._attachment.header['instance']:016x}"
-
-    def reattach(self, *_: Never, timeout: float | None = 0) -> "Region[T]":
-        """Open the region that has this one's name now: a new handle, of the same schema and options.
-
-        For after :class:`RegionReplaced`, or when the name has led nowhere. This handle stays as it is; close it when
-        its last version is of no more use. A handle that was opened without a schema takes the new region's layout.
-
-        Parameters
-        ----------
-        timeout
-            Seconds to wait for a region to appear; None waits for ever.
-
-        Returns
-        -------
-        Region
-            A handle of this very region if that still has the name.
-
-        Raises
-        ------
-        RegionNotFound, Timeout
-            There is no such region, or none appeared in time.
-        LayoutMismatch
-            The new region has another layout than the schema.
-        """
-        refuse_positional(_, "reattach", "reattach(timeout={}) to wait at most {} seconds for a region")
-        handle, schema = self._handle, None if self._schema.source is None else self._schema
-        state = handle.location, schema, handle.mutex is None, self.timeout, handle.paging
-        region: Region[T] = hooks.reattach(*state, seconds(timeout))
-        return region
-
-    def fileno(self) -> int:
-        """Return the file descriptor by which the process has the region open, for those who close all others.
-
-        It is for that alone: ``DaemonContext(files_preserve=[region])``. Whoever reads, locks or closes it breaks the
-        region. On Windows only regions in files have one, and nothing closes the others.
-
-        Raises
-        ------
-        Closed, RegionLost
-            The handle was closed; or this process has closed the descriptor already.
-        RegionRefused
-            There is none.
-        """
-        if self.closed:
-            self._fail("closed")
-        self._look()
-        try:
-            return self._attachment.fileno()
-        except OSError as error:
-            raise RegionRefused(
-                f"region {str(self.name)!r} has no file descriptor, and needs none kept open"
-            ) from error
-
     # ---- called by the C core, and by followers ----
-
-    def _undecodable(self, error: Exception, version: int) -> Exception:
-        if isinstance(error, StopIteration | StopAsyncIteration):  # would end the loop in which it is raised
-            told = RuntimeError(f"decoding a value raised {type(error).__name__}")
-            told.__cause__ = error
-            error = told
-        error.add_note(f"in version {version} of region {str(self.name)!r}")
-        return error
-
-    def _refuse_excess(self, value: Any, path: str) -> NoReturn:
-        for name in path.split("."):  # the last of which refuses
-            value = getattr(value, name)
-        # unless its number is another one already, in a slot that somebody else writes to
-        raise FieldValueError(f"{self._schema.layout.name}.{path}: expected no more items than there is room for")
 
     def _refuse_stale(self, version: int, age: int, max_age: int) -> NoReturn:
         found = f"version {version}, which was published {_seconds(age)} s ago"
@@ -316,13 +191,6 @@ class Region(Followable[T], Generic[T]):
         self._look()
         return self._attachment.remap()
 
-    def _look(self) -> None:
-        if self._attachment.loss:
-            self._fail("gone")
-
-    def _look_at_name(self) -> None:
-        self._attachment.check(self._handle.location)
-
     def _fail(self, what: "Failure") -> NoReturn:
         kind, words = ERRORS[what]
         if what in WAITED_IN_VAIN:
@@ -336,22 +204,6 @@ class Region(Followable[T], Generic[T]):
         elif what == "layout":
             words += f":\n{self._refusal}"
         raise kind(f"region {str(self.name)!r} {words}")
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        if self.closed:
-            raise Closed(f"region {str(self.name)!r} is closed and cannot be pickled")
-        handle, attachment = self._handle, self._attachment
-        instance, readonly = attachment.header["instance"], handle.mutex is None
-        state = (
-            handle.location,
-            self._schema.form,
-            instance,
-            readonly,
-            self.timeout,
-            handle.paging,
-            self._schema.checks,
-        )
-        return hooks.reopen, state
 
 
 if TYPE_CHECKING:  # what the core calls by name

@@ -13,7 +13,6 @@ import sys
 import threading
 from collections.abc import Callable
 from types import BuiltinFunctionType
-from typing import Any
 
 import typedshm._native as _native
 from typedshm.memory import fork
@@ -30,38 +29,38 @@ _of_the_parent: list[_native.Waitset] = []
 """What a child of a fork inherits and never uses; let go of, it would end tasks that are not the child's to end."""
 
 
-def join(ring: _native.Ring[Any], number: int, wake: Callable[[], object]) -> _native.Waitset | None:
+def join(opened: _native.Opened, number: int, wake: Callable[[], object]) -> _native.Waitset | None:
     """Have `wake` called, from another thread, once there is something to look at: a newer version, an end.
 
     Parameters
     ----------
-    ring
-        The region, in which nothing new was found.
+    opened
+        The region or table, in which nothing new was found.
     number
-        What its head said then.
+        What its head, or news, said then.
     wake
         Must not raise, and may be called when nobody is interested any more.
 
     Returns
     -------
     Waitset or None
-        Where to ``remove(ring, wake)``; None if there is something to look at already.
+        Where to ``remove(opened, wake)``; None if there is something to look at already.
     """
     for waitset in waitsets:
-        state = waitset.add(ring, number, wake)
+        state = waitset.add(opened, number, wake)
         if state != _native.WAITSET_FULL:
             break
     else:
         waitset = _native.Waitset()
         waitsets.append(waitset)
-        state = waitset.add(ring, number, wake)
+        state = waitset.add(opened, number, wake)
     if state != _native.WAITSET_ADDED:
         return None
     try:
         if not waitset.attended:
             _start(waitset)
     except BaseException:
-        waitset.remove(ring, wake)
+        waitset.remove(opened, wake)
         raise
     return waitset
 
@@ -73,27 +72,27 @@ def _start(waitset: _native.Waitset) -> None:
         _native.start_thread(functools.partial(_attend, waitset))
 
 
-def forget(ring: _native.Ring[Any]) -> None:
+def forget(opened: _native.Opened) -> None:
     """Wake everybody who waits for a region, which is closed, and let go of its memory."""
     if sys.is_finalizing():
         return  # the threads have ended where they were
     for waitset in waitsets:
-        waitset.forget(ring)
+        waitset.forget(opened)
 
 
 def _attend(waitset: _native.Waitset) -> None:
     """Run the thread."""
     while waitset.attend(PERIOD, LINGER):
         with contextlib.suppress(MemoryError):  # the next time, then
-            for ring in waitset.awaited():
-                _look(waitset, ring)
+            for opened in waitset.awaited():
+                _look(waitset, opened)
 
 
-def _look(waitset: _native.Waitset, ring: _native.Ring[Any]) -> None:
+def _look(waitset: _native.Waitset, opened: _native.Opened) -> None:
     try:
-        _native.look(ring)
+        _native.look(opened)
     except Exception:
-        waitset.forget(ring)  # they will meet the error themselves
+        waitset.forget(opened)  # they will meet the error themselves
 
 
 def _after_fork() -> None:

@@ -5,7 +5,7 @@ import copy
 import functools
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -112,9 +112,9 @@ class Schema(ABC, Generic[T]):
         waived.check, waived.checks = None, False
         return waived
 
-    def document(self) -> bytes:
-        """Return the layout document to store in the region."""
-        return self.layout.to_document(self.value)
+    def document(self, keys: Sequence[str] = ()) -> bytes:
+        """Return the layout document to store in the region, or in a table whose rows have `keys`."""
+        return self.layout.to_document(self.value, keys=keys)
 
 
 class SpareMemory:

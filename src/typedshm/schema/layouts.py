@@ -10,6 +10,7 @@ from typedshm.layout.comparison import Comparison
 from typedshm.layout.document import parse
 from typedshm.layout.layout import Layout
 from typedshm.schema.resolve import schema_of
+from typedshm.schema.table_schema import TableSchema
 from typedshm.struct.loading import read_document
 
 
@@ -19,8 +20,9 @@ def layout_of(thing: object) -> Layout:
     Parameters
     ----------
     thing
-        A Struct, pydantic model, dataclass or ``ctypes.Structure``; a structured dtype; ``typedshm.array(…)``; a region
-        or its info(); the name of a document shipped with typedshm, or the path of a document, as a Path or a str that
+        A Struct, pydantic model, dataclass or ``ctypes.Structure``; a structured dtype; ``typedshm.array(…)`` or
+        ``typedshm.rows(…)``; a region or table, or its info(); the name of a document shipped with typedshm, or the
+        path of a document, as a Path or a str that
         ends in ``.json``; a document's text, as bytes; or a layout, which comes back as it is.
 
     Raises
@@ -55,6 +57,8 @@ def compare(old: object, new: object) -> Comparison:
 def _layout(thing: object, parameter: str) -> Layout:
     if isinstance(thing, Layout):
         return thing
+    if isinstance(thing, TableSchema) and thing.row is not None:
+        return _layout(cast("Any", thing).row, parameter)
     if isinstance(thing, type | np.dtype):
         return schema_of(cast("object", thing)).layout
     if isinstance(thing, str | os.PathLike):

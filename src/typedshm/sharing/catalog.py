@@ -55,11 +55,14 @@ class Entry(Frozen):
         counted: :func:`opened_by` knows them on Linux.
     problem
         Why no more is known; empty if everything is.
+    rows
+        How many rows a table has; 0 for a region. `version` and `published` of a table are 0 and None: its rows have
+        versions of their own.
     """
 
     __match_args__ = (
         *("kind", "name", "scope", "user", "namespace", "is_ours", "path", "size", "in_use", "lock_holder"),
-        *("layout", "version", "published", "slots", "payload_size", "writers", "readers", "problem"),
+        *("layout", "version", "published", "slots", "payload_size", "writers", "readers", "problem", "rows"),
     )
     kind: Kind
     """``"region"`` or ``"mutex"``."""
@@ -97,6 +100,8 @@ class Entry(Frozen):
     """The process ids of the others that may write."""
     problem: str = ""
     """Why no more is known; empty if everything is."""
+    rows: int = 0
+    """How many rows a table has; 0 for a region."""
 
 
 def entries(*, namespaces: bool = False) -> list[Entry]:
@@ -255,6 +260,7 @@ def _entry(location: Location, name: Listed | None) -> Entry | None:
         if glance.version
         else None,
         slots=header["slots"],
+        rows=header["rows"],
         payload_size=header["payload_size"],
         writers=tuple(pid for _, pid, has_written in glance.participants if has_written),
         readers=tuple(pid for _, pid, has_written in glance.participants if not has_written),

@@ -8,12 +8,15 @@ from typedshm.memory.attachment import Handle
 from typedshm.memory.holders import other_holders
 
 
-def warn_of_differences(handle: Handle, slots: int | None, mode: int | None) -> None:
+def warn_of_differences(handle: Handle, slots: int | None, mode: int | None, rows: int | None = None) -> None:
     """Warn if a region was made with other options than those asked for, of which None stands for any."""
     attachment, differences, names = handle.attachment, list[str](), list[str]()
     if slots is not None and slots != attachment.header["slots"]:
         names.append("slots=")
         differences.append(f"expected slots={slots}, found {attachment.header['slots']}")
+    if rows is not None and rows != attachment.header["rows"]:
+        names.append("the number of rows")
+        differences.append(f"expected {rows:,} rows, found {attachment.header['rows']:,}")
     if mode is not None and mode != (found := attachment.mode) and found is not None:
         names.append("mode=")
         differences.append(f"expected mode={mode:#o}, found {found:#o}")

@@ -4,21 +4,36 @@ import contextlib
 from typing import Any
 
 from typedshm.arguments import seconds
-from typedshm.errors import DocumentError, LayoutMismatch, RegionCorrupt, RegionLost, RegionReplaced, TypedshmError
+from typedshm.errors import (
+    DocumentError,
+    LayoutMismatch,
+    RegionCorrupt,
+    RegionLost,
+    RegionReplaced,
+    TypedshmError,
+    quoted,
+)
+from typedshm.layout.document import keys_of
 from typedshm.memory import lifecycle
 from typedshm.memory.attachment import Handle
 from typedshm.memory.holders import other_holders
 from typedshm.memory.names import Location
 from typedshm.memory.paging import Paging
+from typedshm.region.opened import Opened
 from typedshm.region.region import Region
 from typedshm.schema.base import Schema
 from typedshm.schema.resolve import schema_from_document, schema_of_form
+from typedshm.schema.table_schema import TableSchema
+from typedshm.table.table import Table
 
 
-def made(handle: Handle, schema: Schema[Any], refusal: str | None = None) -> Region[Any]:
-    """Return the region, whose payload fits the schema; `refusal` is why it cannot be written, if it cannot."""
+def made(handle: Handle, schema: Schema[Any], refusal: str | None = None) -> Region[Any] | Table[Any]:
+    """Return the region or table, whose payload fits the schema; `refusal`: why it cannot be written, if it cannot."""
     try:
-        return Region(handle, schema, refusal)
+        return Table(handle, schema, refusal) if is_table(handle) else Region(handle, schema, refusal)
+    except DocumentError:
+        handle.close()
+        raise
     except ValueError as error:  # the core checks the header again, for each handle
         loss = handle.attachment.loss
         handle.close()
@@ -44,13 +59,51 @@ def _own_schema(handle: Handle) -> Schema[Any]:
     return own
 
 
-def joined(handle: Handle, schema: Schema[Any] | None) -> Region[Any]:
-    """Return a region that another process may have created, with another layout."""
+def is_table(handle: Handle) -> bool:
+    """Return True for the memory of a table."""
+    return bool(handle.attachment.header["rows"])
+
+
+def joined(
+    handle: Handle, schema: Schema[Any] | None, table: TableSchema[Any] | bool | None = None
+) -> Region[Any] | Table[Any]:
+    """Return a region or table that another process may have created, with another layout.
+
+    Parameters
+    ----------
+    handle
+        Of its memory.
+    schema
+        Of the values, or of a row's; None takes that of the memory.
+    table
+        What was asked for: a table like this one; True for any table, False for a region, None for either.
+    """
     try:
+        _check_kind(handle, schema, table)
         return made(handle, *_agreed(handle, schema))
     except BaseException:
         handle.close()
         raise
+
+
+def _check_kind(handle: Handle, schema: Schema[Any] | None, table: TableSchema[Any] | bool | None) -> None:
+    """Refuse a table in a region's place, a region in a table's, and a table whose rows have other keys."""
+    header = handle.attachment.header
+    if table is None or (table is False and not header["rows"]):
+        return
+    shown = "rows()" if schema is None else f"rows({schema.layout.name})"
+    if table is False:
+        raise LayoutMismatch(
+            f"{handle.location} is a table of {header['rows']:,} rows; attach it with {shown}, or without a schema"
+        )
+    if not header["rows"]:
+        raise LayoutMismatch(f"{handle.location} is no table but holds one value; attach it without rows()")
+    wanted = () if table is True else table.keys
+    stored = set(keys_of(header["document"])) if wanted else set[str]()
+    missing = [key for key in wanted if key not in stored]
+    if missing:
+        there = "rows without keys" if not stored else f"the keys {quoted(sorted(stored))}"
+        raise LayoutMismatch(f"{handle.location}: expected rows with the keys {quoted(missing)}, found {there}")
 
 
 def _agreed(handle: Handle, schema: Schema[Any] | None) -> tuple[Schema[Any], str | None]:
@@ -80,7 +133,7 @@ def _way_out(handle: Handle) -> str:
     return f"{opened}attach() without a schema takes it as it is; after unlink() create() makes one of that name anew"
 
 
-def take_back(region: Region[Any] | Handle, location: Location) -> None:
+def take_back(region: Opened[Any] | Handle, location: Location) -> None:
     """Close a region that was made in vain; its file goes too."""
     region.close()
     if location.persistent:
@@ -96,8 +149,8 @@ def reopen(
     timeout: float | None,
     paging: Paging,
     checks: bool = True,
-) -> Region[Any]:
-    """Open what was pickled: the same region, and no other that has taken its name."""
+) -> Region[Any] | Table[Any]:
+    """Open what was pickled: the same region or table, and no other that has taken its name."""
     schema = schema_of_form(form)
     handle = lifecycle.attach(location, writable=not readonly, paging=paging)
     if handle.attachment.header["instance"] != instance:
@@ -115,9 +168,10 @@ def reattach(
     timeout: float | None,
     paging: Paging,
     patience: float | None,
-) -> Region[Any]:
-    """Open whatever region has the name of another handle, with the same schema and options."""
+    table: bool = False,
+) -> Region[Any] | Table[Any]:
+    """Open whatever has the name of another handle, with the same schema and options."""
     handle = lifecycle.attach(location, writable=not readonly, timeout=seconds(patience), paging=paging)
-    region = joined(handle, schema)
+    region = joined(handle, schema, table)
     region.timeout = timeout
     return region

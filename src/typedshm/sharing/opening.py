@@ -7,23 +7,30 @@ import numpy as np
 import typedshm._native as _native
 from typedshm import hooks
 from typedshm.arguments import MOST, flag, seconds, whole
+from typedshm.errors import SchemaError
 from typedshm.layout.document import difference
 from typedshm.memory import lifecycle
+from typedshm.memory.attachment import Handle
 from typedshm.memory.names import Kind, Name, Scope, check_kind, locate
 from typedshm.memory.paging import paging_of
 from typedshm.memory.spec import RegionSpec
+from typedshm.region.opened import Opened
 from typedshm.region.region import Region
 from typedshm.schema.arrays import NDArray, SchemaSource
 from typedshm.schema.base import Schema
 from typedshm.schema.resolve import schema_of
 from typedshm.schema.shareable import ArrayLike, Instance, shareable
+from typedshm.schema.table_schema import TableSchema
 from typedshm.sharing.differences import warn_of_differences
 from typedshm.sharing.joining import joined, made, reattach, reopen, take_back
+from typedshm.table.table import Table
 
 T = TypeVar("T")
 A = TypeVar("A", bound=np.generic)
+H = TypeVar("H", bound=Opened[Any])
 
 _SLOTS = 3
+_ROW_SLOTS = 2
 
 
 def _schema(source: object, check: bool) -> Schema[Any]:
@@ -31,22 +38,59 @@ def _schema(source: object, check: bool) -> Schema[Any]:
     return schema if flag(check, "check") else schema.unchecked()
 
 
-def check_slots(slots: int) -> int:
-    """Return the number of slots, if a region can have so many.
+def check_slots(slots: int, *, of_table: bool = False) -> int:
+    """Return the number of slots, if a region can have so many, or a row.
 
     Raises
     ------
     TypeError, ValueError
         It cannot.
     """
-    slots = whole(slots, "slots", -MOST, f"a whole number from 1 to {_native.SLOTS_MAX}")
-    if not 1 <= slots <= _native.SLOTS_MAX:
-        raise ValueError(f"slots: expected 1 to {_native.SLOTS_MAX}, found {slots}")
+    most = 2 if of_table else _native.SLOTS_MAX
+    slots = whole(slots, "slots", -MOST, f"a whole number from 1 to {most}")
+    if not 1 <= slots <= most:
+        raise ValueError(
+            f"slots: expected {'1 or 2 for the rows of a table' if of_table else f'1 to {most}'}, found {slots}"
+        )
     return slots
 
 
-def _spec(schema: Schema[Any], slots: int) -> RegionSpec:
-    return RegionSpec(check_slots(slots), schema.layout.size, schema.layout.id, schema.document())
+def _described(source: object, check: bool) -> tuple[Schema[Any], TableSchema[Any] | None]:
+    """Return the schema of the values, and with rows() that of the table, which is to be made."""
+    if not isinstance(source, TableSchema):
+        return _schema(source, check), None
+    table: TableSchema[Any] = source
+    if table.row is None or table.count is None:
+        what = "a schema and n or keys=, as in rows(Transition, 100_000)" if table.row is None else "n or keys="
+        raise SchemaError(f"rows: expected {what} to create a table, found {table!r}")
+    return _schema(table.row, check), table
+
+
+def _wanted(source: object, check: bool) -> tuple[Schema[Any] | None, TableSchema[Any] | bool]:
+    """Return the schema of the values, or None, and whether a table is to be found."""
+    if not isinstance(source, TableSchema):
+        return _schema(source, check), False
+    table: TableSchema[Any] = source
+    return None if table.row is None else _schema(table.row, check), table
+
+
+def _spec(schema: Schema[Any], table: TableSchema[Any] | None, slots: int | None) -> RegionSpec:
+    if table is None:
+        kept = check_slots(_SLOTS if slots is None else slots)
+        return RegionSpec(kept, schema.layout.size, schema.layout.id, schema.document())
+    assert table.count is not None
+    kept = check_slots(_ROW_SLOTS if slots is None else slots, of_table=True)
+    return RegionSpec(kept, schema.layout.size, schema.layout.id, schema.document(table.keys), table.count)
+
+
+def _with_warnings(opened: H, handle: Handle, table: object, slots: int | None, mode: int | None) -> H:
+    """Return the handle after warnings of what is not as it was asked for."""
+    try:
+        warn_of_differences(handle, slots, mode, table.count if isinstance(table, TableSchema) else None)
+    except BaseException:  # as where warnings are errors
+        opened.close()
+        raise
+    return opened
 
 
 # ---- the public functions ------------------------------------------------------------------------------------------
@@ -54,6 +98,19 @@ def _spec(schema: Schema[Any], slots: int) -> RegionSpec:
 # types and defaults. They are documented once, at create().
 
 
+@overload
+def create(
+    name: Name,
+    schema: TableSchema[T],
+    *,
+    slots: int | None = ...,
+    scope: Scope = ...,
+    mode: int | None = ...,
+    prefault: bool | None = ...,
+    lock_memory: bool = ...,
+    huge_pages: bool = ...,
+    check: bool = ...,
+) -> Table[T]: ...
 @overload
 def create(
     name: Name,
@@ -82,17 +139,17 @@ def create(
 ) -> Region[NDArray[np.void]]: ...
 def create(
     name: Name,
-    schema: "type[Any] | SchemaSource[Any] | np.dtype[Any]",
+    schema: "type[Any] | SchemaSource[Any] | np.dtype[Any] | TableSchema[Any]",
     *,
-    slots: int = _SLOTS,
+    slots: int | None = None,
     scope: Scope = "user",
     mode: int | None = None,
     prefault: bool | None = None,
     lock_memory: bool = False,
     huge_pages: bool = False,
     check: bool = True,
-) -> Region[Any]:
-    """Create a new region.
+) -> Region[Any] | Table[Any]:
+    """Create a new region, or with :func:`rows` a table.
 
     Parameters
     ----------
@@ -100,9 +157,10 @@ def create(
         Any text; or a ``pathlib.Path`` for a file-backed region, which outlives its processes.
     schema
         A Struct, a pydantic model, a dataclass, a ``ctypes.Structure``, a structured dtype of NumPy, or :func:`array`.
+        Or :func:`rows` of one of these, for a :class:`Table` with many values.
     slots
-        How many versions are kept, 1 to 65,536. One slot is for values too large to hold twice: a writer killed in the
-        middle of a write then loses the value.
+        How many versions are kept, 1 to 65,536; default 3. One slot is for values too large to hold twice: a writer
+        killed in the middle of a write then loses the value. Of a table 1 or 2 for each row; default 2.
     scope
         ``"user"``: only processes of this user can open it. ``"machine"``: those of all users, as `mode` allows.
     mode
@@ -134,11 +192,23 @@ def create(
     SchemaError
         The schema has no layout; the message names the field and the reason.
     """
-    resolved = _schema(schema, check)
+    resolved, table = _described(schema, check)
     paging = paging_of(prefault, lock_memory, huge_pages)
-    return made(lifecycle.create(locate(name, scope, mode), _spec(resolved, slots), paging), resolved)
+    return made(lifecycle.create(locate(name, scope, mode), _spec(resolved, table, slots), paging), resolved)
 
 
+@overload
+def attach(
+    name: Name,
+    schema: TableSchema[T],
+    *,
+    timeout: float | None = ...,
+    readonly: bool = ...,
+    scope: Scope = ...,
+    prefault: bool | None = ...,
+    lock_memory: bool = ...,
+    check: bool = ...,
+) -> Table[T]: ...
 @overload
 def attach(
     name: Name,
@@ -177,7 +247,7 @@ def attach(
 ) -> Region[Any]: ...
 def attach(
     name: Name,
-    schema: "type[Any] | SchemaSource[Any] | np.dtype[Any] | None" = None,
+    schema: "type[Any] | SchemaSource[Any] | np.dtype[Any] | TableSchema[Any] | None" = None,
     *,
     timeout: float | None = 0,
     readonly: bool = False,
@@ -185,8 +255,8 @@ def attach(
     prefault: bool | None = None,
     lock_memory: bool = False,
     check: bool = True,
-) -> Region[Any]:
-    """Open an existing region.
+) -> Region[Any] | Table[Any]:
+    """Open an existing region or table.
 
     Parameters
     ----------
@@ -194,7 +264,8 @@ def attach(
         The same as for :func:`create`.
     schema
         The schema of the values. None takes the layout from the region itself. A schema with the region's fields, or
-        some of them at the same offsets, can read; only the region's own schema can write.
+        some of them at the same offsets, can read; only the region's own schema can write. Of a table :func:`rows` of
+        it; ``rows()`` is as good as None, and tells type checkers that it is one.
     timeout
         Seconds to wait for the region to appear; None waits for ever.
     readonly
@@ -218,12 +289,26 @@ def attach(
     RegionCorrupt
         The memory has that name but holds no valid region.
     """
-    resolved = None if schema is None else _schema(schema, check)
+    resolved, table = (None, None) if schema is None else _wanted(schema, check)
     readonly, timeout = flag(readonly, "readonly"), seconds(timeout)
     location, paging = locate(name, scope), paging_of(prefault, lock_memory, False)
-    return joined(lifecycle.attach(location, writable=not readonly, timeout=timeout, paging=paging), resolved)
+    handle = lifecycle.attach(location, writable=not readonly, timeout=timeout, paging=paging)
+    return _with_warnings(joined(handle, resolved, table), handle, table, None, None)
 
 
+@overload
+def open(
+    name: Name,
+    schema: TableSchema[T],
+    *,
+    slots: int | None = ...,
+    scope: Scope = ...,
+    mode: int | None = ...,
+    prefault: bool | None = ...,
+    lock_memory: bool = ...,
+    huge_pages: bool = ...,
+    check: bool = ...,
+) -> Table[T]: ...
 @overload
 def open(
     name: Name,
@@ -252,7 +337,7 @@ def open(
 ) -> Region[NDArray[np.void]]: ...
 def open(
     name: Name,
-    schema: "type[Any] | SchemaSource[Any] | np.dtype[Any]",
+    schema: "type[Any] | SchemaSource[Any] | np.dtype[Any] | TableSchema[Any]",
     *,
     slots: int | None = None,
     scope: Scope = "user",
@@ -261,7 +346,7 @@ def open(
     lock_memory: bool = False,
     huge_pages: bool = False,
     check: bool = True,
-) -> Region[Any]:
+) -> Region[Any] | Table[Any]:
     """Attach to a region, or create it if it does not exist.
 
     Of several processes that start together exactly one creates it. The parameters and errors are those of
@@ -276,20 +361,14 @@ def open(
     Warns
     -----
     RegionWarning
-        The region exists with other `slots` or another `mode` than were asked for; the message has both. It is used as
-        it is. On Windows regions in files do not tell their mode.
+        It exists with other `slots`, another `mode` or number of rows than were asked for; the message has both. It is
+        used as it is. On Windows regions in files do not tell their mode.
     """
-    resolved = _schema(schema, check)
+    resolved, table = _described(schema, check)
     paging = paging_of(prefault, lock_memory, huge_pages)
-    spec = _spec(resolved, _SLOTS if slots is None else slots)
+    spec = _spec(resolved, table, slots)
     handle = lifecycle.attach_or_create(locate(name, scope, mode), spec, paging)
-    region = joined(handle, resolved)
-    try:
-        warn_of_differences(handle, slots, mode)
-    except BaseException:  # as where warnings are errors
-        region.close()
-        raise
-    return region
+    return _with_warnings(joined(handle, resolved, False if table is None else table), handle, table, slots, mode)
 
 
 @overload

@@ -11,11 +11,13 @@ from typedshm.memory.paging import paging_of
 from typedshm.region.region import Region
 from typedshm.schema.arrays import NDArray, SchemaSource
 from typedshm.schema.resolve import check_source, schema_of, schema_of_form
+from typedshm.schema.table_schema import TableSchema
 from typedshm.sharing import opening
+from typedshm.table.table import Table
 
 T = TypeVar("T")
 S = TypeVar("S")
-H = TypeVar("H", bound=Region[Any], covariant=True)
+H = TypeVar("H", bound=Region[Any] | Table[Any], covariant=True)
 """What a topic's verbs return: the handle, with the type of its values."""
 
 
@@ -69,7 +71,7 @@ class Topic(Frozen, Generic[H]):
 
     __match_args__ = ("name", "schema", *("slots", "scope", "mode", "prefault", "lock_memory", "huge_pages", "check"))
     name: Name
-    schema: "type[Any] | SchemaSource[Any] | np.dtype[Any]"
+    schema: "type[Any] | SchemaSource[Any] | np.dtype[Any] | TableSchema[Any]"
     slots: int | None = None
     scope: Scope = "user"
     mode: int | None = None
@@ -78,6 +80,20 @@ class Topic(Frozen, Generic[H]):
     huge_pages: bool = False
     check: bool = True
 
+    @overload
+    def __init__(
+        self: "Topic[Table[T]]",
+        name: Name,
+        schema: TableSchema[T],
+        *,
+        slots: int | None = ...,
+        scope: Scope = ...,
+        mode: int | None = ...,
+        prefault: bool | None = ...,
+        lock_memory: bool = ...,
+        huge_pages: bool = ...,
+        check: bool = ...,
+    ) -> None: ...
     @overload
     def __init__(
         self: "Topic[Region[T]]",
@@ -109,7 +125,7 @@ class Topic(Frozen, Generic[H]):
     def __init__(
         self,
         name: Name,
-        schema: "type[Any] | SchemaSource[Any] | np.dtype[Any]",
+        schema: "type[Any] | SchemaSource[Any] | np.dtype[Any] | TableSchema[Any]",
         *,
         slots: int | None = None,
         scope: Scope = "user",
@@ -120,8 +136,10 @@ class Topic(Frozen, Generic[H]):
         check: bool = True,
     ) -> None:
         locate(name, scope, mode)
-        check_source(schema)
-        slots = None if slots is None else opening.check_slots(slots)
+        if not isinstance(schema, TableSchema):
+            check_source(schema)
+        of_table = isinstance(schema, TableSchema)
+        slots = None if slots is None else opening.check_slots(slots, of_table=of_table)
         paging = paging_of(prefault, lock_memory, huge_pages)
         pages = paging.prefault, paging.locked, paging.huge
         super().__init__(name, schema, slots, scope, mode, *pages, flag(check, "check"))
@@ -269,10 +287,15 @@ class Topic(Frozen, Generic[H]):
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _unpickled, (self.name, schema_of(self.schema).form, self._declared)
+        schema: Any = self.schema
+        table: tuple[Any, ...] | None = None
+        if isinstance(schema, TableSchema):
+            schema, table = cast("Any", schema).row, (cast("Any", schema).count, cast("Any", schema).keys)
+        form = None if schema is None else schema_of(schema).form
+        return _unpickled, (self.name, form, self._declared, table)
 
 
-def _unpickled(name: Name, form: Any, options: dict[str, Any]) -> Topic[Region[Any]]:
+def _unpickled(name: Name, form: Any, options: dict[str, Any], table: tuple[Any, ...] | None = None) -> Topic[Any]:
     schema = schema_of_form(form)
-    assert schema is not None  # which only regions have that were attached without one
-    return Topic(name, schema.argument, **options)
+    argument: Any = None if schema is None else schema.argument  # None: rows() of whatever table there is
+    return Topic(name, argument if table is None else TableSchema(argument, *table), **options)

@@ -35,7 +35,8 @@ def attach_apart(*arguments: Any, **options: Any) -> Region[Any]:
     The parameters are those of :func:`typedshm.attach`.
     """
     with apart():
-        return attach(*arguments, **options)
+        region: Region[Any] = attach(*arguments, **options)
+        return region
 
 
 @contextlib.contextmanager

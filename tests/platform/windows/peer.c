@@ -83,16 +83,17 @@ int main(int count, char **arguments) {
             return fail("no place among those who write");
         bool dies = strcmp(arguments[2], "die") == 0;
         for (long i = dies ? 1 : strtol(arguments[2], NULL, 10); i > 0; i--) {
-            int taken = lock_try(&lock);
+            lock_word word = {.word = &lock.control->writer.word};
+            int taken = lock_try(&lock, &word);
             while (taken == LOCK_BUSY)
-                taken = lock_wait(&lock, TSHM_SLICE);
+                taken = lock_wait(&lock, &word, TSHM_SLICE);
             tshm_cursor cursor;
             if (dies && tshm_write_begin(&ring, lock_alive, &lock, &cursor)) {
                 memset(cursor.payload, 0xff, 8 * WORDS);
                 TerminateProcess(GetCurrentProcess(), 9);
             }
             raise_all(&ring, &lock);
-            if (lock_release(&lock, true) != LOCK_TAKEN)
+            if (lock_release(&lock, &word, true) != LOCK_TAKEN)
                 return fail("the lock was lost");
         }
     }

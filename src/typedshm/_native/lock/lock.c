@@ -8,11 +8,6 @@
 /* Rule 8's slice: a waker or a woken waiter may have been killed on the way. */
 static const uint64_t SLICE = 10000000; /* ns */
 
-/* The half of the word that holds owner, flags and generation. Little-endian. */
-static void *sleeping_half(lock_handle *lock) {
-    return (void *)&lock->control->writer.word;
-}
-
 int lock_alive(void *context, uint32_t entry) {
     lock_handle *lock = context;
     if (entry == lock->entry)
@@ -34,9 +29,11 @@ bool lock_keeps_entry(lock_handle *lock) {
     return true;
 }
 
-/* Does the owner that the word names live? Rule 4. */
-static bool owner_lives(lock_handle *lock, uint64_t word) {
+/* Rule 4. */
+bool lock_owner_lives(lock_handle *lock, uint64_t word) {
     uint32_t entry = OWNER(word) - 1;
+    if (OWNER(word) == 0)
+        return false;
     /* acquire fence, with the release fence in lock_attach: who sees a word sees the generation that it names */
     tshm_fence(acquire);
     return lock_alive(lock, entry) &&
@@ -50,8 +47,6 @@ static void count_death(lock_handle *lock) {
 }
 
 int lock_attach(lock_handle *lock) {
-    lock->held_word = 0;
-    lock->slept = false;
     uint32_t entry = 0;
     for (; entry < lock->presence_count; entry++) {
         int result = os_peers_claim(&lock->peers, entry); /* rule 3 */
@@ -78,82 +73,84 @@ int lock_attach(lock_handle *lock) {
 }
 
 /* Swap `word`, as read, for one that names me. */
-static int take(lock_handle *lock, uint64_t word, uint64_t flags) {
-    if (lock->slept)
+static int take(lock_handle *lock, lock_word *place, uint64_t word, uint64_t flags) {
+    if (place->slept)
         flags |= TSHM_WORD_WAITING;                                      /* rule 8 */
     uint64_t mine = ((word & TSHM_WORD_COUNTER) + TSHM_WORD_ACQUISITION) /* rule 5 */
                     | (word & (TSHM_WORD_WAITING | TSHM_WORD_DIRTY)) | flags | TSHM_WORD_GENERATION(lock->generation) |
                     (lock->entry + 1);
-    /* acquire, with the release in lock_release: everything its last owner stored is visible */
-    if (!tshm_exchange_if(&lock->control->writer.word, &word, mine, acquire))
+    /* acquire, with the release in lock_release: everything its last owner stored is visible. A row's: seq_cst, with
+     * the load of it by who looks for changes */
+    if (!tshm_exchange_if(place->word, &word, mine, seq_cst))
         return LOCK_BUSY;
-    lock->held_word = mine;
-    lock->slept = false;
+    place->held = mine;
+    place->slept = false;
     return mine & TSHM_WORD_DIRTY ? LOCK_RECOVERED : LOCK_TAKEN;
 }
 
 /* Take over from a dead owner. */
-static int take_over(lock_handle *lock, uint64_t word) {
-    int result = take(lock, word, TSHM_WORD_WAITING | TSHM_WORD_DIRTY);
+static int take_over(lock_handle *lock, lock_word *place, uint64_t word) {
+    int result = take(lock, place, word, TSHM_WORD_WAITING | TSHM_WORD_DIRTY);
     if (result >= 0)
         count_death(lock);
     return result;
 }
 
 /* One attempt. On BUSY, `observed` is the word of a living owner. */
-static int attempt(lock_handle *lock, bool probe, uint64_t *observed) {
-    uint64_t word = tshm_load(&lock->control->writer.word, relaxed);
+static int attempt(lock_handle *lock, lock_word *place, bool probe, uint64_t *observed) {
+    uint64_t word = tshm_load(place->word, relaxed);
     *observed = word;
     if (!lock_keeps_entry(lock))
         return LOCK_BUSY;
     uint32_t owner = OWNER(word);
     if (owner == 0)
-        return take(lock, word, 0);
+        return take(lock, place, word, 0);
     if (owner == lock->entry + 1 || owner > lock->presence_count)
-        return take_over(lock, word); /* rule 10; or it names who had my entry before me, and is dead */
-    if (probe && !owner_lives(lock, word))
-        return take_over(lock, word); /* rule 6: exactly the word read before the probe */
+        return take_over(lock, place, word); /* rule 10; or it names who had my entry before me, and is dead */
+    if (probe && !lock_owner_lives(lock, word))
+        return take_over(lock, place, word); /* rule 6: exactly the word read before the probe */
     return LOCK_BUSY;
 }
 
-int lock_try(lock_handle *lock) {
+int lock_try(lock_handle *lock, lock_word *place) {
     uint64_t observed;
-    int result = attempt(lock, false, &observed);
+    int result = attempt(lock, place, false, &observed);
     for (int spin = 0; result < 0 && spin < 100; spin++) { /* most holders are done in less than a microsecond */
         os_relax();
-        result = attempt(lock, false, &observed);
+        result = attempt(lock, place, false, &observed);
     }
-    return result < 0 ? attempt(lock, true, &observed) : result;
+    return result < 0 ? attempt(lock, place, true, &observed) : result;
 }
 
-int lock_wait(lock_handle *lock, uint64_t ns) {
+int lock_wait(lock_handle *lock, lock_word *place, uint64_t ns) {
     uint64_t observed;
-    int result = attempt(lock, true, &observed);
+    int result = attempt(lock, place, true, &observed);
     if (result >= 0 || OWNER(observed) == 0)
         return result;
     if (!(observed & TSHM_WORD_WAITING)) {
         /* relaxed: a mere flag; the futex call looks at the word again */
-        if (!tshm_exchange_if(&lock->control->writer.word, &observed, observed | TSHM_WORD_WAITING, relaxed))
+        if (!tshm_exchange_if(place->word, &observed, observed | TSHM_WORD_WAITING, relaxed))
             return LOCK_BUSY;
         observed |= TSHM_WORD_WAITING;
     }
-    lock->slept = true; /* until the lock is taken, be it by another thread of this process after this one gave up */
-    os_word_wait(&lock->peers, lock->control, sleeping_half(lock), (uint32_t)observed, ns < SLICE ? ns : SLICE);
-    return attempt(lock, true, &observed);
+    place->slept = true; /* until the lock is taken, be it by another thread of this process after this one gave up */
+    /* its low half, which holds owner, flags and generation: little-endian */
+    os_word_wait(&lock->peers, lock->control, (void *)place->word, (uint32_t)observed, ns < SLICE ? ns : SLICE);
+    return attempt(lock, place, true, &observed);
 }
 
-int lock_release(lock_handle *lock, bool repaired) {
-    uint64_t held_word = lock->held_word, word = held_word;
-    lock->held_word = 0;
+int lock_release(lock_handle *lock, lock_word *place, bool repaired) {
+    uint64_t held = place->held, word = held;
+    place->held = 0;
     for (int tries = 0; tries < 1000; tries++) {
         uint64_t freed = (word & TSHM_WORD_COUNTER) | (repaired ? 0 : word & TSHM_WORD_DIRTY);
-        /* release, with the acquire in take() */
-        if (tshm_exchange_if(&lock->control->writer.word, &word, freed, release)) {
+        /* release, with the acquire in take(). A row's: seq_cst, before the load of the news in tshm_news */
+        if (tshm_exchange_if(place->word, &word, freed, seq_cst)) {
             if (word & TSHM_WORD_WAITING)
-                os_word_wake_one(&lock->peers, lock->control, sleeping_half(lock));
+                os_word_wake_one(&lock->peers, lock->control, (void *)place->word);
             return LOCK_TAKEN;
         }
-        if ((word ^ held_word) & ~TSHM_WORD_WAITING)
+        if ((word ^ held) & ~TSHM_WORD_WAITING)
             break; /* rule 9 */
     }
     return LOCK_LOST;

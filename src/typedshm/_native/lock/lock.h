@@ -1,4 +1,5 @@
-/* The writers' lock: an owner word in shared memory, with the owner's life proved by the kernel.
+/* Locks of participants: owner words in shared memory, with the owners' lives proved by the kernel. A region has one,
+ * the writers' lock; in a table each row has one.
  *
  * The rules (why each is needed was found by model checking and by killing processes):
  *  1. The presence descriptor is private: never mapped, duplicated or passed on.
@@ -15,7 +16,7 @@
  * 11. The program may have closed the presence descriptor. Only a probe through one that is still ours proves a death;
  *     and once my entry is another's, which its generation tells, neither the lock nor a pin bit is mine to touch.
  *
- * One lock_handle is used by one thread at a time: its user provides the exclusion inside the process.
+ * A word is used by one thread of a process at a time: its user provides the exclusion inside the process.
  */
 #ifndef TYPEDSHM_LOCK_H
 #define TYPEDSHM_LOCK_H
@@ -28,9 +29,14 @@ typedef struct {
     uint32_t presence_count; /* from a checked header */
     uint32_t entry;          /* mine */
     uint32_t generation;     /* of my entry, as long as it is mine */
-    uint64_t held_word;      /* the word while I hold it, else 0 */
-    bool slept;              /* in vain, since it was last taken */
 } lock_handle;
+
+/* A word, as the participant sees it that holds it or wants to. */
+typedef struct {
+    tshm_atomic_u64 *word;
+    uint64_t held; /* the word while I hold it, else 0 */
+    bool slept;    /* in vain, since it was last taken */
+} lock_word;
 
 enum {
     LOCK_TAKEN = 0,
@@ -45,11 +51,13 @@ enum {
  * entry are still its. */
 int lock_attach(lock_handle *lock);
 /* Take the lock if that needs no sleep: it is free, or its owner is dead. */
-int lock_try(lock_handle *lock);
+int lock_try(lock_handle *lock, lock_word *place);
 /* Sleep for at most `ns` because lock_try said BUSY, then try again. */
-int lock_wait(lock_handle *lock, uint64_t ns);
+int lock_wait(lock_handle *lock, lock_word *place, uint64_t ns);
 /* `repaired`: what a dead owner left behind is in order again. */
-int lock_release(lock_handle *lock, bool repaired);
+int lock_release(lock_handle *lock, lock_word *place, bool repaired);
+/* Does whom a word names live? Not if it names nobody. */
+bool lock_owner_lives(lock_handle *lock, uint64_t word);
 /* The owner's presence entry, or -1 when the lock is free or its owner's entry is another's. Not probed; for people. */
 int lock_owner(const tshm_control *control);
 static inline tshm_presence *lock_presence(const lock_handle *lock) {

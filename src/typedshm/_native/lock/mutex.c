@@ -60,6 +60,10 @@ bool mutex_look(Mutex *mutex) {
     return true;
 }
 
+bool mutex_may_write(Mutex *mutex) {
+    return tshm_load(&mutex->lock->looked, relaxed) || mutex_look(mutex);
+}
+
 static int acquire(Mutex *mutex, PyObject *look, int64_t ns) {
     WritersLock *lock = mutex->lock;
     int result = writers_lock_acquire(lock, &mutex->closing, look, ns);
@@ -139,6 +143,20 @@ bool mutex_give_back(Mutex *mutex, bool repaired) {
         return false; /* it is a parent's, or given back twice */
     count_down(&mutex->holds);
     return writers_lock_release(mutex->lock, repaired);
+}
+
+bool mutex_begin(Mutex *mutex, bool block) {
+    tshm_atomic_u32 *counter = block ? &mutex->holds : &mutex->verbs;
+    renew(mutex);
+    count_up(counter); /* first, as in count() */
+    if (!is_closing(mutex))
+        return true;
+    count_down(counter);
+    return false;
+}
+
+void mutex_end(Mutex *mutex, bool block) {
+    count_down(block ? &mutex->holds : &mutex->verbs);
 }
 
 static int guarded_acquire(PyObject *mutex, int64_t ns) {

@@ -27,11 +27,18 @@ int mutex_acquire_to_read(Mutex *mutex, int64_t ns);
 bool mutex_release(Mutex *mutex, bool repaired);
 /* Ask the system whether the region is still there and has its name; false and an error set if not. */
 bool mutex_look(Mutex *mutex);
+/* A writer asks what the name means after it has published, by the time of that. Who was told once that nobody else is
+ * there to read asks before, so that an error is no write. False and an error set. */
+bool mutex_may_write(Mutex *mutex);
 /* For blocks of the user's, who may await in there: the handle cannot be closed before it is given back, and the task
  * is noted, if the thread did not have the lock yet. */
 int mutex_hold(Mutex *mutex, int64_t ns);
 /* Also by another thread, for a block that was thrown away. */
 bool mutex_give_back(Mutex *mutex, bool repaired);
+/* For verbs that take other locks than this: close() waits for them, or with `block` is refused. False: the handle is
+ * being closed, and nothing was counted. */
+bool mutex_begin(Mutex *mutex, bool block);
+void mutex_end(Mutex *mutex, bool block);
 extern const guarded mutex_guarded;
 int mutex_register(PyObject *module);
 

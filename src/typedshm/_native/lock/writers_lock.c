@@ -54,9 +54,7 @@ static void local_lock_free(WritersLock *lock) {
         os_local_wake_one(&lock->local_lock);
 }
 
-/* Between two sleeps of a waiter: signal handlers, and now and then a look at what it waits for; at once if there is
- * nothing any more by which a death could be found out. False and an error set: it waits no longer. */
-static bool goes_on(const WritersLock *lock, PyObject *look, uint64_t *looked) {
+bool writers_lock_goes_on(const WritersLock *lock, PyObject *look, uint64_t *looked) {
     if (PyErr_CheckSignals() < 0)
         return false;
     uint64_t now = os_monotonic_ns();
@@ -85,7 +83,7 @@ static int take_local_lock(WritersLock *lock, const TSHM_ATOMIC(bool) * closing,
         Py_END_ALLOW_THREADS
         if (passed)
             return WRITERS_LOCK_TAKEN;
-        if (!goes_on(lock, look, looked))
+        if (!writers_lock_goes_on(lock, look, looked))
             return WRITERS_LOCK_EXCEPTION;
     }
     return WRITERS_LOCK_CLOSED;
@@ -93,20 +91,20 @@ static int take_local_lock(WritersLock *lock, const TSHM_ATOMIC(bool) * closing,
 
 /* With the local lock taken. TIMEOUT also when there is time left, so that the caller can look at the signals. */
 static int take_word(WritersLock *lock, const TSHM_ATOMIC(bool) * closing, uint64_t ns) {
-    int result = lock_try(&lock->lock);
+    int result = lock_try(&lock->lock, &lock->word);
     if (result < 0 && ns > 0) {
         Py_BEGIN_ALLOW_THREADS
-        result = lock_wait(&lock->lock, ns);
+        result = lock_wait(&lock->lock, &lock->word, ns);
         Py_END_ALLOW_THREADS
     }
     if (result < 0)
         return WRITERS_LOCK_TIMEOUT;
     if (is_closed(lock, closing)) { /* close() came meanwhile and waits for the local lock */
-        lock_release(&lock->lock, result != LOCK_RECOVERED);
+        lock_release(&lock->lock, &lock->word, result != LOCK_RECOVERED);
         return WRITERS_LOCK_CLOSED;
     }
     if (!mapping_holds(lock->mapping, lock->instance)) {
-        lock_release(&lock->lock, false);
+        lock_release(&lock->lock, &lock->word, false);
         return WRITERS_LOCK_GONE;
     }
     lock->recovered = result == LOCK_RECOVERED;
@@ -135,7 +133,7 @@ int writers_lock_acquire(WritersLock *lock, const TSHM_ATOMIC(bool) * closing, P
         local_lock_free(lock); /* before any signal handler: it may write, or close us */
         if (result != WRITERS_LOCK_TIMEOUT)
             return result;
-        if (!goes_on(lock, look, &looked))
+        if (!writers_lock_goes_on(lock, look, &looked))
             return WRITERS_LOCK_EXCEPTION;
         if (ns != TIMEOUT_FOREVER && (left = start ? ns - (int64_t)(os_monotonic_ns() - start) : 0) <= 0)
             return WRITERS_LOCK_TIMEOUT;
@@ -149,7 +147,7 @@ bool writers_lock_release(WritersLock *lock, bool repaired) {
         return true;
     lock->thread = 0;
     lock->task = TASK_NONE;
-    bool kept = lock_release(&lock->lock, repaired) == LOCK_TAKEN;
+    bool kept = lock_release(&lock->lock, &lock->word, repaired) == LOCK_TAKEN;
     local_lock_free(lock);
     return kept;
 }
@@ -181,6 +179,7 @@ static void clear_entry(const WritersLock *lock) {
 static int attach(WritersLock *lock, PyObject *handle) {
     if (peers_open(&lock->lock.peers, handle) < 0)
         return -1;
+    lock->word = (lock_word){&lock->lock.control->writer.word, 0, false};
     int result = lock_attach(&lock->lock);
     lock->forks = os_forks;
     if (result == LOCK_TAKEN) {

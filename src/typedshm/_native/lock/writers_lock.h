@@ -12,6 +12,7 @@ typedef struct {
     PyObject_HEAD
     Mapping *mapping;
     lock_handle lock;
+    lock_word word;
     tshm_atomic_u32 local_lock; /* held by the thread that holds, or is taking, the shared lock */
     unsigned long thread;       /* that thread, or 0 */
     task_name task;             /* that holds it; none if a verb does, which gives it back by itself */
@@ -20,7 +21,7 @@ typedef struct {
     uint32_t depth;             /* how often that thread has taken it */
     bool transient;             /* taken by a verb that gives it back by itself: detach() may wait for that */
     bool recovered;             /* the last taking found a dead owner */
-    bool wrote;                 /* this process has published something, and its presence entry says so */
+    TSHM_ATOMIC(bool) wrote;    /* this process has published something, and its presence entry says so */
     TSHM_ATOMIC(bool) detached; /* waiters go home, and soon the descriptor is no more */
     tshm_atomic_u64 looked; /* when a writer last asked what the name means: in ns since 1970; 0: it may not write */
 } WritersLock;
@@ -45,13 +46,18 @@ bool writers_lock_is_present(const WritersLock *lock);
  * being closed. `look`: called now and then by who has to wait; raises if that is for nothing; or NULL. EXCEPTION: a
  * Python error is set. */
 int writers_lock_acquire(WritersLock *lock, const TSHM_ATOMIC(bool) * closing, PyObject *look, int64_t ns);
+/* Between two sleeps of a waiter: signal handlers, and now and then a look at what it waits for; at once if there is
+ * nothing any more by which a death could be found out. `looked` is 0 at first. False and an error set: it waits no
+ * longer. */
+bool writers_lock_goes_on(const WritersLock *lock, PyObject *look, uint64_t *looked);
 /* Only by the thread that has it. False: the word was replaced under us. */
 bool writers_lock_release(WritersLock *lock, bool repaired);
-/* Its presence entry says that this process has written. By the thread that has the lock. */
+/* Its presence entry says that this process has written. By a thread that has just
+ * published something. */
 static inline void writers_lock_note_write(WritersLock *lock) {
-    if (lock->wrote)
+    if (tshm_load(&lock->wrote, relaxed))
         return;
-    lock->wrote = true;
+    tshm_store(&lock->wrote, true, relaxed);
     (void)tshm_change(or, &lock_presence(&lock->lock)->flags, TSHM_WROTE, relaxed);
 }
 /* Is it time to ask what the name means? `now`: in ns since 1970, as a clock has it that may be set. */

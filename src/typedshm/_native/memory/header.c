@@ -6,7 +6,8 @@ static uint64_t round_up(uint64_t size, uint64_t granule) {
     return (size + granule - 1) / granule * granule;
 }
 
-static tshm_header geometry(uint32_t slots, uint64_t payload_size, uint64_t document_size) {
+/* With rows, a table's. */
+static tshm_header geometry(uint32_t slots, uint64_t payload_size, uint64_t document_size, uint64_t rows) {
     tshm_header header;
     memset(&header, 0, sizeof header);
     header.magic = TSHM_MAGIC;
@@ -16,26 +17,34 @@ static tshm_header geometry(uint32_t slots, uint64_t payload_size, uint64_t docu
     header.slot_count = slots;
     header.slot_stride = sizeof(tshm_slot) + round_up(payload_size, TSHM_LINE);
     header.presence_count = TSHM_PRESENCE_MAX;
-    header.document_offset = sizeof(tshm_control);
+    header.document_offset = rows ? sizeof(tshm_table_control) : sizeof(tshm_control);
     header.document_size = document_size;
-    header.slots_offset = round_up(header.document_offset + document_size, TSHM_LINE);
-    header.region_size = header.slots_offset + slots * header.slot_stride;
+    uint64_t end = round_up(header.document_offset + document_size, TSHM_LINE);
+    if (rows) {
+        header.flags = TSHM_TABLE;
+        header.row_count = rows;
+        header.slot_stride = round_up(tshm_row_head(slots) + slots * tshm_row_room(payload_size), TSHM_ROW_LINE);
+        header.stamps_offset = end;
+        end = round_up(end + 8 * tshm_stamp_count(rows), TSHM_LINE);
+    }
+    header.slots_offset = end;
+    header.region_size = end + (rows ? rows : slots) * header.slot_stride;
     return header;
 }
 
 static PyObject *region_size(PyObject *module, PyObject *args) {
     (void)module;
     unsigned int slots;
-    unsigned long long payload_size, document_size;
-    if (!PyArg_ParseTuple(args, "IKK:region_size", &slots, &payload_size, &document_size))
+    unsigned long long payload_size, document_size, rows;
+    if (!PyArg_ParseTuple(args, "IKKK:region_size", &slots, &payload_size, &document_size, &rows))
         return NULL;
-    if (slots < 1 || slots > TSHM_SLOTS_MAX || payload_size < 1 || payload_size > TSHM_SIZE_MAX ||
-        document_size > TSHM_DOCUMENT_MAX) {
-        PyErr_SetString(PyExc_ValueError, "slots, payload or document outside the format's limits");
+    if (slots < 1 || slots > (rows ? 2 : TSHM_SLOTS_MAX) || payload_size < 1 || payload_size > TSHM_SIZE_MAX ||
+        document_size > TSHM_DOCUMENT_MAX || rows > TSHM_ROWS_MAX) {
+        PyErr_SetString(PyExc_ValueError, "slots, rows, payload or document outside the format's limits");
         return NULL;
     }
-    tshm_header header = geometry(slots, payload_size, document_size);
-    if (header.region_size > TSHM_SIZE_MAX) {
+    tshm_header header = geometry(slots, payload_size, document_size, rows);
+    if (rows > TSHM_SIZE_MAX / header.slot_stride || header.region_size > TSHM_SIZE_MAX) {
         PyErr_SetString(PyExc_ValueError, "a region has at most 2^40 bytes");
         return NULL;
     }
@@ -58,16 +67,16 @@ static PyObject *write_header(PyObject *module, PyObject *args) {
     (void)module;
     PyObject *object;
     unsigned int slots;
-    unsigned long long payload_size, instance;
+    unsigned long long payload_size, instance, rows;
     const char *layout_id, *document;
     Py_ssize_t id_size, document_size;
-    if (!PyArg_ParseTuple(args, "OIKy#Ky#:write_header", &object, &slots, &payload_size, &layout_id, &id_size,
-                          &instance, &document, &document_size))
+    if (!PyArg_ParseTuple(args, "OIKy#Ky#K:write_header", &object, &slots, &payload_size, &layout_id, &id_size,
+                          &instance, &document, &document_size, &rows))
         return NULL;
     Mapping *mapping = region_mapping(object, true);
     if (!mapping)
         return NULL;
-    tshm_header header = geometry(slots, payload_size, (uint64_t)document_size);
+    tshm_header header = geometry(slots, payload_size, (uint64_t)document_size, rows);
     if (id_size != sizeof header.layout_id || header.region_size > mapping->memory.size) {
         PyErr_SetString(PyExc_ValueError, "the mapping is smaller than the region");
         return NULL;
@@ -80,6 +89,8 @@ static PyObject *write_header(PyObject *module, PyObject *args) {
     tshm_store(&region->header.state, TSHM_INITIALISING, relaxed);
     memcpy((void *)&region->header, &header, offsetof(tshm_header, state));
     memcpy(mapping->memory.start + header.document_offset, document, (size_t)document_size);
+    if (rows)
+        tshm_store(&((tshm_table_control *)region)->epoch, 1, relaxed);
     tshm_store(&region->header.state, TSHM_READY, release); /* with the acquire in region_state */
     Py_RETURN_NONE;
 }
@@ -100,18 +111,23 @@ static PyObject *read_header(PyObject *module, PyObject *object) {
         return NULL;
     tshm_header header;
     tshm_ring ring;
-    const char *problem = tshm_check(mapping->memory.start, mapping->memory.size, &header, &ring);
+    tshm_table table;
+    const os_memory *memory = &mapping->memory;
+    bool is_table = ((const tshm_header *)memory->start)->flags == TSHM_TABLE; /* checked again from the copy */
+    const char *problem = is_table ? tshm_check_table(memory->start, memory->size, &header, &table)
+                                   : tshm_check(memory->start, memory->size, &header, &ring);
     if (problem) {
         PyErr_SetString(PyExc_ValueError, problem);
         return NULL;
     }
-    return Py_BuildValue("{s:I,s:I,s:K,s:K,s:y#,s:K,s:K,s:y#}", "slots", (unsigned int)header.slot_count,
-                         "presence_count", (unsigned int)header.presence_count, "payload_size",
-                         (unsigned long long)header.payload_size, "region_size", (unsigned long long)header.region_size,
-                         "layout_id", (const char *)header.layout_id, (Py_ssize_t)sizeof header.layout_id, "instance",
-                         (unsigned long long)header.instance, "created", (unsigned long long)header.created, "document",
-                         (const char *)mapping->memory.start + header.document_offset,
-                         (Py_ssize_t)header.document_size);
+    return Py_BuildValue(
+        "{s:I,s:I,s:K,s:K,s:K,s:K,s:y#,s:K,s:K,s:y#}", "slots", (unsigned int)header.slot_count, "presence_count",
+        (unsigned int)header.presence_count, "rows", (unsigned long long)(is_table ? header.row_count : 0), "row_size",
+        (unsigned long long)(is_table ? header.slot_stride : 0), "payload_size",
+        (unsigned long long)header.payload_size, "region_size", (unsigned long long)header.region_size, "layout_id",
+        (const char *)header.layout_id, (Py_ssize_t)sizeof header.layout_id, "instance",
+        (unsigned long long)header.instance, "created", (unsigned long long)header.created, "document",
+        (const char *)mapping->memory.start + header.document_offset, (Py_ssize_t)header.document_size);
 }
 
 static PyObject *region_is(PyObject *module, PyObject *args) {

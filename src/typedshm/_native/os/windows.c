@@ -314,7 +314,8 @@ static void wake(const os_peers *peers, tshm_sleepers *sleepers, bool all) {
 }
 
 void os_word_wake_one(os_peers *peers, tshm_control *control, void *word) {
-    wake(peers, sleepers_of(control, word), false);
+    bool shared = word != (void *)&control->writer.word; /* by all rows of a table: one may sleep on another of them */
+    wake(peers, sleepers_of(control, word), shared);
 }
 
 void os_word_wake_all(os_peers *peers, tshm_control *control, void *word) {

@@ -1,7 +1,7 @@
 #include "ring/arrays.h"
 
 static const tshm_extent *extent_of(const Ring *self) {
-    return self->extents->extents;
+    return self->values.extents->extents;
 }
 
 char *arrays_head_begin(const Ring *self, char small[ARRAYS_SMALL_HEAD]) {
@@ -27,7 +27,7 @@ static PyObject *counts_in(const tshm_extent *extent, const char *head) {
 PyObject *arrays_make(Ring *self, const char *head, Py_ssize_t *shape, Py_buffer *memory) {
     const tshm_extent *extent = extent_of(self);
     PyObject *counts = counts_in(extent, head), *array = NULL, *bytes = NULL;
-    PyObject *made = counts ? PyObject_CallMethod(self->schema, "make_array", "(O)", counts) : NULL;
+    PyObject *made = counts ? PyObject_CallMethod(self->values.schema, "make_array", "(O)", counts) : NULL;
     Py_XDECREF(counts);
     bool fits = made && PyArg_ParseTuple(made, "OO:make_array", &array, &bytes) &&
                 PyObject_GetBuffer(bytes, memory, PyBUF_WRITABLE) == 0;
@@ -40,9 +40,9 @@ PyObject *arrays_make(Ring *self, const char *head, Py_ssize_t *shape, Py_buffer
 
 void arrays_refuse(Ring *self, PyObject *array, const char *head, uint64_t version) {
     PyObject *counts = counts_in(extent_of(self), head);
-    PyObject *result =
-        counts ? PyObject_CallMethod(self->schema, "refuse_shape", "OOK", array, counts, (unsigned long long)version)
-               : NULL;
+    PyObject *result = counts ? PyObject_CallMethod(self->values.schema, "refuse_shape", "OOK", array, counts,
+                                                    (unsigned long long)version)
+                              : NULL;
     Py_XDECREF(result);
     Py_XDECREF(counts);
 }

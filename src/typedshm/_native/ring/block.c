@@ -26,7 +26,8 @@ typedef struct {
 
 /* Steals `counts`. */
 static PyObject *block_new(Ring *ring, bool loan, PyObject *counts, int64_t ns) {
-    bool ready = !ring->values.type || ring_part(ring, "leased", &ring->values.leased); /* not later, with the lock */
+    bool ready =
+        !ring->values.type || values_part(&ring->values, "leased", &ring->values.leased); /* not later, with the lock */
     Block *self = ready ? PyObject_New(Block, block_type) : NULL;
     if (!self) {
         Py_XDECREF(counts);
@@ -47,7 +48,7 @@ static PyObject *block_new(Ring *ring, bool loan, PyObject *counts, int64_t ns) 
  * know when the block has ended. */
 static bool works_in_slot(const Block *self) {
     return self->ring->ring.slot_count > 1 && !self->ring->values.unguarded &&
-           (self->loan || self->ring->size > RING_LARGE);
+           (self->loan || self->ring->values.size > VALUES_LARGE);
 }
 
 static bool preload(Block *self, void *to) {
@@ -55,27 +56,20 @@ static bool preload(Block *self, void *to) {
     int state = reading_newest_locked(ring, to);
     if (state != TSHM_NOTHING)
         return state >= 0;
-    PyObject *defaults = PyObject_GetAttrString(ring->schema, "defaults");
-    bool fit = defaults && (size_t)PyBytes_Size(defaults) == ring->size;
-    if (fit)
-        memcpy(to, PyBytes_AsString(defaults), ring->size);
-    else if (!PyErr_Occurred())
-        PyErr_SetString(PyExc_ValueError, "the schema's defaults are not of its size");
-    Py_XDECREF(defaults);
-    return fit;
+    return values_defaults(&ring->values, to);
 }
 
 /* What a loan begins with: no items in fields whose size varies, or as many as the caller said. */
 static bool clear(const Block *self, void *value) {
-    if (self->ring->extents)
-        extents_clear(self->ring->extents, value);
+    if (self->ring->values.extents)
+        extents_clear(self->ring->values.extents, value);
     char *counts;
     Py_ssize_t size;
     if (!self->counts)
         return true;
     if (PyBytes_AsStringAndSize(self->counts, &counts, &size) < 0)
         return false;
-    const tshm_extent *extent = self->ring->extents->extents;
+    const tshm_extent *extent = self->ring->values.extents->extents;
     if ((uint64_t)size != 4 * (uint64_t)extent->axes) {
         PyErr_SetString(PyExc_ValueError, "loan: expected a number for each axis that varies");
         return false;
@@ -85,23 +79,16 @@ static bool clear(const Block *self, void *value) {
 }
 
 static PyObject *enter_beside(Block *self) {
-    ring_values *values = &self->ring->values;
-    PyTypeObject *leased = (PyTypeObject *)tshm_load(&values->leased, relaxed); /* which block_new() looked for */
-    PyObject *value = leased ? ring_new_value((ring_newfunc)PyType_GetSlot(leased, Py_tp_new), leased)
-                             : PyObject_CallNoArgs(values->make);
+    PyObject *value = values_make_leased(&self->ring->values, self->lease); /* block_new() has looked for the class */
     if (!value)
         return NULL;
-    if (leased) {
-        Py_INCREF(self->lease);
-        struct_set_state(value, self->lease);
-    }
     Py_buffer view;
-    if (ring_open_value(self->ring, value, PyBUF_WRITABLE, &view) < 0) {
+    if (values_open(&self->ring->values, value, PyBUF_WRITABLE, &view) < 0) {
         Py_DECREF(value);
         return NULL;
     }
     bool filled =
-        (size_t)view.len == self->ring->size && (self->loan ? clear(self, view.buf) : preload(self, view.buf));
+        (size_t)view.len == self->ring->values.size && (self->loan ? clear(self, view.buf) : preload(self, view.buf));
     struct_close(&view);
     if (!filled)
         Py_CLEAR(value);
@@ -158,25 +145,26 @@ static PyObject *block_enter(PyObject *object, PyObject *unused) {
 
 static bool publish(Block *self) {
     Ring *ring = self->ring;
-    if (!ring_check(ring, self->value))
+    if (!values_check(&ring->values, self->value))
         return false;
     if (self->mapping) {
         /* in debug mode the block has pages of its own, which can be lost while the region's are there */
         bool lost = tshm_load(&self->mapping->memory.lost, relaxed) != OS_THERE;
         if (lost)
             ring_fail(ring, "gone");
-        if (lost || !ring_check_extents(ring, self->value, self->cursor.payload))
+        if (lost || !values_check_extents(&ring->values, (PyObject *)ring, self->value, self->cursor.payload))
             return false;
         (void)writing_publish(ring, &self->cursor);
         return true;
     }
     Py_buffer view;
-    if (ring_open_value(ring, self->value, PyBUF_SIMPLE, &view) < 0)
+    if (values_open(&ring->values, self->value, PyBUF_SIMPLE, &view) < 0)
         return false;
-    bool stored = (size_t)view.len == ring->size; /* an array can be resized by force */
-    bool due;                                     /* that is looked at when the block begins */
+    bool stored = (size_t)view.len == ring->values.size; /* an array can be resized by force */
+    bool due;                                            /* that is looked at when the block begins */
     if (stored)
-        stored = ring_check_extents(ring, self->value, view.buf) && writing_store(ring, view.buf, NULL, &due);
+        stored = values_check_extents(&ring->values, (PyObject *)ring, self->value, view.buf) &&
+                 writing_store(ring, view.buf, NULL, &due);
     else
         ring_fail(ring, "resized");
     struct_close(&view);
@@ -260,7 +248,7 @@ static PyObject *block_of(PyObject *object, PyObject *const *args, Py_ssize_t co
     }
     PyObject *shape = loan ? arguments_get(args, count, names, "shape") : NULL, *counts = NULL;
     if (loan && (self->values.part || shape)) { /* refused here where it cannot be */
-        counts = PyObject_CallMethod(self->schema, "counts_of", "(O)", shape ? shape : Py_None);
+        counts = PyObject_CallMethod(self->values.schema, "counts_of", "(O)", shape ? shape : Py_None);
         if (!counts)
             return NULL;
         if (counts == Py_None)

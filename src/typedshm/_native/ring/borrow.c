@@ -47,25 +47,6 @@ PyObject *borrow_after(PyObject *object, PyObject *after) {
     return borrow_new((Ring *)object, number, after != Py_None, READING_ANY_AGE);
 }
 
-/* A Struct remembers the pin, and raises when it has ended; an array cannot, and keeps it by a Hold. What ctypes makes
- * writes to pages that must not be written to, so a Struct takes its place. */
-static PyObject *value_of(Ring *ring, Pin *pin) {
-    ring_values *values = &ring->values;
-    if (values->type || values->unguarded) {
-        PyObject *viewed = ring_part(ring, "viewed", &values->viewed);
-        PyObject *value = viewed ? view_new((PyObject *)pin, viewed, pin->start) : NULL;
-        if (value && values->part)
-            native_set(&value, PyObject_GetAttr(value, values->part));
-        return value;
-    }
-    PyObject *hold = pin_hold(pin, NULL);
-    if (!hold)
-        return NULL;
-    PyObject *value = PyObject_CallFunction(values->overlay, "OiO", hold, 0, Py_None);
-    Py_DECREF(hold);
-    return value;
-}
-
 static PyObject *borrow_enter(PyObject *object, PyObject *unused) {
     (void)unused;
     Borrow *self = (Borrow *)object;
@@ -74,10 +55,10 @@ static PyObject *borrow_enter(PyObject *object, PyObject *unused) {
     Pin *pin = pin_new(self->ring, self->after, self->every, self->max_age);
     if (!pin)
         return NULL;
-    PyObject *value = value_of(self->ring, pin);
+    PyObject *value = view_of_pin(&self->ring->values, pin);
     /* after the work: what has been pinned or copied may have been nothing any more */
     if ((pin->pages && tshm_load(&pin->pages->memory.lost, relaxed) != OS_THERE) ||
-        (self->ring->mapping && ring_is_gone(self->ring)))
+        (self->ring->mapping && opened_is_gone((Opened *)self->ring)))
         Py_CLEAR(value);
     bool twice = value && self->pin; /* by another thread meanwhile */
     if (twice)

@@ -19,12 +19,13 @@ void decoding_fail(PyObject *refused) {
 
 /* It runs code of users, and with it the handlers of signals, which may raise whatever they like. A value that decodes
  * when it is tried once more was interrupted by one, and so is a value that ends in no Exception, as by Ctrl-C. */
-PyObject *decoding_value(Ring *self, PyObject *structure, uint64_t version, PyObject **refused) {
-    PyObject *value = PyObject_CallFunctionObjArgs(self->values.decode, structure, NULL);
+PyObject *decoding_value(PyObject *owner, const schema_values *values, PyObject *structure, uint64_t version,
+                         PyObject **refused) {
+    PyObject *value = PyObject_CallFunctionObjArgs(values->decode, structure, NULL);
     if (value || !PyErr_ExceptionMatches(PyExc_Exception))
         return value;
     PyObject *error = take_error();
-    value = PyObject_CallFunctionObjArgs(self->values.decode, structure, NULL);
+    value = PyObject_CallFunctionObjArgs(values->decode, structure, NULL);
     if (value) {
         Py_DECREF(value);
         decoding_fail(error);
@@ -32,7 +33,7 @@ PyObject *decoding_value(Ring *self, PyObject *structure, uint64_t version, PyOb
     }
     if (PyErr_ExceptionMatches(PyExc_Exception)) {
         PyErr_Clear();
-        *refused = PyObject_CallMethod((PyObject *)self, "_undecodable", "OK", error, (unsigned long long)version);
+        *refused = PyObject_CallMethod(owner, "_undecodable", "OK", error, (unsigned long long)version);
     }
     Py_DECREF(error);
     return NULL;

@@ -93,6 +93,9 @@ static PyObject *newest_in(PyObject *module, PyObject *mapping) {
     const os_memory *memory = &((Mapping *)mapping)->memory;
     tshm_header header;
     tshm_ring ring;
+    tshm_table table;
+    if (!tshm_check_table(memory->start, memory->size, &header, &table))
+        return Py_BuildValue("ii", 0, 0); /* its rows have versions of their own */
     const char *problem = tshm_check(memory->start, memory->size, &header, &ring);
     if (problem) {
         PyErr_SetString(PyExc_ValueError, problem);
@@ -124,32 +127,6 @@ static PyObject *pinned(PyObject *module, PyObject *const *args, Py_ssize_t coun
     return Py_BuildValue("IK", (unsigned int)slots, (unsigned long long)tshm_load(&ring->copies, relaxed));
 }
 
-static PyObject *look(PyObject *module, PyObject *const *args, Py_ssize_t count) {
-    (void)module;
-    Ring *ring = ring_of(args, count, 1);
-    return ring && ring_look_at_name(ring) ? Py_NewRef(Py_None) : NULL;
-}
-
-static PyObject *fail(PyObject *module, PyObject *const *args, Py_ssize_t count) {
-    (void)module;
-    Ring *ring = ring_of(args, count, 2);
-    const char *what = ring ? PyUnicode_AsUTF8AndSize(args[1], NULL) : NULL;
-    return what ? ring_fail(ring, what) : NULL;
-}
-
-/* Views of the memory, and verbs that are under way in other threads, keep it mapped. */
-static PyObject *detach(PyObject *module, PyObject *const *args, Py_ssize_t count) {
-    (void)module;
-    Ring *ring = ring_of(args, count, 1);
-    if (!ring)
-        return NULL;
-    ring->mapping = NULL;
-#ifndef Py_GIL_DISABLED
-    Py_CLEAR(ring->mapping_ref);
-#endif
-    Py_RETURN_NONE;
-}
-
 #define FAST(function) ((PyCFunction)(void (*)(void))(function))
 
 static PyMethodDef functions[] = {
@@ -164,9 +141,6 @@ static PyMethodDef functions[] = {
     {"newest_in", newest_in, METH_O, "The same of a region that one has not opened; ValueError says what is wrong."},
     {"oldest", FAST(oldest), METH_FASTCALL, "The oldest version above a number that is still in a slot; 0: none."},
     {"pinned", FAST(pinned), METH_FASTCALL, "(slots that are pinned, copies that borrow() of this handle made)."},
-    {"look", FAST(look), METH_FASTCALL, "Ask the system whether the region is still there, and has its name."},
-    {"fail", FAST(fail), METH_FASTCALL, "Raise what a failure is called."},
-    {"detach", FAST(detach), METH_FASTCALL, "Stop using the memory: the handle is closed."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -75,7 +75,7 @@ static bool look_at_slot(Pin *pin, Ring *ring) {
 }
 
 static bool copy(Pin *pin, Ring *ring, uint64_t after, bool every, int64_t max_age) {
-    pin->start = ring->extents ? PyMem_Calloc(1, ring->size) : PyMem_Malloc(ring->size);
+    pin->start = ring->values.extents ? PyMem_Calloc(1, ring->values.size) : PyMem_Malloc(ring->values.size);
     if (!pin->start) {
         PyErr_NoMemory();
         return false;
@@ -86,18 +86,39 @@ static bool copy(Pin *pin, Ring *ring, uint64_t after, bool every, int64_t max_a
     return true;
 }
 
-Pin *pin_new(Ring *ring, uint64_t after, bool every, int64_t max_age) {
+static Pin *pin_of_nothing(size_t size) {
     Pin *pin = PyObject_New(Pin, pin_type);
     if (!pin)
         return NULL;
     pin->ring = NULL;
     pin->pages = NULL;
     pin->start = NULL;
-    pin->size = (Py_ssize_t)ring->size;
+    pin->size = (Py_ssize_t)size;
+    pin->found = (publication){0, 0};
     pin->users = 1;
     pin->forks = os_forks;
     pin->ended = false;
     pin->ended_words = pin->read_only = NULL;
+    return pin;
+}
+
+Pin *pin_new_copy(size_t size, bool zeroed, PyObject *read_only) {
+    Pin *pin = pin_of_nothing(size);
+    if (pin && !(pin->start = zeroed ? PyMem_Calloc(1, size) : PyMem_Malloc(size))) {
+        Py_CLEAR(pin);
+        PyErr_NoMemory();
+    }
+    if (pin) {
+        Py_XINCREF(read_only);
+        pin->read_only = read_only;
+    }
+    return pin;
+}
+
+Pin *pin_new(Ring *ring, uint64_t after, bool every, int64_t max_age) {
+    Pin *pin = pin_of_nothing(ring->values.size);
+    if (!pin)
+        return NULL;
     int state = ring->slots && ring->mapping ? TSHM_BUSY : TSHM_TOO_MANY; /* closed: the copy will say so */
     for (int tries = 0; state == TSHM_BUSY && tries < 64; tries++)
         state = slots_pin(ring->slots, &pin->cursor, &pin->found.version);
@@ -142,17 +163,11 @@ static PyObject *pin_create(PyTypeObject *type, PyObject *args, PyObject *kwargs
         PyErr_SetString(PyExc_TypeError, "expected a Mapping");
         return NULL;
     }
-    Pin *pin = PyObject_New(Pin, pin_type);
+    Pin *pin = pin_of_nothing(((Mapping *)mapping)->memory.size);
     if (!pin)
         return NULL;
-    pin->ring = NULL;
     pin->pages = (Mapping *)mapping;
     pin->start = (char *)pin->pages->memory.start;
-    pin->size = (Py_ssize_t)pin->pages->memory.size;
-    pin->found = (publication){0, 0};
-    pin->users = 1;
-    pin->forks = os_forks;
-    pin->ended = false;
     pin->ended_words = ended;
     pin->read_only = read_only;
     Py_INCREF(mapping);

@@ -23,6 +23,8 @@ typedef struct {
 /* Pins the newest version; a copy where that cannot be. `every`: the oldest version above `after` instead. NULL and an
  * error set if there is none, or none that was published at most `max_age` ns ago. */
 Pin *pin_new(Ring *ring, uint64_t after, bool every, int64_t max_age);
+/* A private copy, for the caller to fill: zeroed if wanted. `read_only` is what it says to who writes to it. */
+Pin *pin_new_copy(size_t size, bool zeroed, PyObject *read_only);
 /* The block is over. Arrays that were taken from it keep the slot. */
 void pin_end(Pin *pin);
 /* Raises what a Struct raises then. */

@@ -61,7 +61,7 @@ static int begin_after(const tshm_ring *ring, struct wanted wanted, tshm_cursor 
 
 /* Nothing is copied if the array has another shape. */
 static void copy_items(const struct reading *reading, const unsigned char *payload) {
-    const tshm_extent *extent = reading->ring->extents->extents;
+    const tshm_extent *extent = reading->ring->values.extents->extents;
     arrays_items *items = reading->wanted.items;
     tshm_copy_part_out(reading->to, payload, 0, extent->data);
     items->differ = false;
@@ -78,10 +78,10 @@ static void copy_items(const struct reading *reading, const unsigned char *paylo
 }
 
 static inline void copy_payload(const struct reading *reading, const unsigned char *payload) {
-    if (!reading->ring->extents)
-        tshm_copy_out(reading->to, payload, reading->ring->size);
+    if (!reading->ring->values.extents)
+        tshm_copy_out(reading->to, payload, reading->ring->values.size);
     else if (!reading->wanted.items)
-        tshm_copy_used_out(reading->to, payload, &reading->ring->extents->plan);
+        tshm_copy_used_out(reading->to, payload, &reading->ring->values.extents->plan);
     else
         copy_items(reading, payload);
 }
@@ -102,14 +102,14 @@ static inline void read_once(void *context) {
 
 static int try_read_apart(Ring *self, void *to, struct wanted wanted, publication *found) {
     struct reading reading = {self, to, wanted, {0, 0}, TSHM_NOTHING};
-    ring_work_apart(self, read_once, &reading);
+    opened_work_apart((Opened *)self, read_once, &reading);
     *found = reading.found;
     return reading.state;
 }
 
 /* One attempt to copy a version: TSHM_NOTHING, TSHM_READABLE (done) or TSHM_BUSY. */
 static int try_read(Ring *self, void *to, struct wanted wanted, publication *found) {
-    if (self->size > RING_LARGE)
+    if (self->values.size > VALUES_LARGE)
         return try_read_apart(self, to, wanted, found);
     struct reading reading = {self, to, wanted, {0, 0}, TSHM_NOTHING}; /* of its own, so that it stays in registers */
     read_once(&reading);
@@ -239,7 +239,7 @@ static inline bool read_version(Ring *self, void *to, struct wanted wanted, publ
     if (state == TSHM_BUSY &&
         !(self->mutex ? read_locked(self, to, wanted, found) : read_patiently(self, to, wanted, found)))
         return false;
-    if (self->mapping && ring_is_gone(self)) {
+    if (self->mapping && opened_is_gone((Opened *)self)) {
         ring_fail(self, "gone");
         return false;
     }
@@ -253,9 +253,9 @@ bool reading_copy(Ring *self, void *to, uint64_t after, bool every, int64_t max_
 
 /* Fill a value's buffer. */
 static inline bool fill(Ring *self, Py_buffer *view, struct wanted wanted, publication *found) {
-    if ((size_t)view->len >= self->size)
+    if ((size_t)view->len >= self->values.size)
         return read_version(self, view->buf, wanted, found);
-    PyErr_Format(PyExc_ValueError, "expected room for %zu bytes, found %zd", self->size, view->len);
+    PyErr_Format(PyExc_ValueError, "expected room for %zu bytes, found %zd", self->values.size, view->len);
     return false;
 }
 
@@ -284,7 +284,7 @@ static PyObject *read_array(Ring *self, struct wanted wanted, publication *found
         if (array)
             PyBuffer_Release(&memory);
         Py_CLEAR(array);
-        if (!read || extents_excess(self->extents, head) || !(array = arrays_make(self, head, shape, &memory)))
+        if (!read || extents_excess(self->values.extents, head) || !(array = arrays_make(self, head, shape, &memory)))
             break;
         items.data = memory.buf;
         items.size = (uint64_t)memory.len;
@@ -300,20 +300,18 @@ static PyObject *read_array(Ring *self, struct wanted wanted, publication *found
 /* A new value, and which version it is; NULL if there is none. See decoding_value() for `refused`. This thread has then
  * got the version, unless an exception came between that is not the version's fault. */
 static inline PyObject *read_value(Ring *self, struct wanted wanted, publication *found, PyObject **refused) {
-    if (self->values.part && self->size > RING_LARGE) {
+    if (self->values.part && self->values.size > VALUES_LARGE) {
         PyObject *array = read_array(self, wanted, found);
         if (array && !reading_remember(self, found->version))
             Py_CLEAR(array);
         if (array || PyErr_Occurred())
             return array;
     }
-    PyObject *value = self->values.type && self->size <= RING_LARGE
-                          ? ring_new_value(self->values.create, self->values.type)
-                          : PyObject_CallNoArgs(self->values.make);
+    PyObject *value = values_make(&self->values);
     if (!value)
         return NULL;
     Py_buffer view;
-    if (ring_open_value(self, value, PyBUF_WRITABLE, &view) < 0) {
+    if (values_open(&self->values, value, PyBUF_WRITABLE, &view) < 0) {
         Py_DECREF(value);
         return NULL;
     }
@@ -324,7 +322,7 @@ static inline PyObject *read_value(Ring *self, struct wanted wanted, publication
         return NULL;
     }
     if (self->values.decode) {
-        PyObject *decoded = decoding_value(self, value, found->version, refused);
+        PyObject *decoded = decoding_value((PyObject *)self, &self->values, value, found->version, refused);
         Py_DECREF(value);
         value = decoded;
     }
@@ -384,7 +382,7 @@ static bool read_items(Ring *self, PyObject *array, struct wanted wanted, public
     Py_buffer view;
     if (PyObject_GetBuffer(array, &view, PyBUF_WRITABLE | PyBUF_ND) < 0)
         return false;
-    if (view.ndim < (int)self->extents->extents->axes) {
+    if (view.ndim < (int)self->values.extents->extents->axes) {
         PyBuffer_Release(&view);
         PyErr_SetString(PyExc_ValueError, "read_into: the array has fewer dimensions than its schema said");
         return false;
@@ -426,7 +424,7 @@ PyObject *reading_read_into(PyObject *object, PyObject *const *args, Py_ssize_t 
     }
     bool structure = struct_check(target); /* the value itself, perhaps of a class that was declared again */
     Py_buffer view;
-    if (ring_open_value(self, target, PyBUF_WRITABLE, &view) < 0) {
+    if (values_open(&self->values, target, PyBUF_WRITABLE, &view) < 0) {
         Py_DECREF(target);
         return NULL;
     }
@@ -447,7 +445,7 @@ bool reading_newest(Ring *self, uint64_t *version, uint64_t *time) {
         ring_fail(self, "gone");
         return false;
     }
-    return *version || ring_look(self); /* a file cut short shows zeros where head was */
+    return *version || opened_look((Opened *)self); /* a file cut short shows zeros where head was */
 }
 
 bool reading_oldest(Ring *self, uint64_t after, uint64_t *version) {

@@ -7,31 +7,11 @@
 #include "ring/waiting.h"
 #include "ring/writing.h"
 #include "struct/lease.h"
-#include "timeout.h"
 
 static PyTypeObject *ring_type;
 
 bool ring_type_check(PyObject *object) {
     return PyObject_TypeCheck(object, ring_type);
-}
-
-/* Takes the attribute; None counts as NULL. */
-static int take_attribute(PyObject *object, const char *name, PyObject **place) {
-    PyObject *value = PyObject_GetAttrString(object, name);
-    if (!value)
-        return -1;
-    if (value == Py_None)
-        Py_CLEAR(value);
-    native_set(place, value);
-    return 0;
-}
-
-static int take_flag(PyObject *object, const char *name, bool *place) {
-    PyObject *value = PyObject_GetAttrString(object, name);
-    int flag = value ? PyObject_IsTrue(value) : -1;
-    Py_XDECREF(value);
-    *place = flag > 0;
-    return flag;
 }
 
 static int ring_init(PyObject *object, PyObject *args, PyObject *kwargs) {
@@ -58,57 +38,20 @@ static int ring_init(PyObject *object, PyObject *args, PyObject *kwargs) {
         PyErr_SetString(PyExc_ValueError, problem);
         return -1;
     }
-    self->size = (size_t)size;
-    ring_values *values = &self->values;
-    if (take_attribute(schema, "make", &values->make) < 0 || take_attribute(schema, "decode", &values->decode) < 0 ||
-        take_attribute(schema, "encode", &values->encode) < 0 ||
-        take_attribute(schema, "target", &values->target) < 0 ||
-        take_attribute(schema, "overlay", &values->overlay) < 0 || take_attribute(schema, "part", &values->part) < 0 ||
-        take_attribute(schema, "extents", (PyObject **)&self->extents) < 0 ||
-        take_attribute(schema, "check", &values->check) < 0 || take_flag(schema, "unguarded", &values->unguarded) < 0 ||
-        take_attribute(schema, "struct", (PyObject **)&values->type) < 0)
-        return -1;
-    if (self->extents && (!extents_check((PyObject *)self->extents) || self->extents->plan.size != self->size)) {
-        PyErr_SetString(PyExc_TypeError, "Ring() takes the Extents of its values");
-        return -1;
-    }
-    if (values->type) {
-        values->create = (ring_newfunc)PyType_GetSlot(values->type, Py_tp_new);
-        values->direct = struct_has_direct(values->type) && struct_is_plain(values->type);
-    }
     position_start(&self->position);
-    Py_INCREF(schema);
-    native_set(&self->schema, schema);
-    self->timeout = TIMEOUT_FOREVER;
-    self->instance = instance;
     self->refuses = refuses;
     self->debug = debug;
-    if (mutex != Py_None) {
-        Py_INCREF(mutex);
-        self->mutex = (Mutex *)mutex;
+    if (slots != Py_None) {
         Py_INCREF(slots);
         self->slots = (Slots *)slots;
     }
-    Py_INCREF(mapping);
-    self->mapping = self->mapping_ref = (Mapping *)mapping;
-    return 0;
+    return opened_start((Opened *)self, mapping, instance, mutex, schema, (size_t)size);
 }
 
 static int ring_traverse(PyObject *object, visitproc visit, void *arg) {
     Ring *self = (Ring *)object;
     Py_VISIT(Py_TYPE(object));
-    Py_VISIT((PyObject *)self->values.type);
-    Py_VISIT(self->values.make);
-    Py_VISIT(self->values.decode);
-    Py_VISIT(self->values.encode);
-    Py_VISIT(self->values.target);
-    Py_VISIT(self->values.overlay);
-    Py_VISIT(self->values.check);
-    PyObject *parts[] = {tshm_load(&self->values.leased, relaxed), tshm_load(&self->values.viewed, relaxed)};
-    Py_VISIT(parts[0]); /* relaxed: no other thread uses what the collector looks at */
-    Py_VISIT(parts[1]);
-    Py_VISIT(self->schema);
-    return 0;
+    return values_visit(&self->values, visit, arg);
 }
 
 static void ring_dealloc(PyObject *object) {
@@ -117,23 +60,8 @@ static void ring_dealloc(PyObject *object) {
     PyObject_GC_UnTrack(object);
     if (self->position.holder)
         position_end(&self->position);
-    PyObject *held[] = {(PyObject *)self->mapping_ref,
-                        (PyObject *)self->mutex,
-                        (PyObject *)self->slots,
-                        self->schema,
-                        (PyObject *)self->extents,
-                        (PyObject *)self->values.type,
-                        self->values.part,
-                        tshm_load(&self->values.leased, relaxed), /* relaxed: nobody else is here any more */
-                        self->values.make,
-                        self->values.decode,
-                        self->values.encode,
-                        self->values.target,
-                        self->values.overlay,
-                        self->values.check,
-                        tshm_load(&self->values.viewed, relaxed)};
-    for (size_t i = 0; i < sizeof(held) / sizeof(*held); i++)
-        Py_XDECREF(held[i]);
+    opened_end((Opened *)self);
+    Py_XDECREF((PyObject *)self->slots);
     ((freefunc)PyType_GetSlot(type, Py_tp_free))(object);
     Py_DECREF(type);
 }
@@ -145,33 +73,6 @@ static PyObject *get_version(PyObject *object, void *unused) {
         return ring_fail(self, "closed");
     uint64_t version, time;
     return reading_newest(self, &version, &time) ? PyLong_FromUnsignedLongLong(version) : NULL;
-}
-
-static PyObject *get_closed(PyObject *object, void *unused) {
-    (void)unused;
-    Ring *self = (Ring *)object; /* closing: who waits for the lock is sent home before the memory is let go of */
-    return PyBool_FromLong(!self->mapping || (self->mutex && tshm_load(&self->mutex->closing, relaxed)));
-}
-
-static PyObject *get_timeout(PyObject *object, void *unused) {
-    (void)unused;
-    Ring *self = (Ring *)object;
-    if (self->timeout == TIMEOUT_FOREVER)
-        Py_RETURN_NONE;
-    return PyFloat_FromDouble((double)self->timeout / 1e9);
-}
-
-static int set_timeout(PyObject *object, PyObject *value, void *unused) {
-    (void)unused;
-    if (!value) {
-        PyErr_SetString(PyExc_AttributeError, "timeout cannot be deleted");
-        return -1;
-    }
-    if (value == Py_Ellipsis) {
-        PyErr_SetString(PyExc_TypeError, "timeout: expected seconds, or None to wait for ever, found Ellipsis");
-        return -1;
-    }
-    return timeout_convert(value, &((Ring *)object)->timeout);
 }
 
 #define FAST(function) ((PyCFunction)(void (*)(void))(function))
@@ -335,9 +236,6 @@ static PyMethodDef methods[] = {
 
 static PyGetSetDef getset[] = {
     {"version", get_version, NULL, "The number of the newest version; 0 while the region is empty.", NULL},
-    {"timeout", get_timeout, set_timeout,
-     "Seconds that blocking verbs wait if they get no ``timeout=``; None, the default, waits for ever.", NULL},
-    {"closed", get_closed, NULL, "True once the handle was closed.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -356,6 +254,6 @@ static PyType_Spec spec = {"typedshm._native.Ring", sizeof(Ring), 0,
                            Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots};
 
 int ring_type_register(PyObject *module) {
-    ring_type = (PyTypeObject *)PyType_FromSpec(&spec);
+    ring_type = (PyTypeObject *)PyType_FromSpecWithBases(&spec, opened_base());
     return ring_type ? PyModule_AddObjectRef(module, "Ring", (PyObject *)ring_type) : -1;
 }

@@ -88,6 +88,24 @@ PyObject *view_new(PyObject *keeper, PyObject *make, char *start) {
     return value;
 }
 
+/* A Struct remembers the pin, and raises when it has ended; an array cannot, and keeps it by a Hold. What ctypes makes
+ * writes to pages that must not be written to, so a Struct takes its place. */
+PyObject *view_of_pin(schema_values *values, Pin *pin) {
+    if (values->type || values->unguarded) {
+        PyObject *viewed = values_part(values, "viewed", &values->viewed);
+        PyObject *value = viewed ? view_new((PyObject *)pin, viewed, pin->start) : NULL;
+        if (value && values->part)
+            native_set(&value, PyObject_GetAttr(value, values->part));
+        return value;
+    }
+    PyObject *hold = pin_hold(pin, NULL);
+    if (!hold)
+        return NULL;
+    PyObject *value = PyObject_CallFunction(values->overlay, "OiO", hold, 0, Py_None);
+    Py_DECREF(hold);
+    return value;
+}
+
 /* Where a field's bytes are; NULL and an error set once the block has ended. */
 static char *address_of(Field *field, PyObject *instance) {
     Py_buffer view;

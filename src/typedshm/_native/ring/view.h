@@ -8,6 +8,8 @@
 /* A read-only Struct over bytes that a Pin or a memoryview keeps, which it remembers: what `make` returns for their
  * address. */
 PyObject *view_new(PyObject *keeper, PyObject *make, char *start);
+/* The value that a pin keeps, read-only. */
+PyObject *view_of_pin(schema_values *values, Pin *pin);
 extern const field_codec view_codecs[];
 int view_register(PyObject *module);
 

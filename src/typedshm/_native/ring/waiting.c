@@ -17,7 +17,7 @@ int waiting_find_newer(Ring *self, uint64_t after, bool slept, uint32_t *number)
         return -1;
     if (newest > after)
         return 1;
-    return slept && !ring_look_at_name(self) ? -1 : 0;
+    return slept && !opened_look_at_name((Opened *)self) ? -1 : 0;
 }
 
 /* Sleep until there is a version above `after`; false and an error set if there is none within `ns`. */

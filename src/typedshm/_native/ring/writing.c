@@ -28,7 +28,7 @@ bool writing_lock(Ring *self, bool block, int64_t ns) {
 }
 
 bool writing_unlock(Ring *self, bool block) {
-    bool gone = ring_is_gone(self); /* which inside lock() nothing else tells */
+    bool gone = opened_is_gone((Opened *)self); /* which inside lock() nothing else tells */
     if ((block ? mutex_give_back : mutex_release)(self->mutex, true) && !gone)
         return true;
     if (!PyErr_Occurred())
@@ -68,9 +68,9 @@ struct storing {
 };
 
 static inline void copy_payload(const struct storing *storing, unsigned char *payload) {
-    const Extents *extents = storing->ring->extents;
+    const Extents *extents = storing->ring->values.extents;
     if (!extents) {
-        tshm_copy_in(payload, storing->value, storing->ring->size);
+        tshm_copy_in(payload, storing->value, storing->ring->values.size);
     } else if (!storing->items) {
         tshm_copy_used_in(payload, storing->value, &extents->plan);
     } else {
@@ -93,14 +93,14 @@ static inline void store(void *context) {
 
 static bool store_apart(Ring *self, const void *value, const void *items, bool *due) {
     struct storing storing = {self, value, items, false, false};
-    ring_work_apart(self, store, &storing);
+    opened_work_apart((Opened *)self, store, &storing);
     *due = storing.due;
     return storing.pinned;
 }
 
 bool writing_store(Ring *self, const void *value, const void *items, bool *due) {
     bool pinned;
-    if (self->size > RING_LARGE) {
+    if (self->values.size > VALUES_LARGE) {
         pinned = store_apart(self, value, items, due);
     } else {
         struct storing storing = {self, value, items, false, false}; /* of its own, so that it stays in registers */
@@ -113,16 +113,10 @@ bool writing_store(Ring *self, const void *value, const void *items, bool *due) 
     return !pinned;
 }
 
-/* A writer asks what the name means after it has published, by the time of that. Who was told once that nobody else is
- * there to read asks before, so that an error is no write. */
-static bool may_write(const Ring *self) {
-    return !self->mutex || tshm_load(&self->mutex->lock->looked, relaxed) || mutex_look(self->mutex);
-}
-
 /* What stands before the items of the only field: the shape of an array; for arrays_head_end(). NULL, perhaps without
  * an error: the array has no shape that fits. */
 static char *head_of(const Ring *self, const Py_buffer *array, char small[ARRAYS_SMALL_HEAD]) {
-    const tshm_extent *extent = self->extents->extents;
+    const tshm_extent *extent = self->values.extents->extents;
     char *head = arrays_head_begin(self, small);
     if (!head)
         return NULL;
@@ -164,7 +158,8 @@ PyObject *writing_write(PyObject *object, PyObject *const *args, Py_ssize_t coun
         return NULL;
     Py_buffer view;
     bool apart = self->values.part && !struct_check(value); /* an array, which is to be one field of the value */
-    if (!ring_check(self, value) || ring_open_value(self, value, apart ? PyBUF_ND : PyBUF_SIMPLE, &view) < 0) {
+    if (!values_check(&self->values, value) ||
+        values_open(&self->values, value, apart ? PyBUF_ND : PyBUF_SIMPLE, &view) < 0) {
         Py_DECREF(value);
         return NULL;
     }
@@ -172,10 +167,11 @@ PyObject *writing_write(PyObject *object, PyObject *const *args, Py_ssize_t coun
     char small[ARRAYS_SMALL_HEAD], *head = apart ? head_of(self, &view, small) : NULL;
     if (apart && !head) {
         if (!PyErr_Occurred())
-            Py_XDECREF(PyObject_CallMethod(self->schema, "refuse_room", "O", value));
-    } else if (!apart && (size_t)view.len != self->size) {
-        PyErr_Format(PyExc_ValueError, "expected %zu bytes, found %zd", self->size, view.len);
-    } else if ((!apart && !ring_check_extents(self, value, view.buf)) || !may_write(self)) {
+            Py_XDECREF(PyObject_CallMethod(self->values.schema, "refuse_room", "O", value));
+    } else if (!apart && (size_t)view.len != self->values.size) {
+        PyErr_Format(PyExc_ValueError, "expected %zu bytes, found %zd", self->values.size, view.len);
+    } else if ((!apart && !values_check_extents(&self->values, (PyObject *)self, value, view.buf)) ||
+               (self->mutex && !mutex_may_write(self->mutex))) {
         done = false;
     } else if (writing_lock(self, false, ns)) {
         WritersLock *lock = self->mutex->lock;

@@ -11,8 +11,7 @@
  * finalizer can find it held by its own thread. */
 #include "wait/waitset.h"
 
-#include "ring/ring.h"
-#include "ring/ring_type.h"
+#include "ring/opened.h"
 #include "timeout.h"
 #include "wait/watched.h"
 
@@ -28,7 +27,7 @@ static const uint64_t FORGET_AT_MOST = 200000000; /* ns; a sleeper that needs mo
 
 struct waiter {
     struct waiter *next;
-    Ring *ring;
+    Opened *ring;
     PyObject *wake;
 };
 
@@ -70,7 +69,7 @@ static void stir(Waitset *self) {
 
 /* ---- entries and waiters ---- */
 
-static struct entry *find(Waitset *self, const Ring *ring) {
+static struct entry *find(Waitset *self, const Opened *ring) {
     for (size_t i = 0; i < self->count; i++)
         if (self->entries[i].watched.ring == ring)
             return &self->entries[i];
@@ -82,7 +81,7 @@ static void entry_end(Waitset *self, struct entry *entry) {
     *entry = self->entries[--self->count];
 }
 
-static struct entry *entry_new(Waitset *self, Ring *ring, uint32_t number) {
+static struct entry *entry_new(Waitset *self, Opened *ring, uint32_t number) {
     if (self->count == self->capacity) {
         size_t capacity = 2 * self->capacity + 8;
         struct entry *grown = realloc(self->entries, capacity * sizeof *grown);
@@ -139,11 +138,11 @@ static PyObject *waitset_add_waiter(PyObject *object, PyObject *args) {
     unsigned int number;
     if (!PyArg_ParseTuple(args, "OIO:add", &given, &number, &wake))
         return NULL;
-    if (!ring_type_check(given)) {
-        PyErr_SetString(PyExc_TypeError, "add() takes a Ring");
+    if (!opened_check(given)) {
+        PyErr_SetString(PyExc_TypeError, "add() takes a Ring or Table");
         return NULL;
     }
-    Ring *ring = (Ring *)given;
+    Opened *ring = (Opened *)given;
     struct waiter *waiter = malloc(sizeof *waiter);
     if (!waiter)
         return PyErr_NoMemory();
@@ -182,7 +181,7 @@ static PyObject *waitset_remove(PyObject *object, PyObject *args) {
         return NULL;
     struct waiter *found = NULL;
     waitset_lock(self);
-    struct entry *entry = find(self, (Ring *)ring);
+    struct entry *entry = find(self, (Opened *)ring);
     for (struct waiter **place = entry ? &entry->waiters : NULL; place && *place; place = &(*place)->next)
         if ((*place)->wake == wake) {
             found = *place;
@@ -203,7 +202,7 @@ static PyObject *waitset_forget(PyObject *object, PyObject *ring) {
     Waitset *self = (Waitset *)object;
     struct waiter *waiters = NULL;
     waitset_lock(self);
-    struct entry *entry = find(self, (Ring *)ring);
+    struct entry *entry = find(self, (Opened *)ring);
     if (entry) {
         take_waiters(entry, &waiters);
         entry_end(self, entry);
@@ -228,7 +227,7 @@ static PyObject *waitset_awaited(PyObject *object, PyObject *unused) {
     waitset_lock(self);
     size_t count = self->count;
     waitset_unlock(self);
-    Ring **rings = calloc(count + 1, sizeof *rings);
+    Opened **rings = calloc(count + 1, sizeof *rings);
     if (!rings)
         return PyErr_NoMemory();
     size_t found = 0;
@@ -387,8 +386,8 @@ static Py_ssize_t waitset_length(PyObject *object) {
 static PyMethodDef methods[] = {
     {"add", waitset_add_waiter, METH_VARARGS, "Call `wake` once, from another thread, when head has not that number."},
     {"remove", waitset_remove, METH_VARARGS, "Do not call `wake` any more."},
-    {"forget", waitset_forget, METH_O, "Call everybody who waits for the ring, and let go of its memory."},
-    {"awaited", waitset_awaited, METH_NOARGS, "The rings that somebody waits for."},
+    {"forget", waitset_forget, METH_O, "Call everybody who waits for the handle, and let go of its memory."},
+    {"awaited", waitset_awaited, METH_NOARGS, "The handles that somebody waits for."},
     {"attend", waitset_attend, METH_VARARGS,
      "Sleep, and call who is due, for a period of so many seconds; False: nobody has waited for so many."},
     {NULL, NULL, 0, NULL},

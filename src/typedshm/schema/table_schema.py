@@ -1,0 +1,140 @@
+"""TableSchema: what describes a table, and rows(), which makes one."""
+
+from collections.abc import Iterable
+from typing import Any, Generic, TypeVar, cast, overload
+
+import numpy as np
+
+from typedshm.errors import SchemaError, found, quoted
+from typedshm.frozen import Frozen, frozen
+from typedshm.schema.arrays import ArraySchema, NDArray, SchemaSource
+from typedshm.schema.resolve import check_source
+
+T = TypeVar("T")
+
+ROWS_MAX = 2**32
+"""The most rows that a table can have."""
+
+
+@frozen
+class TableSchema(Frozen, Generic[T]):
+    """What :func:`rows` returns: the schema of a table's rows, with their number or keys.
+
+    Attributes
+    ----------
+    row : type, SchemaSource, numpy.dtype or None
+        The schema of one row; None takes that of the table itself.
+    count : int or None
+        How many rows there are; None where the table tells.
+    keys : tuple of str
+        Their keys, in their order; none if they have only numbers.
+    """
+
+    __match_args__ = ("row", "count", "keys")
+    row: "type[Any] | SchemaSource[Any] | np.dtype[Any] | None"
+    """The schema of one row; None takes that of the table itself."""
+    count: int | None
+    """How many rows there are; None where the table tells."""
+    keys: tuple[str, ...]
+    """Their keys, in their order; none if they have only numbers."""
+
+    def __repr__(self) -> str:
+        """Return the call that makes it."""
+        shown = [] if self.row is None else [getattr(self.row, "__name__", None) or repr(self.row)]
+        if self.keys:
+            shown.append(f"keys={quoted(list(self.keys))}")
+        elif self.count is not None:
+            shown.append(f"{self.count:_}")
+        return f"rows({', '.join(shown)})"
+
+
+@overload
+def rows(
+    schema: type[T] | SchemaSource[T], n: int | None = ..., *, keys: Iterable[str] | None = ...
+) -> TableSchema[T]: ...
+@overload
+def rows(
+    schema: "np.dtype[Any]", n: int | None = ..., *, keys: Iterable[str] | None = ...
+) -> TableSchema[NDArray[np.void]]: ...
+@overload
+def rows() -> TableSchema[Any]: ...
+def rows(schema: Any = None, n: int | None = None, *, keys: Iterable[str] | None = None) -> TableSchema[Any]:
+    """Describe the rows of a table: ``create("replay", rows(Transition, 100_000))``.
+
+    Parameters
+    ----------
+    schema
+        Of one row: a Struct, a pydantic model, a dataclass, a ``ctypes.Structure``, a structured dtype of NumPy, or
+        :func:`array` of one shape. Without it ``attach(name, rows())`` takes what there is.
+    n
+        The number of rows, 1 to 2**32. attach() and open() of a table that exists need none.
+    keys
+        Instead of a number, a name for each row, all different: ``rows(Arm, keys=["left", "right"])``. They lie in the
+        table's document, of at most 1 MiB.
+
+    Returns
+    -------
+    TableSchema
+        For :func:`create`, :func:`open`, :func:`attach` and :class:`Topic`, which open a :class:`Table` by it.
+
+    Raises
+    ------
+    SchemaError
+        The schema is none of those, or both a number and keys were given.
+    TypeError, ValueError
+        The number or the keys are not what they can be.
+    """
+    if schema is not None:
+        _check_row(schema)
+    if schema is None and (n is not None or keys is not None):
+        raise SchemaError(f"rows: expected the schema of a row before {'n' if keys is None else 'keys='}, found none")
+    names = _keys(keys)
+    if n is not None and names:
+        raise SchemaError(f"rows: expected a number of rows or keys=, found both ({n} and {len(names)} keys)")
+    return TableSchema(schema, len(names) if names else _count(n), names)
+
+
+def _check_row(schema: Any) -> None:
+    if isinstance(schema, TableSchema):
+        raise SchemaError("rows: expected the schema of one row, found a table's; rows do not lie in rows")
+    if isinstance(schema, int):
+        raise SchemaError(f"rows: expected the schema of a row first, as in rows(Transition, {schema}), found {schema}")
+    check_source(schema)
+    if isinstance(schema, ArraySchema) and schema.free:
+        raise SchemaError(
+            f"rows: expected values of one shape, found {quoted(schema)}; a Struct with that field can be a row: "
+            "Annotated[NDArray[np.uint8], UpTo(…)]"
+        )
+
+
+def _count(n: Any) -> int | None:
+    if n is None:
+        return None
+    expected = f"n: expected a number of rows from 1 to {ROWS_MAX:,}"
+    if isinstance(n, bool) or not hasattr(n, "__index__"):
+        raise TypeError(f"{expected}, found {found(n)}")
+    number = n.__index__()
+    if not 1 <= number <= ROWS_MAX:
+        raise ValueError(f"{expected}, found {number:,}")
+    return cast("int", number)
+
+
+def _keys(keys: Any) -> tuple[str, ...]:
+    if keys is None:
+        return ()
+    expected = "keys: expected names of rows, all different"
+    if isinstance(keys, str | bytes) or not isinstance(keys, Iterable):
+        raise TypeError(f"{expected}, as a list, found {found(keys)}")
+    names = tuple(keys)
+    seen = set[str]()
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(f"{expected}, each a str, found {found(name)}")
+        if name in seen:
+            raise ValueError(f"{expected}, found {quoted(name)} twice")
+        if any("\ud800" <= character <= "\udfff" for character in name):
+            raise ValueError(f"{expected}, of valid Unicode, found {quoted(name)}")
+        seen.add(name)
+    if not names:
+        raise ValueError(f"{expected}, at least one, found none")
+    return tuple(str(name) for name in names)

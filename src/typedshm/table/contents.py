@@ -1,0 +1,266 @@
+"""Contents: the arrays that rows are read into, and the bytes of what users write to them."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, NoReturn, cast
+
+import numpy as np
+
+from typedshm.errors import FieldOverflow, FieldTypeError, FieldValueError, found, quoted
+from typedshm.layout.layout import LayoutField
+from typedshm.schema.arrays import ArraySchema, NDArray
+from typedshm.schema.base import Schema
+from typedshm.schema.bytewise import BytewiseSchema
+from typedshm.struct.lossless import can_be_filled, check_lossless
+from typedshm.struct.struct import Struct
+from typedshm.struct.views import from_buffer
+
+
+class Written(NamedTuple):
+    """What several rows get: a value every `step` bytes, of which with `spans` only those bytes count."""
+
+    data: Any
+    step: int
+    spans: bytes | None = None
+
+
+class RowValues:
+    """Converts between the values of a schema, and arrays and bytes of many of them.
+
+    Attributes
+    ----------
+    dtype, shape
+        Of the items of such an array that are one row: of bare arrays all their items.
+    size
+        Bytes of one row's value.
+    """
+
+    def __init__(self, schema: Schema[Any]) -> None:
+        self._schema = schema
+        self.size = schema.layout.size
+        argument = schema.argument
+        if isinstance(argument, ArraySchema):
+            self.dtype, self.shape = argument.dtype, argument.shape
+        else:
+            self.dtype = argument if isinstance(argument, np.dtype) else schema.layout.dtype
+            self.shape = ()
+        self._exports = _exports(self.dtype)
+
+    # ---- reading ----
+
+    def memory_of(self, array: NDArray[Any]) -> Any:
+        """Return what has the bytes of a C-contiguous array as its buffer."""
+        return array if self._exports else array.reshape(-1).view(np.uint8)
+
+    def empty(self, shape: tuple[int, ...]) -> NDArray[Any]:
+        """Return an array for rows to be read into; zeros where not all of a value is copied."""
+        make = np.empty if self._schema.extents is None else np.zeros
+        return make((*shape, *self.shape), self.dtype)
+
+    def check_target(self, out: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+        """Return the array to read rows into.
+
+        Raises
+        ------
+        FieldTypeError, FieldValueError
+            It is none, or of another dtype or shape; or it is read-only, or not contiguous.
+        """
+        wanted = (*shape, *self.shape)
+        if not (isinstance(out, np.ndarray) and can_be_filled(cast("Any", out))):
+            check_lossless("read", out)
+            raise FieldTypeError(f"{self._expected_target(wanted)}, found {found(out)}")
+        array = cast("NDArray[Any]", out)
+        if array.dtype != self.dtype:
+            raise FieldTypeError(f"{self._expected_target(wanted)}, found {array.dtype}")
+        if array.shape != wanted:
+            raise FieldValueError(f"{self._expected_target(wanted)}, found shape {array.shape}")
+        flags = array.flags
+        if not (flags.c_contiguous and flags.writeable):
+            is_one = "a read-only one" if flags.c_contiguous else "one that is not contiguous"
+            raise FieldValueError(f"read: expected as out= a writable, C-contiguous array, found {is_one}")
+        return array
+
+    def _expected_target(self, wanted: tuple[int, ...]) -> str:
+        return f"read: expected as out= an array of {self._shown_dtype} with shape {wanted}"
+
+    def zero(self) -> Any:
+        """Return the value of a row that was never written, where zeros were asked for."""
+        schema, memory = self._schema, bytearray(self.size)
+        if schema.struct is None:
+            value = schema.make()
+            memoryview(value).cast("B")[:] = memory
+            return value
+        struct = from_buffer(schema.struct, memory)
+        return struct if schema.decode is None else schema.decode(struct)
+
+    # ---- writing ----
+
+    def of_one(self, value: Any) -> bytes:
+        """Return the bytes of one value, as write() of one row would store them."""
+        schema = self._schema
+        encoded = value if type(value) is schema.struct else schema.encode(value)
+        if schema.check is not None:
+            schema.check(encoded)
+        return encoded.tobytes() if isinstance(encoded, np.ndarray) else bytes(memoryview(encoded).cast("B"))
+
+    def of_many(self, values: Any, shape: tuple[int, ...]) -> Written:
+        """Return what as many rows get: of values for each, of one for all, or of columns.
+
+        Raises
+        ------
+        FieldTypeError, FieldValueError, FieldOverflow
+            They are no values of the schema, or of another number than there are rows.
+        """
+        count = math.prod(shape)
+        if isinstance(values, Mapping):
+            return self._of_columns(values, count)
+        if isinstance(values, np.ndarray | np.void):
+            return self._of_array(cast("Any", values), shape, count)
+        if self._is_one(values):
+            return Written(self.of_one(values), 0)
+        items = list(cast("Iterable[Any]", values))
+        if len(items) != count:
+            raise FieldValueError(f"write: expected {count:,} values, one for each row, found {len(items):,}")
+        return Written(b"".join(map(self.of_one, items)), self.size)
+
+    def _is_one(self, value: Any) -> bool:
+        """Return True for what can be no collection of values."""
+        if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+            return True
+        return isinstance(value, Struct) or hasattr(type(value), "__pydantic_fields__") or self._is_instance(value)
+
+    def _is_instance(self, value: object) -> bool:
+        source = self._schema.source
+        return isinstance(source, type) and isinstance(value, source)
+
+    def _of_array(self, values: Any, shape: tuple[int, ...], count: int) -> Written:
+        check_lossless("write", values)
+        if values.dtype != self.dtype:
+            values = self._converted(values, shape, count)
+        if values.shape == self.shape:
+            return self._checked(np.ascontiguousarray(values), 1, 0)
+        if values.shape not in ((*shape, *self.shape), (count, *self.shape)):
+            self._refuse_shape(values, (*shape, *self.shape))
+        return self._checked(np.ascontiguousarray(values), count, self.size)
+
+    def _converted(self, values: Any, shape: tuple[int, ...], count: int) -> NDArray[Any]:
+        """Return the values of an array of another dtype with the same fields."""
+        names = values.dtype.names
+        expected = f"write: expected values of {self._shown_dtype}"
+        if names is None or self.dtype.names is None:
+            raise FieldTypeError(f"{expected}, found an array of {values.dtype}; convert it with .astype()")
+        if {*names} != {*self.dtype.names}:
+            raise FieldTypeError(
+                f"{expected}, found an array with the fields {', '.join(names)}; a dict of columns writes some of "
+                "them: {name: values[name] for name in values.dtype.names}"
+            )
+        if values.shape not in ((), shape, (count,)):
+            self._refuse_shape(values, shape)
+        items: NDArray[Any] = np.zeros(values.shape, self.dtype)
+        for name in names:
+            _assign(f"{self._schema.layout.name}.{name}", items[name], values[name])
+        return items
+
+    def _refuse_shape(self, values: Any, wanted: tuple[int, ...]) -> NoReturn:
+        raise FieldValueError(
+            f"write: expected values of {self._shown_dtype} and shape {wanted}, found shape {values.shape}"
+        )
+
+    def _checked(self, items: NDArray[Any], count: int, step: int) -> Written:
+        """Return what is written of an array, if its rows break no constraint."""
+        check, struct = self._schema.check, self._schema.struct
+        if check is not None and struct is not None:
+            memory = bytearray(items.tobytes())
+            for row in range(count):
+                check(from_buffer(struct, memoryview(memory)[row * self.size : (row + 1) * self.size]))
+        return Written(items.reshape(-1).view(np.uint8), step)
+
+    def _of_columns(self, columns: Mapping[Any, Any], count: int) -> Written:
+        layout = self._schema.layout
+        fields = {field.name: field for field in layout.fields}
+        unknown = [name for name in columns if name not in fields]
+        if self.shape or unknown or not columns:
+            found_names = ", ".join(quoted(name, 30) for name in (unknown or columns)) or "none"
+            raise FieldTypeError(f"write: expected columns for the fields {', '.join(fields)}, found {found_names}")
+        items = bytearray(count * self.size)
+        for name, column in columns.items():
+            self._fill(items, count, fields[name], column)
+        spans = [(fields[name].offset, fields[name].size) for name in columns]
+        whole = len(columns) == len(fields)
+        if whole:
+            return self._checked(
+                np.frombuffer(items, self.dtype) if count else np.empty(0, self.dtype), count, self.size
+            )
+        return Written(items, self.size, np.array(spans, np.uintp).tobytes())
+
+    def _fill(self, items: bytearray, count: int, field: LayoutField, column: Any) -> None:
+        where = f"{self._schema.layout.name}.{field.name}"
+        check_lossless(where, column)
+        if _is_bare(field) and isinstance(column, np.ndarray | int | float | np.generic) and count:
+            array = np.frombuffer(items, self._schema.layout.dtype)[field.name]
+            given = np.asarray(column)
+            if given.shape not in ((), field.shape, array.shape):
+                raise FieldValueError(f"{where}: expected an array of shape {array.shape}, found shape {given.shape}")
+            if _assign(where, array, given):
+                return
+        struct = self._struct
+        several = not isinstance(column, str | bytes | Struct) and hasattr(column, "__len__")
+        if several and len(column) != count:
+            raise FieldValueError(f"{where}: expected {count:,} values, one for each row, found {len(column):,}")
+        memory = memoryview(items)
+        for row in range(count):
+            item: Any = from_buffer(struct, memory[row * self.size : (row + 1) * self.size])
+            setattr(item, field.name, column[row] if several else column)
+
+    @property
+    def _struct(self) -> type[Struct]:
+        schema = self._schema
+        if schema.struct is not None:
+            return schema.struct
+        return cast("BytewiseSchema[Any]", schema).generated
+
+    @property
+    def _shown_dtype(self) -> str:
+        return f"{self._schema.layout.name} (dtype {quoted(self.dtype, 200)})" if self.dtype.names else str(self.dtype)
+
+
+def _exports(dtype: "np.dtype[Any]") -> bool:
+    """Return whether arrays of a dtype have a buffer: those with times among their items have none."""
+    try:
+        memoryview(cast("Any", np.empty(0, dtype)))
+    except ValueError:
+        return False
+    return True
+
+
+def _is_bare(field: LayoutField) -> bool:
+    """Return True for numbers that mean nothing but themselves."""
+    plain = field.struct is None and field.enum is None and field.missing is None and not field.varying
+    return plain and field.item_dtype.kind in "iufc" and not field.length
+
+
+def _assign(where: str, to: NDArray[Any], values: NDArray[Any]) -> bool:
+    """Store numbers where they fit; False where another way may take them.
+
+    Raises
+    ------
+    FieldOverflow
+        A whole number is out of range.
+    """
+    if to.dtype == values.dtype or np.can_cast(values.dtype, to.dtype, "safe"):
+        to[...] = values
+        return True
+    if to.dtype.kind == values.dtype.kind == "f" or (to.dtype.kind == "f" and values.dtype.kind in "iu"):
+        to[...] = values
+        return True
+    if to.dtype.kind in "iu" and values.dtype.kind in "iu":
+        limits = np.iinfo(to.dtype)
+        if values.size and (values.min() < limits.min or values.max() > limits.max):
+            outside = values[(values < limits.min) | (values > limits.max)].reshape(-1)[0]
+            raise FieldOverflow(f"{where}: expected {limits.min} to {limits.max}, found {outside}")
+        to[...] = values
+        return True
+    if to.dtype.names is not None or values.dtype.kind not in "iufcb" or to.dtype.kind not in "iufcb":
+        to[...] = values
+        return True
+    return False

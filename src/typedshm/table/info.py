@@ -1,0 +1,83 @@
+"""TableInfo: what is known about a table at one moment."""
+
+from datetime import datetime
+
+from typedshm.errors import quoted
+from typedshm.frozen import Frozen, frozen
+from typedshm.html_table import html_table
+from typedshm.layout.layout import Layout
+from typedshm.memory.names import Name, Scope
+from typedshm.region.info import shown_attributes
+
+
+@frozen
+class TableInfo(Frozen):
+    """A snapshot of a table's state.
+
+    Attributes
+    ----------
+    name, scope
+        By which it was opened.
+    layout
+        Of a row's values.
+    rows
+        How many there are.
+    filled
+        How many of them, from the first on, hold something; see :attr:`Table.filled`.
+    appended, lapped
+        How many rows were appended; how many of those wrote nothing, since a later one had come round to the row first.
+    created
+        When the table was made, in UTC.
+    slots, payload_size, row_size, size
+        How many versions of a row are kept, bytes of one value, bytes of a row with all that belongs to it, bytes of
+        the whole table.
+    writers
+        Process ids of the attachments that have written. A process has one attachment, however many handles it has.
+    readers
+        Process ids of the other attachments with the right to write. Read-only ones are not counted.
+    deaths, last_death
+        How many writers were found to have died while they had a row, and when the last was found.
+    instance
+        16 digits that tell this making of the table from others of the same name.
+    unlinked
+        True if the name leads nowhere now: processes that have the table open share it, others cannot find it.
+    replaced
+        True if the name leads to another one now; see :meth:`Table.reattach`.
+    """
+
+    __match_args__ = (
+        *("name", "scope", "layout", "rows", "filled", "appended", "lapped", "created", "slots", "payload_size"),
+        *("row_size", "size", "writers", "readers", "deaths", "last_death", "instance", "unlinked", "replaced"),
+    )
+    name: Name
+    scope: Scope
+    layout: Layout
+    rows: int
+    filled: int
+    appended: int
+    lapped: int
+    created: datetime
+    slots: int
+    payload_size: int
+    row_size: int
+    size: int
+    writers: tuple[int, ...]
+    readers: tuple[int, ...]
+    deaths: int
+    last_death: datetime | None
+    instance: str
+    unlinked: bool
+    replaced: bool
+
+    def __repr__(self) -> str:
+        """Return the attributes, one in each line, shortened to fit a screen."""
+        lines = "".join(f"    {name}={text},\n" for name, text in self.shown())
+        return f"{type(self).__name__}(\n{lines})"
+
+    def _repr_html_(self) -> str:
+        """Return the attributes as a table, for notebooks."""
+        return html_table(f"state of table {quoted(str(self.name))}", self.shown())
+
+    def shown(self) -> list[tuple[str, str]]:
+        """Return the names and values of all attributes as short texts, to be shown to people."""
+        return shown_attributes(self)

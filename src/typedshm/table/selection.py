@@ -1,0 +1,166 @@
+"""Selection: which rows of a table are meant, by what stands in its brackets."""
+
+import operator
+from typing import Any, NoReturn, cast
+
+import numpy as np
+
+import typedshm._native as _native
+from typedshm.errors import found, quoted
+from typedshm.memory.similar import similar
+from typedshm.schema.arrays import NDArray
+
+_LONGS = {char for char in "lq" if np.dtype(char).itemsize == 8}
+"""What signed integers of 64 bits are called, which have two names where C's long has as many."""
+
+_EXPECTED = "expected a row's number, a slice, whole numbers or a mask"
+
+
+class Selection:
+    """Several rows, in the order in which they were named.
+
+    Attributes
+    ----------
+    index
+        What the core takes: ``(start, step, count)``, or an array of 64-bit numbers, those below zero from the end.
+    count
+        How many there are.
+    shape
+        Of the array that named them.
+    """
+
+    __slots__ = ("count", "index", "shape")
+
+    def __init__(self, index: "_native.RowIndex", count: int, shape: tuple[int, ...] | None = None) -> None:
+        self.index = index
+        self.count = count
+        self.shape = (count,) if shape is None else shape
+
+    def numbers(self, rows: int) -> NDArray[np.int64]:
+        """Return the numbers of the rows, of a table with so many."""
+        if isinstance(self.index, tuple):
+            start, step, count = self.index
+            return np.arange(count, dtype=np.int64) * step + start
+        numbers: NDArray[np.int64] = np.asarray(cast("Any", self.index))
+        return np.where(numbers < 0, numbers + rows, numbers)
+
+
+def one(number: int) -> Selection:
+    """Return the selection of one row."""
+    return Selection((number, 0, 1), 1)
+
+
+def row_number(key: Any, rows: int, keys: dict[str, int] | None) -> int:
+    """Return the number of one row, as it was given; whether there is such a row is the core's question.
+
+    Raises
+    ------
+    TypeError, KeyError
+        It is no number of a row, nor a key.
+    """
+    if isinstance(key, str):
+        return _number_of(key, keys)
+    if isinstance(key, bool | np.bool_):
+        raise TypeError(f"{_EXPECTED}{_or_keys(keys)}, found {found(key)}; a mask has one of them for each row")
+    try:
+        return operator.index(key)
+    except TypeError:
+        pass
+    raise TypeError(f"expected one row: its number{_or_keys(keys)}, found {found(key)}")
+
+
+def select(which: Any, rows: int, keys: dict[str, int] | None) -> int | Selection:
+    """Return the number of one row, or a selection of several.
+
+    Raises
+    ------
+    TypeError, IndexError, KeyError
+        They are none; the message says what was expected.
+    """
+    if (
+        type(which) is np.ndarray
+        and which.ndim == 1
+        and which.dtype.char in _LONGS
+        and which.dtype.isnative
+        and which.flags.c_contiguous
+    ):
+        return Selection(cast("Any", which), len(which))  # at once, since loops sample so
+    if isinstance(which, slice):
+        return _of_range(_range_of(which, rows))
+    if isinstance(which, range):
+        return _of_array(np.arange(which.start, which.stop, which.step, dtype=np.int64), rows)
+    if which is Ellipsis:
+        return Selection((0, 1, rows), rows)
+    if isinstance(which, str) or (hasattr(which, "__index__") and not isinstance(which, np.ndarray)):
+        return row_number(which, rows, keys)
+    if which is None or isinstance(which, tuple):
+        hint = f"; rows of several numbers are table[{list(which)}]" if which else ""
+        raise TypeError(f"{_EXPECTED}{_or_keys(keys)}, found {found(which)}{hint}")
+    if isinstance(which, np.ndarray):
+        return _of_array(which, rows, keys)
+    return _of_list(which, rows, keys)
+
+
+def _of_list(which: Any, rows: int, keys: dict[str, int] | None) -> int | Selection:
+    try:
+        items = list(which)
+    except TypeError:
+        raise TypeError(f"{_EXPECTED}{_or_keys(keys)}, found {found(which)}") from None
+    if any(isinstance(item, str) for item in items):
+        items = [row_number(item, rows, keys) for item in items]
+    try:
+        return _of_array(np.array(items) if items else np.empty(0, np.int64), rows, keys)
+    except ValueError as error:  # of lists that are no array
+        raise TypeError(f"{_EXPECTED}{_or_keys(keys)}, found {found(which)}: {error}") from None
+
+
+def _of_range(numbers: range) -> Selection:
+    return Selection((numbers.start, numbers.step, len(numbers)), len(numbers))
+
+
+def _range_of(which: slice, rows: int) -> range:
+    try:
+        return range(*which.indices(rows))
+    except TypeError:
+        raise TypeError(f"expected whole numbers in a slice of rows, found {quoted(which)}") from None
+
+
+def _of_array(which: NDArray[Any], rows: int, keys: dict[str, int] | None = None) -> int | Selection:
+    kind = which.dtype.kind
+    if kind == "b":
+        if which.shape != (rows,):
+            raise IndexError(f"expected a mask of shape ({rows},), one for each row, found shape {which.shape}")
+        return _of_numbers(np.flatnonzero(which), (int(which.sum()),))
+    if kind in "US" or kind == "O":
+        return _of_list(which.tolist(), rows, keys)
+    if kind not in "iu":
+        raise TypeError(f"{_EXPECTED}{_or_keys(keys)}, found an array of {which.dtype}")
+    if which.dtype == np.uint64 and which.size and which.max() >= 2**63:
+        _refuse(int(which.max()), rows)
+    if which.shape == ():
+        return int(which)
+    return _of_numbers(np.ascontiguousarray(which, np.int64).reshape(-1), which.shape)
+
+
+def _of_numbers(numbers: NDArray[np.int64], shape: tuple[int, ...]) -> Selection:
+    return Selection(cast("Any", numbers), len(numbers), shape)
+
+
+def _refuse(number: int, rows: int) -> NoReturn:
+    raise IndexError(f"expected rows from {-rows:,} to {rows - 1:,}, found {number:,}")
+
+
+def _number_of(key: str, keys: dict[str, int] | None) -> int:
+    if keys is None:
+        raise KeyError(f"its rows have numbers and no keys, found {quoted(key)}")
+    number = keys.get(key)
+    if number is None:
+        meant = similar(key, keys) if len(keys) <= 10_000 else None
+        known = ", ".join(map(quoted, list(keys)[:6])) + (", …" if len(keys) > 6 else "")
+        hint = f"did you mean {meant!r}?" if meant else f"there are {known}"
+        raise KeyError(f"no row has the key {quoted(key)}; {hint}")
+    return number
+
+
+def _or_keys(keys: dict[str, int] | None) -> str:
+    return "" if keys is None else ", or a key"
