@@ -206,9 +206,14 @@ class Document(_Part):
         description='"array": values are the bare array that is the struct\'s only field, called "array"'
     )
     layout: StructModel
+    keys: tuple[str, ...] = Field(
+        (), min_length=1, description="of a table: the keys of its rows, in their order, all different"
+    )
 
     def build(self) -> Layout:
         layout = self.layout.build()
+        if len(set(self.keys)) != len(self.keys):
+            raise ValueError("expected each key once")
         if self.value == "array":
             (first, *others) = layout.fields
             if others or first.name != "array" or not first.shape or first.size != layout.size:

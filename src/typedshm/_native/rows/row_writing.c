@@ -190,12 +190,12 @@ static bool store(struct many *many, size_t position, bool held) {
     }
     if (many->span_count && !(value = merge(many, number, value)))
         return rows_list_add(&many->torn, (int64_t)number);
+    if (many->ticket) /* see APPENDING. Relaxed: before the release store of the mark; only who has the row looks */
+        tshm_store(&row->ticket, many->ticket + position, relaxed);
     if (held)
         store_held(self, number, value, many->now);
     else
         row_writing_store(self, number, value, many->now);
-    if (many->ticket) /* after the value: who dies between leaves what the next lap replaces. Relaxed: in the row */
-        tshm_store(&row->ticket, many->ticket + position, relaxed);
     return true;
 }
 
