@@ -67,13 +67,22 @@ def test_every_file_has_a_mistake_beside_it(file):
 
 
 @marks.compiler
-@pytest.mark.skipif(marks.WINDOWS, reason="Windows: GenMC's program uses POSIX threads")
+@pytest.mark.skipif(marks.WINDOWS, reason="Windows: GenMC's programs use POSIX threads")
 @pytest.mark.parametrize(
-    "flags",
-    [("-DSLOTS=1",), ("-DSLOTS=2", "-DSTOP=2"), ("-DSLOTS=3", "-DPIN"), ("-DSLOTS=2", "-DWAIT")],
-    ids=" ".join,
+    ("program", "flags"),
+    [
+        ("genmc", ("-DSLOTS=1",)),
+        ("genmc", ("-DSLOTS=2", "-DSTOP=2")),
+        ("genmc", ("-DSLOTS=3", "-DPIN")),
+        ("genmc", ("-DSLOTS=2", "-DWAIT")),
+        ("genmc_table", ("-DSLOTS=1", "-DREAD", "-DSTOP=2")),
+        ("genmc_table", ("-DSLOTS=2", "-DREAD")),
+        ("genmc_table", ("-DSLOTS=2", "-DFOLLOW", "-DSTOP=4")),
+        ("genmc_table", ("-DSLOTS=2", "-DSLEEP")),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )
-def test_the_program_for_genmc_runs(flags, tmp_path):
+def test_the_program_for_genmc_runs(program, flags, tmp_path):
     """One execution of those that GenMC tries; so that it still fits the header when somebody has GenMC."""
     command = [
         require("gcc"),
@@ -85,7 +94,7 @@ def test_the_program_for_genmc_runs(flags, tmp_path):
         f"-I{PACKAGE / 'include'}",
         *flags,
     ]
-    compile_with([*command, HERE / "genmc.c", "-o", tmp_path / "program"])
+    compile_with([*command, HERE / f"{program}.c", "-o", tmp_path / "program"])
     subprocess.run([tmp_path / "program"], check=True)
 
 

@@ -28,6 +28,12 @@ REFUSED = {"READERS": 2, "SLOTS": 3, "ROUNDS": 1, "KILLS": 0}
 SHARED = {"UNCOUNTED": 1, "READERS": 1, "ENTRIES": 1}
 """Pins that nobody counts: SLOTS - 2 are each participant's share, and there is one."""
 
+ONE_ROW = {"ROWS": 1, "BLOCKS": 1}
+"""Of two rows there would be more states than show anything more."""
+
+READ_ONLY = {"READ_ONLY": 1, "OTHERS": 1}
+"""Somebody else has to raise the epoch then."""
+
 # What must hold: in every run, and in a thorough one.
 SHORT = [
     ("lock", {"ROUNDS": 2, "KILLS": 1}),
@@ -41,6 +47,22 @@ SHORT = [
     ("pin", {**SHARED, "SLOTS": 4}),
     ("sleepers", {"STORES": 1}),
     ("sleepers", {"ONE": 1, "STORES": 1}),
+    ("row", {"ROUNDS": 1, "READS": 1}),
+    ("row", {"ROUNDS": 1, "READS": 1, "SLOTS": 1}),
+    ("row", {"ROUNDS": 3, "WRITERS": 1}),
+    ("row", {"ROUNDS": 3, "WRITERS": 1, "SLOTS": 1}),
+    ("epoch", {"BLOCKS": 1, "KILLS": 0}),
+    ("epoch", {"WRITERS": 1, "ROUNDS": 2}),
+    ("epoch", {**ONE_ROW, "STEPS": 1}),
+    ("epoch", {**ONE_ROW, "STEPS": 1, "START_NOW": 1}),
+    ("epoch", {**READ_ONLY, "WRITERS": 1, "BLOCKS": 1}),
+    ("epoch", {**READ_ONLY, **ONE_ROW, "KILLS": 0}),
+    ("news", {"ROUNDS": 1}),
+    ("news", {"ROUNDS": 1, "WRITERS": 1, "SLEEPERS": 2}),
+    ("news", {"KILLS": 0}),
+    ("append", {}),
+    ("append", {"APPENDERS": 3, "TICKETS": 3}),
+    ("append", {"ROWS": 2, "TICKETS": 5}),
 ]
 LONG = [
     ("lock", {"ROUNDS": 1, "KILLS": 1, "PROCESSES": 3}),
@@ -115,22 +137,99 @@ MISTAKES = {
         "SHARED_EVENT": "assertion",
         "GONE_COUNTS": "assertion",
     },
+    "row": {
+        "ANY_WORD": "assertion",
+        "NO_GENERATION": "deadlock",
+        "PROBE_FIRST": "assertion",
+        "NO_SLICE": "deadlock",
+        "STORE_FREE": "assertion",
+        "NO_ODD": "assertion",
+        "NEWEST_SLOT": "assertion",
+        "ODD_COUNTS": "assertion",
+        "LARGER_ODD": "assertion",
+        "EVEN_EARLY": "assertion",
+        "NO_RETRY": "assertion",
+        "ODD_IS_TORN": "assertion",
+        "TORN_AT_ONCE": "assertion",
+        "WAIT_FOR_FREE": "deadlock",
+    },
+    "epoch": {
+        "NO_LOOP": "assertion",
+        "STAMP_LATE": "assertion",
+        "STORE_STAMP": "assertion",
+        "TAKE_LATE": "assertion",
+        "OWN_LATE": "assertion",
+        "NO_OWN": "assertion",
+        "STAMP_ALWAYS": "assertion",
+        "NO_UNSURE": "assertion",
+        "HELD_SILENT": "assertion",
+        "STAMP_FIRST": "assertion",
+        "OWNER_LAST": "assertion",
+        "UNSURE_MARK_FIRST": "assertion",
+        "FORGET": "assertion",
+        "DROP_UNMOVED": "assertion",
+        "RAISE_LATE": "assertion",
+        "NEXT_OF_END": "assertion",
+        "NEXT_TOO_LATE": "assertion",
+        "FIRST_STAMPED": "assertion",
+        "FORGET_HELD": "assertion",
+        "MARK_BEFORE_OWNER": "assertion",
+        "NEXT_AS_RAISED": "assertion",
+    },
+    "news": {
+        "NO_SECOND": "assertion",
+        "NO_ANNOUNCEMENT": "assertion",
+        "STORE_W": "assertion",
+        "NO_COMPARE": "assertion",
+        "TAKE_BACK": "assertion",
+        "NO_SLICE": "deadlock",
+        "LOOK_EARLY": "assertion",
+        "RAISE_ALWAYS": "assertion",
+        "SAME_NUMBER": "assertion",
+        "KEEP_W": "assertion",
+        "WAKE_EARLY": "assertion",
+        "STORE_NUMBER": "assertion",
+    },
+    "append": {
+        "NOT_COMPARED": "assertion",
+        "COMPARE_EARLY": "assertion",
+        "TICKET_LATE": "assertion",
+        "NO_TICKET": "assertion",
+        "LOAD_TICKETS": "assertion",
+        "KEEPS_ROW": "deadlock",
+        "NEWEST_SLOT": "assertion",
+    },
 }
 FLAWED = {
     "lock": {"ROUNDS": 1, "KILLS": 2},
     "ring": {"KILLS": 1},
     "pin": {},
     "sleepers": {},
+    "row": {"ROUNDS": 1, "READS": 1},
+    "epoch": {"BLOCKS": 1, "KILLS": 0},
+    "news": {"ROUNDS": 1},
+    "append": {"APPENDERS": 3, "TICKETS": 3},
 }
 NEEDS = {
-    "NO_COUNTER": {"GENERATIONS": 1, "ALL_LEAVE": 1},
-    "TAKE_BACK": {"READERS": 2, "VERSIONS": 2, "KILLS": 0},
-    "FLAGS_FIRST": {"ENTRIES": 1, "KILLS": 2},
-    "COUNT_BEFORE": {**REFUSED, "VERSIONS": 3},
-    "NO_LIMIT": {**REFUSED, "VERSIONS": 3},
-    "NO_TAKE_BACK": {**REFUSED, "VERSIONS": 3},
-    "ONE_MORE": {**SHARED, "SLOTS": 3},
-    "GONE_COUNTS": {"ONE": 1},
+    ("lock", "NO_COUNTER"): {"GENERATIONS": 1, "ALL_LEAVE": 1},
+    ("ring", "TAKE_BACK"): {"READERS": 2, "VERSIONS": 2, "KILLS": 0},
+    ("pin", "FLAGS_FIRST"): {"ENTRIES": 1, "KILLS": 2},
+    ("pin", "COUNT_BEFORE"): {**REFUSED, "VERSIONS": 3},
+    ("pin", "NO_LIMIT"): {**REFUSED, "VERSIONS": 3},
+    ("pin", "NO_TAKE_BACK"): {**REFUSED, "VERSIONS": 3},
+    ("pin", "ONE_MORE"): {**SHARED, "SLOTS": 3},
+    ("sleepers", "GONE_COUNTS"): {"ONE": 1},
+    ("row", "ODD_IS_TORN"): {"SLOTS": 1},
+    ("row", "TORN_AT_ONCE"): {"SLOTS": 1},
+    ("row", "WAIT_FOR_FREE"): {"SLOTS": 1},
+    ("epoch", "NEXT_OF_END"): {**ONE_ROW, "OTHERS": 1},
+    ("epoch", "FIRST_STAMPED"): {"START_NOW": 1},
+    ("epoch", "FORGET_HELD"): READ_ONLY,
+    ("epoch", "MARK_BEFORE_OWNER"): READ_ONLY,
+    ("epoch", "NEXT_AS_RAISED"): READ_ONLY,
+    ("news", "STORE_W"): {"SLEEPERS": 2, "WRITERS": 1},
+    ("news", "SAME_NUMBER"): {"SLEEPERS": 2, "WRITERS": 1},
+    ("news", "TAKE_BACK"): {"SLEEPERS": 2, "WRITERS": 1},
 }
 """What a mistake takes to do harm, beside the flags of its model's other mistakes."""
 
@@ -141,8 +240,18 @@ HARMLESS = [
     ("lock", {"ROUNDS": 1, "KILLS": 1, "NO_COUNTER": 1}),
     ("lock", {"ROUNDS": 1, "KILLS": 1, "GENERATIONS": 1, "ALL_LEAVE": 1}),
     ("ring", {"SLOTS": 2, "KILLS": 1, "ONLY_NUMBER": 1}),
+    ("row", {"ROUNDS": 1, "READS": 1, "PROBE_OWN": 1}),
+    ("row", {"ROUNDS": 1, "READS": 1, "SLOTS": 1, "SKIP_UNFINISHED": 1}),
+    ("epoch", {**ONE_ROW, "KILLS": 0, "UNSURE_LAST": 1}),
+    ("epoch", {**ONE_ROW, "KILLS": 0, "MARK_BEFORE_OWNER": 1}),
+    ("epoch", {**ONE_ROW, "KILLS": 0, "STAMP_OWN_LATE": 1}),
+    ("news", {"ROUNDS": 1, "ONE_TRY": 1}),
+    ("news", {"ROUNDS": 1, "WRITERS": 1, "SLEEPERS": 2, "ANY_NUMBER": 1}),
+    ("news", {"ROUNDS": 1, "WRITERS": 1, "SLEEPERS": 2, "NO_FIRST": 1}),
+    ("news", {"ROUNDS": 1, "WRITERS": 1, "SLEEPERS": 2, "ONLY_NUMBER": 1}),
+    ("append", {"APPENDERS": 3, "TICKETS": 3, "TICKET_FIRST": 1}),
 ]
-VARIANTS = {"GARBAGE", "ONE", "UNCOUNTED"} | {flag for _, flags in HARMLESS for flag in flags}
+VARIANTS = {"GARBAGE", "ONE", "UNCOUNTED", "READ_ONLY", "START_NOW"} | {flag for _, flags in HARMLESS for flag in flags}
 
 
 @dataclass(frozen=True)
@@ -212,7 +321,7 @@ def test_the_protocol_holds_with_more_of_everything(model, flags, tmp_path, thor
     ("model", "mistake"), [(model, mistake) for model, mistakes in MISTAKES.items() for mistake in mistakes]
 )
 def test_a_broken_rule_is_noticed(model, mistake, tmp_path):
-    flags = {**FLAWED[model], mistake: 1, **NEEDS.get(mistake, {})}
+    flags = {**FLAWED[model], mistake: 1, **NEEDS.get((model, mistake), {})}
     assert check(tmp_path, model, flags).found == MISTAKES[model][mistake]
 
 
