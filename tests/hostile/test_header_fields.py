@@ -45,7 +45,7 @@ ROWS: dict[str, tuple[dict[str, Any], str]] = {
     "major format 0": ({"format": 1}, "format is one this version does not know"),
     "another header size": ({"header_size": 264}, "header_size is not 256"),
     "unknown flag": ({"flags": 2}, "flags has bits"),
-    "the flag of a table": ({"flags": 1}, "it is a table, and no region"),
+    "the flag of a table": ({"flags": 1}, "document lies outside its place|it is a table"),
     "unknown flag, the highest": ({"flags": 1 << 31}, "flags has bits"),
     "region_size above the OS size": (
         {"region_size": lambda h: (h.region_size + 4095) // 4096 * 4096 + 1},  # Windows' sections are whole pages

@@ -321,6 +321,8 @@ static inline const char *tshm_check_header(void *memory, uint64_t size, uint64_
         return "payload_size is outside 1 ... 2^40";
     if (copy->slots_offset < control_size || copy->slots_offset > copy->region_size)
         return "slots_offset lies inside the header or outside the region";
+    if (copy->slots_offset % TSHM_LINE)
+        return "slots_offset is not a multiple of 128";
     if (copy->document_size > TSHM_DOCUMENT_MAX || copy->document_offset < control_size ||
         copy->document_offset > copy->slots_offset || copy->document_size > copy->slots_offset - copy->document_offset)
         return "the document lies outside its place between header and slots";
@@ -339,8 +341,8 @@ static inline const char *tshm_check(void *memory, uint64_t size, tshm_header *c
         return "it is a table, and no region";
     if (copy->slot_count < 1 || copy->slot_count > TSHM_SLOTS_MAX)
         return "slot_count is outside 1 ... 65536";
-    if (copy->slots_offset % TSHM_LINE || copy->slot_stride % TSHM_LINE)
-        return "slots_offset or slot_stride is not a multiple of 128";
+    if (copy->slot_stride % TSHM_LINE)
+        return "slot_stride is not a multiple of 128";
     if (copy->slot_stride > TSHM_SIZE_MAX || copy->slot_stride < sizeof(tshm_slot) + copy->payload_size)
         return "slot_stride does not hold a slot";
     /* at most 2^16 * 2^40: cannot overflow */
@@ -390,8 +392,8 @@ static inline const char *tshm_check_table(void *memory, uint64_t size, tshm_hea
         return "slot_count of a table is neither 1 nor 2";
     if (copy->row_count < 1 || copy->row_count > TSHM_ROWS_MAX)
         return "row_count is outside 1 ... 2^32";
-    if (copy->slots_offset % TSHM_LINE || copy->slot_stride % TSHM_ROW_LINE)
-        return "slots_offset is not a multiple of 128, or slot_stride of 64";
+    if (copy->slot_stride % TSHM_ROW_LINE)
+        return "slot_stride is not a multiple of 64";
     if (copy->slot_stride > TSHM_SIZE_MAX ||
         copy->slot_stride < tshm_row_head(copy->slot_count) + copy->slot_count * tshm_row_room(copy->payload_size))
         return "slot_stride does not hold a row";

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, NoReturn, cast
 
 import numpy as np
 
-from typedshm.errors import FieldOverflow, FieldTypeError, FieldValueError, found, quoted
+from typedshm.errors import FieldOverflow, FieldTypeError, FieldValueError, TypedshmError, found, quoted
 from typedshm.layout.layout import LayoutField
 from typedshm.schema.arrays import ArraySchema, NDArray
 from typedshm.schema.base import Schema
@@ -158,7 +158,16 @@ class RowValues:
             self._refuse_shape(values, shape)
         items: NDArray[Any] = np.zeros(values.shape, self.dtype)
         for name in names:
-            _assign(f"{self._schema.layout.name}.{name}", items[name], values[name])
+            where = f"{self._schema.layout.name}.{name}"
+            try:
+                fits = _assign(where, items[name], values[name])
+            except (TypeError, ValueError) as error:
+                if isinstance(error, TypedshmError):
+                    raise
+                fits = False
+            if not fits:
+                wanted, given = self.dtype[name], values.dtype[name]
+                raise FieldTypeError(f"{where}: expected items of {wanted}, found {given}; convert it with .astype()")
         return items
 
     def _refuse_shape(self, values: Any, wanted: tuple[int, ...]) -> NoReturn:

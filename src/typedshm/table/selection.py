@@ -1,6 +1,7 @@
 """Selection: which rows of a table are meant, by what stands in its brackets."""
 
 import operator
+from collections.abc import Mapping, Set
 from typing import Any, NoReturn, cast
 
 import numpy as np
@@ -103,6 +104,8 @@ def select(which: Any, rows: int, keys: dict[str, int] | None) -> int | Selectio
 
 def _of_list(which: Any, rows: int, keys: dict[str, int] | None) -> int | Selection:
     try:
+        if isinstance(which, Mapping | Set):  # which have no order of their own
+            raise TypeError
         items = list(which)
     except TypeError:
         raise TypeError(f"{_EXPECTED}{_or_keys(keys)}, found {found(which)}") from None

@@ -8,17 +8,18 @@ import typedshm._native as _native
 from typedshm.memory import fork
 from typedshm.memory.attachment import Attachment, Handle, apart
 from typedshm.region import waitset
+from typedshm.region.opened import Opened
 from typedshm.region.region import Region
 from typedshm.sharing.opening import attach
 
 
-def handle_of(region: Region[Any]) -> Handle:
+def handle_of(region: Opened[Any]) -> Handle:
     """Return the region's share in the attachment of its process."""
     handle: Handle = vars(region)["_handle"]
     return handle
 
 
-def attachment_of(region: Region[Any]) -> Attachment:
+def attachment_of(region: Opened[Any]) -> Attachment:
     """Return what the process holds for the region: mapping, header, lock, pins; shared by all its handles."""
     attachment: Attachment = vars(region)["_attachment"]
     return attachment

@@ -78,27 +78,37 @@ static int read_patiently(Rows *self, uint64_t number, void *to, publication *fo
     return ROW_FAILED;
 }
 
+/* Nobody else is at the row. */
+static int read_alone(Rows *self, uint64_t number, void *to, publication *found) {
+    int state = self->mapping ? row_reading_try(self, number, to, found) : ROW_BUSY;
+    if (state != ROW_BUSY)
+        return state;
+    if (self->mapping && self->table.slot_count == 1)
+        return ROW_TORN;
+    rows_fail(self, self->mapping ? "corrupt" : "closed");
+    return ROW_FAILED;
+}
+
 static int read_locked(Rows *self, uint64_t number, void *to, publication *found) {
+    if (held_is_mine(self->held, number))
+        return read_alone(self, number, to, found);
     held_hold hold;
     int64_t ns = self->timeout < PATIENCE_LOCKED ? self->timeout : PATIENCE_LOCKED;
     int result = held_take(self->held, self->mutex, number, HELD_VERB, ns, &hold);
-    if (result == HELD_ORDER || result == HELD_NESTED || result == HELD_OTHER_TASK || result == HELD_OTHER_GREENLET)
+    if (result == HELD_ORDER)
         return read_patiently(self, number, to, found);
     if (result != HELD_TAKEN) {
         if (result == HELD_MEMORY)
             PyErr_NoMemory();
+        else if (result == HELD_TIMEOUT)
+            rows_fail_for(self, held_problem(result), (const int64_t *)&number, 1);
         else if (result != HELD_EXCEPTION)
             rows_fail(self, held_problem(result));
         return ROW_FAILED;
     }
-    int state = self->mapping ? row_reading_try(self, number, to, found) : ROW_BUSY;
+    int state = read_alone(self, number, to, found);
     held_give(self->held, self->mutex, &hold, HELD_VERB);
-    if (state != ROW_BUSY)
-        return state;
-    if (self->mapping && self->table.slot_count == 1)
-        return ROW_TORN; /* nobody is at it but us */
-    rows_fail(self, self->mapping ? "corrupt" : "closed");
-    return ROW_FAILED;
+    return state;
 }
 
 int row_reading_copy(Rows *self, uint64_t number, void *to, publication *found) {
