@@ -1,12 +1,12 @@
-/* One row of a table: tshm_row_write_begin ... tshm_row_write_end, tshm_row_read_begin, tshm_row_read_retry, and its
- * owner word, which is taken as lock.c takes the writers' lock, and given back by one exchange.
+/* One row of a table: tshm_row_write_begin ... tshm_row_write_end, tshm_row_read_begin, tshm_row_read_retry, is_torn of
+ * rows/row_reading.c, and its owner word, which lock.c takes and gives back as it does the writers' lock.
  *
  * Every writer takes a presence entry, writes the row ROUNDS times in all, and stays for ever without doing anything
  * more. A write may be given up after it was begun, as by an exception. Any writer is killed before any statement, KILLS
  * times in all, and comes to life again as a new process; the kernel frees the presence entry of a killed one at some
  * later time, so that a word may name a dead holder of an entry that somebody else has by now. A payload is two words,
  * which name the attempt that they were written by. Readers read READS times.
- * The word has no counter of acquisitions here: who gives a row back exchanges the whole word, and needs none. Sleeping
+ * The word has no counter of acquisitions here, and who gives a row back looks at nothing: neither is needed. Sleeping
  * on the word, its WAITING bit and who wakes whom are lock.pml's business: here the end of a slice is all that wakes.
  *
  * What is checked: never two owners; versions grow by one, those that a reader gets as well, and are none older than

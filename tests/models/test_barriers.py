@@ -21,10 +21,8 @@ LOAD, STORE = r"ldu?r\s", r"stu?r\s"
 BARRIER = r"dmb\s+ish$"
 LOAD_BARRIER = r"dmb\s+ish(ld)?$"
 # compare-and-swap: a loop of exclusive loads and stores, one instruction from ARMv8.1 on, or a choice of the two
-SWAP_ACQUIRE = r"ldaxr\s|casal?\s|.*__aarch64_cas8_acq(_rel)?$"
 SET = r"stl?xr\s|ldseta?l?\s|stset\s|.*__aarch64_ldset8_\w+$"
 CLEAR_RELEASE = r"stlxr\s|ldclra?l\s|stclrl\s|.*__aarch64_ldclr8_(acq_)?rel$"
-SWAP_RELEASE = r"stlxr\s|casa?l\s|.*__aarch64_cas8_(acq_)?rel$"
 # sequentially consistent: what is loaded later, by LDAR, does not overtake what is stored earlier, by STLXR or whole
 LOAD_CONSISTENT = r"ldar\s"
 SWAP_CONSISTENT = r"stlxr\s|casal\s|.*__aarch64_cas8_acq_rel$"
@@ -56,9 +54,9 @@ ORDERS = (
     ("epoch_step", ADD_CONSISTENT),
     ("lock_attach", STORE_RELEASE, BARRIER),  # the generation, before any word that names it
     ("lock_keeps_entry", STORE, BARRIER),  # likewise, once it was written over
-    ("owner_lives", LOAD_BARRIER, LOAD_ACQUIRE),  # the word, before the generation
-    ("take", SWAP_ACQUIRE),
-    ("lock_release", SWAP_RELEASE),
+    ("lock_owner_lives", LOAD_BARRIER, LOAD_ACQUIRE),  # the word, before the generation
+    ("take", SWAP_CONSISTENT),
+    ("lock_release", SWAP_CONSISTENT),
 )
 
 # Where each of them is asked for: file, text with the order in brackets, functions that show it.
@@ -118,13 +116,13 @@ SOURCES = {
     "news looked at": ("typedshm.h", "seen = tshm_load(word, [seq_cst])", "news"),
     "news raised": ("typedshm.h", "+ 2, [seq_cst]", "news"),
     "sleep on the news announced": ("typedshm.h", "seen | TSHM_HEAD_AWAITED, [seq_cst]", "announce_news_sleep"),
-    "word taken": ("lock/lock.c", "&word, mine, [acquire]", "take"),
-    "word given back": ("lock/lock.c", "freed, [release])) {\n            if (word", "lock_release"),
+    "word taken": ("lock/lock.c", "&word, mine, [seq_cst]", "take"),
+    "word given back": ("lock/lock.c", "freed, [seq_cst])) {\n            if (word", "lock_release"),
     "fence behind the generation": ("lock/lock.c", "tshm_fence([release]);\n    presence->pid", "lock_attach"),
     "fence behind the generation put right": ("lock/lock.c", "tshm_fence([release]); /* as in", "lock_keeps_entry"),
     "generation raised": ("lock/lock.c", "generation, lock->generation, [release]", "lock_attach"),
-    "generation looked at": ("lock/lock.c", "presence[entry].generation, [acquire]", "owner_lives"),
-    "fence before the generation is looked at": ("lock/lock.c", "tshm_fence([acquire]);", "owner_lives"),
+    "generation looked at": ("lock/lock.c", "presence[entry].generation, [acquire]", "lock_owner_lives"),
+    "fence before the generation is looked at": ("lock/lock.c", "tshm_fence([acquire]);", "lock_owner_lives"),
 }
 
 COMPILERS = {"gcc": lambda: cross_gcc("aarch64"), "zig": lambda: zig("aarch64-linux-gnu.2.28")}
