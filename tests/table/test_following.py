@@ -259,3 +259,26 @@ def test_a_waiter_is_told_that_the_name_means_another_table(table: Records) -> N
             assert len(again) == 3
             again[2] = record(1)
             assert other[2] == record(1)
+
+
+NEWS = slice(256, 264)
+"""Of a table's bytes: a number times two, and 1 while somebody sleeps on it."""
+
+
+def test_sleepers_are_woken_before_a_writer_waits_for_a_held_row(table: Records) -> None:
+    memory = memoryview(attachment_of(table).mapping)
+    with attach_apart("records", typedshm.rows(Record)) as other, other.update(3):
+        memory[NEWS] = struct.pack("<Q", 1)
+        thread = InThread(table.write, [3, 5], record(1))
+        until(lambda: memory[NEWS] == struct.pack("<Q", 2))
+        assert thread.is_alive()
+    thread.result()
+
+
+def test_sleepers_are_woken_once_a_locked_row_is_given_back(table: Records) -> None:
+    """Not before: who is not asleep yet may then still find it held, and nothing new."""
+    memory = memoryview(attachment_of(table).mapping)
+    with table.lock([3]):
+        table[3] = record(1)
+        memory[NEWS] = struct.pack("<Q", 1)
+    assert memory[NEWS] == struct.pack("<Q", 2)

@@ -67,7 +67,10 @@ static bool release(PyObject *object, bool repaired) {
     if (--self->depth)
         return true;
     self->thread = 0;
-    return give_first(self, self->holds, self->count);
+    bool kept = give_first(self, self->holds, self->count);
+    if (self->rows->mapping)
+        rows_wake(self->rows); /* writes under this lock looked at the news before their rows were given back */
+    return kept;
 }
 
 static uint32_t depth(PyObject *object, unsigned long thread) {

@@ -275,6 +275,7 @@ static bool second_pass(struct many *many, int64_t ns) {
         int64_t position = many->deferred.items[i], left = ns;
         if (position < 0)
             continue;
+        rows_wake(many->rows); /* of those that are published already: this one may take long */
         if (ns != TIMEOUT_FOREVER)
             left = ns - (int64_t)(os_monotonic_ns() - start);
         many->now = os_realtime_ns();
