@@ -46,9 +46,11 @@ static bool add_unsure(Changes *self, struct unsure **list, size_t *count, size_
     return true;
 }
 
-static void report(Changes *self, uint64_t number) {
-    if (!rows_list_add(&self->found, (int64_t)number))
-        self->full = true;
+/* False: there is no memory, and the row has to be found again. */
+static bool report(Changes *self, uint64_t number) {
+    bool added = rows_list_add(&self->found, (int64_t)number);
+    self->full = self->full || !added;
+    return added;
 }
 
 /* What a look at one row finds, in this order: the owner, the newest version, the stamp. */
@@ -90,11 +92,13 @@ static void look_at_unsure(Changes *self, const tshm_table *table) {
     for (size_t i = 0; i < self->count; i++) {
         struct unsure *unsure = &self->unsure[i];
         struct row_look look = look_at(table, unsure->number);
-        if (look.version != unsure->version) {
-            report(self, unsure->number);
-            if (self->seen)
-                self->seen[unsure->number] = look.version;
+        bool moved = look.version != unsure->version;
+        if (moved && !report(self, unsure->number)) {
+            self->unsure[kept++] = *unsure;
+            continue;
         }
+        if (moved && self->seen)
+            self->seen[unsure->number] = look.version;
         if (look.held)
             self->unsure[kept++] = (struct unsure){unsure->number, look.version};
     }
@@ -113,10 +117,10 @@ static void look_at_block(Changes *self, const tshm_table *table, uint64_t block
         bool changed = self->seen ? look.version != self->seen[number] : look.stamp >= self->since;
         if (find_unsure(self->unsure, self->count, number, &before) && before != look.version)
             changed = true;
+        if (changed && !quiet && (look.version || look.held) && !report(self, number))
+            continue;
         if (self->seen)
             self->seen[number] = look.version;
-        if (changed && !quiet && (look.version || look.held))
-            report(self, number);
         if (look.held)
             add_unsure(self, list, count, room, number, look.version);
     }
