@@ -82,6 +82,20 @@ LONG = [
     ("sleepers", {"KILLS": 2}),
     ("sleepers", {"ONE": 1, "STORES": 2}),
     ("sleepers", {"WAKERS": 2, "STORES": 1}),
+    ("row", {"READS": 1}),
+    ("row", {"READS": 1, "SLOTS": 1}),
+    ("row", {"ROUNDS": 1, "READS": 1, "KILLS": 2}),
+    ("row", {"ROUNDS": 1, "SLOTS": 1, "KILLS": 2}),
+    ("row", {"ROUNDS": 1, "READS": 1, "READERS": 2}),
+    ("epoch", {}),
+    ("epoch", {"BLOCKS": 1}),
+    ("epoch", {**ONE_ROW, "ROUNDS": 2, "KILLS": 2}),
+    ("epoch", {**ONE_ROW, "WRITERS": 1, "ROUNDS": 2, "FOLLOWERS": 2, "STEPS": 1}),
+    ("epoch", {**READ_ONLY, "BLOCKS": 1}),
+    ("news", {"ROUNDS": 1, "SLEEPERS": 2}),
+    ("news", {"KILLS": 2}),
+    ("append", {"APPENDERS": 3, "TICKETS": 4, "KILLS": 2}),
+    ("append", {"APPENDERS": 3, "TICKETS": 5, "ROWS": 2}),
 ]
 
 # What must fail, and how: something happens that may not, or somebody sleeps for ever.
