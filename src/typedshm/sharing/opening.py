@@ -86,7 +86,8 @@ def _spec(schema: Schema[Any], table: TableSchema[Any] | None, slots: int | None
 def _with_warnings(opened: H, handle: Handle, table: object, slots: int | None, mode: int | None) -> H:
     """Return the handle after warnings of what is not as it was asked for."""
     try:
-        warn_of_differences(handle, slots, mode, table.count if isinstance(table, TableSchema) else None)
+        count = table.count if isinstance(table, TableSchema) and not table.keys else None
+        warn_of_differences(handle, slots, mode, count)
     except BaseException:  # as where warnings are errors
         opened.close()
         raise
