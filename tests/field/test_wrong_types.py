@@ -143,7 +143,7 @@ INSIDE = re.compile(
     r"|unhashable|can't convert|cannot unpack|not subscriptable|too large to convert|to C (int|long)|Exceeds the limit"
 )
 
-REFUSALS = (TypeError, ValueError, OverflowError, typedshm.TypedshmError)
+REFUSALS = (TypeError, ValueError, OverflowError, IndexError, KeyError, typedshm.TypedshmError)
 
 STATES = (
     *(typedshm.RegionNotFound, typedshm.RegionExists, typedshm.RegionRefused, typedshm.RegionFull, typedshm.Timeout),
@@ -160,6 +160,7 @@ class World(NamedTuple):
     mutex: NamedMutex
     section: RawSection
     pictures: "Region[NDArray[np.uint8]]"
+    table: typedshm.Table[Pose]
 
 
 class Call(NamedTuple):
@@ -237,6 +238,8 @@ FIELD = (
     r"Declared\.field|(Utf8|Utf16|Utf32|Latin1|Ascii|Ansi|Bytes|Offset|Scalar|Unit|Doc|Shape|UpTo|Pad|Missing|"
     r"Timestamp|Duration)\("
 )
+
+ROW = "row|IndexError|KeyError"
 
 ROWS: dict[str, Callable[[World], Call]] = {
     # functions
@@ -324,6 +327,50 @@ ROWS: dict[str, Callable[[World], Call]] = {
         lambda timeout: setattr(world.region, "timeout", timeout) or setattr(world.region, "timeout", None),
         {"timeout": None},
     ),
+    # a table
+    "rows": lambda _: Call(
+        lambda schema, n, keys: (
+            typedshm.rows(schema, n, keys=keys) if keys is None else typedshm.rows(schema, keys=keys)
+        ),
+        {"schema": Pose, "n": 3, "keys": None},
+        words=f"rows|{SCHEMA}",
+    ),
+    "Table.read": lambda world: Call(
+        world.table.read, {"rows": [0], "out": None, "missing": "zero"}, words=ROW, positional=("rows",)
+    ),
+    "Table.write": lambda world: Call(
+        world.table.write,
+        {"rows": [0], "values": POSE, "timeout": 0},
+        words=f"{ROW}|write|Pose",
+        positional=("rows", "values"),
+    ),
+    "Table.update": lambda world: Call(
+        world.table.update, {"row": 0, "timeout": 0}, enter, words=ROW, positional=("row",)
+    ),
+    "Table.lock": lambda world: Call(
+        world.table.lock, {"rows": 0, "timeout": 0}, enter, words=ROW, positional=("rows",)
+    ),
+    "Table.append": lambda world: Call(
+        world.table.append, {"value": POSE, "timeout": 0}, words="Pose", positional=("value",)
+    ),
+    "Table.append_many": lambda world: Call(
+        world.table.append_many,
+        {"values": [POSE], "timeout": 0},
+        words="Pose|write|append_many",
+        positional=("values",),
+    ),
+    "Table.versions": lambda world: Call(world.table.versions, {"rows": 0}, words=ROW),
+    "Table.times": lambda world: Call(world.table.times, {"rows": 0}, words=ROW),
+    "Table.key_of": lambda world: Call(world.table.key_of, {"number": 0}, words=ROW),
+    "Table.wait": lambda world: Call(
+        world.table.wait, {"rows": [0], "after": 0, "timeout": 0}, words=ROW, positional=("rows",)
+    ),
+    "Table.follow": lambda world: Call(world.table.follow, {"start": "newest", "timeout": 0}, step),
+    "Table.info": lambda world: Call(world.table.info, {}),
+    "Table.reattach": lambda world: Call(world.table.reattach, {"timeout": 0}, close),
+    "Table.fileno": lambda world: Call(world.table.fileno, {}),
+    "Table.close": lambda world: Call(copy.copy(world.table).close, {}),
+    "RowFollower.poll": lambda world: Call(world.table.follow().poll, {}),
     # locks, and memory of other programs
     "NamedMutex": lambda _: Call(NamedMutex, {"name": "new", "scope": "user", "mode": 0o600, "exact": False}, close),
     "NamedMutex.acquire": lambda world: Call(
@@ -347,7 +394,7 @@ ROWS: dict[str, Callable[[World], Call]] = {
     "Layout.from_dtype": lambda _: Call(Layout.from_dtype, {"dtype": np.dtype([("a", "f4")]), "name": "T"}),
     "Layout.diff": lambda _: Call(Pose.layout.diff, {"other": Pose.layout}),
     "Layout.prefix_of": lambda _: Call(Pose.layout.prefix_of, {"other": Pose.layout}),
-    "Layout.to_document": lambda _: Call(Pose.layout.to_document, {"value": "struct", "indent": 2}),
+    "Layout.to_document": lambda _: Call(Pose.layout.to_document, {"value": "struct", "indent": 2, "keys": ["a"]}),
     "Layout.describe": lambda _: Call(Pose.layout.describe, {}),
     "LayoutField.describe": lambda _: Call(Pose.layout.fields[0].describe, {}),
     "ArraySchema.zeros": lambda _: Call(typedshm.array(np.uint8, UpTo(2)).zeros, {"*shape": 2}, words="zeros"),
@@ -402,10 +449,14 @@ ROWS: dict[str, Callable[[World], Call]] = {
 }
 
 # Made by the library, not by its users, or only looked at; and what is no function of theirs.
-RESULTS = {"Region", "Follower", "RegionInfo", "Entry", "ArraySchema", "Layout", "LayoutField", "Enumeration"} | {
-    *("Fallback", "Comparison", "LayoutChange", "LayoutAccess"),
-}
-INNER = re.compile(r"\.changed(_of)?$|^RegionInfo\.shown$")
+RESULTS = (
+    {"Table", "TableInfo", "TableSchema", "RowFollower"}
+    | {"Region", "Follower", "RegionInfo", "Entry", "ArraySchema", "Layout", "LayoutField", "Enumeration"}
+    | {
+        *("Fallback", "Comparison", "LayoutChange", "LayoutAccess"),
+    }
+)
+INNER = re.compile(r"\.changed(_of)?$|^(Region|Table)Info\.shown$")
 
 
 def public() -> Iterator[str]:
@@ -434,9 +485,11 @@ def world(tmp_path: pathlib.Path) -> Iterator[World]:
         contextlib.closing(NamedMutex("guard")) as mutex,
         RawSection(file) as section,
         typedshm.create("pictures", typedshm.array(np.uint8, UpTo(4))) as pictures,
+        typedshm.create("poses", typedshm.rows(Pose, 3)) as table,
     ):
         region.write(POSE)
-        yield World(region, reader, mutex, section, pictures)
+        table[...] = POSE
+        yield World(region, reader, mutex, section, pictures, table)
 
 
 def test_every_public_name_has_a_row() -> None:

@@ -46,10 +46,14 @@ def test_columns_of_all_fields_are_appended(table: Records) -> None:
     columns = {name: np.arange(3, dtype=np.uint64) + at for at, name in enumerate("abcdefghij")}
     assert table.append_many(columns).tolist() == [0, 1, 2]
     assert table[1].j == 10
-    with pytest.raises(FieldValueError, match="columns for all fields"):
+    with pytest.raises(FieldTypeError, match="columns for all fields, found none for b, c"):
         table.append_many({"a": [1]})
+    with pytest.raises(FieldValueError, match=r"Record\.b: expected 3 values, one for each row, found 2"):
+        table.append_many({**columns, "b": [1, 2]})
     with pytest.raises(FieldTypeError):
         table.append_many([1, 2])
+    with pytest.raises(FieldTypeError, match=r"append\(value\) takes one"):
+        table.append_many(record(1))
     with pytest.raises(FieldTypeError):
         table.append(3)  # type: ignore[arg-type]
     assert table.info().appended == 3

@@ -2,10 +2,11 @@
 
 import keyword
 import math
+from typing import Any
 
 import numpy as np
 
-from typedshm.errors import SchemaError, quoted
+from typedshm.errors import SchemaError, found, quoted
 from typedshm.layout.declaration import missing_number
 from typedshm.layout.kinds import CODE_PAGES, KINDS, STRUCT
 from typedshm.layout.parts import FieldParts, LayoutParts
@@ -186,3 +187,32 @@ def _check_count(layout: LayoutParts, field: FieldParts) -> None:
         raise SchemaError(
             f"{where}: {field.count} is {counting.kind} and cannot count to {field.shape[0]}, but to {most}"
         )
+
+
+def checked_keys(keys: Any) -> tuple[str, ...]:
+    """Return the keys of a table's rows, which were given by whatever can be iterated over.
+
+    Raises
+    ------
+    TypeError, ValueError
+        They are no text, or not all different, or none.
+    """
+    expected = "keys: expected names of rows, all different"
+    try:
+        if isinstance(keys, str | bytes):
+            raise TypeError
+        names: tuple[Any, ...] = tuple(keys)
+    except TypeError:
+        raise TypeError(f"{expected}, as a list, found {found(keys)}") from None
+    seen = set[str]()
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(f"{expected}, each a str, found {found(name)}")
+        if name in seen:
+            raise ValueError(f"{expected}, found {quoted(name)} twice")
+        if any("\ud800" <= character <= "\udfff" for character in name):
+            raise ValueError(f"{expected}, of valid Unicode, found {quoted(name)}")
+        seen.add(name)
+    if not names:
+        raise ValueError(f"{expected}, at least one, found none")
+    return tuple(str(name) for name in names)

@@ -12,7 +12,7 @@ import numpy as np
 
 from typedshm.errors import SchemaError, found
 from typedshm.frozen import Frozen, frozen
-from typedshm.layout.checks import COUNT_SIZE, DTYPE_LIMIT, check
+from typedshm.layout.checks import COUNT_SIZE, DTYPE_LIMIT, check, checked_keys
 from typedshm.layout.declaration import Face
 from typedshm.layout.enumeration import Enumeration
 from typedshm.layout.identity import differences, identity_of, same
@@ -375,8 +375,8 @@ class Layout(Frozen):
             raise SchemaError(f'{self.name}: expected one array field named "array" for value="array"')
         value = value or ("array" if is_array and self.name == "array" else "struct")
         document: dict[str, Any] = {"typedshm": 1, "value": value, "layout": self.describe()}  # 1: of the format
-        if keys:
-            document["keys"] = list(keys)
+        if not isinstance(cast("object", keys), tuple) or keys:
+            document["keys"] = checked_keys(keys)
         separators = (",", ":") if indent is None else None
         text = json.dumps(document, ensure_ascii=False, indent=indent, separators=separators).encode()
         if len(text) > DOCUMENT_LIMIT:

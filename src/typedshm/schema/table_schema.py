@@ -1,12 +1,14 @@
 """TableSchema: what describes a table, and rows(), which makes one."""
 
+import operator
 from collections.abc import Iterable
-from typing import Any, Generic, TypeVar, cast, overload
+from typing import Any, Generic, TypeVar, overload
 
 import numpy as np
 
 from typedshm.errors import SchemaError, found, quoted
 from typedshm.frozen import Frozen, frozen
+from typedshm.layout.checks import checked_keys
 from typedshm.schema.arrays import ArraySchema, NDArray, SchemaSource
 from typedshm.schema.resolve import check_source
 
@@ -88,7 +90,7 @@ def rows(schema: Any = None, n: int | None = None, *, keys: Iterable[str] | None
         _check_row(schema)
     if schema is None and (n is not None or keys is not None):
         raise SchemaError(f"rows: expected the schema of a row before {'n' if keys is None else 'keys='}, found none")
-    names = _keys(keys)
+    names = () if keys is None else checked_keys(keys)
     if n is not None and names:
         raise SchemaError(f"rows: expected a number of rows or keys=, found both ({n} and {len(names)} keys)")
     return TableSchema(schema, len(names) if names else _count(n), names)
@@ -98,7 +100,8 @@ def _check_row(schema: Any) -> None:
     if isinstance(schema, TableSchema):
         raise SchemaError("rows: expected the schema of one row, found a table's; rows do not lie in rows")
     if isinstance(schema, int):
-        raise SchemaError(f"rows: expected the schema of a row first, as in rows(Transition, {schema}), found {schema}")
+        shown = quoted(schema, 20)
+        raise SchemaError(f"rows: expected the schema of a row first, as in rows(Transition, {shown}), found {shown}")
     check_source(schema)
     if isinstance(schema, ArraySchema) and schema.free:
         raise SchemaError(
@@ -111,30 +114,12 @@ def _count(n: Any) -> int | None:
     if n is None:
         return None
     expected = f"n: expected a number of rows from 1 to {ROWS_MAX:,}"
-    if isinstance(n, bool) or not hasattr(n, "__index__"):
-        raise TypeError(f"{expected}, found {found(n)}")
-    number = n.__index__()
+    try:
+        if isinstance(n, bool):
+            raise TypeError
+        number = operator.index(n)
+    except TypeError:
+        raise TypeError(f"{expected}, found {found(n)}") from None
     if not 1 <= number <= ROWS_MAX:
-        raise ValueError(f"{expected}, found {number:,}")
-    return cast("int", number)
-
-
-def _keys(keys: Any) -> tuple[str, ...]:
-    if keys is None:
-        return ()
-    expected = "keys: expected names of rows, all different"
-    if isinstance(keys, str | bytes) or not isinstance(keys, Iterable):
-        raise TypeError(f"{expected}, as a list, found {found(keys)}")
-    names = tuple(keys)
-    seen = set[str]()
-    for name in names:
-        if not isinstance(name, str):
-            raise TypeError(f"{expected}, each a str, found {found(name)}")
-        if name in seen:
-            raise ValueError(f"{expected}, found {quoted(name)} twice")
-        if any("\ud800" <= character <= "\udfff" for character in name):
-            raise ValueError(f"{expected}, of valid Unicode, found {quoted(name)}")
-        seen.add(name)
-    if not names:
-        raise ValueError(f"{expected}, at least one, found none")
-    return tuple(str(name) for name in names)
+        raise ValueError(f"{expected}, found {quoted(number)}")
+    return number

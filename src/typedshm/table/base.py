@@ -104,7 +104,7 @@ class TableBase(_native.Rows[T], Opened[T], Generic[T]):
 
     def _refuse_number(self, number: int) -> NoReturn:
         rows = len(self)
-        raise IndexError(f"{self._title} has rows 0 to {rows - 1:,}, found {number:,}")
+        raise IndexError(f"{self._title} has rows 0 to {rows - 1:,}, found {quoted(number)}")
 
     def _refuse_excess(self, value: Any, path: str) -> NoReturn:
         if isinstance(value, int):

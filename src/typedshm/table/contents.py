@@ -123,6 +123,39 @@ class RowValues:
             raise FieldValueError(f"write: expected {count:,} values, one for each row, found {len(items):,}")
         return Written(b"".join(map(self.of_one, items)), self.size)
 
+    def of_appended(self, values: Any) -> tuple[int, Any]:
+        """Return how many values there are, and their bytes.
+
+        Raises
+        ------
+        FieldTypeError, FieldValueError, FieldOverflow
+            As :meth:`of_many`; or it is one value, or columns for some fields only.
+        """
+        if isinstance(values, Mapping):
+            columns: Mapping[Any, Any] = values
+            missing = [field.name for field in self._schema.layout.fields if field.name not in columns]
+            if missing and not self.shape:
+                raise FieldTypeError(
+                    f"append_many: expected columns for all fields, found none for {', '.join(missing)}"
+                )
+            counts = [len(column) for column in columns.values() if hasattr(column, "__len__")]
+            return self._appended(columns, max(counts, default=1))
+        given: Any = values
+        if isinstance(values, np.ndarray):
+            if len(given.shape) == len(self.shape) + 1:
+                return self._appended(given, len(given))
+        elif not self._is_one(values):
+            items = list(cast("Iterable[Any]", values))
+            return self._appended(items, len(items))
+        raise FieldTypeError(
+            f"append_many: expected several values of {self._schema.layout.name}, found {found(given)}; append(value) "
+            "takes one"
+        )
+
+    def _appended(self, values: Any, count: int) -> tuple[int, Any]:
+        data, step, _ = self.of_many(values, (count,))
+        return count, data if step or not count else bytes(data) * count
+
     def _is_one(self, value: Any) -> bool:
         """Return True for what can be no collection of values."""
         if isinstance(value, str | bytes) or not isinstance(value, Iterable):

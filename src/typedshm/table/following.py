@@ -132,6 +132,20 @@ class RowFollower(Generic[T]):
         return self.table.key_of(number), value
 
 
+def _versions(after: Any, shape: tuple[int, ...]) -> NDArray[np.uint64]:
+    """Return the versions to exceed, one for each row."""
+    expected = f"after: expected versions, as from versions(rows), of shape {shape}"
+    try:
+        given: NDArray[Any] = np.asarray(after)
+        if given.dtype.kind not in "iu":
+            raise TypeError
+        if given.shape not in ((), shape) or (given.size and given.min() < 0):
+            raise ValueError(f"{expected}, found {found(after)}")
+    except (TypeError, OverflowError):
+        raise TypeError(f"{expected}, found {found(after)}") from None
+    return np.ascontiguousarray(np.broadcast_to(given, shape), np.uint64)
+
+
 class FollowedTable(TableBase[T], Generic[T]):
     """The part of a table that waits for its rows."""
 
@@ -166,7 +180,7 @@ class FollowedTable(TableBase[T], Generic[T]):
         if after is None:
             versions: Any = _native.row_versions(self, several.index, False)
         else:
-            versions = np.ascontiguousarray(np.broadcast_to(np.asarray(after), several.shape), np.uint64)
+            versions = _versions(after, several.shape)
         moved = np.frombuffer(_native.wait_rows(self, several.index, versions, patience), np.int64)
         return several.numbers(len(self))[moved]
 
@@ -195,7 +209,7 @@ class FollowedTable(TableBase[T], Generic[T]):
             In the loop: the memory was lost, or the name means another table now.
         """
         refuse_positional(_, "follow", "follow(start={}) or follow(timeout={})")
-        if start not in ("next", "newest"):
+        if type(start) is not str or start not in ("next", "newest"):
             raise ValueError(f'start: expected "next" or "newest", found {found(start)}')
         patience = self.timeout if isinstance(timeout, EllipsisType) else seconds(timeout)
         return RowFollower(self, start=start, timeout=patience)

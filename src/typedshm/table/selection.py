@@ -150,7 +150,7 @@ def _of_numbers(numbers: NDArray[np.int64], shape: tuple[int, ...]) -> Selection
 
 
 def _refuse(number: int, rows: int) -> NoReturn:
-    raise IndexError(f"expected rows from {-rows:,} to {rows - 1:,}, found {number:,}")
+    raise IndexError(f"expected rows from {-rows:,} to {rows - 1:,}, found {quoted(number)}")
 
 
 def _number_of(key: str, keys: dict[str, int] | None) -> int:

@@ -1,6 +1,5 @@
 """Table: the verbs by which processes share many typed rows."""
 
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from types import EllipsisType
 from typing import (
@@ -20,7 +19,7 @@ import numpy as np
 
 import typedshm._native as _native
 from typedshm.arguments import refuse_positional
-from typedshm.errors import Closed, Empty, FieldValueError, TypedshmError, found, quoted
+from typedshm.errors import Closed, Empty, TypedshmError, found, quoted
 from typedshm.html_table import html_table
 from typedshm.schema.arrays import NDArray
 from typedshm.table.following import FollowedTable
@@ -189,7 +188,7 @@ class Table(FollowedTable[T], Generic[T]):
         """
         if _:  # asked here, since read() is to be quick
             refuse_positional(_, "read", "read(rows, out=array)")
-        if missing != "raise" and missing not in ("raise", "zero"):
+        if type(missing) is not str or missing not in ("raise", "zero"):
             raise ValueError(f'missing: expected "raise" or "zero", found {found(missing)}')
         which = self._select(rows)
         if not isinstance(which, Selection):
@@ -369,20 +368,7 @@ class Table(FollowedTable[T], Generic[T]):
         """
         refuse_positional(_, "append_many", "append_many(values, timeout={}) to wait at most {} seconds for rows")
         self._check_writable()
-        if isinstance(values, dict):
-            columns = cast("dict[str, Any]", values)
-            count = max((len(column) for column in columns.values() if hasattr(column, "__len__")), default=1)
-            if len(columns) != len(self.layout.fields):
-                names = ", ".join(field.name for field in self.layout.fields)
-                raise FieldValueError(
-                    f"append_many: expected columns for all fields ({names}), found {', '.join(columns)}"
-                )
-        else:
-            values = list(cast("Iterable[Any]", values)) if not isinstance(values, np.ndarray) else cast("Any", values)
-            count = len(values)
-        data, step, _spans = self._values.of_many(values, (count,))
-        if count and not step:  # one value for all
-            data = bytes(memoryview(data).cast("B")) * count
+        count, data = self._values.of_appended(values)
         first = _native.append_rows(self, data, count, timeout)
         return (np.arange(count, dtype=np.int64) + (first - 1)) % len(self)
 
