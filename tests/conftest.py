@@ -3,7 +3,7 @@
 import contextlib
 import signal
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -30,13 +30,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     compilers.allowed = item.get_closest_marker("compiler") is not None
 
 
-# ---- what was left out, in one line at the end ---------------------------------------------------------------------
+# ---- what was counted, and what was left out, at the end and also with -q --------------------------------------------
 
 _LEFT_OUT = pytest.StashKey[Counter[str]]()
+_FIGURES = pytest.StashKey[list[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_LEFT_OUT] = Counter()
+    config.stash[_FIGURES] = []
     # the same examples in each run, however slow the machine is, and others every time with --thorough
     settings.register_profile(
         "typedshm",
@@ -55,12 +57,22 @@ def pytest_deselected(items: Sequence[pytest.Item]) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    left_out = config.stash[_LEFT_OUT]
+    figures, left_out = config.stash[_FIGURES], config.stash[_LEFT_OUT]
+    if figures:
+        terminalreporter.section("figures")
+        for line in figures:
+            terminalreporter.write_line(line)
     if left_out and config.option.markexpr == marks.NO_MORE and not config.option.keyword:
         kinds = ", ".join(
             f"{left_out[name]} that take {words}" for name, words in marks.TAKES_MORE.items() if left_out[name]
         )
         terminalreporter.write_line(f"left out: {kinds}; `python -m pytest -m ''` runs them too")
+
+
+@pytest.fixture(scope="session")
+def report(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Have a line of figures printed at the end."""
+    return request.config.stash[_FIGURES].append
 
 
 @pytest.fixture(scope="session")

@@ -37,7 +37,9 @@ class Header(ctypes.LittleEndianStructure):
         ("created", ctypes.c_uint64),
         ("flags", ctypes.c_uint32),
         ("reserved0", ctypes.c_uint32),
-        ("reserved1", ctypes.c_uint64 * 16),
+        ("row_count", ctypes.c_uint64),
+        ("stamps_offset", ctypes.c_uint64),
+        ("reserved1", ctypes.c_uint64 * 14),
         ("check", ctypes.c_uint64),
         ("state", ctypes.c_uint32),
         ("reserved2", ctypes.c_uint32),
@@ -99,6 +101,25 @@ class Slot(ctypes.LittleEndianStructure):
         ("time", ctypes.c_uint64),
         ("reserved", ctypes.c_uint64 * 5),
         ("pins", ctypes.c_uint64 * 8),
+    )
+
+
+TABLE = 1  # in a header's flags
+TABLE_CONTROL_SIZE = CONTROL_SIZE + 256
+EPOCH_OFFSET = CONTROL_SIZE  # of the epoch, in a table's control block
+TICKETS_OFFSET = CONTROL_SIZE + 128
+
+
+class Row(ctypes.LittleEndianStructure):
+    _fields_ = (
+        ("owner", ctypes.c_uint64),
+        ("stamp", ctypes.c_uint64),
+        ("ticket", ctypes.c_uint64),
+        ("mark0", ctypes.c_uint64),
+        ("time0", ctypes.c_uint64),
+        ("mark1", ctypes.c_uint64),  # where one version is kept, the payload begins here
+        ("time1", ctypes.c_uint64),
+        ("reserved", ctypes.c_uint64),
     )
 
 
@@ -197,6 +218,10 @@ class Wire:
     def _slot_offset(self, version: int) -> int:
         header = self.header
         return int(header.slots_offset + version % header.slot_count * header.slot_stride)
+
+    def row(self, number: int) -> Row:
+        """What stands before the payloads of a table's row."""
+        return Row.from_buffer(self.memory, self.header.slots_offset + number * self.header.slot_stride)
 
     def sign(self) -> None:
         """Make the check sum fit what the header says now."""

@@ -24,8 +24,8 @@ import pytest
 
 import typedshm
 from helpers import marks
+from helpers.storm import EXACT, Crew, Lane, Large, Queue, Small, fill, is_true, is_whole, storm_region, words_of
 from helpers.wire import Wire
-from storm import EXACT, Crew, Lane, Large, Queue, Small, fill, is_true, is_whole, storm_region, words_of
 
 pytestmark = pytest.mark.parallel  # on one processor it hits but those who are waiting for it
 

@@ -20,8 +20,7 @@ import typedshm
 import typedshm._native as _native
 from helpers import marks
 from helpers.peers import PATIENCE
-from helpers.wire import WORD_OWNER, Wire
-from storm import (
+from helpers.storm import (
     BLIND,
     TELLS_SLEEPS,
     Crew,
@@ -35,6 +34,7 @@ from storm import (
     storm_region,
     words_of,
 )
+from helpers.wire import WORD_OWNER, Wire
 
 pytestmark = pytest.mark.parallel  # on one processor it hits but those who are waiting for it
 
