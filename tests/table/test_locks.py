@@ -235,9 +235,10 @@ def _is_awaited(table: Records, number: int) -> bool:
 
 
 def test_ctrl_c_ends_the_wait_for_a_row(table: Records) -> None:
-    with attach_apart("records", typedshm.rows(Record)) as other, other.lock(3):
-        for wait in (lambda: table.write(3, record(1)), lambda: table.lock([1, 3]).__enter__()):
-            thread = interrupt_when(lambda: _is_awaited(table, 3))
+    with attach_apart("records", typedshm.rows(Record)) as other, other.lock([3, 5]):
+        # of a row each: who was interrupted leaves its word marked as waited for
+        for row, wait in ((3, lambda: table.write(3, record(1))), (5, lambda: table.lock([1, 5]).__enter__())):
+            thread = interrupt_when(lambda row=row: _is_awaited(table, row))
             with pytest.raises(KeyboardInterrupt):
                 wait()
             thread.join()
