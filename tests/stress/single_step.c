@@ -138,10 +138,11 @@ static int read_newest(uint64_t *version, uint64_t *words) {
 }
 
 static void take_write_release(lock_handle *mine, uint64_t version) {
-    if (lock_try(mine) < 0)
+    lock_word place = {.word = &control()->writer.word};
+    if (lock_try(mine, &place) < 0)
         _exit(1);
     write_next(mine, version);
-    if (lock_release(mine, true) != LOCK_TAKEN)
+    if (lock_release(mine, &place, true) != LOCK_TAKEN)
         _exit(1);
 }
 
@@ -296,17 +297,18 @@ static uint64_t look(uint64_t newest, uint64_t head) {
     else if (version != newest || !is_value(words, version))
         count.torn++;
 
-    int taken = lock_try(&lock);
+    lock_word place = {.word = &writer->word};
+    int taken = lock_try(&lock, &place);
     if (taken < 0) {
         count.stuck++;
         tshm_store(&writer->word, word & TSHM_WORD_COUNTER, relaxed); /* so that the rest can be looked at */
-        taken = lock_try(&lock);
+        taken = lock_try(&lock, &place);
     }
     bool dirty = held || (word & TSHM_WORD_DIRTY);
     count.dirty += (taken == LOCK_RECOVERED) != dirty;
     count.uncounted += tshm_load(&writer->deaths, relaxed) != deaths + held;
     write_next(&lock, newest + 1);
-    count.stuck += lock_release(&lock, true) != LOCK_TAKEN;
+    count.stuck += lock_release(&lock, &place, true) != LOCK_TAKEN;
     if (read_newest(&version, words) != TSHM_READABLE || !is_value(words, version))
         count.torn++;
     count.skipped += version != newest + 1;
