@@ -14,10 +14,10 @@ from helpers.terminal import PATIENCE, Terminal
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-def run(name: str) -> list[str]:
+def run(name: str, *arguments: str) -> list[str]:
     """The lines that an example prints."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", EXAMPLES / name],
+        [sys.executable, "-W", "error", EXAMPLES / name, *arguments],
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -36,7 +36,7 @@ def needs(*packages: str) -> None:
 
 
 def test_every_example_is_run_here() -> None:
-    tested = set(re.findall(r'run\("(\w+\.py)"\)', Path(__file__).read_text(encoding="utf-8")))
+    tested = set(re.findall(r'run\("(\w+\.py)"', Path(__file__).read_text(encoding="utf-8")))
     assert tested == {path.name for path in EXAMPLES.glob("*.py")}
 
 
@@ -140,6 +140,51 @@ def test_a_pool_of_processes_shares_one_table() -> None:
     assert {f"concurrent.futures, {what} as argument" for what in ("region", "array")} <= pools
     if "joblib is not installed" not in lines:
         assert {f"joblib, {what} as argument" for what in ("region", "array")} <= pools
+
+
+def test_no_row_of_a_replay_buffer_is_torn_while_four_processes_append() -> None:
+    ours, plain = run("replay_buffer.py", "--seconds", "1", "--patience", "10")
+    rates = r"[\d,]+ rows/s written, [\d,]+ batches/s sampled"
+    assert re.fullmatch(rf"typedshm: {rates}, torn 0", ours)
+    assert re.fullmatch(rf"SharedMemory \+ NumPy: {rates}, torn \d+", plain)  # few or many: as the machine has it
+
+
+def test_environments_in_eight_processes_are_one_batch() -> None:
+    (line,) = run("vector_environment.py")
+    match = re.fullmatch(r"[\d,]+ steps/s of 8 environments, decided by \w+: (\d+) of (\d+) balls were caught", line)
+    assert match
+    assert match[1] == match[2] != "0"  # as nothing is shown or done twice, or left out
+
+
+def test_parameters_by_key_are_set_and_followed() -> None:
+    server, ready, refused, *changes, last = run("robot_parameters.py")
+    assert server == "server: 200 parameters"
+    assert ready == "watcher: ready"
+    assert refused == "client: no row has the key 'head.sped'; did you mean 'head.speed'?"
+    assert changes == [
+        "watcher: base.label = 0 'done'",
+        "watcher: head.speed = 0.5 'slower, for the demonstration'",
+        "watcher: left.elbow.p = 1.1 'tuned'",
+        "watcher: left.hand.calibration = 0 'of Monday', 306 bytes",
+        "watcher: left.hand.p = 1.3 'tuned'",
+        "watcher: left.shoulder.p = 1 'tuned'",
+        "watcher: left.wrist.p = 1.2 'tuned'",
+        "watcher: right.elbow.p = 1.5 'tuned'",
+        "watcher: right.hand.p = 1.7 'tuned'",
+        "watcher: right.shoulder.p = 1.4 'tuned'",
+        "watcher: right.wrist.p = 1.6 'tuned'",
+    ]
+    assert last == "Tables left behind: 0."
+
+
+def test_joints_by_key_are_read_at_once_and_followed() -> None:
+    keys, *readings, seen, killed = run("arm_joints.py")
+    joints = re.split(r" {2,}", keys.strip())
+    assert len(joints) == 6
+    assert len(readings) == 5
+    assert all(len(re.findall(r"-?\d\.\d{3}\b", line)) == len(joints) for line in readings)
+    assert all(re.search(rf"\b{joint} [1-9]\d*(,|$)", seen) for joint in joints)
+    assert re.fullmatch(r"The controller of the left shoulder was killed; its last angle: -?\d\.\d{3}", killed)
 
 
 def test_the_workers_of_a_data_loader_follow_a_region() -> None:
