@@ -64,6 +64,16 @@ def test_what_is_no_array_of_the_kind_is_told_by_its_type(value: Any) -> None:
         Frame.zero().matrix = value
 
 
+def test_bytes_are_no_array_of_numbers_and_the_way_to_make_one_is_told() -> None:
+    class Blob(Struct):
+        data: Annotated[NDArray[np.uint8], UpTo(5)]
+
+    value = b"abc"
+    with pytest.raises(FieldTypeError, match=r"found bytes; np\.frombuffer\(value, np\.uint8\) makes an array of them"):
+        Blob(data=value)  # type: ignore[arg-type]
+    assert Blob(data=np.frombuffer(value, np.uint8)).data.tolist() == [97, 98, 99]
+
+
 @pytest.mark.parametrize("name", ["image", "matrix", "boxes", "half", "delays"])
 def test_an_array_without_items_is_shown_by_its_lists(name: str) -> None:
     frame = Frame.zero()

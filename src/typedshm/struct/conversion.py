@@ -194,6 +194,8 @@ def _array_of_dtype(
         check_lossless(where_of(field), value)
         wanted = view.dtype.newbyteorder("=") if view.dtype.fields is None else f"{field.spec.struct.name} structs"
         found = quoted(value) if array.dtype == object else f"{array.dtype}; convert it with .astype()"
+        if isinstance(value, bytes) and view.dtype.kind in "iu" and view.dtype.itemsize == 1:
+            found = f"bytes; np.frombuffer(value, np.{view.dtype}) makes an array of them"
         raise FieldTypeError(f"{where_of(field)}: expected an array of {wanted} with shape {shape}, found {found}")
     return array
 
