@@ -53,8 +53,8 @@ class Plan:
     quick: bool
 
     def kinds(self, what: str) -> list[type[Any]]:
-        """All classes of a kind, such as ``"RECORDS"``, ours first."""
-        return [kind for peer in self.peers for kind in getattr(peer, what)]
+        """All classes of a kind, such as ``"RECORDS"``, ours first; not every peer has each."""
+        return [kind for peer in self.peers for kind in getattr(peer, what, ())]
 
     @property
     def memory(self) -> int:

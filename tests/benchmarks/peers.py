@@ -33,6 +33,7 @@ import report
 import rows
 import scaling
 import scratch
+import tables
 import varying
 import wakes
 from measurement import Measurement, Plan
@@ -52,6 +53,7 @@ WORKS = {
     "arrivals": arrivals,
     "scaling": scaling,
     "varying": varying,
+    "tables": tables,
     "growth": growth,
 }
 DEATHS = "deaths"

@@ -145,6 +145,24 @@ class Values(Peer):
         raise NotImplementedError
 
 
+class Boards(Peer):
+    """Shares a thousand records, each by a key of its own. All of them are there from the start, of number 1."""
+
+    keys = 1_000
+
+    def value(self, number: int) -> Any:
+        """Return a record all of whose fields are the number, as a program would hold it to write it."""
+        return schemas.plain(number)
+
+    def write_all(self, value: Any) -> None:
+        """Publish a record under each key, one after the other."""
+        raise NotImplementedError
+
+    def read_all(self) -> Any:
+        """Read the newest record of each key, one after the other, as a typed object; returns the last."""
+        raise NotImplementedError
+
+
 class Journeys(Peer):
     """Carries the journey's ten values from one process to another."""
 

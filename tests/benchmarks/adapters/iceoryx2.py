@@ -109,6 +109,29 @@ class Journeys(_Blackboard, base.Journeys):
         return codings.from_ctypes(self.reader.get().decode_as(codings.Plain))
 
 
+class Boards(_Node, base.Boards):
+    label = BLACKBOARD
+
+    def create(self) -> str:
+        builder = self.builder().blackboard_creator(KEY)
+        for number in range(self.keys):
+            builder = builder.add(KEY(number), self.value(1))
+        service = builder.create()
+        self.port, self.observer = service.writer_builder().create(), service.reader_builder().create()
+        self.writers = [self.port.entry(KEY(number), schemas.Plain) for number in range(self.keys)]
+        self.readers = [self.observer.entry(KEY(number), schemas.Plain) for number in range(self.keys)]
+        return self.name
+
+    def write_all(self, value: schemas.Plain) -> None:
+        for writer in self.writers:
+            writer.update_with_copy(value)
+
+    def read_all(self) -> schemas.Plain:
+        for reader in self.readers:
+            record: schemas.Plain = reader.get().decode_as(schemas.Plain)
+        return record
+
+
 class _Pictures(_Node):
     """Publish-subscribe of slices with a buffer of one, the newest."""
 
@@ -218,3 +241,4 @@ FRAMES = (Frames,)
 WAKES = (Wakes,)
 VALUES = (Values,)
 JOURNEYS = (Journeys,)
+BOARDS = (Boards,)

@@ -8,6 +8,7 @@ import kickmsg
 import numpy as np
 import schemas
 import telemetry
+from measurement import KICKMSG
 
 from adapters import base
 
@@ -86,6 +87,35 @@ class PackedJourneys(_Board, base.Journeys):
 
     def look(self) -> telemetry.Sample:
         return codings.from_values(codings.PACKED.unpack(self.reader.read().data))
+
+
+class Boards(base.Boards):
+    label = KICKMSG
+
+    def create(self) -> str:
+        config = kickmsg.BlackboardConfig()
+        config.capacity = self.keys
+        config.max_value_size = schemas.SIZE
+        self.board = kickmsg.Blackboard.open_or_create(self.name, KEY, config)
+        names = [f"key {number}" for number in range(self.keys)]
+        self.writers = [self.board.declare(name) for name in names]
+        self.write_all(self.value(1))
+        self.readers = [self.board.observe(name) for name in names]
+        return self.name
+
+    def write_all(self, value: schemas.Plain) -> None:
+        for writer in self.writers:
+            writer.write(bytes(value))  # it takes nothing else
+
+    def read_all(self) -> schemas.Plain:
+        for reader in self.readers:
+            record = schemas.Plain.from_buffer_copy(reader.read().data)
+        return record
+
+    def close(self) -> None:
+        for writer in self.writers:
+            writer.release()
+        kickmsg.Blackboard.unlink(self.name, KEY)
 
 
 class _Stream(base.Peer):
@@ -214,3 +244,4 @@ FRAMES = (Frames,)
 WAKES = (Wakes,)
 VALUES = (Values,)
 JOURNEYS = (Journeys, PackedJourneys)
+BOARDS = (Boards,)

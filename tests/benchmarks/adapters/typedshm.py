@@ -108,6 +108,33 @@ class Values(_Shared, base.Values):
         return self.out
 
 
+class Boards(base.Boards):
+    label = "typedshm"
+
+    def create(self) -> str:
+        self.names = [f"key {number}" for number in range(self.keys)]
+        self.table = typedshm.create(self.name, typedshm.rows(schemas.Record, keys=self.names))
+        self.write_all(self.value(1))
+        return self.name
+
+    def value(self, number: int) -> schemas.Record:
+        return schemas.Record(**dict.fromkeys(schemas.NAMES, number))
+
+    def write_all(self, value: schemas.Record) -> None:
+        table = self.table
+        for name in self.names:
+            table[name] = value
+
+    def read_all(self) -> schemas.Record:
+        table = self.table
+        for name in self.names:
+            record: schemas.Record = table[name]
+        return record
+
+    def close(self) -> None:
+        self.table.close()
+
+
 class Journeys(_Shared, base.Journeys):
     schema = telemetry.Telemetry
 
@@ -149,3 +176,4 @@ FRAMES = (Frames,)
 WAKES = (Wakes,)
 VALUES = (Values,)
 JOURNEYS = (Journeys,)
+BOARDS = (Boards,)
