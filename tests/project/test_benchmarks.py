@@ -113,6 +113,29 @@ def test_whole_values_have_bars_where_no_arrays_are_in_them(tmp_path: Path) -> N
     }
 
 
+@slow_to_start
+def test_tables_have_bars_beside_regions_numpy_and_blackboards(tmp_path: Path) -> None:
+    rows = compare("tables", to=tmp_path / "rows.json")
+    barred = {(row["name"], row["peer"]): row["bar"] for row in rows if row["bar"] is not None}
+    attach = next(name for name, _ in barred if name.startswith("attach"))
+    batch, append = "read 256 random rows of 560 bytes", "append a row of 560 bytes"
+    for blackboard in ("iceoryx2 blackboard", "kickmsg blackboard"):
+        for verb in ("read", "write"):
+            bar = barred.pop((f"{verb} a record of 1,000 keys", blackboard), None)  # if it is installed
+            assert bar in (None, 1 / 4 if blackboard.startswith("iceoryx2") else 0.8)
+    assert barred == {
+        ("write a row", "a region"): 1.3,
+        (batch, "a[idx]"): 0.5,
+        (f"{batch} into an array", "np.take(a, idx, out=)"): 1.5,
+        (f"{append}, 4 writers and a sampler", "SharedMemory + NumPy"): 1 / 2,
+        (f"{append}, each of 4 writers", "alone"): 1 / 0.7,
+        (attach, "a region of the same schema"): 2.0,
+    }
+    counted = next(row for row in rows if row["peer"] == "SharedMemory + NumPy")
+    assert counted["ours_torn"] == 0
+    assert counted["theirs_torn"] is not None
+
+
 # ---- where each nanosecond goes ----
 
 
