@@ -619,6 +619,7 @@ class Rows(Opened, Generic[_T]):
 def read_row(table: Rows[_T], row: object, /) -> _T: ...
 def read_rows(table: Rows[Any], rows: RowIndex, out: Buffer, zero: bool, /) -> None: ...  # zero: those never written
 def row_versions(table: Rows[Any], rows: RowIndex, times: bool, /) -> bytearray: ...  # 64-bit numbers; or ns since 1970
+def row_holders(table: Rows[Any], rows: RowIndex, /) -> list[tuple[int, int]]: ...  # (number, process id of its holder)
 def write_row(table: Rows[_T], row: object, value: _T, timeout: float | EllipsisType | None, /) -> None: ...
 def write_rows(
     table: Rows[Any],

@@ -1,6 +1,7 @@
 """Who has a row: threads, processes, the dead; and in which order rows are taken."""
 
 import asyncio
+import os
 import signal
 import struct
 import threading
@@ -13,7 +14,7 @@ import typedshm
 from helpers.peers import ALARM, Child, alarm, interrupt_when, until
 from helpers.shared_types import Record, record
 from helpers.threads import InThread
-from typedshm import MisuseError, Table, Timeout
+from typedshm import Closed, MisuseError, Table, Timeout
 from typedshm.testing.inspection import attach_apart, attachment_of
 
 Records = Table[Record]
@@ -37,6 +38,32 @@ def test_a_row_of_another_process_is_waited_for_and_told(table: Records) -> None
             table.lock([1, 3], timeout=0.01).__enter__()
         table.write([4, 1], record(2), timeout=0)  # lock() gave back what it had taken
     table.write(3, record(1), timeout=0)
+
+
+def _hold(pipe: Any) -> None:
+    with typedshm.attach("arms") as table, table.lock(["left", "right"]):
+        pipe.send("held")
+        pipe.recv()
+
+
+def test_who_holds_rows_can_be_asked_and_is_named_when_they_are_waited_for_in_vain() -> None:
+    keyed = typedshm.rows(Record, keys=["left", "middle", "right"])
+    with typedshm.create("arms", keyed) as arms, typedshm.attach("arms", readonly=True) as reader:
+        assert arms.lock_holders() == {}
+        with Child(_hold) as child:
+            child.expect("held")
+            for table in (arms, reader):
+                assert table.lock_holders() == {"left": child.pid, "right": child.pid}
+                assert table.lock_holders("right") == {"right": child.pid}
+                assert table.lock_holders(["middle"]) == {}
+            with pytest.raises(Timeout, match=rf"for row 'left', held by process {child.pid}\b"):
+                arms.write("left", record(1), timeout=0)
+            child.kill()
+            assert arms.lock_holders() == reader.lock_holders() == {}
+        with arms.update("middle"):
+            assert reader.lock_holders() == {"middle": os.getpid()}
+    with pytest.raises(Closed):
+        arms.lock_holders()
 
 
 def test_one_held_row_delays_no_other(table: Records) -> None:

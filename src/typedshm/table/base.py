@@ -9,8 +9,10 @@ import typedshm._native as _native
 from typedshm.errors import Empty, FieldValueError, RegionLost, quoted
 from typedshm.layout.document import keys_of
 from typedshm.memory.attachment import Handle
+from typedshm.memory.processes import describe_processes
 from typedshm.region.error_table import REPLACED_BY_LOSS, WAITED_IN_VAIN
 from typedshm.region.opened import Opened
+from typedshm.schema.arrays import NDArray
 from typedshm.schema.base import Schema
 from typedshm.table.contents import RowValues
 from typedshm.table.error_table import TABLE_ERRORS
@@ -119,12 +121,21 @@ class TableBase(_native.Rows[T], Opened[T], Generic[T]):
         names = [quoted(self.key_of(number)) for number in rows[:_MOST_TOLD].tolist()]
         more = f", … {len(rows) - _MOST_TOLD:,} more" if len(rows) > _MOST_TOLD else ""
         told = f"row{'s' if len(rows) > 1 else ''} {', '.join(names)}{more}"
+        if what == "row timeout" and (holders := self._describe_holders(rows[:_MOST_TOLD])):
+            told += f", held by {holders}"
         try:
             self._raise(what, told)
         except (Empty, TimeoutError, ConnectionError) as error:
             if not isinstance(error, RegionLost):
                 cast("Any", error).rows = rows
             raise
+
+    def _describe_holders(self, rows: NDArray[np.int64]) -> str:
+        """Say which processes have rows: ``process 4711 (python camera.py)``; empty if none has them any more."""
+        if self.closed or self._attachment.loss:
+            return ""
+        pids = {pid for _, pid in _native.row_holders(self, cast("Any", rows))}
+        return describe_processes(pids, inode=self._attachment.inode)
 
     def _fail(self, what: "Failure") -> NoReturn:
         self._raise(what, "its rows")

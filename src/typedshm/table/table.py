@@ -332,6 +332,24 @@ class Table(FollowedTable[T], Generic[T]):
         numbers: Any = np.unique(several.numbers(len(self)))
         return _RowsLock(self, _native.RowSet(self, numbers), patience)
 
+    def lock_holders(self, rows: Any = ...) -> dict[Any, int]:
+        """Return which processes hold rows just now: ``{17: 4711}``, by their numbers or keys.
+
+        Parameters
+        ----------
+        rows
+            A row's number or key, or several. Default: all of them.
+
+        Returns
+        -------
+        dict
+            For each row that is held, the process id of its living holder: inside update() or lock(), and for moments
+            of write() and append(). Rows that are free are not in it.
+        """
+        which = self._select(rows)
+        several = which if isinstance(which, Selection) else self._one(which)
+        return {self.key_of(number): pid for number, pid in _native.row_holders(self, several.index)}
+
     # ---- appending ----
 
     def append(self, value: T, *_: Never, timeout: float | EllipsisType | None = ...) -> int:

@@ -170,3 +170,40 @@ PyObject *row_waiting_versions(PyObject *module, PyObject *args) {
     }
     return bytes;
 }
+
+PyObject *row_waiting_holders(PyObject *module, PyObject *args) {
+    (void)module;
+    PyObject *table, *rows;
+    if (!PyArg_ParseTuple(args, "OO:row_holders", &table, &rows))
+        return NULL;
+    Rows *self = (Rows *)table;
+    rows_index index;
+    if (!rows_check(table)) {
+        PyErr_SetString(PyExc_TypeError, "row_holders() takes a table");
+        return NULL;
+    }
+    if (!self->mapping)
+        return rows_fail(self, "closed");
+    if (!rows_index_open(self, rows, &index))
+        return NULL;
+    const tshm_presence *presence = tshm_table_control_of(&self->table)->control.presence;
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list && i < index.count; i++) {
+        uint64_t number = rows_index_at(&index, i);
+        /* relaxed: for people, and nothing is read by it but the number of the process */
+        uint64_t word = tshm_load(&tshm_row_of(&self->table, number)->owner, relaxed);
+        if (!(word & TSHM_WORD_OWNER) || !held_owner_lives(self->held, number, word))
+            continue;
+        PyObject *holder =
+            Py_BuildValue("KI", (unsigned long long)number, (unsigned int)presence[(word & TSHM_WORD_OWNER) - 1].pid);
+        if (!holder || PyList_Append(list, holder) < 0)
+            Py_CLEAR(list);
+        Py_XDECREF(holder);
+    }
+    rows_index_close(&index);
+    if (list && opened_is_gone((Opened *)self)) {
+        Py_DECREF(list);
+        return rows_fail(self, "gone");
+    }
+    return list;
+}

@@ -15,5 +15,7 @@ bool row_waiting_prepare(Rows *rows, row_waiting_look *look, void *context, uint
 PyObject *row_waiting_wait(PyObject *module, PyObject *args);
 /* row_versions(table, rows, what): of each the newest version's number, or with what "time" when it was published. */
 PyObject *row_waiting_versions(PyObject *module, PyObject *args);
+/* row_holders(table, rows): [(number, process id of the living holder), ...] of those that somebody has. */
+PyObject *row_waiting_holders(PyObject *module, PyObject *args);
 
 #endif

@@ -135,6 +135,7 @@ static PyMethodDef functions[] = {
     {"read_row", FAST(read_row), METH_FASTCALL, "The newest version of one row."},
     {"read_rows", row_reading_many, METH_VARARGS, "Those of many, into a buffer."},
     {"row_versions", row_waiting_versions, METH_VARARGS, "Their numbers, or times, as 64-bit numbers in a bytearray."},
+    {"row_holders", row_waiting_holders, METH_VARARGS, "[(number, process id)] of those that somebody alive has."},
     {"write_row", FAST(row_writing_one), METH_FASTCALL, "Publish a version of one row."},
     {"write_rows", row_writing_many, METH_VARARGS, "Of many, from a buffer, of which only some bytes may count."},
     {"append_row", FAST(row_writing_append), METH_FASTCALL, "Of the row whose turn it is; its number."},
