@@ -14,7 +14,8 @@ import typedshm as ts
 from helpers.peers import Child
 from helpers.shared_types import V1, V2, Pose
 from helpers.terminal import Pipe, run_here, typedshm
-from typedshm.cli.sources import Sample, open_source
+from typedshm.cli.samples import Sample
+from typedshm.cli.sources import open_source
 from typedshm.cli.streams import Stream
 from typedshm.cli.targets import Target
 

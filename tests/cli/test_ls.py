@@ -172,7 +172,7 @@ def test_where_nothing_is_a_terminal_is_told_of_other_namespaces() -> None:
     other = {"TYPEDSHM_NAMESPACE": os.environ["TYPEDSHM_NAMESPACE"] + "-2"}
     with ts.create("car", Telemetry), Terminal("ls", env=other) as terminal:
         assert terminal.end() == 0
-        assert "There are no regions or mutexes. --all lists " in terminal.shown
+        assert "There are no regions, tables or mutexes. --all lists " in terminal.shown
 
 
 def test_rates_are_measured_when_asked() -> None:

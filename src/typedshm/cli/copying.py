@@ -1,4 +1,4 @@
-"""Copying: the versions of one region into another, in memory or in a file."""
+"""Copying: the versions of one region, or the rows of a table, into another, in memory or in a file."""
 
 import contextlib
 import errno
@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
+import numpy as np
 
 import typedshm
 from typedshm.cli.holding import interrupted_by_signals
-from typedshm.cli.targets import Scope, Target, attach
+from typedshm.cli.tables.copying import difference, make_table, write_rows
+from typedshm.cli.targets import Opened, Scope, Target, attach
 from typedshm.cli.terminal import printable, say
+from typedshm.cli.values.parts import type_of, whole
 
 _PATIENCE = 10.0
 """Seconds to wait for the other writers of a region."""
@@ -24,47 +27,62 @@ _LONGEST = 60
 class Copy(NamedTuple):
     """What is to be copied, and how."""
 
-    source: "typedshm.Region[Any]"
+    source: Opened
     slots: int | None = None
     """Of a region that is made; None for as many as the source has."""
     history: bool = False
-    """Whether a region that is made also gets the older versions that are still in the source's slots."""
+    """Whether a region that is made also gets the older versions that are still in the source's slots. Of the rows of a
+    table only the newest are copied."""
     force: bool = False
     """Whether it may replace what has another layout."""
 
-    def values(self) -> Iterator[Any]:
-        """Return the values for a region that is made, oldest first; of an empty region none."""
-        if not self.history:
-            yield self.source.read()
-            return
-        newest = self.source.version
-        versions = self.source.follow(every=True, start="oldest", timeout=_PATIENCE)
-        while versions.version < newest:
-            yield next(versions)
+    def check(self) -> None:
+        """Fail if there is nothing to be copied."""
+        if not isinstance(self.source, typedshm.Table):
+            next(_values(self.source, self.history), None)
 
-    def make(self, name: str | Path, scope: Scope) -> "typedshm.Region[Any]":
-        """Make a region like the source, and copy the values."""
+    def make(self, name: str | Path, scope: Scope) -> Opened:
+        """Make a region or table like the source, and copy the values."""
+        if isinstance(self.source, typedshm.Table):
+            return make_table(self.source, name, scope, self.slots, _PATIENCE)
         slots = self.slots or self.source.info().slots
         made = typedshm.create(name, self.source.schema, slots=slots, scope=scope, check=False)
         try:
-            for value in self.values():
+            for value in _values(self.source, self.history):
                 made.write(value)
         except BaseException:
             made.close()
             raise
         return made
 
-    def write_to(self, region: "typedshm.Region[Any]") -> None:
-        """Write the newest value to a region that exists, of the same layout."""
-        if region.instance == self.source.instance:
-            raise click.UsageError(f"{printable(region.name)} would be copied to itself.")
-        region.timeout = _PATIENCE
-        region.write(self.source.read())
-        say(f"{printable(region.name)}: version {region.version} is the copy")
+    def write_to(self, opened: Opened) -> None:
+        """Write the newest value to a region that exists, of the same layout; or the rows to a table."""
+        if opened.instance == self.source.instance:
+            raise click.UsageError(f"{printable(opened.name)} would be copied to itself.")
+        if isinstance(self.source, typedshm.Table):
+            assert isinstance(opened, typedshm.Table)
+            count = write_rows(self.source, opened, _PATIENCE)
+            say(f"{printable(opened.name)}: {_counted(count)} written")
+            return
+        assert not isinstance(opened, typedshm.Table)
+        opened.timeout = _PATIENCE
+        opened.write(self.source.read())
+        say(f"{printable(opened.name)}: version {opened.version} is the copy")
 
 
-def copy(what: Copy, target: Target, *, keep: bool | None) -> "typedshm.Region[Any] | None":
-    """Copy to a target: write to the region if there is one, otherwise make it.
+def _values(region: "typedshm.Region[Any]", history: bool) -> Iterator[Any]:
+    """Yield the values for a region that is made, oldest first; of an empty region none."""
+    if not history:
+        yield region.read()
+        return
+    newest = region.version
+    versions = region.follow(every=True, start="oldest", timeout=_PATIENCE)
+    while versions.version < newest:
+        yield next(versions)
+
+
+def copy(what: Copy, target: Target, *, keep: bool | None) -> "Opened | None":
+    """Copy to a target: write to the region or table if there is one, otherwise make it.
 
     Parameters
     ----------
@@ -73,7 +91,7 @@ def copy(what: Copy, target: Target, *, keep: bool | None) -> "typedshm.Region[A
 
     Returns
     -------
-    Region or None
+    Region, Table or None
         What is to be held, when the source has been closed.
     """
     region = _existing(what, target)
@@ -120,27 +138,41 @@ def write_file(what: Copy, path: Path) -> None:
     say(line)
 
 
-def _existing(what: Copy, target: Target) -> "typedshm.Region[Any] | None":
-    """Open the region of a target to write to it; None if there is none, or it is to be replaced."""
+def _existing(what: Copy, target: Target) -> "Opened | None":
+    """Open the region or table of a target to write to it; None if there is none, or it is to be replaced."""
     try:
-        region = attach(target, readonly=False)
+        opened = attach(target, readonly=False)
     except typedshm.RegionNotFound:
         return None
-    layout, wanted = region.layout, what.source.layout
-    if layout.id == wanted.id:
-        return region
-    with region:
+    refusal = _refusal(what.source, opened, target)
+    if not refusal:
+        return opened
+    with opened:
         if not what.force:
-            raise typedshm.LayoutMismatch(
-                f"{target} has another layout than {what.source.name} ({what.source.name} | {target}); --force "
-                f"replaces it:\n{wanted.diff(layout)}"
-            )
+            raise typedshm.LayoutMismatch(refusal)
     return None
 
 
-def _made_anew(what: Copy, target: Target) -> "typedshm.Region[Any]":
+def _refusal(source: Opened, opened: Opened, target: Target) -> str:
+    """Say why a source cannot be written to what has the target's name; empty if it can."""
+    layout, wanted = opened.layout, source.layout
+    if isinstance(source, typedshm.Table) != isinstance(opened, typedshm.Table):
+        is_one = "a table" if isinstance(opened, typedshm.Table) else "no table"
+        return f"{target} is {is_one}, other than {source.name}; --force replaces it"
+    if layout.id != wanted.id:
+        return (
+            f"{target} has another layout than {source.name} ({source.name} | {target}); --force replaces "
+            f"it:\n{wanted.diff(layout)}"
+        )
+    if isinstance(source, typedshm.Table) and isinstance(opened, typedshm.Table):
+        words = difference(source, opened)
+        return f"{target} has {words}, other than {source.name}; --force replaces it" if words else ""
+    return ""
+
+
+def _made_anew(what: Copy, target: Target) -> Opened:
     """Make a region in the place of one that has another layout; processes that have that one open are told."""
-    next(what.values(), None)  # fails now, if it does, while the other one still has its name
+    what.check()  # fails now, if it does, while the other one still has its name
     for scope in target.scopes:
         with contextlib.suppress(typedshm.RegionNotFound):
             typedshm.unlink(target.name, scope=scope)
@@ -148,7 +180,16 @@ def _made_anew(what: Copy, target: Target) -> "typedshm.Region[Any]":
     return what.make(target.name, target.scopes[0])
 
 
-def _line_about(target: Target, made: "typedshm.Region[Any]") -> str:
+def _counted(rows: int) -> str:
+    return f"{rows:,} row{'' if rows == 1 else 's'}"
+
+
+def _line_about(target: Target, made: Opened) -> str:
+    if isinstance(made, typedshm.Table):
+        table = made.info()
+        held = f"of which {np.count_nonzero(made.versions(...)):,} hold something"
+        kind = type_of(whole(table.layout).field)
+        return f"{target}: {kind}, {_counted(table.rows)}, {held}, {table.size:,} bytes"
     info = made.info()
     versions = "empty" if not info.version else "1 version" if info.version == 1 else f"{info.version} versions"
     return f"{target}: {printable(info.layout.name)}, {versions}, {info.size:,} bytes"

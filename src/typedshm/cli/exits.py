@@ -21,8 +21,8 @@ class Status(IntEnum):
 MEANINGS = {
     Status.OK: "done",
     Status.FAILED: "it did not work, or `doctor` and `diff` found something; the message says what",
-    Status.USAGE: "wrong usage: an unknown command, option, field or value",
-    Status.NOT_FOUND: "no region, mutex, document or file has that name",
+    Status.USAGE: "wrong usage: an unknown command, option, field, row or value",
+    Status.NOT_FOUND: "no region, table, mutex, document or file has that name",
     Status.TIMEOUT: "it took longer than --timeout",
     Status.REFUSED: "not permitted, or not while a process has the region open",
     Status.INTERRUPTED: "Ctrl-C",

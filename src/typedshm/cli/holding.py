@@ -5,17 +5,18 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import typedshm
+from typedshm.cli.targets import Opened
 from typedshm.cli.terminal import printable, say
 
 _PERIOD = 0.5
 """Seconds between looks whether the name still leads to the region."""
 
 
-def hold_open(region: "typedshm.Region[Any]") -> None:
-    """Keep a region open until Ctrl-C, SIGTERM or the end of the terminal; or until its name leads elsewhere.
+def hold_open(opened: Opened) -> None:
+    """Keep a region or table open until Ctrl-C, SIGTERM or the end of the terminal; or until its name leads elsewhere.
 
     It is closed then.
 
@@ -24,14 +25,15 @@ def hold_open(region: "typedshm.Region[Any]") -> None:
     RegionReplaced
         Another region has taken its name, or somebody has removed it.
     """
-    with region, interrupted_by_signals():
+    with opened, interrupted_by_signals():
         try:
-            say(f"{printable(region.name)} stays as long as this runs: Ctrl-C ends it")
-            while not ((info := region.info()).unlinked or info.replaced):
+            say(f"{printable(opened.name)} stays as long as this runs: Ctrl-C ends it")
+            while not ((info := opened.info()).unlinked or info.replaced):
                 time.sleep(_PERIOD)
         except KeyboardInterrupt:  # which is how it is meant to end
             return
-    name = f"region {str(region.name)!r}"
+    noun = "table" if isinstance(opened, typedshm.Table) else "region"
+    name = f"{noun} {str(opened.name)!r}"
     raise typedshm.RegionReplaced(f"{name} {'was replaced by another one' if info.replaced else 'was removed'}")
 
 

@@ -1,4 +1,4 @@
-"""Listing: what there is of regions and mutexes, as ``ls`` shows it: a table, or objects for JSON."""
+"""Listing: what there is of regions, tables and mutexes, as ``ls`` shows it: a table, or objects for JSON."""
 
 import os
 import time
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import typedshm
 from typedshm.cli.amounts import age_of, size_of
-from typedshm.cli.tables import Cell, Column, aligned
+from typedshm.cli.columns import Cell, Column, aligned
 from typedshm.cli.targets import target_of
 from typedshm.cli.terminal import printable
 
@@ -20,6 +20,7 @@ _COLUMNS = (
     Column("WHOSE", 65),
     Column("NAMESPACE", 40, least=9),
     Column("SCHEMA", 78, least=10),
+    Column("ROWS", 88, right=True),
     Column("VERSION", 90, right=True),
     Column("RATE", 80, right=True),
     Column("SIZE", 45, right=True),
@@ -34,7 +35,7 @@ _PATTERN = frozenset("*?[")
 
 
 class Listed(NamedTuple):
-    """One region or mutex, and what takes more than a look at it."""
+    """One region, table or mutex, and what takes more than a look at it."""
 
     entry: typedshm.Entry
     openers: tuple[int, ...]
@@ -47,6 +48,11 @@ class Listed(NamedTuple):
         """Tells it from all others."""
         entry = self.entry
         return entry.kind, entry.name, entry.scope, entry.user, entry.namespace
+
+    @property
+    def kind(self) -> str:
+        """In a word: ``"region"``, ``"table"`` or ``"mutex"``."""
+        return "table" if self.entry.rows else self.entry.kind
 
     @property
     def readers(self) -> tuple[int, ...]:
@@ -67,7 +73,7 @@ class Listed(NamedTuple):
             return "at rest"
         if entry.kind == "mutex":
             return "free" if entry.lock_holder is None else "held"
-        return "live" if entry.version else "empty"
+        return "live" if entry.version or entry.rows else "empty"  # of a table only its rows tell
 
     def age(self) -> float | None:
         """Return how many seconds ago the newest version was published."""
@@ -140,7 +146,7 @@ def with_rates(before: Sequence[Listed], now: Sequence[Listed], seconds: float) 
     versions = {listed.key: listed.entry.version for listed in before}
     return [
         listed._replace(rate=(listed.entry.version - versions[listed.key]) / seconds)
-        if versions.get(listed.key, listed.entry.version + 1) <= listed.entry.version and listed.entry.kind == "region"
+        if versions.get(listed.key, listed.entry.version + 1) <= listed.entry.version and listed.kind == "region"
         else listed
         for listed in now
     ]
@@ -155,26 +161,27 @@ def measured(names: Sequence[str], before: Sequence[Listed], seconds: float, *, 
 
 
 def table(listed: Sequence[Listed], width: int, *, whole: bool) -> list[str]:
-    """Return the lines of the table; see :func:`tables.aligned`."""
+    """Return the lines of the table; see :func:`columns.aligned`."""
     commands = Commands()
-    kinds = {each.entry.kind for each in listed}
-    rows = [_row(each, commands, whole=whole, kinds=len(kinds) > 1) for each in listed]
+    kinds = {each.kind for each in listed}
+    rows = [_row(each, commands, whole=whole, kinds=len(kinds) > 1 or "table" in kinds) for each in listed]
     return aligned(_COLUMNS, rows, width, whole=whole)
 
 
 def _row(listed: Listed, commands: Commands, *, whole: bool, kinds: bool) -> list[Cell]:
     entry, age = listed.entry, listed.age()
-    region = entry.kind == "region" and not entry.problem
+    holds_values = entry.kind == "region" and not entry.problem
     return [
         printable(entry.name),
-        entry.kind if whole or kinds else "",
+        listed.kind if whole or kinds else "",
         _whose(entry, whole=whole),
         printable(entry.namespace) if whole or entry.namespace != os.environ.get("TYPEDSHM_NAMESPACE", "") else "",
         printable(entry.layout),
-        f"{entry.version:,}" if region else "",
+        f"{entry.rows:,}" if entry.rows else "",
+        f"{entry.version:,}" if holds_values and not entry.rows else "",
         "" if listed.rate is None else f"{listed.rate:,.1f}/s",
         "" if entry.size is None else size_of(entry.size),
-        str(entry.slots) if region else "",
+        str(entry.slots) if holds_values else "",
         "" if entry.lock_holder is None else commands.shown([entry.lock_holder]),
         commands.shown(entry.writers),
         commands.shown(listed.readers),
@@ -209,7 +216,7 @@ def objects(listed: Sequence[Listed]) -> list[dict[str, Any]]:
 
     return [
         {
-            "kind": entry.kind,
+            "kind": each.kind,
             "name": str(entry.name),
             "scope": entry.scope,
             "user": entry.user,
@@ -221,6 +228,7 @@ def objects(listed: Sequence[Listed]) -> list[dict[str, Any]]:
             "problem": entry.problem or None,
             "in_use": entry.in_use,
             "schema": entry.layout or None,
+            "rows": entry.rows,
             "version": entry.version,
             "published": None if entry.published is None else entry.published.isoformat(),
             "age": each.age(),

@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 COMMANDS: dict[str, str] = {
-    "ls": "regions and mutexes, and the processes that use them",
-    "show": "the newest version of a region, as a tree",
-    "echo": "a line for each version, for pipes",
-    "watch": "regions live on the screen: values, rates, ages, pictures",
-    "wait": "until a region is there, is written, or holds what is expected",
-    "set": "fields of a region to new values, as one version",
-    "hz": "how often a region is written",
-    "cp": "copy the newest version of a region into another",
-    "save": "save regions to files",
-    "restore": "bring a saved region back into memory",
-    "rm": "remove regions, mutexes and what killed processes left behind",
-    "lock": "which process holds the lock of a region, or a mutex",
+    "ls": "regions, tables and mutexes, and the processes that use them",
+    "show": "the newest version of a region or row, as a tree; the rows of a table",
+    "echo": "a line for each version, or for each row that changes, for pipes",
+    "watch": "regions and tables live on the screen: values, rates, ages, pictures",
+    "wait": "until a region or row is there, is written, or holds what is expected",
+    "set": "fields of a region or row to new values, as one version",
+    "hz": "how often a region, table or row is written",
+    "cp": "copy the newest version of a region, or the rows of a table, into another",
+    "save": "save regions and tables to files",
+    "restore": "bring a saved region or table back into memory",
+    "rm": "remove regions, tables, mutexes and what killed processes left behind",
+    "lock": "which process holds the lock of a region or row, or a mutex",
     "layout": "the map of a value's bytes: offsets, padding, cache lines, a better order",
     "diff": "what changed between two layouts, and what readers and writers may do",
     "schema": "the layout documents: list, validate, show",
@@ -82,7 +82,8 @@ class Program(click.Group):
 def program() -> None:
     """Look into shared memory: list, show, watch and change what typed regions hold.
 
-    NAME is the name of a region. What contains a slash is the path of a region in a file: ./state.region.
+    NAME is the name of a region or table. What contains a slash is the path of one in a file: ./state.region. ROW is a
+    row of a table: its key, or its number, below zero from the end.
     """
 
 

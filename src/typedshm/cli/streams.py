@@ -3,7 +3,8 @@
 import time
 
 import typedshm
-from typedshm.cli.sources import Sample, Source, has_writers, open_source
+from typedshm.cli.samples import Sample, Source
+from typedshm.cli.sources import has_writers, open_source
 from typedshm.cli.targets import Target
 from typedshm.cli.terminal import printable, warn
 
@@ -63,8 +64,9 @@ class Stream:
                 warn(printable(error))
                 sample = None
             if sample is not None:
-                self.dropped += sample.version - self._version - 1
-                self._version = sample.version
+                if sample.row is None:  # rows have versions of their own
+                    self.dropped += sample.version - self._version - 1
+                    self._version = sample.version
                 return sample
             if left <= 0:
                 return None
@@ -113,7 +115,7 @@ class Stream:
         if not has_writers(self.target):
             return None
         try:
-            return open_source(self.target)
+            return open_source(self.target, start="newest")
         except (typedshm.RegionNotFound, typedshm.Timeout):
             return None
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Scope: TypeAlias = Literal["user", "machine"]
 Kind: TypeAlias = Literal["region", "mutex"]
+Opened: TypeAlias = "typedshm.Region[Any] | typedshm.Table[Any]"
 R = TypeVar("R")
 
 
@@ -45,11 +46,13 @@ _PAUSE = 0.02  # seconds between looks for a name that is waited for
 
 
 class Target(NamedTuple):
-    """What a NAME on the command line means: a region's name, or the path of one in a file."""
+    """What a NAME on the command line means: the name of a region or table, or the path of one in a file."""
 
     name: str | Path
     scope: Scope | None
     """``"user"``, ``"machine"``, or None for whichever has the name, the user's own first."""
+    row: str | None = None
+    """Of a table, the row as it was given; None for all of them, and of a region."""
 
     @property
     def scopes(self) -> tuple[Scope, ...]:
@@ -60,7 +63,7 @@ class Target(NamedTuple):
 
     def __str__(self) -> str:
         """Return it as it can be printed."""
-        return printable(self.name)
+        return printable(self.name if self.row is None else f"{self.name} {self.row}")
 
 
 def target_of(text: str, scope: Scope | None = None) -> Target:
@@ -73,8 +76,8 @@ def is_path(text: str) -> bool:
     return "/" in text or os.sep in text
 
 
-def attach(target: Target, *, readonly: bool = True, timeout: float | None = 0) -> "typedshm.Region[Any]":
-    """Open the region of a target, without disturbing anybody: read-only, unless it is to be written.
+def attach(target: Target, *, readonly: bool = True, timeout: float | None = 0) -> Opened:
+    """Open the region or table of a target, without disturbing anybody: read-only, unless it is to be written.
 
     Raises
     ------
@@ -143,7 +146,7 @@ def _field_hint(text: str, scopes: "Sequence[Scope]") -> str:
     return ""
 
 
-_TYPED = re.compile(r"[\w.+%][\w.+%-]*")
+TYPED = re.compile(r"[\w.+%][\w.+%-]*")
 """Names that a shell takes as they are: a completed name is typed for the user, who presses the return key next."""
 
 
@@ -162,15 +165,15 @@ class _Name(click.ParamType[str]):
         except (typedshm.TypedshmError, OSError):
             return []  # and no message in the middle of the user's line
         names = {str(entry.name) for entry in seen if entry.is_ours or entry.scope == "machine"}
-        return [
-            CompletionItem(name) for name in sorted(names) if name.startswith(incomplete) and _TYPED.fullmatch(name)
-        ]
+        return [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete) and TYPED.fullmatch(name)]
 
 
 def name_argument(metavar: str = "NAME", **options: Any) -> "Callable[[Any], Any]":
     """Make the argument that names a region."""
     shown = metavar if options.get("required", True) else f"[{metavar}]"
-    return click.argument(metavar.partition("[")[0].lower().rstrip(".…"), type=_Name(), metavar=shown, **options)
+    return click.argument(
+        metavar.partition("[")[0].strip().lower().rstrip(".…"), type=_Name(), metavar=shown, **options
+    )
 
 
 scope_option = click.option(

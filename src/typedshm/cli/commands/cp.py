@@ -1,4 +1,4 @@
-"""``typedshm cp``: the newest version of a region into another."""
+"""``typedshm cp``: the newest version of a region, or the rows of a table, into another."""
 
 import click
 
@@ -22,11 +22,11 @@ Examples:
 @click.option("--force", is_flag=True, help="Replace a DST that has another layout.")
 @click.option("--slots", type=click.IntRange(1, 65536), help="Versions that a new DST keeps. Default: as many as SRC.")
 def command(src: str, dst: str, scope: Scope | None, hold: bool, force: bool, slots: int | None) -> None:
-    """Copy the newest version of region SRC into region DST.
+    """Copy the newest version of region SRC into region DST; or of each row of table SRC that holds something.
 
-    Each is a name, or the path of a file. A DST that exists gets one more version, if it has the same layout. A file
-    that does not exist is made. A region in memory lasts only as long as a process has it open, so one that does not
-    exist is made with --hold only.
+    Each is a name, or the path of a file. A DST that exists gets one more version, if it has the same layout; a table
+    one more of each row, if it also has as many rows, or the same keys. A file that does not exist is made. A region in
+    memory lasts only as long as a process has it open, so one that does not exist is made with --hold only.
     """
     target = target_of(dst, scope)
     if hold and not isinstance(target.name, str):

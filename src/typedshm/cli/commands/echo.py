@@ -1,10 +1,13 @@
-"""``typedshm echo``: a line for each version."""
+"""``typedshm echo``: a line for each version, of a table for each row that changes."""
 
 import click
 
+import typedshm
 from typedshm.cli.exits import Status
-from typedshm.cli.sources import json_line, open_part, text_line
+from typedshm.cli.samples import json_line, text_line
+from typedshm.cli.sources import open_part, source_of
 from typedshm.cli.streams import Stream
+from typedshm.cli.tables.arguments import RowCommand, row_argument
 from typedshm.cli.targets import Scope, Seconds, name_argument, scope_option
 from typedshm.cli.terminal import say, warn
 from typedshm.cli.values.parts import part_of
@@ -12,15 +15,19 @@ from typedshm.cli.values.parts import part_of
 
 @click.command(
     "echo",
+    cls=RowCommand,
     epilog="""\b
 Examples:
   typedshm echo car.speed
   typedshm echo car --every --json | jq .value.speed
+  typedshm echo replay               each row of a table that changes
+  typedshm echo replay.reward 17     row 17; -1 is the last row, and a key names a row, too
 
 With --json each line is an object: version (a number that grows by one with each), time (when it was published,
-ISO 8601 in UTC) and value (as of `show --json`).""",
+ISO 8601 in UTC) and value (as of `show --json`); of a table also row, its number or key.""",
 )
 @name_argument("NAME[.FIELD...]")
+@row_argument()
 @scope_option
 @click.option("--every", is_flag=True, help="Print each version that is kept, and not the newest each time.")
 @click.option("--since", type=click.IntRange(min=1), help="The first version. Default: the newest.")
@@ -29,6 +36,7 @@ ISO 8601 in UTC) and value (as of `show --json`).""",
 @click.option("--timeout", type=Seconds(), help="Seconds to wait for each version. Default: for ever.")
 def command(
     name: str,
+    row: str | None,
     scope: Scope | None,
     every: bool,
     since: int | None,
@@ -38,15 +46,22 @@ def command(
 ) -> int:
     """Print a line for each version of NAME, or of a field or item of it: its number, time and value.
 
+    Of a table each row that changes is told, with its number or key, or ROW alone; a row that changes again before its
+    turn comes is told once.
+
     It goes on when the region is replaced, and when it has gone and comes back.
     """
-    target, source, part = open_part(name, scope)
+    target, opened, part = open_part(name, scope)
+    if isinstance(opened, typedshm.Table) and (every or since is not None):
+        raise click.UsageError("--every and --since are for regions: rows of tables keep no older versions")
+    target = target._replace(row=row)
+    source = source_of(target, opened)
     stream = Stream(target, source, every=every, since=since)
     printed, dropped = 0, 0
     while count is None or printed < count:
         sample = stream.next(timeout)
         if sample is None:
-            warn(f"{stream.source.label}: no newer version in {timeout:g} s")
+            warn(f"{stream.source.label}: {stream.source.no_news} in {timeout:g} s")
             return Status.TIMEOUT
         if every and stream.dropped > dropped:
             warn(f"{stream.dropped - dropped} versions before {sample.version} were dropped")

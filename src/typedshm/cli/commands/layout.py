@@ -25,6 +25,9 @@ _COLUMNS = (
 _SLOT_LINE = 128
 """Bytes before the value in each slot; slots are multiples of it (see typedshm.h)."""
 
+_ROW_LINE = {1: 40, 2: 64}
+"""Bytes before the values in each row of a table, by its slots; values are multiples of 8, rows of 64."""
+
 
 @click.command(
     "layout",
@@ -37,7 +40,8 @@ Examples:
 
 --json prints one object: label, name, doc, size, alignment, pack, id, padding, cache_lines, rows (role, offset,
 size, path, depth, type, unit, doc; role is field, struct, rest or padding), better (size, saved, declaration) or
-null, region (size, slots, slot_size, value_size, document_size, other_size) or null.
+null, region (size, slots, slot_size, value_size, document_size, other_size) or null, table (size, rows, row_size,
+slots, value_size, other_size) or null.
 """,
 )
 @schema_argument("schema")
@@ -122,7 +126,22 @@ def _waste(layout: "typedshm.Layout") -> str:
     )
 
 
-def _room(info: "typedshm.RegionInfo") -> Iterator[str]:
+def _room(info: "typedshm.RegionInfo | typedshm.TableInfo") -> Iterator[str]:
+    return _room_of_table(info) if isinstance(info, typedshm.TableInfo) else _room_of_region(info)
+
+
+def _room_of_table(info: "typedshm.TableInfo") -> Iterator[str]:
+    own, value = _ROW_LINE[info.slots], info.slots * -(-info.payload_size // 8) * 8
+    unused = info.row_size - own - value
+    values = "the value" if info.slots == 1 else "two versions of the value"
+    parts = f"{own} of its own, {value:,} {values}" + (f", {unused:,} unused" if unused else "")
+    yield f"The table takes {info.size:,} bytes:"
+    yield f"  {many(info.rows, 'row')} of {info.row_size:,} bytes: {parts}"
+    rest = info.size - info.rows * info.row_size
+    yield f"  {rest:,} bytes for the header, the list of processes, what has changed, and the document with the keys"
+
+
+def _room_of_region(info: "typedshm.RegionInfo") -> Iterator[str]:
     slot, document, rest = _parts(info)
     yield f"The region takes {info.size:,} bytes:"
     unused = slot - _SLOT_LINE - info.payload_size
@@ -185,7 +204,8 @@ def _as_json(found: Described) -> dict[str, Any]:
             "saved": layout.size - improved.size,
             "declaration": list(declarations(layout, improved)),
         },
-        "region": None if found.info is None else _room_as_json(found.info),
+        "region": _room_as_json(found.info) if isinstance(found.info, typedshm.RegionInfo) else None,
+        "table": _table_as_json(found.info) if isinstance(found.info, typedshm.TableInfo) else None,
     }
 
 
@@ -198,4 +218,15 @@ def _room_as_json(info: "typedshm.RegionInfo") -> dict[str, int]:
         "value_size": info.payload_size,
         "document_size": document,
         "other_size": rest,
+    }
+
+
+def _table_as_json(info: "typedshm.TableInfo") -> dict[str, int]:
+    return {
+        "size": info.size,
+        "rows": info.rows,
+        "row_size": info.row_size,
+        "slots": info.slots,
+        "value_size": info.payload_size,
+        "other_size": info.size - info.rows * info.row_size,
     }

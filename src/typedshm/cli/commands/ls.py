@@ -1,4 +1,4 @@
-"""``typedshm ls``: regions and mutexes, and who uses them."""
+"""``typedshm ls``: regions, tables and mutexes, and who uses them."""
 
 import json
 import time
@@ -30,12 +30,14 @@ Examples:
   typedshm ls --json | jq '.[] | select(.state == "stale") | .name'
 
 States: live, empty (nothing written yet), stale (left behind by killed processes; `rm` removes it), at rest (a file
-that no process has open), not readable; of mutexes: held, free. READERS are the processes that have the region open
+that no process has open), not readable; of mutexes: held, free. The rows of a table have versions and ages of their
+own: `show`, `hz` and `watch` tell them. READERS are the processes that have the region open
 and have not written; on systems other than Linux, those that may only read are not seen.
 
---json prints one array of objects with the keys kind, name, scope ("user" or "machine"), user, namespace, is_ours,
-path, size, state, problem, in_use, schema, version, published, age (seconds), rate (a second, with --rate), slots,
-payload_size, lock_holder, writers and readers, the last three as {pid, command}.""",
+--json prints one array of objects with the keys kind ("region", "table" or "mutex"), name, scope ("user" or
+"machine"), user, namespace, is_ours, path, size, state, problem, in_use, schema, rows, version, published, age
+(seconds), rate (a second, with --rate), slots, payload_size, lock_holder, writers and readers, the last three as {pid,
+command}. A table has rows, and version 0.""",
 )
 @name_argument("NAME…", nargs=-1, required=False)
 @click.option("--watch", is_flag=True, help="Show it live; q ends.")
@@ -43,7 +45,7 @@ payload_size, lock_holder, writers and readers, the last three as {pid, command}
 @click.option("--all", "namespaces", is_flag=True, help="Also those of other TYPEDSHM_NAMESPACEs.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(name: Sequence[str], watch: bool, rate: bool, namespaces: bool, as_json: bool) -> int:
-    """List regions and mutexes: yours and other users', as far as may be seen, or those of the given names.
+    """List regions, tables and mutexes: yours and other users', as far as may be seen, or those of the given names.
 
     Looking opens nothing: no lock is taken, nothing is removed, nobody waits. Regions in files are listed where they
     are named, as paths.
@@ -70,7 +72,9 @@ def command(name: Sequence[str], watch: bool, rate: bool, namespaces: bool, as_j
 
 def _words_about_nothing(namespaces: bool) -> str:
     count = 0 if namespaces else len(typedshm.entries(namespaces=True))
-    return "There are no regions or mutexes." + (f" --all lists {count} of other TYPEDSHM_NAMESPACEs." if count else "")
+    return "There are no regions, tables or mutexes." + (
+        f" --all lists {count} of other TYPEDSHM_NAMESPACEs." if count else ""
+    )
 
 
 def _print(listed: Sequence[Listed], otherwise: str) -> None:

@@ -1,4 +1,4 @@
-"""``typedshm restore``: a saved region back into memory."""
+"""``typedshm restore``: a saved region or table back into memory."""
 
 from pathlib import Path
 
@@ -23,11 +23,11 @@ Examples:
 @click.option("--hold", is_flag=True, help="Keep the region open until Ctrl-C also if others have it open.")
 @click.option("--force", is_flag=True, help="Replace a region that has another layout.")
 def command(file: Path, name: str | None, scope: Scope | None, hold: bool, force: bool) -> None:
-    """Bring the region in FILE back into memory, as NAME. Default: the name it was saved from.
+    """Bring the region or table in FILE back into memory, as NAME. Default: the name it was saved from.
 
-    If a process has NAME open, FILE's newest version is written to it, provided that it has the same layout. Otherwise
-    the region is made, with all versions that FILE has; as a region in memory lasts only as long as a process has it
-    open, the command then stays until Ctrl-C or SIGTERM. FILE is not changed.
+    If a process has NAME open, FILE's newest version, or that of each row, is written to it, provided that it has the
+    same layout. Otherwise the region is made, with all that FILE has; as a region in memory lasts only as long as a
+    process has it open, the command then stays until Ctrl-C or SIGTERM. FILE is not changed.
     """
     target = target_of(name, scope) if name is not None else Target(region_name(file.name), scope)
     with attach(Target(file, None)) as source:

@@ -1,4 +1,4 @@
-"""``typedshm rm``: removes regions, mutexes and what killed processes left behind."""
+"""``typedshm rm``: removes regions, tables, mutexes and what killed processes left behind."""
 
 import errno
 from collections.abc import Sequence
@@ -28,21 +28,22 @@ more. Who has a mutex open then is not excluded by those who open it anew.""",
 @click.option("--mutex", is_flag=True, help="Remove mutexes of these names. Default: regions first.")
 @click.option("--force", is_flag=True, help="Remove also what a process has open.")
 def command(name: Sequence[str], scope: Scope | None, mutex: bool, force: bool) -> int:
-    """Remove regions and mutexes by their names, and regions in files, unless a process has them open."""
+    """Remove regions, tables and mutexes by their names, and what is in files, unless a process has them open."""
 
-    def remove(name: str | Path, scope: Scope, kind: Kind) -> Kind:
+    def remove(name: str | Path, scope: Scope, kind: Kind) -> str:
+        noun = "table" if kind == "region" and typedshm.look(name, scope=scope).rows else kind
         typedshm.unlink(name, scope=scope, kind=kind, unused=not force)
-        return kind
+        return noun
 
     first = Status.OK
     for text in name:
         target = target_of(text, scope)
         try:
-            kind = first_found(target, ("mutex",) if mutex else ("region", "mutex"), remove)
+            noun = first_found(target, ("mutex",) if mutex else ("region", "mutex"), remove)
         except (typedshm.TypedshmError, OSError) as error:
             first = first or status_of(error)
             hint = "; --force removes it all the same" if getattr(error, "errno", None) == errno.EBUSY else ""
             warn(printable(getattr(error, "strerror", None) or error) + hint)
         else:
-            say(f"removed {kind} {target}")
+            say(f"removed {noun} {target}")
     return first

@@ -1,4 +1,4 @@
-"""``typedshm save``: regions in memory to files."""
+"""``typedshm save``: regions and tables in memory to files."""
 
 import errno
 from pathlib import Path
@@ -31,15 +31,16 @@ region it holds: typedshm show ./car.region
     "folder",
     metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Save all of your regions to files in DIR.",
+    help="Save all of your regions and tables to files in DIR.",
 )
 @click.option("--force", is_flag=True, help="Replace files that exist.")
 @scope_option
 def command(name: str | None, file: Path | None, folder: Path | None, force: bool, scope: Scope | None) -> int:
-    """Save region NAME, as it is now, to FILE. Default: NAME.region in the current directory.
+    """Save region or table NAME, as it is now, to FILE. Default: NAME.region in the current directory.
 
-    The file has the region's layout, its newest version and the older ones that are still in its slots; their numbers
-    and times begin anew. It appears when it is complete, or not at all. Processes that use the region go on meanwhile.
+    The file has the region's layout, its newest version and the older ones that are still in its slots; of a table
+    the newest version of each row, with its keys and the row whose turn it is to be appended. The numbers and times of
+    versions begin anew. It appears when it is complete, or not at all. Processes that use the region go on meanwhile.
     """
     if (name is None) == (folder is None) or (folder is not None and file is not None):
         raise click.UsageError("Give either a NAME, or --all DIR.")

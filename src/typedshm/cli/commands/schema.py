@@ -6,9 +6,9 @@ from pathlib import Path
 import click
 
 import typedshm
+from typedshm.cli.columns import Column, aligned
 from typedshm.cli.exits import Status
 from typedshm.cli.layouts.schemas import SCHEMA_HELP, described, first_line, schema_argument
-from typedshm.cli.tables import Column, aligned
 from typedshm.cli.targets import Scope, scope_option
 from typedshm.cli.terminal import can_show, printable, say, width
 

@@ -1,5 +1,6 @@
-"""``typedshm set``: new values for fields of a region, as one version."""
+"""``typedshm set``: new values for fields of a region, or of a row of a table, as one version."""
 
+import copy
 import re
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias, cast
@@ -9,7 +10,9 @@ import numpy as np
 
 import typedshm
 from typedshm.cli.exits import Status
-from typedshm.cli.targets import Scope, Seconds, attach, name_argument, scope_option, target_of
+from typedshm.cli.tables.arguments import RowCommand, given
+from typedshm.cli.tables.naming import called, check_no_rows, row_of
+from typedshm.cli.targets import Opened, Scope, Seconds, attach, name_argument, scope_option, target_of
 from typedshm.cli.terminal import either, printable, say, warn
 from typedshm.cli.values.arrays import summary
 from typedshm.cli.values.conversions import Resized, checked, values_of
@@ -31,36 +34,41 @@ class Change(NamedTuple):
 
 @click.command(
     "set",
+    cls=RowCommand,
     epilog="""\b
 Examples:
   typedshm set car speed=30 gear=DRIVE
   typedshm set car pose.x=1.5 'wheels[2]+=0.1' 'path[0].label=start'
   typedshm set car wheels=0 'pose={"x": 1, "y": 2}' --dry-run
   typedshm set lut '[2,3]=7'
+  typedshm set replay 17 reward=1    row 17 of a table; -1 is the last row, and a key names a row, too
 
 Values: numbers (also 0xff, nan, inf), true and false, text as it is, members of enums by name (LEFT|RIGHT) or number,
 times in ISO 8601 (UTC if they do not say otherwise) or now, raw bytes in hexadecimal. Arrays take a JSON list, or one
 value for all items; structs a JSON object. A bare array as a whole is called array.""",
 )
 @name_argument()
-@click.argument("assignments", metavar="FIELD=VALUE...", nargs=-1, required=True)
+@click.argument("assignments", metavar="[ROW] FIELD=VALUE...", nargs=-1, required=True)
 @scope_option
 @click.option("--timeout", default=10.0, show_default=True, type=Seconds(), help="Seconds for the lock.")
 @click.option("--dry-run", is_flag=True, help="Print what would change, and change nothing.")
 def command(name: str, assignments: tuple[str, ...], scope: Scope | None, timeout: float, dry_run: bool) -> int:
-    """Set fields of NAME to new values, all in one version.
+    """Set fields of NAME, or of a ROW of it if it is a table, to new values, all in one version.
 
-    All values are checked before the writers' lock is taken; if one does not fit, nothing is written. += and -= start
-    from the values at the moment of writing.
+    All values are checked before the lock is taken; if one does not fit, nothing is written. += and -= start from the
+    values at the moment of writing.
     """
     target = target_of(name, scope)
-    with attach(target, readonly=dry_run) as region:
-        changes = [change for text in assignments for change in _changes(region.layout, text)]
+    with attach(target, readonly=dry_run) as opened:
+        changed = _changed(opened, assignments)
+        if isinstance(changed, ChangedRow):
+            target, assignments = target._replace(row=given(assignments[0])), assignments[1:]
+        changes = [change for text in assignments for change in _changes(opened.layout, text)]
         if dry_run:
-            version, (_, shown) = region.version, _apply(_newest(region), changes)
+            version, (_, shown) = changed.version, _apply(changed.newest(), changes)
             say(f"{target}: version {version} would be followed by")
         else:
-            version, shown = _change(region, changes, timeout)
+            version, shown = changed.change(changes, timeout)
             if version == 1:
                 warn(f"{target} was empty: all else is zero")
             say(f"{target}: version {version}")
@@ -69,18 +77,82 @@ def command(name: str, assignments: tuple[str, ...], scope: Scope | None, timeou
     return Status.OK
 
 
-def _change(region: "typedshm.Region[Any]", changes: Sequence[Change], timeout: float) -> tuple[int, list[str]]:
-    """Change the newest value, and return the new version's number and a line for each change."""
-    if any(not part.steps and part.field.free for part, _, _ in changes):  # a bare array may get another shape
-        with region.lock(timeout=timeout):
-            value, shown = _apply(_newest(region), changes)
-            version = region.version + 1
-            region.write(value)
-    else:
-        with region.update(timeout=timeout) as value:
-            version = region.version + 1
+class ChangedRegion(NamedTuple):
+    """A region whose newest value is to be changed."""
+
+    region: "typedshm.Region[Any]"
+
+    @property
+    def version(self) -> int:
+        """The number of the newest version."""
+        return self.region.version
+
+    def newest(self) -> Any:
+        """Return the newest value, or zeros if there is none yet."""
+        try:
+            return self.region.read()
+        except typedshm.Empty:
+            return _zeros(self.region.schema)
+
+    def change(self, changes: Sequence[Change], timeout: float) -> tuple[int, list[str]]:
+        """Change the newest value, and return the new version's number and a line for each change."""
+        region = self.region
+        if any(not part.steps and part.field.free for part, _, _ in changes):  # a bare array may get another shape
+            with region.lock(timeout=timeout):
+                value, shown = _apply(self.newest(), changes)
+                version = region.version + 1
+                region.write(value)
+        else:
+            with region.update(timeout=timeout) as value:
+                version = region.version + 1
+                _, shown = _apply(value, changes)
+        return version, shown
+
+
+class ChangedRow(NamedTuple):
+    """A row of a table whose newest value is to be changed."""
+
+    table: "typedshm.Table[Any]"
+    number: int
+
+    @property
+    def version(self) -> int:
+        """The number of the row's newest version."""
+        return int(self.table.versions(self.number))
+
+    def newest(self) -> Any:
+        """Return a copy of the newest value, or zeros if there is none yet."""
+        return copy.copy(self.table.read(self.number, missing="zero"))
+
+    def change(self, changes: Sequence[Change], timeout: float) -> tuple[int, list[str]]:
+        """Change the newest value, and return the new version's number and a line for each change."""
+        with self.table.update(self.number, timeout=timeout) as value:
+            version = self.version + 1
             _, shown = _apply(value, changes)
-    return version, shown
+        return version, shown
+
+
+def _changed(opened: Opened, assignments: Sequence[str]) -> ChangedRegion | ChangedRow:
+    """Return what is to be changed: of a table the row that the first argument means."""
+    first = given(assignments[0])
+    if not isinstance(opened, typedshm.Table):
+        if len(assignments) > 1 and "=" not in first:
+            check_no_rows(opened.name, first)
+        return ChangedRegion(opened)
+    if "=" in first and first not in opened.keys:
+        raise click.UsageError(
+            f"{printable(opened.name)} is a table: expected a ROW before FIELD=VALUE, as in set "
+            f"{printable(opened.name)} {called(opened, 0)} {printable(first)}"
+        )
+    if len(assignments) == 1:
+        raise click.UsageError(f"expected FIELD=VALUE behind row {printable(first)}, found nothing")
+    return ChangedRow(opened, row_of(opened, first))
+
+
+def _zeros(schema: Any) -> Any:
+    if hasattr(schema, "zero"):
+        return schema.zero()
+    return schema.zeros(*(0 if axis < schema.free else dim for axis, dim in enumerate(schema.shape)))
 
 
 def _changes(layout: "typedshm.Layout", text: str) -> Sequence[Change]:
@@ -92,16 +164,6 @@ def _changes(layout: "typedshm.Layout", text: str) -> Sequence[Change]:
     if verb != "=" and (part.field.kind[0] not in "iufc" or part.field.enum or part.field.kind.startswith("utf")):
         raise click.UsageError(f"{part}: expected a number for {verb}, found {type_of(part.field)}")
     return [Change(inner, verb, value) for inner, value in values_of(part, match["text"])]
-
-
-def _newest(region: "typedshm.Region[Any]") -> Any:
-    try:
-        return region.read()
-    except typedshm.Empty:
-        schema: Any = region.schema
-        if hasattr(schema, "zero"):
-            return schema.zero()
-        return schema.zeros(*(0 if axis < schema.free else dim for axis, dim in enumerate(schema.shape)))
 
 
 def _apply(value: Any, changes: Sequence[Change]) -> tuple[Any, list[str]]:

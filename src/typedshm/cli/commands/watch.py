@@ -1,4 +1,4 @@
-"""``typedshm watch``: regions on a live screen."""
+"""``typedshm watch``: regions, and the rows of tables, on a live screen."""
 
 import time
 from collections import deque
@@ -11,7 +11,11 @@ import typedshm
 from typedshm.cli.amounts import age_of
 from typedshm.cli.screen import BOLD, CHANGED, DIM, PLAIN, live
 from typedshm.cli.sources import open_source
-from typedshm.cli.targets import Scope, Target, name_argument, scope_option, target_of
+from typedshm.cli.tables.arguments import RowCommand, given
+from typedshm.cli.tables.changes import TableSource
+from typedshm.cli.tables.live import LiveTable
+from typedshm.cli.tables.naming import is_number
+from typedshm.cli.targets import Scope, Target, attach, name_argument, scope_option, target_of
 from typedshm.cli.terminal import either, is_terminal, printable
 from typedshm.cli.values.parts import type_of, whole
 from typedshm.cli.values.pictures import draw, is_bgr, is_picture
@@ -20,7 +24,7 @@ from typedshm.cli.values.rows import Row, rows_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from typedshm.cli.sources import Sample, Source
+    from typedshm.cli.samples import Sample, Source
 
 _COURSE = 16  # looks that a field's sparkline shows
 _FRESH = 0.5  # seconds for which a changed value stands out
@@ -60,12 +64,13 @@ class Trace:
 
 
 class Watched:
-    """One name on the screen: the region that has it now, and what was seen of it."""
+    """One name on the screen: the region, row or table that has it now, and what was seen of it."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
         self._source: Source | None = None
         self._sample: Sample | None = None
+        self._table: LiveTable | None = None
         self._rows: list[Row] = []
         self._traces: dict[str, Trace] = {}
         self._versions: deque[tuple[float, int]] = deque()
@@ -107,6 +112,8 @@ class Watched:
 
         heading = set_cell_size(f"{self._target}  {self._summary(now)}", columns).rstrip()
         lines = [f"{BOLD}{heading}{PLAIN}"]
+        if self._table is not None and self._source is not None:
+            return lines + self._table.lines(columns, room - 1, time.time(), _FRESH)
         names = ["  " * row.depth + row.name for row in self._rows]
         widest = min(max(map(cell_len, names), default=0), columns // 3)
         for row, name in zip(self._rows, names, strict=True):
@@ -128,6 +135,8 @@ class Watched:
         return lines
 
     def _summary(self, now: float) -> str:
+        if self._table is not None and self._source is not None:
+            return "  ".join(filter(None, [self._schema, f"{self._rate(now):,.1f} changes/s", self._state]))
         if self._sample is None:
             return self._state
         parts = [self._schema, f"version {self._sample.version:,}"]
@@ -150,9 +159,12 @@ class Watched:
         if self._source is not None and self._source.is_current():
             return
         try:
-            found = open_source(self._target)
+            found = open_source(self._target, start="newest")
         except typedshm.RegionNotFound:
             found = None
+        except click.UsageError as error:  # it has no such row
+            self._state = error.message
+            return
         except (typedshm.TypedshmError, OSError) as error:
             self._state = printable(error)
             return
@@ -160,18 +172,25 @@ class Watched:
             found.close()
             found = None
         if found is None:
-            self._state = f"{'gone' if self._sample else 'not there'}; shown again when it comes back"
+            was_there = self._sample is not None or self._table is not None
+            self._state = f"{'gone' if was_there else 'not there'}; shown again when it comes back"
             return
-        self._state = "made anew" if self._sample is not None else ""
+        self._state = "made anew" if self._sample is not None or self._table is not None else ""
         self.close()
         self._source, self._sample = found, None
         self._schema = type_of(whole(found.layout).field)
+        self._table = LiveTable(found) if isinstance(found, TableSource) else None
+        if isinstance(found, TableSource):
+            self._schema = f"{len(found.table):,} rows of {self._schema}"
         self._rows, self._traces = [], {}
         self._versions.clear()
 
     def _look_at(self, source: "Source", now: float) -> None:
         version = source.version
         self._versions.append((now, version))
+        if self._table is not None:
+            self._table.look()
+            return
         if not version:
             self._state = "empty: nothing has been written yet"
             return
@@ -211,27 +230,33 @@ def _number(row: Row) -> float | None:
 
 @click.command(
     "watch",
+    cls=RowCommand,
     epilog="""\b
 Examples:
   typedshm watch car
   typedshm watch car camera --rate 5 --no-image
+  typedshm watch replay              a table: the rows that changed last, as many as have room
+  typedshm watch replay 17 arms left car     row 17, the row with the key left, and a region
 
 Keys: q ends, the arrows (or j and k) and page up and down scroll.""",
 )
-@name_argument("NAME…", nargs=-1, required=True)
+@name_argument("NAME [ROW]…", nargs=-1, required=True)
 @scope_option
 @click.option("--rate", default=10.0, show_default=True, type=click.FloatRange(0.1, 60), help="Looks a second.")
 @click.option("--image/--no-image", "pictures", default=True, help="Whether to draw pictures.")
 def command(name: "Sequence[str]", scope: Scope | None, rate: float, pictures: bool) -> None:
-    """Show regions live: their values, and what has just changed; q ends.
+    """Show regions, tables and rows live: their values, and what has just changed; q ends.
 
     Each has its rate, the age of its newest version since it was published, and how many versions were dropped: those
     that came and went between two looks. Writers are not disturbed. A region that ends, is replaced or comes back is
     followed by its name. Where no terminal is, `echo` prints lines.
+
+    Of a table the rows are listed that changed last. What follows its name, and is a number or one of its keys, is the
+    row to show instead.
     """
     if not is_terminal():
         raise click.UsageError("watch draws on a terminal, and the output is none; `echo` prints a line a version")
-    watched = [Watched(target_of(text, scope)) for text in name]
+    watched = [Watched(target) for target in _targets(name, scope)]
     top = 0
     with live() as screen:
         try:
@@ -256,3 +281,24 @@ def command(name: "Sequence[str]", scope: Scope | None, rate: float, pictures: b
         finally:
             for each in watched:
                 each.close()
+
+
+def _targets(arguments: "Sequence[str]", scope: Scope | None) -> list[Target]:
+    """Return what arguments name. One that follows the name of a table, and is a row of it, belongs to that."""
+    targets: list[Target] = []
+    for text in map(given, arguments):
+        if targets and targets[-1].row is None and _is_row(targets[-1], text):
+            targets[-1] = targets[-1]._replace(row=text)
+        else:
+            targets.append(target_of(text, scope))
+    return targets
+
+
+def _is_row(before: Target, text: str) -> bool:
+    try:
+        with attach(before) as opened:
+            return isinstance(opened, typedshm.Table) and (is_number(text) or text in opened.keys)
+    except typedshm.RegionNotFound:
+        return is_number(text)  # of a table that is still to come
+    except (typedshm.TypedshmError, OSError):
+        return False

@@ -26,8 +26,8 @@ class Described(NamedTuple):
     layout: "typedshm.Layout"
     label: str
     """What it is the layout of, safe to print: ``region camera``, ``document camera-frame``."""
-    info: "typedshm.RegionInfo | None" = None
-    """The state of the region, if it is one."""
+    info: "typedshm.RegionInfo | typedshm.TableInfo | None" = None
+    """The state of the region or table, if it is one."""
 
 
 def described(text: str, scope: Scope | None = None) -> Described:
@@ -69,8 +69,9 @@ def _is_region(path: Path) -> bool:
 
 
 def _of_region(target: Target) -> Described:
-    with attach(target) as region:
-        return Described(region.layout, f"region {target}", region.info())
+    with attach(target) as opened:
+        noun = "table" if isinstance(opened, typedshm.Table) else "region"
+        return Described(opened.layout, f"{noun} {target}", opened.info())
 
 
 def _of_document(path: Path) -> Described:

@@ -1,4 +1,4 @@
-"""Tables: aligned columns that fit the terminal, the less important of which go first where it is narrow."""
+"""Columns: aligned texts that fit the terminal, the less important of which go first where it is narrow."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
