@@ -26,6 +26,7 @@ from typedshm import (
     Scalar,
     Shape,
     Struct,
+    Table,
     Timestamp,
     Unit,
     Utf8,
@@ -235,6 +236,42 @@ def what_there_is_already(wheel: Wheel, rows: NDArray[np.void]) -> None:
     assert_type(typedshm.open("row", np.dtype(Pose)), Region[NDArray[np.void]])
     assert_type(typedshm.Topic("row", ROW, slots=4), typedshm.Topic[Region[NDArray[np.void]]])
     assert_type(typedshm.layout_of(ROW), typedshm.Layout)
+
+
+def tables(t: Telemetry, wanted: NDArray[np.int64]) -> None:
+    assert_type(typedshm.rows(Telemetry, 100), typedshm.TableSchema[Telemetry])
+    with typedshm.create("cars", typedshm.rows(Telemetry, 100), slots=1) as cars:
+        assert_type(cars, Table[Telemetry])
+        cars[17] = t
+        assert_type(cars[17], Telemetry)
+        assert_type(cars[np.int64(3)], Telemetry)
+        assert_type(cars[3:5], NDArray[Any])
+        assert_type(cars[wanted], NDArray[Any])
+        assert_type(cars[[1, 2]], NDArray[Any])
+        assert_type(cars.read(17, missing="zero"), Telemetry)
+        assert_type(cars.read(wanted, out=np.zeros(3)), NDArray[Any])
+        cars.write(wanted, {"speed": np.zeros(3)}, timeout=1)
+        cars.write([1, 2], [t, t])
+        with cars.update(17, timeout=1) as u, cars.lock([1, 2]):
+            assert_type(u, Telemetry)
+        assert_type(cars.append(t), int)
+        assert_type(cars.append_many([t]), NDArray[np.int64])
+        assert_type(cars.wait([1, 2], timeout=1), NDArray[np.int64])
+        follower = cars.follow(start="newest")
+        assert_type(follower, typedshm.RowFollower[Telemetry])
+        assert_type(follower.poll(), NDArray[np.int64])
+        for _, value in follower:
+            assert_type(value, Telemetry)
+        assert_type((cars.filled, len(cars), cars.keys), tuple[int, int, tuple[str, ...]])
+        assert_type(cars.info(), typedshm.TableInfo)
+        assert_type(cars.reattach(timeout=1), Table[Telemetry])
+    assert_type(typedshm.attach("cars", typedshm.rows(Telemetry), readonly=True), Table[Telemetry])
+    assert_type(typedshm.attach("cars", typedshm.rows()), Table[Any])
+    assert_type(typedshm.open("cars", typedshm.rows(Model, keys=["left", "right"])), Table[Model])
+    assert_type(typedshm.open("cars", typedshm.rows(Model, keys=["left", "right"]))["left"], Model)
+    assert_type(typedshm.create("rows", typedshm.rows(ROW, 10))[3], NDArray[np.void])
+    assert_type(typedshm.Topic("cars", typedshm.rows(Telemetry, 10)), typedshm.Topic[Table[Telemetry]])
+    assert_type(typedshm.Topic("cars", typedshm.rows(Telemetry, 10)).attach()[3].tick, int)
 
 
 CAR = typedshm.Topic("car", Telemetry, slots=64)

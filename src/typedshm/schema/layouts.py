@@ -57,8 +57,6 @@ def compare(old: object, new: object) -> Comparison:
 def _layout(thing: object, parameter: str) -> Layout:
     if isinstance(thing, Layout):
         return thing
-    if isinstance(thing, TableSchema) and thing.row is not None:
-        return _layout(cast("Any", thing).row, parameter)
     if isinstance(thing, type | np.dtype):
         return schema_of(cast("object", thing)).layout
     if isinstance(thing, str | os.PathLike):
@@ -71,8 +69,11 @@ def _layout(thing: object, parameter: str) -> Layout:
     layout: Any = getattr(thing, "layout", None)
     if isinstance(layout, Layout):
         return layout
+    given: Any = thing
+    if isinstance(thing, TableSchema) and given.row is not None:
+        return _layout(given.row, parameter)
     raise TypeError(
         f"{parameter}: expected a Layout, a Struct, a pydantic model, a dataclass, a ctypes.Structure, a structured "
         f"dtype, typedshm.array(dtype, *shape), a region, or the name, path or bytes of a document, found "
-        f"{found(thing)}"
+        f"{found(given)}"
     )

@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Iterable
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, TypeVar, cast, overload
 
 import numpy as np
 
@@ -96,6 +96,11 @@ def rows(schema: Any = None, n: int | None = None, *, keys: Iterable[str] | None
     return TableSchema(schema, len(names) if names else _count(n), names)
 
 
+def is_table_schema(source: object) -> bool:
+    """Return True for what rows() returns; a type checker concludes nothing of the schema in it."""
+    return isinstance(source, TableSchema)
+
+
 def _check_row(schema: Any) -> None:
     if isinstance(schema, TableSchema):
         raise SchemaError("rows: expected the schema of one row, found a table's; rows do not lie in rows")
@@ -104,8 +109,9 @@ def _check_row(schema: Any) -> None:
         raise SchemaError(f"rows: expected the schema of a row first, as in rows(Transition, {shown}), found {shown}")
     check_source(schema)
     if isinstance(schema, ArraySchema) and schema.free:
+        shown = quoted(cast("Any", schema))
         raise SchemaError(
-            f"rows: expected values of one shape, found {quoted(schema)}; a Struct with that field can be a row: "
+            f"rows: expected values of one shape, found {shown}; a Struct with that field can be a row: "
             "Annotated[NDArray[np.uint8], UpTo(…)]"
         )
 

@@ -1,6 +1,6 @@
 """Functions that open regions: create, attach, open, share."""
 
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, cast, overload
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from typedshm.schema.arrays import NDArray, SchemaSource
 from typedshm.schema.base import Schema
 from typedshm.schema.resolve import schema_of
 from typedshm.schema.shareable import ArrayLike, Instance, shareable
-from typedshm.schema.table_schema import TableSchema
+from typedshm.schema.table_schema import TableSchema, is_table_schema
 from typedshm.sharing.differences import warn_of_differences
 from typedshm.sharing.joining import joined, made, reattach, reopen, take_back
 from typedshm.table.table import Table
@@ -57,9 +57,10 @@ def check_slots(slots: int, *, of_table: bool = False) -> int:
 
 def _described(source: object, check: bool) -> tuple[Schema[Any], TableSchema[Any] | None]:
     """Return the schema of the values, and with rows() that of the table, which is to be made."""
-    if not isinstance(source, TableSchema):
+    given: Any = source
+    if not is_table_schema(source):
         return _schema(source, check), None
-    table: TableSchema[Any] = source
+    table: TableSchema[Any] = given
     if table.row is None or table.count is None:
         what = "a schema and n or keys=, as in rows(Transition, 100_000)" if table.row is None else "n or keys="
         raise SchemaError(f"rows: expected {what} to create a table, found {table!r}")
@@ -68,9 +69,10 @@ def _described(source: object, check: bool) -> tuple[Schema[Any], TableSchema[An
 
 def _wanted(source: object, check: bool) -> tuple[Schema[Any] | None, TableSchema[Any] | bool]:
     """Return the schema of the values, or None, and whether a table is to be found."""
-    if not isinstance(source, TableSchema):
+    given: Any = source
+    if not is_table_schema(source):
         return _schema(source, check), False
-    table: TableSchema[Any] = source
+    table: TableSchema[Any] = given
     return None if table.row is None else _schema(table.row, check), table
 
 
@@ -444,9 +446,9 @@ def share(
     schema, content = shareable(value)
     region: Region[Any] | None = None
     try:
-        region = create(
+        made_now: Any = create(
             name,
-            schema,
+            cast("type[Any]", schema),
             slots=slots,
             scope=scope,
             mode=mode,
@@ -455,6 +457,7 @@ def share(
             huge_pages=huge_pages,
             check=check,
         )
+        region = cast("Region[Any]", made_now)
         region.write(content)
         return region
     except BaseException:

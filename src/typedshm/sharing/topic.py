@@ -298,4 +298,6 @@ class Topic(Frozen, Generic[H]):
 def _unpickled(name: Name, form: Any, options: dict[str, Any], table: tuple[Any, ...] | None = None) -> Topic[Any]:
     schema = schema_of_form(form)
     argument: Any = None if schema is None else schema.argument  # None: rows() of whatever table there is
-    return Topic(name, argument if table is None else TableSchema(argument, *table), **options)
+    given: Any = argument if table is None else cast("Any", TableSchema)(argument, *table)
+    made: Topic[Any] = cast("Any", Topic)(name, given, **options)
+    return made

@@ -14,6 +14,7 @@ from typedshm.schema.bytewise import BytewiseSchema
 from typedshm.struct.lossless import can_be_filled, check_lossless
 from typedshm.struct.struct import Struct
 from typedshm.struct.views import from_buffer
+from typedshm.table.selection import is_a
 
 
 class Written(NamedTuple):
@@ -38,11 +39,11 @@ class RowValues:
     def __init__(self, schema: Schema[Any]) -> None:
         self._schema = schema
         self.size = schema.layout.size
-        argument = schema.argument
-        if isinstance(argument, ArraySchema):
+        argument: Any = schema.argument
+        if is_a(argument, ArraySchema):
             self.dtype, self.shape = argument.dtype, argument.shape
         else:
-            self.dtype = argument if isinstance(argument, np.dtype) else schema.layout.dtype
+            self.dtype = argument if is_a(argument, np.dtype) else schema.layout.dtype
             self.shape = ()
         self._exports = _exports(self.dtype)
 
@@ -66,7 +67,7 @@ class RowValues:
             It is none, or of another dtype or shape; or it is read-only, or not contiguous.
         """
         wanted = (*shape, *self.shape)
-        if not (isinstance(out, np.ndarray) and can_be_filled(cast("Any", out))):
+        if not (is_a(out, np.ndarray) and can_be_filled(out)):
             check_lossless("read", out)
             raise FieldTypeError(f"{self._expected_target(wanted)}, found {found(out)}")
         array = cast("NDArray[Any]", out)
@@ -101,7 +102,8 @@ class RowValues:
         encoded = value if type(value) is schema.struct else schema.encode(value)
         if schema.check is not None:
             schema.check(encoded)
-        return encoded.tobytes() if isinstance(encoded, np.ndarray) else bytes(memoryview(encoded).cast("B"))
+        given: Any = encoded
+        return cast("bytes", given.tobytes()) if is_a(given, np.ndarray) else bytes(memoryview(given).cast("B"))
 
     def of_many(self, values: Any, shape: tuple[int, ...]) -> Written:
         """Return what as many rows get: of values for each, of one for all, or of columns.
@@ -112,10 +114,10 @@ class RowValues:
             They are no values of the schema, or of another number than there are rows.
         """
         count = math.prod(shape)
-        if isinstance(values, Mapping):
+        if is_a(values, Mapping):
             return self._of_columns(values, count)
-        if isinstance(values, np.ndarray | np.void):
-            return self._of_array(cast("Any", values), shape, count)
+        if is_a(values, np.ndarray, np.void):
+            return self._of_array(values, shape, count)
         if self._is_one(values):
             return Written(self.of_one(values), 0)
         items = list(cast("Iterable[Any]", values))
@@ -131,7 +133,7 @@ class RowValues:
         FieldTypeError, FieldValueError, FieldOverflow
             As :meth:`of_many`; or it is one value, or columns for some fields only.
         """
-        if isinstance(values, Mapping):
+        if is_a(values, Mapping):
             columns: Mapping[Any, Any] = values
             missing = [field.name for field in self._schema.layout.fields if field.name not in columns]
             if missing and not self.shape:
@@ -141,7 +143,7 @@ class RowValues:
             counts = [len(column) for column in columns.values() if hasattr(column, "__len__")]
             return self._appended(columns, max(counts, default=1))
         given: Any = values
-        if isinstance(values, np.ndarray):
+        if is_a(values, np.ndarray):
             if len(given.shape) == len(self.shape) + 1:
                 return self._appended(given, len(given))
         elif not self._is_one(values):
@@ -158,13 +160,15 @@ class RowValues:
 
     def _is_one(self, value: Any) -> bool:
         """Return True for what can be no collection of values."""
-        if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        if is_a(value, str, bytes) or not is_a(value, Iterable):
             return True
-        return isinstance(value, Struct) or hasattr(type(value), "__pydantic_fields__") or self._is_instance(value)
+        return (
+            is_a(value, Struct) or hasattr(cast("Any", type(value)), "__pydantic_fields__") or self._is_instance(value)
+        )
 
     def _is_instance(self, value: object) -> bool:
-        source = self._schema.source
-        return isinstance(source, type) and isinstance(value, source)
+        source: Any = self._schema.source
+        return is_a(source, type) and is_a(value, source)
 
     def _of_array(self, values: Any, shape: tuple[int, ...], count: int) -> Written:
         check_lossless("write", values)
@@ -189,7 +193,7 @@ class RowValues:
             )
         if values.shape not in ((), shape, (count,)):
             self._refuse_shape(values, shape)
-        items: NDArray[Any] = np.zeros(values.shape, self.dtype)
+        items: Any = np.zeros(cast("tuple[int, ...]", values.shape), self.dtype)
         for name in names:
             where = f"{self._schema.layout.name}.{name}"
             try:
@@ -199,9 +203,9 @@ class RowValues:
                     raise
                 fits = False
             if not fits:
-                wanted, given = self.dtype[name], values.dtype[name]
+                wanted, given = cast("Any", self.dtype)[name], values.dtype[name]
                 raise FieldTypeError(f"{where}: expected items of {wanted}, found {given}; convert it with .astype()")
-        return items
+        return cast("NDArray[Any]", items)
 
     def _refuse_shape(self, values: Any, wanted: tuple[int, ...]) -> NoReturn:
         raise FieldValueError(
@@ -238,7 +242,7 @@ class RowValues:
     def _fill(self, items: bytearray, count: int, field: LayoutField, column: Any) -> None:
         where = f"{self._schema.layout.name}.{field.name}"
         check_lossless(where, column)
-        if _is_bare(field) and isinstance(column, np.ndarray | int | float | np.generic) and count:
+        if _is_bare(field) and is_a(column, np.ndarray, int, float, np.generic) and count:
             array = np.frombuffer(items, self._schema.layout.dtype)[field.name]
             given = np.asarray(column)
             if given.shape not in ((), field.shape, array.shape):
@@ -246,7 +250,7 @@ class RowValues:
             if _assign(where, array, given):
                 return
         struct = self._struct
-        several = not isinstance(column, str | bytes | Struct) and hasattr(column, "__len__")
+        several = not is_a(column, str, bytes, Struct) and hasattr(column, "__len__")
         if several and len(column) != count:
             raise FieldValueError(f"{where}: expected {count:,} values, one for each row, found {len(column):,}")
         memory = memoryview(items)

@@ -17,6 +17,16 @@ _LONGS = {char for char in "lq" if np.dtype(char).itemsize == 8}
 _EXPECTED = "expected a row's number, a slice, whole numbers or a mask"
 
 
+def is_a(value: object, *kinds: Any) -> bool:
+    """Return what isinstance() does, without a type checker's conclusions: what it knows of the items is nothing."""
+    return isinstance(value, kinds)
+
+
+def is_array(value: object) -> bool:
+    """Return True for an array of no subclass."""
+    return type(cast("Any", value)) is np.ndarray
+
+
 class Selection:
     """Several rows, in the order in which they were named.
 
@@ -61,7 +71,7 @@ def row_number(key: Any, rows: int, keys: dict[str, int] | None) -> int:
     """
     if isinstance(key, str):
         return _number_of(key, keys)
-    if isinstance(key, bool | np.bool_):
+    if is_a(key, bool, np.bool_):
         raise TypeError(f"{_EXPECTED}{_or_keys(keys)}, found {found(key)}; a mask has one of them for each row")
     try:
         return operator.index(key)
@@ -79,32 +89,32 @@ def select(which: Any, rows: int, keys: dict[str, int] | None) -> int | Selectio
         They are none; the message says what was expected.
     """
     if (
-        type(which) is np.ndarray
+        is_array(which)
         and which.ndim == 1
         and which.dtype.char in _LONGS
         and which.dtype.isnative
         and which.flags.c_contiguous
     ):
-        return Selection(cast("Any", which), len(which))  # at once, since loops sample so
-    if isinstance(which, slice):
+        return Selection(which, len(which))  # at once, since loops sample so
+    if is_a(which, slice):
         return _of_range(_range_of(which, rows))
-    if isinstance(which, range):
-        return _of_array(np.arange(which.start, which.stop, which.step, dtype=np.int64), rows)
+    if is_a(which, range):
+        return _of_array(np.fromiter(which, np.int64, len(which)), rows)
     if which is Ellipsis:
         return Selection((0, 1, rows), rows)
-    if isinstance(which, str) or (hasattr(which, "__index__") and not isinstance(which, np.ndarray)):
+    if isinstance(which, str) or (hasattr(which, "__index__") and not is_a(which, np.ndarray)):
         return row_number(which, rows, keys)
-    if which is None or isinstance(which, tuple):
+    if which is None or is_a(which, tuple):
         hint = f"; rows of several numbers are table[{list(which)}]" if which else ""
         raise TypeError(f"{_EXPECTED}{_or_keys(keys)}, found {found(which)}{hint}")
-    if isinstance(which, np.ndarray):
+    if is_a(which, np.ndarray):
         return _of_array(which, rows, keys)
     return _of_list(which, rows, keys)
 
 
 def _of_list(which: Any, rows: int, keys: dict[str, int] | None) -> int | Selection:
     try:
-        if isinstance(which, Mapping | Set):  # which have no order of their own
+        if is_a(which, Mapping, Set):  # which have no order of their own
             raise TypeError
         items = list(which)
     except TypeError:

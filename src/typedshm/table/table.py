@@ -145,6 +145,15 @@ class Table(FollowedTable[T], Generic[T]):
 
     # ---- reading ----
 
+    if TYPE_CHECKING:
+
+        @overload
+        def __getitem__(self, rows: OneRow, /) -> T: ...
+        @overload
+        def __getitem__(self, rows: SeveralRows, /) -> NDArray[Any]: ...
+        def __getitem__(self, rows: Any, /) -> Any:
+            """Return the newest version of one row, or of several as an array; see :meth:`read`."""
+
     @overload
     def read(self, rows: OneRow, *, out: Any = ..., missing: Literal["raise", "zero"] = ...) -> T: ...
     @overload

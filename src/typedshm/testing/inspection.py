@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Generator
-from typing import Any
+from typing import Any, cast
 
 import typedshm._native as _native
 from typedshm.memory import fork
@@ -36,8 +36,8 @@ def attach_apart(*arguments: Any, **options: Any) -> Region[Any]:
     The parameters are those of :func:`typedshm.attach`.
     """
     with apart():
-        region: Region[Any] = attach(*arguments, **options)
-        return region
+        opened: Any = cast("Any", attach)(*arguments, **options)
+        return cast("Region[Any]", opened)
 
 
 @contextlib.contextmanager
