@@ -25,6 +25,8 @@ from typedshm import Shape, Struct, f32
 
 ACTORS, ROWS, BATCH, PREPARED = 4, 20_000, 256, 256
 
+Sample = Callable[[NDArray[np.int64]], NDArray[np.void]]
+
 
 class Transition(Struct):
     """One step of an agent: 560 bytes."""
@@ -95,18 +97,13 @@ def actors(act: Callable[..., None], *arguments: Any) -> Iterator[None]:
             process.join()
 
 
-def measure(
-    name: str,
-    appended: Callable[[], int],
-    sample: Callable[[NDArray[np.int64]], NDArray[np.void]],
-    goes_on: Callable[[float, int], bool],
-) -> None:
-    """Sample while the actors append, and print the rates of both."""
+def measure(name: str, appended: Callable[[], int], sample: Sample, least: float, most: float = 0) -> None:
+    """Sample for so long, up to `most` until a torn row is found, while the actors append; print the rates of both."""
     while appended() < ROWS:
         time.sleep(0.01)
     generator = np.random.default_rng(1)
     first, began, batches, found, seconds = appended(), time.perf_counter(), 0, 0, 0.0
-    while goes_on(seconds, found):
+    while seconds < least or (not found and seconds < most):
         found += torn(sample(generator.integers(ROWS, size=BATCH)))
         batches += 1
         seconds = time.perf_counter() - began
@@ -124,22 +121,20 @@ def main() -> None:
 
     with typedshm.create("replay", typedshm.rows(Transition, ROWS)) as replay, actors(act, replay):
         batch = np.empty(BATCH, Transition.layout.dtype)
-        measure(
-            "typedshm",
-            lambda: replay.info().appended,
-            lambda indices: replay.read(indices, out=batch),
-            lambda seconds, _: seconds < options.seconds,
-        )
+
+        def sample(indices: NDArray[np.int64]) -> NDArray[np.void]:
+            return replay.read(indices, out=batch)
+
+        measure("typedshm", lambda: replay.info().appended, sample, options.seconds)
 
     position = multiprocessing.get_context("spawn").Value("q", 0)
     memory = SharedMemory(create=True, size=ROWS * Transition.layout.size)
     with actors(act_plainly, memory, position):
-        measure(
-            "SharedMemory + NumPy",
-            lambda: position.value,
-            lambda indices: plain_rows(memory)[indices],
-            lambda seconds, found: seconds < options.seconds or (not found and seconds < options.patience),
-        )
+
+        def sample_plainly(indices: NDArray[np.int64]) -> NDArray[np.void]:
+            return plain_rows(memory)[indices]
+
+        measure("SharedMemory + NumPy", lambda: position.value, sample_plainly, options.seconds, options.patience)
     memory.close()
     memory.unlink()
 

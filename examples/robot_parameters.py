@@ -54,9 +54,8 @@ def serve() -> None:
     with PARAMETERS.create() as parameters:
         parameters[:] = Parameter(text="default", process=os.getpid())
         print(f"server: {len(parameters)} parameters", flush=True)
-        with contextlib.suppress(KeyboardInterrupt):
-            while True:
-                time.sleep(1)
+        while True:
+            time.sleep(1)
 
 
 def change(parameters: Table[Parameter], key: str, number: float, text: str) -> None:
@@ -116,4 +115,5 @@ if __name__ == "__main__":
         with PARAMETERS.attach(timeout=TIMEOUT) as table:
             change(table, sys.argv[2], float(sys.argv[3]), " ".join(sys.argv[4:]))
     else:
-        {"serve": serve, "watch": watch}.get(sys.argv[-1], main)()
+        with contextlib.suppress(KeyboardInterrupt):
+            {"serve": serve, "watch": watch}.get(sys.argv[-1], main)()
