@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import struct
 from typing import Any
 
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 
 import typedshm
-from helpers.peers import Child, until
+from helpers import marks
+from helpers.peers import Child, quiet_fork, until
 from helpers.shared_types import Record, record
 from helpers.threads import InThread
 from typedshm import MisuseError, Table, Timeout
@@ -282,3 +284,21 @@ def test_sleepers_are_woken_once_a_locked_row_is_given_back(table: Records) -> N
         table[3] = record(1)
         memory[NEWS] = struct.pack("<Q", 1)
     assert memory[NEWS] == struct.pack("<Q", 2)
+
+
+@marks.fork
+def test_a_follower_goes_on_in_the_child_of_a_fork(table: Records) -> None:
+    follower = table.follow()
+    thread = InThread(next, follower)  # which the child does not have
+    until(lambda: _refuses(follower))
+    child = quiet_fork()
+    if child == 0:
+        status = 1
+        try:
+            table[3] = record(1)
+            assert follower.poll().tolist() == [3]
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+    assert thread.result() == (3, record(1))

@@ -22,10 +22,10 @@ RowStart = Literal["next", "newest"]
 """What a follower begins with: the next change, or every row that holds something."""
 
 _READ_ONLY_PAUSE = 0.002
-"""Seconds between looks of a coroutine whose handle cannot announce that it sleeps."""
+"""Seconds between looks of a coroutine whose handle cannot announce that it sleeps, at least."""
 
 _PERIOD = 0.1
-"""Seconds between looks whether the table is still there and has its name."""
+"""Those at most: it rests most of the time, however long a look takes."""
 
 
 class RowFollower(Generic[T]):
@@ -97,6 +97,7 @@ class RowFollower(Generic[T]):
                         await loop.turn()
                     if (step := self._step()) is not None:
                         return step
+                began = time.monotonic()
                 changed = self._changes.prepare()
                 if isinstance(changed, bytes):
                     self._pending.extend(np.frombuffer(changed, np.int64).tolist())
@@ -106,7 +107,7 @@ class RowFollower(Generic[T]):
                     _native.fail(self.table, "wait timeout")
                 rested = True
                 if self.table.readonly:
-                    await loop.rest(_READ_ONLY_PAUSE)
+                    await loop.rest(min(max(_READ_ONLY_PAUSE, 20 * (time.monotonic() - began)), _PERIOD))
                 else:
                     await loop.sleep(self.table, changed, left)
                 if self.table.closed:

@@ -26,6 +26,7 @@ typedef struct {
     bool all;  /* the first look reports every row that holds something */
     bool full; /* there was no memory */
     bool begun;
+    uint32_t forks;       /* os_forks when `busy` was last set: in a child, it is the parent's */
     tshm_atomic_u32 busy; /* one thread at a time */
     rows_list found;
 } Changes;
@@ -213,6 +214,9 @@ static PyObject *hand_out(Changes *self) {
 
 static bool begin(Changes *self) {
     uint32_t free_word = 0;
+    if (self->forks != os_forks) /* a child begins with one thread */
+        tshm_store(&self->busy, 0, relaxed);
+    self->forks = os_forks;
     if (tshm_exchange_if(&self->busy, &free_word, 1, acquire)) /* with the release in finish */
         return true;
     rows_fail(self->rows, "followed twice");

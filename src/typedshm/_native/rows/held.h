@@ -25,7 +25,7 @@ typedef struct held_row {
     lock_word word;
 } held_row;
 
-enum { HELD_SHARDS = 64 };
+enum { HELD_SHARDS = 1024 }; /* so that lock() of many rows finds each quickly */
 
 typedef struct {
     PyObject_HEAD

@@ -27,6 +27,12 @@ bool row_waiting_prepare(Rows *self, row_waiting_look *look, void *context, uint
     }
 }
 
+/* How long to sleep for who is not woken: most of the time, however long a look takes. */
+static uint64_t pause_after(uint64_t look) {
+    uint64_t pause = 20 * look;
+    return pause < READ_ONLY_SLICE ? READ_ONLY_SLICE : pause < TSHM_SLICE ? pause : TSHM_SLICE;
+}
+
 bool row_waiting_sleep(Rows *self, row_waiting_look *look, void *context, int64_t ns) {
     uint64_t start = os_monotonic_ns(), looked = start;
     for (uint64_t now = start;; now = os_monotonic_ns()) {
@@ -50,7 +56,7 @@ bool row_waiting_sleep(Rows *self, row_waiting_look *look, void *context, int64_
             rows_fail(self, "wait timeout");
             return false;
         }
-        uint64_t slice = self->mutex ? TSHM_SLICE : READ_ONLY_SLICE;
+        uint64_t slice = self->mutex ? TSHM_SLICE : pause_after(os_monotonic_ns() - now);
         if ((uint64_t)left < slice)
             slice = (uint64_t)left;
         os_peers *peers = self->mutex ? &self->mutex->lock->lock.peers : NULL;
