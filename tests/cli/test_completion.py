@@ -91,6 +91,16 @@ def test_names_of_regions_are_completed(shell: str, tmp_path: Path) -> None:
         assert offered(shell, tmp_path, "hz", "--scope", "machine", "car") == []
 
 
+def test_keys_of_rows_are_completed(shell: str, tmp_path: Path) -> None:
+    rows = ts.rows(ts.array(np.float32, 1), keys=["left", "lower", "x y", "right"])
+    with ts.create("arms", rows), ts.create("replay", ts.rows(ts.array(np.float32, 1), 10)):
+        assert offered(shell, tmp_path, "show", "arms", "l") == ["left", "lower"]
+        assert offered(shell, tmp_path, "show", "arms", "left", "") == ["left", "lower", "right"]
+        assert offered(shell, tmp_path, "set", "arms", "r") == ["right"]
+        assert offered(shell, tmp_path, "lock", "replay", "") == []
+        assert offered(shell, tmp_path, "wait", "nobody", "") == []
+
+
 def test_names_that_a_shell_would_take_apart_are_not_offered(shell: str, tmp_path: Path) -> None:
     hostile = ["x$(touch made)", "x`touch made`", "x;touch made", "x y", "x\x1b[31m", "x*", "-x", "x'"]
     regions = [ts.share(name, np.zeros(3)) for name in [*hostile, "x_größe"]]

@@ -10,7 +10,7 @@ import numpy as np
 
 import typedshm
 from typedshm.cli.exits import Status
-from typedshm.cli.tables.arguments import RowCommand, given
+from typedshm.cli.tables.arguments import Row, RowCommand
 from typedshm.cli.tables.naming import called, check_no_rows, row_of
 from typedshm.cli.targets import Opened, Scope, Seconds, attach, name_argument, scope_option, target_of
 from typedshm.cli.terminal import either, printable, say, warn
@@ -48,7 +48,7 @@ times in ISO 8601 (UTC if they do not say otherwise) or now, raw bytes in hexade
 value for all items; structs a JSON object. A bare array as a whole is called array.""",
 )
 @name_argument()
-@click.argument("assignments", metavar="[ROW] FIELD=VALUE...", nargs=-1, required=True)
+@click.argument("assignments", type=Row(), metavar="[ROW] FIELD=VALUE...", nargs=-1, required=True)
 @scope_option
 @click.option("--timeout", default=10.0, show_default=True, type=Seconds(), help="Seconds for the lock.")
 @click.option("--dry-run", is_flag=True, help="Print what would change, and change nothing.")
@@ -62,7 +62,7 @@ def command(name: str, assignments: tuple[str, ...], scope: Scope | None, timeou
     with attach(target, readonly=dry_run) as opened:
         changed = _changed(opened, assignments)
         if isinstance(changed, ChangedRow):
-            target, assignments = target._replace(row=given(assignments[0])), assignments[1:]
+            target, assignments = target._replace(row=assignments[0]), assignments[1:]
         changes = [change for text in assignments for change in _changes(opened.layout, text)]
         if dry_run:
             version, (_, shown) = changed.version, _apply(changed.newest(), changes)
@@ -134,7 +134,7 @@ class ChangedRow(NamedTuple):
 
 def _changed(opened: Opened, assignments: Sequence[str]) -> ChangedRegion | ChangedRow:
     """Return what is to be changed: of a table the row that the first argument means."""
-    first = given(assignments[0])
+    first = assignments[0]
     if not isinstance(opened, typedshm.Table):
         if len(assignments) > 1 and "=" not in first:
             check_no_rows(opened.name, first)

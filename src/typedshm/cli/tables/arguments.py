@@ -30,7 +30,9 @@ def given(text: str) -> str:
     return text.strip() if _BELOW_ZERO.fullmatch(text.strip()) else text
 
 
-class _Row(click.ParamType[str]):
+class Row(click.ParamType[str]):
+    """A row of a table, as it was given."""
+
     name = "row"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -56,4 +58,4 @@ def _keys(target: Target) -> tuple[str, ...]:
 
 def row_argument(metavar: str = "ROW", **options: Any) -> "Callable[[Any], Any]":
     """Make the argument that names a row of a table, or several."""
-    return click.argument("row", type=_Row(), metavar=f"[{metavar}]", required=False, **options)
+    return click.argument("row", type=Row(), metavar=f"[{metavar}]", required=False, **options)

@@ -1,7 +1,6 @@
 """Changes: all rows of a table as a source, each as it changes."""
 
 import time
-from collections import deque
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -36,13 +35,13 @@ class TableSource(OpenedSource):
         super().__init__(label, table)
         self.table = table
         self._follower = table.follow(start=start)
-        # Of each row the newest version that was counted, and that was handed out. The pages of rows that never change
-        # are never touched.
+        # of each row the newest version that was counted, and that was handed out
         self._counted = np.zeros(len(table), np.uint64) if start == "newest" else table.versions(...)
         self._told = np.zeros(len(table), np.uint64)
         self._changes = 0
         self._pending: Numbers = np.empty(0, np.int64)
-        self._queue: deque[int] = deque()
+        self._queue: Numbers = np.empty(0, np.int64)
+        self._next = 0
 
     @property
     def version(self) -> int:
@@ -65,8 +64,9 @@ class TableSource(OpenedSource):
         end = float("inf") if timeout is None else time.monotonic() + timeout
         checked = time.monotonic()
         while True:
-            while self._queue:
-                number = self._queue.popleft()
+            while self._next < self._queue.size:
+                number = int(self._queue[self._next])
+                self._next += 1
                 sample = read_row(self.table, number)
                 if sample is not None and sample.version > self._told[number]:
                     self._told[number] = sample.version
@@ -74,7 +74,7 @@ class TableSource(OpenedSource):
             begun = time.monotonic()
             self._look()
             if self._pending.size:
-                self._queue.extend(self._taken().tolist())
+                self._queue, self._next = self._taken(), 0
                 continue
             now = time.monotonic()
             if now >= end:

@@ -12,7 +12,7 @@ from typedshm.cli.tables.changes import Numbers, TableSource
 from typedshm.cli.tables.row import read_row
 from typedshm.cli.tables.summary import COLUMNS, KEYED, unreadable
 from typedshm.cli.terminal import cells, cut, printable
-from typedshm.cli.values.parts import whole
+from typedshm.cli.values.parts import value_at, whole
 from typedshm.cli.values.rows import line_of
 
 _KEPT = 512
@@ -77,7 +77,10 @@ class LiveTable:
                 text = unreadable(error)
             else:
                 if sample is not None:
-                    version, text = sample.version, cut(line_of(self._part, sample.value), columns)
+                    version, text = (
+                        sample.version,
+                        cut(line_of(self._part, value_at(sample.value, ()), sampled=True), columns),
+                    )
                     self._texts[number] = version, text
         name = printable(table.key_of(number))
         blank = " " * (self._name_width - cells(name))

@@ -7,7 +7,7 @@ from typing import Any
 import typedshm
 from typedshm.cli.samples import OpenedSource, Sample
 
-_ATTEMPTS = 10  # to read a row between two looks at its version that find the same
+_ATTEMPTS = 10  # to read an array between two looks at its version that find the same
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -46,9 +46,12 @@ def read_row(table: "typedshm.Table[Any]", number: int) -> Sample | None:
     version = int(table.versions(number))
     for attempt in range(_ATTEMPTS):
         try:
-            value, nanoseconds = table.read(number), int(table.times(number).astype("i8"))
+            value = table.read(number)
         except typedshm.Empty:
             return None
+        if isinstance(value, typedshm.Struct) and (published := typedshm.time_of(value)) is not None:
+            return Sample(typedshm.version_of(value) or 0, published, value)
+        nanoseconds = int(table.times(number).astype("i8"))  # an array knows neither
         before, version = version, int(table.versions(number))
         if before == version or attempt == _ATTEMPTS - 1:  # else it was written meanwhile
             return Sample(version, _EPOCH + timedelta(microseconds=nanoseconds // 1000), value)

@@ -129,13 +129,13 @@ def _item(part: Part, at: int, shape: tuple[int, ...]) -> Part:
     return part.at(tuple(map(int, np.unravel_index(at, shape))))
 
 
-def line_of(part: Part, value: Any) -> str:
-    """Return a value in one line: ``tick=17 speed=41.0 pose.x=1.5``."""
+def line_of(part: Part, value: Any, *, sampled: bool = False) -> str:
+    """Return a value in one line: ``tick=17 speed=41.0 pose.x=1.5``. `sampled`: as for :func:`rows`."""
     if part.field.struct is None:
-        return next(rows(part, value, sparkline=0)).text
+        return next(rows(part, value, sparkline=0, sampled=sampled)).text
     depth = len(part.steps)
     texts: list[str] = []
-    for row in rows(part, value, sparkline=0):
+    for row in rows(part, value, sparkline=0, sampled=sampled):
         if row.part.field.struct is None or row.left_out:
             path = Part(row.part.field, row.part.steps[depth:]).path
             text = " ".join(row.text.split()) if row.part.field.shape else row.text
