@@ -11,29 +11,17 @@
  */
 #define _GNU_SOURCE
 #include "lock/lock.h"
+#include "steps.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <sys/ptrace.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-enum { WORDS = 8, STRIDE = 256, PRESENCE = 8, STEPS_MAX = 20000, CANNOT = 77 };
+enum { WORDS = 8, STRIDE = 256, PRESENCE = 8 };
 TSHM_STATIC_ASSERT(STRIDE >= sizeof(tshm_slot) + 8 * WORDS, "a slot holds its payload");
 
 static const char *path;
 static tshm_ring ring;
 static lock_handle lock;
-
-static void fail(const char *what) {
-    perror(what);
-    exit(1);
-}
 
 static tshm_control *control(void) {
     return tshm_control_of(&ring);
@@ -183,9 +171,7 @@ static void child(const char *deed, uint64_t version) {
     bool attaches = strcmp(deed, "attach") == 0 || strcmp(deed, "inherit") == 0;
     if (!attaches && lock_attach(&mine) != LOCK_TAKEN)
         _exit(1);
-    if (ptrace(PTRACE_TRACEME, 0, 0, 0) < 0)
-        _exit(CANNOT);
-    raise(SIGSTOP);
+    be_led();
     if (attaches && (lock_attach(&mine) != LOCK_TAKEN || lock_owner(mine.control) == (int)mine.entry))
         _exit(1);
     if (strcmp(deed, "read") == 0)
@@ -196,35 +182,7 @@ static void child(const char *deed, uint64_t version) {
         pin_and_let_go(&mine, TSHM_TOO_MANY);
     else if (!attaches)
         take_write_release(&mine, version);
-    raise(SIGUSR1);
-    _exit(0);
-}
-
-/* Lead the child for so many steps, then kill it. True if it had done by then. */
-static bool kill_after(pid_t pid, long steps) {
-    int status;
-    bool done = false;
-    if (waitpid(pid, &status, 0) < 0)
-        fail("waitpid");
-    if (WIFEXITED(status))
-        exit(WEXITSTATUS(status));
-    for (long step = 0; step < steps && !done; step++) {
-        if (ptrace(PTRACE_SINGLESTEP, pid, 0, 0) < 0) {
-            kill(pid, SIGKILL);
-            exit(CANNOT);
-        }
-        if (waitpid(pid, &status, 0) < 0)
-            fail("waitpid");
-        if (WIFEXITED(status)) {
-            fprintf(stderr, "the child failed in what it did\n");
-            exit(1);
-        }
-        done = WSTOPSIG(status) == SIGUSR1;
-    }
-    kill(pid, SIGKILL);
-    if (waitpid(pid, &status, 0) < 0)
-        fail("waitpid");
-    return done;
+    be_done();
 }
 
 /* ---- the parent ---- */
@@ -342,7 +300,8 @@ int main(int arguments, char **argument) {
             fail("fork");
         if (pid == 0)
             child(deed, newest + 1);
-        done = kill_after(pid, steps);
+        done = lead(pid, steps);
+        end_child(pid);
         long pinned = count_pins(~(1ull << lock.entry));
         newest = look(newest, head);
         if (strcmp(deed, "pin") == 0 || strcmp(deed, "refused") == 0) {
