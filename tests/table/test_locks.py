@@ -27,6 +27,17 @@ def table() -> Any:
         yield made
 
 
+def test_numbers_that_another_thread_changes_meanwhile_are_those_of_the_call(table: Records) -> None:
+    numbers = np.array([2, 3])
+    with attach_apart("records", typedshm.rows(Record)) as other, other.update(3):
+        writing = InThread(lambda: table.write(numbers, [record(2), record(3)], timeout=30))
+        until(lambda: table.versions(2) == 1)  # so it waits for the other one
+        numbers[:] = 7, 8  # outside of the table they would be outside of its memory
+    writing.result()
+    assert table.versions([2, 3, 7, 8]).tolist() == [1, 2, 0, 0]
+    assert table[3] == record(3)
+
+
 def test_a_row_of_another_process_is_waited_for_and_told(table: Records) -> None:
     with attach_apart("records", typedshm.rows(Record)) as other, other.update(3):
         with pytest.raises(Timeout, match="timed out waiting for row 3") as told:

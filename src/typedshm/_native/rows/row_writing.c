@@ -380,9 +380,9 @@ static uint64_t append(Rows *self, const unsigned char *data, size_t count, int6
     size_t left = count - skipped;
     if (skipped)
         (void)tshm_change(add, &control->lapped, skipped, relaxed);
-    int64_t one, *numbers = left == 1 ? &one : malloc(left * sizeof *numbers);
+    uint64_t one, *numbers = left == 1 ? &one : malloc(left * sizeof *numbers + 1);
     for (size_t i = 0; numbers && i < left; i++)
-        numbers[i] = (int64_t)((first - 1 + skipped + i) % rows);
+        numbers[i] = (first - 1 + skipped + i) % rows;
     rows_index index = {.numbers = numbers, .count = left};
     struct many many = {.rows = self, .index = &index, .step = size, .ticket = first + skipped};
     many.data = data + skipped * size;

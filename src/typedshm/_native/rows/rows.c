@@ -62,46 +62,55 @@ void rows_wake(Rows *self) {
 /* ---- many rows ----------------------------------------------------------------------------------------------------
  */
 
-/* The first number that is none of a row's; or `count`. */
-static size_t first_outside(const rows_index *index, uint64_t row_count) {
+static bool refuse(Rows *self, int64_t number) {
+    Py_XDECREF(PyObject_CallMethod((PyObject *)self, "_refuse_number", "L", (long long)number));
+    return false;
+}
+
+static bool open_range(Rows *self, PyObject *object, rows_index *index) {
+    Py_ssize_t count;
+    if (!PyArg_ParseTuple(object, "LLn:rows", &index->start, &index->step, &count))
+        return false;
+    index->count = (size_t)(count < 0 ? 0 : count);
+    uint64_t rows = self->table.row_count, last = index->count ? rows_index_at(index, index->count - 1) : 0;
+    if (!index->count || ((uint64_t)index->start < rows && last < rows))
+        return true;
+    return refuse(self, index->start);
+}
+
+static bool copy_numbers(Rows *self, const int64_t *numbers, rows_index *index) {
+    index->numbers = malloc(index->count * sizeof *index->numbers + 1);
     if (!index->numbers) {
-        if (!index->count)
-            return 0;
-        uint64_t last = rows_index_at(index, index->count - 1);
-        return (uint64_t)index->start < row_count && last < row_count ? index->count : 0;
+        PyErr_NoMemory();
+        return false;
     }
-    for (size_t i = 0; i < index->count; i++)
-        if (rows_index_at(index, i) >= row_count)
-            return i;
-    return index->count;
+    for (size_t i = 0; i < index->count; i++) {
+        int64_t number = numbers[i];
+        index->numbers[i] = (uint64_t)(number < 0 ? number + index->rows : number);
+        if (index->numbers[i] >= self->table.row_count)
+            return refuse(self, number);
+    }
+    return true;
 }
 
 bool rows_index_open(Rows *self, PyObject *object, rows_index *index) {
     memset(index, 0, sizeof *index);
     index->rows = (int64_t)self->table.row_count;
-    if (PyTuple_Check(object)) {
-        Py_ssize_t count;
-        if (!PyArg_ParseTuple(object, "LLn:rows", &index->start, &index->step, &count))
-            return false;
-        index->count = (size_t)(count < 0 ? 0 : count);
-    } else {
-        if (PyObject_GetBuffer(object, &index->view, PyBUF_SIMPLE) < 0)
-            return false;
-        index->numbers = index->view.buf;
-        index->count = (size_t)index->view.len / sizeof *index->numbers;
-    }
-    size_t outside = first_outside(index, self->table.row_count);
-    if (outside == index->count)
-        return true;
-    int64_t number = index->numbers ? index->numbers[outside] : (int64_t)rows_index_at(index, outside);
-    Py_XDECREF(PyObject_CallMethod((PyObject *)self, "_refuse_number", "L", (long long)number));
-    rows_index_close(index);
-    return false;
+    if (PyTuple_Check(object))
+        return open_range(self, object, index);
+    Py_buffer view;
+    if (PyObject_GetBuffer(object, &view, PyBUF_SIMPLE) < 0)
+        return false;
+    index->count = (size_t)view.len / sizeof *index->numbers;
+    bool done = copy_numbers(self, view.buf, index);
+    PyBuffer_Release(&view);
+    if (!done)
+        rows_index_close(index);
+    return done;
 }
 
 void rows_index_close(rows_index *index) {
-    if (index->view.obj)
-        PyBuffer_Release(&index->view);
+    free(index->numbers);
 }
 
 bool rows_list_add(rows_list *list, int64_t item) {

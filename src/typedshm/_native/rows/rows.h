@@ -28,19 +28,21 @@ bool rows_may_write(Rows *rows);
 void rows_wake(Rows *rows);
 
 /* Many rows, as Python's part has made of what users give: (start, step, count), or numbers in a buffer, those below
- * zero from the end. */
+ * zero from the end. The numbers are copied, since the buffer is a user's array: another thread may change it while a
+ * verb is at work without the GIL, and what was checked would be no row any more. */
 typedef struct {
-    const int64_t *numbers; /* NULL: a range */
+    uint64_t *numbers; /* NULL: a range */
     int64_t start, step, rows;
     size_t count;
-    Py_buffer view;
 } rows_index;
 
-/* False and an error set if the object is neither, or a number is out of range. */
+/* False and an error set if the object is neither, a number is out of range, or there is no memory. */
 bool rows_index_open(Rows *rows, PyObject *object, rows_index *index);
 void rows_index_close(rows_index *index);
 static inline uint64_t rows_index_at(const rows_index *index, size_t i) {
-    int64_t number = index->numbers ? index->numbers[i] : index->start + (int64_t)i * index->step;
+    if (index->numbers)
+        return index->numbers[i];
+    int64_t number = index->start + (int64_t)i * index->step;
     return (uint64_t)(number < 0 ? number + index->rows : number);
 }
 
