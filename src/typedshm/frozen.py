@@ -25,8 +25,9 @@ class Frozen:
         given = dict(zip(names, values, strict=False)) | named
         if len(given) < len(values) + len(named) or (named and not given.keys() <= set(names)):
             raise TypeError(f"{type(self).__name__}: expected {', '.join(names)}, found {values!r} and {named!r}")
-        for name, value in given.items():
-            object.__setattr__(self, name, value)
+        for name in names:  # in their order, which vars() shows
+            if name in given:
+                object.__setattr__(self, name, given[name])
         for name in names if len(given) < len(names) else ():
             if not hasattr(self, name):
                 raise TypeError(f"{type(self).__name__}: {name} is missing")

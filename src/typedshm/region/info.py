@@ -13,8 +13,27 @@ _MOST = 6
 """Processes that are shown."""
 
 
+class Snapshot(Frozen):
+    """The base of what info() returns: it prints short."""
+
+    _noun = "region"
+
+    def __repr__(self) -> str:
+        """Return the attributes, one in each line, shortened to fit a screen."""
+        lines = "".join(f"    {name}={text},\n" for name, text in self.shown())
+        return f"{type(self).__name__}(\n{lines})"
+
+    def _repr_html_(self) -> str:
+        """Return the attributes as a table, for notebooks."""
+        return html_table(f"state of {self._noun} {quoted(str(vars(self)['name']))}", self.shown())
+
+    def shown(self) -> list[tuple[str, str]]:
+        """Return the names and values of all attributes as short texts, to be shown to people."""
+        return [(name, _text(value)) for name, value in zip(self.__match_args__, self._values, strict=True)]
+
+
 @frozen
-class RegionInfo(Frozen):
+class RegionInfo(Snapshot):
     """A snapshot of a region's state.
 
     Attributes
@@ -76,24 +95,6 @@ class RegionInfo(Frozen):
     instance: str
     unlinked: bool
     replaced: bool
-
-    def __repr__(self) -> str:
-        """Return the attributes, one in each line, shortened to fit a screen."""
-        lines = "".join(f"    {name}={text},\n" for name, text in self.shown())
-        return f"{type(self).__name__}(\n{lines})"
-
-    def _repr_html_(self) -> str:
-        """Return the attributes as a table, for notebooks."""
-        return html_table(f"state of region {quoted(str(self.name))}", self.shown())
-
-    def shown(self) -> list[tuple[str, str]]:
-        """Return the names and values of all attributes as short texts, to be shown to people."""
-        return shown_attributes(self)
-
-
-def shown_attributes(info: Frozen) -> list[tuple[str, str]]:
-    """Return the names and values of all attributes of an object as short texts."""
-    return [(name, _text(getattr(info, name))) for name in info.__match_args__]
 
 
 def _text(value: object) -> str:

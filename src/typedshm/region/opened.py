@@ -1,5 +1,6 @@
 """Opened: what handles of regions and of tables have in common."""
 
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Never, NoReturn, Self, TypeVar
 
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from typedshm.schema.arrays import SchemaSource
 
 T = TypeVar("T")
+
+
+def utc(ns: int) -> datetime:
+    """Return the time so many nanoseconds after 1970."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=ns // 1000)
 
 
 class Opened(_native.Opened, Generic[T]):
@@ -73,6 +79,30 @@ class Opened(_native.Opened, Generic[T]):
     def instance(self) -> str:
         """16 digits that tell this making of it from others of the same name."""
         return f"{self._attachment.header['instance']:016x}"
+
+    def _state(self) -> dict[str, Any]:
+        """Return what info() reports of regions and tables alike; raises if the memory is lost."""
+        attachment = self._attachment
+        header, participants = attachment.header, attachment.participants
+        deaths, died = attachment.deaths
+        self._look()
+        found = attachment.named(self._handle.location)
+        return {
+            "name": self.name,
+            "scope": self._handle.location.scope,
+            "layout": self._schema.layout,
+            "created": utc(header["created"]),
+            "slots": header["slots"],
+            "payload_size": header["payload_size"],
+            "size": header["region_size"],
+            "writers": tuple(pid for _, pid, has_written in participants if has_written),
+            "readers": tuple(pid for _, pid, has_written in participants if not has_written),
+            "deaths": deaths,
+            "last_death": utc(died) if died else None,
+            "instance": self.instance,
+            "unlinked": found is None,
+            "replaced": found is not None and found["instance"] != header["instance"],
+        }
 
     def _place(self) -> str:
         """Say what its name leads to, if not to it; raises if the memory is lost."""

@@ -2,7 +2,6 @@
 
 import os
 import threading
-from datetime import UTC, datetime, timedelta
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Generic, Never, NoReturn, TypeVar
 
@@ -25,6 +24,7 @@ from typedshm.memory.processes import describe_processes
 from typedshm.region.error_table import ERRORS, REPLACED_BY_LOSS, WAITED_IN_VAIN
 from typedshm.region.following import Followable
 from typedshm.region.info import RegionInfo
+from typedshm.region.opened import utc
 from typedshm.schema.base import Schema
 
 if TYPE_CHECKING:
@@ -75,31 +75,14 @@ class Region(Followable[T], Generic[T]):
         """Report the region's state: version, times, the processes that use it, deaths."""
         version, published = _native.newest(self)
         pinned, copies = _native.pinned(self)
-        attachment = self._attachment
-        header, owner, participants = attachment.header, attachment.owner, attachment.participants
-        deaths, died = attachment.deaths
-        self._look()
-        found = attachment.named(self._handle.location)
+        owner = self._attachment.owner
         return RegionInfo(
-            name=self.name,
-            scope=self._handle.location.scope,
-            layout=self._schema.layout,
+            **self._state(),
             version=version,
-            published=_utc(published) if version else None,
-            created=_utc(header["created"]),
-            slots=header["slots"],
-            payload_size=header["payload_size"],
-            size=header["region_size"],
+            published=utc(published) if version else None,
             lock_holder=owner[1] if owner else None,
-            writers=tuple(pid for _, pid, has_written in participants if has_written),
-            readers=tuple(pid for _, pid, has_written in participants if not has_written),
-            deaths=deaths,
-            last_death=_utc(died) if died else None,
             pinned=pinned,
             copies=copies,
-            instance=self.instance,
-            unlinked=found is None,
-            replaced=found is not None and found["instance"] != header["instance"],
         )
 
     def __repr__(self) -> str:
@@ -173,7 +156,7 @@ class Region(Followable[T], Generic[T]):
         )
 
     def _refuse_start(self, version: int) -> NoReturn:
-        newest, made = self.version, _utc(self._attachment.header["created"])
+        newest, made = self.version, utc(self._attachment.header["created"])
         raise UnknownVersion(
             f"follow: expected at most {newest + 1} as start, found {quoted(version)}: region {str(self.name)!r} "
             f"{f'is at version {newest}' if newest else 'is empty'} and was made at {made:%Y-%m-%d %H:%M:%S} UTC. A "
@@ -274,10 +257,6 @@ def _end_fork() -> None:
 
 
 fork.add_hooks("slots", before=_before_fork, in_parent=_after_fork_in_parent, in_child=_after_fork_in_child)
-
-
-def _utc(ns: int) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=ns // 1000)
 
 
 def _seconds(ns: int) -> str:

@@ -2,16 +2,14 @@
 
 from datetime import datetime
 
-from typedshm.errors import quoted
-from typedshm.frozen import Frozen, frozen
-from typedshm.html_table import html_table
+from typedshm.frozen import frozen
 from typedshm.layout.layout import Layout
 from typedshm.memory.names import Name, Scope
-from typedshm.region.info import shown_attributes
+from typedshm.region.info import Snapshot
 
 
 @frozen
-class TableInfo(Frozen):
+class TableInfo(Snapshot):
     """A snapshot of a table's state.
 
     Attributes
@@ -45,6 +43,7 @@ class TableInfo(Frozen):
         True if the name leads to another one now; see :meth:`Table.reattach`.
     """
 
+    _noun = "table"
     __match_args__ = (
         *("name", "scope", "layout", "rows", "filled", "appended", "lapped", "created", "slots", "payload_size"),
         *("row_size", "size", "writers", "readers", "deaths", "last_death", "instance", "unlinked", "replaced"),
@@ -68,16 +67,3 @@ class TableInfo(Frozen):
     instance: str
     unlinked: bool
     replaced: bool
-
-    def __repr__(self) -> str:
-        """Return the attributes, one in each line, shortened to fit a screen."""
-        lines = "".join(f"    {name}={text},\n" for name, text in self.shown())
-        return f"{type(self).__name__}(\n{lines})"
-
-    def _repr_html_(self) -> str:
-        """Return the attributes as a table, for notebooks."""
-        return html_table(f"state of table {quoted(str(self.name))}", self.shown())
-
-    def shown(self) -> list[tuple[str, str]]:
-        """Return the names and values of all attributes as short texts, to be shown to people."""
-        return shown_attributes(self)

@@ -1,6 +1,5 @@
 """Table: the verbs by which processes share many typed rows."""
 
-from datetime import UTC, datetime, timedelta
 from types import EllipsisType
 from typing import (
     TYPE_CHECKING,
@@ -76,31 +75,13 @@ class Table(FollowedTable[T], Generic[T]):
     def info(self) -> TableInfo:
         """Report the table's state: how far it is filled, the processes that use it, deaths."""
         filled, appended, lapped = _native.filled_rows(self)
-        attachment = self._attachment
-        header, participants = attachment.header, attachment.participants
-        deaths, died = attachment.deaths
-        self._look()
-        named = attachment.named(self._handle.location)
         return TableInfo(
-            name=self.name,
-            scope=self._handle.location.scope,
-            layout=self._schema.layout,
+            **self._state(),
             rows=len(self),
             filled=filled,
             appended=appended,
             lapped=lapped,
-            created=_utc(header["created"]),
-            slots=header["slots"],
-            payload_size=header["payload_size"],
-            row_size=header["row_size"],
-            size=header["region_size"],
-            writers=tuple(pid for _, pid, has_written in participants if has_written),
-            readers=tuple(pid for _, pid, has_written in participants if not has_written),
-            deaths=deaths,
-            last_death=_utc(died) if died else None,
-            instance=self.instance,
-            unlinked=named is None,
-            replaced=named is not None and named["instance"] != header["instance"],
+            row_size=self._attachment.header["row_size"],
         )
 
     def __repr__(self) -> str:
@@ -402,7 +383,3 @@ class Table(FollowedTable[T], Generic[T]):
 
 if TYPE_CHECKING:  # what the core calls by name
     _table: type[CoreTable] = Table[Any]
-
-
-def _utc(ns: int) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=ns // 1000)
