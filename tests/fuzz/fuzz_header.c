@@ -1,5 +1,5 @@
-/* Arbitrary bytes as a region: whatever tshm_check() lets pass must not lead a reader, a writer or the lock outside the
- * memory. For libFuzzer with AddressSanitizer and UndefinedBehaviorSanitizer.
+/* Arbitrary bytes as a region or table: whatever tshm_check() or tshm_check_table() lets pass must not lead a reader, a
+ * writer, a follower or a lock outside the memory. For libFuzzer with AddressSanitizer and UndefinedBehaviorSanitizer.
  *
  * An input is a script of 16 bytes, which stand for what the rest of the world does, and then the region without its
  * presence table, which nobody believes. The check sum is made to fit, or nothing would ever come past it. */
@@ -223,13 +223,99 @@ static void use(const tshm_header *header, const tshm_ring *ring) {
     copy_used(ring);
 }
 
+/* ---- the same of a table ---- */
+
+static void check_table_geometry(const tshm_header *header, const tshm_table *table, uint64_t size) {
+    __extension__ typedef unsigned __int128 wide;
+    wide words = ((wide)table->payload_size + 7) / 8 * 8;
+    insist(header->instance != 0, "no instance");
+    insist(table->slot_count == 1 || table->slot_count == 2, "versions kept");
+    insist(table->presence_count >= 1 && table->presence_count <= TSHM_PRESENCE_MAX, "presence count");
+    insist(table->payload_size >= 1, "no payload");
+    insist(table->row_count >= 1 && table->row_count <= TSHM_ROWS_MAX, "row count");
+    insist(table->rows_offset % TSHM_LINE == 0 && table->row_stride % TSHM_ROW_LINE == 0,
+           "rows that do not begin lines");
+    insist((table->slot_count == 1 ? 40 + words : 64 + 2 * words) <= table->row_stride, "a payload beyond its row");
+    insist(table->rows_offset + (wide)table->row_count * table->row_stride <= size, "rows beyond the memory");
+    insist(table->stamps_offset % TSHM_LINE == 0, "stamps that do not begin a line");
+    insist(table->stamps_offset + ((wide)table->row_count + 63) / 64 * 8 <= table->rows_offset, "stamps over the rows");
+    insist(header->document_offset >= sizeof(tshm_table_control), "document over the control block");
+    insist(header->document_size <= TSHM_DOCUMENT_MAX, "document");
+    insist((wide)header->document_offset + header->document_size <= table->stamps_offset, "document over the stamps");
+}
+
+static int read_row(const tshm_table *table, uint64_t number, void *value, tshm_row_cursor *cursor) {
+    int state = tshm_row_read_begin(table, tshm_row_of(table, number), cursor);
+    if (state != TSHM_READABLE)
+        return state;
+    tshm_copy_out(value, cursor->payload, table->payload_size);
+    insist(!tshm_row_read_retry(cursor), "a row changed by nobody");
+    insist(cursor->number == tshm_row_number(table, cursor->row), "another newest version");
+    return state;
+}
+
+static void write_row(const tshm_table *table, lock_handle *lock, uint64_t number, const void *value, void *back) {
+    lock_word word = {.word = &tshm_row_of(table, number)->owner};
+    int taken = lock_try(lock, &word);
+    for (int tries = 0; taken < 0 && tries < 8; tries++)
+        taken = lock_wait(lock, &word, 1);
+    if (taken < 0)
+        return;
+    tshm_row_cursor cursor, again;
+    for (int writes = 0; writes < 3; writes++) {
+        tshm_row_stamp(table, number);
+        cursor = tshm_row_write_begin(table, tshm_row_of(table, number));
+        tshm_copy_in(cursor.payload, value, table->payload_size);
+        tshm_row_write_end(&cursor, 1);
+    }
+    int state = read_row(table, number, back, &again);
+    /* beside a number at the end of all numbers, those that begin anew are not the newest */
+    insist(cursor.number <= 3 || (state == TSHM_READABLE && again.number == cursor.number), "what was written is lost");
+    insist(cursor.number <= 3 || memcmp(back, value, table->payload_size) == 0, "what was written is torn");
+    insist(lock_release(lock, &word, true) == LOCK_TAKEN, "the row is lost");
+    (void)tshm_news(table);
+}
+
+static void use_table(const tshm_header *header, const tshm_table *table) {
+    uint64_t seen = 0, last = table->row_count - 1;
+    if (header->document_size)
+        seen ^= memory[header->document_offset] ^ memory[header->document_offset + header->document_size - 1];
+    void *value = malloc(table->payload_size),
+         *back = malloc(table->payload_size); /* to the byte: one more is an error */
+    insist(value && back, "no memory");
+    memset(value, 0x5a, table->payload_size);
+    uint64_t epoch = tshm_epoch_step(table);
+    for (uint64_t number = 0; number <= last; number++) { /* as a follower looks */
+        if (number == 100 && last > 200)                  /* a place that is not there lies at an end */
+            number = last - 100;
+        tshm_row_cursor cursor;
+        seen ^= tshm_load(tshm_stamp_of(table, number), seq_cst) >= epoch;
+        seen ^= tshm_row_number(table, tshm_row_of(table, number)) ^ tshm_row_of(table, number)->stamp;
+        read_row(table, number, back, &cursor);
+    }
+    seen_by_somebody = seen;
+    uint32_t word =
+        (uint32_t)(tshm_load(&tshm_table_control_of(table)->control.head.word, acquire) & ~TSHM_HEAD_AWAITED);
+    insist(tshm_announce_news_sleep(table, word) && tshm_news(table), "news from nobody");
+    lock_handle lock = {.control = &tshm_table_control_of(table)->control, .presence_count = table->presence_count};
+    if (lock_attach(&lock) == LOCK_TAKEN) {
+        write_row(table, &lock, 0, value, back);
+        write_row(table, &lock, last, value, back);
+        write_row(table, &lock, last * next() / 256, value, back);
+        uint64_t ticket = tshm_change(add, &tshm_table_control_of(table)->tickets, 1, relaxed);
+        write_row(table, &lock, ticket % table->row_count, value, back);
+    }
+    free(value);
+    free(back);
+}
+
 /* ---- inputs ---- */
 
-static uint64_t inputs, trusted;
+static uint64_t inputs, trusted, tables;
 
 static void report(void) {
-    fprintf(stderr, "fuzz_header: %llu of %llu inputs were regions\n", (unsigned long long)trusted,
-            (unsigned long long)inputs);
+    fprintf(stderr, "fuzz_header: %llu of %llu inputs were regions or tables, %llu of them tables\n",
+            (unsigned long long)trusted, (unsigned long long)inputs, (unsigned long long)tables);
 }
 
 static void lay(uint64_t at, uint64_t there, const uint8_t *data, uint64_t size) {
@@ -263,6 +349,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     ASAN_POISON_MEMORY_REGION(memory + there, CAPACITY - there);
 
+    tshm_table table;
+    if (there >= sizeof(tshm_table_control) && !tshm_check_table(memory, UINT64_MAX, &header, &table))
+        check_table_geometry(&header, &table, TSHM_SIZE_MAX);
+    if (!tshm_check_table(memory, there, &header, &table)) {
+        trusted++;
+        tables++;
+        check_table_geometry(&header, &table, there);
+        presences = table.presence_count;
+        memset(memory, script[3], sizeof(tshm_header)); /* nobody may look there again */
+        use_table(&header, &table);
+        return 0;
+    }
     tshm_ring ring;
     /* were there more memory than can be had here, the limits of the format would still hold */
     if (there >= sizeof(tshm_control) && !tshm_check(memory, UINT64_MAX, &header, &ring))
@@ -281,8 +379,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 /* Where the numbers of a header lie, and how wide they are. */
 static const struct {
     uint8_t offset, width;
-} FIELDS[] = {{0, 8},  {8, 4},  {12, 4}, {16, 8}, {24, 8},  {32, 8},  {40, 8},           {48, 4},
-              {52, 4}, {72, 8}, {80, 8}, {88, 8}, {104, 4}, {248, 4}, {0, 0} /* head */, {0, 1} /* word */};
+} FIELDS[] = {{0, 8},  {8, 4},  {12, 4}, {16, 8},  {24, 8},  {32, 8},  {40, 8},  {48, 4},           {52, 4},
+              {72, 8}, {80, 8}, {88, 8}, {104, 4}, {112, 8}, {120, 8}, {248, 4}, {0, 0} /* head */, {0, 1} /* word */};
 
 static uint64_t boundary(const uint8_t *region, unsigned seed) {
     static const uint64_t values[] = {0,
@@ -299,12 +397,12 @@ static uint64_t boundary(const uint8_t *region, unsigned seed) {
                                       1ull << 63};
     uint64_t value = values[seed % (sizeof values / sizeof *values)];
     if (seed & 0x100) /* or near another field */
-        memcpy(&value, region + 16 + 8 * (seed % 10), 8);
+        memcpy(&value, region + 16 + 8 * (seed % 14), 8);
     static const int64_t nearby[] = {0, 0, 1, -1, 8, -8, TSHM_LINE, -(int64_t)TSHM_LINE};
     return value + (uint64_t)nearby[(seed >> 9) % 8];
 }
 
-static size_t begin(uint8_t *data) {
+static size_t begin(uint8_t *data, bool table) {
     tshm_header header = {0};
     header.magic = TSHM_MAGIC;
     header.format = TSHM_FORMAT;
@@ -318,6 +416,16 @@ static size_t begin(uint8_t *data) {
     header.document_size = 100;
     header.slots_offset = sizeof(tshm_control) + TSHM_LINE;
     header.region_size = header.slots_offset + 3 * header.slot_stride;
+    if (table) {
+        header.flags = TSHM_TABLE;
+        header.slot_count = 2;
+        header.slot_stride = 512;
+        header.row_count = 70;
+        header.document_offset = sizeof(tshm_table_control);
+        header.stamps_offset = sizeof(tshm_table_control) + TSHM_LINE;
+        header.slots_offset = header.stamps_offset + TSHM_LINE;
+        header.region_size = header.slots_offset + 70 * header.slot_stride;
+    }
     memset(data, 0, SCRIPT + BEFORE);
     data[0] = 1;
     memcpy(data + SCRIPT, (void *)&header, sizeof header);
@@ -328,7 +436,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
     if (max_size < SCRIPT + BEFORE)
         return LLVMFuzzerMutate(data, size, max_size);
     if (size < SCRIPT + BEFORE)
-        return begin(data);
+        return begin(data, seed % 2);
     uint8_t *region = data + SCRIPT;
     unsigned choice = seed % 20;
     seed = seed / 20 * 2654435761u >> 4;
@@ -350,8 +458,16 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
     memcpy((void *)&header, region, sizeof header);
     if (seed & 0x20000) /* one thing behind the other */
         header.slots_offset = (header.document_offset + header.document_size + TSHM_LINE - 1) / TSHM_LINE * TSHM_LINE;
+    uint64_t count = header.slot_count;
+    if (header.flags & TSHM_TABLE) {
+        count = header.row_count;
+        if (seed & 0x20000) {
+            header.stamps_offset = header.slots_offset;
+            header.slots_offset += (count / 64 + 16) / 16 * TSHM_LINE;
+        }
+    }
     if (seed & 0x10000) /* as large as it has to be */
-        header.region_size = header.slots_offset + header.slot_count * header.slot_stride;
+        header.region_size = header.slots_offset + count * header.slot_stride;
     memcpy(region, (void *)&header, sizeof header);
     return size;
 }

@@ -38,19 +38,27 @@ def fuzz(core, runs):
 def test_a_short_round_finds_nothing_and_gets_deep(core, thorough):
     done = fuzz(core, 20_000_000 if thorough else 100_000)
     assert done.returncode == 0, done.stderr
-    regions, inputs = (int(word) for word in done.stderr.rpartition("fuzz_header: ")[2].split() if word.isdigit())
-    assert regions > inputs / 20, "the check sum was to fit"
+    trusted, inputs, tables = (
+        int(word) for word in done.stderr.rpartition("fuzz_header: ")[2].split() if word.isdigit()
+    )
+    assert trusted > inputs / 20, "the check sum was to fit"
+    assert tables > trusted / 10
+    assert tables < trusted * 9 / 10
 
 
 # File, what stands there, what it is replaced by. That slots_offset lies behind the lines follows from where the
 # document has to lie, and that an owner out of range is dead is said twice: to leave out one of two changes nothing.
 MUTANTS = {
-    "memory too short": ("typedshm.h", "size < sizeof(tshm_control)", "0"),
+    "memory too short": ("typedshm.h", "size < control_size", "0"),
     "size beyond the format": ("typedshm.h", "|| copy->region_size > TSHM_SIZE_MAX", ""),
     "document beyond the format": ("typedshm.h", "copy->document_size > TSHM_DOCUMENT_MAX ||", ""),
     "instance": ("typedshm.h", "copy->instance == 0", "0"),
     "size": ("typedshm.h", "copy->region_size > size ||", ""),
-    "slot count 0": ("typedshm.h", "copy->slot_count < 1 ||", ""),
+    "slot count 0": (
+        "typedshm.h",
+        "copy->slot_count < 1 || copy->slot_count > TSHM_SLOTS_MAX",
+        "copy->slot_count > TSHM_SLOTS_MAX",
+    ),
     "slot count": ("typedshm.h", "|| copy->slot_count > TSHM_SLOTS_MAX", ""),
     "presence count 0": ("typedshm.h", "copy->presence_count < 1 ||", ""),
     "presence count": ("typedshm.h", "|| copy->presence_count > TSHM_PRESENCE_MAX", ""),
@@ -63,11 +71,43 @@ MUTANTS = {
         "copy->slot_count * copy->slot_stride > copy->region_size - copy->slots_offset",
         "0",
     ),
-    "document over the lines": ("typedshm.h", "copy->document_offset < sizeof(tshm_control) ||", ""),
+    "document over the lines": ("typedshm.h", "copy->document_offset < control_size ||", ""),
     "document over the slots": (
         "typedshm.h",
         "|| copy->document_size > copy->slots_offset - copy->document_offset",
         "",
+    ),
+    "no version kept": ("typedshm.h", "copy->slot_count < 1 || copy->slot_count > 2", "copy->slot_count > 2"),
+    "three versions kept": ("typedshm.h", "copy->slot_count < 1 || copy->slot_count > 2", "copy->slot_count < 1"),
+    "no rows": ("typedshm.h", "copy->row_count < 1 ||", ""),
+    "rows beyond the format": ("typedshm.h", "|| copy->row_count > TSHM_ROWS_MAX", ""),
+    "lines of rows": ("typedshm.h", "copy->slots_offset % TSHM_LINE || copy->slot_stride % TSHM_ROW_LINE", "0"),
+    "stride of rows": (
+        "typedshm.h",
+        "copy->slot_stride < tshm_row_head(copy->slot_count) + copy->slot_count * tshm_row_room(copy->payload_size)",
+        "copy->slot_stride < tshm_row_head(copy->slot_count) + copy->payload_size",
+    ),
+    "rows past the end": (
+        "typedshm.h",
+        "copy->row_count > (copy->region_size - copy->slots_offset) / copy->slot_stride",
+        "copy->row_count * copy->slot_stride > copy->region_size - copy->slots_offset + TSHM_LINE",
+    ),
+    "stamps that begin no line": ("typedshm.h", "copy->stamps_offset % TSHM_LINE ||", ""),
+    "stamps over the document": (
+        "typedshm.h",
+        "|| copy->stamps_offset < copy->document_offset + copy->document_size",
+        "",
+    ),
+    "stamps behind the rows": ("typedshm.h", "copy->stamps_offset > copy->slots_offset ||", ""),
+    "stamps over the rows": (
+        "typedshm.h",
+        "tshm_stamp_count(copy->row_count) > (copy->slots_offset - copy->stamps_offset) / 8",
+        "copy->row_count / 64 > (copy->slots_offset - copy->stamps_offset) / 8",
+    ),
+    "one version where two are kept": (
+        "typedshm.h",
+        "return slot_count == 1 ? offsetof(tshm_row, versions)",
+        "return slot_count ? offsetof(tshm_row, versions)",
     ),
     "an entry out of range is asked for": ("lock/lock.c", "if (entry >= lock->presence_count)\n        return 0;", ""),
     "a mark that is even": ("typedshm.h", "== 2 * sequence ?", "% 2 == 0 ?"),
