@@ -56,14 +56,19 @@ def test_all_versions_are_counted_also_of_rows_that_were_written_before() -> Non
 def test_a_version_that_was_told_is_not_told_again() -> None:
     with replay() as table:
         source = source_of("replay")
-        table[1] = transition(1)
-        source.version  # noqa: B018 (looks, and so remembers row 1)
-        table[1] = transition(2)
-        sample = source.wait(0, 0)
-        assert sample is not None
-        assert (sample.version, sample.value.action) == (2, 2)
+        for row in (1, 2):
+            table[row] = transition(1)
+        assert _told(source) == (1, 1, 1)
+        table[2] = transition(2)  # whose turn is still to come
+        assert _told(source) == (2, 2, 2)
         assert source.wait(0, 0) is None
         source.close()
+
+
+def _told(source: TableSource) -> tuple[Any, int, int]:
+    sample = source.wait(0, 0)
+    assert sample is not None
+    return sample.row, sample.version, sample.value.action
 
 
 def test_a_table_that_was_made_anew_is_gone_on_with_from_its_first_row() -> None:
@@ -71,7 +76,8 @@ def test_a_table_that_was_made_anew_is_gone_on_with_from_its_first_row() -> None
         stream = Stream(Target("replay", None), source_of("replay"))
         ts.unlink("replay")
         with ts.create("replay", ts.rows(Transition, 10)) as anew:
-            anew[4] = transition(4)
+            for n in (3, 4):
+                anew[4] = transition(n)
             sample = stream.next(10)
             assert sample is not None
             assert (sample.row, sample.value.action, stream.dropped) == (4, 4, 0)
