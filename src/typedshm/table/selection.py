@@ -11,8 +11,8 @@ from typedshm.errors import found, quoted
 from typedshm.memory.similar import similar
 from typedshm.schema.arrays import NDArray
 
-_LONGS = {char for char in "lq" if np.dtype(char).itemsize == 8}
-"""What signed integers of 64 bits are called, which have two names where C's long has as many."""
+_INT64 = np.dtype(np.int64)
+"""The dtype of nearly all arrays of indices: one object, so that it is known by its identity."""
 
 _EXPECTED = "expected a row's number, a slice, whole numbers or a mask"
 
@@ -88,13 +88,7 @@ def select(which: Any, rows: int, keys: dict[str, int] | None) -> int | Selectio
     TypeError, IndexError, KeyError
         They are none; the message says what was expected.
     """
-    if (
-        is_array(which)
-        and which.ndim == 1
-        and which.dtype.char in _LONGS
-        and which.dtype.isnative
-        and which.flags.c_contiguous
-    ):
+    if is_array(which) and which.dtype is _INT64 and which.ndim == 1 and which.flags.c_contiguous:
         return Selection(which, len(which))  # at once, since loops sample so
     if is_a(which, slice):
         return _of_range(_range_of(which, rows))
