@@ -67,12 +67,12 @@ class RowValues:
             It is none, or of another dtype or shape; or it is read-only, or not contiguous.
         """
         wanted = (*shape, *self.shape)
-        if is_array(out) and out.dtype is self.dtype and out.shape == wanted and out.flags.carray:
-            return out  # at once, since loops sample so
+        array = cast("NDArray[Any]", out)
+        if is_array(out) and array.dtype is self.dtype and array.shape == wanted and array.flags.carray:
+            return array  # at once, since loops sample so
         if not (is_a(out, np.ndarray) and can_be_filled(out)):
             check_lossless("read", out)
             raise FieldTypeError(f"{self._expected_target(wanted)}, found {found(out)}")
-        array = cast("NDArray[Any]", out)
         if array.dtype != self.dtype:
             raise FieldTypeError(f"{self._expected_target(wanted)}, found {array.dtype}")
         if array.shape != wanted:
