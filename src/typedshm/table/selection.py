@@ -10,6 +10,7 @@ import typedshm._native as _native
 from typedshm.errors import found, quoted
 from typedshm.memory.similar import similar
 from typedshm.schema.arrays import NDArray
+from typedshm.struct.lossless import check_lossless
 
 _INT64 = np.dtype(np.int64)
 """The dtype of nearly all arrays of indices: one object, so that it is known by its identity."""
@@ -102,13 +103,15 @@ def select(which: Any, rows: int, keys: dict[str, int] | None) -> int | Selectio
         hint = f"; rows of several numbers are table[{list(which)}]" if which else ""
         raise TypeError(f"{_EXPECTED}{_or_keys(keys)}, found {found(which)}{hint}")
     if is_a(which, np.ndarray):
+        if not is_array(which):
+            check_lossless("rows", which)
         return _of_array(which, rows, keys)
     return _of_list(which, rows, keys)
 
 
 def _of_list(which: Any, rows: int, keys: dict[str, int] | None) -> int | Selection:
     try:
-        if is_a(which, Mapping, Set):  # which have no order of their own
+        if is_a(which, Mapping, Set, bytes, bytearray):  # without an order of their own, or no numbers
             raise TypeError
         items = list(which)
     except TypeError:
@@ -116,7 +119,15 @@ def _of_list(which: Any, rows: int, keys: dict[str, int] | None) -> int | Select
     if any(isinstance(item, str) for item in items):
         items = [row_number(item, rows, keys) for item in items]
     try:
-        return _of_array(np.array(items) if items else np.empty(0, np.int64), rows, keys)
+        numbers = np.array(items) if items else np.empty(0, np.int64)
+        if numbers.dtype.kind in "OSU" or (numbers.dtype.kind == "f" and not any(is_a(n, float) for n in items)):
+            # numbers too big for NumPy, or of several of its types; or none at all
+            given = [row_number(item, rows, keys) for item in items]
+            outside = [number for number in given if not -rows <= number < rows]
+            if outside:
+                _refuse(outside[0], rows)
+            numbers = np.array(given, np.int64)
+        return _of_array(numbers, rows, keys)
     except ValueError as error:  # of lists that are no array
         raise TypeError(f"{_EXPECTED}{_or_keys(keys)}, found {found(which)}: {error}") from None
 
@@ -139,7 +150,11 @@ def _of_array(which: NDArray[Any], rows: int, keys: dict[str, int] | None = None
             raise IndexError(f"expected a mask of shape ({rows},), one for each row, found shape {which.shape}")
         return _of_numbers(np.flatnonzero(which), (int(which.sum()),))
     if kind in "US" or kind == "O":
-        return _of_list(which.tolist(), rows, keys)
+        if which.ndim == 0:
+            return row_number(which.item(), rows, keys)
+        flat = _of_list(which.reshape(-1).tolist(), rows, keys)
+        is_mask = isinstance(flat, Selection) and flat.count != which.size
+        return flat if isinstance(flat, int) or is_mask else Selection(flat.index, flat.count, which.shape)
     if kind not in "iu":
         raise TypeError(f"{_EXPECTED}{_or_keys(keys)}, found an array of {which.dtype}")
     if which.dtype == np.uint64 and which.size and which.max() >= 2**63:
