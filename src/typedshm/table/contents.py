@@ -1,7 +1,7 @@
 """Contents: the arrays that rows are read into, and the bytes of what users write to them."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, NoReturn, cast
 
 import numpy as np
@@ -107,8 +107,10 @@ class RowValues:
         given: Any = encoded
         return cast("bytes", given.tobytes()) if is_a(given, np.ndarray) else bytes(memoryview(given).cast("B"))
 
-    def of_many(self, values: Any, shape: tuple[int, ...]) -> Written:
+    def of_many(self, values: Any, shape: tuple[int, ...], held: "Callable[[], NDArray[Any]] | None" = None) -> Written:
         """Return what as many rows get: of values for each, of one for all, or of columns.
+
+        `held` returns what the rows hold, without which constraints cannot be checked on columns for some fields.
 
         Raises
         ------
@@ -117,7 +119,7 @@ class RowValues:
         """
         count = math.prod(shape)
         if is_a(values, Mapping):
-            return self._of_columns(values, count)
+            return self._of_columns(values, shape, held)
         if is_a(values, np.ndarray, np.void):
             return self._of_array(values, shape, count)
         if self._is_one(values):
@@ -142,7 +144,8 @@ class RowValues:
                 raise FieldTypeError(
                     f"append_many: expected columns for all fields, found none for {', '.join(missing)}"
                 )
-            counts = [len(column) for column in columns.values() if hasattr(column, "__len__")]
+            fields = {field.name: field for field in self._schema.layout.fields}
+            counts = [len(column) for name, column in columns.items() if _is_several(fields.get(name), column)]
             return self._appended(columns, max(counts, default=1))
         given: Any = values
         if is_a(values, np.ndarray):
@@ -177,10 +180,10 @@ class RowValues:
         if values.dtype != self.dtype:
             values = self._converted(values, shape, count)
         if values.shape == self.shape:
-            return self._checked(np.ascontiguousarray(values), 1, 0)
+            return self._checked(_contiguous(values), 1, 0)
         if values.shape not in ((*shape, *self.shape), (count, *self.shape)):
             self._refuse_shape(values, (*shape, *self.shape))
-        return self._checked(np.ascontiguousarray(values), count, self.size)
+        return self._checked(_contiguous(values), count, self.size)
 
     def _converted(self, values: Any, shape: tuple[int, ...], count: int) -> NDArray[Any]:
         """Return the values of an array of another dtype with the same fields."""
@@ -199,7 +202,7 @@ class RowValues:
         for name in names:
             where = f"{self._schema.layout.name}.{name}"
             try:
-                fits = _assign(where, items[name], values[name])
+                fits = items[name].shape == values[name].shape and _assign(where, items[name], values[name])
             except (TypeError, ValueError) as error:
                 if isinstance(error, TypedshmError):
                     raise
@@ -223,8 +226,10 @@ class RowValues:
                 check(from_buffer(struct, memoryview(memory)[row * self.size : (row + 1) * self.size]))
         return Written(items.reshape(-1).view(np.uint8), step)
 
-    def _of_columns(self, columns: Mapping[Any, Any], count: int) -> Written:
-        layout = self._schema.layout
+    def _of_columns(
+        self, columns: Mapping[Any, Any], shape: tuple[int, ...], held: "Callable[[], NDArray[Any]] | None"
+    ) -> Written:
+        layout, count = self._schema.layout, math.prod(shape)
         fields = {field.name: field for field in layout.fields}
         unknown = [name for name in columns if name not in fields]
         if self.shape or unknown or not columns:
@@ -232,19 +237,26 @@ class RowValues:
             raise FieldTypeError(f"write: expected columns for the fields {', '.join(fields)}, found {found_names}")
         items = bytearray(count * self.size)
         for name, column in columns.items():
-            self._fill(items, count, fields[name], column)
+            self._fill(items, count, fields[name], _flat(column, shape))
         spans = [(fields[name].offset, fields[name].size) for name in columns]
         whole = len(columns) == len(fields)
         if whole:
             return self._checked(
                 np.frombuffer(items, self.dtype) if count else np.empty(0, self.dtype), count, self.size
             )
+        if self._schema.check is not None and held is not None:
+            merged: Any = held().reshape(-1).view(np.uint8).reshape(count, self.size)
+            given = np.frombuffer(items, np.uint8).reshape(count, self.size)
+            for offset, size in spans:
+                merged[:, offset : offset + size] = given[:, offset : offset + size]
+            self._checked(merged.reshape(-1).view(self.dtype), count, self.size)
         return Written(items, self.size, np.array(spans, np.uintp).tobytes())
 
     def _fill(self, items: bytearray, count: int, field: LayoutField, column: Any) -> None:
         where = f"{self._schema.layout.name}.{field.name}"
         check_lossless(where, column)
-        if _is_bare(field) and is_a(column, np.ndarray, int, float, np.generic) and count:
+        of_structs = field.struct is not None and is_a(column, np.ndarray, np.void) and column.dtype.names is not None
+        if (of_structs or (_is_bare(field) and is_a(column, np.ndarray, int, float, np.generic))) and count:
             array = np.frombuffer(items, self._schema.layout.dtype)[field.name]
             given = np.asarray(column)
             if given.shape not in ((), field.shape, array.shape):
@@ -252,7 +264,7 @@ class RowValues:
             if _assign(where, array, given):
                 return
         struct = self._struct
-        several = not is_a(column, str, bytes, Struct) and hasattr(column, "__len__")
+        several = _is_several(field, column)
         if several and len(column) != count:
             raise FieldValueError(f"{where}: expected {count:,} values, one for each row, found {len(column):,}")
         memory = memoryview(items)
@@ -287,19 +299,65 @@ def _is_bare(field: LayoutField) -> bool:
     return plain and field.item_dtype.kind in "iufc" and not field.length
 
 
+def _is_several(field: LayoutField | None, column: Any) -> bool:
+    """Return whether a column has a value for each row, and is not one for all of them."""
+    if is_a(column, np.ndarray):
+        return bool(column.ndim > (len(field.shape) if field else 0))
+    return not is_a(column, str, bytes, Struct) and hasattr(column, "__len__")
+
+
+def _flat(column: Any, shape: tuple[int, ...]) -> Any:
+    """Return a column of rows that an array of several axes named, with one axis for them."""
+    if len(shape) > 1 and is_a(column, np.ndarray) and column.shape[: len(shape)] == shape:
+        return column.reshape(math.prod(shape), *column.shape[len(shape) :])
+    return column
+
+
+def _contiguous(values: NDArray[Any]) -> NDArray[Any]:
+    """Return the same items, one behind the other.
+
+    Byte for byte: a copy by fields would leave between them what the heap held, for other processes to see.
+    """
+    if values.flags.c_contiguous:
+        return values
+    if values.dtype.names is None:
+        return np.ascontiguousarray(values)
+    return np.ascontiguousarray(values.view(f"V{values.dtype.itemsize}")).view(values.dtype)
+
+
 def _assign(where: str, to: NDArray[Any], values: NDArray[Any]) -> bool:
-    """Store numbers where they fit; False where another way may take them.
+    """Store values where they fit, those of structs by the names of fields; False where another way may take them.
 
     Raises
     ------
-    FieldOverflow
-        A whole number is out of range.
+    FieldOverflow, FieldValueError
+        A number is out of range; or a text is too long.
     """
-    if to.dtype == values.dtype or np.can_cast(values.dtype, to.dtype, "safe"):
+    if to.dtype == values.dtype:
         to[...] = values
         return True
-    if to.dtype.kind == values.dtype.kind == "f" or (to.dtype.kind == "f" and values.dtype.kind in "iu"):
+    names, given = to.dtype.names, values.dtype.names
+    if names is not None or given is not None:  # NumPy itself goes by their order
+        if names is None or given is None or {*names} != {*given}:
+            return False
+        return all(_assign(f"{where}.{name}", to[name], values[name]) for name in names)
+    if np.can_cast(values.dtype, to.dtype, "safe"):
         to[...] = values
+        return True
+    if to.dtype.kind == "f" and values.dtype.kind in "fiu":
+        try:
+            with np.errstate(over="raise"):
+                to[...] = values
+        except FloatingPointError:
+            limit = np.finfo(to.dtype).max
+            outside = values[np.isfinite(values) & (np.abs(values) > limit)].reshape(-1)
+            shown = outside[0] if outside.size else "more"
+            raise FieldOverflow(f"{where}: expected at most {limit} in {to.dtype}, found {shown}") from None
+        return True
+    if to.dtype.kind in "SU" and values.dtype.kind == to.dtype.kind:
+        to[...] = values
+        if not np.array_equal(to, np.broadcast_to(values, to.shape)):
+            raise FieldValueError(f"{where}: expected texts that fit {to.dtype}, found longer ones in {values.dtype}")
         return True
     if to.dtype.kind in "iu" and values.dtype.kind in "iu":
         limits = np.iinfo(to.dtype)
@@ -308,7 +366,7 @@ def _assign(where: str, to: NDArray[Any], values: NDArray[Any]) -> bool:
             raise FieldOverflow(f"{where}: expected {limits.min} to {limits.max}, found {outside}")
         to[...] = values
         return True
-    if to.dtype.names is not None or values.dtype.kind not in "iufcb" or to.dtype.kind not in "iufcb":
+    if values.dtype.kind not in "iufcbOV" or to.dtype.kind not in "iufcbOV":
         to[...] = values
         return True
     return False

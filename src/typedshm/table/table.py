@@ -263,8 +263,15 @@ class Table(FollowedTable[T], Generic[T]):
             _native.write_row(self, which, values, timeout)
             return
         several = which if isinstance(which, Selection) else self._one(which)
-        data, step, spans = self._values.of_many(values, several.shape)
+        data, step, spans = self._values.of_many(values, several.shape, lambda: self._held(several))
         _native.write_rows(self, several.index, data, step, spans, timeout)
+
+    def _held(self, which: Selection) -> NDArray[Any]:
+        """Return what rows hold, and the defaults in those that hold nothing: what columns are merged with."""
+        items = self._read_many(which, None, zero=True)
+        empty = np.asarray(self.versions(which.numbers(len(self)))).reshape(which.shape) == 0
+        items[empty] = np.frombuffer(self._schema.defaults, self._values.dtype)
+        return items
 
     def update(self, row: OneRow, *_: Never, timeout: float | EllipsisType | None = ...) -> "_native.RowBlock[T]":
         """Return a transaction on one row: ``with table.update(17) as t: t.reward += 1``.

@@ -81,7 +81,7 @@ static PyObject *rows_get(PyObject *object, PyObject *key) {
 static int rows_set(PyObject *object, PyObject *key, PyObject *value) {
     Rows *self = (Rows *)object;
     uint64_t number;
-    if (value && is_one(self, key)) {
+    if (value && is_one(self, key) && !PyDict_Check(value)) { /* a dict is columns */
         if (!self->mapping) {
             rows_fail(self, "closed");
             return -1;
