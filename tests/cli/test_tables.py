@@ -87,7 +87,7 @@ def test_an_empty_table_is_summed_up_too() -> None:
     with replay():
         done = run_here("show", "replay")
     assert done.returncode == 0
-    assert "rows   100, of which none hold something" in done.stdout
+    assert "rows   100, none of which holds anything yet" in done.stdout
     assert "ROW" not in done.stdout
 
 

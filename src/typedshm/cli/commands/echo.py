@@ -21,7 +21,7 @@ Examples:
   typedshm echo car.speed
   typedshm echo car --every --json | jq .value.speed
   typedshm echo replay               each row of a table that changes
-  typedshm echo replay.reward 17     row 17; -1 is the last row, and a key names a row, too
+  typedshm echo replay.reward 17     row 17; -1 is the last; or a key
 
 With --json each line is an object: version (a number that grows by one with each), time (when it was published,
 ISO 8601 in UTC) and value (as of `show --json`); of a table also row, its number or key.""",

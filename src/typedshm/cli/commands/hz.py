@@ -19,7 +19,7 @@ Examples:
   typedshm hz camera
   typedshm hz camera --interval 5 -n 1
   typedshm hz replay                 all rows of a table together
-  typedshm hz replay 17              row 17; -1 is the last row, and a key names a row, too""",
+  typedshm hz replay 17              row 17; -1 is the last; or a key""",
 )
 @name_argument()
 @row_argument()

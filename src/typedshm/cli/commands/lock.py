@@ -22,7 +22,7 @@ Examples:
   typedshm lock --who car
   typedshm lock --who calibration --json
   typedshm lock replay                   all rows of a table that are held, a line each
-  typedshm lock replay 17                row 17; -1 is the last row, and a key names a row, too
+  typedshm lock replay 17                row 17; -1 is the last; or a key
 
 It prints `free`, or a line such as `process 4711 (python camera.py)`. A dead holder holds nothing: the next to ask for
 the lock gets it. Which thread of the process has it only that process knows.

@@ -37,8 +37,8 @@ Examples:
   typedshm show car
   typedshm show car.pose.x --json
   typedshm show camera.image --png shot.png
-  typedshm show replay               a table, and its first rows that hold something
-  typedshm show replay 17            row 17; -1 is the last row, and a key names a row, too
+  typedshm show replay               a table and its first rows
+  typedshm show replay 17            row 17; -1 is the last; or a key
   typedshm show replay.reward 0:5    a field of several rows
 
 With --json arrays are lists, raw bytes base64, times ISO 8601 in UTC, members of enums numbers, and "NaN", "Infinity"

@@ -235,8 +235,8 @@ def _number(row: Row) -> float | None:
 Examples:
   typedshm watch car
   typedshm watch car camera --rate 5 --no-image
-  typedshm watch replay              a table: the rows that changed last, as many as have room
-  typedshm watch replay 17 arms left car     row 17, the row with the key left, and a region
+  typedshm watch replay              a table: the rows that changed last
+  typedshm watch replay 17 arms left car     two rows and a region
 
 Keys: q ends, the arrows (or j and k) and page up and down scroll.""",
 )

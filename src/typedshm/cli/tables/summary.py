@@ -73,8 +73,7 @@ def unreadable(error: typedshm.TypedshmError) -> str:
 def summary(table: "typedshm.Table[Any]", label: str, found: Held) -> Iterator[str]:
     """Yield the lines about a table as a whole."""
     info = table.info()
-    count = "some" if found.total is None else "none" if not found.total else f"{found.total:,}"
-    facts = {"rows": f"{info.rows:,}, of which {count} hold{'s' if found.total == 1 else ''} something"}
+    facts = {"rows": f"{info.rows:,}, {_held_words(found.total)}"}
     if info.appended:
         facts["appended"] = f"{info.appended:,}; the next one goes to row {info.appended % info.rows:,}"
     if table.keys:
@@ -91,6 +90,13 @@ def summary(table: "typedshm.Table[Any]", label: str, found: Held) -> Iterator[s
     widest = max(map(len, facts))
     for name, fact in facts.items():
         yield cut(f"{name:{widest}}  {fact}", width())
+
+
+def _held_words(count: int | None) -> str:
+    if count == 0:
+        return "none of which holds anything yet"
+    shown = "some" if count is None else f"{count:,}"
+    return f"of which {shown} hold{'s' if count == 1 else ''} something"
 
 
 def lines(
