@@ -122,3 +122,48 @@ def verbs_of(region: "typedshm.Region[Any]") -> "dict[str, Callable[[], Any]]":
         "lock": lock,
         "read again": region.read,
     }
+
+
+def table_verbs_of(table: "typedshm.Table[Any]") -> "dict[str, Callable[[], Any]]":
+    """Everything one can do with a table of cars of at least 70 rows, class or none, without waiting."""
+    table.timeout = 0
+    follower: Any = None
+
+    def update() -> None:
+        with table.update(3) as value:
+            value.tick = 9
+
+    def lock() -> None:
+        with table.lock([3, 69]):
+            table.read(3)
+
+    def follow() -> None:
+        nonlocal follower
+        follower = follower or table.follow(start="newest")
+        follower.poll()
+        next(follower)
+
+    def copy() -> None:
+        items = table.read(..., missing="zero")
+        table.write(slice(60, 70), items[60:70])
+        table.append_many(items[:3])
+
+    return {
+        "info": table.info,
+        "repr": lambda: repr(table),
+        "filled": lambda: table.filled,
+        "versions": lambda: (table.versions(...), table.times(...), len(table)),
+        "read": lambda: repr(table.read(3)),
+        "read all": lambda: table.read(...),
+        "read some": lambda: repr(table.read([0, 63, 64, 69], missing="zero")),
+        "wait": lambda: table.wait([3], after=0),
+        "wait for more": table.wait,
+        "update": update,
+        "write": lambda: table.write(3, table.read(4)),
+        "columns": lambda: table.write([3, 4], {"tick": 7}),
+        "append": lambda: table.append(table.read(5)),
+        "copy": copy,
+        "lock": lock,
+        "follow": follow,
+        "read again": lambda: table.read(69),
+    }

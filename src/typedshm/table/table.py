@@ -385,7 +385,7 @@ class Table(FollowedTable[T], Generic[T]):
         self._check_writable()
         count, data = self._values.of_appended(values)
         first = _native.append_rows(self, data, count, timeout)
-        return (np.arange(count, dtype=np.int64) + (first - 1)) % len(self)
+        return (np.arange(count, dtype=np.int64) + first) % len(self)
 
 
 if TYPE_CHECKING:  # what the core calls by name

@@ -369,27 +369,27 @@ PyObject *row_writing_many(PyObject *module, PyObject *args) {
 /* ---- appending ----------------------------------------------------------------------------------------------------
  */
 
-/* Values for the rows whose turn it is. The first ticket, or 0 and an error set. */
-static uint64_t append(Rows *self, const unsigned char *data, size_t count, int64_t ns) {
+/* Values for the rows whose turn it is. `first`: the first ticket, also 0 from garbage. False and an error set. */
+static bool append(Rows *self, const unsigned char *data, size_t count, int64_t ns, uint64_t *first) {
     tshm_table_control *control = tshm_table_control_of(&self->table);
     size_t size = self->values.size;
     uint64_t rows = self->table.row_count;
     /* relaxed: the number is all that is wanted; rows are ordered by their owners */
-    uint64_t first = tshm_change(add, &control->tickets, (uint64_t)count, relaxed) + 1;
+    *first = tshm_change(add, &control->tickets, (uint64_t)count, relaxed) + 1;
     size_t skipped = (uint64_t)count > rows ? (size_t)((uint64_t)count - rows) : 0; /* their own laps are faster */
     size_t left = count - skipped;
     if (skipped)
         (void)tshm_change(add, &control->lapped, skipped, relaxed);
     uint64_t one, *numbers = left == 1 ? &one : malloc(left * sizeof *numbers + 1);
     for (size_t i = 0; numbers && i < left; i++)
-        numbers[i] = (first - 1 + skipped + i) % rows;
+        numbers[i] = (*first - 1 + skipped + i) % rows;
     rows_index index = {.numbers = numbers, .count = left};
-    struct many many = {.rows = self, .index = &index, .step = size, .ticket = first + skipped};
+    struct many many = {.rows = self, .index = &index, .step = size, .ticket = *first + skipped};
     many.data = data + skipped * size;
     bool done = numbers ? write_all(&many, ns) : no_memory();
     if (numbers != &one)
         free(numbers);
-    return done ? first : 0;
+    return done;
 }
 
 PyObject *row_writing_append(PyObject *module, PyObject *const *args, Py_ssize_t count) {
@@ -404,10 +404,11 @@ PyObject *row_writing_append(PyObject *module, PyObject *const *args, Py_ssize_t
     PyObject *value = timeout_convert(args[2], &ns) < 0 ? NULL : open_written(self, args[1], &view);
     if (!value)
         return NULL;
-    uint64_t first = append(self, view.buf, 1, ns);
+    uint64_t first;
+    bool done = append(self, view.buf, 1, ns, &first);
     struct_close(&view);
     Py_DECREF(value);
-    return first ? PyLong_FromUnsignedLongLong((first - 1) % self->table.row_count) : NULL;
+    return done ? PyLong_FromUnsignedLongLong((first - 1) % self->table.row_count) : NULL;
 }
 
 PyObject *row_writing_append_many(PyObject *module, PyObject *args) {
@@ -427,7 +428,7 @@ PyObject *row_writing_append_many(PyObject *module, PyObject *args) {
     Py_buffer view;
     if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0)
         return NULL;
-    uint64_t first = 0;
+    uint64_t first = 1;
     const rows_index index = {.count = (size_t)count};
     const struct many many = {.rows = self, .index = &index, .data = view.buf, .step = self->values.size};
     bool fits = (size_t)view.len == (size_t)count * self->values.size;
@@ -435,9 +436,9 @@ PyObject *row_writing_append_many(PyObject *module, PyObject *args) {
         PyErr_SetString(PyExc_ValueError, "expected as many values as were told");
     bool done = fits && check_extents(&many);
     if (done && count)
-        done = (first = append(self, view.buf, (size_t)count, ns)) != 0;
+        done = append(self, view.buf, (size_t)count, ns, &first);
     PyBuffer_Release(&view);
-    return done ? PyLong_FromUnsignedLongLong(first) : NULL;
+    return done ? PyLong_FromUnsignedLongLong((first - 1) % self->table.row_count) : NULL;
 }
 
 enum { IN_FLIGHT = 1024 }; /* appends that may be under way: who is further behind is dead, or as good as that */

@@ -19,7 +19,7 @@ PyObject *row_writing_one(PyObject *module, PyObject *const *args, Py_ssize_t co
 PyObject *row_writing_many(PyObject *module, PyObject *args);
 /* append_row(table, value, timeout): the row's number. */
 PyObject *row_writing_append(PyObject *module, PyObject *const *args, Py_ssize_t count);
-/* append_rows(table, data, count, timeout): the first ticket, 0 of none. */
+/* append_rows(table, data, count, timeout): the number of the first row, 0 of none. */
 PyObject *row_writing_append_many(PyObject *module, PyObject *args);
 /* filled_rows(table): (rows that may be sampled, tickets given, of which lapped). */
 PyObject *row_writing_filled(PyObject *module, PyObject *table);

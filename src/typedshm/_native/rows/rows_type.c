@@ -139,7 +139,7 @@ static PyMethodDef functions[] = {
     {"write_row", FAST(row_writing_one), METH_FASTCALL, "Publish a version of one row."},
     {"write_rows", row_writing_many, METH_VARARGS, "Of many, from a buffer, of which only some bytes may count."},
     {"append_row", FAST(row_writing_append), METH_FASTCALL, "Of the row whose turn it is; its number."},
-    {"append_rows", row_writing_append_many, METH_VARARGS, "Of several; the first ticket."},
+    {"append_rows", row_writing_append_many, METH_VARARGS, "Of several; the number of the first."},
     {"filled_rows", row_writing_filled, METH_O,
      "(rows that hold something from the first on, tickets given, of them lapped)."},
     {"update_row", FAST(row_block_update), METH_FASTCALL, "A transaction on one row."},
