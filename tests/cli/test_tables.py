@@ -101,6 +101,13 @@ def test_rows_are_named_by_key_and_texts_cannot_move_the_cursor() -> None:
         assert r"name='a\x1b[31mb'" in lines[-1]
 
 
+def test_of_many_keys_the_first_are_named() -> None:
+    with ts.create("arms", ts.rows(Transition, keys=[f"joint {number}" for number in range(1_200)])):
+        lines = run_here("show", "arms").stdout.splitlines()
+    keys = ", ".join(f"joint {number}" for number in range(8))
+    assert f"keys   {keys}, … 1,192 more" in lines
+
+
 @pytest.mark.parametrize(("row", "shown"), [("3", "3"), ("-97", "-97"), ("+3", "+3")])
 def test_a_row_is_shown_like_a_region(row: str, shown: str) -> None:
     with replay(held=5):

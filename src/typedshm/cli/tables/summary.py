@@ -24,6 +24,9 @@ COLUMNS = (
 KEYED = (Column("ROW", 99, least=8), *COLUMNS[1:])
 """The same where rows have keys, which are texts."""
 
+_KEYS = 8
+"""Keys that are named above the rows."""
+
 _AT_ONCE = 2**18
 """Rows whose versions are looked at together."""
 _MOST_COUNTED = 2**25
@@ -77,7 +80,8 @@ def summary(table: "typedshm.Table[Any]", label: str, found: Held) -> Iterator[s
     if info.appended:
         facts["appended"] = f"{info.appended:,}; the next one goes to row {info.appended % info.rows:,}"
     if table.keys:
-        facts["keys"] = ", ".join(map(printable, table.keys[:1000]))
+        more = f", … {len(table.keys) - _KEYS:,} more" if len(table.keys) > _KEYS else ""
+        facts["keys"] = ", ".join(map(printable, table.keys[:_KEYS])) + more
     fields = len(info.layout.fields)
     facts["value"] = f"{size_of(info.payload_size)}" + (
         f", {fields} field{'s' if fields > 1 else ''}" if fields else ""
