@@ -4,6 +4,7 @@
     python examples/robot_parameters.py serve    only the server, until Ctrl-C; then in other terminals:
     python examples/robot_parameters.py watch
     python examples/robot_parameters.py set head.speed 0.5 "slower, for the demonstration"
+    python -m typedshm show parameters head.speed          and whatever else the command line knows of tables
 
 A table whose rows have keys. Nobody waits for a parameter that someone else sets, and a client that is killed half-way
 leaves the old value. The text of a value has a fixed room; the bytes, such as a calibration, have a capacity, of which
