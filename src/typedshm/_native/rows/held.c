@@ -233,6 +233,9 @@ int held_take(HeldRows *self, Mutex *mutex, uint64_t number, enum held_use use, 
     renew(self);
     if ((use != HELD_VERB || tshm_load(&self->count, relaxed)) && !task_running(&task)) /* runs Python code */
         return HELD_EXCEPTION;
+    /* write() looks afterwards, with the clock that it has read */
+    if (use != HELD_VERB && writers_lock_look_is_due(self->lock, os_coarse_ns()) && !mutex_look(mutex))
+        return HELD_EXCEPTION;
     struct waiting waiting = {ns, ns > 0 && ns != TIMEOUT_FOREVER ? os_monotonic_ns() : 0, 0};
     *hold = (held_hold){{NULL, 0, false}, NULL, os_forks};
     int64_t slice = 0; /* at first without a wait */

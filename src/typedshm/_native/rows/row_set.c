@@ -54,6 +54,12 @@ static int acquire(PyObject *object, int64_t ns) {
         PyErr_Restore(type, error, trace);
         return GUARDED_EXCEPTION;
     }
+    if (self->rows->mapping && opened_is_gone((Opened *)self->rows)) { /* the words were zeros, not rows that are free */
+        give_first(self, holds, self->count);
+        free(holds);
+        rows_fail(self->rows, "gone");
+        return GUARDED_EXCEPTION;
+    }
     free(self->holds);
     self->holds = holds;
     self->thread = PyThread_get_thread_ident();

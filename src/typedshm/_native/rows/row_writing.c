@@ -459,6 +459,8 @@ PyObject *row_writing_filled(PyObject *module, PyObject *object) {
     while (filled < self->table.row_count && (tshm_row_number(&self->table, tshm_row_of(&self->table, filled)) ||
                                               filled + IN_FLIGHT < tickets)) /* or a hole that a killed one left */
         filled++;
+    if (opened_is_gone((Opened *)self))
+        return rows_fail(self, "gone");
     tshm_store(&self->filled, filled, relaxed);
     return Py_BuildValue("KKK", (unsigned long long)filled, (unsigned long long)tickets, (unsigned long long)lapped);
 }
