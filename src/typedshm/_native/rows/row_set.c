@@ -54,7 +54,7 @@ static int acquire(PyObject *object, int64_t ns) {
         PyErr_Restore(type, error, trace);
         return GUARDED_EXCEPTION;
     }
-    if (self->rows->mapping && opened_is_gone((Opened *)self->rows)) { /* the words were zeros, not rows that are free */
+    if (self->rows->mapping && opened_is_gone((Opened *)self->rows)) { /* zeros were no free rows */
         give_first(self, holds, self->count);
         free(holds);
         rows_fail(self->rows, "gone");
