@@ -21,7 +21,7 @@ from typedshm.cli.terminal import printable, say, warn
 Examples:
   typedshm lock --who car
   typedshm lock --who calibration --json
-  typedshm lock replay                   all rows of a table that are held, a line each
+  typedshm lock replay                   the rows of a table that are held
   typedshm lock replay 17                row 17; -1 is the last; or a key
 
 It prints `free`, or a line such as `process 4711 (python camera.py)`. A dead holder holds nothing: the next to ask for

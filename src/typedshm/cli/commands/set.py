@@ -41,7 +41,7 @@ Examples:
   typedshm set car pose.x=1.5 'wheels[2]+=0.1' 'path[0].label=start'
   typedshm set car wheels=0 'pose={"x": 1, "y": 2}' --dry-run
   typedshm set lut '[2,3]=7'
-  typedshm set replay 17 reward=1    row 17 of a table; -1 is the last; or a key
+  typedshm set replay 17 reward=1    row 17; -1 is the last; or a key
 
 Values: numbers (also 0xff, nan, inf), true and false, text as it is, members of enums by name (LEFT|RIGHT) or number,
 times in ISO 8601 (UTC if they do not say otherwise) or now, raw bytes in hexadecimal. Arrays take a JSON list, or one
