@@ -41,7 +41,8 @@ def test_values_are_shown_with_units_and_follow_the_writer() -> None:
     with ts.create("car", Telemetry) as car:
         car.write(telemetry(1))
         with Terminal("watch", "car") as terminal:
-            shown = terminal.until_shown("0.5 m/s")
+            shown = terminal.until_shown("q ends")  # which is painted last
+            assert "0.5 m/s" in shown
             assert re.search(r"^car  Telemetry  version 1 ", shown, re.MULTILINE)
             assert re.search(r"^  driver +'Ada'$", shown, re.MULTILINE)
             car.write(telemetry(6))
