@@ -108,7 +108,7 @@ def markdown(
         "**In one process.** What a value costs as a Python object, before it is written and once it is read.",
         "![What fields and whole values cost](objects.svg)",
         _side_by_side(own, way, WAYS),
-        f"Torn records and pictures, of those that were looked at meanwhile: {_torn(rows)}.",
+        f"Torn records, pictures and rows, of those that were looked at meanwhile: {_torn(rows)}.",
         "**Killed.** A writer gets a SIGKILL half-way through a write:",
         _deaths(deaths),
         "How costs grow with fields, bytes, readers and regions: "
