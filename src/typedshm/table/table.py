@@ -222,7 +222,7 @@ class Table(FollowedTable[T], Generic[T]):
         which = self._select(rows)
         several = which if isinstance(which, Selection) else self._one(which)
         times = np.frombuffer(_native.row_versions(self, several.index, True), "M8[ns]").copy()
-        times[times.view(np.int64) == 0] = np.datetime64("NaT")
+        times[times.view(np.int64) == 0] = np.datetime64("NaT", "ns")
         return times.reshape(several.shape) if isinstance(which, Selection) else times[0]
 
     # ---- writing ----
