@@ -1,5 +1,6 @@
 """Columns: a dict of values for some fields of several rows."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import numpy as np
@@ -9,7 +10,23 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 import typedshm
-from typedshm import FieldOverflow, FieldTypeError, FieldValueError, Shape, Struct, Utf8, f32, f64, i32, u64
+from helpers.kinds import Gear
+from typedshm import (
+    Bytes,
+    FieldOverflow,
+    FieldTypeError,
+    FieldValueError,
+    Scalar,
+    Shape,
+    Struct,
+    Timestamp,
+    Utf8,
+    Utf16,
+    f32,
+    f64,
+    i32,
+    u64,
+)
 
 
 class Sample(Struct):
@@ -117,3 +134,26 @@ def test_columns_of_structs() -> None:
         assert table.read([0, 1])["levels"]["beside"].tolist() == [[2, 4], [2, 4]]
         with pytest.raises(FieldTypeError, match=r"Pair\.level"):
             table.write([0, 1], {"level": levels.view([("a", "i4"), ("b", "f8")])})
+
+
+class Label(Struct):
+    name: Annotated[str, Utf8(8)] = ""
+    code: Annotated[bytes, Bytes(3)] = b"abc"
+    at: Annotated[datetime, Timestamp("us")] = datetime(2026, 1, 1, tzinfo=UTC)
+    gear: Annotated[Gear, Scalar("u1")] = Gear.DRIVE
+    wide: Annotated[str, Utf16(4)] = "né"
+
+
+def test_columns_as_they_were_read_are_written() -> None:
+    with typedshm.create("labels", typedshm.rows(Label, 3)) as table:
+        table[0] = Label(name="né", code=b"a\0\0")
+        read = table.read([0])
+        assert read.dtype.names is not None
+        for name in read.dtype.names:
+            table.write([1, 2], {name: read[name].repeat(2, axis=0)})
+        table.write([2], {name: read[name] for name in read.dtype.names})
+        assert table[1] == table[2] == table[0]
+        table.write([1], {"name": np.array([b"longer"])})
+        assert table[1].name == "longer"
+        with pytest.raises(FieldValueError, match=r"Label\.name"):
+            table.write([1], {"name": np.array([b"much longer"])})

@@ -255,11 +255,10 @@ class RowValues:
     def _fill(self, items: bytearray, count: int, field: LayoutField, column: Any) -> None:
         where = f"{self._schema.layout.name}.{field.name}"
         check_lossless(where, column)
-        of_structs = field.struct is not None and is_a(column, np.ndarray, np.void) and column.dtype.names is not None
-        if (of_structs or (_is_bare(field) and is_a(column, np.ndarray, int, float, np.generic))) and count:
-            array = np.frombuffer(items, self._schema.layout.dtype)[field.name]
+        array: Any = np.frombuffer(items, self._schema.layout.dtype)[field.name] if count else None
+        if count and _is_stored_so(field, array.dtype, column):
             given = np.asarray(column)
-            if given.shape not in ((), field.shape, array.shape):
+            if given.shape not in ((), array.shape[1:], array.shape):
                 raise FieldValueError(f"{where}: expected an array of shape {array.shape}, found shape {given.shape}")
             if _assign(where, array, given):
                 return
@@ -297,6 +296,16 @@ def _is_bare(field: LayoutField) -> bool:
     """Return True for numbers that mean nothing but themselves."""
     plain = field.struct is None and field.enum is None and field.missing is None and not field.varying
     return plain and field.item_dtype.kind in "iufc" and not field.length
+
+
+def _is_stored_so(field: LayoutField, stored: "np.dtype[Any]", column: Any) -> bool:
+    """Return True for a column of what lies in memory: numbers, what read() gives, and structs of the same fields."""
+    if _is_bare(field) and is_a(column, np.ndarray, int, float, np.generic):
+        return True
+    if field.varying or not is_a(column, np.ndarray, np.generic):
+        return False
+    is_text = stored.kind == "S" == column.dtype.kind
+    return bool(is_text or column.dtype == stored or (field.struct is not None and column.dtype.names is not None))
 
 
 def _is_several(field: LayoutField | None, column: Any) -> bool:
