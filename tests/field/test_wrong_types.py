@@ -361,6 +361,7 @@ ROWS: dict[str, Callable[[World], Call]] = {
     ),
     "Table.versions": lambda world: Call(world.table.versions, {"rows": 0}, words=ROW),
     "Table.times": lambda world: Call(world.table.times, {"rows": 0}, words=ROW),
+    "Table.lock_holders": lambda world: Call(world.table.lock_holders, {"rows": 0}, words=ROW, positional=("rows",)),
     "Table.key_of": lambda world: Call(world.table.key_of, {"number": 0}, words=ROW),
     "Table.wait": lambda world: Call(
         world.table.wait, {"rows": [0], "after": 0, "timeout": 0}, words=ROW, positional=("rows",)
