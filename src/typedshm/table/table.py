@@ -241,6 +241,8 @@ class Table(FollowedTable[T], Generic[T]):
         values
             For one row a value of the schema. For several a structured array, or values, as many as rows; one value for
             all of them; or columns for some fields, ``{"reward": rewards}``: the others keep what they hold.
+            Constraints over several fields are then checked with what the others held a moment before; update() checks
+            what is published.
         timeout
             Seconds to wait for rows that others have; None waits for ever. Default: :attr:`timeout` of the handle.
 
