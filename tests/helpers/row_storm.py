@@ -161,7 +161,7 @@ def write_for_ever(pipe: Any, lane: Lane, schema: type[Any]) -> None:
         count.appends += 1
 
     while True:
-        deeds = (by_update, by_lock) if count.stay else (by_write, by_update, by_lock, by_bulk, by_bulk, by_append)
+        deeds = (by_update, by_lock) if count.stay else (by_write, by_update, by_lock, by_append, *[by_bulk] * 4)
         try:
             random.choice(deeds)()
         except TornWrite:
