@@ -14,6 +14,7 @@ from helpers import marks
 from helpers.peers import Child, quiet_fork, until
 from helpers.shared_types import Record, record
 from helpers.threads import InThread
+from helpers.wire import Wire
 from typedshm import MisuseError, Table, Timeout
 from typedshm.testing.inspection import attach_apart, attachment_of
 
@@ -118,6 +119,23 @@ def test_a_coroutine_is_cancelled_or_times_out(table: Records) -> None:
         assert (await anext(patient))[0] == 4
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("way", ["loop", "coroutine"])
+def test_a_writer_killed_before_it_told_the_news_is_reported_all_the_same(table: Records, way: str) -> None:
+    """It has published, and given the row back, but wakes nobody: as if nobody had announced that it sleeps."""
+    follower = table.follow()
+
+    async def step() -> tuple[int, Record]:
+        return await anext(follower)
+
+    with Wire("records") as wire:
+        thread = InThread(next, follower) if way == "loop" else InThread(asyncio.run, step())
+        until(lambda: wire.control.awaited)
+        while wire.control.awaited:  # or it had just looked once more, and announced itself again
+            wire.control.head_word &= ~1
+        table[3] = record(1)
+        assert thread.result() == (3, record(1))
 
 
 def _write_many(pipe: Any, seed: int) -> None:

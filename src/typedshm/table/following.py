@@ -25,7 +25,9 @@ _READ_ONLY_PAUSE = 0.002
 """Seconds between looks of a coroutine whose handle cannot announce that it sleeps, at least."""
 
 _PERIOD = 0.1
-"""Those at most: it rests most of the time, however long a look takes."""
+"""Those at most, of any coroutine: a writer that died before it told the news wakes nobody. One that cannot announce
+itself rests most of the time, however long a look takes.
+"""
 
 
 class RowFollower(Generic[T]):
@@ -109,7 +111,7 @@ class RowFollower(Generic[T]):
                 if self.table.readonly:
                     await loop.rest(min(max(_READ_ONLY_PAUSE, 20 * (time.monotonic() - began)), _PERIOD))
                 else:
-                    await loop.sleep(self.table, changed, left)
+                    await loop.sleep(self.table, changed, _PERIOD if left is None else min(left, _PERIOD))
                 if self.table.closed:
                     raise StopAsyncIteration
                 _native.look(self.table)
