@@ -36,6 +36,15 @@ def test_numbers_beyond_any_row_are_index_errors(table: Any, rows: Any) -> None:
         table.read(rows)
 
 
+def test_a_range_is_taken_by_its_ends(table: Any) -> None:
+    for rows in (range(10), range(9, -1, -3), range(-2, 3), range(-1, -11, -4)):
+        assert table.read(rows)["n"].tolist() == np.arange(10)[list(rows)].tolist()
+    assert len(table.read(range(3, 3))) == 0
+    for rows in (range(10**12), range(-11, 0), range(5, 10**30, 7)):
+        with pytest.raises(IndexError):
+            table.read(rows)
+
+
 @pytest.mark.parametrize(
     "rows",
     [[None], [object], [b"a"], np.array([b"a"]), [[2**70]], b"a", bytearray(b"\1"), [1.5], np.array([None]), [[], [1]]],

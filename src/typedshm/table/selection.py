@@ -94,7 +94,7 @@ def select(which: Any, rows: int, keys: dict[str, int] | None) -> int | Selectio
     if is_a(which, slice):
         return _of_range(_range_of(which, rows))
     if is_a(which, range):
-        return _of_array(np.fromiter(which, np.int64, len(which)), rows)
+        return _of_numbered(which, rows)
     if which is Ellipsis:
         return Selection((0, 1, rows), rows)
     if isinstance(which, str) or (hasattr(which, "__index__") and not is_a(which, np.ndarray)):
@@ -130,6 +130,18 @@ def _of_list(which: Any, rows: int, keys: dict[str, int] | None) -> int | Select
         return _of_array(numbers, rows, keys)
     except ValueError as error:  # of lists that are no array
         raise TypeError(f"{_EXPECTED}{_or_keys(keys)}, found {found(which)}: {error}") from None
+
+
+def _of_numbered(numbers: range, rows: int) -> int | Selection:
+    """Return the rows of a range that the user made: unlike a slice it may leave the table."""
+    if not numbers:
+        return Selection((0, 1, 0), 0)
+    lowest, highest = sorted((numbers[0], numbers[-1]))
+    if lowest < -rows or highest >= rows:  # before there is an array of them
+        _refuse(lowest if lowest < -rows else highest, rows)
+    if lowest >= 0:
+        return _of_range(numbers)
+    return _of_array(np.fromiter(numbers, np.int64, len(numbers)), rows)
 
 
 def _of_range(numbers: range) -> Selection:
