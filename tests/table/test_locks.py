@@ -122,6 +122,17 @@ def test_a_thread_takes_its_own_rows_again(table: Records) -> None:
         other.write(slice(0, 10), record(1), timeout=0)
 
 
+def test_blocks_and_writes_follow_each_other_inside_a_lock(table: Records) -> None:
+    with table.lock([3]), attach_apart("records", typedshm.rows(Record)) as other:
+        for number in (1, 2):
+            with table.update(3) as row:
+                row.a = number
+            table.write(3, record(number))
+            with pytest.raises(Timeout):
+                other.write(3, record(9), timeout=0)
+    assert (table.versions(3), table[3]) == (4, record(2))
+
+
 def test_another_thread_of_the_process_waits(table: Records) -> None:
     with table.update(3) as row:
         with pytest.raises(Timeout):
