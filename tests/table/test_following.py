@@ -14,7 +14,7 @@ from helpers import marks
 from helpers.peers import Child, quiet_fork, until
 from helpers.shared_types import Record, record
 from helpers.threads import InThread
-from helpers.wire import Wire
+from helpers.wire import EPOCH_OFFSET, Wire
 from typedshm import MisuseError, Table, Timeout
 from typedshm.testing.inspection import attach_apart, attachment_of
 
@@ -119,6 +119,37 @@ def test_a_coroutine_is_cancelled_or_times_out(table: Records) -> None:
         assert (await anext(patient))[0] == 4
 
     asyncio.run(main())
+
+
+@READONLY
+@pytest.mark.parametrize("looks", [1, 3])
+@pytest.mark.parametrize("again", [False, True])
+def test_a_row_that_somebody_has_is_looked_at_until_it_is_free(
+    table: Records, readonly: bool, looks: int, again: bool
+) -> None:
+    """Its writer may have stamped it long ago, and publish only now; one that stamps it again is told once as well."""
+    table[3] = record(1)
+    with (
+        attach_apart("records", typedshm.rows(Record)) as other,
+        typedshm.attach("records", typedshm.rows(Record), readonly=readonly) as handle,
+        Wire("records") as wire,
+    ):
+        follower = handle.follow()
+        block = other.update(3)
+        block.__enter__()
+        epoch, stamp = EPOCH_OFFSET, wire.header.stamps_offset
+        wire.memory[stamp : stamp + 8] = wire.memory[epoch : epoch + 8]
+        for _ in range(looks):
+            assert follower.poll().tolist() == []
+        if again:
+            wire.memory[stamp : stamp + 8] = wire.memory[epoch : epoch + 8]
+            wire.row(3).stamp = int.from_bytes(wire.memory[epoch : epoch + 8], "little")
+        slot = "mark0" if wire.row(3).mark0 < wire.row(3).mark1 else "mark1"
+        setattr(wire.row(3), slot, 2 * 2)  # version 2
+        assert follower.poll().tolist() == [3]
+        assert follower.poll().tolist() == []
+        block.__exit__(KeyError, KeyError(), None)
+        assert follower.poll().tolist() == []
 
 
 @pytest.mark.parametrize("way", ["loop", "coroutine"])

@@ -133,6 +133,16 @@ def test_blocks_and_writes_follow_each_other_inside_a_lock(table: Records) -> No
     assert (table.versions(3), table[3]) == (4, record(2))
 
 
+def test_a_block_is_ended_by_the_thread_that_entered_it(table: Records) -> None:
+    block = table.update(3)
+    block.__enter__().a = 7
+    with pytest.raises(MisuseError, match="thread"):
+        InThread(block.__exit__, None, None, None).result()
+    assert table.versions(3) == 0
+    block.__exit__(None, None, None)
+    assert (table.versions(3), table[3].a) == (1, 7)
+
+
 def test_another_thread_of_the_process_waits(table: Records) -> None:
     with table.update(3) as row:
         with pytest.raises(Timeout):
