@@ -1,5 +1,6 @@
 """Opening tables: by schema, keys, Topic, pickle, file and fork; and what is refused."""
 
+import contextlib
 import copy
 import ctypes
 import dataclasses
@@ -322,6 +323,32 @@ def test_the_child_of_a_fork_has_none_of_its_parents_rows(table: Any) -> None:
         row.a = 3
     assert table[4] == record(4)
     assert (table[3].a, table[6].a) == (3, 6)
+
+
+@marks.fork
+def test_what_a_child_drops_of_its_parents_rows_stays_the_parents(table: Any) -> None:
+    block, lock = table.update(3), table.lock(5)
+    block.__enter__()
+    lock.__enter__()
+    child = quiet_fork()
+    if child == 0:
+        status = 1
+        try:
+            del block
+            with contextlib.suppress(typedshm.TypedshmError):
+                lock.__exit__(None, None, None)
+            del lock
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+    with attach_apart(table.name, typedshm.rows(Record)) as other:
+        for number in (3, 5):
+            with pytest.raises(typedshm.Timeout):
+                other.write(number, record(1), timeout=0)
+    block.__exit__(None, None, None)
+    lock.__exit__(None, None, None)
+    assert (table.versions(3), table.info().deaths) == (1, 0)
 
 
 @marks.fork
