@@ -316,6 +316,31 @@ NEWS = slice(256, 264)
 """Of a table's bytes: a number times two, and 1 while somebody sleeps on it."""
 
 
+def _update(table: Records) -> None:
+    with table.update(3) as row:
+        row.a = 5
+
+
+PUBLISHING: dict[str, Any] = {
+    "write": lambda table: table.write(3, record(1)),
+    "several": lambda table: table.write([3, 5], record(1)),
+    "columns": lambda table: table.write(3, {"a": 1}),
+    "update": _update,
+    "append": lambda table: table.append(record(1)),
+}
+
+
+@pytest.mark.parametrize("way", PUBLISHING)
+def test_every_way_to_publish_tells_the_news_once_if_somebody_sleeps(table: Records, way: str) -> None:
+    with Wire("records") as wire:
+        PUBLISHING[way](table)
+        assert wire.control.head_word == 0, "nobody sleeps"
+        wire.control.head_word = 1
+        PUBLISHING[way](table)
+        PUBLISHING[way](table)
+        assert wire.control.head_word == 2
+
+
 def test_sleepers_are_woken_before_a_writer_waits_for_a_held_row(table: Records) -> None:
     memory = memoryview(attachment_of(table).mapping)
     with attach_apart("records", typedshm.rows(Record)) as other, other.update(3):
