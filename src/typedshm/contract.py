@@ -113,6 +113,10 @@ class CoreTable(Protocol):
         """Raise the error of a number that no row has."""
         ...
 
+    def _encode(self, value: Any, /) -> Any:
+        """Return a buffer of a value that is no instance of the schema's `struct`, or raise."""
+        ...
+
     def _get(self, which: Any, /) -> Any:
         """Return what stands in brackets, if that is no single row."""
         ...

@@ -376,3 +376,21 @@ def test_a_follower_goes_on_in_the_child_of_a_fork(table: Records) -> None:
             os._exit(status)
     assert os.waitpid(child, 0)[1] == 0
     assert thread.result() == (3, record(1))
+
+
+def test_who_only_polls_is_told_that_the_name_means_another_table(table: Records) -> None:
+    follower = table.follow()
+    typedshm.unlink("records")
+    with (
+        typedshm.create("records", typedshm.rows(Record, 3)),
+        pytest.raises(typedshm.RegionReplaced, match=r"table\.reattach\(\) opens that one"),
+    ):
+        until(lambda: follower.poll().size)
+
+
+def test_a_wait_for_no_rows_or_for_later_versions(table: Records) -> None:
+    with pytest.raises(ValueError, match="at least one row to wait for"):
+        table.wait([])
+    table[3] = record(1)
+    with pytest.raises(Timeout):
+        table.wait([3], after=5, timeout=0)

@@ -246,3 +246,29 @@ def test_rows_of_varying_size() -> None:
         table.read([3], out=out)
         assert (out["boxes"][0, 3:] == 9).all()  # what is not used keeps what was there
         assert table.append(Boxes(n=3, boxes=np.zeros((0, 4), np.uint16))) == 0
+
+
+def test_a_row_of_an_array_is_a_value(table: Steps) -> None:
+    table[0:2] = [step(1), step(2)]
+    batch = table.read([0, 1])
+    table[5] = batch[1]
+    table[6] = batch[0:1].reshape(())
+    table[[7, 8]] = [batch[0], batch[1]]
+    table.append(batch[1])
+    assert table.read([5, 6, 7, 8])["action"].tolist() == [2, 1, 1, 2]
+    with pytest.raises(FieldTypeError, match="expected a Step"):
+        table[5] = batch["reward"][0]
+
+
+def test_columns_of_varying_size_are_written_as_they_were_read() -> None:
+    with typedshm.create("boxes", typedshm.rows(Boxes, 10)) as boxes:
+        boxes[0:2] = [Boxes(n=n, boxes=np.full((n, 4), n, np.uint16)) for n in (1, 2)]
+        read = boxes.read([0, 1])
+        boxes.write([5, 6], {name: read[name] for name in read.dtype.names or ()})
+        assert [boxes[n].boxes.shape for n in (5, 6)] == [(1, 4), (2, 4)]
+        boxes.write([7], {"boxes": read["boxes"][1:], "boxes_used": [2]})
+        assert (boxes[7].boxes == 2).all()
+        with pytest.raises(FieldValueError, match="no more items"):
+            boxes.write([7], {"boxes": read["boxes"][1:], "boxes_used": [101]})
+        with pytest.raises(FieldTypeError, match="found 'boxes_used'"):
+            boxes.write([7], {"boxes_used": [1]})

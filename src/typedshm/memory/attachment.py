@@ -252,7 +252,8 @@ class Attachment(abc.ABC):
             words += ", of another layout"
             if difference := hooks.difference(self.header["document"], found["document"]):
                 words += f" (before | now):\n{difference}\n"
-        remedy = "region.reattach() opens that one" if location.kind == "region" else "open it again by its name"
+        noun = "table" if self.header["rows"] else "region"
+        remedy = f"{noun}.reattach() opens that one" if location.kind == "region" else "open it again by its name"
         return RegionReplaced(words + ("" if words.endswith("\n") else "; ") + remedy)
 
     def remap(self, writable: bool = True) -> _native.Mapping:

@@ -92,6 +92,9 @@ class TableBase(_native.Rows[T], Opened[T], Generic[T]):
 
     # ---- called by the C core ----
 
+    def _encode(self, value: Any) -> Any:
+        return self._values.encode(value)
+
     def _get(self, which: Any) -> Any:
         return self.read(which)
 

@@ -13,7 +13,7 @@ from typedshm.schema.base import Schema
 from typedshm.schema.bytewise import BytewiseSchema
 from typedshm.struct.lossless import can_be_filled, check_lossless
 from typedshm.struct.struct import Struct
-from typedshm.struct.views import from_buffer
+from typedshm.struct.views import from_buffer, from_buffer_copy
 from typedshm.table.selection import is_a, is_array
 
 
@@ -98,10 +98,20 @@ class RowValues:
 
     # ---- writing ----
 
+    def encode(self, value: Any) -> Any:
+        """Return an object whose buffer has the bytes of a value: of the schema, or a row as read() gives several."""
+        schema = self._schema
+        if type(value) is schema.struct:
+            return value
+        is_row = is_a(value, np.void, np.ndarray) and value.shape == () and value.dtype == self.dtype
+        if is_row and schema.struct is not None and self.dtype.names is not None:
+            return from_buffer_copy(schema.struct, value.tobytes())
+        return schema.encode(value)
+
     def of_one(self, value: Any) -> bytes:
         """Return the bytes of one value, as write() of one row would store them."""
         schema = self._schema
-        encoded = value if type(value) is schema.struct else schema.encode(value)
+        encoded = self.encode(value)
         if schema.check is not None:
             schema.check(encoded)
         given: Any = encoded
@@ -231,15 +241,23 @@ class RowValues:
     ) -> Written:
         layout, count = self._schema.layout, math.prod(shape)
         fields = {field.name: field for field in layout.fields}
-        unknown = [name for name in columns if name not in fields]
+        used = {field.used_name: field.name for field in layout.fields if field.free}  # as read() tells, beside items
+        unknown = [name for name in columns if name not in fields and used.get(name) not in columns]
         if self.shape or unknown or not columns:
             found_names = ", ".join(quoted(name, 30) for name in (unknown or columns)) or "none"
             raise FieldTypeError(f"write: expected columns for the fields {', '.join(fields)}, found {found_names}")
         items = bytearray(count * self.size)
-        for name, column in columns.items():
-            self._fill(items, count, fields[name], _flat(column, shape))
-        spans = [(fields[name].offset, fields[name].size) for name in columns]
-        whole = len(columns) == len(fields)
+        named = [name for name in columns if name in fields]
+        for name in named:
+            numbers = columns.get(fields[name].used_name) if fields[name].free else None
+            if numbers is None:
+                self._fill(items, count, fields[name], _flat(columns[name], shape))
+            elif count:
+                rows = np.frombuffer(items, layout.dtype)
+                for part in (name, fields[name].used_name):
+                    rows[part] = _flat(np.asarray(columns[part], layout.dtype[part].base), shape)
+        spans = [(fields[name].offset, fields[name].size) for name in named]
+        whole = len(named) == len(fields)
         if whole:
             return self._checked(
                 np.frombuffer(items, self.dtype) if count else np.empty(0, self.dtype), count, self.size

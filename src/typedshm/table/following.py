@@ -51,6 +51,7 @@ class RowFollower(Generic[T]):
         self.failed = 0
         self._timeout = timeout
         self._pending: deque[int] = deque()
+        self._looked = time.monotonic()
         self._changes = _native.Changes(table, start == "newest")
 
     def poll(self) -> NDArray[np.int64]:
@@ -60,9 +61,15 @@ class RowFollower(Generic[T]):
         ------
         Closed, RegionLost
             As for :meth:`Table.read`.
+        RegionReplaced
+            The table's name means another one now; looked at every 100 ms.
         MisuseError
             Another thread or task is waiting in this follower.
         """
+        now = time.monotonic()
+        if now - self._looked > _PERIOD:  # who only polls waits in nothing that would tell
+            _native.look(self.table)
+            self._looked = now
         numbers = np.frombuffer(self._changes.poll(), np.int64)
         if self._pending:
             numbers = np.union1d(numbers, np.array(self._pending, np.int64))
@@ -180,6 +187,8 @@ class FollowedTable(TableBase[T], Generic[T]):
             return np.frombuffer(_native.Changes(self, False).wait(patience), np.int64)
         which = self._select(rows)
         several = which if isinstance(which, Selection) else self._one(which)
+        if not several.count:
+            raise ValueError("rows: expected at least one row to wait for, found none, of which none ever changes")
         if after is None:
             versions: Any = _native.row_versions(self, several.index, False)
         else:

@@ -93,7 +93,7 @@ static bool look_at_some(void *context, bool *any) {
         tshm_row *row = tshm_row_of(&some->rows->table, rows_index_at(some->index, i));
         /* seq_cst, with the exchange by which a writer gives the row back: see NEWS. Then the version */
         (void)tshm_load(&row->owner, seq_cst);
-        if (tshm_row_number(&some->rows->table, row) != some->versions[i] && !rows_list_add(&some->moved, (int64_t)i)) {
+        if (tshm_row_number(&some->rows->table, row) > some->versions[i] && !rows_list_add(&some->moved, (int64_t)i)) {
             PyErr_NoMemory();
             return false;
         }

@@ -95,7 +95,7 @@ static PyObject *open_written(Rows *self, PyObject *value, Py_buffer *view) {
         return NULL;
     if (Py_TYPE(value) == self->values.type)
         Py_INCREF(value);
-    else if (!(value = PyObject_CallFunctionObjArgs(self->values.encode, value, NULL)))
+    else if (!(value = PyObject_CallMethod((PyObject *)self, "_encode", "(O)", value)))
         return NULL;
     if (!values_check(&self->values, value) || values_open(&self->values, value, PyBUF_SIMPLE, view) < 0) {
         Py_DECREF(value);
