@@ -150,8 +150,8 @@ def test_a_region_that_no_machine_has_room_for_names_the_parameter(slots, size, 
     assert typedshm.regions() == []
 
 
-@pytest.mark.parametrize("slots", [2.0, "3", None, True, b"3"])
+@pytest.mark.parametrize("slots", [2.0, "3", True, b"3"])
 def test_slots_that_are_no_number_name_the_parameter(slots):
-    for make in (typedshm.create, *([typedshm.open] if slots is not None else [])):  # None takes what there is
+    for make in (typedshm.create, typedshm.open):
         with pytest.raises(TypeError, match="slots: expected a whole number from 1 to 65536, found"):
             make("huge", LARGE, slots=slots)
