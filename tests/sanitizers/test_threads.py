@@ -70,7 +70,7 @@ def threads(build):
 def local_lock(build, core):
     """A function that compiles ``local_lock.c`` with the functions of writers_lock.c that it is about."""
     text = (core / "lock" / "writers_lock.c").read_text()
-    functions = re.search(r"enum \{ LOCAL_LOCK_FREE.*?(?=/\* Between two sleeps of a waiter)", text, re.DOTALL)
+    functions = re.search(r"enum \{ LOCAL_LOCK_FREE.*?(?=bool writers_lock_goes_on)", text, re.DOTALL)
     assert functions is not None
     lock = (
         '#define _GNU_SOURCE\n#include "os/os.h"\ntypedef struct {\n    tshm_atomic_u32 local_lock;\n} WritersLock;\n'
