@@ -357,12 +357,12 @@ class RowStorm:
             time.sleep(random.uniform(0, 0.003))  # no matter how long: where it is by then is for chance to say
         before = self._wire.row(row).owner
         entry = count.entry
-        slept, began = crew.sleeps(self._waiter), time.monotonic()
+        began = time.monotonic()
         queue = crew.queue(self._waiter)
         queued = queue.seconds()
         crew.kill(number)
         if strike:
-            self._see_it_taken_over(row, before, slept, began, queue, queued)
+            self._see_it_taken_over(row, before, began, queue, queued)
         held = [one for one in map(self._wire.row, range(ROWS)) if one.owner & WORD_OWNER == entry > 0]
         self.figures.kills += 1
         self.figures.struck += strike
@@ -373,13 +373,13 @@ class RowStorm:
         count.stay = count.staying = 0
         crew.start(number)
 
-    def _see_it_taken_over(self, row: int, before: int, slept: int, began: float, queue: Any, queued: float) -> None:
+    def _see_it_taken_over(self, row: int, before: int, began: float, queue: Any, queued: float) -> None:
         """Wait until the word no longer names the dead: the waiter may not have slept again and again before.
 
         The time it took is a figure and no more, since the machine's other work is in it; taken off is that in which
         the waiter was ready to run and had no processor.
         """
-        sleeps = 0
+        sleeps, slept = 0, self._crew.sleeps(self._waiter)  # from when the dead is gone: until then it has the row
         dead = before & ~WORD_WAITING
         while True:
             count = self._crew.sleeps(self._waiter) - slept  # first: what it sleeps later is its own affair
