@@ -46,7 +46,7 @@ def test_fields_of_nested_structs_go_by_their_names(paths: Any) -> None:
 def test_fewer_items_of_a_field_are_not_repeated(paths: Any) -> None:
     point: Any = [("x", "f8"), ("y", "f8")]
     with pytest.raises(FieldTypeError, match=r"Path\.steps"):
-        paths.write([0, 1], np.zeros(2, [("name", "S4"), ("start", point), ("steps", point, 1)]))
+        paths.write([0, 1], np.zeros(2, [("name", "S4"), ("start", point), ("steps", point, (1,))]))
 
 
 def test_texts_that_are_too_long_are_not_cut_off(paths: Any) -> None:
