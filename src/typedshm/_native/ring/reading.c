@@ -78,12 +78,10 @@ static void copy_items(const struct reading *reading, const unsigned char *paylo
 }
 
 static inline void copy_payload(const struct reading *reading, const unsigned char *payload) {
-    if (!reading->ring->values.extents)
-        tshm_copy_out(reading->to, payload, reading->ring->values.size);
-    else if (!reading->wanted.items)
-        tshm_copy_used_out(reading->to, payload, &reading->ring->values.extents->plan);
-    else
+    if (reading->wanted.items)
         copy_items(reading, payload);
+    else
+        values_fetch(&reading->ring->values, reading->to, payload);
 }
 
 static inline void read_once(void *context) {

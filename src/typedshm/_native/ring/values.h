@@ -63,6 +63,21 @@ static inline int values_open(const schema_values *values, PyObject *value, int 
     return 0;
 }
 
+/* The bytes of a value, or what is used of them, to and from shared memory, as tshm_copy_in and tshm_copy_out do. */
+static inline void values_store(const schema_values *values, void *shared, const void *value) {
+    if (values->extents)
+        tshm_copy_used_in(shared, value, &values->extents->plan);
+    else
+        tshm_copy_in(shared, value, values->size);
+}
+
+static inline void values_fetch(const schema_values *values, void *to, const void *shared) {
+    if (values->extents)
+        tshm_copy_used_out(to, shared, &values->extents->plan);
+    else
+        tshm_copy_out(to, shared, values->size);
+}
+
 int values_register(PyObject *module);
 
 #endif

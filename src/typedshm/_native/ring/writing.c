@@ -68,13 +68,11 @@ struct storing {
 };
 
 static inline void copy_payload(const struct storing *storing, unsigned char *payload) {
-    const Extents *extents = storing->ring->values.extents;
-    if (!extents) {
-        tshm_copy_in(payload, storing->value, storing->ring->values.size);
-    } else if (!storing->items) {
-        tshm_copy_used_in(payload, storing->value, &extents->plan);
+    const schema_values *values = &storing->ring->values;
+    if (!storing->items) {
+        values_store(values, payload, storing->value);
     } else {
-        const tshm_extent *extent = extents->extents;
+        const tshm_extent *extent = values->extents->extents;
         tshm_copy_in(payload, storing->value, (size_t)extent->data);
         tshm_copy_in(payload + extent->data, storing->items, (size_t)tshm_used(extent, storing->value));
     }

@@ -257,7 +257,7 @@ static PyObject *changes_wait(PyObject *object, PyObject *timeout) {
     return numbers;
 }
 
-/* await_() -> the same if there are any, or the number of the news to sleep on, which was announced. */
+/* prepare() -> the same if there are any, or the number of the news to sleep on, which was announced. */
 static PyObject *changes_prepare(PyObject *object, PyObject *unused) {
     (void)unused;
     Changes *self = (Changes *)object;
@@ -271,8 +271,7 @@ static PyObject *changes_prepare(PyObject *object, PyObject *unused) {
     return result;
 }
 
-/* ---- the object ---------------------------------------------------------------------------------------------------
- */
+/* ---- the object -------------------------------------------------------------------------------------------------- */
 
 static PyObject *changes_create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     static char *names[] = {"table", "all", NULL};

@@ -26,8 +26,7 @@ const char *held_problem(int result) {
     }
 }
 
-/* ---- the set ------------------------------------------------------------------------------------------------------
- */
+/* ---- the set ----------------------------------------------------------------------------------------------------- */
 
 static struct held_shard *shard_of(HeldRows *self, uint64_t number) {
     return &self->shards[number % HELD_SHARDS];
@@ -91,8 +90,8 @@ static void leave(struct held_shard *shard, held_row *row) {
 
 /* A row has left the set: one of those who wait for one of the shard looks again. */
 static void announce(struct held_shard *shard) {
-    (void)tshm_change(add, &shard->left, 1,
-                      seq_cst); /* with the load in wait_for_thread: it sleeps not, or is counted */
+    /* with the load in wait_for_thread: it does not sleep, or is counted */
+    (void)tshm_change(add, &shard->left, 1, seq_cst);
     if (tshm_load(&shard->waiters, seq_cst))
         os_local_wake_one((void *)&shard->left);
 }
@@ -104,8 +103,7 @@ static void wait_for_thread(struct held_shard *shard, uint32_t left, int64_t ns)
     (void)tshm_change(sub, &shard->waiters, 1, relaxed);
 }
 
-/* ---- taking -------------------------------------------------------------------------------------------------------
- */
+/* ---- taking ------------------------------------------------------------------------------------------------------ */
 
 static bool is_present(HeldRows *self) {
     return self->lock && writers_lock_is_present(self->lock);
@@ -311,8 +309,7 @@ bool held_owner_lives(HeldRows *self, uint64_t number, uint64_t word) {
     return (word & mask) == TSHM_WORD_GENERATION(tshm_load(&entry->generation, acquire));
 }
 
-/* ---- the object ---------------------------------------------------------------------------------------------------
- */
+/* ---- the object -------------------------------------------------------------------------------------------------- */
 
 static PyObject *held_create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     static char *names[] = {"mapping", "lock", "peers", NULL};

@@ -17,10 +17,7 @@ int row_reading_try(const Rows *self, uint64_t number, void *to, publication *fo
     int state = tshm_row_read_begin(&self->table, tshm_row_of(&self->table, number), &cursor);
     if (state != TSHM_READABLE)
         return state;
-    if (self->values.extents)
-        tshm_copy_used_out(to, cursor.payload, &self->values.extents->plan);
-    else
-        tshm_copy_out(to, cursor.payload, self->values.size);
+    values_fetch(&self->values, to, cursor.payload);
     found->version = cursor.number;
     found->time = tshm_load(&cursor.version->time, relaxed);
     return tshm_row_read_retry(&cursor) ? ROW_BUSY : ROW_READ;
@@ -98,12 +95,7 @@ static int read_locked(Rows *self, uint64_t number, void *to, publication *found
     if (result == HELD_ORDER)
         return read_patiently(self, number, to, found);
     if (result != HELD_TAKEN) {
-        if (result == HELD_MEMORY)
-            PyErr_NoMemory();
-        else if (result == HELD_TIMEOUT)
-            rows_fail_for(self, held_problem(result), (const int64_t *)&number, 1);
-        else if (result != HELD_EXCEPTION)
-            rows_fail(self, held_problem(result));
+        rows_fail_taken(self, number, result);
         return ROW_FAILED;
     }
     int state = read_alone(self, number, to, found);
@@ -133,8 +125,7 @@ PyObject *row_reading_fail(Rows *self, uint64_t number, int state) {
     return state == ROW_FAILED ? NULL : rows_fail_for(self, state == ROW_EMPTY ? "empty" : "torn", &row, 1);
 }
 
-/* ---- one row ------------------------------------------------------------------------------------------------------
- */
+/* ---- one row ----------------------------------------------------------------------------------------------------- */
 
 /* Large ones without the GIL, at first. */
 struct copying {
@@ -206,8 +197,7 @@ PyObject *row_reading_value(Rows *self, uint64_t number) {
     return value;
 }
 
-/* ---- many ---------------------------------------------------------------------------------------------------------
- */
+/* ---- many -------------------------------------------------------------------------------------------------------- */
 
 enum {
     HEADS_AHEAD = 16,   /* rows whose heads are fetched into the caches before they are looked at */

@@ -8,26 +8,13 @@
 void row_writing_store(Rows *self, uint64_t number, const void *value, uint64_t now) {
     tshm_row_stamp(&self->table, number);
     tshm_row_cursor cursor = tshm_row_write_begin(&self->table, tshm_row_of(&self->table, number));
-    if (self->values.extents)
-        tshm_copy_used_in(cursor.payload, value, &self->values.extents->plan);
-    else
-        tshm_copy_in(cursor.payload, value, self->values.size);
+    values_store(&self->values, cursor.payload, value);
     tshm_row_write_end(&cursor, now);
-}
-
-static bool fail_taken(Rows *self, uint64_t number, int result) {
-    if (result == HELD_MEMORY)
-        PyErr_NoMemory();
-    else if (result == HELD_TIMEOUT)
-        rows_fail_for(self, held_problem(result), (const int64_t *)&number, 1);
-    else if (result != HELD_EXCEPTION)
-        rows_fail(self, held_problem(result));
-    return false;
 }
 
 bool row_writing_take(Rows *self, uint64_t number, enum held_use use, int64_t ns, held_hold *hold) {
     int result = held_take(self->held, self->mutex, number, use, ns, hold);
-    return result == HELD_TAKEN || fail_taken(self, number, result);
+    return result == HELD_TAKEN || rows_fail_taken(self, number, result);
 }
 
 /* After the work: was it for nothing, or is it time to ask what the name means? */
@@ -49,8 +36,7 @@ bool row_writing_give(Rows *self, held_hold *hold, enum held_use use, bool publi
     return kept;
 }
 
-/* ---- one row ------------------------------------------------------------------------------------------------------
- */
+/* ---- one row ----------------------------------------------------------------------------------------------------- */
 
 struct storing {
     Rows *rows;
@@ -137,8 +123,7 @@ PyObject *row_writing_one(PyObject *module, PyObject *const *args, Py_ssize_t co
     Py_RETURN_NONE;
 }
 
-/* ---- many ---------------------------------------------------------------------------------------------------------
- */
+/* ---- many -------------------------------------------------------------------------------------------------------- */
 
 /* Which bytes of a value are written; the others stay as they are. */
 struct span {
@@ -217,7 +202,7 @@ static bool write_position(struct many *many, size_t position, int64_t ns, rows_
     if (result == HELD_TIMEOUT)
         return rows_list_add(missed, missed_numbers ? (int64_t)number : (int64_t)position) || no_memory();
     if (result != HELD_TAKEN)
-        return fail_taken(self, number, result);
+        return rows_fail_taken(self, number, result);
     bool stored = store(many, position, true);
     return row_writing_give(self, &hold, HELD_VERB, false) && (stored || no_memory());
 }
@@ -366,8 +351,7 @@ PyObject *row_writing_many(PyObject *module, PyObject *args) {
     return done ? Py_NewRef(Py_None) : NULL;
 }
 
-/* ---- appending ----------------------------------------------------------------------------------------------------
- */
+/* ---- appending --------------------------------------------------------------------------------------------------- */
 
 /* Values for the rows whose turn it is. `first`: the first ticket, also 0 from garbage. False and an error set. */
 static bool append(Rows *self, const unsigned char *data, size_t count, int64_t ns, uint64_t *first) {

@@ -22,6 +22,16 @@ PyObject *rows_fail_for(Rows *self, const char *what, const int64_t *numbers, si
     return NULL;
 }
 
+bool rows_fail_taken(Rows *self, uint64_t number, int result) {
+    if (result == HELD_MEMORY)
+        PyErr_NoMemory();
+    else if (result == HELD_TIMEOUT)
+        rows_fail_for(self, held_problem(result), (const int64_t *)&number, 1);
+    else if (result != HELD_EXCEPTION)
+        rows_fail(self, held_problem(result));
+    return false;
+}
+
 bool rows_number(Rows *self, PyObject *key, uint64_t *number) {
     PyObject *found = NULL, *made = NULL;
     if (PyLong_CheckExact(key))
@@ -59,8 +69,7 @@ void rows_wake(Rows *self) {
         os_word_wake_all(&self->mutex->lock->lock.peers, control, (void *)&control->head.word);
 }
 
-/* ---- many rows ----------------------------------------------------------------------------------------------------
- */
+/* ---- many rows --------------------------------------------------------------------------------------------------- */
 
 static bool refuse(Rows *self, int64_t number) {
     Py_XDECREF(PyObject_CallMethod((PyObject *)self, "_refuse_number", "L", (long long)number));

@@ -20,6 +20,8 @@ static inline PyObject *rows_fail(Rows *rows, const char *what) {
 }
 /* Raises what Table._fail_rows(what, numbers) says, with the numbers of rows as bytes; always NULL. */
 PyObject *rows_fail_for(Rows *rows, const char *what, const int64_t *numbers, size_t count);
+/* Raises why held_take() did not take a row; always false. */
+bool rows_fail_taken(Rows *rows, uint64_t number, int result);
 /* The number of one row, as users name it. False and an error set if there is none. */
 bool rows_number(Rows *rows, PyObject *key, uint64_t *number);
 /* True if values may be written; false and an error set if not. */

@@ -68,14 +68,16 @@ static bool is_one(const Rows *self, PyObject *key) {
     return PyLong_CheckExact(key) || (self->keys && PyUnicode_CheckExact(key));
 }
 
-static PyObject *rows_get(PyObject *object, PyObject *key) {
-    Rows *self = (Rows *)object;
+static PyObject *value_of(Rows *self, PyObject *key) {
     uint64_t number;
-    if (!is_one(self, key))
-        return PyObject_CallMethod(object, "_get", "(O)", key);
     if (!self->mapping)
         return rows_fail(self, "closed");
     return rows_number(self, key, &number) ? row_reading_value(self, number) : NULL;
+}
+
+static PyObject *rows_get(PyObject *object, PyObject *key) {
+    Rows *self = (Rows *)object;
+    return is_one(self, key) ? value_of(self, key) : PyObject_CallMethod(object, "_get", "(O)", key);
 }
 
 static int rows_set(PyObject *object, PyObject *key, PyObject *value) {
@@ -97,15 +99,10 @@ static int rows_set(PyObject *object, PyObject *key, PyObject *value) {
 /* read_row(table, row) */
 static PyObject *read_row(PyObject *module, PyObject *const *args, Py_ssize_t count) {
     (void)module;
-    uint64_t number;
-    if (count != 2 || !rows_check(args[0])) {
-        PyErr_SetString(PyExc_TypeError, "read_row() takes a table and a row");
-        return NULL;
-    }
-    Rows *self = (Rows *)args[0];
-    if (!self->mapping)
-        return rows_fail(self, "closed");
-    return rows_number(self, args[1], &number) ? row_reading_value(self, number) : NULL;
+    if (count == 2 && rows_check(args[0]))
+        return value_of((Rows *)args[0], args[1]);
+    PyErr_SetString(PyExc_TypeError, "read_row() takes a table and a row");
+    return NULL;
 }
 
 static PyMethodDef methods[] = {

@@ -84,8 +84,7 @@ static verdict compare_reals(const char *one, const char *other, Py_ssize_t size
     return COMPARISON_EQUAL;
 }
 
-/* ---- text: the bytes behind the NUL count only where it does not decode -------------------------------------------
- */
+/* ---- text: the bytes behind the NUL count only where it does not decode ------------------------------------------ */
 
 static verdict compare_text(const char *one, const char *other, Py_ssize_t size, Py_ssize_t unit, bool swapped) {
     (void)swapped;
@@ -97,8 +96,7 @@ static verdict compare_text(const char *one, const char *other, Py_ssize_t size,
     return COMPARISON_OPEN;
 }
 
-/* ---- times in ns since 1970; the smallest number is NaT ------------------------------------------------------------
- */
+/* ---- times in ns since 1970; the smallest number is NaT ---------------------------------------------------------- */
 
 #define NOT_A_TIME ((uint64_t)1 << 63)
 
@@ -126,8 +124,7 @@ static verdict compare_datetimes(const char *one, const char *other, Py_ssize_t 
     return decided(microseconds(mine) == microseconds(theirs));
 }
 
-/* ---- the table -----------------------------------------------------------------------------------------------------
- */
+/* ---- the table --------------------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;

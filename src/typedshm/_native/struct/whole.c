@@ -140,8 +140,7 @@ static PyObject *richcompare(PyObject *self, PyObject *other, int op) {
     return equal < 0 ? NULL : PyBool_FromLong(equal);
 }
 
-/* ---- all fields as a dict, and back -------------------------------------------------------------------------------
- */
+/* ---- all fields as a dict, and back ------------------------------------------------------------------------------ */
 
 /* Steals `value`. NULL and an error set. */
 static PyObject *converted(PyObject *function, PyObject *value, PyObject *spec) {
@@ -222,8 +221,7 @@ static PyObject *set_fields(PyObject *module, PyObject *const *args, Py_ssize_t 
     Py_RETURN_NONE;
 }
 
-/* ---- repr -----------------------------------------------------------------------------------------------------------
- */
+/* ---- repr -------------------------------------------------------------------------------------------------------- */
 
 /* The name of a class without the functions around it. */
 static PyObject *title_of(PyTypeObject *type) {
@@ -281,8 +279,7 @@ static PyType_Slot whole_slots[] = {
 static PyType_Spec whole_spec = {"typedshm._native.Whole", sizeof(PyObject), 0,
                                  Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, whole_slots};
 
-/* ---- attributes of other objects ----------------------------------------------------------------------------------
- */
+/* ---- attributes of other objects --------------------------------------------------------------------------------- */
 
 /* attributes_of(instance, names) */
 static PyObject *attributes_of(PyObject *module, PyObject *const *args, Py_ssize_t count) {
@@ -322,8 +319,7 @@ static PyObject *set_attributes(PyObject *module, PyObject *const *args, Py_ssiz
     Py_RETURN_NONE;
 }
 
-/* ---- copies -------------------------------------------------------------------------------------------------------
- */
+/* ---- copies ------------------------------------------------------------------------------------------------------ */
 
 /* What of a value is to be copied into zeroed bytes; the source may have been resized. */
 static void copy_value(const Extents *extents, void *to, const void *from, size_t size) {
@@ -367,8 +363,7 @@ static PyObject *snapshot_of(PyObject *module, PyObject *value) {
     return copy;
 }
 
-/* ---- registration -------------------------------------------------------------------------------------------------
- */
+/* ---- registration ------------------------------------------------------------------------------------------------ */
 
 #define FAST(function) ((PyCFunction)(void (*)(void))(function))
 
