@@ -56,7 +56,6 @@ ROOMS: dict[str, set[str]] = {
         "errors",
         "arguments",
         "frozen",
-        "html_table",
         "_native",
         "contract",
         "layout",

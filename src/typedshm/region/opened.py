@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, Generic, Never, NoReturn, Self, TypeVar
 import typedshm._native as _native
 from typedshm import hooks
 from typedshm.arguments import refuse_positional, seconds
-from typedshm.errors import Closed, FieldValueError, RegionRefused
+from typedshm.errors import Closed, FieldValueError, RegionRefused, TypedshmError
+from typedshm.html_table import html_table
 from typedshm.layout.layout import Layout
 from typedshm.memory.attachment import Attachment, Handle
 from typedshm.memory.names import Name
+from typedshm.region.info import Snapshot
 from typedshm.region.waitset import forget
 from typedshm.schema.base import Schema
 
@@ -103,6 +105,18 @@ class Opened(_native.Opened, Generic[T]):
             "unlinked": found is None,
             "replaced": found is not None and found["instance"] != header["instance"],
         }
+
+    def info(self) -> Snapshot:
+        """Report the state."""
+        raise NotImplementedError
+
+    def _repr_html_(self) -> str:
+        """Return the state as a table, for notebooks."""
+        try:
+            state = self.info().shown()
+        except TypedshmError:  # what repr() tells is all there is
+            state = []
+        return html_table(repr(self), state)
 
     def _place(self) -> str:
         """Say what its name leads to, if not to it; raises if the memory is lost."""

@@ -15,7 +15,6 @@ from typedshm.errors import (
     UnknownVersion,
     quoted,
 )
-from typedshm.html_table import html_table
 from typedshm.memory import fork
 from typedshm.memory.attachment import Attachment, Handle, attachments
 from typedshm.memory.descriptor import Descriptor
@@ -94,14 +93,6 @@ class Region(Followable[T], Generic[T]):
         except TypedshmError:
             state = "lost"
         return f"<Region {str(self.name)!r} of {self._schema.layout.name}, {state}>"
-
-    def _repr_html_(self) -> str:
-        """Return the state as a table, for notebooks."""
-        try:
-            state = self.info().shown()
-        except TypedshmError:  # what repr() tells is all there is
-            state = []
-        return html_table(repr(self), state)
 
     # ---- holding the lock, closing ----
 

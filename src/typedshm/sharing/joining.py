@@ -27,13 +27,14 @@ from typedshm.schema.table_schema import TableSchema
 from typedshm.table.table import Table
 
 
-def made(handle: Handle, schema: Schema[Any], refusal: str | None = None) -> Region[Any] | Table[Any]:
+def made(
+    handle: Handle, schema: Schema[Any], refusal: str | None = None, keys: tuple[str, ...] = ()
+) -> Region[Any] | Table[Any]:
     """Return the region or table, whose payload fits the schema; `refusal`: why it cannot be written, if it cannot."""
     try:
-        return Table(handle, schema, refusal) if is_table(handle) else Region(handle, schema, refusal)
-    except DocumentError:
-        handle.close()
-        raise
+        if handle.attachment.header["rows"]:
+            return Table(handle, schema, refusal, keys)
+        return Region(handle, schema, refusal)
     except ValueError as error:  # the core checks the header again, for each handle
         loss = handle.attachment.loss
         handle.close()
@@ -59,11 +60,6 @@ def _own_schema(handle: Handle) -> Schema[Any]:
     return own
 
 
-def is_table(handle: Handle) -> bool:
-    """Return True for the memory of a table."""
-    return bool(handle.attachment.header["rows"])
-
-
 def joined(
     handle: Handle, schema: Schema[Any] | None, table: TableSchema[Any] | bool | None = None
 ) -> Region[Any] | Table[Any]:
@@ -79,14 +75,18 @@ def joined(
         What was asked for: a table like this one; True for any table, False for a region, None for either.
     """
     try:
-        _check_kind(handle, schema, table)
-        return made(handle, *_agreed(handle, schema))
+        header = handle.attachment.header
+        keys = keys_of(header["document"]) if header["rows"] else ()
+        _check_kind(handle, schema, table, keys)
+        return made(handle, *_agreed(handle, schema), keys)
     except BaseException:
         handle.close()
         raise
 
 
-def _check_kind(handle: Handle, schema: Schema[Any] | None, table: TableSchema[Any] | bool | None) -> None:
+def _check_kind(
+    handle: Handle, schema: Schema[Any] | None, table: TableSchema[Any] | bool | None, keys: tuple[str, ...]
+) -> None:
     """Refuse a table in a region's place, a region in a table's, and a table whose rows have other keys."""
     header = handle.attachment.header
     if table is None or (table is False and not header["rows"]):
@@ -98,9 +98,8 @@ def _check_kind(handle: Handle, schema: Schema[Any] | None, table: TableSchema[A
         )
     if not header["rows"]:
         raise LayoutMismatch(f"{handle.location} is no table but holds one value; attach it without rows()")
-    wanted = () if table is True else table.keys
-    stored = set(keys_of(header["document"])) if wanted else set[str]()
-    missing = [key for key in wanted if key not in stored]
+    stored = set(keys)
+    missing = [key for key in (() if table is True else table.keys) if key not in stored]
     if missing:
         there = "rows without keys" if not stored else f"the keys {quoted(sorted(stored))}"
         raise LayoutMismatch(f"{handle.location}: expected rows with the keys {quoted(missing)}, found {there}")

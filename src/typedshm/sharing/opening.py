@@ -197,7 +197,8 @@ def create(
     """
     resolved, table = _described(schema, check)
     paging = paging_of(prefault, lock_memory, huge_pages)
-    return made(lifecycle.create(locate(name, scope, mode), _spec(resolved, table, slots), paging), resolved)
+    handle = lifecycle.create(locate(name, scope, mode), _spec(resolved, table, slots), paging)
+    return made(handle, resolved, keys=() if table is None else table.keys)
 
 
 @overload

@@ -7,7 +7,6 @@ import numpy as np
 
 import typedshm._native as _native
 from typedshm.errors import Empty, FieldValueError, RegionLost, quoted
-from typedshm.layout.document import keys_of
 from typedshm.memory.attachment import Handle
 from typedshm.memory.processes import describe_processes
 from typedshm.region.error_table import REPLACED_BY_LOSS, WAITED_IN_VAIN
@@ -37,9 +36,10 @@ class TableBase(_native.Rows[T], Opened[T], Generic[T]):
 
     _noun = "table"
 
-    def __init__(self, handle: Handle, schema: Schema[T], refusal: str | None = None) -> None:
+    def __init__(
+        self, handle: Handle, schema: Schema[T], refusal: str | None = None, keys: tuple[str, ...] = ()
+    ) -> None:
         attachment = handle.attachment
-        keys = keys_of(attachment.header["document"])
         self._names = keys
         self._keys = {key: number for number, key in enumerate(keys)} if keys else None
         super().__init__(
@@ -73,22 +73,14 @@ class TableBase(_native.Rows[T], Opened[T], Generic[T]):
     def _select(self, rows: Any) -> int | Selection:
         return select(rows, len(self), self._keys)
 
-    def _row(self, row: Any) -> int:
-        return row_number(row, len(self), self._keys)
-
-    def _one(self, number: int) -> Selection:
+    def _several(self, which: int | Selection) -> Selection:
+        """Return what _select() has returned, one row as a selection, too."""
+        if isinstance(which, Selection):
+            return which
         rows = len(self)
-        if not -rows <= number < rows:
-            self._refuse_number(number)
-        return one(number % rows)
-
-    def _check_writable(self) -> None:
-        if self.closed:
-            self._fail("closed")
-        if self._handle.mutex is None:
-            self._fail("read-only")
-        if self._refusal is not None:
-            self._fail("layout")
+        if not -rows <= which < rows:
+            self._refuse_number(which)
+        return one(which % rows)
 
     # ---- called by the C core ----
 
@@ -105,7 +97,7 @@ class TableBase(_native.Rows[T], Opened[T], Generic[T]):
         raise TypeError(f"rows of {self._title} cannot be deleted, found del table[{quoted(which)}]; write zeros there")
 
     def _row_number(self, key: Any) -> int:
-        return self._row(key)
+        return row_number(key, len(self), self._keys)
 
     def _refuse_number(self, number: int) -> NoReturn:
         rows = len(self)

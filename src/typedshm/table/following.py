@@ -14,7 +14,6 @@ from typedshm.errors import Closed, Empty, found
 from typedshm.region.asynchronous import running_loop
 from typedshm.schema.arrays import NDArray
 from typedshm.table.base import TableBase
-from typedshm.table.selection import Selection
 
 T = TypeVar("T")
 
@@ -185,8 +184,7 @@ class FollowedTable(TableBase[T], Generic[T]):
         patience = self.timeout if isinstance(timeout, EllipsisType) else seconds(timeout)
         if rows is Ellipsis and after is None:
             return np.frombuffer(_native.Changes(self, False).wait(patience), np.int64)
-        which = self._select(rows)
-        several = which if isinstance(which, Selection) else self._one(which)
+        several = self._several(self._select(rows))
         if not several.count:
             raise ValueError("rows: expected at least one row to wait for, found none, of which none ever changes")
         if after is None:

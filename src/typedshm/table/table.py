@@ -1,25 +1,13 @@
 """Table: the verbs by which processes share many typed rows."""
 
 from types import EllipsisType
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    Generic,
-    Literal,
-    Never,
-    NoReturn,
-    TypeAlias,
-    TypeVar,
-    cast,
-    overload,
-)
+from typing import TYPE_CHECKING, Any, Generic, Literal, Never, NoReturn, TypeAlias, TypeVar, cast, overload
 
 import numpy as np
 
 import typedshm._native as _native
 from typedshm.arguments import refuse_positional
 from typedshm.errors import Closed, Empty, TypedshmError, found, quoted
-from typedshm.html_table import html_table
 from typedshm.schema.arrays import NDArray
 from typedshm.table.following import FollowedTable
 from typedshm.table.info import TableInfo
@@ -95,14 +83,6 @@ class Table(FollowedTable[T], Generic[T]):
         except TypedshmError:
             state = ", lost"
         return f"<Table {str(self.name)!r} of {len(self):,} {self._schema.layout.name}{state}>"
-
-    def _repr_html_(self) -> str:
-        """Return the state as a table, for notebooks."""
-        try:
-            state = self.info().shown()
-        except TypedshmError:  # what repr() tells is all there is
-            state = []
-        return html_table(repr(self), state)
 
     def __contains__(self, key: object) -> bool:
         """Return True for a key of its rows."""
@@ -209,7 +189,7 @@ class Table(FollowedTable[T], Generic[T]):
         which = self._select(rows)
         if isinstance(which, Selection):
             return np.frombuffer(_native.row_versions(self, which.index, False), np.uint64).reshape(which.shape)
-        return int.from_bytes(_native.row_versions(self, self._one(which).index, False), "little")
+        return int.from_bytes(_native.row_versions(self, self._several(which).index, False), "little")
 
     def times(self, rows: Any) -> Any:
         """Return when a row's newest version was published, or an array of that of several; NaT for one never written.
@@ -220,7 +200,7 @@ class Table(FollowedTable[T], Generic[T]):
             In nanoseconds since 1970, UTC.
         """
         which = self._select(rows)
-        several = which if isinstance(which, Selection) else self._one(which)
+        several = self._several(which)
         times = np.frombuffer(_native.row_versions(self, several.index, True), "M8[ns]").copy()
         times[times.view(np.int64) == 0] = np.datetime64("NaT", "ns")
         return times.reshape(several.shape) if isinstance(which, Selection) else times[0]
@@ -264,7 +244,7 @@ class Table(FollowedTable[T], Generic[T]):
         if not isinstance(which, Selection) and not isinstance(values, dict):
             _native.write_row(self, which, values, timeout)
             return
-        several = which if isinstance(which, Selection) else self._one(which)
+        several = self._several(which)
         data, step, spans = self._values.of_many(values, several.shape, lambda: self._held(several))
         _native.write_rows(self, several.index, data, step, spans, timeout)
 
@@ -298,7 +278,7 @@ class Table(FollowedTable[T], Generic[T]):
             As for :meth:`write`, when the block is entered.
         """
         refuse_positional(_, "update", "update(row, timeout={}) to wait at most {} seconds for the row")
-        return _native.update_row(self, self._row(row), timeout)
+        return _native.update_row(self, self._row_number(row), timeout)
 
     def lock(self, rows: Any, *_: Never, timeout: float | EllipsisType | None = ...) -> _RowsLock:
         """Hold rows over several verbs: ``with table.lock([3, 17]): ...``.
@@ -327,8 +307,7 @@ class Table(FollowedTable[T], Generic[T]):
         patience = self.timeout if isinstance(timeout, EllipsisType) else timeout
         if self._handle.mutex is None:
             return _RowsLock(self, None, patience)
-        several = which if isinstance(which, Selection) else self._one(which)
-        numbers: Any = np.unique(several.numbers(len(self)))
+        numbers: Any = np.unique(self._several(which).numbers(len(self)))
         return _RowsLock(self, _native.RowSet(self, numbers), patience)
 
     def lock_holders(self, rows: Any = ...) -> dict[Any, int]:
@@ -345,8 +324,7 @@ class Table(FollowedTable[T], Generic[T]):
             For each row that is held, the process id of its living holder: inside update() or lock(), and for moments
             of write() and append(). Rows that are free are not in it.
         """
-        which = self._select(rows)
-        several = which if isinstance(which, Selection) else self._one(which)
+        several = self._several(self._select(rows))
         return {self.key_of(number): pid for number, pid in _native.row_holders(self, several.index)}
 
     # ---- appending ----
@@ -384,7 +362,6 @@ class Table(FollowedTable[T], Generic[T]):
             As for :meth:`append`.
         """
         refuse_positional(_, "append_many", "append_many(values, timeout={}) to wait at most {} seconds for rows")
-        self._check_writable()
         count, data = self._values.of_appended(values)
         first = _native.append_rows(self, data, count, timeout)
         return (np.arange(count, dtype=np.int64) + first) % len(self)
