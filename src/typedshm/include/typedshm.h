@@ -586,11 +586,12 @@ static inline void tshm_copy_part_out(void *value, const void *shared, uint64_t 
 
 /* The other way, in whole words, with what stands beside the part in the value, which has `size` bytes. */
 static inline void tshm_copy_part_in(void *shared, const void *value, uint64_t begin, uint64_t end, uint64_t size) {
+    if (begin >= end) /* an empty part has no word */
+        return;
     begin = begin / 8 * 8;
     end = end % 8 ? end + 8 - end % 8 : end;
-    if (begin < end)
-        tshm_copy_in((unsigned char *)shared + begin, (const unsigned char *)value + begin,
-                     (size_t)((end < size ? end : size) - begin));
+    tshm_copy_in((unsigned char *)shared + begin, (const unsigned char *)value + begin,
+                 (size_t)((end < size ? end : size) - begin));
 }
 
 /* As tshm_copy_out, of what is used. Looks at the numbers of used items once, where they have been copied to: a second
