@@ -18,7 +18,7 @@ home=${TYPEDSHM_AARCH64:-${XDG_CACHE_HOME:-$HOME/.cache}/typedshm-aarch64}
 packages=(numpy pydantic pytest hypothesis cloudpickle opencv-python-headless av scikit-video)
 
 # types are about no platform, and the sanitizers of threads see next to nothing under qemu, in hours
-wheel='' fresh='' what=(-m pytest -p no:cacheprovider -rs -m '' --ignore=tests/project/test_typing.py --ignore=tests/sanitizers)
+wheel='' fresh='' what=(-m pytest -p no:cacheprovider -rs -m 'not live' --ignore=tests/project/test_typing.py --ignore=tests/sanitizers)
 # What qemu does not do as the kernel does: it keeps a note of each page that is mapped, of a tebibyte too; it says yes to
 # MADV_POPULATE_WRITE and to huge pages, and does nothing; and it ends a program whose handler raises SIGBUS once more.
 for each in 'hostile/test_header_fields.py::test_a_claim_of_a_tebibyte_costs_no_memory[any memory]' \

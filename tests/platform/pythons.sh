@@ -44,7 +44,7 @@ elif ((${#arguments[@]} == 0)); then
     done
     arguments=("${apart[@]/#/--ignore=tests/}")
 fi
-arguments=(-m "not compiler and not spin and not node and not long" "${arguments[@]}") # it is root's Debian, and bare
+arguments=(-m "not compiler and not spin and not node and not long and not live" "${arguments[@]}") # it is root's Debian, and bare
 
 debian_check pythons.sh debootstrap
 mkdir -p "$home"

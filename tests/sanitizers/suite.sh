@@ -40,7 +40,7 @@ trap 'rm -rf "$reports"' EXIT
 # tests that expect a MemoryError.
 asan=handle_sigbus=0:handle_segv=0:handle_abort=0:handle_sigfpe=0:handle_sigill=0
 asan+=:detect_leaks=0:allocator_may_return_null=1
-marks="not compiler and not spin and not node and not long" # whose programs are not built with the sanitizers
+marks="not compiler and not spin and not node and not long and not live" # whose programs are not built with the sanitizers
 # to the sanitizer's own allocator it is one
 limit=tests/region/test_lost.py::test_a_limit_on_private_memory_is_no_obstacle
 status=0
