@@ -158,6 +158,28 @@ class Mapping(Buffer):
     @property
     def lost(self) -> bool: ...  # True once the memory was lost; the pages are zero now
 
+# ---- words and bytes of other programs' memory ----
+
+def load_word(mapping: Mapping, offset: int, size: int, /) -> int:
+    """Return the number in a word of 1, 2, 4 or 8 bytes, unsigned and in this machine's byte order."""
+
+def store_word(mapping: Mapping, offset: int, size: int, value: int, /) -> None: ...
+def exchange_word(mapping: Mapping, offset: int, expected: int, desired: int, /) -> int:
+    """Store `desired` in a word of 32 bits if `expected` stands there; return what stood there."""
+
+def copy_bytes(mapping: Mapping, offset: int, size: int, /) -> bytes:
+    """Return a copy of bytes; words that are loaded afterwards are loaded after it."""
+
+def put_bytes(mapping: Mapping, offset: int, data: Buffer, /) -> None: ...
+
+if sys.platform != "win32":
+    # System V segments
+    def find_segment(key: int, size: int = 0, mode: int = 0, /) -> int:
+        """Return the number of the segment with a key; with a size, make it, which must not exist."""
+    def segment_size(segment: int, /) -> int: ...
+    def map_segment(segment: int, writable: bool, /) -> Mapping: ...
+    def remove_segment(segment: int, /) -> None: ...  # when its last user has left it
+
 # ---- byte locks: on single bytes of a file, freed when their holder dies ----
 
 BYTE_FREE: Final[int]

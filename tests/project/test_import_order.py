@@ -65,7 +65,7 @@ ROOMS: dict[str, set[str]] = {
         "region",
     },
     "sharing": {"_native", "layout", "errors", "arguments", "frozen", "hooks", "schema", "memory", "region", "table"},
-    "foreign": {"errors", "arguments", "_native", "layout", "struct", "memory"},
+    "foreign": {"errors", "arguments", "frozen", "_native", "layout", "struct", "memory"},
     "cli": set(),
     "__main__": {"cli"},
     "testing": {"_native", "layout", "struct", "memory", "region", "sharing"},

@@ -34,6 +34,21 @@ static PyObject *mapping_create(PyTypeObject *type, PyObject *args, PyObject *kw
     return (PyObject *)mapping;
 }
 
+#ifndef _WIN32
+PyObject *mapping_of_segment(int id, size_t size, bool writable) {
+    Mapping *mapping = PyObject_New(Mapping, mapping_type);
+    if (!mapping)
+        return NULL;
+    if (!os_map_segment(&mapping->memory, id, size, writable)) {
+        native_system_error();
+        mapping->memory.start = NULL;
+        Py_DECREF((PyObject *)mapping);
+        return NULL;
+    }
+    return (PyObject *)mapping;
+}
+#endif
+
 static void mapping_dealloc(PyObject *self) {
     PyTypeObject *type = Py_TYPE(self);
     Mapping *mapping = (Mapping *)self;

@@ -12,6 +12,10 @@ typedef struct {
 
 bool mapping_check(PyObject *object);
 int mapping_register(PyObject *module);
+#ifndef _WIN32
+/* A mapping of a System V segment of that size; NULL and an exception on failure. */
+PyObject *mapping_of_segment(int id, size_t size, bool writable);
+#endif
 
 /* Does the memory still hold that instance of a region? Not after it went away, nor when somebody has put something
  * else into the file. For after the work on it, if that has touched a slot: nothing before is certain. */

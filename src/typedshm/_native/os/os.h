@@ -115,6 +115,7 @@ typedef struct os_memory {
     unsigned char *start;
     size_t size;
     bool writable;
+    bool segment;         /* of System V, which is detached rather than unmapped */
     tshm_atomic_u32 lost; /* an enum os_lost */
 } os_memory;
 
@@ -123,6 +124,10 @@ enum os_lost { OS_THERE, OS_GOING, OS_LOST };
 /* `handle`: a file descriptor; on Windows a section handle. `size` 0: all of it. False, and errno or GetLastError(), on
  * failure. */
 bool os_map(os_memory *memory, intptr_t handle, size_t size, bool writable);
+#ifndef _WIN32
+/* The System V segment of that number, all of its `size` bytes. False and errno on failure. */
+bool os_map_segment(os_memory *memory, int id, size_t size, bool writable);
+#endif
 void os_unmap(os_memory *memory);
 /* From now on, writing to the mapping is a fault. False, and errno or GetLastError(), on failure. */
 bool os_protect(os_memory *memory);

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -150,9 +151,13 @@ static int protection(const os_memory *memory) {
     return memory->writable ? PROT_READ | PROT_WRITE : PROT_READ;
 }
 
-bool os_map(os_memory *memory, intptr_t handle, size_t size, bool writable) {
+static void count_forks_once(void) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, count_forks);
+}
+
+bool os_map(os_memory *memory, intptr_t handle, size_t size, bool writable) {
+    count_forks_once();
     struct stat status;
     if (size == 0) {
         if (fstat((int)handle, &status) < 0)
@@ -161,6 +166,7 @@ bool os_map(os_memory *memory, intptr_t handle, size_t size, bool writable) {
     }
     memory->size = size;
     memory->writable = writable;
+    memory->segment = false;
     tshm_store(&memory->lost, OS_THERE, relaxed);
     void *start = mmap(NULL, size, protection(memory), MAP_SHARED, (int)handle, 0);
     if (start == MAP_FAILED)
@@ -175,9 +181,30 @@ bool os_map(os_memory *memory, intptr_t handle, size_t size, bool writable) {
     return true;
 }
 
+bool os_map_segment(os_memory *memory, int id, size_t size, bool writable) {
+    count_forks_once();
+    memory->size = size;
+    memory->writable = writable;
+    memory->segment = true;
+    tshm_store(&memory->lost, OS_THERE, relaxed);
+    void *start = shmat(id, NULL, writable ? 0 : SHM_RDONLY);
+    if (start == (void *)-1)
+        return false;
+    memory->start = start;
+    if (!faults_add(memory)) {
+        shmdt(start);
+        errno = ENOMEM;
+        return false;
+    }
+    return true;
+}
+
 void os_unmap(os_memory *memory) {
     faults_remove(memory);
-    munmap(memory->start, memory->size);
+    if (memory->segment)
+        shmdt(memory->start);
+    else
+        munmap(memory->start, memory->size);
 }
 
 bool os_protect(os_memory *memory) {

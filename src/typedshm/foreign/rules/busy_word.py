@@ -1,0 +1,81 @@
+"""BusyWord: a lock word that the program takes as well, in a section of its own. Le Mans Ultimate's rule."""
+
+import time
+
+from typedshm.foreign.access import Access, Gather, Image, Put
+from typedshm.foreign.rules.rule import Rule
+from typedshm.frozen import frozen
+from typedshm.layout.layout import Layout, LayoutField
+
+LOCK = Layout("Lock", (LayoutField("waiters", "i32", 0, 4), LayoutField("busy", "i32", 4, 4)), 8, 4)
+"""What lies in the section of the lock."""
+
+_PATIENCE = 0.005
+"""Seconds to try: the program itself waits for whoever holds the word."""
+
+_PAUSE = 0.0002
+
+
+@frozen
+class BusyWord(Rule):
+    """A reader exchanges *busy* from 0 to 1, copies, stores 0, and sets the event if somebody waits.
+
+    The program takes the same word for its updates, so a reader that is killed in between holds up the program itself.
+    It is held for one copy, tried for a few milliseconds only, and a reader never counts itself as a waiter, which it
+    could leave behind. Where the word cannot be had, as behind a bridge, or is not free in time, two equal copies are
+    made without it, and ``info().guarded`` is False then.
+
+    Parameters
+    ----------
+    section : str
+        The section with the words waiters and busy, 32 bits each.
+    event : str
+        The event that those who wait for the word wait for.
+    """
+
+    __match_args__ = ("section", "event")
+    kind = "busy-word"
+    summary = "a lock word that the program takes too; where it cannot be had, two equal copies"
+    section: str
+    event: str
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """None of the head's."""
+        return ()
+
+    def attempt(self, access: Access, gather: Gather) -> Image | None:
+        """Copy while the word is ours, or without it."""
+        lock = access.other(self.section, LOCK)
+        access.guarded = lock is not None and _take(lock, _PATIENCE)
+        if lock is not None and access.guarded:
+            try:
+                return gather(0)
+            finally:
+                self._give_back(lock)
+        image = gather(0)
+        return image if image == gather(0) else None
+
+    def publish(self, access: Access, put: Put) -> None:
+        """Store the fields while the word is ours."""
+        lock = access.other(self.section, LOCK)
+        held = lock is not None and _take(lock, 1.0)
+        try:
+            put(0)
+        finally:
+            if lock is not None and held:
+                self._give_back(lock)
+
+    def _give_back(self, lock: Access) -> None:
+        lock.put("busy", 0)
+        if lock.number("waiters") > 0 and (event := lock.event(self.event, signal=True)) is not None:
+            event.set()
+
+
+def _take(lock: Access, patience: float) -> bool:
+    end = time.monotonic() + patience
+    while lock.exchange("busy", 0, 1) != 0:
+        if time.monotonic() >= end:
+            return False
+        time.sleep(_PAUSE)
+    return True

@@ -1,0 +1,98 @@
+"""ReaderCount: a word that counts readers and has a bit for the writer. winmmf's rule."""
+
+import time
+
+from typedshm.errors import Empty, Timeout
+from typedshm.foreign.access import Access, Gather, Image, Put
+from typedshm.foreign.rules.rule import Rule
+from typedshm.frozen import frozen
+
+WRITER = 1 << 31
+"""The bit of the writer."""
+READERS = (1 << 24) - 1
+"""The bits in which readers count themselves."""
+_UNUSED = 0xFF << 24  # the high byte of a word that nobody has set up
+
+_PATIENCE = 1.0
+"""Seconds that a writer waits for readers, which copy and are gone."""
+_PAUSE = 0.0002
+
+
+@frozen
+class ReaderCount(Rule):
+    """A word of 32 bits that counts readers and has a bit for the writer.
+
+    Its high byte is 0xFF until somebody has set it up, bit 31 is the writer's, and the low 24 bits count the readers.
+    A reader adds one to the count by an exchange while bit 31 is not set, copies, and takes the one away again. That
+    takes ``writable=True``; a reader without it makes two equal copies while the bit is clear, and ``info().guarded``
+    is False. A reader that is killed in between leaves its one for ever: writers then get `Timeout` after a second.
+
+    Parameters
+    ----------
+    word : str
+        The field.
+    """
+
+    __match_args__ = ("word",)
+    kind = "reader-count"
+    summary = "a word that counts readers and has a bit for the writer"
+    word: str
+
+    def standing(self, access: Access) -> bool:
+        """Return True while the writer has the word."""
+        return bool(self._number(access) & WRITER)
+
+    def attempt(self, access: Access, gather: Gather) -> Image | None:
+        """Copy while we are counted."""
+        number = self._number(access)
+        if number & WRITER:
+            return None
+        access.guarded = access.writable
+        if not access.writable:
+            image = gather(0)
+            same = image == gather(0)
+            return image if same and not self._number(access) & WRITER else None
+        if access.exchange(self.word, number, number + 1) != number:
+            return None
+        try:
+            return gather(0)
+        finally:
+            self._add(access, -1)
+
+    def publish(self, access: Access, put: Put) -> None:
+        """Store the fields while the bit is set and no reader is counted.
+
+        Raises
+        ------
+        Timeout
+            Readers did not leave, or another writer did not: whoever was killed in between never does.
+        """
+        end = time.monotonic() + _PATIENCE
+        while access.exchange(self.word, 0, WRITER) != 0:
+            number = self._number(access)
+            if time.monotonic() >= end:
+                holder = "another writer" if number & WRITER else f"{number & READERS} readers"
+                raise Timeout(
+                    f"timed out after {_PATIENCE:g} s waiting for {holder} counted in {self.word} ({number:#010x}); "
+                    "one that was killed leaves its count"
+                )
+            time.sleep(_PAUSE)
+        try:
+            put(0)
+        finally:
+            access.put(self.word, 0)
+
+    def prepare(self, access: Access) -> None:
+        """Say that the memory is set up."""
+        access.put(self.word, 0)
+
+    def _number(self, access: Access) -> int:
+        number = access.number(self.word)
+        if number & _UNUSED == _UNUSED:
+            raise Empty(f"expected {self.word} to be set up by its program, found {number:#010x}, as new memory has it")
+        return number
+
+    def _add(self, access: Access, step: int) -> None:
+        number = access.number(self.word)
+        while (found := access.exchange(self.word, number, number + step)) != number:
+            number = found

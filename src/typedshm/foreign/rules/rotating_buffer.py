@@ -1,0 +1,68 @@
+"""RotatingBuffer: three buffers in turn, one being written, one being read. The OBS virtual camera's rule."""
+
+from typedshm.errors import SchemaError
+from typedshm.foreign.access import Access, Gather, Image, Put, word_of
+from typedshm.foreign.rules.rule import Rule
+from typedshm.frozen import frozen
+from typedshm.layout.layout import Layout
+
+
+@frozen
+class RotatingBuffer(Rule):
+    """A publisher raises *write*, stores into the buffer of that number, and sets *read* to it.
+
+    A reader copies the buffer that *read* names, and looks how far *write* has come: with three buffers it overwrites
+    the copied one at the third number behind it, and *write* is raised before the buffer is touched. On machines that
+    do not keep stores in order the publisher would need a fence, which nobody has seen in it.
+
+    Parameters
+    ----------
+    read, write : str
+        The numbers, which go round at the end of their range.
+    offsets : str
+        The field with the first byte of each buffer.
+    """
+
+    __match_args__ = ("read", "write", "offsets")
+    kind = "rotating-buffer"
+    summary = "buffers in turn: the number being written is raised first, the number to read last"
+    read: str
+    write: str
+    offsets: str
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The two numbers."""
+        return self.write, self.read
+
+    def check(self, layout: Layout) -> None:
+        """Refuse a layout without the two numbers and the offsets."""
+        super().check(layout)
+        word_of(layout, self.offsets)
+        if self._count(layout) < 2:
+            raise SchemaError(f"{layout.name}.{self.offsets}: expected the offsets of at least two buffers")
+
+    def _count(self, layout: Layout) -> int:
+        (shape,) = (field.shape for field in layout.fields if field.name == self.offsets)
+        return shape[0] if shape else 1
+
+    def latest(self, access: Access) -> int | None:
+        """Return the number to read."""
+        return access.number(self.read)
+
+    def attempt(self, access: Access, gather: Gather) -> Image | None:
+        """Copy the buffer to read."""
+        count = self._count(access.layout)
+        number = access.number(self.read)
+        image = gather(access.number(f"{self.offsets}[{number % count}]"))
+        word = access.word(self.write)
+        ahead = word.stored(access.number(self.write) - number)
+        return image if ahead < count else None
+
+    def publish(self, access: Access, put: Put) -> None:
+        """Store the fields in the next buffer."""
+        count = self._count(access.layout)
+        number = access.word(self.write).number(access.word(self.write).stored(access.number(self.write) + 1))
+        access.put(self.write, number)
+        put(access.number(f"{self.offsets}[{number % count}]"))
+        access.put(self.read, number)

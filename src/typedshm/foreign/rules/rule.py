@@ -1,0 +1,105 @@
+"""Rule: how a program keeps what it publishes consistent, as a reader and as the publisher."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, cast
+
+from typedshm.errors import SchemaError, found
+from typedshm.foreign.access import Access, Gather, Image, Put, word_of
+from typedshm.frozen import Frozen, frozen
+from typedshm.layout.layout import Layout
+
+
+@frozen
+class Rule(Frozen, ABC):
+    """A rule of consistency.
+
+    Each subclass has two sides, which keep to the same words: :meth:`attempt` is the reader's, :meth:`publish` the
+    publisher's. They are looked at one after the other, so a reader finds a copy whole, or tries again.
+
+    Attributes
+    ----------
+    kind : str
+        Its word in documents.
+    """
+
+    __match_args__ = ()
+    kind: ClassVar[str]
+    summary: ClassVar[str]
+    """What the rule is, in a sentence for people."""
+
+    @property
+    def certain(self) -> bool:
+        """Whether a reader can be sure that its copy is one version; else it is the best that can be had."""
+        return True
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields of the head that are the rule's words, in the order in which they are stored."""
+        return tuple(value for value in self._values if isinstance(value, str))
+
+    @property
+    def public(self) -> tuple[str, ...]:
+        """Those of them that are values as well, and that publishers may set themselves: none but a tick."""
+        return ()
+
+    def check(self, layout: Layout) -> None:
+        """Refuse a layout that does not have the rule's words.
+
+        Raises
+        ------
+        SchemaError
+            One of them is missing, or no whole number.
+        """
+        for field in self.fields:
+            word_of(layout, field)
+
+    def latest(self, access: Access) -> int | None:
+        """Return a number that changes with each update; None where the rule has none."""
+        del access
+
+    def standing(self, access: Access) -> bool:
+        """Return True while somebody is writing, or has died doing so."""
+        del access
+        return False
+
+    @abstractmethod
+    def attempt(self, access: Access, gather: Gather) -> Image | None:
+        """Make one copy; None if it may not be whole."""
+
+    @abstractmethod
+    def publish(self, access: Access, put: Put) -> None:
+        """Store one version."""
+
+    def prepare(self, access: Access) -> None:
+        """Set up the words of new memory, before anything is published."""
+        del access
+
+    def describe(self) -> dict[str, Any]:
+        """Return the rule as it stands in documents."""
+        told = dict(zip(self.__match_args__, self._values, strict=True))
+        return {"kind": self.kind} | {
+            key: list(cast("tuple[Any, ...]", value)) if isinstance(value, tuple) else value
+            for key, value in told.items()
+            if value not in (None, "", ())
+        }
+
+
+def next_number(number: int) -> int:
+    """Return the number of the next version; words go round at the end of their range by themselves."""
+    return number + 1
+
+
+def check_rule(consistent: object) -> Rule:
+    """Return what was given as ``consistent=``.
+
+    Raises
+    ------
+    TypeError
+        It is no rule.
+    """
+    if not isinstance(consistent, Rule):
+        raise SchemaError(
+            f"consistent: expected a rule of typedshm.foreign, such as Still() or Counters('begin', 'end'), found "
+            f"{found(consistent)}"
+        )
+    return consistent
