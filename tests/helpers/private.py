@@ -34,6 +34,11 @@ def _mount(kind: str, target: str) -> None:
     _check(_libc.mount(kind.encode(), target.encode(), kind.encode(), 0, None), f"mount {kind} on {target}")
 
 
+def _die_with_parent() -> None:
+    """Be killed when whoever forked us ends."""
+    _check(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL), "prctl")
+
+
 def _unshare() -> None:
     """Leave the namespaces of the machine; whoever is not root becomes root of a user namespace."""
     uid, gid = os.getuid(), os.getgid()
@@ -42,6 +47,7 @@ def _unshare() -> None:
         Path("/proc/self/setgroups").write_text("deny")
         Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
         Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
+    _die_with_parent()
     _check(_libc.mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None), "mount / private")
 
 
@@ -69,7 +75,7 @@ def _first(pipe: Connection, function: Callable[..., Any], args: tuple[Any, ...]
     status = 1
     try:
         os.close(ours)
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        _die_with_parent()
         _furnish()
         function(pipe, *args)
         status = 0
