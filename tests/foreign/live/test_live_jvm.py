@@ -1,6 +1,7 @@
 """What a JVM publishes of itself, compared with the JDK's own reader of it."""
 
-import getpass
+import os
+import pwd
 import shutil
 from pathlib import Path
 
@@ -19,7 +20,7 @@ def jdk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 
 def file(pid: int) -> Path:
-    return Path(f"/tmp/hsperfdata_{getpass.getuser()}/{pid}")
+    return Path(f"/tmp/hsperfdata_{pwd.getpwuid(os.geteuid()).pw_name}/{pid}")
 
 
 def test_all_counters_are_those_of_jstat(jdk: Jdk, tmp_path: Path) -> None:
