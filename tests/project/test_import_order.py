@@ -90,7 +90,10 @@ MODULES: dict[str, tuple[str, ...]] = {
         "buffer_format",
         "extents",
         "placement",
+        "json_checks",
         "document",
+        "outline",
+        "shipped",
     ),
     "struct": (
         "refusal",
@@ -183,6 +186,14 @@ MODULES: dict[str, tuple[str, ...]] = {
         "posix",
         "windows",
         "section",
+        "vocabulary",
+        "head",
+        "numbers",
+        "conditions",
+        "parts",
+        "addresses",
+        "sources",
+        "document",
     ),
     "cli": (
         "amounts",
@@ -274,7 +285,7 @@ HEAVY = {
     "schema.pydantic_validation",
 }
 DEFERRED = {
-    ("layout.document", "unicodedata"),
+    ("layout.json_checks", "unicodedata"),
     ("schema.classes", "schema.pydantic_models"),
     ("schema.instances", "schema.pydantic_models"),
     ("schema.resolve", "schema.pydantic_checks"),

@@ -1,5 +1,6 @@
 """Shared memory of other programs."""
 
+from typedshm.foreign.document import Document, documents
 from typedshm.foreign.rules.busy import Busy
 from typedshm.foreign.rules.busy_word import BusyWord
 from typedshm.foreign.rules.consumed import Consumed
@@ -19,6 +20,7 @@ __all__ = [
     "BusyWord",
     "Consumed",
     "Counters",
+    "Document",
     "Generation",
     "Mutex",
     "NewestBuffer",
@@ -28,4 +30,5 @@ __all__ = [
     "RotatingBuffer",
     "Rule",
     "Still",
+    "documents",
 ]

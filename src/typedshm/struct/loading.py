@@ -6,9 +6,10 @@ from enum import IntEnum, IntFlag
 from typing import Any, cast
 
 from typedshm.errors import DocumentError, SchemaError, found
-from typedshm.layout.document import JSON_SCHEMA, parse
 from typedshm.layout.enumeration import Enumeration
-from typedshm.layout.layout import DOCUMENT_LIMIT, Layout, Value
+from typedshm.layout.layout import Layout, Value
+from typedshm.layout.outline import Outline, parse_any
+from typedshm.layout.shipped import read, shipped
 from typedshm.struct.struct import Struct, StructMeta, install, plan_of
 
 DESCRIBED = __name__
@@ -71,14 +72,19 @@ def struct_of(layout: Layout, origin: tuple[str, str] | None = None) -> type[Str
         raise DocumentError(f"layout: {error}") from error
 
 
-def load(name: str | os.PathLike[str]) -> type[Any]:
-    """Make the Struct class that a layout document describes.
+def load(name: str | os.PathLike[str], *, abi: str | None = None) -> type[Any]:
+    """Make the Struct class that a document describes.
 
     Parameters
     ----------
     name : str or path
-        The name of a document shipped with typedshm, such as ``"camera-frame"``; or the path of a file, as a Path or a
-        str that ends in ``.json``.
+        The name of a document that comes with typedshm, such as ``"camera-frame"``; or the path of a file, as a Path or
+        a str that ends in ``.json``. Of a document of another program's memory the layout of its first source is meant,
+        as this system has it in its newest version; ``"acc/graphics"`` is that of another source, and
+        ``"hwinfo/sensors/readings"`` that of the items of a part.
+    abi : str, optional
+        Another variant of such a layout, as the document calls it: ``load("mumble-link", abi="utf-16")`` is that of
+        Windows everywhere.
 
     Returns
     -------
@@ -88,11 +94,12 @@ def load(name: str | os.PathLike[str]) -> type[Any]:
     Raises
     ------
     DocumentError
-        If no document has that name (the message lists them), or the document is invalid.
+        If no document has that name, or that path inside it or ABI (the message lists them), or the document is
+        invalid.
     OSError
         If the file cannot be read.
     """
-    layout, value, where = read_document(name)
+    layout, value, where = read_document(name, abi=abi)
     try:
         if value != "struct":
             raise DocumentError("value: expected a struct; a bare array needs no class")
@@ -101,7 +108,9 @@ def load(name: str | os.PathLike[str]) -> type[Any]:
         raise DocumentError(f"{where}: {error}") from error
 
 
-def read_document(name: str | os.PathLike[str], parameter: str = "name") -> tuple[Layout, Value, str]:
+def read_document(
+    name: str | os.PathLike[str], parameter: str = "name", abi: str | None = None
+) -> tuple[Layout, Value, str]:
     """Return the layout that a document describes, the form of its values, and what messages call the document.
 
     Parameters
@@ -110,6 +119,8 @@ def read_document(name: str | os.PathLike[str], parameter: str = "name") -> tupl
         As for :func:`load`.
     parameter : str
         What messages call the name.
+    abi : str, optional
+        As for :func:`load`.
 
     Raises
     ------
@@ -118,44 +129,25 @@ def read_document(name: str | os.PathLike[str], parameter: str = "name") -> tupl
     OSError
         If the file cannot be read.
     """
-    if not isinstance(cast("object", name), str | os.PathLike):
-        raise TypeError(f"{parameter}: expected a str or a pathlib.Path, found {found(name)}")
-    if isinstance(name, os.PathLike) or name.endswith(".json"):
-        file = where = os.fspath(name)
-    else:
-        shipped = _shipped()
-        if name not in shipped:
-            raise DocumentError(
-                f"{parameter}: expected one of the layout documents {', '.join(sorted(shipped))} or a path, "
-                f"found {name!r}"
-            )
-        file, where = shipped[name], name
-    with open(file, "rb") as opened:
-        text = opened.read(DOCUMENT_LIMIT + 1)  # a document that is longer is refused, unread
+    if not isinstance(cast("object", abi), str | None):
+        raise TypeError(f"abi: expected a str or None, found {found(abi)}")
+    text, where, inside = read(name, parameter)
     try:
-        layout, value = parse(text)
+        content = parse_any(text)
+        if isinstance(content, Outline):
+            return content.layout(inside, abi), "struct", where
+        if inside or abi is not None:
+            asked = f"the path {'/'.join(inside)!r} in it" if inside else f"abi={abi!r}"
+            raise DocumentError(f"expected a document of another program's memory for {asked}, found that of a layout")
     except DocumentError as error:
         raise DocumentError(f"{where}: {error}") from error
-    return layout, value, where
+    return *content, where
 
 
 def documents() -> list[str]:
-    """Return the names of the layout documents that come with typedshm, for :func:`load`."""
-    return sorted(_shipped())
+    """Return the names of the documents that come with typedshm, for :func:`load`.
 
-
-def _shipped() -> dict[str, str]:
-    """Return the paths of the documents shipped with typedshm, by name."""
-    # not by importlib.resources, which takes longer to import than the rest of typedshm: a package with a C extension
-    # is never in a zip file
-    here = os.path.dirname(os.path.dirname(__file__))  # the package's folder
-    folder = os.path.join(here, "schemas")
-    if not os.path.isdir(folder):  # a source checkout keeps them at its top
-        folder = os.path.join(here, "..", "..", "schemas")
-    if not os.path.isdir(folder):
-        raise DocumentError(
-            f"{os.path.join(here, 'schemas')} is missing: include the data of the package typedshm in the frozen "
-            "program, or give the path of a document"
-        )
-    names = (name.removesuffix(".json") for name in os.listdir(folder) if name.endswith(".json"))
-    return {name: os.path.join(folder, f"{name}.json") for name in names if name != JSON_SCHEMA}
+    They are layouts of regions, and what is known of other programs' memory: the latter are also in
+    ``typedshm.foreign.documents()``.
+    """
+    return [*shipped()]

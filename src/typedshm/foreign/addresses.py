@@ -1,0 +1,95 @@
+"""Addresses: where the memory of a program may be on this system, from the names in its document."""
+
+import os
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+from typedshm.errors import DocumentError, quoted
+from typedshm.frozen import Frozen, frozen
+
+if sys.platform != "win32":
+    import pwd
+else:
+    import getpass
+
+
+@frozen
+class SysV(Frozen):
+    """The key of a System V segment, as ``shmget`` takes it.
+
+    Attributes
+    ----------
+    key : int
+        From 1 to 2**32 - 1: ``SysV(0x4E545030)`` is the first unit of NTP's reference clock.
+    """
+
+    __match_args__ = ("key",)
+    key: int
+    """As ``shmget`` takes it."""
+
+
+Address = str | Path | SysV
+"""A name for ``shm_open`` or of a section of Windows, the path of a file, or a System V key."""
+
+_SYSV = re.compile(r"sysv:0x(?P<key>[0-9a-fA-F]{1,8})(?:\+(?P<more>\d{1,9}))?")
+_BLANK = re.compile(r"\{(\w*)\}")
+_BLANKS = ("uid", "user", "pid", "tmp", "unit")
+
+
+def check_name(template: str) -> str:
+    """Return a name of a document: with what is filled in, ``{uid} {user} {pid} {tmp} {unit}``.
+
+    Raises
+    ------
+    DocumentError
+        It can be no name.
+    """
+    unknown = [name for name in _BLANK.findall(template) if name not in _BLANKS]
+    bare = _BLANK.sub("", template)
+    if unknown or "{" in bare or "}" in bare:
+        filled = ", ".join(f"{{{name}}}" for name in _BLANKS)
+        raise DocumentError(f"expected nothing in braces but {filled}, found {quoted(template)}")
+    if not template or "\0" in template:
+        raise DocumentError(f"expected a name without NUL, found {quoted(template)}")
+    if template.startswith("sysv:") and not _SYSV.fullmatch(_BLANK.sub("0", template)):
+        raise DocumentError(
+            f"expected a key as in sysv:0x4e545030 or sysv:0x4e545030+{{unit}}, found {quoted(template)}"
+        )
+    return template
+
+
+def address_of(template: str, pid: int | None, unit: int) -> Address | None:
+    """Return the address that a name of a document means here; None if it needs a process and none is given."""
+    if "{pid}" in template and pid is None:
+        return None
+    text = _BLANK.sub(lambda blank: _filling(blank[1], pid, unit), template)
+    sysv = _SYSV.fullmatch(text)
+    if sysv is not None:
+        return SysV((int(sysv["key"], 16) + int(sysv["more"] or 0)) % 2**32)
+    return Path(text) if "/" in text else text
+
+
+def _filling(name: str, pid: int | None, unit: int) -> str:
+    match name:
+        case "uid":
+            return str(os.getuid()) if sys.platform != "win32" else ""
+        case "user":
+            return _user()
+        case "tmp":
+            return tempfile.gettempdir()
+        case "pid":
+            return str(pid)
+        case _:
+            return str(unit)
+
+
+def _user() -> str:
+    """Return the name of the user whose rights the process has, as the programs that publish memory find it out."""
+    if sys.platform == "win32":
+        return getpass.getuser()
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:  # a user without a name, as in a container
+        return str(os.geteuid())
