@@ -51,8 +51,9 @@ class Consumed(Rule):
         return image
 
     def publish(self, access: Access, put: Put) -> None:
-        """Store a sample."""
+        """Store a sample, and say that the count tells whether it is whole: in mode 0 no reader looks at it."""
         access.put(self.valid, 0)
+        access.put(self.mode, 1)
         access.put(self.count, access.number(self.count) + 1)
         put(0)
         access.put(self.count, access.number(self.count) + 1)
