@@ -1,6 +1,13 @@
-"""Shared memory of other programs."""
+"""Shared memory of other programs: read by their own rules, by their exact names."""
 
+from typedshm.foreign.addresses import SysV
+from typedshm.foreign.attaching import attach
+from typedshm.foreign.descriptor import Descriptor
 from typedshm.foreign.document import Document, documents
+from typedshm.foreign.following import ForeignFollower
+from typedshm.foreign.info import ForeignInfo
+from typedshm.foreign.publisher import Publisher
+from typedshm.foreign.region import ForeignRegion
 from typedshm.foreign.rules.busy import Busy
 from typedshm.foreign.rules.busy_word import BusyWord
 from typedshm.foreign.rules.consumed import Consumed
@@ -14,21 +21,32 @@ from typedshm.foreign.rules.rotating_buffer import RotatingBuffer
 from typedshm.foreign.rules.rule import Rule
 from typedshm.foreign.rules.still import Still
 from typedshm.foreign.section import RawSection
+from typedshm.foreign.snapshot import Snapshot
+from typedshm.foreign.state import State
 
 __all__ = [
     "Busy",
     "BusyWord",
     "Consumed",
     "Counters",
+    "Descriptor",
     "Document",
+    "ForeignFollower",
+    "ForeignInfo",
+    "ForeignRegion",
     "Generation",
     "Mutex",
     "NewestBuffer",
     "Parity",
+    "Publisher",
     "RawSection",
     "ReaderCount",
     "RotatingBuffer",
     "Rule",
+    "Snapshot",
+    "State",
     "Still",
+    "SysV",
+    "attach",
     "documents",
 ]

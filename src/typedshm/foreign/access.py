@@ -111,10 +111,17 @@ class Access:
         self.writable = writable
         self.guarded: bool | None = None
         """Whether the last copy was made under the program's lock; None for rules without one."""
+        self.proposed: dict[str, int] = {}
+        """Ticks that a publisher's value has, by their fields."""
         self._other = other
         self._words: dict[str, Word] = {}
         self._mutexes: dict[str, ForeignMutex | None] = {}
         self._events: dict[str, ForeignEvent | None] = {}
+
+    def use(self, layout: Layout) -> None:
+        """Name the fields of another layout from now on."""
+        self.layout = layout
+        self._words.clear()
 
     def word(self, field: str) -> Word:
         """Return where a number lies, which the memory has."""
@@ -138,6 +145,11 @@ class Access:
         """Store a number in a field, after all that was stored before and before all that is stored afterwards."""
         word = self.word(field)
         _native.store_word(self.mapping, word.offset, word.size, word.stored(number))
+
+    def next(self, field: str) -> int:
+        """Return what a tick becomes: what the value to be published has, if that has gone on, or one more."""
+        current = self.number(field)
+        return max(self.proposed.pop(field, current + 1), current + 1)
 
     def exchange(self, field: str, expected: int, number: int) -> int:
         """Store a number in a field if `expected` stands there; returns what stood there."""

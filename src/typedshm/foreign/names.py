@@ -2,7 +2,7 @@
 
 import os
 import sys
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from typedshm.errors import NameRefused, found, quoted
 
@@ -15,6 +15,9 @@ else:
 
 Name = str | os.PathLike[str]
 """An exact name; or a path, such as a ``pathlib.Path``, for a file."""
+
+Place = Literal["this", "another", "nothing"]
+"""What a name leads to, for who has opened what it led to before."""
 
 
 def check_name(name: Any) -> Name:

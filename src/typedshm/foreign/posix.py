@@ -17,7 +17,7 @@ from typedshm.errors import (
     RegionRefused,
     TypedshmError,
 )
-from typedshm.foreign.names import Name
+from typedshm.foreign.names import Name, Place
 from typedshm.memory.names import locate
 from typedshm.memory.similar import similar
 
@@ -176,6 +176,19 @@ class Memory:
         if self.mapping is not None and self.mapping.lost:
             return "has lost its memory: it was truncated, or the disk failed or is full"
         return ""
+
+    @property
+    def identity(self) -> object:
+        """What no other memory has."""
+        return self._identity
+
+    @property
+    def place(self) -> Place:
+        """What the name leads to by now."""
+        there = self._there()
+        if there is None:
+            return "nothing"
+        return "this" if _identity(there) == self._identity else "another"
 
     def fileno(self) -> int:
         """Return the descriptor."""

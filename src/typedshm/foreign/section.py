@@ -18,9 +18,9 @@ from typedshm.struct.struct import Struct
 from typedshm.struct.views import looked_at, overlay
 
 if sys.platform == "win32":
-    from typedshm.foreign.windows import Memory
+    from typedshm.foreign.windows import Memory as Memory
 else:
-    from typedshm.foreign.posix import Memory
+    from typedshm.foreign.posix import Memory as Memory
 
 S = TypeVar("S", bound=Struct)
 

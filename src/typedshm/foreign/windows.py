@@ -16,7 +16,7 @@ from typedshm.errors import (
     RegionNotFound,
     RegionRefused,
 )
-from typedshm.foreign.names import Name
+from typedshm.foreign.names import Name, Place
 from typedshm.memory.descriptor import Descriptor
 
 assert sys.platform == "win32"
@@ -156,6 +156,16 @@ class Memory:
         """What became of the memory, if it was lost; empty while it is there."""
         lost = self.mapping is not None and self.mapping.lost
         return "has lost its memory: the disk failed or is full" if lost else ""
+
+    @property
+    def identity(self) -> object:
+        """None: Windows does not tell one section of a name from the next."""
+        return None
+
+    @property
+    def place(self) -> Place:
+        """What the name leads to by now: a section keeps its name as long as anybody has it open, as we do."""
+        return "this"
 
     def fileno(self) -> int:
         """Return the descriptor of the file."""

@@ -67,5 +67,5 @@ class Busy(Rule):
         access.put(self.flag, 1)
         put(0)
         if self.tick:
-            access.put(self.tick, access.number(self.tick) + 1)
+            access.put(self.tick, access.next(self.tick))
         access.put(self.flag, 0)

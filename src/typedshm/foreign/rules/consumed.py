@@ -11,7 +11,8 @@ class Consumed(Rule):
 
     A reader that finds *valid* set copies between two equal looks at *count*, and clears *valid*: each sample is for
     one reader. It is cleared only with ``writable=True``; without, a reader looks on and takes nothing away from the
-    program the sample is for. In mode 0 nobody looks at *count*.
+    program the sample is for, also while a sample that was taken lies there: *count* is even then. In mode 0 nobody
+    raises *count*, and *valid* is looked at again instead.
 
     Parameters
     ----------
@@ -38,13 +39,14 @@ class Consumed(Rule):
         """Copy between two looks, and take the sample away if we may."""
         count = access.number(self.count)
         fresh = self.fresh(access)
-        if not fresh and access.writable:
+        if not fresh and (access.writable or count % 2):  # taken, or being stored
             return None
         image = gather(0)
-        if access.number(self.mode) == 1:
-            if access.number(self.count) != count:
-                return None
-        elif gather(0) != image:
+        if not fresh and gather(0) != image:
+            return None
+        if access.number(self.mode) == 1 and access.number(self.count) != count:
+            return None
+        if access.number(self.mode) != 1 and access.number(self.valid) != int(fresh):
             return None
         if access.writable:
             access.put(self.valid, 0)

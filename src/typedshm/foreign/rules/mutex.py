@@ -82,7 +82,7 @@ class Mutex(Rule):
         try:
             put(0)
             if self.tick:
-                access.put(self.tick, access.number(self.tick) + 1)
+                access.put(self.tick, access.next(self.tick))
         finally:
             if held and mutex is not None:
                 mutex.release()

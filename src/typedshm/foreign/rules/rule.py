@@ -1,7 +1,7 @@
 """Rule: how a program keeps what it publishes consistent, as a reader and as the publisher."""
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from typedshm.errors import SchemaError, found
 from typedshm.foreign.access import Access, Gather, Image, Put, word_of
@@ -56,6 +56,7 @@ class Rule(Frozen, ABC):
     def latest(self, access: Access) -> int | None:
         """Return a number that changes with each update; None where the rule has none."""
         del access
+        return None
 
     def standing(self, access: Access) -> bool:
         """Return True while somebody is writing, or has died doing so."""
@@ -76,17 +77,16 @@ class Rule(Frozen, ABC):
 
     def describe(self) -> dict[str, Any]:
         """Return the rule as it stands in documents."""
-        told = dict(zip(self.__match_args__, self._values, strict=True))
+        told: dict[str, Any] = dict(zip(self.__match_args__, self._values, strict=True))
         return {"kind": self.kind} | {
-            key: list(cast("tuple[Any, ...]", value)) if isinstance(value, tuple) else value
+            key: _listed(value) if isinstance(value, tuple) else value
             for key, value in told.items()
             if value not in (None, "", ())
         }
 
 
-def next_number(number: int) -> int:
-    """Return the number of the next version; words go round at the end of their range by themselves."""
-    return number + 1
+def _listed(values: Any) -> list[str]:
+    return list(values)
 
 
 def check_rule(consistent: object) -> Rule:

@@ -68,7 +68,7 @@ class Still(Rule):
 
     def publish(self, access: Access, put: Put) -> None:
         """Store the fields and the tick, in the rule's order."""
-        tick = access.number(self.tick) + 1 if self.tick else 0
+        tick = access.next(self.tick) if self.tick else 0
         if self.tick and self.written == "first":
             access.put(self.tick, tick)
         put(0)

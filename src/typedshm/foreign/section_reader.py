@@ -1,0 +1,399 @@
+"""SectionReader: one section of a program, opened while its publisher lives, and read by its rule."""
+
+import errno
+import os
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from typedshm.errors import (
+    Empty,
+    Overrun,
+    RegionCorrupt,
+    RegionLost,
+    RegionNotFound,
+    TornWrite,
+    TypedshmError,
+)
+from typedshm.foreign.access import Access, Image
+from typedshm.foreign.gathering import Gathering
+from typedshm.foreign.place import ForeignMemory, Where, memory_at, shown
+from typedshm.foreign.rules.consumed import Consumed
+from typedshm.foreign.rules.rule import Rule
+from typedshm.foreign.sources import Alternative, Source
+from typedshm.foreign.state import State
+from typedshm.layout.layout import Layout
+from typedshm.struct.struct import Struct
+
+PATIENCE = 1.0
+"""Seconds after which a publisher that stands in the middle of an update counts as dead."""
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.00005, 0.002
+_SPINS = 4  # attempts before the first pause: most updates take less than a copy
+
+
+class SectionReader:
+    """One source of a document, wherever it is by now.
+
+    The memory is opened read-only unless asked, never made, and let go of once its publisher is dead or stands still:
+    who holds a dead section on Windows keeps its program from making a larger one. The next look opens it by its name.
+
+    Parameters
+    ----------
+    source
+        What is in it.
+    rule
+        How it is read.
+    places
+        Where it may be, in the order of trying.
+    struct
+        The class of its values; by default made from the source's layout.
+    writable
+        Whether the rule may store into it.
+    alive
+        Whether the publisher's process is; None if that is not known.
+    abi
+        Of the layouts.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        rule: Rule,
+        places: Sequence[Where],
+        *,
+        struct: type[Struct] | None = None,
+        writable: bool = False,
+        alive: Callable[[], bool] | None = None,
+        abi: str | None = None,
+    ) -> None:
+        self.source = source
+        self.rule = rule
+        self.places = tuple(places)
+        self.words = f"section {shown(self.places[0])!r}" if self.places else f"source {source.name}"
+        self.writable = writable
+        self.where: Where | None = None
+        """Where the memory was found."""
+        self.retries = 0
+        """Copies that were not whole."""
+        self.torn = 0
+        """Reads that had no whole copy in the end."""
+        self.restarts = 0
+        """How often the memory was another one than before."""
+        self.size = 0
+        """Bytes of the memory."""
+        self.changed_at: float | None = None
+        """When the last change was seen, by ``time.monotonic()``."""
+        self.image_id = 0
+        """How many different values were read."""
+        self.newer = False
+        """Whether the memory is of a newer version than the document."""
+        self._struct = struct
+        self._alive = alive
+        self._abi = abi
+        self._memory: ForeignMemory | None = None
+        self._access: Access | None = None
+        self._gathering: Gathering | None = None
+        self._others: dict[str, Access | None] = {}
+        self._identity: object = None  # of the memory that was held last
+        self._gone = False  # whether there was none since
+        self._sign: object = None  # what changes with each update, as it was seen last
+        self._restarted = False
+        self._image: Image | None = None
+        self._largest = max(alternative.layout.size for alternative in source.variants(abi))
+
+    # ---- opening ----
+
+    def open(self) -> Access:
+        """Open the memory, unless it is open; notices that its name leads to another one.
+
+        Raises
+        ------
+        RegionNotFound
+            There is none.
+        RegionRefused
+            It may not be opened.
+        """
+        memory = self._memory
+        if memory is not None:
+            place = memory.place
+            if place == "this" and not memory.loss:
+                assert self._access is not None
+                return self._access
+            self.release()
+            if place == "nothing":
+                self._gone = True
+                raise self._absent()
+        return self._open()
+
+    def _note_restart(self, memory: ForeignMemory, place: Where) -> None:
+        """Note whether this is the memory that was held before."""
+        another = self._gone or memory.identity != self._identity or place != self.where
+        if self.where is not None and another:
+            self.restarts += 1
+            self._restarted = True
+            self._image = None
+        self._gone, self._identity = False, memory.identity
+
+    def _absent(self) -> RegionNotFound:
+        looked = ", ".join(repr(shown(place)) for place in self.places)
+        return RegionNotFound(
+            errno.ENOENT, f"{self.words} does not exist: its program does not run (looked for {looked})"
+        )
+
+    def _open(self) -> Access:
+        reason: TypedshmError | None = None
+        for place in self.places:
+            memory = memory_at(place)
+            try:
+                memory.open(0, self.writable)
+            except RegionNotFound as error:
+                reason = reason or error
+                continue
+            self._note_restart(memory, place)
+            self._memory, self.where, self.size = memory, place, memory.size
+            assert memory.mapping is not None
+            layout = (self.source.variants(self._abi) or self.source.layouts)[-1].layout
+            self._access = self._make_access(memory, layout)
+            return self._access
+        self._gone = True
+        if reason is not None and len(self.places) == 1:
+            raise reason
+        raise self._absent()
+
+    def _make_access(self, memory: ForeignMemory, layout: Layout) -> Access:
+        assert memory.mapping is not None
+        return Access(memory.mapping, memory.size, layout, writable=self.writable, other=self._other)
+
+    def _other(self, name: str, layout: Layout) -> Access | None:
+        """Open another section of the same program, with the right to write."""
+        if name not in self._others:
+            place: Where = name
+            if isinstance(self.where, os.PathLike):  # beside this one, under the name that bridges give it
+                place = type(self.where)(os.path.join(os.path.dirname(self.where), name))  # type: ignore[call-arg]
+            memory = memory_at(place)
+            self._others[name] = None
+            try:
+                memory.open(layout.size, True)
+            except OSError:  # RegionNotFound, RegionRefused
+                return None
+            assert memory.mapping is not None
+            self._others[name] = Access(memory.mapping, memory.size, layout, writable=True)
+        return self._others[name]
+
+    def release(self) -> None:
+        """Let go of the memory; the next look opens it by its name."""
+        for access in (self._access, *self._others.values()):
+            if access is not None:
+                access.close()
+        self._others.clear()
+        memory, self._memory, self._access = self._memory, None, None
+        self._gathering = None
+        if memory is not None:
+            memory.close()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the memory is held."""
+        return self._memory is not None
+
+    # ---- reading ----
+
+    def number(self) -> int | None:
+        """Return what changes with each update, by one load; None where the rule has none.
+
+        Raises
+        ------
+        RegionNotFound
+            There is no memory.
+        """
+        access = self.open()
+        try:
+            return self.rule.latest(access)
+        except RegionCorrupt:  # of another version
+            return None
+
+    def is_fresh(self) -> bool:
+        """Return False while there is nothing to be had, since somebody has taken it away."""
+        if not isinstance(self.rule, Consumed):
+            return True
+        access = self.open()
+        return access.size >= access.layout.size and self.rule.fresh(access)
+
+    def read(self) -> tuple[Any, bool]:
+        """Return one whole version, and whether it is another than the last one that was read.
+
+        Raises
+        ------
+        RegionNotFound
+            There is no memory.
+        Empty
+            It is a stub of zeros, or its program is disabled.
+        RegionLost
+            Its publisher is dead.
+        TornWrite
+            The publisher has stood in the middle of an update for a second.
+        Overrun
+            It was never still for the time of a copy, for a second.
+        RegionCorrupt
+            Its numbers contradict the size of the memory, or it is of no layout that is known.
+        """
+        access = self.open()
+        end = time.monotonic() + PATIENCE
+        pause, attempts = _FIRST_PAUSE, 0
+        standing = number = None
+        while True:
+            gathering = self._choose(access)
+            image = self.rule.attempt(access, partial(gathering.gather, access))
+            if image is not None and self._is_of(gathering, image[0]):
+                return self._decoded(gathering, image)
+            self.retries += 1
+            attempts += 1
+            if attempts < _SPINS:
+                continue
+            now = time.monotonic()
+            if now >= end:
+                self._give_up(access, gathering, standing)
+            latest = self.rule.latest(access)
+            standing = self.rule.standing(access) and (standing is None or (standing and latest == number))
+            number = latest
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _give_up(self, access: Access, gathering: Gathering, standing: bool | None) -> None:
+        self.torn += 1
+        if standing:
+            raise TornWrite(
+                errno.EIO,
+                f"{self.words}: its publisher has stood in the middle of an update for {PATIENCE:g} s, and is probably "
+                "dead; the next update mends it",
+            )
+        if gathering.problem is not None:
+            raise gathering.problem
+        if isinstance(self.rule, Consumed) and not self.rule.fresh(access):
+            raise Empty(f"{self.words}: expected a sample, found that its reader has taken the last one")
+        raise Overrun(
+            errno.EAGAIN,
+            f"{self.words}: none of {self.retries:,} copies within {PATIENCE:g} s was whole: it is written "
+            "faster than it can be copied",
+        )
+
+    def _choose(self, access: Access) -> Gathering:
+        """Return how the memory is read, by the layout that its head is of."""
+        if self._gathering is not None:
+            return self._gathering
+        head = access.copy(0, min(self._largest, access.size))
+        alternative = self._alternative(head, access.size)
+        gathering = Gathering(self.source, self.rule, alternative, self._struct)
+        if access.layout is not alternative.layout:
+            assert self._memory is not None
+            access.use(alternative.layout)
+        self._gathering = gathering
+        return gathering
+
+    def _alternative(self, head: bytes, size: int) -> Alternative:
+        alternative, self.newer = self.source.choose(head, size, abi=self._abi)
+        if alternative is not None:
+            return alternative
+        self._check_state(head, size)
+        sizes = ", ".join(f"{one.layout.name} of {one.layout.size:,}" for one in self.source.variants(self._abi))
+        raise RegionCorrupt(
+            f"{self.words}: expected one of the layouts {sizes} bytes, found {size:,} bytes of no known one"
+        )
+
+    def _is_of(self, gathering: Gathering, head: bytes) -> bool:
+        """Return False, and forget the layout, if the copy is of another one: its program was changed in its place."""
+        if len(self.source.layouts) == 1:
+            return True
+        alternative, newer = self.source.choose(head, self.size, abi=self._abi)
+        if alternative is gathering.alternative:
+            self.newer = newer
+            return True
+        self._gathering = None
+        return False
+
+    def _decoded(self, gathering: Gathering, image: Image) -> tuple[Any, bool]:
+        self._check_state(image[0], self.size)
+        changed = image != self._image
+        if changed:
+            self._image = image
+            self.image_id += 1
+            self._look(image[0])
+        return gathering.decode(image), changed
+
+    def _check_state(self, head: bytes, size: int) -> None:
+        """Raise for what has no value: stubs, disabled and dead programs."""
+        state = self._state_of(head, size)
+        if state is State.STUB:
+            raise Empty(f"{self.words}: found zeros only: its program has not begun, or a reader or a bridge made it")
+        if state is State.DISABLED:
+            raise Empty(f"{self.words}: its program runs, but publishes nothing: it is disabled there, or idle")
+        if state is State.DEAD:
+            self.release()
+            raise RegionLost(errno.ESHUTDOWN, f"{self.words}: its program has ended")
+
+    def _state_of(self, head: bytes, size: int) -> State | None:
+        if self.source.is_dead(head, size, abi=self._abi) or (self._alive is not None and not self._alive()):
+            return State.DEAD
+        if not any(head):
+            return State.STUB
+        return State.DISABLED if self.source.is_disabled(head, size, abi=self._abi) else None
+
+    # ---- states ----
+
+    def state(self) -> State:
+        """Return the state, without a copy of more than the head."""
+        try:
+            access = self.open()
+            head = access.copy(0, min(self._largest, access.size))
+            state = self._state_of(head, access.size)
+            if state is not None:
+                if state is State.DEAD:
+                    self.release()
+                return state
+            alternative, newer = self.source.choose(head, access.size, abi=self._abi)
+        except RegionNotFound:
+            return State.ABSENT
+        if self._restarted:
+            self._restarted = False
+            return State.RESTARTED
+        if alternative is not None and newer:
+            return State.NEWER
+        if self.is_still(head):
+            self.release()
+            return State.STILL
+        return State.LIVE
+
+    def is_still(self, head: bytes) -> bool:
+        """Return True if nothing has changed for longer than a living publisher takes."""
+        self._look(head)
+        idle, age = self.source.idle, self.age
+        return idle is not None and age is not None and age > idle
+
+    def _look(self, head: bytes) -> None:
+        """Note when the tick, or the head where there is none, was last seen to change."""
+        number = self.number() if self.is_open else None
+        sign = head if number is None else number
+        if sign != self._sign:
+            self._sign, self.changed_at = sign, time.monotonic()
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since the last change was seen; None before the first look."""
+        return None if self.changed_at is None else time.monotonic() - self.changed_at
+
+    @property
+    def guarded(self) -> bool | None:
+        """Whether the last copy was made under the program's lock; None for rules without one."""
+        return None if self._access is None else self._access.guarded
+
+    @property
+    def struct(self) -> type[Struct]:
+        """The class of the head as it is now."""
+        return self._choose(self.open()).struct
+
+    @property
+    def layout(self) -> Layout | None:
+        """The layout of the head, once it was looked at."""
+        return None if self._gathering is None else self._gathering.layout

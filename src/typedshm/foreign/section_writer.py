@@ -1,0 +1,195 @@
+"""SectionWriter: one section as its publisher has it, which keeps the rule that readers rely on."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+
+import typedshm._native as _native
+from typedshm.errors import MisuseError, RegionExists, RegionNotFound, RegionRefused
+from typedshm.foreign.access import Access
+from typedshm.foreign.descriptor import Descriptor
+from typedshm.foreign.head import Head, place_of
+from typedshm.foreign.numbers import Number
+from typedshm.foreign.parts import Part
+from typedshm.foreign.place import ForeignMemory, Where, memory_at, shown
+from typedshm.foreign.rules.rule import Rule
+from typedshm.foreign.sources import Source
+from typedshm.foreign.storing import bytes_of, propose, spans_of, store
+from typedshm.foreign.vocabulary import codec_of
+from typedshm.layout.layout import Layout
+from typedshm.struct.loading import struct_from_layout
+from typedshm.struct.struct import Struct
+
+_ALIGNMENT = 16
+
+
+class SectionWriter:
+    """One source of a document, as a publisher.
+
+    Parameters
+    ----------
+    source
+        What is in it.
+    rule
+        Which is kept.
+    place
+        Where it is: opened if it exists, made otherwise.
+    struct
+        The class of the head; by default made from the newest layout.
+    size
+        Bytes of the memory, if it has to be made.
+    """
+
+    def __init__(self, source: Source, rule: Rule, place: Where, struct: type[Struct] | None, size: int) -> None:
+        self.source = source
+        self.rule = rule
+        self.place = place
+        self.struct = struct or struct_from_layout(source.layouts[-1].layout)
+        self.layout: Layout = self.struct.layout
+        self._spans = spans_of(self.layout, rule)
+        self.made = False
+        self._others: dict[str, tuple[ForeignMemory, Access]] = {}
+        self._memory = self._opened(place, max(size, self.layout.size))
+        assert self._memory.mapping is not None
+        self.access = Access(self._memory.mapping, self._memory.size, self.layout, writable=True, other=self._other)
+        if self.made:
+            rule.prepare(self.access)
+
+    def _opened(self, place: Where, size: int) -> ForeignMemory:
+        memory = memory_at(place)
+        try:
+            memory.open(size, True)
+        except RegionNotFound:
+            if isinstance(place, Descriptor):
+                raise
+        else:
+            return memory
+        memory = memory_at(place)
+        try:
+            cast("Any", memory).make(size)
+        except RegionExists:  # by somebody else just now
+            memory.open(size, True)
+            return memory
+        self.made = True
+        return memory
+
+    def _other(self, name: str, layout: Layout) -> Access | None:
+        if name not in self._others:
+            memory = self._opened(name, layout.size)
+            assert memory.mapping is not None
+            self._others[name] = memory, Access(memory.mapping, memory.size, layout, writable=True)
+        return self._others[name][1]
+
+    # ---- publishing ----
+
+    def write(self, value: Any, parts: Mapping[str, Any], frame: bytes | None) -> None:
+        """Publish a head, and parts: rows where the head says, or behind it where it says nothing yet."""
+        data = bytearray(bytes_of(self.struct, value))
+        pieces = self._laid_out(data, parts)
+        propose(self.access, self.layout, self.rule, bytes(data))
+
+        def put(base: int) -> None:
+            for part, offset, piece in pieces:
+                self.put(offset + (base if part.in_buffer else 0), piece)
+            if frame is not None:
+                self.put(base, frame)
+            store(self.access, bytes(data), self._spans)
+
+        self.rule.publish(self.access, put)
+
+    def put(self, offset: int, data: bytes) -> None:
+        """Store bytes outside of the rule: what is there before the first value, and stays.
+
+        Raises
+        ------
+        RegionRefused
+            The memory ends before them.
+        """
+        if offset + len(data) > self._memory.size:
+            raise RegionRefused(
+                f"section {shown(self.place)!r}: expected bytes within {self._memory.size:,}, found {len(data):,} at "
+                f"{offset:,}; size= makes a larger one"
+            )
+        _native.put_bytes(self.access.mapping, offset, data)
+
+    def _laid_out(self, data: bytearray, parts: Mapping[str, Any]) -> list[tuple[Part, int, bytes]]:
+        """Encode parts, and have the head tell where they are."""
+        known = {part.name: part for part in self.source.parts}
+        free = self.layout.size
+        pieces: list[tuple[Part, int, bytes]] = []
+        for name, given in parts.items():
+            if name not in known:
+                raise TypeError(f"write: expected parts out of {', '.join(known) or 'none'}, found {name!r}")
+            part = known[name]
+            piece = self._encoded(part, given, data)
+            free = -(-free // _ALIGNMENT) * _ALIGNMENT
+            if self._told(part.offset, data) == 0:
+                self._tell(part.offset, free, data)
+            offset = part.offset.value(Head(self.layout, bytes(data)))
+            free = max(free, offset + len(piece))
+            pieces.append((part, offset, piece))
+        return pieces
+
+    def _encoded(self, part: Part, given: Any, data: bytearray) -> bytes:
+        if part.kind == "rows":
+            assert part.layout is not None
+            assert part.count is not None
+            cls = struct_from_layout(part.layout)
+            rows = [bytes_of(cls, row) for row in cast("Sequence[Any]", given)]
+            if part.stride is not None and self._told(part.stride, data) == 0:
+                self._tell(part.stride, part.layout.size, data)
+            self._tell(part.count, len(rows), data)
+            step = part.step.value(Head(self.layout, bytes(data)))
+            strided = np.zeros((len(rows), step), np.uint8)
+            for number, row in enumerate(rows):
+                strided[number, : len(row)] = np.frombuffer(row, np.uint8)
+            return strided.tobytes()
+        encode = codec_of(part.encoding)
+        if part.kind == "text":
+            text = cast("str", given).encode(encode)
+            assert part.length is not None
+            if self._told(part.length, data) == 0:
+                self._tell(part.length, len(text) + 1, data)
+            room = part.length.value(Head(self.layout, bytes(data)))
+            return text[:room].ljust(room, b"\0")
+        texts = {key: text.encode(encode) for key, text in cast("Mapping[int, str]", given).items()}
+        pool = b"".join(
+            key.to_bytes(4, "little") + len(text).to_bytes(4, "little") + text + b"\0" * part.terminated
+            for key, text in texts.items()
+        )
+        if part.count is not None:
+            self._tell(part.count, len(texts), data)
+        if part.length is not None:
+            self._tell(part.length, len(pool), data)
+        return pool
+
+    def _told(self, number: Number, data: bytearray) -> int | None:
+        """Return what the head says, if a field alone says it."""
+        return number.value(Head(self.layout, bytes(data))) if number.operation == "field" else None
+
+    def _tell(self, number: Number, value: int, data: bytearray) -> None:
+        if number.operation != "field":
+            return
+        place = place_of(self.layout, number.operands[0])
+        data[place.offset : place.offset + place.size] = value.to_bytes(
+            place.size, "big" if place.big_endian else "little"
+        )
+
+    def close(self, remove: bool) -> None:
+        """Let go of the memory; remove it if it was made here and has a name that stays."""
+        for memory, access in self._others.values():
+            access.close()
+            memory.close()
+        self._others.clear()
+        self.access.close()
+        unlink = getattr(self._memory, "unlink", None)
+        if remove and self.made and unlink is not None and self._memory.place == "this":
+            unlink()
+        self._memory.close()
+        self.made = False
+
+    def check_open(self, words: str) -> None:
+        """Refuse to publish after close()."""
+        if self._memory.mapping is None:
+            raise MisuseError(f"{words} is closed")
