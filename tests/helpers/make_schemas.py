@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from typedshm import Struct
 
@@ -11,6 +12,8 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "examples" / "camera")]
 from consumer import ConsumerReport  # noqa: E402
 from frame import CameraFrame  # noqa: E402
 from helpers.document_models import json_schema  # noqa: E402
+from helpers.foreign_sources import kunos, monitors, sims, system, trucks  # noqa: E402
+from helpers.pretty import pretty  # noqa: E402
 from motion import Motion  # noqa: E402
 
 EXAMPLES: dict[str, type[Struct]] = {
@@ -19,10 +22,15 @@ EXAMPLES: dict[str, type[Struct]] = {
     "consumer-report": ConsumerReport,
 }
 
+FOREIGN: dict[str, dict[str, Any]] = {
+    name: content for family in (kunos, monitors, sims, system, trucks) for name, content in family.DOCUMENTS.items()
+}
+
 
 def files() -> dict[Path, bytes]:
     """What belongs into schemas/."""
     texts = {name: struct.layout.to_document("struct", indent=2) + b"\n" for name, struct in EXAMPLES.items()}
+    texts |= {name: pretty(content) for name, content in FOREIGN.items()}
     texts["layout.schema"] = json_schema()
     return {ROOT / "schemas" / f"{name}.json": text for name, text in texts.items()}
 
