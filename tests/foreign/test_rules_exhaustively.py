@@ -6,8 +6,8 @@ execution on a machine that keeps loads and stores in order, as x86 does; elsewh
 and release stores of words.c ask for. A rule that is broken on purpose has to be seen torn.
 """
 
-import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from typedshm import Shape, Struct, foreign, u32
 from typedshm.foreign.access import Access, Image
-from typedshm.foreign.descriptor import DescriptorMemory
+from typedshm.foreign.place import memory_at
 from typedshm.foreign.rules.busy_word import LOCK
 from typedshm.foreign.rules.reader_count import WRITER
 from typedshm.foreign.rules.rule import Rule
@@ -65,13 +65,10 @@ def initial() -> bytes:
 class Memory:
     """A section and an Access to it; what the accesses do is seen by a hook."""
 
-    def __init__(self, layout=Words.layout, size: int = SIZE) -> None:
-        self.fd = os.memfd_create("rules")
-        os.ftruncate(self.fd, size)
-        self.held = DescriptorMemory(foreign.Descriptor(self.fd, size))
-        self.held.open(size, True)
-        self.bytes = memoryview(self.held.mapping)
-        os.close(self.fd)
+    def __init__(self, path: Path, size: int = SIZE) -> None:
+        self.held = memory_at(path)
+        self.held.make(size)
+        self.bytes = memoryview(self.held.mapping)[:size]
 
 
 Store = tuple[int, bytes]
@@ -185,8 +182,8 @@ RULES = {
 
 
 @pytest.fixture
-def memory() -> Memory:
-    return Memory()
+def memory(tmp_path) -> Memory:
+    return Memory(tmp_path / "memory")
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -402,18 +399,15 @@ class NotTaken(foreign.BusyWord):
 
 
 @pytest.mark.parametrize("kind", [foreign.BusyWord, NotTaken], ids=lambda kind: kind.__name__)
-def test_a_lock_word_that_is_taken_keeps_the_writer_out(memory, kind, monkeypatch):
+def test_a_lock_word_that_is_taken_keeps_the_writer_out(memory, kind, monkeypatch, tmp_path):
     monkeypatch.setattr("typedshm.foreign.rules.busy_word._PATIENCE", 0.0)  # one try
-    words = DescriptorMemory(foreign.Descriptor(descriptor := os.memfd_create("lock"), 8))
-    os.ftruncate(descriptor, 8)
-    words.open(8, True)
-    os.close(descriptor)
+    words = Memory(tmp_path / "lock", 8).held
     rule, torn, guarded, unlocked = kind("lock", "event"), 0, 0, initial()
 
     def run(script: list[int]) -> list[int]:
         nonlocal torn, guarded
         memory.bytes[:] = unlocked
-        memoryview(words.mapping)[:] = bytes(8)
+        memoryview(words.mapping)[:8] = bytes(8)
         plain = Access(words.mapping, 8, LOCK, writable=True)
         access = Locked(memory, lmu(Direct(memory), plain), script)
         lock = Locked(memory, access.publisher, script, access)
