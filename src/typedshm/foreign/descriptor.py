@@ -74,6 +74,11 @@ class DescriptorMemory:
         return "has lost its memory" if self.mapping is not None and self.mapping.lost else ""
 
     @property
+    def grown(self) -> bool:
+        """False: as many bytes are mapped as there were, or as was said."""
+        return False
+
+    @property
     def identity(self) -> object:
         """None: there is no other that it could be taken for."""
         return None

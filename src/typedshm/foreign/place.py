@@ -30,6 +30,11 @@ class ForeignMemory(Protocol):
         ...
 
     @property
+    def grown(self) -> bool:
+        """Whether its publisher has made it larger than what is mapped here."""
+        ...
+
+    @property
     def identity(self) -> object:
         """What no other memory has; None if the system does not tell."""
         ...

@@ -178,6 +178,12 @@ class Memory:
         return ""
 
     @property
+    def grown(self) -> bool:
+        """Whether its publisher has made it larger than what is mapped here."""
+        status = self._status()
+        return status is not None and status.st_size > self.size
+
+    @property
     def identity(self) -> object:
         """What no other memory has."""
         return self._identity

@@ -106,7 +106,7 @@ class SectionReader:
     # ---- opening ----
 
     def open(self) -> Access:
-        """Open the memory, unless it is open; notices that its name leads to another one.
+        """Open the memory, unless it is open; notices that its name leads to another one, and that it has grown.
 
         Raises
         ------
@@ -118,7 +118,7 @@ class SectionReader:
         memory = self._memory
         if memory is not None:
             place = memory.place
-            if place == "this" and not memory.loss:
+            if place == "this" and not memory.loss and not memory.grown:
                 assert self._access is not None
                 return self._access
             self.release()

@@ -75,6 +75,11 @@ class SegmentMemory:
         return ""
 
     @property
+    def grown(self) -> bool:
+        """False: a segment keeps its size."""
+        return False
+
+    @property
     def identity(self) -> object:
         """What no other memory has: the number of the segment."""
         return self._id

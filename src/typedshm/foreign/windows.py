@@ -158,6 +158,11 @@ class Memory:
         return "has lost its memory: the disk failed or is full" if lost else ""
 
     @property
+    def grown(self) -> bool:
+        """Whether its publisher has made its file larger than what is mapped here; other sections keep their size."""
+        return self._file is not None and self._file.is_ours and self._file_size > self.size
+
+    @property
     def identity(self) -> object:
         """None: Windows does not tell one section of a name from the next."""
         return None

@@ -39,14 +39,15 @@ class Consumed(Rule):
         """Copy between two looks, and take the sample away if we may."""
         count = access.number(self.count)
         fresh = self.fresh(access)
-        if not fresh and (access.writable or count % 2):  # taken, or being stored
-            return None
+        guarded = access.number(self.mode) == 1
+        if not fresh and (access.writable or count % 2 or (guarded and not count)):
+            return None  # it was taken, is being stored, or there has been none yet
         image = gather(0)
         if not fresh and gather(0) != image:
             return None
-        if access.number(self.mode) == 1 and access.number(self.count) != count:
+        if guarded and access.number(self.count) != count:
             return None
-        if access.number(self.mode) != 1 and access.number(self.valid) != int(fresh):
+        if not guarded and self.fresh(access) != fresh:
             return None
         if access.writable:
             access.put(self.valid, 0)
