@@ -1,5 +1,7 @@
 """A JVM that does what it is told, and jstat, the JDK's own reader of what JVMs publish."""
 
+import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -33,6 +35,8 @@ class Jvm:
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
         self.pid = process.pid
+        self.file = Path(f"/tmp/hsperfdata_{pwd.getpwuid(os.geteuid()).pw_name}/{process.pid}")
+        """Where it publishes its counters: on Linux in /tmp, whatever TMPDIR says."""
         self._expect("ready")
 
     def _expect(self, word: str) -> None:
@@ -87,7 +91,9 @@ class Jdk:
         )
         with process:
             try:
-                yield Jvm(process)
+                jvm = Jvm(process)
+                yield jvm
+                jvm.file.unlink(missing_ok=True)  # which a JVM that is killed leaves
             finally:
                 process.kill()
 

@@ -5,7 +5,6 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from helpers.peers import PATIENCE
 from helpers.pypi import Installed
@@ -22,12 +21,10 @@ for line in sys.stdin:
 """
 
 _COLLECTING = """
-import json
-from prometheus_client import CollectorRegistry, multiprocess
+from prometheus_client import CollectorRegistry, generate_latest, multiprocess
 registry = CollectorRegistry()
 multiprocess.MultiProcessCollector(registry)
-samples = [each for metric in registry.collect() for each in metric.samples]
-print(json.dumps([[each.name, each.labels, each.value] for each in samples]))
+print(generate_latest(registry).decode())
 """
 
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -69,7 +66,8 @@ def worker(package: Installed, folder: Path) -> Iterator[Worker]:
             process.kill()
 
 
-def collected(package: Installed, folder: Path) -> dict[tuple[str, tuple[tuple[str, str], ...]], Any]:
-    """The sums of all processes by name and labels, as its own collector makes them."""
-    samples = json.loads(package.run(_COLLECTING, **{_FOLDER: str(folder)}))
-    return {(name, tuple(sorted(labels.items()))): value for name, labels, value in samples}
+def collected(package: Installed, folder: Path) -> dict[str, float]:
+    """The sums of all processes, as its own collector makes them for the server."""
+    lines = package.run(_COLLECTING, **{_FOLDER: str(folder)}).splitlines()
+    samples = [line.rpartition(" ") for line in lines if line and not line.startswith("#")]
+    return {name: float(value) for name, _, value in samples}

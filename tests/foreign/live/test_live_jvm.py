@@ -1,15 +1,19 @@
 """What a JVM publishes of itself, compared with the JDK's own reader of it."""
 
-import os
-import pwd
 import shutil
 from pathlib import Path
 
 import pytest
 
+import typedshm
 from helpers import java, marks
 from helpers.java import Jdk
 from helpers.programs import report
+from typedshm import foreign
+from typedshm.foreign import State
+
+COLLECTIONS = "sun.gc.collector.1.invocations"
+SIZE = 32_768  # of a JVM's file
 
 
 @pytest.fixture(scope="module", params=["installed", pytest.param("unpacked", marks=marks.live)])
@@ -19,21 +23,43 @@ def jdk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     return getattr(java, request.param)(tmp_path_factory.mktemp("classes"))
 
 
-def file(pid: int) -> Path:
-    return Path(f"/tmp/hsperfdata_{pwd.getpwuid(os.geteuid()).pw_name}/{pid}")
+def prologue(found: foreign.Snapshot) -> dict[str, int]:
+    """What jstat shows of the prologue as if it were counters."""
+    shown = {
+        "majorVersion": found.major,
+        "minorVersion": found.minor,
+        "overflow": found.overflow,
+        "size": SIZE,
+        "timestamp": found.modified,
+        "used": found.used,
+    }
+    return {f"sun.perfdata.{name}": number for name, number in shown.items()}
 
 
-def test_all_counters_are_those_of_jstat(jdk: Jdk, tmp_path: Path) -> None:
-    with jdk.started() as jvm:
+def test_a_jvms_counters_are_those_of_jstat_until_it_ends(jdk: Jdk, tmp_path: Path) -> None:
+    with jdk.started() as jvm, foreign.attach("jvm", pid=jvm.pid) as region:
+        assert region.state is State.LIVE
+        before = region.read()[COLLECTIONS]
         jvm.collect_garbage()
+        assert region.read()[COLLECTIONS] == before + 1
         copy = tmp_path / "copy"
-        shutil.copy(file(jvm.pid), copy)
+        shutil.copy(jvm.file, copy)
         told = jdk.jstat(copy)
-        assert told["sun.gc.collector.1.invocations"] == 1
-        jvm.end()
-        assert not file(jvm.pid).exists()
-    with jdk.started() as jvm:
-        assert file(jvm.pid).exists()
-        jvm.kill()
-        assert file(jvm.pid).exists()
+        with foreign.attach(copy, "jvm") as copied:
+            found = copied.read()
+            assert dict(found) | prologue(found) == told
+        jvm.end()  # and takes its file away
+        assert region.state is State.ABSENT
+        with pytest.raises(typedshm.RegionNotFound):
+            region.read()
     report("OpenJDK", jdk.version, f"{len(told)} counters are those of jstat")
+
+
+def test_a_jvm_that_was_killed_is_dead_although_its_file_stays(jdk: Jdk) -> None:
+    with jdk.started() as jvm, foreign.attach("jvm", pid=jvm.pid) as region:
+        assert region.state is State.LIVE
+        jvm.kill()
+        assert jvm.file.exists()
+        assert region.state is State.DEAD
+        with pytest.raises(typedshm.RegionLost):
+            region.read()

@@ -1,11 +1,10 @@
 """Mumble Link, against the plugin that Mumble itself loads; the context in it is Guild Wars 2's."""
 
-import itertools
-import os
+from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 
 import typedshm
@@ -13,51 +12,27 @@ from helpers import debian, marks, private
 from helpers.mumble_plugin import MumblePlugin
 from helpers.peers import Child, until
 from helpers.programs import report
-from helpers.real_trackers import Gw2Context, MumbleLinux, UiState
-from typedshm import RawSection
+from typedshm import foreign
+from typedshm.foreign import State
 
 pytestmark = marks.live
 
 VECTORS = [[float(10 * each + axis) for axis in range(3)] for each in range(6)]
-IDENTITY = '{"name": "Zoë Γ 🐉", "profession": 4}'
-CONTEXT = Gw2Context(
-    server=b"\x02\x00\x17\x80\x34\x00\x00\x01".ljust(28, b"\0"),
-    map_id=50,
-    map_type=4,
-    shard_id=11,
-    instance=0,
-    build=176_000,
-    ui=UiState.MAP_OPEN | UiState.COMBAT,
-    compass_w=362,
-    compass_h=170,
-    compass_rotation=0.25,
-    player_x=1.5,
-    player_y=-2.5,
-    center_x=3.5,
-    center_y=4.5,
-    map_scale=2.0,
-    pid=4711,
-    mount=5,
-)
+CONTEXT = {"map_id": 50, "build_id": 176_000, "ui_state": 0b100_0001, "player_x": 1.5, "process_id": 4711, "mount": 5}
 CONTEXT_LENGTH = 48  # what Guild Wars 2 says, although more is behind it
-
-
-def name() -> str:
-    return f"/MumbleLink.{os.getuid()}"
-
-
-def link(tick: int) -> MumbleLinux:
-    return MumbleLinux(
-        version=2,
-        tick=tick,
-        avatar=np.array(VECTORS[:3], "f4"),
-        camera=np.array(VECTORS[3:], "f4"),
-        name="typedshm",
-        identity=IDENTITY,
-        context_len=CONTEXT_LENGTH,
-        context=bytes(CONTEXT),
-        description="a game",
-    )
+GAME: Mapping[str, Any] = {
+    "ui_version": 2,
+    "avatar_position": VECTORS[0],
+    "avatar_front": VECTORS[1],
+    "avatar_top": VECTORS[2],
+    "camera_position": VECTORS[3],
+    "camera_front": VECTORS[4],
+    "camera_top": VECTORS[5],
+    "name": "Guild Wars 2",
+    "identity": '{"name": "Zoë Γ 🐉", "profession": 4}',
+    "context_length": CONTEXT_LENGTH,
+    "context": CONTEXT,
+}
 
 
 def mumble(pipe: Connection, library: Path) -> None:
@@ -70,34 +45,41 @@ def mumble(pipe: Connection, library: Path) -> None:
 
 def a_game_and_mumble(pipe: Connection, library: Path) -> None:
     with pytest.raises(typedshm.RegionNotFound):
-        RawSection(name())
+        foreign.attach("guild-wars-2")
     with Child(mumble, library) as peer:
         peer.expect("loaded")
 
-        def asked(wanted: str) -> object:
+        def asked(wanted: str) -> Any:
             peer.send(wanted)
             return peer.receive()
 
-        with RawSection(name(), writable=True) as section:
-            assert section.size == MumbleLinux.layout.size == 10_580
-            assert not any(section.view)
+        with foreign.attach("guild-wars-2") as reader, foreign.Publisher("guild-wars-2") as game:
+            assert reader.state is State.STUB
+            assert reader.info().size == 10_580
             assert asked("trylock") is False
-            ticks = itertools.count(1)
 
-            def linked() -> object:
-                section.view[:] = bytes(link(next(ticks)))
+            def linked() -> bool:
+                game.write(GAME)
                 return asked("trylock")
 
             until(linked)
             vectors, context, identity = asked("fetch")
+            found = reader.read()
+            assert reader.state is State.LIVE
             assert vectors == VECTORS
-            assert identity == IDENTITY
-            assert context == bytes(CONTEXT)[:CONTEXT_LENGTH]
+            assert identity == found.identity == GAME["identity"]
+            assert context == bytes(found.context)[:CONTEXT_LENGTH]
+            assert {name: getattr(found.context, name) for name in CONTEXT} == CONTEXT
             until(lambda: asked("fetch") is None)  # 5 s after the last tick
+            until(lambda: reader.state is State.STILL)
+            assert reader.read() == found
+            game.write(GAME)
+            assert reader.state is State.LIVE
+            assert asked("trylock") is True
         peer.send("end")
 
 
-def test_mumbles_plugin_reads_what_is_published_until_the_tick_stands_still() -> None:
+def test_mumble_and_we_read_what_we_publish_until_its_tick_stands_still() -> None:
     private.require()
     mumble = debian.unpacked("mumble", dependencies=False)
     with private.Private(a_game_and_mumble, mumble.file("usr/lib/mumble/liblink.so")):

@@ -1,82 +1,72 @@
 """NTP's shared memory: chronyd takes our samples, and we take gpsd's."""
 
-import itertools
-import struct
 import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import pytest
+
+import typedshm
 from helpers import debian, marks, private
 from helpers.chrony import chronyd
 from helpers.debian import Unpacked
 from helpers.gpsd import gpsd
-from helpers.peers import until
+from helpers.peers import PATIENCE, until
 from helpers.programs import report
-from helpers.real_monitors import NtpShm
-from helpers.sysv import attached
+from typedshm import foreign
 
 pytestmark = marks.live
 
-KEY = 0x4E545030
-SIZE = NtpShm.layout.size
 OURS = 7  # the unit that chronyd is told to take
 AHEAD = 50_000_123  # ns that the clock we publish is ahead of this machine's
 NEAR = 10  # ns; without its fields of nanoseconds a sample would be more than 100 off
 PORT = 2947
-VALID = NtpShm.layout.dtype.fields["valid"][1]
 
 
-def exists(unit: int) -> bool:
-    try:
-        with attached(KEY + unit, SIZE):
-            return True
-    except FileNotFoundError:
-        return False
-
-
-def sample(count: int) -> NtpShm:
+def sample() -> dict[str, int]:
     now = time.time_ns()
     clock = now + AHEAD
-    return NtpShm(
-        mode=1,
-        count=count,
-        clock_sec=clock // 10**9,
-        clock_usec=clock // 1000 % 10**6,
-        recv_sec=now // 10**9,
-        recv_usec=now // 1000 % 10**6,
-        leap=0,
-        precision=-20,
-        nsamples=3,
-        valid=0,
-        clock_nsec=clock % 10**9,
-        recv_nsec=now % 10**9,
-        top_clock=0,
-        top_recv=0,
-    )
+    return {
+        "clock_seconds": clock // 10**9,
+        "clock_microseconds": clock // 1000 % 10**6,
+        "clock_nanoseconds": clock % 10**9,
+        "receive_seconds": now // 10**9,
+        "receive_microseconds": now // 1000 % 10**6,
+        "receive_nanoseconds": now % 10**9,
+        "precision": -20,
+    }
 
 
 def we_feed_chronyd(pipe: Connection, package: Unpacked) -> None:
     folder = Path("/dev/shm/chrony")
     folder.mkdir(mode=0o700)
-    assert not exists(OURS)
-    with chronyd(package, folder, OURS) as chrony:
-        until(lambda: exists(OURS))
-        counts = itertools.count(2, 2)
-        with attached(KEY + OURS, SIZE) as view:
+    with pytest.raises(typedshm.RegionNotFound):
+        foreign.attach("ntp-shm", unit=OURS)
+    with (
+        chronyd(package, folder, OURS) as chrony,
+        foreign.attach("ntp-shm", unit=OURS, timeout=PATIENCE) as looker,
+        foreign.Publisher("ntp-shm", unit=OURS) as clock,
+    ):
+        clock.write(sample())
+        samples = 1
 
-            def selected() -> bool:
-                if not any(view[VALID : VALID + 4]):  # chronyd has taken the last one
-                    view[:] = bytes(sample(next(counts)))
-                    view[VALID : VALID + 4] = struct.pack("=i", 1)
-                told = chrony.source()
-                return told is not None and told[0] == "*"
+        def selected() -> bool:
+            nonlocal samples
+            if not looker.read().valid:  # chronyd has taken the last one
+                clock.write(sample())
+                samples += 1
+            told = chrony.source()
+            return told is not None and told[0] == "*"
 
-            until(selected)
+        until(selected)
         told = chrony.source()
         assert told is not None
         _, behind = told
         assert abs(-behind * 10**9 - AHEAD) <= NEAR
-        pipe.send(next(counts) // 2 - 1)
+        last = looker.read()
+        assert last.mode == 1
+        assert last.count == 2 * samples
+        pipe.send(samples)
 
 
 def test_chronyd_selects_our_clock_and_takes_each_sample_once() -> None:
@@ -88,20 +78,26 @@ def test_chronyd_selects_our_clock_and_takes_each_sample_once() -> None:
 
 
 def gpsd_feeds_us(pipe: Connection, package: Unpacked) -> None:
-    assert not exists(0)
-    with gpsd(package, Path("/dev/shm"), PORT) as daemon:
-        until(lambda: exists(0))
-        with attached(KEY, SIZE) as view:
-            for _ in range(3):
-                daemon.fix()
-                until(lambda: any(view[VALID : VALID + 4]))
-                found = NtpShm.from_buffer_copy(bytes(view))
-                view[VALID : VALID + 4] = bytes(4)
-                until(lambda: daemon.times)
-                (told,) = daemon.times
-                daemon.times.clear()
-                assert (found.clock_sec, found.clock_nsec) == (told["real_sec"], told["real_nsec"])
-                assert (found.recv_sec, found.recv_nsec) == (told["clock_sec"], told["clock_nsec"])
+    with (
+        gpsd(package, Path("/dev/shm"), PORT) as daemon,
+        foreign.attach("ntp-shm", timeout=PATIENCE) as looker,
+        foreign.attach("ntp-shm", writable=True) as taker,
+    ):
+        for handle in (looker, taker):
+            with pytest.raises(typedshm.Empty):
+                handle.read()
+        for _ in range(3):
+            daemon.fix()
+            seen = looker.wait(timeout=PATIENCE)
+            assert seen.valid
+            taken = taker.wait(timeout=PATIENCE)
+            assert taken == seen
+            assert not looker.read().valid
+            until(lambda: daemon.times)
+            (told,) = daemon.times
+            daemon.times.clear()
+            assert (taken.clock_seconds, taken.clock_nanoseconds) == (told["real_sec"], told["real_nsec"])
+            assert (taken.receive_seconds, taken.receive_nanoseconds) == (told["clock_sec"], told["clock_nsec"])
 
 
 def test_gpsds_samples_are_the_times_that_it_tells_its_clients() -> None:
