@@ -32,7 +32,7 @@ def table_from(kind: str, parameters: Mapping[str, Any]) -> RuntimeTable:
             known = ", ".join(table.__match_args__) or "no parameters"
             raise DocumentError(f"table {kind!r}: expected {known}, found {quoted(name)}")
     try:
-        b"".decode(parameters.get("encoding", "utf-8"))
+        b" ".decode(parameters.get("encoding", "utf-8"))
     except (LookupError, TypeError):
         raise DocumentError(
             f"table {kind!r}: expected an encoding of Python, found {quoted(parameters['encoding'])}"
