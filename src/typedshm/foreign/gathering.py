@@ -52,7 +52,7 @@ class Gathering:
         self._buffer = rule.size if isinstance(rule, NewestBuffer) else ""
         self._entries: Entries | None = None
         self._generation: Hashable = None
-        self._texts: dict[str, tuple[object, str]] = {}  # of parts that change once in a while
+        self._texts: dict[str, tuple[object, bytes, str]] = {}  # of parts that change once in a while
 
     @property
     def is_plain(self) -> bool:
@@ -70,7 +70,8 @@ class Gathering:
             head = Head(self.layout, data)
             for part in self._source.parts_of(head, access.size):
                 begin, size = self._extent(part, head, access.size, base)
-                images.append(b"" if self._known_text(part, head) else access.copy(begin, size))
+                known = self._known_text(part, head)
+                images.append(access.copy(begin, size) if known is None else known)
             if self._table is not None:
                 images.append(self._table_image(access, base))
         except (RegionCorrupt, SchemaError) as error:
@@ -96,10 +97,12 @@ class Gathering:
             )
         return begin, length
 
-    def _known_text(self, part: Part, head: Head) -> bool:
+    def _known_text(self, part: Part, head: Head) -> bytes | None:
+        """Return the bytes of a text that has not changed since it was decoded."""
         if not part.once_per or part.name not in self._texts:
-            return False
-        return self._texts[part.name][0] == head.value(part.once_per)
+            return None
+        key, data, _ = self._texts[part.name]
+        return data if key == head.value(part.once_per) else None
 
     def _table_image(self, access: Access, base: int) -> bytes:
         assert self._table is not None
@@ -141,8 +144,8 @@ class Gathering:
             return part.text(data)
         key = head.value(part.once_per)
         if part.name not in self._texts or self._texts[part.name][0] != key:
-            self._texts[part.name] = key, part.text(data)
-        return self._texts[part.name][1]
+            self._texts[part.name] = key, data, part.text(data)
+        return self._texts[part.name][2]
 
     def _values(self, image: bytes) -> RuntimeValues:
         assert self._table is not None

@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Generator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar, cast
+from typing import Any, Generic, Self, TypeVar
 
 from typedshm.arguments import seconds
 from typedshm.errors import (
@@ -102,10 +102,11 @@ class ForeignRegion(Generic[T]):
             The handle was closed.
         """
         readers = self._of(sources)
-        values = [self._read(reader) for reader in readers]
+        for reader in readers:
+            self._capture(reader)
         if max_age is not None:
             self._check_age(readers, seconds(max_age, "max_age"))
-        return cast("T", tuple(values) if len(values) > 1 else values[0])
+        return self._value(readers)
 
     def _of(self, sources: Sequence[str]) -> list[SectionReader]:
         if self._closed:
@@ -115,13 +116,19 @@ class ForeignRegion(Generic[T]):
                 raise ValueError(f"sources: expected names out of {', '.join(self._readers)}, found {found(name)}")
         return [self._readers[name] for name in sources or self._readers]
 
-    def _read(self, reader: SectionReader) -> Any:
+    def _capture(self, reader: SectionReader) -> bool:
+        """Copy one version; returns whether it is another than the last."""
         number = reader.number()  # before the copy: what is published meanwhile is news to wait()
-        value, changed = reader.read()
+        changed = reader.capture()
         if changed:
             self._paces[reader.source.name].changed()
         self._seen[reader.source.name] = reader.restarts, number
-        return value
+        return changed
+
+    @staticmethod
+    def _value(readers: list[SectionReader]) -> Any:
+        values = [reader.value() for reader in readers]
+        return tuple(values) if len(values) > 1 else values[0]
 
     def _check_age(self, readers: list[SectionReader], most: float | None) -> None:
         for reader in readers:
@@ -197,12 +204,12 @@ class ForeignRegion(Generic[T]):
 
     def _taken(self, sources: Sequence[str]) -> tuple[T] | None:
         """Return the value in a tuple, if it is newer than the last that was read."""
-        before = [reader.image_id for reader in self._of(sources)]
+        readers = self._of(sources)
         try:
-            value = self.read(*sources)
+            changed = [self._capture(reader) for reader in readers]
         except _AWAITED:
             return None
-        return (value,) if before != [reader.image_id for reader in self._of(sources)] else None
+        return (self._value(readers),) if any(changed) else None
 
     def _has_changed(self, reader: SectionReader) -> bool:
         name = reader.source.name

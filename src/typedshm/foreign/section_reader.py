@@ -85,8 +85,6 @@ class SectionReader:
         """Bytes of the memory."""
         self.changed_at: float | None = None
         """When the last change was seen, by ``time.monotonic()``."""
-        self.image_id = 0
-        """How many different values were read."""
         self.newer = False
         """Whether the memory is of a newer version than the document."""
         self._struct = struct
@@ -221,8 +219,14 @@ class SectionReader:
         access = self.open()
         return access.size >= access.layout.size and self.rule.fresh(access)
 
-    def read(self) -> tuple[Any, bool]:
-        """Return one whole version, and whether it is another than the last one that was read.
+    def value(self) -> Any:
+        """Return the version that was copied last, decoded."""
+        assert self._gathering is not None
+        assert self._image is not None
+        return self._gathering.decode(self._image)
+
+    def capture(self) -> bool:
+        """Copy one whole version; returns whether it is another than the last one.
 
         Raises
         ------
@@ -247,7 +251,7 @@ class SectionReader:
             gathering = self._choose(access)
             image = self.rule.attempt(access, partial(gathering.gather, access))
             if image is not None and self._is_of(gathering, image[0]):
-                return self._decoded(gathering, image)
+                return self._taken(image)
             self.retries += 1
             attempts += 1
             if attempts < _SPINS:
@@ -313,14 +317,13 @@ class SectionReader:
         self._gathering = None
         return False
 
-    def _decoded(self, gathering: Gathering, image: Image) -> tuple[Any, bool]:
+    def _taken(self, image: Image) -> bool:
         self._check_state(image[0], self.size)
         changed = image != self._image
         if changed:
             self._image = image
-            self.image_id += 1
             self._look(image[0])
-        return gathering.decode(image), changed
+        return changed
 
     def _check_state(self, head: bytes, size: int) -> None:
         """Raise for what has no value: stubs, disabled and dead programs."""

@@ -193,7 +193,7 @@ JVM = document(
                 "darwin": ["{tmp}/hsperfdata_{user}/{pid}"],
                 "windows": ["{tmp}/hsperfdata_{user}/{pid}"],
             },
-            rule={"kind": "still", "tick": "modified", "written": "last"},
+            rule={"kind": "still"},
             disabled=[{"field": "accessible", "is": 0}],
             table={"kind": "hsperfdata"},
         )
