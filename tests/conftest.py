@@ -1,9 +1,11 @@
 """Every test has names of its own, and leaves nothing behind: no region, no process."""
 
 import contextlib
+import ctypes
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -87,12 +89,22 @@ def thorough(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("--thorough"))
 
 
+_trim: Callable[[int], Any] = getattr(None if marks.WINDOWS else ctypes.CDLL(None), "malloc_trim", int)  # glibc has it
+
+
 @pytest.fixture(scope="session", autouse=True)
 def interruptible() -> Iterator[None]:
     """Let SIGINT be a KeyboardInterrupt also where the tests are a job in a shell's background, which ignores it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def trimmed() -> Iterator[None]:
+    """Give memory back that is used no more: fork() copies the tables of all pages, in every test that has a child."""
+    yield
+    _trim(0)
 
 
 @pytest.fixture(autouse=True)

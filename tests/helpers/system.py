@@ -108,21 +108,34 @@ else:
     def children() -> dict[int, str]:
         """Our child processes, dead or alive, but for the helpers that multiprocessing keeps."""
         found: dict[int, str] = {}
+        try:
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return found  # none at all, as after most tests: every other process need not be looked at
         module: Any = sys.modules.get("multiprocessing.resource_tracker")
         tracker = None if module is None else module._resource_tracker._pid  # it has no command line at first
-        for folder in Path("/proc").iterdir():
-            if not folder.name.isdigit():
+        ours = str(os.getpid())
+        for name in os.listdir("/proc"):
+            if not name.isdigit():
                 continue
             try:
-                state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
-                if int(parent) != os.getpid():
+                state, parent = _read(f"/proc/{name}/stat").rpartition(")")[2].split(maxsplit=2)[:2]
+                if parent != ours:
                     continue
-                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                command = _read(f"/proc/{name}/cmdline").replace("\0", " ")
             except OSError:
                 continue  # it has ended meanwhile
-            if "multiprocessing." not in command and int(folder.name) != tracker:
-                found[int(folder.name)] = f"{folder.name} ({state}) {command}"
+            if "multiprocessing." not in command and int(name) != tracker:
+                found[int(name)] = f"{name} ({state}) {command}"
         return found
+
+    def _read(path: str) -> str:
+        """A file of a few bytes, at a third of the price that Path has: twice in each test, for each process."""
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            return os.read(fd, 4096).decode(errors="replace")
+        finally:
+            os.close(fd)
 
     def wait_for_exit(pid: int, patience: float) -> None:
         """Wait until a process has ended that need not be our child; its parent takes note in its own time."""

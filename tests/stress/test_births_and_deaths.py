@@ -8,6 +8,7 @@ import random
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ import typedshm
 from helpers import marks
 from helpers.peers import Child, SharedBytes, quiet_fork, run_script, sched_yield, until
 from helpers.shared_types import Record, record
+from helpers.small import in_a_small_process
 from typedshm.memory import lifecycle
 from typedshm.memory.attachment import apart
 from typedshm.testing.inspection import attach_apart, attachment_of
@@ -170,10 +172,8 @@ def lines_killed_at(report: Callable[[str], None]) -> Iterator[list[int]]:
         )
 
 
-@marks.fork
-@pytest.mark.parametrize("verb", ALONE)
-def test_killed_at_any_line_alone(verb: str, name: Name, thorough: bool, lines_killed_at: list[int]) -> None:
-    """Whoever comes next makes the region or finds it complete, and takes it away again."""
+def killed_alone(verb: str, name: Name, thorough: bool) -> int:
+    """Have one killed everywhere in a deed of its own; returns at how many places."""
     prepare, deed = ALONE[verb]
     typedshm.create("warm up", Record).close()  # what is done once in a process is done
     instances = []
@@ -192,17 +192,22 @@ def test_killed_at_any_line_alone(verb: str, name: Name, thorough: bool, lines_k
         make_an_end(name)
         if not going:
             break
-    lines_killed_at.append(len(instances) - 1)
     assert len(instances) > 3
     assert len(set(instances)) == len(instances)
+    return len(instances) - 1
 
 
 @marks.fork
-@marks.warned_when_unlinked
-@pytest.mark.parametrize("verb", AMONG_OTHERS)
-def test_killed_at_any_line_among_others(verb: str, name: Name, thorough: bool, lines_killed_at: list[int]) -> None:
-    """Who has it open goes on as if nothing had been, and who comes next finds it; or another, once unlinked."""
+@pytest.mark.parametrize("verb", ALONE)
+def test_killed_at_any_line_alone(verb: str, name: Name, thorough: bool, lines_killed_at: list[int]) -> None:
+    """Whoever comes next makes the region or finds it complete, and takes it away again."""
+    lines_killed_at.append(in_a_small_process(killed_alone, verb, name, thorough))
+
+
+def killed_among_others(verb: str, name: Name, thorough: bool) -> int:
+    """Have one killed everywhere in a deed with what others have open; returns at how many places."""
     prepare, deed = AMONG_OTHERS[verb]
+    warnings.filterwarnings("ignore", ".* was unlinked", typedshm.RegionWarning)
     found = []
     for place in places_of(name, thorough):
         with typedshm.create(name, Record) as region:
@@ -221,9 +226,16 @@ def test_killed_at_any_line_among_others(verb: str, name: Name, thorough: bool, 
         make_an_end(name)
         if not going:
             break
-    lines_killed_at.append(len(found) - 1)
     assert len(found) > 3
     assert set(found) == ({True, False} if verb == "unlink" else {True})
+    return len(found) - 1
+
+
+@marks.fork
+@pytest.mark.parametrize("verb", AMONG_OTHERS)
+def test_killed_at_any_line_among_others(verb: str, name: Name, thorough: bool, lines_killed_at: list[int]) -> None:
+    """Who has it open goes on as if nothing had been, and who comes next finds it; or another, once unlinked."""
+    lines_killed_at.append(in_a_small_process(killed_among_others, verb, name, thorough))
 
 
 # ---- storms of open and close --------------------------------------------------------------------------------------
@@ -270,9 +282,8 @@ def come_and_go(pipe: Any, name: Name, board: SharedBytes, lane: int) -> None:
         region.close()
 
 
-@pytest.mark.parallel
-def test_storm_of_opening_and_closing(name: Name, kills: int, report: Callable[[str], None]) -> None:
-    """At any moment there is one instance or none; all who have it open at one moment have the same."""
+def storm_of_opening_and_closing(name: Name, kills: int) -> str:
+    """Have some of those who come and go killed; returns the figures."""
     board = SharedBytes(ctypes.sizeof(Board))
     shared = Board.from_buffer(board)
     visits = shared.visits
@@ -329,15 +340,21 @@ def test_storm_of_opening_and_closing(name: Name, kills: int, report: Callable[[
         for child in children:
             child.kill()
     changes = sum(visit.changes for visit in visits)
-    report(
-        f"storm of open and close, {type(name).__name__}: kills {kills}, {inside} of them between open and close, "
-        f"{changes // 2:,} visits, {len(instances):,} instances, several visitors at {together:,} of {looks:,} looks, "
-        "two instances at none"
-    )
     if isinstance(name, Path):
         assert len(instances) == 1, "a region in a file stays the same one"
     typedshm.regions()
     make_an_end(name)
+    return (
+        f"storm of open and close, {type(name).__name__}: kills {kills}, {inside} of them between open and close, "
+        f"{changes // 2:,} visits, {len(instances):,} instances, several visitors at {together:,} of {looks:,} looks, "
+        "two instances at none"
+    )
+
+
+@pytest.mark.parallel
+def test_storm_of_opening_and_closing(name: Name, kills: int, report: Callable[[str], None]) -> None:
+    """At any moment there is one instance or none; all who have it open at one moment have the same."""
+    report(in_a_small_process(storm_of_opening_and_closing, name, kills))
 
 
 # ---- presence entries ----------------------------------------------------------------------------------------------
@@ -372,6 +389,7 @@ def test_two_thousand_dead_participants_use_up_no_presence_entry() -> None:
 FALL_ONE_BY_ONE = """
 import os, signal, typedshm
 from helpers.shared_types import Record, record
+from helpers.small import in_a_small_process
 for _ in range(520):
     pid = os.fork()
     if pid == 0:

@@ -24,6 +24,7 @@ import pytest
 
 import typedshm
 from helpers import marks
+from helpers.small import in_a_small_process
 from helpers.storm import EXACT, Crew, Lane, Large, Queue, Small, fill, is_true, is_whole, storm_region, words_of
 from helpers.wire import Wire
 
@@ -336,22 +337,14 @@ def total() -> Figures:
     return Figures()
 
 
-@pytest.mark.parametrize(("slots", "schema", "where"), CASES)
-def test_borrow_storm(
-    slots: int, schema: type[Any], where: str, kills: int, tmp_path: Path, total: Figures, report: Callable[[str], None]
-) -> None:
-    with storm_region(schema, slots, where, tmp_path) as (region, wire, value):
+def brew(schema: type[Any], slots: int, where: str, folder: Path, kills: int) -> Figures:
+    """Let a storm have so many killed; afterwards the dead keep nothing."""
+    with storm_region(schema, slots, where, folder) as (region, wire, value):
         storm = Storm(region, wire, schema, slots)
-        storm.run(-(-kills // len(CASES)))
-        figures = storm.figures
-        total.add(figures)
-        report(f"borrow storm of {schema.__name__}, {slots} slots, {where}: {figures}")
-        assert (figures.torn, figures.backwards) == (0, 0)
-        assert not EXACT or figures.blocked == 0
-
-        # the dead keep nothing: all slots come round again, and are free of their pins
+        storm.run(kills)
+        # all slots come round again, and are free of their pins
         info = region.info()
-        assert (info.pinned, info.writers, info.readers) == (0, (os.getpid(),), ())
+        assert (info.pinned, info.writers, info.readers) == (0, (os.getpid(),), ()), info
         newest = region.version
         numbers = [wire.slot(n).mark for n in range(slots)]
         for version in range(newest + 1, newest + 1 + 2 * slots):
@@ -362,6 +355,18 @@ def test_borrow_storm(
         assert region.info().copies == 0, "there was always a pin to be had"
         assert all(before < wire.slot(n).mark and not wire.slot(n).mark & 1 for n, before in enumerate(numbers))
         assert not any(any(wire.slot(n).pins) for n in range(slots))
+    return storm.figures
+
+
+@pytest.mark.parametrize(("slots", "schema", "where"), CASES)
+def test_borrow_storm(
+    slots: int, schema: type[Any], where: str, kills: int, tmp_path: Path, total: Figures, report: Callable[[str], None]
+) -> None:
+    figures: Figures = in_a_small_process(brew, schema, slots, where, tmp_path, -(-kills // len(CASES)))
+    total.add(figures)
+    report(f"borrow storm of {schema.__name__}, {slots} slots, {where}: {figures}")
+    assert (figures.torn, figures.backwards) == (0, 0)
+    assert not EXACT or figures.blocked == 0
 
 
 def test_the_storms_have_struck(total: Figures, report: Callable[[str], None]) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from helpers import marks
 from helpers.row_storm import STRIKE, Figures, Small, Some, Varying, brew
+from helpers.small import in_a_small_process
 
 pytestmark = pytest.mark.parallel  # on one processor it hits but those who are waiting for it
 
@@ -28,7 +29,8 @@ def total() -> Figures:
 def test_row_storm(
     slots: int, schema: type[Any], where: str, kills: int, tmp_path: Path, total: Figures, report: Callable[[str], None]
 ) -> None:
-    figures = brew(schema, slots, "storm" if where == "named" else tmp_path / "storm", -(-kills // len(CASES)))
+    name = "storm" if where == "named" else tmp_path / "storm"
+    figures: Figures = in_a_small_process(brew, schema, slots, name, -(-kills // len(CASES)))
     total.add(figures)
     report(f"storm over rows of {schema.__name__}, {slots} slots, {where}: {figures}")
     assert (figures.counts["torn"], figures.counts["backwards"]) == (0, 0)

@@ -10,6 +10,7 @@ import typedshm
 from helpers import marks
 from helpers.peers import Child
 from helpers.row_storm import Figures, Some, Varying, brew, storm_table, values_for
+from helpers.small import in_a_small_process
 from helpers.wire import WORD_OWNER, Wire
 
 KILLS = 4 if marks.WINDOWS else 30
@@ -18,7 +19,7 @@ KILLS = 4 if marks.WINDOWS else 30
 @pytest.mark.parallel
 @pytest.mark.parametrize(("slots", "schema"), [(1, Some), (2, Varying)])
 def test_a_short_storm(slots: int, schema: type[Any], kills: int, report: Callable[[str], None]) -> None:
-    figures: Figures = brew(schema, slots, "storm", min(kills, KILLS))
+    figures: Figures = in_a_small_process(brew, schema, slots, "storm", min(kills, KILLS))
     report(f"short storm over rows of {schema.__name__}, {slots} slots: {figures}")
     assert (figures.counts["torn"], figures.counts["backwards"]) == (0, 0)
     assert (figures.unreported, figures.stalled) == (0, 0)
