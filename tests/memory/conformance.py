@@ -158,16 +158,17 @@ class Memory:
             assert waiting.result() == child.join() == 1
 
     @pytest.mark.parametrize("verb", ["open", "create"])
-    def test_a_region_raced_for_by_twenty_processes_is_made_once(self, name: Name, verb: str) -> None:
-        for _ in range(1 if marks.WINDOWS else 3):  # processes are slow to start there
+    def test_a_region_raced_for_by_many_processes_is_made_once(self, name: Name, verb: str) -> None:
+        runners = 6 if marks.WINDOWS else 20  # processes are slow to start there
+        for _ in range(1 if marks.WINDOWS else 3):
             gate = Gate()
-            children = [Child(race, gate, verb, name) for _ in range(20)]
+            children = [Child(race, gate, verb, name) for _ in range(runners)]
             gate.open()
             answers = {child.pid: child.receive() for child in children}
             found = [answer for answer in answers.values() if answer]
             assert sum(created for created, _ in found) == 1
             assert len({instance for _, instance in found}) == 1
-            assert len(found) == (20 if verb == "open" else 1)
+            assert len(found) == (runners if verb == "open" else 1)
             for child in children:
                 if answers[child.pid]:
                     child.send()

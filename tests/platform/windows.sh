@@ -8,6 +8,7 @@
 #   --fresh            build the Windows anew, from the registries
 #   --compiler NAME    zig (default) or mingw
 #   --stress N         the suite N times over
+#   --short            without what is the same on all systems: see below what that is
 #   --parallel         every test on all processors, not only those that are marked so; takes twice as long
 #
 # The Windows is kept in $TYPEDSHM_WINDOWS, by default ~/.cache/typedshm-windows; see windows/setup.sh. Each run has a
@@ -17,13 +18,30 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/windows
 root=$(cd "$here/../../.." && pwd)
 home=${TYPEDSHM_WINDOWS:-${XDG_CACHE_HOME:-$HOME/.cache}/typedshm-windows}
 
-compiler=zig what=pytest rounds=1 fresh= parallel=
+# What Python alone does, or the C core with bytes that are the same everywhere; how commands read their arguments and
+# print what they find, for each of which a process is started; and the repository.
+same=(examples fuzz layout models project sanitizers testing
+    cli/test_{completion,cp,diff,expressions,hz,layout_command,program,schema,set,show,table_changes,table_copies}.py
+    cli/test_{tables,up_to_commands,values,wait}.py
+    field/test_{joblib_and_cloudpickle,json_that_is_not_read_back}.py
+    hostile/test_{changing_header,counts,documents,scribbled_tables,table_headers}.py
+    schema/test_{layouts,schemas,spare_memory,up_to_models}.py
+    struct/test_{construction,enforcement,half_floats,matrix,round_trip}.py
+    table/test_{arrays,columns,selection}.py)
+
+compiler=zig what=pytest rounds=1 fresh= parallel= leave_out=()
 while (($#)); do
     case $1 in
     --fresh) fresh=1 ;;
     --compiler) compiler=$2 && shift ;;
     --stress) rounds=$2 && shift ;;
     --parallel) parallel=1 ;;
+    --short)
+        for name in "${same[@]}"; do
+            [[ -e $root/tests/$name ]] || { echo "windows.sh: there is no tests/$name" >&2 && exit 2; }
+        done
+        leave_out=("${same[@]/#/--ignore=tests/}")
+        ;;
     --camera | --python) what=${1#--} && shift && break ;;
     *) break ;;
     esac
@@ -102,7 +120,7 @@ pytest)
     found=
     tests() {
         local code=0
-        windows_python -m pytest -p no:cacheprovider -rfEs "$@" 8>&- 9>&- || code=$?
+        windows_python -m pytest -p no:cacheprovider -rfEs "${leave_out[@]}" "$@" 8>&- 9>&- || code=$?
         ((code == 5)) || { found=1 && return $code; } # 5 says that there are none of this kind
     }
     for ((round = 1; round <= rounds; round++)); do
