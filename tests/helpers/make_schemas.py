@@ -12,7 +12,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "examples" / "camera")]
 from consumer import ConsumerReport  # noqa: E402
 from frame import CameraFrame  # noqa: E402
 from helpers.document_models import json_schema  # noqa: E402
-from helpers.foreign_sources import kunos, monitors, sims, system, trucks  # noqa: E402
+from helpers.foreign_sources import isi, kunos, monitors, sims, system, trackers, trucks  # noqa: E402
 from helpers.pretty import pretty  # noqa: E402
 from motion import Motion  # noqa: E402
 
@@ -23,7 +23,9 @@ EXAMPLES: dict[str, type[Struct]] = {
 }
 
 FOREIGN: dict[str, dict[str, Any]] = {
-    name: content for family in (kunos, monitors, sims, system, trucks) for name, content in family.DOCUMENTS.items()
+    name: content
+    for family in (isi, kunos, monitors, sims, system, trackers, trucks)
+    for name, content in family.DOCUMENTS.items()
 }
 
 

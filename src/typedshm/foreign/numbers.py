@@ -19,7 +19,10 @@ TERM_LIMIT = 16
 #: The largest number that is written down.
 NUMBER_LIMIT = 2**40
 
-Operation = Literal["constant", "field", "head", "after", "add", "multiply"]
+Operation = Literal["constant", "field", "head", "after", "add", "multiply", "divide"]
+
+
+_NESTED = ("add", "multiply", "divide")
 
 
 @frozen
@@ -30,7 +33,7 @@ class Number(Frozen):
     ----------
     operation : str
         ``"constant"``, ``"field"``, ``"head"`` (the size of the head), ``"after"`` (the end of an earlier part; those
-        of a :class:`Source` have none any more), ``"add"`` or ``"multiply"``.
+        of a :class:`Source` have none any more), ``"add"``, ``"multiply"`` or ``"divide"`` (rounded down; by 0: 0).
     operands : tuple
         A number, the path of a field, nothing, the name of a part, or Numbers.
     """
@@ -60,6 +63,9 @@ class Number(Frozen):
                 return sum(term.value(head) for term in self.operands)
             case "multiply":
                 return math.prod(term.value(head) for term in self.operands)
+            case "divide":
+                dividend, divisor = (term.value(head) for term in self.operands)
+                return dividend // divisor if divisor else 0
             case "after":
                 raise SchemaError(f"the end of {self.operands[0]} is known in a source only")
 
@@ -67,7 +73,7 @@ class Number(Frozen):
         """Yield the paths of the fields in it."""
         if self.operation == "field":
             yield self.operands[0]
-        elif self.operation in ("add", "multiply"):
+        elif self.operation in _NESTED:
             for term in self.operands:
                 yield from term.paths()
 
@@ -84,7 +90,7 @@ class Number(Frozen):
                 known = ", ".join(ends) or "none"
                 raise SchemaError(f"expected an earlier part ({known}) in after, found {quoted(self.operands[0])}")
             return ends[self.operands[0]]
-        if self.operation in ("add", "multiply"):
+        if self.operation in _NESTED:
             return Number(self.operation, tuple(term.resolved(ends) for term in self.operands))
         return self
 
@@ -108,6 +114,8 @@ class Number(Frozen):
             return f"the end of {self.operands[0]}"
         if self.operation == "add":
             return " + ".join(map(str, self.operands))
+        if self.operation == "divide":
+            return " / ".join(f"({term})" if term.operation in _NESTED else str(term) for term in self.operands)
         if self.operation == "multiply":
             return " * ".join(f"({term})" if term.operation == "add" else str(term) for term in self.operands)
         return str(self.operands[0])
@@ -119,7 +127,10 @@ def constant(number: int) -> Number:
 
 
 _written, _head = whole(0, NUMBER_LIMIT), one_of("head")
-_EXPECTED = 'a whole number, the path of a field, or {"add": […]}, {"multiply": […]}, {"after": …} or {"size": "head"}'
+_EXPECTED = (
+    'a whole number, the path of a field, or {"add": […]}, {"multiply": […]}, {"divide": […]}, {"after": …} or '
+    '{"size": "head"}'
+)
 
 
 def number(value: Any, depth: int = 0) -> Number:
@@ -129,7 +140,7 @@ def number(value: Any, depth: int = 0) -> Number:
     if type(value) is str:
         return Number("field", (value,))
     content = cast("dict[str, Any]", value)
-    if type(content) is not dict or len(content) != 1 or not content.keys() <= {"add", "multiply", "after", "size"}:
+    if type(content) is not dict or len(content) != 1 or not content.keys() <= {*_NESTED, "after", "size"}:
         raise refused(_EXPECTED, content)
     if depth == DEPTH_LIMIT:
         raise refused(f"at most {DEPTH_LIMIT} sums and products inside each other", content)
@@ -142,8 +153,9 @@ def number(value: Any, depth: int = 0) -> Number:
             if type(operand) is not str:
                 raise refused("the name of an earlier part", operand)
             return Number("after", (operand,))
-        terms = list_of(f"a list of 2 to {TERM_LIMIT} numbers", lambda term: number(term, depth + 1), 2, TERM_LIMIT)
-        return Number("add" if operation == "add" else "multiply", terms(operand))
+        most = 2 if operation == "divide" else TERM_LIMIT
+        terms = list_of(f"a list of 2 to {most} numbers", lambda term: number(term, depth + 1), 2, most)
+        return Number(cast("Operation", operation), terms(operand))
     except Refusal as refusal:
         refusal.steps.append(f".{operation}")
         raise

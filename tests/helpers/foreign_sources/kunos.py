@@ -306,7 +306,7 @@ AcStatic = struct(
     "AcStatic", STATIC.format(blankets="i32", configuration=33), "What does not change in a session.", pack=4
 )
 
-STILL = {"kind": "still", "tick": "packet_id", "written": "first"}
+STILL = {"kind": "still", "tick": "packet_id"}
 LIVE = {"disabled": [{"field": "status", "is": 0}]}
 
 
@@ -319,8 +319,8 @@ def pages(physics: Any, graphics: Any, static: Any, prefix: str) -> list[dict[st
     ]
 
 
-NOTHING_OFFERED = """The game offers nothing by which a reader could tell a torn copy but the counter of updates: two equal
-copies around a counter that stands still are the best there is."""
+NOTHING_OFFERED = """The game offers nothing by which a reader could tell a torn copy but the counter of updates: two
+equal copies around a counter that stands still are the best there is."""
 
 ACC = document(
     "Assetto Corsa Competizione: three pages",

@@ -36,7 +36,8 @@ CODES = {"i8": "i1", "i16": "i2", "i32": "i4", "i64": "i8", "u8": "u1", "u16": "
 CODES |= {"f32": "f4", "f64": "f8", "bool": "b1", "bool32": "b4"}
 TEXTS = {"utf8": Utf8, "utf16": Utf16, "utf32": Utf32, "ansi": Ansi}
 LINE = re.compile(
-    r"(?P<name>\w+): (?P<type>@?\w+(?:\([\w,-]+\))?)(?::(?P<enum>\w+))?(?:\[(?P<dims>[\d, ]+)(?:; (?P<count>[\w.]+))?\])?"
+    r"(?P<name>\w+): (?P<type>@?\w+(?:\([\w,-]+\))?)(?::(?P<enum>\w+))?"
+    r"(?:\[(?P<dims>[\d, ]+)(?:; (?P<count>[\w.]+))?\])?"
     r"(?:\?(?P<missing>-?[\d.e+]+))?(?: (?P<unit>[^|]*?))?(?: ?\| (?P<doc>.+))?"
 )
 

@@ -92,8 +92,8 @@ MUMBLE = document(
     "Mumble Link: games tell Mumble where the player is",
     [mumble(mumble_link("utf16", CONTEXT, WIDE), mumble_link("utf32", CONTEXT, WIDE))],
     doc="""Games write, Mumble and other programs read. wchar_t is UTF-16 on Windows and UTF-32 elsewhere, so the sizes
-    differ. Nothing tells a reader that an update is under way: two equal copies around a tick that stands still are the
-    best there is.""",
+    differ. Nothing tells a reader that an update is under way: two equal copies around a tick that stands still are
+    the best there is.""",
     provenance=MUMBLE_ORIGINS,
     licence="Mumble is BSD-3-Clause; this layout is in own words.",
     sizes={"Linux, Mumble of Debian 12": 10580, "Windows, Mumble's header compiled": 5460},
@@ -146,13 +146,13 @@ NTP = document(
             rule={"kind": "consumed", "mode": "mode", "count": "count", "valid": "valid"},
         )
     ],
-    doc="""A System V segment for each unit. The reader takes a sample by clearing valid,
-    so whoever only watches must not do that. time_t has 64 bits here.""",
+    doc="""A System V segment for each unit. The reader takes a sample by clearing valid, so whoever only watches must
+    not do that. time_t has 64 bits here.""",
     provenance=[
         ("chronyd and gpsd of Debian 12, which took our samples and gave us theirs", "live"),
         ("ntp: refclock_shm.c, compiled for x86-64", "compiled"),
     ],
-    licence="ntp's and gpsd's licences are permissive; this layout is in own words.",
+    licence="Facts of ntp's and gpsd's sources; this layout is in own words.",
     sizes={"64-bit Linux, gpsd of Debian 12": 96},
 )
 
@@ -198,8 +198,8 @@ JVM = document(
             table={"kind": "hsperfdata"},
         )
     ],
-    doc="""A file that the JVM maps, one for each process. Each counter is one word and changes by itself; nothing holds
-    several together. The magic number is big-endian, the rest in the order that the prologue tells.""",
+    doc="""A file that the JVM maps, one for each process. Each counter is one word and changes by itself; nothing
+    holds several together. The magic number is big-endian, the rest in the order that the prologue tells.""",
     provenance=[
         ("OpenJDK: perfMemory.hpp, and a JVM of Debian 12 whose 187 counters were compared with jstat's", "live"),
     ],
@@ -223,12 +223,12 @@ PROMETHEUS = document(
             "metrics",
             Prometheus,
             names={},
-            rule={"kind": "still", "tick": "used", "written": "last"},
+            rule={"kind": "still"},
             table={"kind": "prometheus"},
         )
     ],
-    doc="""Files TYPE_PID.db in the folder of PROMETHEUS_MULTIPROC_DIR: attach by the path, with this document. Each has
-    keys, which are JSON, and for each a value and a time, two f64. Values change one by one.""",
+    doc="""Files TYPE_PID.db in the folder of PROMETHEUS_MULTIPROC_DIR: attach by the path, with this document. Each
+    has keys, which are JSON, and for each a value and a time, two f64. Values change one by one.""",
     provenance=[("prometheus-client for Python, mmap_dict.py: its files were read", "live")],
     licence="prometheus-client is Apache-2.0; this layout is in own words.",
     sizes={"a new file of prometheus-client 0.26": 65536},
@@ -316,11 +316,157 @@ MMV = document(
     doc="""Files in $PCP_TMP_DIR/mmv: attach by the path, with this document. The generations guard the table; each
     value is a word of 8 bytes and changes by itself.""",
     provenance=[("python3-pcp of Debian 12 wrote files, which mmvdump and we read alike", "live")],
-    licence="PCP is LGPL-2.1; this layout is in own words, from facts.",
+    licence="Facts of PCP's documentation and files; this layout is in own words.",
     sizes={"of the header": 40},
 )
 
+# ---- VPP -----------------------------------------------------------------------------------------------------------
+
+Vpp = struct(
+    "VppStatistics",
+    """
+    version: u64
+    base: u64 | The address that pointers inside are relative to.
+    epoch: u64 | Changes with the directory.
+    in_progress: u64 | Not 0 while the directory is being changed.
+    directory: u64 | The address of the directory.
+    """,
+    "The beginning of the statistics segment of VPP.",
+)
+
+VPP = document(
+    "VPP: statistics of the packet processor",
+    [
+        source(
+            "statistics",
+            alternative(Vpp, when=[{"field": "version", "is": 2}], newest={"field": "version", "at_most": 2}),
+            names={},
+            rule={"kind": "busy", "flag": "in_progress", "tick": "epoch"},
+            table={"kind": "vpp"},
+        )
+    ],
+    doc="""VPP hands its segment out as a descriptor, over the socket /run/vpp/stats.sock: attach by that, with this
+    document. The flag and the epoch guard the directory; counters change one by one. Entries have 144 bytes, a
+    vector's length stands 8 bytes before it, and pointers are addresses of VPP minus base.""",
+    provenance=[
+        ("vpp-papi's reader in Python, which read a segment of ours", "live"),
+        ("vpp: the header of its statistics segment, compiled", "compiled"),
+    ],
+    licence="VPP is Apache-2.0; this layout is in own words.",
+    sizes={"of the head": 40, "of an entry": 144},
+)
+
+# ---- ImageStreamIO -------------------------------------------------------------------------------------------------
+
+Time = struct("Timespec", "seconds: i64 s\nnanoseconds: i64 ns")
+
+IMAGE_HEAD = """
+    version: utf8(32)
+    name: utf8(80)
+    axes: u8 | How many of the sizes count.
+    size: u32[3] | Along each axis.
+    elements: u64
+    data_type: u8
+    image_type: u64
+    created: @Timespec
+    last_access: @Timespec
+    acquired: @Timespec
+    written: @Timespec
+"""
+IMAGE_TAIL = """
+    cnt0: u64 | Counts the images.
+    cnt1: u64
+    cnt2: u64
+    write: u8 | Not 0 while an image is being written.
+    keywords: u16
+"""
+
+Image = struct(
+    "ImageStreamMetadata",
+    f"""
+    {IMAGE_HEAD}
+    creator_pid: i32
+    owner_pid: i32
+    shared: u8
+    inode: u64
+    location: i8
+    status: u8
+    flag: u64
+    log_flag: u8
+    semaphores: u16
+    traces: u16
+    {IMAGE_TAIL}
+    buffer_size: u32
+    buffer_index: u32
+    buffer_cycle: u64
+    memory_size: u64 B
+    cuda_handle: bytes(64)
+    """,
+    "What stands before the pixels.",
+    Timespec=Time,
+)
+
+OldImage = struct(
+    "ImageStreamMetadata",
+    f"""
+    {IMAGE_HEAD}
+    shared: u8
+    location: i8
+    status: u8
+    flag: u64
+    log_flag: u8
+    semaphores: u16
+    {IMAGE_TAIL}
+    cuda_handle: bytes(64)
+    """,
+    "What stands before the pixels.",
+    Timespec=Time,
+)
+
+IMAGE_STREAM = document(
+    "ImageStreamIO: images of adaptive optics (milk, CACAO, xaosim)",
+    [
+        source(
+            "image",
+            alternative(OldImage, abi="xaosim", when=[{"field": "version", "is": "xaosim" + 26 * " "}]),
+            alternative(Image, abi="milk"),
+            names={},
+            rule={"kind": "busy", "flag": "write", "tick": "cnt0"},
+        )
+    ],
+    doc="""Files /milk/shm/NAME.im.shm or in /dev/shm: attach by the path, with this document. The pixels follow the
+    head. xaosim writes an older head, whose cnt0 is at 240 and not at 264; its version is the word xaosim, padded
+    with blanks. Programs are told of new images by POSIX semaphores, one for each reader.""",
+    provenance=[
+        ("ImageStruct.h of milk, compiled", "compiled"),
+        ("xaosim 1.0.11, shmlib.py: files that it writes", "live"),
+    ],
+    licence="ImageStreamIO is under the GPL, xaosim MIT; these layouts are in own words, from facts.",
+    sizes={"of milk's head": 384, "of xaosim's head": 336},
+)
+
+# ---- winmmf --------------------------------------------------------------------------------------------------------
+
+Winmmf = struct(
+    "WinmmfLock",
+    "lock: u32 | The highest byte is 0xff before it is set up; bit 31: a writer; the low 24 bits: how many read.",
+    "The word in front of the payload of a memory of winmmf, a library for Rust.",
+)
+
+WINMMF = document(
+    "winmmf: memory of Rust programs, with a word that counts readers",
+    [source("lock", Winmmf, names={}, rule={"kind": "reader-count", "word": "lock"})],
+    doc="""The names are the programs' own, and the payload behind the word is theirs, too: attach by the name with a
+    Struct whose first field is the word.""",
+    provenance=[("winmmf's documentation of its lock", "third-party")],
+    licence="Facts of its documentation; this layout is in own words.",
+    sizes={"of the word": 4},
+)
+
 DOCUMENTS = {
+    "imagestreamio": IMAGE_STREAM,
+    "vpp": VPP,
+    "winmmf": WINMMF,
     "mumble-link": MUMBLE,
     "guild-wars-2": GUILD_WARS_2,
     "ntp-shm": NTP,

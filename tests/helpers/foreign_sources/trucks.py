@@ -61,7 +61,13 @@ def trailer(revision: int) -> Any:
 
 def telemetry(revision: int) -> Any:
     new = revision >= 12
-    locks = "differential_lock lift_axle lift_axle_indicator trailer_lift_axle trailer_lift_axle_indicator".split()
+    locks = [
+        "differential_lock",
+        "lift_axle",
+        "lift_axle_indicator",
+        "trailer_lift_axle",
+        "trailer_lift_axle_indicator",
+    ]
     return struct(
         f"ScsTelemetry{revision}",
         f"""
@@ -304,9 +310,9 @@ SCS = document(
             disabled=[{"field": "sdk_active", "is": 0}],
         )
     ],
-    doc="""The plugin stores the time at the beginning of a frame and the channels after it, so a reader does best right
-    before the next frame. Texts may fill their room without a NUL. The comments of the plugin's header have wrong sizes;
-    these are a compiler's. Another fork has the name SHSCSTelemetry.""",
+    doc="""The plugin stores the time at the beginning of a frame and the channels after it, so a reader does best
+    right before the next frame. Texts may fill their room without a NUL. The comments of the plugin's header have
+    wrong sizes; these are a compiler's. Another fork has the name SHSCSTelemetry.""",
     provenance=[
         ("scs-sdk-plugin: scs-telemetry-common.hpp of revisions 11 and 12, compiled", "compiled"),
         ("truck_telemetry 0.0.3, which parses both revisions, 10 and 12, alike", "third-party"),
