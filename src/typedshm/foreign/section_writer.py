@@ -45,7 +45,7 @@ class SectionWriter:
         self.source = source
         self.rule = rule
         self.place = place
-        self.struct = struct or struct_from_layout(source.layouts[-1].layout)
+        self.struct = struct or struct_from_layout(source.variants()[-1].layout)
         self.layout: Layout = self.struct.layout
         self._spans = spans_of(self.layout, rule)
         self.made = False
