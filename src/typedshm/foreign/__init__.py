@@ -2,8 +2,10 @@
 
 from typedshm.foreign.addresses import SysV
 from typedshm.foreign.attaching import attach
+from typedshm.foreign.bridging import Bridge, bridge
 from typedshm.foreign.descriptor import Descriptor
 from typedshm.foreign.document import Document, documents
+from typedshm.foreign.flattening import Flattening
 from typedshm.foreign.following import ForeignFollower
 from typedshm.foreign.info import ForeignInfo
 from typedshm.foreign.publisher import Publisher
@@ -25,12 +27,14 @@ from typedshm.foreign.snapshot import Snapshot
 from typedshm.foreign.state import State
 
 __all__ = [
+    "Bridge",
     "Busy",
     "BusyWord",
     "Consumed",
     "Counters",
     "Descriptor",
     "Document",
+    "Flattening",
     "ForeignFollower",
     "ForeignInfo",
     "ForeignRegion",
@@ -48,5 +52,6 @@ __all__ = [
     "Still",
     "SysV",
     "attach",
+    "bridge",
     "documents",
 ]

@@ -349,6 +349,13 @@ class ForeignRegion(Generic[T]):
         """The names of the sources."""
         return tuple(self._readers)
 
+    def again(self) -> "dict[str, ForeignRegion[Any]]":
+        """Return another handle for each source, for other threads; this one can be closed."""
+        return {
+            source: ForeignRegion(self.name, [reader.again()], self.writable)
+            for source, reader in self._readers.items()
+        }
+
     @property
     def closed(self) -> bool:
         """Whether the handle was closed."""

@@ -101,6 +101,18 @@ class SectionReader:
         self._image: Image | None = None
         self._largest = max(alternative.layout.size for alternative in source.variants(abi))
 
+    def again(self) -> "SectionReader":
+        """Return another reader of the same source."""
+        return SectionReader(
+            self.source,
+            self.rule,
+            self.places,
+            struct=self._struct,
+            writable=self.writable,
+            alive=self._alive,
+            abi=self._abi,
+        )
+
     # ---- opening ----
 
     def open(self) -> Access:
