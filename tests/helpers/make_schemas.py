@@ -11,6 +11,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "examples" / "camera")]
 
 from consumer import ConsumerReport  # noqa: E402
 from frame import CameraFrame  # noqa: E402
+from helpers import foreign_models  # noqa: E402
 from helpers.document_models import json_schema  # noqa: E402
 from helpers.foreign_sources import isi, kunos, monitors, sims, system, trackers, trucks  # noqa: E402
 from helpers.pretty import pretty  # noqa: E402
@@ -33,7 +34,7 @@ def files() -> dict[Path, bytes]:
     """What belongs into schemas/."""
     texts = {name: struct.layout.to_document("struct", indent=2) + b"\n" for name, struct in EXAMPLES.items()}
     texts |= {name: pretty(content) for name, content in FOREIGN.items()}
-    texts["layout.schema"] = json_schema()
+    texts |= {"layout.schema": json_schema(), "foreign.schema": foreign_models.json_schema()}
     return {ROOT / "schemas" / f"{name}.json": text for name, text in texts.items()}
 
 

@@ -225,30 +225,6 @@ def _given(**parameters: Any) -> tuple[tuple[str, Any], ...]:
     return tuple((name, value) for name, value in parameters.items() if value is not None)
 
 
-def _parameters(value: Any) -> tuple[tuple[str, Any], ...]:
-    """Check what a table is told: each reader of a kind has parameters of its own."""
-    for name in value:
-        identifier(name)
-    found: list[tuple[str, Any]] = []
-    for name, given in value.items():
-        try:
-            found.append((name, _parameter(given)))
-        except Refusal as refusal:
-            refusal.steps.append(f".{name}")
-            raise
-    return tuple(found)
-
-
-def _parameter(value: Any) -> Any:
-    if type(value) is list:
-        return _texts(value)
-    if type(value) is str:
-        return any_text(value)
-    if type(value) is not bool:
-        return whole(0, SIZE_LIMIT)(value)
-    return value
-
-
 def _by_name(item: Check, key: Check) -> Check:
     """Return the check of an object with keys of its own, which becomes a tuple of pairs."""
     shaped = typed("an object", dict)
@@ -285,7 +261,6 @@ def _is_month(text: str) -> bool:
 
 
 _flag = typed("true or false", bool)
-_texts = list_of(f"a list of at most {LIST_LIMIT} texts", any_text, 0, LIST_LIMIT)
 _conditions = list_of(f"a list of at most {LIST_LIMIT} conditions", condition, 0, LIST_LIMIT)
 _encoding = typed("an encoding such as utf-8, cp1252 or ansi", str, TEXT_ENCODINGS.__contains__)
 _line = typed("printable text in one line", str, lambda text: bool(text) and text.isprintable())
@@ -309,7 +284,7 @@ _rule = _words(
     }
 )
 
-_table = _words(dict.fromkeys(TABLES, _parameters))
+_table = _words(dict.fromkeys(TABLES, object_of({}, _given)))
 
 _event = object_of({"name": (_line, REQUIRED), "shared": (_flag, False)}, Event)
 

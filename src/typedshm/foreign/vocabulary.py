@@ -13,7 +13,7 @@ WRITTEN = ("first", "last")
 
 RULES: dict[str, dict[str, tuple[ParameterType, bool]]] = {
     "still": {"tick": ("field", False), "written": ("written", False)},
-    "counters": {"begin": ("field", True), "end": ("field", True), "used": ("field", False)},
+    "counters": {"begin": ("field", True), "end": ("field", True)},
     "parity": {"sequence": ("field", True)},
     "busy": {"flag": ("field", True), "tick": ("field", False)},
     "generation": {"first": ("field", True), "second": ("field", True)},

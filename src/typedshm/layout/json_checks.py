@@ -162,7 +162,7 @@ def object_of(keys: Mapping[str, tuple[Check, object]], make: Callable[..., Any]
         given = shaped(value)
         for key in given:
             if key not in keys and not others:
-                raise refused(f"no key but {', '.join(keys)}", key)
+                raise refused(f"no key but {', '.join(keys)}" if keys else "no key", key)
         parts: dict[str, Any] = {}
         for key, (check_part, default) in keys.items():
             part = given.get(key, default)

@@ -258,7 +258,7 @@ Rf2Scoring = struct(
     Rf2VehicleScoring=Rf2VehicleScoring,
 )
 
-RF2_RULE = {"kind": "counters", "begin": "update_begin", "end": "update_end", "used": "bytes_updated"}
+RF2_RULE = {"kind": "counters", "begin": "update_begin", "end": "update_end"}
 
 
 def rf2_names(name: str) -> dict[str, list[str]]:
