@@ -115,13 +115,13 @@ class SectionWriter:
 
     def _laid_out(self, data: bytearray, parts: Mapping[str, Any]) -> list[tuple[Part, int, bytes]]:
         """Encode parts, and have the head tell where they are."""
-        known = {part.name: part for part in self.source.parts}
+        known = dict.fromkeys(part.name for part in self.source.parts)
         free = self.layout.size
         pieces: list[tuple[Part, int, bytes]] = []
         for name, given in parts.items():
             if name not in known:
                 raise TypeError(f"write: expected parts out of {', '.join(known) or 'none'}, found {name!r}")
-            part = known[name]
+            part = self._part(name, data)
             piece = self._encoded(part, given, data)
             free = -(-free // _ALIGNMENT) * _ALIGNMENT
             if self._told(part.offset, data) == 0:
@@ -130,6 +130,13 @@ class SectionWriter:
             free = max(free, offset + len(piece))
             pieces.append((part, offset, piece))
         return pieces
+
+    def _part(self, name: str, data: bytearray) -> Part:
+        """Return the part of a name whose conditions the head fulfils, or else the newest."""
+        alternatives = [part for part in self.source.parts if part.name == name]
+        head = Head(self.layout, bytes(data))
+        holding = (part for part in alternatives if all(one.holds(head, self._memory.size) for one in part.when))
+        return next(holding, alternatives[0])
 
     def _encoded(self, part: Part, given: Any, data: bytearray) -> bytes:
         if part.kind == "rows":

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 from typedshm.foreign.tables.values import RuntimeValues
 from typedshm.html_table import html_table
 from typedshm.struct.functions import asdict
@@ -98,7 +100,7 @@ class Snapshot:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Snapshot):
             return NotImplemented
-        return self.asdict() == other.asdict()
+        return _equal(self.asdict(), other.asdict())
 
     __hash__ = None  # type: ignore[assignment]  # as of Structs
 
@@ -133,6 +135,16 @@ def _short(head: Struct, name: str) -> str:
         return _cut(repr(getattr(head, name)).replace("\n", ""))
     except Exception as error:  # what memory holds and Python cannot
         return f"<{error}>"
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Compare values some of which are arrays, whose own ``==`` gives arrays."""
+    types: set[Any] = {type(one), type(other)}
+    if types == {dict}:
+        return one.keys() == other.keys() and all(_equal(one[name], other[name]) for name in one)
+    if types == {list}:
+        return len(one) == len(other) and all(map(_equal, one, other))
+    return np.array_equal(one, other) if np.ndarray in types else bool(one == other)
 
 
 def _is_rows(part: Any) -> bool:

@@ -9,6 +9,7 @@ from typedshm.foreign.access import Access, word_of
 from typedshm.foreign.rules.rule import Rule
 from typedshm.layout.layout import Layout
 from typedshm.schema.resolve import to_struct
+from typedshm.struct.loading import struct_from_layout
 from typedshm.struct.struct import Struct
 
 
@@ -31,20 +32,30 @@ def bytes_of(struct: type[Struct], value: Any) -> bytes:
 
 
 def _set(struct: Any, given: Mapping[str, Any]) -> None:
-    """Set fields of a Struct, those of Structs inside it by mappings; the others stay zero."""
-    known = [field.name for field in cast("type[Struct]", type(struct)).layout.fields]
+    """Set fields of a Struct, Structs and rows of Structs inside it by mappings; the others stay zero."""
+    fields = {field.name: field for field in cast("type[Struct]", type(struct)).layout.fields}
     for name, value in given.items():
-        if name not in known:
-            raise FieldTypeError(f"{type(struct).__name__}: expected fields out of {', '.join(known)}, found {name!r}")
+        if name not in fields:
+            raise FieldTypeError(f"{type(struct).__name__}: expected fields out of {', '.join(fields)}, found {name!r}")
         if isinstance(value, Mapping):
             _set(getattr(struct, name), cast("Mapping[str, Any]", value))
+        elif (rows := fields[name].struct) is not None and isinstance(value, list | tuple):
+            setattr(struct, name, [_row(rows, row) for row in cast("Sequence[Any]", value)])
         else:
             setattr(struct, name, value)
 
 
+def _row(layout: Layout, value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        return value
+    row = struct_from_layout(layout).zero()
+    _set(row, cast("Mapping[str, Any]", value))
+    return row
+
+
 def spans_of(layout: Layout, rule: Rule) -> list[tuple[int, int]]:
     """Return the parts of a layout that a value is stored to, each by its first byte and its end."""
-    words = [word_of(layout, field) for field in rule.fields]
+    words = [word_of(layout, field) for field in rule.words(layout)]
     taken = sorted((word.offset, word.offset + word.size) for word in words)
     spans: list[tuple[int, int]] = []
     begin = 0

@@ -1,6 +1,6 @@
 """NewestBuffer: several buffers, written in turn, each with the tick of what is in it. iRacing's rule."""
 
-from typedshm.errors import RegionCorrupt, SchemaError
+from typedshm.errors import MisuseError, RegionCorrupt, SchemaError
 from typedshm.foreign.access import Access, Gather, Image, Put, word_of
 from typedshm.foreign.rules.rule import Rule
 from typedshm.frozen import frozen
@@ -48,6 +48,12 @@ class NewestBuffer(Rule):
         names = [self.begin, self.tick] if self.begin else [self.tick]
         return tuple(f"{self.buffers}.{name}" for name in names)
 
+    def words(self, layout: Layout) -> tuple[str, ...]:
+        """Return the ticks of all rows: those of buffers that are not written stay."""
+        rows = next(field for field in layout.fields if field.name == self.buffers)
+        names = [self.begin, self.tick] if self.begin else [self.tick]
+        return tuple(self._of(row, name) for row in range(rows.shape[0]) for name in names)
+
     def check(self, layout: Layout) -> None:
         """Refuse a layout without those rows."""
         rows = {field.name: field for field in layout.fields}.get(self.buffers)
@@ -93,6 +99,11 @@ class NewestBuffer(Rule):
     def publish(self, access: Access, put: Put) -> None:
         """Store the fields in the oldest buffer."""
         ticks = self._ticks(access)
+        if not ticks:
+            raise MisuseError(
+                f"expected the head in memory to tell where the buffers are, found {self.count} 0: put(0, bytes(head)) "
+                "stores it before the first update"
+            )
         tick, row = ticks[0][0] + 1, ticks[-1][1]
         if self.begin:
             access.put(self._of(row, self.begin), tick)

@@ -37,6 +37,11 @@ class Rule(Frozen, ABC):
         """The fields of the head that are the rule's words, in the order in which they are stored."""
         return tuple(value for value in self._values if isinstance(value, str))
 
+    def words(self, layout: Layout) -> tuple[str, ...]:
+        """Return all numbers of a layout that the rule stores, and that a value is stored around."""
+        del layout
+        return self.fields
+
     @property
     def public(self) -> tuple[str, ...]:
         """Those of them that are values as well, and that publishers may set themselves: none but a tick."""
