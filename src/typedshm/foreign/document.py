@@ -9,6 +9,7 @@ tables at the end give each key its check.
 """
 
 import os
+from functools import lru_cache
 from typing import Any, cast
 
 from typedshm.errors import DocumentError, SchemaError
@@ -141,6 +142,9 @@ class Document(Frozen):
         return newest(self.source(source).layouts, abi).layout
 
 
+# One Document for one text: its layouts are keys of caches, where those that are not the same object are compared field
+# by field, which costs 100 ms a read for the largest.
+@lru_cache(64)
 def parse(text: bytes) -> Document:
     """Return what a document says.
 

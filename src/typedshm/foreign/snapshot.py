@@ -144,7 +144,9 @@ def _equal(one: Any, other: Any) -> bool:
         return one.keys() == other.keys() and all(_equal(one[name], other[name]) for name in one)
     if types == {list}:
         return len(one) == len(other) and all(map(_equal, one, other))
-    return np.array_equal(one, other) if np.ndarray in types else bool(one == other)
+    if any(issubclass(kind, np.ndarray) for kind in types):  # also of Structs
+        return bool(np.asarray(one).tolist() == np.asarray(other).tolist())
+    return bool(one == other)
 
 
 def _is_rows(part: Any) -> bool:

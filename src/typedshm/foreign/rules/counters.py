@@ -18,13 +18,21 @@ class Counters(Rule):
     ----------
     begin, end : str
         The fields.
+    used : str, optional
+        The field with how many bytes from the first on mean anything. A value is copied whole all the same.
     """
 
-    __match_args__ = ("begin", "end")
+    __match_args__ = ("begin", "end", "used")
     kind = "counters"
     summary = "a number before the update and one after it: end, copy, begin"
     begin: str
     end: str
+    used: str = ""
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Begin and end."""
+        return (self.begin, self.end)
 
     def latest(self, access: Access) -> int | None:
         """Return the number of the last update that ended."""
