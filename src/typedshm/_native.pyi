@@ -222,7 +222,8 @@ else:
     class KernelMutex:
         """A Windows mutex by its exact name; it belongs to a thread, and is released when its owner dies."""
 
-        def __init__(self, name: str, security: str) -> None: ...
+        def __init__(self, name: str, security: str, existing: bool = False) -> None:
+            """Open it, and make it where there is none; `existing`: with the right to wait alone, and make nothing."""
         def acquire(self, timeout: float | None, /) -> int:
             """Take it: 0 taken, 1 timeout, 2 closed, 4 another task of this thread has it, 5 another greenlet."""
         def release(self, repaired: bool, /) -> bool:
@@ -248,6 +249,24 @@ STATE_READY: Final[int]
 SLOTS_MAX: Final[int]
 
 class Header(TypedDict):
+    @final
+    class Event:
+        """A Windows event by its exact name.
+
+        It is opened with the right to wait, and with `signal` to set it too; `create` makes it where there is none.
+        """
+
+        def __init__(
+            self, name: str, signal: bool = False, create: bool = False, manual: bool = False, security: str = ""
+        ) -> None: ...
+        @property
+        def created(self) -> bool: ...  # True if nobody had it open before
+        def wait(self, timeout: float | None, /) -> bool | None: ...  # Whether it was signalled; None: closed
+        def set(self) -> bool: ...  # False: closed
+        def reset(self) -> bool: ...
+        def pulse(self) -> bool: ...  # Wake who waits at this moment
+        def close(self) -> None: ...  # Ends the waiting of other threads too
+
     """A region's header, as checked once."""
 
     slots: int

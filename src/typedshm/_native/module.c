@@ -43,6 +43,7 @@
 #include "lock/kernel_mutex_windows.h"
 #include "memory/section_windows.h"
 #include "memory/security_windows.h"
+#include "wait/event_windows.h"
 #else
 #include "memory/segments.h"
 #endif
@@ -52,7 +53,7 @@ static int (*const parts[])(PyObject *module) = {
     extents_register,   fields_register,       construction_register, whole_register,        codecs_register,
     datetime_register,  mapping_register,      header_register,       byte_locks_register,   files_register,
 #ifdef _WIN32
-    security_register,  section_register,      directory_register,    kernel_mutex_register,
+    security_register,  section_register,      directory_register,    kernel_mutex_register, event_register,
 #else
     segments_register,
 #endif

@@ -56,8 +56,8 @@ class ForeignEvent:
     create
         For publishers: make it where there is none, to set it.
     manual
-        Of an event that is made: it stays set, and wakes everybody, until :meth:`reset`. Otherwise it resets itself with
-        the first that it wakes.
+        Of an event that is made: it stays set, and wakes everybody, until :meth:`reset`. Otherwise the first that it
+        wakes resets it.
 
     Raises
     ------

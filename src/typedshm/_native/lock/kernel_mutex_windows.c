@@ -120,20 +120,35 @@ static uint32_t depth(PyObject *object, unsigned long thread) {
 
 const guarded kernel_mutex_guarded = {acquire, release, depth};
 
+/* The mutex, made where there is none; and in *error why not, or ERROR_ALREADY_EXISTS. */
+static HANDLE make(names_object *names, DWORD *error) {
+    HANDLE handle = CreateMutexW(&names->attributes, FALSE, names->name);
+    *error = GetLastError();
+    if (!handle && *error == ERROR_ACCESS_DENIED) { /* who may not do everything with it may yet take it */
+        handle = OpenMutexW(SYNCHRONIZE | MUTEX_MODIFY_STATE, FALSE, names->name);
+        *error = handle ? ERROR_ALREADY_EXISTS : GetLastError();
+    }
+    return handle;
+}
+
+/* Another program's mutex. The right to wait is enough to give it back, too. */
+static HANDLE find(const names_object *names, DWORD *error) {
+    HANDLE handle = OpenMutexW(SYNCHRONIZE, FALSE, names->name);
+    *error = handle ? ERROR_ALREADY_EXISTS : GetLastError();
+    return handle;
+}
+
 static PyObject *create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     (void)type;
-    static char *words[] = {"name", "security", NULL};
+    static char *words[] = {"name", "security", "existing", NULL};
     PyObject *name, *sddl;
+    int existing = 0;
     names_object names;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "UU:KernelMutex", words, &name, &sddl) ||
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "UU|p:KernelMutex", words, &name, &sddl, &existing) ||
         !names_from(name, sddl, &names))
         return NULL;
-    HANDLE handle = CreateMutexW(&names.attributes, FALSE, names.name);
-    DWORD error = GetLastError();
-    if (!handle && error == ERROR_ACCESS_DENIED) { /* who may not do everything with it may yet take it */
-        handle = OpenMutexW(SYNCHRONIZE | MUTEX_MODIFY_STATE, FALSE, names.name);
-        error = handle ? ERROR_ALREADY_EXISTS : GetLastError();
-    }
+    DWORD error;
+    HANDLE handle = existing ? find(&names, &error) : make(&names, &error);
     names_free(&names);
     if (!handle)
         return PyErr_SetFromWindowsErr((int)error);
