@@ -100,7 +100,8 @@ done
 export PYTHONPATH="$(windows_path "$run/site");$PYTHONPATH" PYTHONDONTWRITEBYTECODE=1
 WINEPATH=$(windows_path "$home/tools")
 HYPOTHESIS_STORAGE_DIRECTORY=$(windows_path "$run/hypothesis")
-export WINEPATH HYPOTHESIS_STORAGE_DIRECTORY
+TYPEDSHM_WINMMF=$(windows_path "$run/site/winmmf.exe")
+export WINEPATH HYPOTHESIS_STORAGE_DIRECTORY TYPEDSHM_WINMMF
 "$wineserver" --persistent=60 8>&- 9>&- # kept between the processes of a test; if we are killed it ends by itself
 "$wine" cmd /c exit </dev/null &>/dev/null 8>&- 9>&- # starts the services, which hold on to what they are given
 

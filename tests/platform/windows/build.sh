@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Build typedshm for Windows into a folder: the extension by zig (or mingw), the pure Python beside it.
+# Build typedshm for Windows into a folder: the extension by zig (or mingw), the pure Python beside it, and winmmf.exe,
+# with which tests share memory.
 #
 #   build.sh HOME FOLDER zig|mingw
 set -euo pipefail
@@ -40,4 +41,6 @@ done
     -I"$source/include" -I"$source/_native" -I"$home/python/include" -o "$folder/typedshm/_native.pyd" "${files[@]}" \
     "$home/python/libs/python3.lib"
 rm -f "$folder"/typedshm/*.{lib,pdb}
+"${compile[@]}" -std=c11 -O2 -Wall -Wextra -Werror -o "$folder/winmmf.exe" "$here/winmmf.c"
+rm -f "$folder"/winmmf.pdb
 echo "built with $compiler: $(du -h "$folder/typedshm/_native.pyd" | cut -f1) _native.pyd"
