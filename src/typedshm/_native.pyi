@@ -145,7 +145,8 @@ class Mapping(Buffer):
     The handle is a file descriptor; on Windows that of a section.
     """
 
-    def __init__(self, handle: int, size: int, writable: bool) -> None: ...
+    def __init__(self, handle: int, size: int, writable: bool, large: bool = False) -> None:
+        """With `large`, on Windows, by large pages if the section has them, and else as without."""
     def __buffer__(self, flags: int, /) -> memoryview: ...
     def protect(self) -> None: ...  # Make the pages read-only; writes through existing views are then faults
     def populate(self, write: bool, /) -> None:
@@ -205,8 +206,19 @@ else:
     class Section:
         """A section: shared memory backed by the paging file or a file, which lives as long as an open handle."""
 
-        def __init__(self, name: str, size: int = 0, security: str = "", file: int = -1, writable: bool = True) -> None:
-            """Open the section `name`, or with a `size` make it; :attr:`created` tells which. OSError if it fails."""
+        def __init__(
+            self,
+            name: str,
+            size: int = 0,
+            security: str = "",
+            file: int = -1,
+            writable: bool = True,
+            large: bool = False,
+        ) -> None:
+            """Open the section `name`, or with a `size` make it; :attr:`created` tells which. OSError if it fails.
+
+            With `large` it is made of large pages, as many as hold `size` bytes.
+            """
         @property
         def handle(self) -> int: ...
         @property
@@ -237,18 +249,6 @@ else:
         def close(self) -> bool:
             """False, and nothing done, if it is held."""
 
-    def open_file(path: str, writable: bool, create: bool, security: str, /) -> int:
-        """Open a file that others can read, write, rename and delete meanwhile; return a handle."""
-    def current_user() -> str: ...  # The security identifier of this process's user
-    def object_names(machine: bool, /) -> list[str]:
-        """The names of all sections of this session, or of the whole machine."""
-
-# ---- header: making and checking it ----
-
-STATE_READY: Final[int]
-SLOTS_MAX: Final[int]
-
-class Header(TypedDict):
     @final
     class Event:
         """A Windows event by its exact name.
@@ -267,6 +267,20 @@ class Header(TypedDict):
         def pulse(self) -> bool: ...  # Wake who waits at this moment
         def close(self) -> None: ...  # Ends the waiting of other threads too
 
+    def open_file(path: str, writable: bool, create: bool, security: str, /) -> int:
+        """Open a file that others can read, write, rename and delete meanwhile; return a handle."""
+    def current_user() -> str: ...  # The security identifier of this process's user
+    def allow_large_pages() -> None: ...  # Enable the privilege that they take; OSError if this process has not got it
+    def large_page_size() -> int: ...  # In bytes; 0 if there are none
+    def object_names(machine: bool, /) -> list[str]:
+        """The names of all sections of this session, or of the whole machine."""
+
+# ---- header: making and checking it ----
+
+STATE_READY: Final[int]
+SLOTS_MAX: Final[int]
+
+class Header(TypedDict):
     """A region's header, as checked once."""
 
     slots: int

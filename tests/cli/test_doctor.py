@@ -496,6 +496,14 @@ def test_pages_that_are_set_aside(total: int, free: int, levels: "list[Level]") 
     assert list(huge_pages.check_reserved(meminfo, "")) == []
 
 
+def test_large_pages_of_windows() -> None:
+    (found,) = huge_pages.check_large("")
+    assert found.level is Level.OK
+    (found,) = huge_pages.check_large("region 'x' gets no huge pages: this process may not. An administrator helps")
+    assert (found.level, found.what) == (Level.NOTE, "regions get no huge pages: this process may not")
+    assert found.remedy == "An administrator helps"
+
+
 # ---- surroundings --------------------------------------------------------------------------------------------------
 
 

@@ -309,7 +309,84 @@ def test_huge_pages_are_refused_in_files_on_disks(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(sys.platform == "linux", reason="Linux has them")
+large_pages = pytest.mark.skipif(not marks.WINDOWS, reason="only Windows has sections of large pages")
+
+
+@large_pages
+def test_large_pages_are_refused_with_the_right_that_they_take(tmp_path):
+    """Wine knows no process that has it, so this refusal is all that can be seen there."""
+    with typedshm.create("small", typedshm.array(np.uint8, 10), huge_pages=True) as small:
+        small.write(np.arange(10, dtype=np.uint8))
+    with pytest.raises(typedshm.RegionRefused, match="files have none on Windows"):
+        typedshm.create(tmp_path / "frames", Frame, huge_pages=True)
+    assert list(tmp_path.iterdir()) == []
+    with contextlib.suppress(OSError):
+        _native.allow_large_pages()
+        pytest.skip("this user may lock pages in memory")
+    for verb in (typedshm.create, typedshm.open):
+        with pytest.raises(typedshm.RegionRefused, match=r"'Lock pages .*SeLockMemoryPrivilege.*secpol.msc.*anew"):
+            verb("frames", Frame, huge_pages=True)
+    assert list(lifecycle.existing("user")) == []
+    with typedshm.create("frames", Frame) as region, typedshm.open("frames", Frame, huge_pages=True) as other:
+        other.write(frame(1))
+        assert region.version == 1, "it was there already"
+
+
+def write_and_tell(pipe):
+    with typedshm.attach("frames", Frame) as region:
+        region.write(frame(region.read().image[0, 0, 0] + 1))
+        return whole_pages(region)
+
+
+def whole_pages(region: Any) -> bool:
+    """Whether the section that the region lies in consists of whole large pages."""
+    section = attachment_of(region)._section
+    size = memoryview(_native.Mapping(section.handle, 0, False, True)).nbytes
+    return size % _native.large_page_size() == 0 and size >= region.info().size
+
+
+@large_pages
+def test_a_region_of_large_pages_is_joined_like_any_other(monkeypatch):
+    """Wine makes such sections without the right, though of small pages, so the way to them can be gone."""
+    monkeypatch.setattr(_native, "allow_large_pages", lambda: None)
+    try:
+        region = typedshm.create("frames", Frame, huge_pages=True, lock_memory=True)
+    except typedshm.TypedshmError as error:
+        pytest.skip(f"this Windows needs the right: {error}")
+    with region:
+        assert whole_pages(region)
+        region.write(frame(7))
+        with Child(write_and_tell) as child:
+            assert child.join()
+        assert region.read() == frame(8)
+        with apart(), pickle.loads(pickle.dumps(region)) as other, attach_apart("frames") as third:
+            assert bytes(other.read()) == bytes(third.read()) == bytes(frame(8))
+            assert other.info().size == region.info().size
+        typedshm.unlink("frames")
+        with typedshm.create("frames", Frame) as new:
+            assert not whole_pages(new), "the next one of that name has small ones"
+            new.write(frame(1))
+            with Child(write_and_tell) as child:
+                assert not child.join()
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "words"), [(1314, "RegionRefused", "secpol.msc"), (1450, "RegionFull", "2,097,152")]
+)
+@large_pages
+def test_what_windows_says_of_large_pages_is_explained(monkeypatch, code, kind, words):
+    def refuse(*_, **__):
+        raise OSError(0, "no", None, code)
+
+    monkeypatch.setattr(_native, "allow_large_pages", refuse)
+    with pytest.raises(getattr(typedshm, kind), match=words):
+        typedshm.create("frames", Frame, huge_pages=True)
+    monkeypatch.setattr(_native, "large_page_size", lambda: 0)
+    with pytest.raises(typedshm.RegionRefused, match="this machine has none"):
+        typedshm.create("frames", Frame, huge_pages=True)
+
+
+@pytest.mark.skipif(sys.platform in ("linux", "win32"), reason="Linux and Windows have them")
 def test_huge_pages_are_refused_where_there_are_none():
     with pytest.raises(typedshm.RegionRefused, match="leave out huge_pages"):
         typedshm.create("frames", Frame, huge_pages=True)

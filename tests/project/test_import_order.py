@@ -159,6 +159,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "similar",
         "posix.shortage",
         "windows.security",
+        "windows.large_pages",
         "attachment",
         "descriptor",
         "glance",

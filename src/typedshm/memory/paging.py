@@ -151,6 +151,16 @@ if sys.platform == "linux":
                 found = where, kind, options.split(",")
         return found
 
+elif sys.platform == "win32":
+
+    def _use_huge_pages(location: Location, mapping: _native.Mapping) -> None:
+        """Do nothing for a named region, whose section was made of them."""
+        del mapping
+        if location.persistent:
+            raise RegionRefused(
+                errno.ENOTSUP, f"{location} gets no huge pages: files have none on Windows; leave out huge_pages=True"
+            )
+
 else:
 
     def _use_huge_pages(location: Location, mapping: _native.Mapping) -> None:

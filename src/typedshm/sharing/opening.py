@@ -176,8 +176,9 @@ def create(
         limit how much a process can lock. Children of a fork do not inherit the lock.
     huge_pages
         Use huge pages, which make copies of large values faster. Memory that does not fill a huge page stays in small
-        pages. Linux only, and only where the file system supports it: ``/dev/shm`` if mounted with ``huge=advise``. On
-        a hugetlbfs mount regions always have huge pages.
+        pages. Linux has them where the file system supports it: ``/dev/shm`` if mounted with ``huge=advise``, and a
+        hugetlbfs mount always. Windows, which calls them large pages, has them for named regions, which then fill whole
+        ones, and takes the right "Lock pages in memory" from whoever creates such a region. macOS has none.
     check
         Whether write(), and update() and loan() at the end of their blocks, raise pydantic's ValidationError if the
         value breaks a constraint of its model or dataclass. Classes without constraints have nothing to check.

@@ -68,7 +68,7 @@ int main(int count, char **arguments) {
     static os_memory memory;
     tshm_header header;
     tshm_ring ring;
-    if (!os_map(&memory, (intptr_t)section, 0, true))
+    if (!os_map(&memory, (intptr_t)section, 0, true, false))
         return fail("cannot be mapped");
     const char *problem = tshm_check(memory.start, memory.size, &header, &ring);
     if (problem || ring.payload_size < WORDS * sizeof(uint64_t)) {

@@ -12,11 +12,11 @@ static PyTypeObject *mapping_type;
 
 static PyObject *mapping_create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     (void)type;
-    static char *names[] = {"handle", "size", "writable", NULL};
+    static char *names[] = {"handle", "size", "writable", "large", NULL};
     Py_ssize_t handle;
     unsigned long long size;
-    int writable;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "nKp:Mapping", names, &handle, &size, &writable))
+    int writable, large = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "nKp|p:Mapping", names, &handle, &size, &writable, &large))
         return NULL;
     if (size > PY_SSIZE_T_MAX) { /* a 32-bit process, and more than it has addresses */
         errno = ENOMEM;
@@ -25,7 +25,7 @@ static PyObject *mapping_create(PyTypeObject *type, PyObject *args, PyObject *kw
     Mapping *mapping = PyObject_New(Mapping, mapping_type);
     if (!mapping)
         return NULL;
-    if (!os_map(&mapping->memory, handle, (size_t)size, writable)) {
+    if (!os_map(&mapping->memory, handle, (size_t)size, writable, large)) {
         native_system_error();
         mapping->memory.start = NULL;
         Py_DECREF((PyObject *)mapping);

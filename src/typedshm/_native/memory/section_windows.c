@@ -14,13 +14,16 @@ typedef struct {
 
 static PyObject *section_create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     (void)type;
-    static char *words[] = {"name", "size", "security", "file", "writable", NULL};
+    static char *words[] = {"name", "size", "security", "file", "writable", "large", NULL};
     PyObject *name, *sddl = NULL;
     unsigned long long size = 0;
     Py_ssize_t file = -1;
-    int writable = 1;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "U|KUnp:Section", words, &name, &size, &sddl, &file, &writable))
+    int writable = 1, large = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "U|KUnpp:Section", words, &name, &size, &sddl, &file, &writable,
+                                     &large))
         return NULL;
+    if (large)
+        size = os_large_pages(size);
     names_object names;
     if (!names_from(name, sddl, &names))
         return NULL;
@@ -35,8 +38,9 @@ static PyObject *section_create(PyTypeObject *type, PyObject *args, PyObject *kw
         handle = OpenFileMappingW(access, FALSE, names.name);
     error = handle ? ERROR_ALREADY_EXISTS : GetLastError();
     if (!handle && (size || file != -1) && (!*names.name || error == ERROR_FILE_NOT_FOUND)) {
-        handle = CreateFileMappingW((HANDLE)file, &names.attributes, writable ? PAGE_READWRITE : PAGE_READONLY,
-                                    (DWORD)(size >> 32), (DWORD)size, *names.name ? names.name : NULL);
+        DWORD pages = (writable ? PAGE_READWRITE : PAGE_READONLY) | (large ? SEC_COMMIT | SEC_LARGE_PAGES : 0);
+        handle = CreateFileMappingW((HANDLE)file, &names.attributes, pages, (DWORD)(size >> 32), (DWORD)size,
+                                    *names.name ? names.name : NULL);
         error = GetLastError();
     }
     Py_END_ALLOW_THREADS

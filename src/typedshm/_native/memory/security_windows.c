@@ -36,8 +36,37 @@ static PyObject *current_user(PyObject *module, PyObject *unused) {
     return result;
 }
 
+/* Most of a process's privileges are there, but not in force until it asks. This one stays in force: it concerns
+ * nothing but pages, and threads share it. */
+static DWORD enable(const wchar_t *privilege) {
+    HANDLE token;
+    TOKEN_PRIVILEGES wanted = {.PrivilegeCount = 1, .Privileges = {{.Attributes = SE_PRIVILEGE_ENABLED}}};
+    if (!OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY | TOKEN_ADJUST_PRIVILEGES, &token))
+        return GetLastError();
+    if (LookupPrivilegeValueW(NULL, privilege, &wanted.Privileges[0].Luid))
+        AdjustTokenPrivileges(token, FALSE, &wanted, 0, NULL, NULL);
+    DWORD error = GetLastError(); /* also where that succeeds: ERROR_NOT_ALL_ASSIGNED if the token has no such one */
+    CloseHandle(token);
+    return error;
+}
+
+static PyObject *allow_large_pages(PyObject *module, PyObject *unused) {
+    (void)module, (void)unused;
+    DWORD error = enable(L"SeLockMemoryPrivilege");
+    if (error)
+        return PyErr_SetFromWindowsErr((int)error);
+    Py_RETURN_NONE;
+}
+
+static PyObject *large_page_size(PyObject *module, PyObject *unused) {
+    (void)module, (void)unused;
+    return PyLong_FromSize_t(GetLargePageMinimum());
+}
+
 static PyMethodDef functions[] = {
     {"current_user", current_user, METH_NOARGS, "The security identifier of this process's user."},
+    {"allow_large_pages", allow_large_pages, METH_NOARGS, "Enable the privilege that they take."},
+    {"large_page_size", large_page_size, METH_NOARGS, "Bytes of a large page; 0 if there are none."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -116,14 +116,15 @@ typedef struct os_memory {
     size_t size;
     bool writable;
     bool segment;         /* of System V, which is detached rather than unmapped */
+    bool large;           /* made of pages that are never written to the disk (Windows) */
     tshm_atomic_u32 lost; /* an enum os_lost */
 } os_memory;
 
 enum os_lost { OS_THERE, OS_GOING, OS_LOST };
 
-/* `handle`: a file descriptor; on Windows a section handle. `size` 0: all of it. False, and errno or GetLastError(), on
- * failure. */
-bool os_map(os_memory *memory, intptr_t handle, size_t size, bool writable);
+/* `handle`: a file descriptor; on Windows a section handle. `size` 0: all of it. `large`: by large pages, where a
+ * section has them. False, and errno or GetLastError(), on failure. */
+bool os_map(os_memory *memory, intptr_t handle, size_t size, bool writable, bool large);
 #ifndef _WIN32
 /* The System V segment of that number, all of its `size` bytes. False and errno on failure. */
 bool os_map_segment(os_memory *memory, int id, size_t size, bool writable);

@@ -156,7 +156,7 @@ static void count_forks_once(void) {
     pthread_once(&once, count_forks);
 }
 
-bool os_map(os_memory *memory, intptr_t handle, size_t size, bool writable) {
+bool os_map(os_memory *memory, intptr_t handle, size_t size, bool writable, bool large) {
     count_forks_once();
     struct stat status;
     if (size == 0) {
@@ -167,6 +167,7 @@ bool os_map(os_memory *memory, intptr_t handle, size_t size, bool writable) {
     memory->size = size;
     memory->writable = writable;
     memory->segment = false;
+    memory->large = large;
     tshm_store(&memory->lost, OS_THERE, relaxed);
     void *start = mmap(NULL, size, protection(memory), MAP_SHARED, (int)handle, 0);
     if (start == MAP_FAILED)

@@ -390,10 +390,29 @@ void os_words_wait(const os_word *words, uint32_t count, os_waker *waker, uint32
 
 /* ---- memory ----------------------------------------------------------------------------------- */
 
+uint64_t os_large_pages(uint64_t size) {
+    uint64_t page = GetLargePageMinimum();
+    return page ? (size + page - 1) / page * page : size;
+}
+
+/* A view of a section of large pages consists of whole ones, and only asked for by the flag does it have them; before
+ * Windows 10 1703 the flag means nothing. A section of small pages has no such view. */
+static void *view(HANDLE section, DWORD access, size_t size, bool large) {
+    return large ? MapViewOfFile(section, access | FILE_MAP_LARGE_PAGES, 0, 0, (size_t)os_large_pages(size))
+                 : MapViewOfFile(section, access, 0, 0, size);
+}
+
 static bool map(os_memory *memory, HANDLE section, size_t size) {
     MEMORY_BASIC_INFORMATION there;
+    DWORD access = FILE_MAP_READ | (memory->writable ? FILE_MAP_WRITE : 0);
     memory->size = size;
-    memory->start = MapViewOfFile(section, FILE_MAP_READ | (memory->writable ? FILE_MAP_WRITE : 0), 0, 0, size);
+    memory->start = view(section, access, size, memory->large);
+    DWORD error = GetLastError();
+    if (!memory->start) { /* by the other kind of pages, if it was about that */
+        memory->large = !memory->large;
+        memory->start = view(section, access, size, memory->large);
+        SetLastError(memory->large ? error : GetLastError()); /* that of the view without the flag */
+    }
     if (!memory->start || size)
         return memory->start;
     if (VirtualQuery(memory->start, &there, sizeof there) && there.State == MEM_COMMIT) {
@@ -405,8 +424,9 @@ static bool map(os_memory *memory, HANDLE section, size_t size) {
     return false;
 }
 
-bool os_map(os_memory *memory, intptr_t handle, size_t size, bool writable) {
+bool os_map(os_memory *memory, intptr_t handle, size_t size, bool writable, bool large) {
     memory->writable = writable;
+    memory->large = large;
     tshm_store(&memory->lost, OS_THERE, relaxed);
     if (!map(memory, (HANDLE)handle, size))
         return false;
@@ -445,7 +465,7 @@ bool os_populate(const os_memory *memory, bool write) {
 bool os_mlock(const os_memory *memory) {
     SIZE_T least, most;
     HANDLE process = GetCurrentProcess();
-    if (VirtualLock(memory->start, memory->size))
+    if (memory->large || VirtualLock(memory->start, memory->size))
         return true;
     if (GetLastError() != ERROR_WORKING_SET_QUOTA || !GetProcessWorkingSetSize(process, &least, &most))
         return false;

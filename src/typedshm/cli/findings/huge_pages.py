@@ -1,8 +1,11 @@
 """Huge pages: whether regions can have them."""
 
+import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
+
+import numpy as np
 
 import typedshm
 from typedshm.cli.amounts import size_of
@@ -12,17 +15,40 @@ from typedshm.cli.findings.room import mount_of
 KIND = "huge pages"
 
 _SETTING = "/sys/kernel/mm/transparent_hugepage/shmem_enabled"
+_LARGE = 4 * 2**20
+"""Bytes that fill a large page of any machine with Windows."""
 _MATTERS = "It matters for huge_pages=True only, which makes copies of large values faster."
 
 
 def huge_pages() -> Iterator[Finding]:
     """Look at the settings of huge pages."""
+    if sys.platform == "win32":
+        yield from check_large(_large_pages())
     if sys.platform != "linux":
         return
     mounts = text_of("/proc/self/mounts")
     folder = str(typedshm.path_of("x").parent)
     yield from check_transparent(text_of(_SETTING), folder, mount_of(folder, mounts)[1])
     yield from check_reserved(text_of("/proc/meminfo"), mounts)
+
+
+def check_large(problem: str) -> Iterator[Finding]:
+    """Judge Windows' large pages by what a region of such has said; empty if it was made."""
+    if not problem:
+        yield Finding(Level.OK, KIND, "named regions can have huge pages, which Windows calls large pages")
+        return
+    reason, _, remedy = problem.partition(": ")[2].partition(". ")
+    yield Finding(Level.NOTE, KIND, f"regions get no huge pages: {reason}", _MATTERS, remedy)
+
+
+def _large_pages() -> str:
+    """Make a region that fills a large page; returns why that is refused."""
+    try:
+        schema = typedshm.array(np.uint8, _LARGE)
+        with typedshm.create(f"typedshm-doctor-{os.getpid()}", schema, slots=1, huge_pages=True):
+            return ""
+    except (typedshm.RegionRefused, typedshm.RegionFull) as error:
+        return error.strerror or str(error)
 
 
 def check_transparent(enabled: str, folder: str, options: Sequence[str]) -> Iterator[Finding]:

@@ -2,7 +2,7 @@ r"""Named bytes on Windows.
 
 A named region consists of these kernel objects, which live while a process has them open::
 
-    <region>                    a section of one page: the number of the current instance
+    <region>                    a section of one page: the number of the current instance, and how it was made
     <region>!<instance>         the section of the paging file that holds the region
     <region>!birth              a mutex, held while a process makes the region or unlinks its name
     <region>!<instance>!p<n>    an event: the participant with presence entry n is alive
@@ -50,6 +50,7 @@ from typedshm.memory.holders import holders  # noqa: E402
 from typedshm.memory.windows import files  # noqa: E402
 from typedshm.memory.windows.attachment import SectionAttachment  # noqa: E402
 from typedshm.memory.windows.errors import translated_errors  # noqa: E402
+from typedshm.memory.windows.large_pages import large_section  # noqa: E402
 from typedshm.memory.windows.security import check_owner, descriptor  # noqa: E402
 
 if TYPE_CHECKING:
@@ -233,6 +234,15 @@ class _Entry:
     def mode(self) -> int:
         return int(memoryview(self.mapping)[8:12].cast("I")[0])
 
+    @property
+    def large(self) -> bool:
+        """Whether the current instance was made of large pages; who finds it otherwise maps it with one more call."""
+        return memoryview(self.mapping)[12] == 1
+
+    @large.setter
+    def large(self, large: bool) -> None:
+        memoryview(self.mapping)[12] = large
+
 
 def _data_name(location: Location, instance: int) -> str:
     return f"{location.address}!{instance:016x}"
@@ -272,7 +282,8 @@ def _attempt_section(
     """Open the current instance or, with a `spec` and while nobody else does, make one."""
     entry = _Entry.find(location, writable=False) if spec is None else _Entry.make(location)
     section = None if entry is None else _data_section(location, entry, writable=writable)
-    mapping = None if section is None else _native.Mapping(section.handle, 0, writable)
+    large = entry is not None and entry.large
+    mapping = None if section is None else _native.Mapping(section.handle, 0, writable, large)
     found = "nothing" if mapping is None else content_of(location, mapping)
     decision = decide_section(intent, found)
     if decision == "make":
@@ -296,11 +307,14 @@ def _attempt_section(
 
 def _make(location: Location, entry: _Entry, spec: RegionSpec, paging: Paging) -> SectionAttachment:
     instance = new_instance()
-    section = _native.Section(_data_name(location, instance), spec.region_size, descriptor(entry.mode))
-    mapping = _native.Mapping(section.handle, spec.region_size, True)
+    made = _data_name(location, instance), spec.region_size, descriptor(entry.mode)
+    pages = large_section(location, *made) if paging.huge else None
+    section = pages or _native.Section(*made)
+    mapping = _native.Mapping(section.handle, spec.region_size, True, pages is not None)
     paging.apply(location, mapping, fresh=True)
     spec.build(mapping, instance)
     attachment = _attachment(location, entry, section, mapping, paging, writable=True)
+    entry.large = pages is not None
     entry.instance = instance  # last: from here on other processes can join
     return attachment
 
