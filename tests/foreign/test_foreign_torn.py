@@ -1,7 +1,7 @@
 """Each rule in two processes: a publisher that never rests, a naive reader that copies once, and a reader by the rule.
 
-The naive reader goes on until it has seen a torn copy, so that the conditions are such that copies are torn; the reader
-by the rule reads beside it, in turn, and sees none. --thorough gives the naive reader a minute, else it has ten seconds.
+The naive reader goes on until it has seen a torn copy, so that copies can be torn here; the reader by the rule reads
+beside it, in turn, and sees none. --thorough gives the naive reader a minute, else it has ten seconds.
 """
 
 import itertools

@@ -14,7 +14,9 @@ def layout_of(struct: type[Struct]) -> dict[str, Any]:
     return content
 
 
-def one_source(struct: type[Struct], rule: dict[str, Any] | None = None, *, at: Path | None = None, **more: Any) -> Document:
+def one_source(
+    struct: type[Struct], rule: dict[str, Any] | None = None, *, at: Path | None = None, **more: Any
+) -> Document:
     """A document of one source, named "memory".
 
     Parameters

@@ -158,7 +158,18 @@ class Access:
         return word.number(found)
 
     def copy(self, offset: int, size: int) -> bytes:
-        """Return a copy of bytes; numbers that are loaded afterwards are loaded after it."""
+        """Return a copy of bytes; numbers that are loaded afterwards are loaded after it.
+
+        Raises
+        ------
+        RegionCorrupt
+            The memory does not have them.
+        """
+        if offset < 0 or size < 0 or offset + size > self.size:  # by a number that changed since it was checked
+            raise RegionCorrupt(
+                f"expected bytes within the section's {self.size:,}, found {size:,} at {offset:,}: its numbers "
+                "contradict its size"
+            )
         return _native.copy_bytes(self.mapping, offset, size)
 
     def other(self, section: str, layout: Layout) -> "Access | None":

@@ -8,7 +8,7 @@ from typedshm.foreign.rules.still import Still
 _STEP = 0.0005
 """Seconds between looks around the moment at which the next update is expected."""
 _LONGEST = 0.01
-"""Seconds between looks when nothing is expected, and between looks for memory that is not there."""
+"""Seconds between looks when nothing is expected any more, and between looks for memory that is not there."""
 _EARLY = 0.001
 """Seconds before the expected moment at which the looks begin."""
 _ABSENT = 0.05
@@ -27,6 +27,7 @@ class Pace:
 
     def __init__(self, rule: Rule) -> None:
         self._first = isinstance(rule, Still) and rule.written == "first"
+        self._begun = time.monotonic()
         self._last: float | None = None
         self.period: float | None = None
         """Seconds from one update to the next, as seen; None until there were two."""
@@ -51,9 +52,7 @@ class Pace:
         """Return how many seconds to sleep before the next look."""
         if absent:
             return _ABSENT
-        if self.period is None or self._last is None:
-            return _STEP
-        late = time.monotonic() - self._last - self.period
+        late = time.monotonic() - (self._begun if self._last is None else self._last) - (self.period or 0.0)
         if late < -_EARLY:
             return min(-late - _EARLY, _ABSENT)
-        return _STEP if late < self.period else min(_LONGEST, max(_STEP, late / 8))
+        return min(_LONGEST, max(_STEP, late / 8))

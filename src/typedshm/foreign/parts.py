@@ -95,10 +95,12 @@ class Part(Frozen):
     def text(self, data: bytes | memoryview) -> str:
         """Return the text in a copy of the part's bytes, up to its first NUL; with U+FFFD for what does not decode."""
         raw, unit = bytes(data), unit_of(self.encoding)
-        for at in range(0, len(raw), unit) if b"\0" in raw else ():
-            if not any(raw[at : at + unit]):
-                raw = raw[:at]
-                break
+        nul = bytes(unit)
+        at = raw.find(nul)
+        while at > 0 and at % unit:  # zeros of two characters
+            at = raw.find(nul, at + 1)
+        if at >= 0:
+            raw = raw[:at]
         return raw.decode(codec_of(self.encoding), "replace")
 
     def strings(self, data: bytes | memoryview, count: int | None = None) -> dict[int, str]:

@@ -70,6 +70,13 @@ def shown(where: Where) -> str:
     return str(where) if isinstance(where, Descriptor) else os.fspath(where)
 
 
+def beside(where: Where | None, name: str) -> Where:
+    """Return where a program's section of that name is: beside this one, if that is a file, as bridges have it."""
+    if isinstance(where, os.PathLike):
+        return Path(os.fspath(where)).parent / name
+    return name
+
+
 def address_from(text: str) -> Where:
     r"""Return the address that people write: a name, a path with a ``/`` inside, or ``sysv:0x4e545030``."""
     if text.startswith("sysv:"):

@@ -110,6 +110,13 @@ class Publisher:
     ) -> None:
         self.close()
 
+    def __del__(self) -> None:
+        # of one that was dropped without close(): its memory stays, its descriptors do not
+        try:  # noqa: SIM105  # at the interpreter's end contextlib may be gone
+            self.close(remove=False)
+        except Exception:
+            pass
+
     def __str__(self) -> str:
         return f"publisher of {quoted(self.name)}"
 

@@ -26,7 +26,7 @@ from typedshm.foreign.following import ForeignFollower
 from typedshm.foreign.info import ForeignInfo
 from typedshm.foreign.pace import Pace
 from typedshm.foreign.place import shown
-from typedshm.foreign.section_reader import SectionReader
+from typedshm.foreign.section_reader import PATIENCE, SectionReader
 from typedshm.foreign.state import State
 from typedshm.foreign.storing import bytes_of, propose, spans_of, store
 from typedshm.region.asynchronous import rest
@@ -116,10 +116,10 @@ class ForeignRegion(Generic[T]):
                 raise ValueError(f"sources: expected names out of {', '.join(self._readers)}, found {found(name)}")
         return [self._readers[name] for name in sources or self._readers]
 
-    def _capture(self, reader: SectionReader) -> bool:
+    def _capture(self, reader: SectionReader, patience: float = PATIENCE) -> bool:
         """Copy one version; returns whether it is another than the last."""
         number = reader.number()  # before the copy: what is published meanwhile is news to wait()
-        changed = reader.capture()
+        changed = reader.capture(patience)
         if changed:
             self._paces[reader.source.name].changed()
         self._seen[reader.source.name] = reader.restarts, number
@@ -168,7 +168,7 @@ class ForeignRegion(Generic[T]):
         while True:
             if self._has_news(sources):
                 time.sleep(self._settling(sources))
-                if (value := self._taken(sources)) is not None:
+                if (value := self._taken(sources, _SLICE)) is not None:
                     return value[0]
             left = self._left(sources, end, patience)
             if not self._await_event(sources, left):
@@ -187,7 +187,7 @@ class ForeignRegion(Generic[T]):
         while True:
             if self._has_news(sources):
                 await rest(self._settling(sources))
-                if (value := self._taken(sources)) is not None:
+                if (value := self._taken(sources, 0)) is not None:
                     return value[0]
             await rest(min(self._pause(sources), self._left(sources, end, patience)))
 
@@ -202,11 +202,11 @@ class ForeignRegion(Generic[T]):
         """Return the seconds until all fields of an update are in place whose tick has been seen."""
         return min(max(self._paces[reader.source.name].settling for reader in self._of(sources)), _SLICE)
 
-    def _taken(self, sources: Sequence[str]) -> tuple[T] | None:
+    def _taken(self, sources: Sequence[str], patience: float) -> tuple[T] | None:
         """Return the value in a tuple, if it is newer than the last that was read."""
         readers = self._of(sources)
         try:
-            changed = [self._capture(reader) for reader in readers]
+            changed = [self._capture(reader, patience) for reader in readers]
         except _AWAITED:
             return None
         return (self._value(readers),) if any(changed) else None
@@ -365,7 +365,7 @@ class ForeignRegion(Generic[T]):
         """Let go of the memory; values stay as they are. Does nothing the second time."""
         self._closed = True
         for reader in self._readers.values():
-            reader.release()
+            reader.close()
 
     def __enter__(self) -> Self:
         return self
@@ -374,6 +374,13 @@ class ForeignRegion(Generic[T]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def __del__(self) -> None:
+        # of a handle that was dropped without close(): the mapping goes by itself, the descriptor does not
+        try:  # noqa: SIM105  # at the interpreter's end contextlib may be gone
+            self.close()
+        except Exception:
+            pass
 
     def __str__(self) -> str:
         return f"foreign region {quoted(self.name)}"

@@ -1,7 +1,6 @@
 """SectionReader: one section of a program, opened while its publisher lives, and read by its rule."""
 
 import errno
-import os
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -18,7 +17,7 @@ from typedshm.errors import (
 )
 from typedshm.foreign.access import Access, Image
 from typedshm.foreign.gathering import Gathering
-from typedshm.foreign.place import ForeignMemory, Where, memory_at, shown
+from typedshm.foreign.place import ForeignMemory, Where, beside, memory_at, shown
 from typedshm.foreign.rules.consumed import Consumed
 from typedshm.foreign.rules.rule import Rule
 from typedshm.foreign.sources import Alternative, Source
@@ -93,12 +92,15 @@ class SectionReader:
         self._memory: ForeignMemory | None = None
         self._access: Access | None = None
         self._gathering: Gathering | None = None
-        self._others: dict[str, Access | None] = {}
+        self._others: dict[str, tuple[ForeignMemory, Access] | None] = {}
         self._identity: object = None  # of the memory that was held last
         self._gone = False  # whether there was none since
         self._sign: object = None  # what changes with each update, as it was seen last
         self._restarted = False
         self._image: Image | None = None
+        self._decoder: Gathering | None = None  # of the image
+        self._failing_since: float | None = None  # the copies, by time.monotonic()
+        self._closed = False
         self._largest = max(alternative.layout.size for alternative in source.variants(abi))
 
     def again(self) -> "SectionReader":
@@ -125,12 +127,11 @@ class SectionReader:
         RegionRefused
             It may not be opened.
         """
-        memory = self._memory
-        if memory is not None:
+        memory, access = self._memory, self._access
+        if memory is not None and access is not None:
             place = memory.place
             if place == "this" and not memory.loss and not memory.grown:
-                assert self._access is not None
-                return self._access
+                return access
             self.release()
             if place == "nothing":
                 self._gone = True
@@ -162,6 +163,9 @@ class SectionReader:
                 reason = reason or error
                 continue
             self._note_restart(memory, place)
+            if self._closed:
+                memory.close()
+                break
             self._memory, self.where, self.size = memory, place, memory.size
             assert memory.mapping is not None
             layout = (self.source.variants(self._abi) or self.source.layouts)[-1].layout
@@ -179,29 +183,35 @@ class SectionReader:
     def _other(self, name: str, layout: Layout) -> Access | None:
         """Open another section of the same program, with the right to write."""
         if name not in self._others:
-            place: Where = name
-            if isinstance(self.where, os.PathLike):  # beside this one, under the name that bridges give it
-                place = type(self.where)(os.path.join(os.path.dirname(self.where), name))  # type: ignore[call-arg]
-            memory = memory_at(place)
-            self._others[name] = None
+            memory = memory_at(beside(self.where, name))
             try:
                 memory.open(layout.size, True)
             except OSError:  # RegionNotFound, RegionRefused
+                self._others[name] = None
                 return None
             assert memory.mapping is not None
-            self._others[name] = Access(memory.mapping, memory.size, layout, writable=True)
-        return self._others[name]
+            self._others[name] = memory, Access(memory.mapping, memory.size, layout, writable=True)
+        other = self._others[name]
+        return None if other is None else other[1]
 
     def release(self) -> None:
         """Let go of the memory; the next look opens it by its name."""
-        for access in (self._access, *self._others.values()):
-            if access is not None:
-                access.close()
+        if self._access is not None:
+            self._access.close()
+        for other in self._others.values():
+            if other is not None:
+                other[1].close()
+                other[0].close()
         self._others.clear()
         memory, self._memory, self._access = self._memory, None, None
-        self._gathering = None
+        self._gathering = self._failing_since = None
         if memory is not None:
             memory.close()
+
+    def close(self) -> None:
+        """Let go of the memory for good, also if another thread is just about to open it."""
+        self._closed = True
+        self.release()
 
     @property
     def is_open(self) -> bool:
@@ -233,12 +243,17 @@ class SectionReader:
 
     def value(self) -> Any:
         """Return the version that was copied last, decoded."""
-        assert self._gathering is not None
+        assert self._decoder is not None
         assert self._image is not None
-        return self._gathering.decode(self._image)
+        return self._decoder.decode(self._image)
 
-    def capture(self) -> bool:
+    def capture(self, patience: float = PATIENCE) -> bool:
         """Copy one whole version; returns whether it is another than the last one.
+
+        Parameters
+        ----------
+        patience
+            Seconds to try. With fewer than a second, contradictions are an error only once they have lasted so long.
 
         Raises
         ------
@@ -256,20 +271,24 @@ class SectionReader:
             Its numbers contradict the size of the memory, or it is of no layout that is known.
         """
         access = self.open()
-        end = time.monotonic() + PATIENCE
+        begun = time.monotonic()
         pause, attempts = _FIRST_PAUSE, 0
         standing = number = None
         while True:
             gathering = self._choose(access)
             image = self.rule.attempt(access, partial(gathering.gather, access))
             if image is not None and self._is_of(gathering, image[0]):
-                return self._taken(image)
+                self._failing_since = None
+                return self._taken(gathering, image)
             self.retries += 1
             attempts += 1
             if attempts < _SPINS:
                 continue
             now = time.monotonic()
-            if now >= end:
+            self._failing_since = self._failing_since or begun
+            if now >= begun + patience:
+                if now < self._failing_since + PATIENCE:
+                    raise Overrun(errno.EAGAIN, f"{self.words}: no copy was whole yet")
                 self._give_up(access, gathering, standing)
             latest = self.rule.latest(access)
             standing = self.rule.standing(access) and (standing is None or (standing and latest == number))
@@ -279,6 +298,7 @@ class SectionReader:
 
     def _give_up(self, access: Access, gathering: Gathering, standing: bool | None) -> None:
         self.torn += 1
+        self._failing_since = None
         if standing:
             raise TornWrite(
                 errno.EIO,
@@ -303,7 +323,6 @@ class SectionReader:
         alternative = self._alternative(head, access.size)
         gathering = Gathering(self.source, self.rule, alternative, self._struct)
         if access.layout is not alternative.layout:
-            assert self._memory is not None
             access.use(alternative.layout)
         self._gathering = gathering
         return gathering
@@ -329,8 +348,9 @@ class SectionReader:
         self._gathering = None
         return False
 
-    def _taken(self, image: Image) -> bool:
+    def _taken(self, gathering: Gathering, image: Image) -> bool:
         self._check_state(image[0], self.size)
+        self._decoder = gathering
         changed = image != self._image
         if changed:
             self._image = image

@@ -12,7 +12,7 @@ from typedshm.foreign.descriptor import Descriptor
 from typedshm.foreign.head import Head, place_of
 from typedshm.foreign.numbers import Number
 from typedshm.foreign.parts import Part
-from typedshm.foreign.place import ForeignMemory, Where, memory_at, shown
+from typedshm.foreign.place import ForeignMemory, Where, beside, memory_at, shown
 from typedshm.foreign.rules.rule import Rule
 from typedshm.foreign.sources import Source
 from typedshm.foreign.storing import bytes_of, propose, spans_of, store
@@ -76,7 +76,7 @@ class SectionWriter:
 
     def _other(self, name: str, layout: Layout) -> Access | None:
         if name not in self._others:
-            memory = self._opened(name, layout.size)
+            memory = self._opened(beside(self.place, name), layout.size)
             assert memory.mapping is not None
             self._others[name] = memory, Access(memory.mapping, memory.size, layout, writable=True)
         return self._others[name][1]
