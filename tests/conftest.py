@@ -107,10 +107,24 @@ def trimmed() -> Iterator[None]:
     _trim(0)
 
 
+before: set[int] = set()
+"""The processes that a fixture of many tests has started: nobody else leaves any from one test to the next."""
+wide = ["the session"]
+"""What there is of such fixtures since the system was asked for its processes, which takes a millisecond or two."""
+
+
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> None:
+    if fixturedef.scope != "function":
+        wide.append(fixturedef.argname)
+
+
 @pytest.fixture(autouse=True)
 def namespace() -> Iterator[str]:
     """Isolate the test by the environment, which its child processes inherit."""
-    before = set(children())
+    if wide:
+        before.clear()
+        before.update(children())
+        wide.clear()
     try:
         with isolated() as name:
             yield name
@@ -119,4 +133,5 @@ def namespace() -> Iterator[str]:
         for pid in left:  # or they would run beside every test that follows
             with contextlib.suppress(OSError):
                 kill(pid)
+        wide.extend(left.values())  # nobody waits for those: they are not the next test's
     assert not left, f"processes left by the test: {list(left.values())}"

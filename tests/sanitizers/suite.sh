@@ -14,10 +14,12 @@ extra='' all=''
 if [[ ${1:-} == --all ]]; then
     extra='[test]' all=1 && shift
 fi
-rest=() # what is not about the C core, or is about orders, sizes and pages (mlock() does nothing here) rather than bytes
+# What is not about the C core, or is about orders, sizes and pages (mlock() does nothing here) rather than bytes; and
+# storms, whose processes are dozens: what is killed in them says nothing about bytes, and all else is done by others.
+rest=()
 for name in cli examples field fuzz layout models project schema sharing stress testing \
-    hostile/test_{documents,impostors,names}.py memory/test_{paging,permissions}.py platform/test_targets.py \
-    region/test_{region_schemas,scale,state_machine,torn}.py struct/test_{matrix,round_trip}.py; do
+    hostile/test_{documents,impostors,names}.py memory/test_{paging,permissions}.py platform \
+    region/test_{region_schemas,scale,state_machine,torn}.py struct/test_{matrix,round_trip}.py table/test_storm.py; do
     [[ -e tests/$name ]] || { echo "suite.sh: there is no tests/$name" >&2 && exit 2; }
     rest+=("tests/$name")
 done
