@@ -29,7 +29,7 @@ def typedshm(
     *arguments: str, env: Mapping[str, str] | None = None, **options: Any
 ) -> "subprocess.CompletedProcess[str]":
     """Run a command without a terminal, in a process of its own, and return its status and output."""
-    if peers.FORKS and not env and not options:
+    if peers.FORKS and (not env or env == WITH_HELPERS) and not options:  # it finds what the tests find
         return small.run_command(*arguments, timeout=PATIENCE)
     return subprocess.run(
         [sys.executable, "-m", "typedshm", *arguments],
