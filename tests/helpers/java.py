@@ -129,6 +129,6 @@ def installed(classes: Path) -> Jdk:
 
 def unpacked(classes: Path) -> Jdk:
     """Debian's JDK, in a folder of the tests."""
-    package = debian.unpacked("openjdk-17-jdk-headless", dependencies=True)
+    package = debian.unpacked("openjdk-17-jdk-headless", "openjdk-17-jre-headless", dependencies=True)
     (folder,) = package.folder.glob("usr/lib/jvm/java-17-openjdk-*/bin")
     return Jdk(folder, classes)

@@ -53,7 +53,7 @@ def installed(package: str) -> Installed:
         fcntl.flock(lock, fcntl.LOCK_EX)  # of other runs at the same time; closing gives it back
         if not (folder / "complete").exists():
             shutil.rmtree(folder, ignore_errors=True)
-            command = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+            command = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--retries", "1"]
             try:
                 done = subprocess.run(
                     [*command, "--target", folder, package],
