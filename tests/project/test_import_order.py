@@ -207,6 +207,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "tables.prometheus",
         "tables.vpp",
         "tables.registry",
+        "hints",
         "names",
         "arrays",
         "posix",

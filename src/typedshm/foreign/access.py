@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import typedshm._native as _native
-from typedshm.errors import RegionCorrupt, SchemaError
+from typedshm.errors import RegionCorrupt, SchemaError, quoted
 from typedshm.foreign.events import ForeignEvent
+from typedshm.foreign.hints import hint_of
 from typedshm.foreign.locks import ForeignMutex
 from typedshm.frozen import Frozen, frozen
 from typedshm.layout.kinds import KINDS
@@ -65,7 +66,7 @@ def word_of(layout: Layout, path: str) -> Word:
             within = field.struct
         fields = {one.name: one for one in within.fields}
         if match is None or match[1] not in fields:
-            raise SchemaError(f"{layout.name}.{path}: expected one of {', '.join(fields)}, found {step}")
+            raise SchemaError(f"{layout.name} has no field {quoted(path)}; {hint_of(step, list(fields))}")
         field = fields[match[1]]
         count = field.size // field.item_dtype.itemsize if field.shape else 1
         index = int(match[2] or 0)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from typedshm.errors import DocumentError, SchemaError, found, quoted
-from typedshm.foreign.document import Document, parse
+from typedshm.foreign.document import Document, documents, parse
+from typedshm.foreign.hints import hint_of
 from typedshm.foreign.place import Where, is_address, shown
 from typedshm.foreign.rules.registry import rule_from
 from typedshm.foreign.rules.rule import Rule, check_rule
@@ -84,6 +85,10 @@ def _document(given: Any, alone: bool) -> tuple[Document, str]:
         where = "memory: expected the name of a document, a path to one, or an address together with a schema"
         what = where if alone else "schema: expected a Struct class, or a document by its name, its path or itself"
         raise SchemaError(f"{what}, found {found(given)}")
+    if isinstance(given, str) and not given.endswith(".json") and given.split("/")[0] not in (known := documents()):
+        kind = "memory" if alone else "schema"
+        elsewhere = "; attach(name, schema) opens memory by its own name" if alone else ""
+        raise DocumentError(f"{kind}: no document is called {quoted(given)}; {hint_of(given, known)}{elsewhere}")
     text, where, inside = read(cast("str | os.PathLike[str]", given), "memory" if alone else "schema")
     try:
         return parse(text), "/".join(inside)

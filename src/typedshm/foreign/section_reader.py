@@ -148,6 +148,11 @@ class SectionReader:
         self._gone, self._identity = False, memory.identity
 
     def _absent(self) -> RegionNotFound:
+        if not self.places:
+            return RegionNotFound(
+                errno.ENOENT,
+                f"{self.words} has no name on this system in its document; attach(name, document) says where it is",
+            )
         looked = ", ".join(repr(shown(place)) for place in self.places)
         return RegionNotFound(
             errno.ENOENT, f"{self.words} does not exist: its program does not run (looked for {looked})"

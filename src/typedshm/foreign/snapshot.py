@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from typedshm.foreign.hints import hint_of
 from typedshm.foreign.tables.values import RuntimeValues
 from typedshm.html_table import html_table
 from typedshm.struct.functions import asdict
@@ -54,9 +55,9 @@ class Snapshot:
         except AttributeError:
             if name in {field.name for field in type(head).layout.fields}:
                 raise
-            known = ", ".join([*parts, *(field.name for field in type(head).layout.fields)])
+            known = [*parts, *(field.name for field in type(head).layout.fields)]
             raise AttributeError(
-                f"{type(head).__name__}: expected one of {known}, found {name!r}", name=name, obj=self
+                f"{type(head).__name__} has no {name!r}; {hint_of(name, known)}", name=name, obj=self
             ) from None
 
     def _values(self) -> RuntimeValues:

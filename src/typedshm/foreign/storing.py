@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import typedshm._native as _native
-from typedshm.errors import FieldTypeError, found
+from typedshm.errors import FieldTypeError, found, quoted
 from typedshm.foreign.access import Access, word_of
+from typedshm.foreign.hints import hint_of
 from typedshm.foreign.rules.rule import Rule
 from typedshm.layout.layout import Layout
 from typedshm.schema.resolve import to_struct
@@ -36,7 +37,7 @@ def _set(struct: Any, given: Mapping[str, Any]) -> None:
     fields = {field.name: field for field in cast("type[Struct]", type(struct)).layout.fields}
     for name, value in given.items():
         if name not in fields:
-            raise FieldTypeError(f"{type(struct).__name__}: expected fields out of {', '.join(fields)}, found {name!r}")
+            raise FieldTypeError(f"{type(struct).__name__} has no field {quoted(name)}; {hint_of(name, list(fields))}")
         if isinstance(value, Mapping):
             _set(getattr(struct, name), cast("Mapping[str, Any]", value))
         elif (rows := fields[name].struct) is not None and isinstance(value, list | tuple):
