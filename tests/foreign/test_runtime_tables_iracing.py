@@ -62,7 +62,7 @@ def test_names_are_of_the_given_code_page() -> None:
         Variable("", 2, (1,)),
         Variable("Lap", 2, (1,)),  # a second one
         Variable("x", 2, (1,), offset=-4),
-        Variable("x", 2, (1,), offset=9),
+        Variable("x", 2, (1,), offset=5),
         Variable("x", 2, (1,), count=0),
         Variable("x", 2, (1,), count=-1),
         Variable("x", 2, (1,), count=1 << 30),

@@ -83,6 +83,7 @@ VALUES = 312 + 9 * 104
     ("place", "form", "number", "gone"),
     [
         (VALUES + 16, "Q", 311, {"i32"}),  # not where a metric begins
+        (VALUES + 16, "Q", 313, {"i32"}),
         (VALUES + 16, "Q", VALUES, {"i32"}),
         (VALUES + 16, "Q", (1 << 64) - 1, {"i32"}),
         (VALUES + 16, "Q", 312 + 104, {"u32"}),  # whose name is taken then; the first has it
@@ -99,6 +100,14 @@ def test_a_damaged_value_is_left_out_and_counted(place: int, form: str, number: 
     entries = TABLE.entries(image)
     assert entries.damaged == 1
     assert whole - set(entries) == (gone if gone != {"u32"} else {"i32"})
+
+
+def test_a_metric_without_a_name_has_no_instances() -> None:
+    image = recorded(1)
+    image[312 + 8 * 104] = 0
+    entries = TABLE.entries(image)
+    assert entries.damaged == 2
+    assert not [name for name in entries if "[" in name]
 
 
 def test_a_type_of_the_future_is_left_out_and_counted() -> None:

@@ -99,16 +99,18 @@ def test_threads_with_fewer_counters_are_filled_up() -> None:
         (6, 99),  # no such entry
         (6, 0 | 7 << 32),  # no such column
         (6, 1),  # a scalar has no columns
-        (6, 2),  # itself
+        (6, 2),  # names have no columns
+        (6, 3),  # itself
     ],
 )
 def test_a_damaged_entry_is_left_out_and_counted(kind: int, value: int) -> None:
     segment = VppSegment()
     segment.add("/if/drops", 2, counters(segment, [1, 2, 3]))
     segment.add("/scalar", 1, 1)
+    segment.add("/if/names", 4, segment.vector("Q", segment.name("local0")))
     segment.add("/damaged", kind, value)
     values = read(segment.image())
-    assert set(values) == {"/if/drops", "/scalar"}
+    assert set(values) == {"/if/drops", "/scalar", "/if/names"}
     assert values.damaged == 1
 
 
@@ -131,6 +133,17 @@ def test_entries_that_share_vectors_take_no_more_than_twice_the_segment() -> Non
     values = read(image)
     assert values.damaged > 0
     assert sum(array.nbytes for array in values.asdict().values()) <= 2 * len(image)
+
+
+def test_entries_that_share_pointers_are_not_looked_at_without_end() -> None:
+    segment = VppSegment()
+    pointers = segment.vector("Q", *[0] * 400)
+    for number in range(30):
+        segment.add(f"/{number}", 2, pointers)
+    image = segment.image()
+    values = read(image)
+    assert 0 < len(values) * 400 <= len(image) // 8
+    assert values.damaged == 30 - len(values)
 
 
 @pytest.mark.parametrize(

@@ -188,7 +188,10 @@ class _Directory:
 
     def _count(self, words: str, start: int, item: int) -> int:
         """Return how many items a vector has, all of which lie in the segment."""
-        check_items(words, start - 8, 1, 8, self._image)
+        size = len(self._image)
+        if not 8 <= start <= size:
+            check_items(words, start - 8, 1, 8, self._image)
         count: int = _LENGTH(self._image, start - 8)[0]
-        check_items(words, start, count, item, self._image)
+        if start + count * item > size:
+            check_items(words, start, count, item, self._image)
         return count
