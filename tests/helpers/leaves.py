@@ -113,6 +113,8 @@ def compare(seen: Iterable[Seen], layout: Layout, value: Any) -> tuple[list[str]
             of_another_type.append(leaf.path)
             continue
         expected = one.value.partition("\0")[0] if is_text else one.value
+        if isinstance(found, bytes) and is_text:  # an item of an array of NumPy's
+            found = found.decode(leaf.field.codec)
         found = bool(found) if isinstance(expected, bool) else _plain(found)
         assert found == expected, f"{one.name} at {one.offset}: {leaf.path}"
         compared.append(leaf.path)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import IO, Any
 
@@ -124,7 +124,12 @@ class Terminal:
     """A command in a terminal that a test looks at and types into."""
 
     def __init__(
-        self, *arguments: str, columns: int = 80, lines: int = 24, env: Mapping[str, str] | None = None
+        self,
+        *arguments: str,
+        columns: int = 80,
+        lines: int = 24,
+        env: Mapping[str, str] | None = None,
+        program: Sequence[str] = ("-m", "typedshm"),
     ) -> None:
         import pexpect  # not on Windows
 
@@ -136,7 +141,7 @@ class Terminal:
             environment.pop(name, None)
         self.process = pexpect.spawn(
             sys.executable,
-            ["-m", "typedshm", *arguments],
+            [*program, *arguments],
             env=environment,
             dimensions=(lines, columns),
             timeout=PATIENCE,
