@@ -113,8 +113,13 @@ class _Directory:
         return self._found
 
     def _kinds(self, rows: list[tuple[Any, ...]]) -> dict[int, int]:
-        """Return the meaning of types: it changed within version 2, so an error's index, which no pointer is, tells."""
-        if self._version == 1 or any(row[0] == 4 and 0 < row[1] < self._base for row in rows):
+        """Return the meaning of types.
+
+        It changed within version 2: earlier ones have a vector of errors, and entries whose value, the index of an
+        error, is no pointer.
+        """
+        has_errors = 0 < self._errors_at < len(self._image)
+        if self._version == 1 or (has_errors and any(row[0] == 4 and 0 < row[1] < self._base for row in rows)):
             return _OLD
         return _NEW
 
