@@ -29,14 +29,19 @@ public class Told {
 """
 
 
+def folder() -> Path:
+    """Where JVMs of this user publish their counters: on Linux in /tmp, whatever TMPDIR says."""
+    return Path(f"/tmp/hsperfdata_{pwd.getpwuid(os.geteuid()).pw_name}")
+
+
 class Jvm:
     """A running JVM with the serial collector."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
         self.pid = process.pid
-        self.file = Path(f"/tmp/hsperfdata_{pwd.getpwuid(os.geteuid()).pw_name}/{process.pid}")
-        """Where it publishes its counters: on Linux in /tmp, whatever TMPDIR says."""
+        self.file = folder() / str(process.pid)
+        """Where it publishes its counters."""
         self._expect("ready")
 
     def _expect(self, word: str) -> None:

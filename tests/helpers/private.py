@@ -30,8 +30,9 @@ def _check(result: int, what: str) -> None:
         raise OSError(code, f"{what}: {os.strerror(code)}")
 
 
-def _mount(kind: str, target: str) -> None:
-    _check(_libc.mount(kind.encode(), target.encode(), kind.encode(), 0, None), f"mount {kind} on {target}")
+def _mount(kind: str, target: str, options: str = "") -> None:
+    done = _libc.mount(kind.encode(), target.encode(), kind.encode(), 0, options.encode())
+    _check(done, f"mount {kind} on {target}")
 
 
 def _die_with_parent() -> None:
@@ -94,6 +95,17 @@ class Private(Child):
 
     def __init__(self, function: Callable[..., Any], *args: Any) -> None:
         super().__init__(_first, function, args)
+
+
+def hide(folder: Path) -> None:
+    """In a private process: let an empty folder stand in the place of one, which is made if it is missing."""
+    folder.mkdir(mode=0o755, exist_ok=True)
+    _mount("tmpfs", str(folder), "mode=755")
+
+
+def next_pid(pid: int) -> None:
+    """In a private process: have the next process that is started get a number, if nobody has it."""
+    Path("/proc/sys/kernel/ns_last_pid").write_text(str(pid - 1))
 
 
 def _nothing(pipe: Connection) -> None:

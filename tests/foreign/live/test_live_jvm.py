@@ -1,12 +1,13 @@
 """What a JVM publishes of itself, compared with the JDK's own reader of it."""
 
 import shutil
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 
 import typedshm
-from helpers import java, marks
+from helpers import java, marks, private
 from helpers.java import Jdk
 from helpers.programs import report
 from typedshm import foreign
@@ -63,3 +64,26 @@ def test_a_jvm_that_was_killed_is_dead_although_its_file_stays(jdk: Jdk) -> None
         assert region.state is State.DEAD
         with pytest.raises(typedshm.RegionLost):
             region.read()
+
+
+def two_jvms_of_one_number(pipe: Connection, jdk: Jdk) -> None:
+    private.hide(java.folder())  # or this JVM would remove files of others, whose numbers mean nothing here
+    with jdk.started() as first, foreign.attach("jvm", pid=first.pid) as region:
+        first.collect_garbage()
+        assert region.read()[COLLECTIONS] == 1
+        first.kill()
+        assert region.state is State.DEAD
+        private.next_pid(first.pid)
+        with jdk.started() as second:
+            assert second.pid == first.pid
+            assert region.state is State.RESTARTED
+            assert region.read()[COLLECTIONS] == 0
+            assert region.state is State.LIVE
+            assert region.info().restarts == 1
+
+
+@marks.live
+def test_a_jvm_that_was_restarted_in_a_container_is_read_anew(jdk: Jdk) -> None:
+    private.require()
+    with private.Private(two_jvms_of_one_number, jdk):
+        pass
