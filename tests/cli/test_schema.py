@@ -14,15 +14,38 @@ from helpers.terminal import WITH_HELPERS, typedshm
 def test_shipped_documents_are_listed_a_line_each() -> None:
     done = typedshm("schema", "list")
     assert done.returncode == 0
-    assert done.stdout.splitlines() == [
-        "document             bytes  fields  what",
-        "camera-frame     6,220,832       6  One picture of a Full HD camera.",
-        "camera-motion           40       7  What moved between one camera frame and the one before.",
-        "consumer-report     16,448       8  How one consumer fares.",
-    ]
+    titles, *lines = done.stdout.splitlines()
+    assert titles.split() == ["document", "bytes", "rule", "checked", "what"]
+    shown = {line.split()[0]: " ".join(line.split()[1:]) for line in lines}
+    assert shown["camera-motion"] == "40 What moved between one camera frame and the one before."
+    assert shown["lmu"].startswith("324,824 busy-word third-party Le Mans Ultimate: ")
+    assert shown["acc/static"] == "784 still third-party"
+    assert {name.partition("/")[0] for name in shown} == {*ts.documents()}
     entries = json.loads(typedshm("schema", "list", "--json").stdout)
     assert [entry["name"] for entry in entries] == ts.documents()
-    assert entries[0]["fields"] == 6
+    by_name = {entry["name"]: entry for entry in entries}
+    assert by_name["camera-frame"]["fields"] == 6
+    assert by_name["rfactor2"]["sources"][1] == {"name": "scoring", "size": 75312, "rule": "counters"}
+    assert by_name["rfactor2"]["provenance"][0]["checked"] == "compiled"
+
+
+def test_documents_of_other_programs_are_shown_and_checked(tmp_path: Path) -> None:
+    whole, source = typedshm("schema", "show", "acc"), typedshm("schema", "show", "acc/graphics")
+    assert whole.stdout.encode() == ts.foreign.Document.text("acc")
+    assert ts.layout_of(source.stdout.encode()) == ts.load("acc/graphics").layout
+    file = tmp_path / "acc.json"
+    file.write_text(whole.stdout)
+    bad = tmp_path / "bad.json"
+    bad.write_text(whole.stdout.replace('"packet_id"}', '"packet"}'))
+    done = typedshm("schema", "validate", str(file), str(bad))
+    assert done.returncode == 1
+    good, refused = done.stdout.splitlines()
+    assert good == f"{file}: ok: Assetto Corsa Competizione: three pages; physics 800 bytes, graphics 1,588 bytes, " + (
+        "static 784 bytes"
+    )
+    assert refused.startswith(f"{bad}: invalid: sources[0]: rule.tick: expected a field of AccPhysics")
+    assert typedshm("layout", "acc/physics", "--json").returncode == 0
+    assert typedshm("schema", "show", "acc/nothing").returncode != 0
 
 
 def test_documents_are_checked_each_for_itself(tmp_path: Path) -> None:

@@ -255,5 +255,5 @@ def test_load_takes_a_path(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_is_answered_with_the_known() -> None:
-    with pytest.raises(DocumentError, match=r"camera-frame, camera-motion, consumer-report .*'camera'"):
+    with pytest.raises(DocumentError, match=r"camera-frame, camera-motion, consumer-report, .*'camera'"):
         typedshm.load("camera")

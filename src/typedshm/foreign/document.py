@@ -121,6 +121,19 @@ class Document(Frozen):
         except DocumentError as error:
             raise DocumentError(f"{where}: {error}") from error
 
+    @staticmethod
+    def text(name: str | os.PathLike[str]) -> bytes:
+        """Return the text of a document that :meth:`load` takes, as it is in its file.
+
+        Raises
+        ------
+        DocumentError
+            There is none of that name.
+        OSError
+            The file cannot be read.
+        """
+        return read(name)[0]
+
     def source(self, name: str = "") -> Source:
         """Return a source by its name, by default the first.
 

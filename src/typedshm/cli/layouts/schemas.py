@@ -1,5 +1,6 @@
 """Schemas: the layouts that arguments of commands mean, of regions, documents, files and classes."""
 
+import json
 import os
 import re
 import sys
@@ -40,8 +41,10 @@ def described(text: str, scope: Scope | None = None) -> Described:
     OSError, DocumentError, SchemaError
         A file cannot be read, or there is something else in it; a class has no layout.
     """
+    path = Path(text)
+    if _is_inside(text) and not path.exists():
+        return Described(typedshm.layout_of(text), f"document {printable(text)}")
     if "/" in text or os.sep in text or text.endswith(".json"):
-        path = Path(text)
         return _of_region(Target(path, None)) if _is_region(path) else _of_document(path)
     try:
         return _of_region(target_of(text, scope))
@@ -52,6 +55,19 @@ def described(text: str, scope: Scope | None = None) -> Described:
         if named is not None:
             return _of_class(named["module"], named["names"])
         raise typedshm.RegionNotFound(f"{error.strerror or error}; {_no_document(text)}") from None
+
+
+def _is_inside(text: str) -> bool:
+    """Return True for a path inside of a document that comes with typedshm, such as ``acc/physics``."""
+    return "/" in text and text.partition("/")[0] in typedshm.documents()
+
+
+def is_foreign(text: bytes) -> bool:
+    """Return True for the text of a document of another program's memory, valid or not."""
+    try:
+        return bool(json.loads(text)["value"] == "foreign")
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return False
 
 
 def _no_document(text: str) -> str:
@@ -132,6 +148,7 @@ def schema_argument(name: str) -> Callable[[Any], Any]:
 SCHEMA_HELP = """\b
 {} is one of
   camera             a region's name, or that of a document (see schema list)
+  acc/physics        a source of a document of another program's memory
   ./state.region     the path of a region in a file
   ./frame.json       the path of a document
   app.state:Pose     a class in a Python module, here or installed
