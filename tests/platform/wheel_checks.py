@@ -22,6 +22,7 @@ PRESENT = (
     *("typedshm/__init__.py", "typedshm/_native.pyi", "typedshm/py.typed", "typedshm/include/typedshm.h"),
     *("typedshm/packaging/hook-typedshm.py", "{info}/entry_points.txt"),
     *("typedshm/schemas/layout.schema.json", "typedshm/schemas/camera-frame.json"),
+    *("typedshm/schemas/foreign.schema.json", "typedshm/schemas/mumble-link.json"),
     *("{info}/METADATA", "{info}/RECORD", "{info}/licenses/LICENSE_MIT", "{info}/licenses/LICENSE-APACHE"),
 )
 KNOWN = re.compile(
