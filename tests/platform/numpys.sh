@@ -13,7 +13,7 @@ home=${TYPEDSHM_NUMPYS:-${XDG_CACHE_HOME:-$HOME/.cache}/typedshm-numpys}
 versions=() tests=(tests/struct tests/field/test_masked_arrays.py tests/field/test_item_of_an_array_of_structs.py
     tests/region/test_blocks.py tests/region/test_borrow_ends.py tests/region/test_region_schemas.py
     tests/schema/test_ctypes_classes.py tests/schema/test_structured_dtypes.py
-    tests/table/test_{append,arrays,columns,row_reading,selection,writing}.py)
+    tests/table/{test_append,test_arrays,test_columns,test_row_reading,test_selection,test_writing}.py)
 while (($#)); do
     case $1 in
     --) shift && tests=("$@") && break ;;

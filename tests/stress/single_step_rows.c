@@ -165,7 +165,9 @@ static struct {
 } count;
 
 static bool hopeless(void) {
-    return count.torn + count.skipped + count.stuck + count.unreported + count.touched + count.overtaken > 5;
+    return count.torn + count.skipped + count.stuck + count.unreported + count.uncounted + count.touched +
+               count.overtaken >
+           5;
 }
 
 /* The row that the deed is about; for those that append, the one that the next ticket names. */
