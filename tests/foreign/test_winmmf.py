@@ -44,11 +44,11 @@ class Program:
     """The program, which has made its section, and what we have of that."""
 
     def __init__(self) -> None:
-        name = f"Local\\TYPEDSHM_WINMMF_{secrets.token_hex(6)}"
-        command = [os.environ["TYPEDSHM_WINMMF"], name, str(WORDS)]
+        self.name = f"Local\\TYPEDSHM_WINMMF_{secrets.token_hex(6)}"
+        command = [os.environ["TYPEDSHM_WINMMF"], self.name, str(WORDS)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._answer() == "made"
-        self.section = _native.Section(name)
+        self.section = _native.Section(self.name)
         self.access = self.open(writable=True)
 
     def open(self, *, writable: bool) -> Access:
@@ -151,6 +151,12 @@ def test_readers_are_let_in_beside_each_other_and_counted(ready):
     assert ready.access.number("lock") == 0
 
 
+def test_a_count_that_is_full_is_left_alone(ready):
+    ready.access.put("lock", (1 << 24) - 1)
+    assert read(ready.access) is None
+    assert ready.ask("look") == (1 << 24) - 1
+
+
 def test_a_reader_whose_copy_fails_takes_its_count_away(ready):
     def fail(_: int) -> Image:
         raise ZeroDivisionError
@@ -177,6 +183,25 @@ def test_our_writer_keeps_the_rule(ready):
     RULE.publish(ready.access, lambda _: seen.append(ready.ask("look")))
     assert seen == [WRITER]
     assert ready.ask("look") == 0
+
+
+def test_regions_read_and_write_by_the_rule(ready):
+    assert ready.ask("write", 9) == 0
+    with typedshm.foreign.attach(ready.name, Picture, consistent=RULE, writable=True) as region:
+        value = region.read()
+        assert set(value.values) == {9}
+        assert region.info().guarded
+        assert ready.ask("lock") == 0, "it has taken its count away"
+        with pytest.raises(typedshm.Timeout):
+            region.wait(timeout=0.05)
+        assert ready.ask("unlock") == WRITER
+        value.values[:] = 10
+        region.write(value)
+        assert ready.ask("look") == 0
+        assert set(region.read().values) == {10}
+    with typedshm.foreign.attach(ready.name, Picture, consistent=RULE) as region:
+        assert set(region.read().values) == {10}
+        assert region.info().guarded is False
 
 
 @pytest.mark.parametrize(("verb", "holder"), [("enter", "1 readers counted"), ("lock", "another writer")])

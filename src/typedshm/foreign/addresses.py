@@ -74,7 +74,7 @@ def address_of(template: str, pid: int | None, unit: int) -> Address | None:
 def _filling(name: str, pid: int | None, unit: int) -> str:
     match name:
         case "uid":
-            return str(os.getuid()) if sys.platform != "win32" else ""
+            return _user_id()
         case "user":
             return _user()
         case "tmp":
@@ -85,11 +85,23 @@ def _filling(name: str, pid: int | None, unit: int) -> str:
             return str(unit)
 
 
-def _user() -> str:
-    """Return the name of the user whose rights the process has, as the programs that publish memory find it out."""
-    if sys.platform == "win32":
+# The name and number of the user whose rights the process has, as the programs that publish memory find them out.
+
+if sys.platform == "win32":
+
+    def _user() -> str:
         return getpass.getuser()
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:  # a user without a name, as in a container
-        return str(os.geteuid())
+
+    def _user_id() -> str:
+        return ""
+
+else:
+
+    def _user() -> str:
+        try:
+            return pwd.getpwuid(os.geteuid()).pw_name
+        except KeyError:  # a user without a name, as in a container
+            return str(os.geteuid())
+
+    def _user_id() -> str:
+        return str(os.getuid())

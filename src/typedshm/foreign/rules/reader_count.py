@@ -45,7 +45,7 @@ class ReaderCount(Rule):
     def attempt(self, access: Access, gather: Gather) -> Image | None:
         """Copy while we are counted."""
         number = self._number(access)
-        if number & WRITER:
+        if number & WRITER or number & READERS == READERS:  # one more would be carried into the high byte
             return None
         access.guarded = access.writable
         if not access.writable:
