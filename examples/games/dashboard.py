@@ -9,6 +9,7 @@ It may be started before the program, and stays through its ends and restarts. "
 
 import re
 import sys
+import textwrap
 import time
 from typing import Any
 
@@ -22,6 +23,11 @@ from screen import BOLD, DIM, GREEN, PLAIN, RED, YELLOW, live
 from typedshm.foreign import ForeignRegion, State
 
 COLORS = {State.LIVE: GREEN, State.NEWER: GREEN, State.STILL: YELLOW, State.DISABLED: YELLOW}
+
+
+def without_colors(line: str) -> str:
+    """Return the line as it is in a pipe."""
+    return re.sub(r"\x1b\[[\d;]*m", "", line)
 
 
 class Dashboard:
@@ -43,7 +49,7 @@ class Dashboard:
                     self.regions[source] = self.places.attach(source)
                 self.values[source] = self.regions[source].read()
             except typedshm.TypedshmError as error:
-                self.error = str(error)
+                self.error = getattr(error, "strerror", None) or str(error)
 
     def lines(self, width: int, height: int) -> list[str]:
         """Return the picture."""
@@ -51,10 +57,13 @@ class Dashboard:
         for source in self.game.sources:
             shown.append(self._state(source, width))
         shown.append("")
+        if self.error:
+            shown += [f" {line}" for line in textwrap.wrap(self.error, width - 2)] + [""]
         if len(self.values) == len(self.game.sources):
-            shown += drawn(self.game.gauges(self.values), width, height - len(shown) - 2)
-        elif self.error:
-            shown.append(f" {self.error[: width - 2]}")
+            picture = drawn(self.game.gauges(self.values), width, height - len(shown) - 2)
+            shown += (
+                [f"{DIM}{without_colors(line)}" for line in picture] if self.error else picture
+            )  # the last there was
         return shown[: height - 1]
 
     def _state(self, source: str, width: int) -> str:
@@ -63,7 +72,7 @@ class Dashboard:
             return f" {DIM}{source:>9}{PLAIN} {RED}absent{PLAIN}"
         info = region.info()
         color = COLORS.get(info.state, RED)
-        told = [f"{info.size:,} B"]
+        told = [] if info.state is State.ABSENT else [f"{info.size:,} B"]
         if info.tick is not None:
             told.append(f"tick {info.tick:,}")
         if info.age is not None and info.state is not State.LIVE:
@@ -96,7 +105,7 @@ def main() -> int:
         if options.once:
             dashboard.look()
             for line in dashboard.lines(100, 60):
-                print(line if sys.stdout.isatty() else re.sub(r"\x1b\[[\d;]*m", "", line))
+                print(line if sys.stdout.isatty() else without_colors(line))
             return 0
         end = time.monotonic() + options.seconds
         with live() as screen:

@@ -29,6 +29,18 @@ class Drive:
     """Other cars, and their places on the lap, 0 … 1."""
 
 
+SCALES = {
+    "°C": (20, 100),
+    "%": (0, 100),
+    "V": (0, 14),
+    "RPM": (0, 2500),
+    "W": (0, 150),
+    "MHz": (0, 5000),
+    "FPS": (0, 240),
+}
+"""What is little and what is much, by the unit."""
+
+
 @dataclass
 class Meter:
     """One row of sensors."""
@@ -118,8 +130,8 @@ def _meters(meters: Meters, width: int, height: int) -> list[str]:
         if row.group != group:
             group = row.group
             lines.append(f" {BOLD}{group}{PLAIN}")
-        span = row.high - row.low
-        part = (row.value - row.low) / span if span > 0 else 0.0
+        low, high = SCALES.get(row.unit, (row.low, row.high))
+        part = (row.value - low) / (high - low) if high > low else 0.0
         color = RED if part > 0.9 else YELLOW if part > 0.7 else GREEN
         value = f"{row.value:8.2f}" if abs(row.value) < 100 else f"{row.value:8.0f}"
         extent = f"{DIM}{row.low:.4g} … {row.high:.4g}{PLAIN}"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from helpers import games
+from helpers.marks import not_on_windows
 from helpers.programs import report
 from typedshm import Empty, RegionLost, RegionNotFound, TypedshmError, foreign
 from typedshm.foreign import State, section_reader
@@ -19,6 +20,7 @@ from game import Game  # noqa: E402
 from games import GAMES  # noqa: E402
 from gauges import Drive, Meters, drawn  # noqa: E402
 
+held = not_on_windows("a file that a reader has mapped cannot be removed, and a section lives as long as its readers")
 every_game = pytest.mark.parametrize("kind", GAMES.values(), ids=[*GAMES])
 
 
@@ -71,6 +73,7 @@ def test_a_live_game_is_read_as_it_was_published(emulation: Emulation) -> None:
         report("emulator", game.name, ", ".join(region.info().layout for region in reader.regions.values()), kind="own")
 
 
+@held
 @every_game
 def test_what_is_not_there_is_absent(emulation: Emulation) -> None:
     source = emulation.game.sources[0]
@@ -137,6 +140,7 @@ def test_a_tick_that_stands_for_long_is_standing_still(emulation: Emulation, mon
         assert State.STILL not in reader.states()
 
 
+@held
 @every_game
 def test_a_game_that_is_restarted_is_followed(emulation: Emulation) -> None:
     emulation.live(1.0)

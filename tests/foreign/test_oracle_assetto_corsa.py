@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 
 import typedshm
-from helpers.leaves import Choices, Seen, compare, leaves, made_up
+from helpers.leaves import Choices, Seen, compare, leaves, made_up, unrelated
 from helpers.programs import report
 from typedshm import Struct
 
@@ -139,6 +139,8 @@ def test_acevo_sdk_reads_the_physics_as_we_do(seed: int) -> None:
     compared, of_another_type = compare(seen, layout, ACEVO["physics"].from_buffer_copy(data))
     assert not of_another_type
     assert len(compared) == len(list(leaves(layout)))
+    paths = {leaf.offset: leaf.path for leaf in leaves(layout)}
+    assert unrelated((one.name, paths[one.offset]) for one in seen) == set()
     report("acevo-sdk", importlib.metadata.version("acevo-sdk"), "physics agree in every field", kind="oracle")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from helpers.leaves import Seen, compare, leaves, made_up
+from helpers.leaves import Seen, compare, leaves, made_up, unrelated
 from helpers.programs import report
 from typedshm import Struct, foreign
 
@@ -30,6 +30,16 @@ def parsed(kind: Any, data: bytes, offset: int = 0, name: str = "") -> Iterator[
             yield from parsed(item, data, offset + number * item.size, f"{name}[{number}]")
     else:
         yield Seen(offset, kind.size, name, kind.unpack_from(data, offset))
+
+
+OWN_NAMES = {"lv_acceleration": "velocity", "av_acceleration": "velocity", "coordinate": "position"}
+
+
+def own_name(name: str) -> str:
+    """What a channel is called by the game, where the package has another word."""
+    for theirs, own in OWN_NAMES.items():
+        name = name.replace(theirs, own)
+    return name
 
 
 VERSIONS = {10: v1_10, 12: v1_12}
@@ -60,4 +70,6 @@ def test_truck_telemetry_reads_every_channel_as_we_do(revision: int, seed: int, 
     assert not of_another_type
     assert parser.struct_telemetry.size == layout.size == {10: 21_520, 12: 21_600}[revision]
     assert {leaf.path for leaf in leaves(layout)} - set(compared) == set()
+    paths = {leaf.offset: leaf.path for leaf in leaves(layout)}
+    assert unrelated((own_name(one.name), paths[one.offset]) for one in seen) == set()
     report("truck_telemetry", importlib.metadata.version("truck-telemetry"), f"revision {revision}", kind="oracle")

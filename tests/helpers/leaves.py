@@ -2,6 +2,7 @@
 
 import math
 import random
+import re
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -91,6 +92,19 @@ def value_at(value: Any, path: str) -> Any:
         for index in indexes.rstrip("]").split("][") if indexes else ():
             value = value[int(index)]
     return value
+
+
+def unrelated(pairs: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return the pairs of names that have no word in common, nor the beginning of one: "airTemp", "air_temperature"."""
+    return {(one, other) for one, other in pairs if not any(_alike(a, b) for a in _words(one) for b in _words(other))}
+
+
+def _words(name: str) -> list[str]:
+    return [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)]
+
+
+def _alike(one: str, other: str) -> bool:
+    return len(min(one, other, key=len)) >= 2 and (one.startswith(other[:4]) or other.startswith(one[:4]))
 
 
 def compare(seen: Iterable[Seen], layout: Layout, value: Any) -> tuple[list[str], list[str]]:
