@@ -37,6 +37,8 @@ def test_the_files_of_two_processes_add_up_as_in_their_own_collector(tmp_path: P
         one.count("/", 3)
         other.count("/", 0.5)
         other.count('/é\n"\\', 2)
+        for length in range(8):  # of keys, which are padded to eight bytes
+            other.count("x" * length, length)
         with foreign.attach(one.file, "prometheus") as region:
             found = region.read()
             assert dict(found) == {'requests_total{path="/"}': 3}
