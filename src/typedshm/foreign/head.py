@@ -118,6 +118,7 @@ def place_of(layout: Layout, path: str) -> Place:
     return Place(offset, size, field.kind, field.byte_order == "big", field.codec if kind.python is str else "")
 
 
+@lru_cache(1024)  # also of fields that are missing, whose error takes time to word
 def has_field(layout: Layout, path: str) -> bool:
     """Return True if a layout has a single value of that path."""
     try:

@@ -54,5 +54,5 @@ class Pace:
             return _ABSENT
         late = time.monotonic() - (self._begun if self._last is None else self._last) - (self.period or 0.0)
         if late < -_EARLY:
-            return min(-late - _EARLY, _ABSENT)
+            return min(max(-late - _EARLY, _STEP), _ABSENT)
         return min(_LONGEST, max(_STEP, late / 8))

@@ -106,7 +106,8 @@ class ForeignRegion(Generic[T]):
             self._capture(reader)
         if max_age is not None:
             self._check_age(readers, seconds(max_age, "max_age"))
-        return self._value(readers)
+        value: T = self._value(readers)
+        return value
 
     def _of(self, sources: Sequence[str]) -> list[SectionReader]:
         if self._closed:
