@@ -198,3 +198,16 @@ def test_a_value_is_waited_for(emulation: Emulation) -> None:
 
 def test_every_game_has_a_document() -> None:
     assert {kind.document for kind in GAMES.values()} <= set(foreign.documents())
+
+
+def test_a_publisher_removes_what_it_made_and_nothing_else(tmp_path: Path) -> None:
+    data, lock = tmp_path / "LMU_Data", tmp_path / "LMU_SharedMemoryLockData"
+    update = GAMES["lmu"]().live("data", 1.0, 1)
+    with foreign.Publisher(data, "lmu") as publisher:
+        publisher.write(update.head)
+        assert lock.exists()
+    assert not [*tmp_path.iterdir()]
+    data.write_bytes(bytes(324_824))  # the game's own, without a lock
+    with foreign.Publisher(data, "lmu") as publisher:
+        publisher.write(update.head)
+    assert [*tmp_path.iterdir()] == [data]

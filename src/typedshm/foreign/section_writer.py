@@ -48,15 +48,15 @@ class SectionWriter:
         self.struct = struct or struct_from_layout(source.variants()[-1].layout)
         self.layout: Layout = self.struct.layout
         self._spans = spans_of(self.layout, rule)
-        self.made = False
-        self._others: dict[str, tuple[ForeignMemory, Access]] = {}
-        self._memory = self._opened(place, max(size, self.layout.size))
+        self._others: dict[str, tuple[ForeignMemory, Access, bool]] = {}
+        self._memory, self.made = self._opened(place, max(size, self.layout.size))
         assert self._memory.mapping is not None
         self.access = Access(self._memory.mapping, self._memory.size, self.layout, writable=True, other=self._other)
         if self.made:
             rule.prepare(self.access)
 
-    def _opened(self, place: Where, size: int) -> ForeignMemory:
+    def _opened(self, place: Where, size: int) -> tuple[ForeignMemory, bool]:
+        """Return memory that exists, or is made now, and which of the two it is."""
         memory = memory_at(place)
         try:
             memory.open(size, True)
@@ -64,21 +64,20 @@ class SectionWriter:
             if isinstance(place, Descriptor):
                 raise
         else:
-            return memory
+            return memory, False
         memory = memory_at(place)
         try:
             cast("Any", memory).make(size)
         except RegionExists:  # by somebody else just now
             memory.open(size, True)
-            return memory
-        self.made = True
-        return memory
+            return memory, False
+        return memory, True
 
     def _other(self, name: str, layout: Layout) -> Access | None:
         if name not in self._others:
-            memory = self._opened(beside(self.place, name), layout.size)
+            memory, made = self._opened(beside(self.place, name), layout.size)
             assert memory.mapping is not None
-            self._others[name] = memory, Access(memory.mapping, memory.size, layout, writable=True)
+            self._others[name] = memory, Access(memory.mapping, memory.size, layout, writable=True), made
         return self._others[name][1]
 
     # ---- publishing ----
@@ -185,18 +184,22 @@ class SectionWriter:
 
     def close(self, remove: bool) -> None:
         """Let go of the memory; remove it if it was made here and has a name that stays."""
-        for memory, access in self._others.values():
+        for memory, access, made in self._others.values():
             access.close()
-            memory.close()
+            _let_go(memory, remove and made)
         self._others.clear()
         self.access.close()
-        unlink = getattr(self._memory, "unlink", None)
-        if remove and self.made and unlink is not None and self._memory.place == "this":
-            unlink()
-        self._memory.close()
+        _let_go(self._memory, remove and self.made)
         self.made = False
 
     def check_open(self, words: str) -> None:
         """Refuse to publish after close()."""
         if self._memory.mapping is None:
             raise MisuseError(f"{words} is closed")
+
+
+def _let_go(memory: ForeignMemory, remove: bool) -> None:
+    unlink = getattr(memory, "unlink", None)
+    if remove and unlink is not None and memory.place == "this":
+        unlink()
+    memory.close()
