@@ -243,6 +243,35 @@ def test_a_size_that_changes_between_its_check_and_the_copy_is_corrupt(tmp_path:
     assert access.copy(SIZE, 0) == b""
 
 
+CONTRADICTIONS = [
+    ("rows", {"second": 4, "count": 2}, "expected rows of at least 8 bytes, found 2 of 4"),
+    ("rows", {"second": 8, "count": -1}, "expected rows of at least 8 bytes, found -1 of 8"),
+    ("rows", {"second": -8, "count": 1}, "expected rows of at least 8 bytes"),
+    ("rows", {"first": -8, "second": 8, "count": 1}, "rows: expected bytes within the 512 of the memory"),
+    ("rows", {"first": SIZE - 8, "second": 8, "count": 2}, "rows: expected bytes within the 512 of the memory"),
+    ("rows", {"second": 2**31 - 1, "count": 2**31 - 1}, "rows: expected bytes within the 512 of the memory"),
+    ("product", {"count": 2**31 - 1, "size": 2**31 - 1}, "product: expected bytes within the 512 of the memory"),
+    ("text", {"second": SIZE, "size": 1}, "text: expected bytes within the 512 of the memory"),
+    ("text", {"second": 8, "size": -8}, "text: expected bytes within the 512 of the memory"),
+    ("strings", {"first": 200, "size": 8, "count": 2}, "strings: expected 2 strings in 8 bytes, found 1"),
+]
+
+
+@pytest.mark.parametrize(("name", "numbers", "words"), CONTRADICTIONS)
+def test_a_contradiction_is_told_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, numbers: dict[str, int], words: str
+) -> None:
+    monkeypatch.setattr("typedshm.foreign.section_reader.PATIENCE", 0)
+    one = Reader(tmp_path, DOCUMENTS[f"part {name}"])
+    head = Head.zero()
+    head.version = 1
+    for field, number in numbers.items():
+        setattr(head, field, number)
+    error = one.read(bytes(head).ljust(SIZE, b"\0"))
+    assert isinstance(error, typedshm.RegionCorrupt)
+    assert words in str(error)
+
+
 # ---- texts ----
 
 

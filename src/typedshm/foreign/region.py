@@ -119,11 +119,11 @@ class ForeignRegion(Generic[T]):
 
     def _capture(self, reader: SectionReader, patience: float = PATIENCE) -> bool:
         """Copy one version; returns whether it is another than the last."""
-        number = reader.number()  # before the copy: what is published meanwhile is news to wait()
         changed = reader.capture(patience)
         if changed:
             self._paces[reader.source.name].changed()
-        self._seen[reader.source.name] = reader.restarts, number
+        # of before the copy: what is published meanwhile is news to wait()
+        self._seen[reader.source.name] = reader.restarts, reader.number_before
         return changed
 
     @staticmethod

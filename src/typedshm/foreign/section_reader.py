@@ -84,6 +84,8 @@ class SectionReader:
         """Bytes of the memory."""
         self.changed_at: float | None = None
         """When the last change was seen, by ``time.monotonic()``."""
+        self.number_before: int | None = None
+        """What :meth:`number` was right before the last copy."""
         self.newer = False
         """Whether the memory is of a newer version than the document."""
         self._struct = struct
@@ -233,7 +235,9 @@ class SectionReader:
         RegionNotFound
             There is no memory.
         """
-        access = self.open()
+        return self._latest(self.open())
+
+    def _latest(self, access: Access) -> int | None:
         try:
             return self.rule.latest(access)
         except RegionCorrupt:  # of another version
@@ -276,6 +280,7 @@ class SectionReader:
             Its numbers contradict the size of the memory, or it is of no layout that is known.
         """
         access = self.open()
+        self.number_before = self._latest(access)
         begun = time.monotonic()
         pause, attempts = _FIRST_PAUSE, 0
         standing = number = None
@@ -413,7 +418,8 @@ class SectionReader:
 
     def _look(self, head: bytes) -> None:
         """Note when the tick, or the head where there is none, was last seen to change."""
-        number = self.number() if self.is_open else None
+        access = self._access
+        number = None if access is None else self._latest(access)
         sign = head if number is None else number
         if sign != self._sign:
             self._sign, self.changed_at = sign, time.monotonic()
