@@ -152,6 +152,20 @@ def test_a_program_that_publishes_something_else_has_its_region_made_anew(name: 
     assert not flattening[1].fits(Snapshot(Page.zero(), {}, table_of(speed=2.0)))
 
 
+def test_the_counters_of_a_jvm_become_a_region(name: str) -> None:
+    recorded = Path(__file__).parent / "recorded" / "openjdk-17.0.15.hsperfdata"
+    with foreign.attach(recorded, "jvm") as source:
+        counters = source.read()
+        with foreign.bridge(source, name), typedshm.attach(name) as region:
+            value = region.read()
+            assert value.java_ci_totalTime == counters["java.ci.totalTime"] > 0
+            assert value.java_property_java_version == counters["java.property.java.version"] == "17.0.15"
+            assert value.entries == counters.entries
+            fields = {field.name: field for field in region.layout.fields}
+            assert fields["java_ci_totalTime"].unit == "ticks"
+            assert len(fields) >= len(counters)
+
+
 def test_a_taken_name_is_refused_and_no_thread_stays(name: str, page: Path) -> None:
     with Publisher(page, Page) as program, typedshm.create(name, Page), foreign.attach(page, Page) as source:
         program.write(Page(tick=1))

@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "cp": "copy the newest version of a region, or the rows of a table, into another",
     "save": "save regions and tables to files",
     "restore": "bring a saved region or table back into memory",
+    "bridge": "other programs' memory, once more as a region",
     "rm": "remove regions, tables, mutexes and what killed processes left behind",
     "lock": "which process holds the lock of a region or row, or a mutex",
     "layout": "the map of a value's bytes: offsets, padding, cache lines, a better order",
@@ -83,7 +84,8 @@ def program() -> None:
     """Look into shared memory: list, show, watch and change what typed regions hold.
 
     NAME is the name of a region or table. What contains a slash is the path of one in a file: ./state.region. ROW is a
-    row of a table: its key, or its number, below zero from the end.
+    row of a table: its key, or its number, below zero from the end. Names of documents mean other programs' memory:
+    mumble-link, acc/physics; foreign:NAME if a region has the name.
     """
 
 

@@ -58,6 +58,11 @@ class Source(Protocol):
         ...
 
     @property
+    def remark(self) -> str:
+        """What else is to be said of it now, safe to print: in what state other programs' memory is."""
+        ...
+
+    @property
     def layout(self) -> typedshm.Layout:
         """Of its values."""
         ...
@@ -105,6 +110,7 @@ class OpenedSource:
     """What regions and tables, opened read-only, have in common as sources."""
 
     no_news = "no newer version"
+    remark = ""
 
     def __init__(self, label: str, opened: Opened) -> None:
         self.label = label

@@ -7,6 +7,8 @@ from typing import Any
 import click
 
 import typedshm
+from typedshm.cli.foreign.naming import PREFIX, meant_by
+from typedshm.cli.foreign.source import ForeignSource
 from typedshm.cli.samples import OpenedSource, Sample, Source
 from typedshm.cli.tables.changes import RowStart, TableSource
 from typedshm.cli.tables.naming import check_no_rows, row_hint, row_of
@@ -66,7 +68,7 @@ def _may_be_written(name: str | Path, scope: Scope, kind: Kind) -> bool:
 
 
 def open_source(target: Target, *, timeout: float | None = 0, start: RowStart = "next") -> Source:
-    """Open whatever has the name: a region, a row of a table, or all rows of one.
+    """Open whatever has the name: a region, a row of a table, all rows of one, or other programs' memory.
 
     Parameters
     ----------
@@ -84,6 +86,16 @@ def open_source(target: Target, *, timeout: float | None = 0, start: RowStart = 
     click.UsageError
         There is no such row.
     """
+    try:
+        if str(target.name).startswith(PREFIX):
+            raise typedshm.RegionNotFound(f"{target} is foreign")
+        return source_of(target, attach(target), start=start)
+    except typedshm.RegionNotFound:
+        meant = meant_by(str(target.name), pid=target.pid, unit=target.unit)
+        if meant is not None:
+            return ForeignSource.open(meant, timeout)
+        if timeout == 0:
+            raise
     return source_of(target, attach(target, timeout=timeout), start=start)
 
 

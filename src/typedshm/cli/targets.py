@@ -53,6 +53,10 @@ class Target(NamedTuple):
     """``"user"``, ``"machine"``, or None for whichever has the name, the user's own first."""
     row: str | None = None
     """Of a table, the row as it was given; None for all of them, and of a region."""
+    pid: int | None = None
+    """Of other programs' memory, the process that publishes it."""
+    unit: int = 0
+    """Of other programs' memory, which one of several."""
 
     @property
     def scopes(self) -> tuple[Scope, ...]:
@@ -157,15 +161,38 @@ class _Name(click.ParamType[str]):
         """Complete the names of living regions and mutexes, and the paths of files."""
         from click.shell_completion import CompletionItem  # is heavy, and for shells only
 
+        programs = _documents(incomplete)
+        if programs and ("/" in incomplete or ":" in incomplete):
+            return [CompletionItem(name) for name in programs]
         target = target_of(incomplete, ctx.params.get("scope"))
         if isinstance(target.name, Path) or incomplete.startswith((".", "~")):
             return [CompletionItem(incomplete, type="file")]
         try:
             seen = [entry for entry in typedshm.entries() if entry.in_use and entry.scope in target.scopes]
         except (typedshm.TypedshmError, OSError):
-            return []  # and no message in the middle of the user's line
-        names = {str(entry.name) for entry in seen if entry.is_ours or entry.scope == "machine"}
+            seen = []  # and no message in the middle of the user's line
+        names = {str(entry.name) for entry in seen if entry.is_ours or entry.scope == "machine"} | set(programs)
         return [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete) and TYPED.fullmatch(name)]
+
+
+def _documents(incomplete: str) -> list[str]:
+    """Return the names of other programs' memory that begin so; those of sources once the document is there."""
+    prefix = _FOREIGN if incomplete.startswith(_FOREIGN) else ""
+    begun = incomplete.removeprefix(prefix)
+    if not begun:
+        return []  # there are many, and they are not what is looked for most
+    document, slash, _ = begun.partition("/")
+    try:
+        names = typedshm.foreign.documents()
+        if slash and document in names:
+            sources = typedshm.foreign.Document.load(document).sources
+            names = [f"{document}/{source.name}" for source in sources]
+    except (typedshm.TypedshmError, OSError):
+        return []
+    return [prefix + name for name in names if name.startswith(begun)]
+
+
+_FOREIGN = "foreign:"
 
 
 def name_argument(metavar: str = "NAME", **options: Any) -> "Callable[[Any], Any]":

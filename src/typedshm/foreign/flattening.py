@@ -61,7 +61,7 @@ class Flattening:
     def __init__(self, value: Snapshot, capacity: Capacity = None) -> None:
         self._capacity = capacity
         self._head = type(value.head)
-        self._parts = {name: type(part) for name, part in value.parts.items()}
+        self._parts = _kinds(value)
         self._rooms: dict[str, int] = {}
         self._texts: dict[str, type[Struct]] = {}  # the classes of rows that are texts
         self._entries = None if value.table is None else value.table.entries
@@ -88,7 +88,7 @@ class Flattening:
             kind = {"number": u32, "text": Annotated[str, Utf8(_with_room(longest, _LEAST_TEXT))]}
             of = self._texts[name] = _made(f"{name.title()}Text", Struct, kind)
             return Annotated[NDArray[np.void], UpTo(self._room(name, len(texts), _LEAST_ROWS), of=of)]
-        return Annotated[NDArray[np.void], UpTo(self._room(name, len(part), _LEAST_ROWS), of=type(part).of)]
+        return Annotated[NDArray[np.void], UpTo(self._room(name, len(part), _LEAST_ROWS), of=part.of)]
 
     def _room(self, name: str, count: int, least: int) -> int:
         given = self._capacity if isinstance(self._capacity, int) else (self._capacity or {}).get(name)
@@ -128,7 +128,7 @@ class Flattening:
 
     def fits(self, value: Snapshot) -> bool:
         """Return False if a snapshot has other things in it than the first one, so that it needs another class."""
-        if type(value.head) is not self._head or {n: type(part) for n, part in value.parts.items()} != self._parts:
+        if type(value.head) is not self._head or _kinds(value) != self._parts:
             return False
         entries = None if value.table is None else value.table.entries
         if entries is self._entries:
@@ -169,6 +169,10 @@ class Flattening:
         if of is not None:
             value = [of(**row) for row in _text_rows(value)]
         setattr(flat, field, value)
+
+
+def _kinds(value: Snapshot) -> dict[str, object]:
+    return {name: type(part) for name, part in value.parts.items()}
 
 
 def _kind(entry: Entry) -> tuple[object, ...]:

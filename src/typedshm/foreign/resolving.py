@@ -85,7 +85,7 @@ def _document(given: Any, alone: bool) -> tuple[Document, str]:
         where = "memory: expected the name of a document, a path to one, or an address together with a schema"
         what = where if alone else "schema: expected a Struct class, or a document by its name, its path or itself"
         raise SchemaError(f"{what}, found {found(given)}")
-    if isinstance(given, str) and not given.endswith(".json") and given.split("/")[0] not in (known := documents()):
+    if isinstance(given, str) and ".json" not in given and given.split("/")[0] not in (known := documents()):
         kind = "memory" if alone else "schema"
         elsewhere = "; attach(name, schema) opens memory by its own name" if alone else ""
         raise DocumentError(f"{kind}: no document is called {quoted(given)}; {hint_of(given, known)}{elsewhere}")

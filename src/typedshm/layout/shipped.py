@@ -33,8 +33,8 @@ def read(name: str | os.PathLike[str], parameter: str = "name") -> tuple[bytes, 
     Parameters
     ----------
     name : str or path
-        The name of a document that comes with typedshm, and perhaps a path inside it; or the path of a file, as a Path
-        or a str that ends in ``.json``.
+        The name of a document that comes with typedshm, or the path of a file, as a Path or a str that ends in
+        ``.json``; and perhaps a path inside it, as in ``"sensors.json/readings"``.
     parameter : str
         What messages call the name.
 
@@ -50,6 +50,10 @@ def read(name: str | os.PathLike[str], parameter: str = "name") -> tuple[bytes, 
     inside: list[str] = []
     if isinstance(name, os.PathLike) or name.endswith(".json"):
         file = where = os.fspath(name)
+    elif ".json/" in name:
+        file, _, rest = name.rpartition(".json/")
+        file = where = f"{file}.json"
+        inside = rest.split("/")
     else:
         where, *inside = name.split("/")
         files = shipped()

@@ -4,13 +4,15 @@ import click
 
 import typedshm
 from typedshm.cli.exits import Status
-from typedshm.cli.samples import json_line, text_line
+from typedshm.cli.foreign.naming import PREFIX, meant_by
+from typedshm.cli.foreign.source import ForeignSource
+from typedshm.cli.samples import Source, json_line, text_line
 from typedshm.cli.sources import open_part, source_of
 from typedshm.cli.streams import Stream
 from typedshm.cli.tables.arguments import RowCommand, row_argument
-from typedshm.cli.targets import Scope, Seconds, name_argument, scope_option
+from typedshm.cli.targets import Scope, Seconds, Target, name_argument, scope_option, target_of
 from typedshm.cli.terminal import say, warn
-from typedshm.cli.values.parts import part_of
+from typedshm.cli.values.parts import Part, part_of, steps_of
 
 
 @click.command(
@@ -51,11 +53,7 @@ def command(
 
     It goes on when the region is replaced, and when it has gone and comes back.
     """
-    target, opened, part = open_part(name, scope)
-    if isinstance(opened, typedshm.Table) and (every or since is not None):
-        raise click.UsageError("--every and --since are for regions: rows of tables keep no older versions")
-    target = target._replace(row=row)
-    source = source_of(target, opened)
+    target, source, part = _open(name, row, scope, timeout, older=every or since is not None)
     stream = Stream(target, source, every=every, since=since)
     printed, dropped = 0, 0
     while count is None or printed < count:
@@ -70,3 +68,25 @@ def command(
         say(json_line(sample, part) if as_json else text_line(sample, part))
         printed += 1
     return Status.OK
+
+
+def _open(
+    name: str, row: str | None, scope: Scope | None, timeout: float | None, *, older: bool
+) -> tuple[Target, Source, Part]:
+    """Open what has the name: a region, a table or a row, or other programs' memory."""
+    try:
+        if name.startswith(PREFIX):
+            raise typedshm.RegionNotFound(f"{name} is foreign")
+        target, opened, part = open_part(name, scope)
+    except typedshm.RegionNotFound:
+        meant = meant_by(name)
+        if meant is None:
+            raise
+        source = ForeignSource.open(meant, timeout=0)
+        if source.wait(0, timeout) is None:  # whose layout is not known before
+            raise typedshm.Timeout(f"{source.label}: no value in {timeout:g} s; it is {source.remark}") from None
+        return target_of(name, scope), source, part_of(source.layout, steps_of(meant.path or row or ""))
+    if isinstance(opened, typedshm.Table) and older:
+        raise click.UsageError("--every and --since are for regions: rows of tables keep no older versions")
+    target = target._replace(row=row)
+    return target, source_of(target, opened), part

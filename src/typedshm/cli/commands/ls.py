@@ -9,6 +9,9 @@ import click
 
 import typedshm
 from typedshm.cli.exits import Status
+from typedshm.cli.foreign.memories import found as memories_found
+from typedshm.cli.foreign.memories import objects as memory_objects
+from typedshm.cli.foreign.memories import table as memory_table
 from typedshm.cli.listing import Listed, found, measured, objects, table, with_processes, with_rates
 from typedshm.cli.screen import DIM, PLAIN, live
 from typedshm.cli.targets import name_argument
@@ -27,6 +30,7 @@ Examples:
   typedshm ls
   typedshm ls 'cam*' ./state.region --rate
   typedshm ls --watch
+  typedshm ls --foreign
   typedshm ls --json | jq '.[] | select(.state == "stale") | .name'
 
 States: live, empty (nothing written yet), stale (left behind by killed processes; `rm` removes it), at rest (a file
@@ -37,19 +41,28 @@ and have not written; on systems other than Linux, those that may only read are 
 --json prints one array of objects with the keys kind ("region", "table" or "mutex"), name, scope ("user" or
 "machine"), user, namespace, is_ours, path, size, state, problem, in_use, schema, rows, version, published, age
 (seconds), rate (a second, with --rate), slots, payload_size, lock_holder, writers and readers, the last three as {pid,
-command}. A table has rows, and version 0.""",
+command}. A table has rows, and version 0.
+
+--foreign looks for the memory of every document that comes with typedshm; NAME is one, or a pattern. CHANGED is when it
+last did, if it did while it was looked at, for 0.3 s. With --json its objects have name, document, source, pid, unit,
+state, problem, where, size, changed (seconds), layout, rule, certain.""",
 )
 @name_argument("NAME…", nargs=-1, required=False)
 @click.option("--watch", is_flag=True, help="Show it live; q ends.")
 @click.option("--rate", is_flag=True, help="Measure versions a second, for half a second.")
 @click.option("--all", "namespaces", is_flag=True, help="Also those of other TYPEDSHM_NAMESPACEs.")
+@click.option("--foreign", is_flag=True, help="List other programs' memory instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(name: Sequence[str], watch: bool, rate: bool, namespaces: bool, as_json: bool) -> int:
+def command(name: Sequence[str], watch: bool, rate: bool, namespaces: bool, foreign: bool, as_json: bool) -> int:
     """List regions, tables and mutexes: yours and other users', as far as may be seen, or those of the given names.
 
     Looking opens nothing: no lock is taken, nothing is removed, nobody waits. Regions in files are listed where they
     are named, as paths.
     """
+    if foreign:
+        if watch or rate or namespaces:
+            raise click.UsageError("--foreign lists other programs' memory, and goes with --json alone")
+        return _foreign(name, as_json)
     if watch and as_json:
         raise click.UsageError("--watch draws on a terminal, and --json is for programs: choose one")
     if watch and not is_terminal():
@@ -68,6 +81,19 @@ def command(name: Sequence[str], watch: bool, rate: bool, namespaces: bool, as_j
     else:
         _print(listed, "" if name or listed else _words_about_nothing(namespaces))
     return Status.NOT_FOUND if missing else Status.OK
+
+
+def _foreign(names: Sequence[str], as_json: bool) -> int:
+    """List the memory of the documents that come with typedshm."""
+    memories = memories_found(names)
+    if as_json:
+        say(json.dumps(memory_objects(memories)))
+    elif memories:
+        titles, *rows = memory_table(memories, width(), whole=not is_terminal())
+        say("\n".join([dim(titles), *rows]))
+    elif is_terminal() and not names:
+        say(dim("No program publishes memory here of which typedshm has a document: `typedshm schema list`."))
+    return Status.NOT_FOUND if names and not memories else Status.OK
 
 
 def _words_about_nothing(namespaces: bool) -> str:

@@ -1,7 +1,7 @@
 """``typedshm show``: the newest version of a region, or of a row, as a tree; a table and its rows in lines."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,17 +11,21 @@ import click
 import typedshm
 from typedshm.cli.amounts import age_of
 from typedshm.cli.exits import Status
+from typedshm.cli.foreign.naming import PREFIX, as_option, foreign_options, meant_by
+from typedshm.cli.foreign.showing import Style
+from typedshm.cli.foreign.showing import show as show_foreign
 from typedshm.cli.samples import Sample, Source
 from typedshm.cli.sources import open_part, source_of
 from typedshm.cli.tables.arguments import RowCommand, row_argument
 from typedshm.cli.tables.naming import rows_of
 from typedshm.cli.tables.summary import held, lines, more_line, objects, summary, summary_object
 from typedshm.cli.targets import Scope, Target, name_argument, scope_option
-from typedshm.cli.terminal import cells, cut, dim, either, height, is_terminal, printable, say, warn, width
+from typedshm.cli.terminal import cut, dim, height, is_terminal, printable, say, warn, width
 from typedshm.cli.values.parts import Part, type_of, value_at, whole
 from typedshm.cli.values.pictures import draw, is_bgr, is_picture, save
 from typedshm.cli.values.rows import Row, rows
 from typedshm.cli.values.scalars import json_of
+from typedshm.cli.values.tree import tree
 
 _FIRST = 10
 """Rows of a table that are shown where no terminal says how many have room."""
@@ -40,6 +44,9 @@ Examples:
   typedshm show replay               a table and its first rows
   typedshm show replay 17            row 17; -1 is the last; or a key
   typedshm show replay.reward 0:5    a field of several rows
+  typedshm show mumble-link          other programs' memory
+  typedshm show jvm 'java.ci.*' --pid 4711
+  typedshm show --as hwinfo /dev/shm/HWiNFO_SENS_SM2
 
 With --json arrays are lists, raw bytes base64, times ISO 8601 in UTC, members of enums numbers, and "NaN", "Infinity"
 and "-Infinity" the numbers that JSON lacks: as of typedshm.asdict(value, mode="json").
@@ -57,6 +64,8 @@ have objects with row, version, time and value.""",
 @click.option("--json", "as_json", is_flag=True, help="Print the value as one JSON document.")
 @click.option("--png", type=click.Path(dir_okay=False, path_type=Path), help="Save the picture as a PNG file.")
 @click.option("--no-image", is_flag=True, help="Do not draw pictures.")
+@as_option
+@foreign_options
 @click.option("--bgr/--rgb", default=None, help="Which colour comes first. Default: as its description says, or red.")
 def command(
     name: str,
@@ -68,6 +77,9 @@ def command(
     png: Path | None,
     no_image: bool,
     bgr: bool | None,
+    address_of: str | None,
+    pid: int | None,
+    unit: int,
 ) -> int:
     """Show the newest version of NAME, or of a field or item of it, as a tree.
 
@@ -76,8 +88,20 @@ def command(
 
     Arrays are summarised: type, least, mean and largest item, and their course. Pictures (u8 or u16 of shape (h, w),
     (h, w, 1), (h, w, 3) or (h, w, 4)) are drawn if the output is a terminal.
+
+    If no region has the name, and a document of other programs' memory has it, that memory is shown; foreign:NAME means
+    that alone. ROW are then fields, and values of the table that a program makes at run time, by name or pattern.
     """
-    target, opened, part = open_part(name, scope)
+    style = Style(full, docs, as_json)
+    try:
+        if address_of is not None or name.startswith(PREFIX):
+            raise typedshm.RegionNotFound(f"{printable(name)} is foreign")
+        target, opened, part = open_part(name, scope)
+    except typedshm.RegionNotFound:
+        meant = meant_by(name, address_of=address_of, pid=pid, unit=unit)
+        if meant is None:
+            raise
+        return show_foreign(meant, row, style)
     if isinstance(opened, typedshm.Table):
         numbers = rows_of(opened, row) if row else None
         if numbers is None or len(row) > 1 or isinstance(numbers, range):
@@ -101,7 +125,7 @@ def command(
     if png is not None:
         return _save(pictures, png, bgr)
     say(_heading(target, source, sample, part))
-    for line in _tree(found, part, docs):
+    for line in tree(found, part, docs):
         say(line if full else cut(line, width()))
     for picture in pictures if is_terminal() and not no_image else []:
         if len(pictures) > 1:
@@ -144,33 +168,6 @@ def _heading(target: Target, source: Source, sample: Sample, part: Part) -> str:
     age = (datetime.now(UTC) - sample.published).total_seconds()
     named = f"{target._replace(row=None)}{_dotted(part)}" + ("" if target.row is None else f" {printable(target.row)}")
     return f"{named}  {type_of(whole(source.layout).field)}  version {sample.version}  {age_of(age)} ago"
-
-
-def _tree(found: Sequence[Row], part: Part, docs: bool) -> Iterator[str]:
-    """Yield a line for each row, the values below each other."""
-    roots = 0 if part.field.struct is not None else 1  # a struct has no row of its own
-    guides = [""] * roots + list(_guides([row.depth - roots for row in found[roots:]]))
-    widths = [cells(guide + row.name) for guide, row in zip(guides, found, strict=True) if row.text]
-    room = min(max(widths, default=0), width() // 2)
-    for guide, row in zip(guides, found, strict=True):
-        name = cut(guide + row.name, room) if row.text else guide + row.name
-        gap = " " * (room - cells(name) + 2)
-        unit = f" {row.unit}" if row.unit and row.text else ""
-        doc = f"  {row.doc}" if docs and row.doc else ""
-        yield f"{name}{gap}{row.text}{unit}{doc}".rstrip()
-
-
-def _guides(depths: Sequence[int]) -> Iterator[str]:
-    """Yield what stands before the names of a tree's rows: ``│  ├─ ``."""
-    down, branch, last = (either("│  ", "|  "), either("├─ ", "|- "), either("└─ ", "`- "))
-    goes_on: list[tuple[bool, ...]] = []
-    below: set[int] = set()  # the depths at which another row follows before one of a lesser depth
-    for depth in reversed(depths):
-        below = {other for other in below if other <= depth}
-        goes_on.append(tuple(at in below for at in range(depth + 1)))
-        below.add(depth)
-    for row in reversed(goes_on):
-        yield "".join(down if more else "   " for more in row[:-1]) + (branch if row[-1] else last)
 
 
 def _save(pictures: Sequence[Row], png: Path, bgr: bool | None) -> int:

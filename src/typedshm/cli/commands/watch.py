@@ -9,6 +9,7 @@ import numpy as np
 
 import typedshm
 from typedshm.cli.amounts import age_of
+from typedshm.cli.foreign.naming import foreign_options
 from typedshm.cli.screen import BOLD, CHANGED, DIM, PLAIN, live
 from typedshm.cli.sources import open_source
 from typedshm.cli.tables.arguments import RowCommand, given
@@ -110,7 +111,9 @@ class Watched:
         """
         from rich.cells import cell_len, set_cell_size  # rich is heavy
 
-        heading = set_cell_size(f"{self._target}  {self._summary(now)}", columns).rstrip()
+        foreign = self._source is not None and self._source.remark
+        name = self._source.label if self._source is not None and foreign else str(self._target)
+        heading = set_cell_size(f"{name}  {self._summary(now)}", columns).rstrip()
         lines = [f"{BOLD}{heading}{PLAIN}"]
         if self._table is not None and self._source is not None:
             return lines + self._table.lines(columns, room - 1, time.time(), _FRESH)
@@ -137,6 +140,8 @@ class Watched:
     def _summary(self, now: float) -> str:
         if self._table is not None and self._source is not None:
             return "  ".join(filter(None, [self._schema, f"{self._rate(now):,.1f} changes/s", self._state]))
+        if self._source is not None and self._source.remark:
+            return self._foreign_summary(self._source, now)
         if self._sample is None:
             return self._state
         parts = [self._schema, f"version {self._sample.version:,}"]
@@ -144,6 +149,12 @@ class Watched:
             age = max(time.time() - self._sample.published.timestamp(), 0.0)
             parts += [f"{self._rate(now):,.1f} Hz", f"age {age_of(age)}", f"dropped {self._dropped:,}"]
         return "  ".join(filter(None, [*parts, self._state]))
+
+    def _foreign_summary(self, source: "Source", now: float) -> str:
+        if self._sample is None:
+            return "  ".join([self._schema, source.remark])
+        age = max(time.time() - self._sample.published.timestamp(), 0.0)
+        return "  ".join([self._schema, source.remark, f"{self._rate(now):,.1f} Hz", f"age {age_of(age)}"])
 
     def _rate(self, now: float) -> float:
         while len(self._versions) > 2 and now - self._versions[0][0] > _RECENT:
@@ -243,20 +254,26 @@ Keys: q ends, the arrows (or j and k) and page up and down scroll.""",
 @name_argument("NAME [ROW]…", nargs=-1, required=True)
 @scope_option
 @click.option("--rate", default=10.0, show_default=True, type=click.FloatRange(0.1, 60), help="Looks a second.")
+@foreign_options
 @click.option("--image/--no-image", "pictures", default=True, help="Whether to draw pictures.")
-def command(name: "Sequence[str]", scope: Scope | None, rate: float, pictures: bool) -> None:
+def command(
+    name: "Sequence[str]", scope: Scope | None, rate: float, pictures: bool, pid: int | None, unit: int
+) -> None:
     """Show regions, tables and rows live: their values, and what has just changed; q ends.
 
     Each has its rate, the age of its newest version since it was published, and how many versions were dropped: those
     that came and went between two looks. Writers are not disturbed. A region that ends, is replaced or comes back is
     followed by its name. Where no terminal is, `echo` prints lines.
 
+    Other programs' memory is followed at their pace, by the names of documents; it has its state in the place of a
+    version.
+
     Of a table the rows are listed that changed last. What follows its name, and is a number or one of its keys, is the
     row to show instead.
     """
     if not is_terminal():
         raise click.UsageError("watch draws on a terminal, and the output is none; `echo` prints a line a version")
-    watched = [Watched(target) for target in _targets(name, scope)]
+    watched = [Watched(target._replace(pid=pid, unit=unit)) for target in _targets(name, scope)]
     top = 0
     with live() as screen:
         try:

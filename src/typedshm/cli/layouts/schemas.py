@@ -41,6 +41,9 @@ def described(text: str, scope: Scope | None = None) -> Described:
     OSError, DocumentError, SchemaError
         A file cannot be read, or there is something else in it; a class has no layout.
     """
+    if text.startswith(_FOREIGN):
+        name = text.removeprefix(_FOREIGN)
+        return Described(typedshm.layout_of(name), f"document {printable(name)}")
     path = Path(text)
     if _is_inside(text) and not path.exists():
         return Described(typedshm.layout_of(text), f"document {printable(text)}")
@@ -68,6 +71,10 @@ def is_foreign(text: bytes) -> bool:
         return bool(json.loads(text)["value"] == "foreign")
     except (ValueError, TypeError, LookupError, RecursionError):
         return False
+
+
+_FOREIGN = "foreign:"
+"""What makes a name that of a document, even if a region has it."""
 
 
 def _no_document(text: str) -> str:
