@@ -157,7 +157,7 @@ def test_a_region_comes_before_a_document_of_its_name() -> None:
     ("argument", "words"),
     [
         ("camera-fram", "region 'camera-fram' does not exist.*did you mean camera-frame"),
-        ("nothing", "there are camera-frame, camera-motion, consumer-report"),
+        ("nothing", "there are .*camera-frame, camera-motion, consumer-report"),
         ("./nothing.json", "No such file or directory"),
         ("helpers.layouts:Nothing", "helpers.layouts has no Nothing"),
         ("helpers.nowhere:Nothing", "there is no module helpers.nowhere"),
