@@ -171,6 +171,7 @@ def exchange_word(mapping: Mapping, offset: int, expected: int, desired: int, /)
 def copy_bytes(mapping: Mapping, offset: int, size: int, /) -> bytes:
     """Return a copy of bytes; words that are loaded afterwards are loaded after it."""
 
+def process_lives(pid: int, /) -> bool: ...  # Whether there is a process of that number
 def put_bytes(mapping: Mapping, offset: int, data: Buffer, /) -> None: ...
 
 if sys.platform != "win32":

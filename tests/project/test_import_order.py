@@ -217,7 +217,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "descriptor",
         "segment",
         "place",
-        "vocabulary",
+        "document_words",
         "head",
         "numbers",
         "conditions",

@@ -1,10 +1,10 @@
 """attach(): other programs' memory, opened for reading by its rule."""
 
 import os
-import sys
-from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar, overload
 
+import typedshm._native as _native
 from typedshm.arguments import flag, seconds, whole
 from typedshm.errors import RegionNotFound
 from typedshm.foreign.document import Document
@@ -113,7 +113,7 @@ def attach(
     if pid is not None:
         pid = whole(pid, "pid", 1, "the number of a process")
     name, targets = resolve(memory, schema, consistent, pid=pid, unit=unit)
-    alive = None if pid is None else _watcher(pid)
+    alive = None if pid is None else partial(_native.process_lives, pid)
     readers = [
         SectionReader(
             target.source, target.rule, target.places, struct=target.struct, writable=writable, alive=alive, abi=abi
@@ -133,20 +133,3 @@ def attach(
         region.close()
         raise
     return region
-
-
-def _watcher(pid: int) -> Callable[[], bool] | None:
-    """Return what tells whether a process lives."""
-    if sys.platform == "win32":
-        return None
-
-    def alive() -> bool:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            return True
-        return True
-
-    return alive

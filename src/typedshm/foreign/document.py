@@ -15,10 +15,10 @@ from typing import Any, cast
 from typedshm.errors import DocumentError, SchemaError
 from typedshm.foreign.addresses import check_name
 from typedshm.foreign.conditions import condition
+from typedshm.foreign.document_words import CHECKED, RULES, SYSTEMS, TABLES, TEXT_ENCODINGS, WRITTEN, ParameterType
 from typedshm.foreign.numbers import Number, number
 from typedshm.foreign.parts import Part
 from typedshm.foreign.sources import Alternative, Event, Newest, Source, Words, by_name, checked
-from typedshm.foreign.vocabulary import CHECKED, RULES, SYSTEMS, TABLES, TEXT_ENCODINGS, WRITTEN, ParameterType
 from typedshm.frozen import Frozen, frozen
 from typedshm.layout.checks import SIZE_LIMIT
 from typedshm.layout.document import DEEPEST, struct_check

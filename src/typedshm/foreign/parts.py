@@ -4,8 +4,8 @@ from typing import Literal
 
 from typedshm.errors import RegionCorrupt
 from typedshm.foreign.conditions import Condition
+from typedshm.foreign.document_words import codec_of, unit_of
 from typedshm.foreign.numbers import Number, constant
-from typedshm.foreign.vocabulary import codec_of, unit_of
 from typedshm.frozen import Frozen, frozen
 from typedshm.layout.layout import Layout
 

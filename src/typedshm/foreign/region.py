@@ -107,6 +107,8 @@ class ForeignRegion(Generic[T]):
         if max_age is not None:
             self._check_age(readers, seconds(max_age, "max_age"))
         value: T = self._value(readers)
+        for reader in readers:
+            reader.rest()
         return value
 
     def _of(self, sources: Sequence[str]) -> list[SectionReader]:
@@ -235,6 +237,8 @@ class ForeignRegion(Generic[T]):
 
     def _pause(self, sources: Sequence[str]) -> float:
         readers = self._of(sources)
+        for reader in readers:
+            reader.rest()
         return min(self._paces[reader.source.name].pause(absent=not reader.is_open) for reader in readers)
 
     def _await_event(self, sources: Sequence[str], left: float) -> bool:

@@ -1,6 +1,7 @@
 """SectionReader: one section of a program, opened while its publisher lives, and read by its rule."""
 
 import errno
+import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -30,6 +31,13 @@ PATIENCE = 1.0
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.00005, 0.002
 _SPINS = 4  # attempts before the first pause: most updates take less than a copy
+
+
+_NAMES_ARE_HELD = sys.platform == "win32"
+"""Whether who holds a section keeps its name in use: a program could not make a larger one."""
+
+_HELD = 2.0
+"""Seconds without a change after which a section is held during looks only."""
 
 
 class SectionReader:
@@ -370,9 +378,11 @@ class SectionReader:
     def _check_state(self, head: bytes, size: int) -> None:
         """Raise for what has no value: stubs, disabled and dead programs."""
         state = self._state_of(head, size)
-        if state is State.STUB:
+        if state is State.STUB and (self.rule.fields or self._struct is None):  # else zeros may be what is published
+            self._let_go()
             raise Empty(f"{self.words}: found zeros only: its program has not begun, or a reader or a bridge made it")
         if state is State.DISABLED:
+            self._let_go()
             raise Empty(f"{self.words}: its program runs, but publishes nothing: it is disabled there, or idle")
         if state is State.DEAD:
             self.release()
@@ -396,6 +406,7 @@ class SectionReader:
             if state is not None:
                 if state is State.DEAD:
                     self.release()
+                self._let_go()
                 return state
             alternative, newer = self.source.choose(head, access.size, abi=self._abi)
         except RegionNotFound:
@@ -409,6 +420,17 @@ class SectionReader:
             self.release()
             return State.STILL
         return State.LIVE
+
+    def rest(self) -> None:
+        """Between two looks: let go of the memory if nothing has changed in it for a while, as it may be dead."""
+        age = self.age
+        if age is not None and age > _HELD:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Let go of memory whose name leads to it for as long as anybody holds it, dead or not."""
+        if _NAMES_ARE_HELD:
+            self.release()
 
     def is_still(self, head: bytes) -> bool:
         """Return True if nothing has changed for longer than a living publisher takes."""

@@ -9,6 +9,7 @@ import typedshm._native as _native
 from typedshm.errors import MisuseError, RegionExists, RegionNotFound, RegionRefused
 from typedshm.foreign.access import Access
 from typedshm.foreign.descriptor import Descriptor
+from typedshm.foreign.document_words import codec_of
 from typedshm.foreign.head import Head, place_of
 from typedshm.foreign.numbers import Number
 from typedshm.foreign.parts import Part
@@ -16,7 +17,6 @@ from typedshm.foreign.place import ForeignMemory, Where, beside, memory_at, show
 from typedshm.foreign.rules.rule import Rule
 from typedshm.foreign.sources import Source
 from typedshm.foreign.storing import bytes_of, propose, spans_of, store
-from typedshm.foreign.vocabulary import codec_of
 from typedshm.layout.layout import Layout
 from typedshm.struct.loading import struct_from_layout
 from typedshm.struct.struct import Struct
@@ -123,7 +123,7 @@ class SectionWriter:
             part = self._part(name, data)
             piece = self._encoded(part, given, data)
             free = -(-free // _ALIGNMENT) * _ALIGNMENT
-            if self._told(part.offset, data) == 0:
+            if self._number_of(part.offset, data) == 0:
                 self._tell(part.offset, free, data)
             offset = part.offset.value(Head(self.layout, bytes(data)))
             free = max(free, offset + len(piece))
@@ -143,7 +143,7 @@ class SectionWriter:
             assert part.count is not None
             cls = struct_from_layout(part.layout)
             rows = [bytes_of(cls, row) for row in cast("Sequence[Any]", given)]
-            if part.stride is not None and self._told(part.stride, data) == 0:
+            if part.stride is not None and self._number_of(part.stride, data) == 0:
                 self._tell(part.stride, part.layout.size, data)
             self._tell(part.count, len(rows), data)
             step = part.step.value(Head(self.layout, bytes(data)))
@@ -155,7 +155,7 @@ class SectionWriter:
         if part.kind == "text":
             text = cast("str", given).encode(encode)
             assert part.length is not None
-            if self._told(part.length, data) == 0:
+            if self._number_of(part.length, data) == 0:
                 self._tell(part.length, len(text) + 1, data)
             room = part.length.value(Head(self.layout, bytes(data)))
             return text[:room].ljust(room, b"\0")
@@ -170,7 +170,7 @@ class SectionWriter:
             self._tell(part.length, len(pool), data)
         return pool
 
-    def _told(self, number: Number, data: bytearray) -> int | None:
+    def _number_of(self, number: Number, data: bytearray) -> int | None:
         """Return what the head says, if a field alone says it."""
         return number.value(Head(self.layout, bytes(data))) if number.operation == "field" else None
 

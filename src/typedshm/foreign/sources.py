@@ -6,12 +6,12 @@ from typing import Any
 from typedshm.errors import DocumentError, SchemaError, quoted
 from typedshm.foreign.addresses import Address, address_of
 from typedshm.foreign.conditions import Condition
+from typedshm.foreign.document_words import RULES
 from typedshm.foreign.head import Head, field_at, place_of
 from typedshm.foreign.numbers import Number
 from typedshm.foreign.parts import Part
 from typedshm.foreign.rules.registry import rule_from
 from typedshm.foreign.rules.rule import Rule
-from typedshm.foreign.vocabulary import RULES
 from typedshm.frozen import Frozen, frozen
 from typedshm.layout.layout import Layout
 from typedshm.layout.outline import SYSTEM, newest

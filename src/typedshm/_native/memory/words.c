@@ -168,6 +168,14 @@ static PyObject *put_bytes(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
+static PyObject *process_lives(PyObject *self, PyObject *id) {
+    (void)self;
+    unsigned long number = PyLong_AsUnsignedLong(id);
+    if (PyErr_Occurred())
+        return NULL;
+    return PyBool_FromLong(os_process_lives((uint32_t)number));
+}
+
 static PyMethodDef functions[] = {
     {"load_word", load_word, METH_VARARGS, "The number in a word of a mapping, in this machine's byte order."},
     {"store_word", store_word, METH_VARARGS, "Store a number in a word of a mapping."},
@@ -175,6 +183,7 @@ static PyMethodDef functions[] = {
      "Store a number in a word of 32 bits if another stands there; returns what stood there."},
     {"copy_bytes", copy_bytes, METH_VARARGS, "A copy of bytes of a mapping."},
     {"put_bytes", put_bytes, METH_VARARGS, "Store bytes in a mapping."},
+    {"process_lives", process_lives, METH_O, "True if there is a process of that number."},
     {NULL, NULL, 0, NULL},
 };
 

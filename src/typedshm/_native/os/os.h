@@ -22,6 +22,8 @@ uint64_t os_realtime_ns(void);  /* since 1970, for times that other processes re
 uint64_t os_coarse_ns(void);    /* the same, some milliseconds late and in a fraction of the time */
 void os_relax(void);            /* inside a short spin */
 uint32_t os_process_id(void);
+/* Is there a process of that number? A zombie counts. */
+bool os_process_lives(uint32_t id);
 /* When this process began, in the system's own unit: with its number it tells it from all others of this machine, also
  * from those that see other numbers. 0 if the system does not tell. */
 uint64_t os_process_started(void);
