@@ -217,6 +217,7 @@ def test_descriptors_and_mappings_do_not_pile_up_over_restarts(memory: Path, tmp
     with foreign.attach(one_source(Head, rule, at=memory)) as region:
         region.read()
         assert region.info().guarded
+        assert region.info().certain
         before = descriptors()
         for value in range(20):
             put(tmp_path / "new", value=value)
@@ -225,6 +226,11 @@ def test_descriptors_and_mappings_do_not_pile_up_over_restarts(memory: Path, tmp
         assert descriptors() == before
         assert len(maps(memory)) == len(maps(lock)) == 1
     assert maps(memory) == maps(lock) == []
+    lock.unlink()
+    with foreign.attach(one_source(Head, rule, at=memory)) as region:
+        region.read()
+        assert region.info().guarded is False
+        assert not region.info().certain
 
 
 @only_proc

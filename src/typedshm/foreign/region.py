@@ -339,7 +339,7 @@ class ForeignRegion(Generic[T]):
             reader.size,
             "" if layout is None else f"{layout.name}, {layout.size:,} bytes",
             reader.rule.summary,
-            reader.rule.certain,
+            reader.rule.certain and reader.guarded is not False,
             reader.guarded,
             tick,
             reader.age,
