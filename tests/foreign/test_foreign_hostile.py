@@ -19,11 +19,11 @@ import typedshm
 from helpers.small_documents import layout_of, one_source
 from typedshm import Shape, Struct, foreign, i32, u32
 from typedshm.foreign.document import parse
+from typedshm.foreign.document_words import codec_of
 from typedshm.foreign.gathering import Gathering
 from typedshm.foreign.numbers import constant
 from typedshm.foreign.parts import Part
 from typedshm.foreign.section_reader import SectionReader
-from typedshm.foreign.vocabulary import codec_of
 
 SIZE = 512
 MOST = 4_000_000

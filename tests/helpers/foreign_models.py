@@ -15,10 +15,10 @@ from typedshm.foreign import document
 from typedshm.foreign.addresses import check_name
 from typedshm.foreign.conditions import Condition
 from typedshm.foreign.document import IDLE_LIMIT, Document, Provenance
+from typedshm.foreign.document_words import RULES, TABLES, TEXT_ENCODINGS
 from typedshm.foreign.numbers import DEPTH_LIMIT, NUMBER_LIMIT, TERM_LIMIT, Number
 from typedshm.foreign.parts import Part
 from typedshm.foreign.sources import Alternative, Event, Newest, Source, Words, checked
-from typedshm.foreign.document_words import RULES, TABLES, TEXT_ENCODINGS
 from typedshm.layout.checks import SIZE_LIMIT
 from typedshm.layout.outline import LIST_LIMIT
 

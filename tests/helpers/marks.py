@@ -45,7 +45,6 @@ TAKES_MORE = {
     "root": "root, to become another user, mount or make devices",
     "node": "Node.js",
     "long": "more than 20 seconds",
-    "live": "programs from Debian's archive or PyPI, which they install into ~/.cache",
 }
 """Markers of tests that are left out unless ``-m`` asks for them, and what each of those takes."""
 

@@ -17,7 +17,7 @@ def test_what_takes_more_is_deselected_by_default_and_every_marker_is_known() ->
     options = OPTIONS["addopts"]
     assert options[options.index("-m") + 1] == marks.NO_MORE
     assert "--strict-markers" in options
-    assert {line.partition(":")[0] for line in OPTIONS["markers"]} == {"parallel", *marks.TAKES_MORE}
+    assert {line.partition(":")[0] for line in OPTIONS["markers"]} == {"parallel", "live", *marks.TAKES_MORE}
 
 
 def collected(*arguments: str) -> list[str]:

@@ -188,7 +188,10 @@ class SectionReader:
             return self._access
         self._gone = True
         if reason is not None and len(self.places) == 1:
-            raise reason
+            words = reason.strerror if isinstance(reason, OSError) else str(reason)
+            raise RegionNotFound(
+                errno.ENOENT, f"{words}: its program does not run, or shares its memory by another name"
+            )
         raise self._absent()
 
     def _make_access(self, memory: ForeignMemory, layout: Layout) -> Access:
