@@ -52,6 +52,7 @@ class Gathering:
         self._buffer = rule.size if isinstance(rule, NewestBuffer) else ""
         self._entries: Entries | None = None
         self._generation: Hashable = None
+        self._settled = False
         self._texts: dict[str, tuple[object, bytes, str]] = {}  # of parts that change once in a while
 
     @property
@@ -110,9 +111,8 @@ class Gathering:
             return access.copy(0, access.size)
         whole = memoryview(access.mapping)[: access.size]  # whose head is copied before anything is made of it
         generation = self._table.generation(whole)
-        if self._entries is None or generation != self._generation:
-            self._entries = self._table.entries(access.copy(0, access.size))
-            self._generation = generation
+        if not self._settled or generation != self._generation:
+            self._learn(access.copy(0, access.size), generation)
         return access.copy(base, access.number(self._buffer))
 
     # ---- decoding ----
@@ -153,9 +153,18 @@ class Gathering:
             assert self._entries is not None
             return self._table.values(image, self._entries)
         generation = self._table.generation(image)
-        if self._entries is None or generation != self._generation:
-            self._entries, self._generation = self._table.entries(image), generation
+        self._learn(image, generation)
+        assert self._entries is not None
         return self._table.values(image, self._entries)
+
+    def _learn(self, image: bytes, generation: Hashable) -> None:
+        """Read the table's entries, until two copies of one generation agree: some raise it before they write."""
+        assert self._table is not None
+        if self._entries is None or generation != self._generation:
+            self._entries, self._generation, self._settled = self._table.entries(image), generation, False
+        elif not self._settled:
+            before, self._entries = self._entries, self._table.entries(image)
+            self._settled = before == self._entries
 
 
 _ANY_SIZE = 1 << 62  # conditions of parts are about the head

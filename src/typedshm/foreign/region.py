@@ -13,6 +13,7 @@ from typedshm.errors import (
     Empty,
     Overrun,
     ReadOnly,
+    RegionCorrupt,
     RegionLost,
     RegionNotFound,
     Stale,
@@ -63,6 +64,7 @@ class ForeignRegion(Generic[T]):
         self._closed = False
         self._readers = {reader.source.name: reader for reader in readers}
         self._paces = {name: Pace(reader.rule) for name, reader in self._readers.items()}
+        self._corrupt_since = 0.0
         self._seen: dict[str, object] = {}  # what was read last of each source
 
     # ---- reading ----
@@ -212,6 +214,12 @@ class ForeignRegion(Generic[T]):
             changed = [self._capture(reader, patience) for reader in readers]
         except _AWAITED:
             return None
+        except RegionCorrupt:  # perhaps half made
+            self._corrupt_since = self._corrupt_since or time.monotonic()
+            if time.monotonic() - self._corrupt_since > PATIENCE:
+                raise
+            return None
+        self._corrupt_since = 0.0
         return (self._value(readers),) if any(changed) else None
 
     def _has_changed(self, reader: SectionReader) -> bool:

@@ -14,7 +14,6 @@ from typedshm.errors import (
     RegionLost,
     RegionNotFound,
     TornWrite,
-    TypedshmError,
 )
 from typedshm.foreign.access import Access, Image
 from typedshm.foreign.gathering import Gathering
@@ -169,7 +168,7 @@ class SectionReader:
         )
 
     def _open(self) -> Access:
-        reason: TypedshmError | None = None
+        reason: RegionNotFound | None = None
         for place in self.places:
             memory = memory_at(place)
             try:
@@ -188,7 +187,7 @@ class SectionReader:
             return self._access
         self._gone = True
         if reason is not None and len(self.places) == 1:
-            words = reason.strerror if isinstance(reason, OSError) else str(reason)
+            words = reason.strerror
             raise RegionNotFound(
                 errno.ENOENT, f"{words}: its program does not run, or shares its memory by another name"
             )

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
 #include <sys/stat.h>
@@ -51,10 +50,6 @@ void os_relax(void) {
 #elif defined(__aarch64__)
     __asm__ volatile("yield");
 #endif
-}
-
-bool os_process_lives(uint32_t id) {
-    return kill((pid_t)id, 0) == 0 || errno == EPERM;
 }
 
 uint32_t os_process_id(void) {

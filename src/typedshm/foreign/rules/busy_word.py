@@ -1,7 +1,9 @@
 """BusyWord: a lock word that the program takes as well, in a section of its own. Le Mans Ultimate's rule."""
 
+import errno
 import time
 
+from typedshm.errors import Timeout
 from typedshm.foreign.access import Access, Gather, Image, Put
 from typedshm.foreign.rules.rule import Rule
 from typedshm.frozen import frozen
@@ -12,6 +14,8 @@ LOCK = Layout("Lock", (LayoutField("waiters", "i32", 0, 4), LayoutField("busy", 
 
 _PATIENCE = 0.005
 """Seconds to try: the program itself waits for whoever holds the word."""
+
+_PUBLISHERS_PATIENCE = 1.0
 
 _PAUSE = 0.0002
 
@@ -57,13 +61,24 @@ class BusyWord(Rule):
         return image if image == gather(0) else None
 
     def publish(self, access: Access, put: Put) -> None:
-        """Store the fields while the word is ours."""
+        """Store the fields while the word is ours.
+
+        Raises
+        ------
+        Timeout
+            Somebody else has it: whoever was killed with it never gives it back.
+        """
         lock = access.other(self.section, LOCK)
-        held = lock is not None and _take(lock, 1.0)
+        if lock is not None and not _take(lock, _PUBLISHERS_PATIENCE):
+            raise Timeout(
+                errno.ETIMEDOUT,
+                f"timed out after {_PUBLISHERS_PATIENCE:g} s waiting for the lock word in {self.section!r}; "
+                "one that was killed with it keeps it",
+            )
         try:
             put(0)
         finally:
-            if lock is not None and held:
+            if lock is not None:
                 self._give_back(lock)
 
     def _give_back(self, lock: Access) -> None:
