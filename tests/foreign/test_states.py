@@ -250,7 +250,7 @@ def test_a_handle_that_is_dropped_keeps_nothing(memory: Path) -> None:
 
 def test_a_document_of_another_size_is_said_to_be_of_no_known_layout(memory: Path) -> None:
     memory.write_bytes(b"\1" * 8)
-    with foreign.attach(document(memory)) as region, pytest.raises(typedshm.RegionCorrupt, match="no known one"):
+    with foreign.attach(document(memory)) as region, pytest.raises(typedshm.RegionCorrupt, match="of no known layout"):
         region.read()
     with foreign.attach(memory, Head) as region, pytest.raises(typedshm.RegionCorrupt):
         region.read()
@@ -267,3 +267,33 @@ def test_memory_that_is_truncated_under_a_reader_ends_nothing_but_the_read(memor
         assert region.state is State.ABSENT
         put(memory, value=9)
         assert region.wait(timeout=10).value == 9
+
+
+def test_bytes_without_the_signature_are_nothing_newer(memory: Path) -> None:
+    signed = [
+        {
+            "when": [{"field": "magic", "is": 0xA11}, {"field": "version", "is": 2}],
+            "newest": {"field": "version", "at_most": 2},
+            "layout": layout_of(Wider),
+        }
+    ]
+    put(memory, version=3)
+    with foreign.attach(document(memory, layouts=signed)) as region:
+        assert region.state is State.NEWER
+        assert region.read().value == 7
+    put(memory, magic=0x2F74_6F6F, version=1_000_000)
+    with foreign.attach(document(memory, layouts=signed)) as region:
+        assert region.state is not State.NEWER
+        with pytest.raises(typedshm.RegionCorrupt) as unknown:
+            region.read()
+        assert f"Wider of 20 bytes with magic = {0xA11} and version = 2; found" in str(unknown.value)
+
+
+def test_an_older_layout_has_no_part_of_which_it_knows_nothing(memory: Path) -> None:
+    rows = {"name": "rows", "layout": layout_of(Head), "offset": 0, "count": "more"}
+    put(memory)
+    with foreign.attach(document(memory, parts=[rows])) as region:
+        value = region.read()
+        assert (value.version, value.parts) == (1, {})
+        put(memory, version=2)
+        assert region.read().rows.shape == (0,)

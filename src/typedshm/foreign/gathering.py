@@ -47,7 +47,8 @@ class Gathering:
         self.struct = struct_from_layout(self.layout) if struct is None else struct
         self.problem: Exception | None = None
         """Why the last copy could not be made."""
-        self._source = source
+        self._has_parts = bool(source.parts)  # also if this layout has none: values are of one kind
+        self._source = source.changed(parts=tuple(part for part in source.parts if part.fits(self.layout)))
         self._table = None if source.table is None else table_from(source.table.kind, dict(source.table.parameters))
         self._buffer = rule.size if isinstance(rule, NewestBuffer) else ""
         self._entries: Entries | None = None
@@ -58,7 +59,7 @@ class Gathering:
     @property
     def is_plain(self) -> bool:
         """Whether values are Structs: there is nothing but the head."""
-        return not self._source.parts and self._table is None
+        return not self._has_parts and self._table is None
 
     # ---- copying ----
 

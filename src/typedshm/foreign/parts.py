@@ -5,6 +5,7 @@ from typing import Literal
 from typedshm.errors import RegionCorrupt
 from typedshm.foreign.conditions import Condition
 from typedshm.foreign.document_words import codec_of, unit_of
+from typedshm.foreign.head import has_field
 from typedshm.foreign.numbers import Number, constant
 from typedshm.frozen import Frozen, frozen
 from typedshm.layout.layout import Layout
@@ -42,7 +43,7 @@ class Part(Frozen):
     once_per : str
         The path of a field that changes with the text; empty: it may always change.
     when : tuple of Condition
-        All have to hold, or there is no such part.
+        All have to hold, or there is no such part; nor is there one in a layout without the fields that it needs.
     doc : str
         A description, for people.
     """
@@ -77,6 +78,12 @@ class Part(Frozen):
     """All have to hold."""
     doc: str = ""
     """A description."""
+
+    def fits(self, layout: Layout) -> bool:
+        """Return True if a layout has all fields that tell where it is: an older one may know nothing of it."""
+        numbers = (self.offset, self.stride, self.count, self.length)
+        paths = [path for number in numbers if number is not None for path in number.paths()]
+        return all(has_field(layout, path) for path in paths)
 
     @property
     def step(self) -> Number:

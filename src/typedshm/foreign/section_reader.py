@@ -28,6 +28,8 @@ from typedshm.struct.struct import Struct
 PATIENCE = 1.0
 """Seconds after which a publisher that stands in the middle of an update counts as dead."""
 
+_PERHAPS = ": its program does not run, or shares its memory by another name"
+
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.00005, 0.002
 _SPINS = 4  # attempts before the first pause: most updates take less than a copy
 
@@ -124,6 +126,10 @@ class SectionReader:
             abi=self._abi,
         )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        keys = {"struct": self._struct, "writable": self.writable, "alive": self._alive, "abi": self._abi}
+        return _remade, (self.source, self.rule, self.places, keys)
+
     # ---- opening ----
 
     def open(self) -> Access:
@@ -162,6 +168,8 @@ class SectionReader:
                 errno.ENOENT,
                 f"{self.words} has no name on this system in its document; attach(name, document) says where it is",
             )
+        if len(self.places) == 1:
+            return RegionNotFound(errno.ENOENT, f"{self.words} does not exist{_PERHAPS}")
         looked = ", ".join(repr(shown(place)) for place in self.places)
         return RegionNotFound(
             errno.ENOENT, f"{self.words} does not exist: its program does not run (looked for {looked})"
@@ -187,10 +195,8 @@ class SectionReader:
             return self._access
         self._gone = True
         if reason is not None and len(self.places) == 1:
-            words = reason.strerror
-            raise RegionNotFound(
-                errno.ENOENT, f"{words}: its program does not run, or shares its memory by another name"
-            )
+            words = str(reason.strerror)
+            raise RegionNotFound(errno.ENOENT, f"{words}{_PERHAPS if words.endswith('does not exist') else ''}")
         raise self._absent()
 
     def _make_access(self, memory: ForeignMemory, layout: Layout) -> Access:
@@ -352,10 +358,8 @@ class SectionReader:
         if alternative is not None:
             return alternative
         self._check_state(head, size)
-        sizes = ", ".join(f"{one.layout.name} of {one.layout.size:,}" for one in self.source.variants(self._abi))
-        raise RegionCorrupt(
-            f"{self.words}: expected one of the layouts {sizes} bytes, found {size:,} bytes of no known one"
-        )
+        known = "; or ".join(map(_description, self.source.variants(self._abi)))
+        raise RegionCorrupt(f"{self.words}: expected {known}; found {size:,} bytes of no known layout")
 
     def _is_of(self, gathering: Gathering, head: bytes) -> bool:
         """Return False, and forget the layout, if the copy is of another one: its program was changed in its place."""
@@ -467,3 +471,14 @@ class SectionReader:
     def layout(self) -> Layout | None:
         """The layout of the head, once it was looked at."""
         return None if self._gathering is None else self._gathering.layout
+
+
+def _remade(source: Source, rule: Rule, places: Sequence[Where], keys: dict[str, Any]) -> SectionReader:
+    """Make a reader from its pickle."""
+    return SectionReader(source, rule, places, **keys)
+
+
+def _description(alternative: Alternative) -> str:
+    """Return a layout in words: ``Head of 48 bytes with version = 2``."""
+    conditions = " and ".join(map(str, alternative.when))
+    return f"{alternative.layout.name} of {alternative.layout.size:,} bytes{f' with {conditions}' * bool(conditions)}"

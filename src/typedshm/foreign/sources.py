@@ -75,6 +75,15 @@ class Alternative(Frozen):
         value = None if self.newest is None else head.value(self.newest.field)
         return self.newest is not None and isinstance(value, int | float) and value > self.newest.at_most
 
+    def is_newer(self, head: Head) -> bool:
+        """Return True if a head exceeds this layout, and what else is asked of its fields holds, as a signature does.
+
+        Of another program's memory any number may stand where the version would be.
+        """
+        own = None if self.newest is None else self.newest.field
+        others = (condition for condition in self.when if condition.field and condition.field != own)
+        return self.is_exceeded(head) and all(condition.holds(head, 0) for condition in others)
+
 
 @frozen
 class Source(Frozen):
@@ -174,8 +183,9 @@ class Source(Frozen):
         Returns
         -------
         tuple of (Alternative or None, bool)
-            The first layout whose conditions hold. If none does and the version is newer than the last one's, that
-            one and True. None if it is nothing known, as where all bytes are zero.
+            The first layout whose conditions hold. If none does and the version is newer than the last one's, while
+            its other fields are as they should be, that one and True. None if it is nothing known, as where all bytes
+            are zero.
         """
         layouts = self.variants(abi)
         for layout in layouts:
@@ -183,7 +193,7 @@ class Source(Frozen):
             if layout.layout.size <= size and all(condition.holds(copy, size) for condition in layout.when):
                 return layout, layout.is_exceeded(copy)
         last = layouts[-1]
-        if last.layout.size <= size and last.is_exceeded(Head(last.layout, head)):
+        if last.layout.size <= size and last.is_newer(Head(last.layout, head)):
             return last, True
         return None, False
 
