@@ -16,6 +16,7 @@ from typedshm.errors import (
     RegionCorrupt,
     RegionLost,
     RegionNotFound,
+    RegionRefused,
     Stale,
     Timeout,
     TornWrite,
@@ -23,6 +24,7 @@ from typedshm.errors import (
     found,
     quoted,
 )
+from typedshm.foreign.descriptor import Descriptor
 from typedshm.foreign.following import ForeignFollower
 from typedshm.foreign.info import ForeignInfo
 from typedshm.foreign.pace import Pace
@@ -48,7 +50,7 @@ class ForeignRegion(Generic[T]):
     a document describes several sections, the verbs take the names of those to read, by default all, and values are
     tuples in that order.
 
-    One thread at a time may use a handle.
+    One thread at a time may use a handle. Copies and pickles are handles of their own.
 
     Attributes
     ----------
@@ -323,7 +325,15 @@ class ForeignRegion(Generic[T]):
 
     @property
     def state(self) -> State:
-        """In what state the memory of the first source is. Looks at it; raises nothing but Closed."""
+        """In what state the memory of the first source is. Looks at it.
+
+        Raises
+        ------
+        Closed
+            The handle was closed.
+        RegionRefused
+            There is something that may not be opened.
+        """
         return self._of(())[0].state()
 
     def states(self) -> dict[str, State]:
@@ -380,6 +390,22 @@ class ForeignRegion(Generic[T]):
         for reader in self._readers.values():
             reader.close()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # a handle of its own, which opens the memory at its first look
+        if self._closed:
+            raise Closed(f"{self} is closed and cannot be pickled")
+        for reader in self._readers.values():
+            if any(isinstance(place, Descriptor) for place in reader.places):
+                raise TypeError(f"{self} cannot be pickled: its descriptor means nothing in another process")
+        return ForeignRegion, (self.name, tuple(self._readers.values()), self.writable)
+
+    def __copy__(self) -> "ForeignRegion[T]":
+        self._of(())
+        return ForeignRegion(self.name, [reader.again() for reader in self._readers.values()], self.writable)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "ForeignRegion[T]":
+        return self.__copy__()
+
     def __enter__(self) -> Self:
         return self
 
@@ -401,6 +427,13 @@ class ForeignRegion(Generic[T]):
     def __repr__(self) -> str:
         if self._closed:
             return f"<ForeignRegion {quoted(self.name)}, closed>"
-        states = {name: str(state) for name, state in self.states().items()}
+        states = {name: _told(reader) for name, reader in self._readers.items()}
         told = ", ".join(f"{name} {state}" if len(states) > 1 else state for name, state in states.items())
         return f"<ForeignRegion {quoted(self.name)}, {told}{', writable' if self.writable else ''}>"
+
+
+def _told(reader: SectionReader) -> str:
+    try:
+        return str(reader.state())
+    except RegionRefused:
+        return "refused"
