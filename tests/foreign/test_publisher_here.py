@@ -1,12 +1,15 @@
-"""A publisher's memory is of this system's layout, wherever that stands in the document."""
+"""A publisher's memory is of this system's layout, and what it is given is refused before it stores anything."""
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import typedshm
-from typedshm import foreign
+from helpers.small_documents import layout_of, one_source
+from typedshm import Struct, foreign, u32, u64
 
 DOCUMENT = Path(typedshm.__file__).parent / "schemas" / "mumble-link.json"
 
@@ -23,3 +26,63 @@ def test_the_order_of_layouts_is_of_no_account(tmp_path: Path, turned: bool) -> 
         with foreign.attach(tmp_path / "memory", "mumble-link") as region:
             assert region.info().size == typedshm.load("mumble-link").layout.size
             assert region.read().identity == "Zoë"
+
+
+class Row(Struct):
+    value: u64
+
+
+class Head(Struct):
+    version: u32
+    begin: u32
+    end: u32
+    first: u32
+    count: u32
+    room: u32
+
+
+DOCUMENTED = one_source(
+    Head,
+    {"kind": "counters", "begin": "begin", "end": "end"},
+    parts=[
+        {"name": "rows", "layout": layout_of(Row), "offset": "first", "count": "count"},
+        {"name": "note", "text": {"encoding": "utf-8"}, "offset": {"after": "rows"}, "length": "room"},
+    ],
+)
+
+
+def test_what_there_is_no_room_for_is_refused_before_the_update_begins(tmp_path: Path) -> None:
+    with foreign.Publisher(tmp_path / "memory", DOCUMENTED, size=256) as program:
+        program.write({"version": 1}, rows=[{"value": 7}], note="fits")
+        with pytest.raises(typedshm.RegionRefused, match=r"expected bytes within 256, found 800 at 32; size= makes"):
+            program.write({"version": 1}, rows=[{}] * 100)
+        with foreign.attach(tmp_path / "memory", DOCUMENTED) as region:
+            value = region.read()
+            assert value.rows["value"].tolist() == [7]
+            assert value.note == "fits"
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"rows": 3}, "rows: expected rows: a list of Structs or mappings, found 3"),
+        ({"note": 3}, "note: expected a text, as str, found 3"),
+        ({"more": 3}, "expected parts out of rows, note; found 'more'"),
+        ({"frame": b"\1"}, "frame: expected none, as rule counters has no buffers"),
+    ],
+)
+def test_parts_of_another_type_are_refused_by_name(tmp_path: Path, given: dict[str, Any], words: str) -> None:
+    with foreign.Publisher(tmp_path / "memory", DOCUMENTED, size=256) as program:
+        program.write({"version": 1})
+        with pytest.raises(TypeError, match=re.escape(words)):
+            program.write({"version": 1}, **given)
+        with foreign.attach(tmp_path / "memory", DOCUMENTED) as region:
+            assert region.read().begin == 1
+
+
+def test_nothing_is_stored_before_the_memory(tmp_path: Path) -> None:
+    with foreign.Publisher(tmp_path / "memory", Head, size=256) as program:
+        with pytest.raises(typedshm.RegionRefused, match=r"found 1 at -1;"):
+            program.put(-1, b"x")
+        with pytest.raises(TypeError, match="no parts, as memory has none; found 'rows'"):
+            program.write({"version": 1}, rows=[])

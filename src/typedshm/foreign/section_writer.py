@@ -1,12 +1,12 @@
 """SectionWriter: one section as its publisher has it, which keeps the rule that readers rely on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 import numpy as np
 
 import typedshm._native as _native
-from typedshm.errors import MisuseError, RegionExists, RegionNotFound, RegionRefused
+from typedshm.errors import MisuseError, RegionExists, RegionNotFound, RegionRefused, found
 from typedshm.foreign.access import Access
 from typedshm.foreign.descriptor import Descriptor
 from typedshm.foreign.document_words import codec_of
@@ -14,6 +14,8 @@ from typedshm.foreign.head import Head, place_of
 from typedshm.foreign.numbers import Number
 from typedshm.foreign.parts import Part
 from typedshm.foreign.place import ForeignMemory, Where, beside, memory_at, shown
+from typedshm.foreign.rules.newest_buffer import NewestBuffer
+from typedshm.foreign.rules.rotating_buffer import RotatingBuffer
 from typedshm.foreign.rules.rule import Rule
 from typedshm.foreign.sources import Source
 from typedshm.foreign.storing import bytes_of, propose, spans_of, store
@@ -84,8 +86,13 @@ class SectionWriter:
 
     def write(self, value: Any, parts: Mapping[str, Any], frame: bytes | None) -> None:
         """Publish a head, and parts: rows where the head says, or behind it where it says nothing yet."""
+        if frame is not None and not isinstance(self.rule, NewestBuffer | RotatingBuffer):
+            raise TypeError(f"frame: expected none, as rule {self.rule.kind} has no buffers; found {found(frame)}")
         data = bytearray(bytes_of(self.struct, value))
         pieces = self._laid_out(data, parts)
+        for part, offset, piece in pieces:
+            if not part.in_buffer:  # refused before the update begins, which would stand half-way
+                self._check_room(offset, piece)
         propose(self.access, self.layout, self.rule, bytes(data))
 
         def put(base: int) -> None:
@@ -105,12 +112,15 @@ class SectionWriter:
         RegionRefused
             The memory ends before them.
         """
-        if offset + len(data) > self._memory.size:
+        self._check_room(offset, data)
+        _native.put_bytes(self.access.mapping, offset, data)
+
+    def _check_room(self, offset: int, data: bytes) -> None:
+        if not 0 <= offset <= self._memory.size - len(data):
             raise RegionRefused(
                 f"section {shown(self.place)!r}: expected bytes within {self._memory.size:,}, found {len(data):,} at "
                 f"{offset:,}; size= makes a larger one"
             )
-        _native.put_bytes(self.access.mapping, offset, data)
 
     def _laid_out(self, data: bytearray, parts: Mapping[str, Any]) -> list[tuple[Part, int, bytes]]:
         """Encode parts, and have the head tell where they are."""
@@ -119,7 +129,8 @@ class SectionWriter:
         pieces: list[tuple[Part, int, bytes]] = []
         for name, given in parts.items():
             if name not in known:
-                raise TypeError(f"write: expected parts out of {', '.join(known) or 'none'}, found {name!r}")
+                has = f"parts out of {', '.join(known)}" if known else f"no parts, as {self.source.name} has none"
+                raise TypeError(f"write: expected {has}; found {name!r}")
             part = self._part(name, data)
             piece = self._encoded(part, given, data)
             free = -(-free // _ALIGNMENT) * _ALIGNMENT
@@ -142,7 +153,7 @@ class SectionWriter:
             assert part.layout is not None
             assert part.count is not None
             cls = struct_from_layout(part.layout)
-            rows = [bytes_of(cls, row) for row in cast("Sequence[Any]", given)]
+            rows = [bytes_of(cls, row) for row in _given(given, Iterable, part, "rows: a list of Structs or mappings")]
             if part.stride is not None and self._number_of(part.stride, data) == 0:
                 self._tell(part.stride, part.layout.size, data)
             self._tell(part.count, len(rows), data)
@@ -153,13 +164,14 @@ class SectionWriter:
             return strided.tobytes()
         encode = codec_of(part.encoding)
         if part.kind == "text":
-            text = cast("str", given).encode(encode)
+            text = _given(given, str, part, "a text, as str").encode(encode)
             assert part.length is not None
             if self._number_of(part.length, data) == 0:
                 self._tell(part.length, len(text) + 1, data)
             room = part.length.value(Head(self.layout, bytes(data)))
             return text[:room].ljust(room, b"\0")
-        texts = {key: text.encode(encode) for key, text in cast("Mapping[int, str]", given).items()}
+        strings = _given(given, Mapping, part, "strings: a dict of int to str")
+        texts = {key: text.encode(encode) for key, text in strings.items()}
         pool = b"".join(
             key.to_bytes(4, "little") + len(text).to_bytes(4, "little") + text + b"\0" * part.terminated
             for key, text in texts.items()
@@ -203,3 +215,9 @@ def _let_go(memory: ForeignMemory, remove: bool) -> None:
     if remove and unlink is not None and memory.place == "this":
         unlink()
     memory.close()
+
+
+def _given(given: Any, kind: type, part: Part, what: str) -> Any:
+    if not isinstance(given, kind):
+        raise TypeError(f"{part.name}: expected {what}, found {found(given)}")
+    return given
