@@ -201,7 +201,7 @@ def _is_normal(text: str) -> bool:
 
 
 #: Text that UTF-8 can hold.
-any_text = typed("valid Unicode", str, _is_unicode)
+any_text = typed("text of valid Unicode", str, _is_unicode)
 #: Text of one line, for people.
 title = typed(
     f"printable text of 1 to {NAME_LIMIT} characters",

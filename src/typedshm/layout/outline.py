@@ -100,8 +100,9 @@ def newest(layouts: tuple[V, ...], abi: str | None) -> V:
     if abi is not None:
         found = [layout for layout in layouts if layout.abi == abi]
         if not found:
-            known = ", ".join(dict.fromkeys(layout.abi for layout in layouts if layout.abi)) or "none"
-            raise DocumentError(f"abi: expected one of {known}, found {abi!r}")
+            known = ", ".join(dict.fromkeys(layout.abi for layout in layouts if layout.abi))
+            expected = f"one of {known}" if known else "None, as the document has one for all systems"
+            raise DocumentError(f"abi: expected {expected}, found {abi!r}")
         return found[-1]
     return ([layout for layout in layouts if not layout.systems or SYSTEM in layout.systems] or [*layouts])[-1]
 

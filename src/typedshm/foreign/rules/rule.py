@@ -53,10 +53,12 @@ class Rule(Frozen, ABC):
         Raises
         ------
         SchemaError
-            One of them is missing, or no whole number.
+            One of them is missing or no whole number, or two are the same.
         """
         for field in self.fields:
             word_of(layout, field)
+        if len(set(self.fields)) < len(self.fields):  # which would always agree with itself
+            raise SchemaError(f"{type(self).__name__}: expected different fields, found {', '.join(self.fields)}")
 
     def latest(self, access: Access) -> int | None:
         """Return a number that changes with each update; None where the rule has none."""
