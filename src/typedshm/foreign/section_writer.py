@@ -164,7 +164,7 @@ class SectionWriter:
             return strided.tobytes()
         encode = codec_of(part.encoding)
         if part.kind == "text":
-            text = _given(given, str, part, "a text, as str").encode(encode)
+            text: bytes = _given(given, str, part, "a text, as str").encode(encode)
             assert part.length is not None
             if self._number_of(part.length, data) == 0:
                 self._tell(part.length, len(text) + 1, data)
