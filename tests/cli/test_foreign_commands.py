@@ -89,6 +89,9 @@ def test_memory_that_is_not_there_is_said_so_in_a_line(document: Path) -> None:
     assert done.stderr.endswith(
         f"is absent: its program does not run, or publishes nothing ({document.parent}/first)\n"
     )
+    done = run_here("show", f"foreign:{document}")
+    assert done.returncode == Status.NOT_FOUND
+    assert done.stderr.count(" is absent: ") == 2
     done = run_here("show", "foreign:mumble")
     assert done.returncode == Status.USAGE
     assert "did you mean mumble-link?" in done.stderr
@@ -127,6 +130,12 @@ def test_watch_has_state_and_age_in_its_head_line(document: Path, program: Publi
         terminal.until(lambda shown: re.search(r"first  Head  live  [\d.]+ Hz  age ", shown) and "'PC'" in shown)
         sensors.publish(program, [1.5, 8.5], "Mac", "first")
         terminal.until(lambda shown: "'Mac'" in shown and "8.5" in shown)
+
+
+def test_watch_takes_an_address(document: Path, program: Publisher) -> None:
+    with Terminal("watch", "--as", f"{document}/first", str(document.parent / "second")) as terminal:
+        sensors.publish(program, [1.5], "other", "second")
+        terminal.until(lambda shown: "live" in shown and "'other'" in shown)
 
 
 def test_ls_lists_the_memory_that_there_is(document: Path, program: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:

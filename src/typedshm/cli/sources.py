@@ -86,6 +86,10 @@ def open_source(target: Target, *, timeout: float | None = 0, start: RowStart = 
     click.UsageError
         There is no such row.
     """
+    if target.address_of is not None:
+        meant = meant_by(str(target.name), address_of=target.address_of)
+        assert meant is not None
+        return ForeignSource.open(meant, timeout)
     try:
         if str(target.name).startswith(PREFIX):
             raise typedshm.RegionNotFound(f"{target} is foreign")

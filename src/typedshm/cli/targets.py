@@ -57,6 +57,8 @@ class Target(NamedTuple):
     """Of other programs' memory, the process that publishes it."""
     unit: int = 0
     """Of other programs' memory, which one of several."""
+    address_of: str | None = None
+    """The document of which the name is an address; None if the name is that of a document, or of a region."""
 
     @property
     def scopes(self) -> tuple[Scope, ...]:

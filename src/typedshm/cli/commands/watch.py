@@ -9,7 +9,7 @@ import numpy as np
 
 import typedshm
 from typedshm.cli.amounts import age_of
-from typedshm.cli.foreign.naming import foreign_options
+from typedshm.cli.foreign.naming import as_option, foreign_options, meant_by
 from typedshm.cli.screen import BOLD, CHANGED, DIM, PLAIN, live
 from typedshm.cli.sources import open_source
 from typedshm.cli.tables.arguments import RowCommand, given
@@ -248,16 +248,24 @@ Examples:
   typedshm watch car camera --rate 5 --no-image
   typedshm watch replay              a table: the rows that changed last
   typedshm watch replay 17 arms left car     two rows and a region
+  typedshm watch --as hwinfo /dev/shm/HWiNFO_SENS_SM2
 
 Keys: q ends, the arrows (or j and k) and page up and down scroll.""",
 )
 @name_argument("NAME [ROW]…", nargs=-1, required=True)
 @scope_option
 @click.option("--rate", default=10.0, show_default=True, type=click.FloatRange(0.1, 60), help="Looks a second.")
+@as_option
 @foreign_options
 @click.option("--image/--no-image", "pictures", default=True, help="Whether to draw pictures.")
 def command(
-    name: "Sequence[str]", scope: Scope | None, rate: float, pictures: bool, pid: int | None, unit: int
+    name: "Sequence[str]",
+    scope: Scope | None,
+    rate: float,
+    pictures: bool,
+    address_of: str | None,
+    pid: int | None,
+    unit: int,
 ) -> None:
     """Show regions, tables and rows live: their values, and what has just changed; q ends.
 
@@ -265,15 +273,20 @@ def command(
     that came and went between two looks. Writers are not disturbed. A region that ends, is replaced or comes back is
     followed by its name. Where no terminal is, `echo` prints lines.
 
-    Other programs' memory is followed at their pace, by the names of documents; it has its state in the place of a
-    version.
+    Other programs' memory is followed at their pace, by the names of documents, or by its address with --as; it has its
+    state in the place of a version.
 
     Of a table the rows are listed that changed last. What follows its name, and is a number or one of its keys, is the
     row to show instead.
     """
     if not is_terminal():
         raise click.UsageError("watch draws on a terminal, and the output is none; `echo` prints a line a version")
-    watched = [Watched(target._replace(pid=pid, unit=unit)) for target in _targets(name, scope)]
+    if address_of is not None:
+        meant_by(name[0], address_of=address_of)  # which refuses what is no document
+        targets = [Target(text, scope, address_of=address_of) for text in map(given, name)]
+    else:
+        targets = [target._replace(pid=pid, unit=unit) for target in _targets(name, scope)]
+    watched = [Watched(target) for target in targets]
     top = 0
     with live() as screen:
         try:

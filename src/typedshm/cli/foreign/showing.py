@@ -10,7 +10,7 @@ import click
 import typedshm
 from typedshm.cli.amounts import size_of
 from typedshm.cli.columns import Column, aligned
-from typedshm.cli.exits import Status
+from typedshm.cli.exits import Status, status_of
 from typedshm.cli.foreign.naming import Meant, attach, sources_of
 from typedshm.cli.grid import say_words
 from typedshm.cli.terminal import cut, dim, printable, say, warn, width
@@ -53,7 +53,8 @@ def show(meant: Meant, wanted: Sequence[str], style: Style) -> int:
     each = sources_of(meant)
     if asked and len(each) > 1:
         raise click.UsageError(f"{meant.label} has several sources: {', '.join(one.label for one in each)}")
-    found = [(one, _try_to_look(one) if len(each) > 1 else _look(one)) for one in each]
+    failures: list[BaseException] = []
+    found = [(one, _try_to_look(one, failures) if len(each) > 1 else _look(one)) for one in each]
     if style.as_json:
         values = {one.source: None if value is None else _json(value, asked) for one, value in found}
         say(json.dumps(values if len(values) > 1 else values[each[0].source]))
@@ -62,15 +63,19 @@ def show(meant: Meant, wanted: Sequence[str], style: Style) -> int:
             say()
         if value is not None:
             _show(value, asked, style)
-    return Status.OK if any(value is not None for _, value in found) else Status.FAILED
+    if len(failures) < len(found):
+        return Status.OK
+    statuses = {status_of(error) for error in failures}
+    return statuses.pop() if len(statuses) == 1 else Status.FAILED
 
 
-def _try_to_look(meant: Meant) -> "_Look | None":
-    """Return a value, one of several; None, and a line that says why, if there is none."""
+def _try_to_look(meant: Meant, failures: list[BaseException]) -> "_Look | None":
+    """Return a value, one of several; None, the error, and a line that says why, if there is none."""
     try:
         return _look(meant)
     except (typedshm.TypedshmError, OSError) as error:
         warn(printable(getattr(error, "strerror", None) or error))
+        failures.append(error)
         return None
 
 
