@@ -77,8 +77,8 @@ class Dashboard:
             told.append(f"tick {info.tick:,}")
         if info.age is not None and info.state is not State.LIVE:
             told.append(f"{info.age:.1f} s old")
-        counts = {"retries": info.retries, "torn": info.torn, "restarts": info.restarts}
-        told += [f"{count:,} {what}" for what, count in counts.items() if count]
+        counts = {"retried": info.retries, "torn": info.torn, "restarted": info.restarts}
+        told += [f"{what} {count:,}×" for what, count in counts.items() if count]
         if info.guarded is False:
             told.append("not guarded")
         state = info.state.value
