@@ -78,7 +78,7 @@ class Dashboard:
         if info.age is not None and info.state is not State.LIVE:
             told.append(f"{info.age:.1f} s old")
         counts = {"retried": info.retries, "torn": info.torn, "restarted": info.restarts}
-        told += [f"{what} {count:,}×" for what, count in counts.items() if count]
+        told += [f"{what} {count:,} x" for what, count in counts.items() if count]
         if info.guarded is False:
             told.append("not guarded")
         state = info.state.value

@@ -1,5 +1,6 @@
 """SectionWriter: one section as its publisher has it, which keeps the rule that readers rely on."""
 
+import errno
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
@@ -65,6 +66,11 @@ class SectionWriter:
         except RegionNotFound:
             if isinstance(place, Descriptor):
                 raise
+        except RegionRefused as error:
+            if error.errno != errno.EACCES:
+                raise
+            words = f"section {shown(place)!r} cannot be opened: not permitted; a publisher needs the right to write"
+            raise RegionRefused(errno.EACCES, words) from error
         else:
             return memory, False
         memory = memory_at(place)
