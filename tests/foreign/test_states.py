@@ -103,7 +103,7 @@ def test_zeros_are_a_stub(memory: Path) -> None:
         assert region.state is State.STUB
         with pytest.raises(typedshm.Empty, match="zeros only"):
             region.read()
-        with pytest.raises(typedshm.Timeout, match="it is stub of zeros"):
+        with pytest.raises(typedshm.Timeout, match="it is a stub of zeros"):
             region.wait(timeout=0.01)
         put(memory)
         assert region.wait(timeout=10).value == 7
@@ -254,6 +254,8 @@ def test_a_document_of_another_size_is_said_to_be_of_no_known_layout(memory: Pat
         region.read()
     with foreign.attach(memory, Head) as region, pytest.raises(typedshm.RegionCorrupt):
         region.read()
+    with foreign.attach(memory, Head) as region, pytest.raises(typedshm.Timeout, match="was refused: section"):
+        region.wait(timeout=0.01)
 
 
 def test_memory_that_is_truncated_under_a_reader_ends_nothing_but_the_read(memory: Path) -> None:

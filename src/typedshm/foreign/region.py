@@ -67,6 +67,7 @@ class ForeignRegion(Generic[T]):
         self._readers = {reader.source.name: reader for reader in readers}
         self._paces = {name: Pace(reader.rule) for name, reader in self._readers.items()}
         self._corrupt_since = 0.0
+        self._problem = ""  # why the last copy was of no use
         self._seen: dict[str, object] = {}  # what was read last of each source
 
     # ---- reading ----
@@ -216,12 +217,12 @@ class ForeignRegion(Generic[T]):
             changed = [self._capture(reader, patience) for reader in readers]
         except _AWAITED:
             return None
-        except RegionCorrupt:  # perhaps half made
-            self._corrupt_since = self._corrupt_since or time.monotonic()
+        except RegionCorrupt as error:  # perhaps half made
+            self._corrupt_since, self._problem = self._corrupt_since or time.monotonic(), str(error)
             if time.monotonic() - self._corrupt_since > PATIENCE:
                 raise
             return None
-        self._corrupt_since = 0.0
+        self._corrupt_since, self._problem = 0.0, ""
         return (self._value(readers),) if any(changed) else None
 
     def _has_changed(self, reader: SectionReader) -> bool:
@@ -240,9 +241,12 @@ class ForeignRegion(Generic[T]):
         if left > 0:
             return left
         reader = self._of(sources)[0]
+        state = reader.state()
+        told = f"it is {'a ' if state is State.STUB else ''}{state}"
+        if self._problem:
+            told += f", and the last copy was refused: {self._problem}"
         raise Timeout(
-            errno.ETIMEDOUT,
-            f"{reader.words}: timed out after {patience:g} s waiting for a newer value; it is {reader.state()}",
+            errno.ETIMEDOUT, f"{reader.words}: timed out after {patience:g} s waiting for a newer value; {told}"
         )
 
     def _pause(self, sources: Sequence[str]) -> float:
