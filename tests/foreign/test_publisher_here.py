@@ -1,15 +1,19 @@
 """A publisher's memory is of this system's layout, and what it is given is refused before it stores anything."""
 
 import json
+import os
 import re
+import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import typedshm
 from helpers.small_documents import layout_of, one_source
-from typedshm import Struct, foreign, u32, u64
+from typedshm import Shape, Struct, foreign, u32, u64
 
 DOCUMENT = Path(typedshm.__file__).parent / "schemas" / "mumble-link.json"
 
@@ -86,3 +90,37 @@ def test_nothing_is_stored_before_the_memory(tmp_path: Path) -> None:
             program.put(-1, b"x")
         with pytest.raises(TypeError, match="no parts, as memory has none; found 'rows'"):
             program.write({"version": 1}, rows=[])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a mapped file cannot be cut there")
+def test_a_publisher_hears_that_its_memory_was_cut(tmp_path: Path) -> None:
+    with foreign.Publisher(tmp_path / "memory", Head) as program:
+        program.write({"version": 1})
+        os.truncate(tmp_path / "memory", 0)
+        with pytest.raises(typedshm.RegionLost, match="was truncated to 0 bytes"):
+            program.write({"version": 1})
+
+
+class Buffer(Struct):
+    tick: u32
+    offset: u32
+
+
+class Buffers(Struct):
+    count: u32
+    size: u32
+    buffers: Annotated[NDArray[np.void], Shape(3, of=Buffer)]
+
+
+def test_a_frame_does_not_reach_into_the_next_buffer(tmp_path: Path) -> None:
+    rule = foreign.NewestBuffer("buffers", "count", "tick", "", "offset", "size")
+    rows = [Buffer(tick=0, offset=offset) for offset in (64, 96, 128)]
+    head = Buffers(count=3, size=32, buffers=rows)
+    memory = tmp_path / "memory"
+    with foreign.Publisher(memory, Buffers, consistent=rule, size=256) as program:
+        program.put(0, bytes(head))
+        program.write(head, frame=b"a" * 32)
+        before = memory.read_bytes()
+        with pytest.raises(ValueError, match="frame: expected at most the 32 bytes of size, found 33"):
+            program.write(head, frame=b"b" * 33)
+        assert memory.read_bytes() == before

@@ -72,6 +72,13 @@ class Publisher:
         **parts
             Rows as a list of Structs or mappings, texts as str, strings as a dict. Where the head says 0 for an offset,
             a stride or a length, it is set; counts always are.
+
+        Raises
+        ------
+        RegionRefused
+            The memory has no room for a part.
+        RegionLost
+            Somebody has cut the memory short; nobody reads what was published.
         """
         self._writer(source).write(value, parts, frame)
 

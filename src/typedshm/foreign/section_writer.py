@@ -7,7 +7,7 @@ from typing import Any, cast
 import numpy as np
 
 import typedshm._native as _native
-from typedshm.errors import MisuseError, RegionExists, RegionNotFound, RegionRefused, found
+from typedshm.errors import MisuseError, RegionExists, RegionLost, RegionNotFound, RegionRefused, found
 from typedshm.foreign.access import Access
 from typedshm.foreign.descriptor import Descriptor
 from typedshm.foreign.document_words import codec_of
@@ -96,6 +96,12 @@ class SectionWriter:
             raise TypeError(f"frame: expected none, as rule {self.rule.kind} has no buffers; found {found(frame)}")
         data = bytearray(bytes_of(self.struct, value))
         pieces = self._laid_out(data, parts)
+        if frame is not None and isinstance(self.rule, NewestBuffer):
+            room = Head(self.layout, bytes(data)).integer(self.rule.size)
+            if len(frame) > room:  # behind it lies the buffer that readers look at
+                raise ValueError(
+                    f"frame: expected at most the {room:,} bytes of {self.rule.size}, found {len(frame):,}"
+                )
         for part, offset, piece in pieces:
             if not part.in_buffer:  # refused before the update begins, which would stand half-way
                 self._check_room(offset, piece)
@@ -109,6 +115,8 @@ class SectionWriter:
             store(self.access, bytes(data), self._spans)
 
         self.rule.publish(self.access, put)
+        if loss := self._memory.loss:
+            raise RegionLost(errno.EIO, f"section {shown(self.place)!r} {loss}")
 
     def put(self, offset: int, data: bytes) -> None:
         """Store bytes outside of the rule: what is there before the first value, and stays.
