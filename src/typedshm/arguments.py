@@ -1,6 +1,7 @@
 """Checks of arguments: each error names the parameter, what was expected of it and what was found."""
 
 import operator
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,32 @@ def flag(value: Any, parameter: str) -> bool:
     if isinstance(value, accepted):
         return bool(value)
     raise TypeError(f"{parameter}: expected True or False, found {found(value)}")
+
+
+def one_of(value: Any, parameter: str, names: Iterable[str]) -> str:
+    """Return an argument that is one of some names.
+
+    Raises
+    ------
+    TypeError, ValueError
+        It is none of them; the message names the parameter and lists them.
+    """
+    known = list(names)
+    if isinstance(value, str) and value in known:
+        return value
+    error = ValueError if isinstance(value, str) else TypeError
+    raise error(f"{parameter}: expected one of {', '.join(known)}, found {found(value)}")
+
+
+def some_bytes(value: Any, parameter: str) -> bytes:
+    """Return a copy of an argument that has bytes, one after the other."""
+    if isinstance(value, bytes):
+        return value
+    try:
+        with memoryview(value) as view:
+            return view.tobytes()
+    except (TypeError, ValueError, BufferError):
+        raise TypeError(f"{parameter}: expected bytes, found {found(value)}") from None
 
 
 def seconds(value: Any, parameter: str = "timeout", *, negative: bool = True) -> float | None:

@@ -12,8 +12,8 @@ import pytest
 import typedshm
 from helpers import marks, peers
 from typedshm.export import include
+from typedshm.layout import shipped
 from typedshm.packaging import pyinstaller
-from typedshm.struct import loading
 
 PROGRAM = """
 import asyncio
@@ -135,8 +135,8 @@ def test_the_hook_collects_documents_and_header():
 
 
 def test_a_program_without_the_data_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    file = str(tmp_path / "app" / "typedshm" / "struct" / "loading.py")
-    monkeypatch.setattr(loading, "__file__", file)
+    file = str(tmp_path / "app" / "typedshm" / "layout" / "shipped.py")
+    monkeypatch.setattr(shipped, "__file__", file)
     monkeypatch.setattr(include, "__file__", file)
     with pytest.raises(typedshm.DocumentError, match="schemas is missing: include the data of the package typedshm"):
         typedshm.load("camera-frame")

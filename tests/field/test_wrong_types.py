@@ -42,7 +42,6 @@ from typedshm import (
     Utf16,
     Utf32,
     f64,
-    foreign,
     testing,
     u16,
 )
@@ -299,7 +298,7 @@ ROWS: dict[str, Callable[[World], Call]] = {
     "version_of": lambda _: Call(typedshm.version_of, {"struct": POSE}),
     "time_of": lambda _: Call(typedshm.time_of, {"struct": POSE}),
     "to_struct": lambda _: Call(typedshm.to_struct, {"value": POSE}),
-    "load": lambda _: Call(typedshm.load, {"name": "camera-frame"}, documented=OSError),
+    "load": lambda _: Call(typedshm.load, {"name": "mumble-link", "abi": "utf-16"}, documented=OSError),
     "documents": lambda _: Call(typedshm.documents, {}),
     "layout_of": lambda _: Call(typedshm.layout_of, {"thing": Pose}, words=SCHEMA, documented=OSError),
     "compare": lambda _: Call(typedshm.compare, {"old": Pose, "new": Pose}, words=SCHEMA, documented=OSError),
@@ -462,7 +461,7 @@ INNER = re.compile(r"\.changed(_of)?$|^(Region|Table)Info\.shown$")
 
 def public() -> Iterator[str]:
     """The names of everything public that can be called."""
-    for module, prefix in ((typedshm, ""), (testing, "testing."), (foreign, "")):
+    for module, prefix in ((typedshm, ""), (testing, "testing.")):  # of foreign: test_wrong_types_of_foreign.py
         for name in module.__all__:
             thing = getattr(module, name)
             if not inspect.isclass(thing):

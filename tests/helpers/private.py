@@ -117,6 +117,7 @@ def require() -> None:
     if sys.platform != "linux":
         pytest.skip("namespaces are Linux's")
     try:
-        Private(_nothing).join()
+        with Private(_nothing):
+            pass
     except AssertionError as error:
         pytest.skip(f"no namespaces of its own here: {str(error).strip().splitlines()[-1]}")

@@ -16,12 +16,14 @@ from collections.abc import Callable
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from multiprocessing.reduction import DupFd
 from typing import Any
 
 from helpers.peers import FORKS
 from helpers.system import children
 from typedshm.__main__ import main
+
+if sys.platform != "win32":
+    from multiprocessing.reduction import DupFd
 
 _TESTS = ["pytest", "helpers.row_storm", "helpers.storm", "helpers.shared_types", "typedshm.testing.inspection"]
 _COMMANDS = ["typedshm.cli.program", *(f"typedshm.cli.commands.{name}" for name in ("ls", "show", "cp", "rm"))]

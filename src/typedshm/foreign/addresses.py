@@ -6,6 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from typedshm.arguments import whole
 from typedshm.errors import DocumentError, quoted
 from typedshm.frozen import Frozen, frozen
 
@@ -28,6 +29,9 @@ class SysV(Frozen):
     __match_args__ = ("key",)
     key: int
     """As ``shmget`` takes it."""
+
+    def __init__(self, key: int) -> None:
+        super().__init__(whole(key, "key", 1, "a key of shmget()", 2**32 - 1))
 
 
 Address = str | Path | SysV

@@ -2,11 +2,11 @@
 
 import os
 from functools import partial
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, cast, overload
 
 import typedshm._native as _native
 from typedshm.arguments import flag, seconds, whole
-from typedshm.errors import RegionNotFound
+from typedshm.errors import RegionNotFound, found
 from typedshm.foreign.document import Document
 from typedshm.foreign.place import Where
 from typedshm.foreign.region import ForeignRegion
@@ -112,6 +112,8 @@ def attach(
     unit = whole(unit, "unit", 0, "the number of one of several memories")
     if pid is not None:
         pid = whole(pid, "pid", 1, "the number of a process")
+    if abi is not None and not isinstance(cast("object", abi), str):
+        raise TypeError(f"abi: expected the name of one, or None for this system's, found {found(abi)}")
     name, targets = resolve(memory, schema, consistent, pid=pid, unit=unit)
     alive = None if pid is None else partial(_native.process_lives, pid)
     readers = [

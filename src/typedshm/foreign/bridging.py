@@ -1,11 +1,12 @@
 """bridge(): what another program publishes, once more as ordinary regions."""
 
 import atexit
-import math
+import os
+import sys
 import threading
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from typedshm.errors import found, quoted
 from typedshm.foreign.attaching import attach
@@ -179,6 +180,8 @@ def bridge(
     ...     bridge.run()
     """
     period = _period(hz)
+    if not isinstance(cast("object", name), str | os.PathLike):
+        raise TypeError(f"name: expected a str or a pathlib.Path, found {found(name)}")
     if isinstance(source, ForeignRegion):
         handles = source.again()
     else:
@@ -203,8 +206,8 @@ def _period(hz: Any) -> float:
         return 0.0
     if isinstance(hz, bool) or not isinstance(hz, int | float):
         raise TypeError(f"hz: expected the most versions a second, or None for every one, found {found(hz)}")
-    if not (hz > 0 and math.isfinite(hz)):
-        raise ValueError(f"hz: expected more than 0 versions a second, found {hz:g}")
+    if not 0 < hz <= sys.float_info.max:
+        raise ValueError(f"hz: expected more than 0 versions a second, found {quoted(hz)}")
     return 1 / hz
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import typedshm._native as _native
 from typedshm.arguments import whole
-from typedshm.errors import RegionRefused
+from typedshm.errors import RegionRefused, quoted
 from typedshm.foreign.names import Place
 from typedshm.frozen import Frozen, frozen
 
@@ -30,7 +30,7 @@ class Descriptor(Frozen):
     """How many bytes to map; 0: all there are."""
 
     def __str__(self) -> str:
-        return f"descriptor {self.fd}"
+        return f"descriptor {quoted(self.fd)}"
 
 
 class DescriptorMemory:

@@ -12,7 +12,7 @@ import os
 from functools import lru_cache
 from typing import Any, cast
 
-from typedshm.errors import DocumentError, SchemaError
+from typedshm.errors import DocumentError, SchemaError, found
 from typedshm.foreign.addresses import check_name
 from typedshm.foreign.conditions import condition
 from typedshm.foreign.document_words import CHECKED, RULES, SYSTEMS, TABLES, TEXT_ENCODINGS, WRITTEN, ParameterType
@@ -142,7 +142,7 @@ class Document(Frozen):
         DocumentError
             There is none of that name; the message lists them.
         """
-        return by_name(self.sources, name) if name else self.sources[0]
+        return by_name(self.sources, name) if _argument(name, "name") else self.sources[0]
 
     def layout(self, source: str = "", abi: str | None = None) -> Layout:
         """Return the newest layout of a source, as this system has it or the ABI is.
@@ -152,7 +152,15 @@ class Document(Frozen):
         DocumentError
             There is none of that name, or ABI; the message lists them.
         """
-        return newest(self.source(source).layouts, abi).layout
+        if abi is not None:
+            _argument(abi, "abi")
+        return newest(self.source(_argument(source, "source")).layouts, abi).layout
+
+
+def _argument(text: Any, parameter: str) -> str:
+    if isinstance(text, str):
+        return text
+    raise TypeError(f"{parameter}: expected a str, found {found(text)}")
 
 
 # One Document for one text: its layouts are keys of caches, where those that are not the same object are compared field

@@ -3,7 +3,7 @@
 from types import TracebackType
 from typing import Any, Self
 
-from typedshm.arguments import flag, whole
+from typedshm.arguments import flag, one_of, some_bytes, whole
 from typedshm.errors import RegionNotFound, quoted
 from typedshm.foreign.place import Where
 from typedshm.foreign.resolving import resolve
@@ -80,16 +80,17 @@ class Publisher:
         RegionLost
             Somebody has cut the memory short; nobody reads what was published.
         """
+        frame = None if frame is None else some_bytes(frame, "frame")
         self._writer(source).write(value, parts, frame)
 
     def put(self, offset: int, data: bytes, source: str = "") -> None:
         """Store bytes outside of the rule, such as a table that is made once, before anything is published."""
-        self._writer(source).put(offset, data)
+        offset = whole(offset, "offset", 0, "a byte of the memory")
+        self._writer(source).put(offset, some_bytes(data, "data"))
 
     def _writer(self, source: str) -> SectionWriter:
-        if source and source not in self._writers:
-            raise ValueError(f"source: expected one of {', '.join(self._writers)}, found {quoted(source)}")
-        writer = self._writers[source] if source else next(iter(self._writers.values()))
+        first = next(iter(self._writers))
+        writer = self._writers[one_of(source, "source", ("", *self._writers)) or first]
         writer.check_open(str(self))
         return writer
 

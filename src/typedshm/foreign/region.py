@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from typedshm.arguments import seconds
+from typedshm.arguments import one_of, seconds
 from typedshm.errors import (
     Closed,
     Empty,
@@ -21,7 +21,6 @@ from typedshm.errors import (
     Timeout,
     TornWrite,
     TypedshmError,
-    found,
     quoted,
 )
 from typedshm.foreign.descriptor import Descriptor
@@ -120,9 +119,13 @@ class ForeignRegion(Generic[T]):
         if self._closed:
             raise Closed(f"{self} is closed")
         for name in sources:
-            if name not in self._readers:
-                raise ValueError(f"sources: expected names out of {', '.join(self._readers)}, found {found(name)}")
+            one_of(name, "sources", self._readers)
         return [self._readers[name] for name in sources or self._readers]
+
+    def _one(self, source: str) -> SectionReader:
+        """Return a source by its name, for "" the first."""
+        first, *_ = self._of(())
+        return self._readers[one_of(source, "source", ("", *self._readers)) or first.source.name]
 
     def _capture(self, reader: SectionReader, patience: float = PATIENCE) -> bool:
         """Copy one version; returns whether it is another than the last."""
@@ -315,7 +318,7 @@ class ForeignRegion(Generic[T]):
         RegionNotFound
             There is no such memory.
         """
-        (reader,) = self._of((source,) if source else tuple(self._readers)[:1])
+        reader = self._one(source)
         if not self.writable:
             raise ReadOnly(f"{self} was attached without writable=True")
         access = reader.open()
@@ -346,7 +349,7 @@ class ForeignRegion(Generic[T]):
 
     def info(self, source: str = "") -> ForeignInfo:
         """Return all that is known about a source, by default the first."""
-        reader = self._of((source,) if source else ())[0]
+        reader = self._one(source)
         state = reader.state()
         try:
             tick = reader.number() if reader.is_open else None

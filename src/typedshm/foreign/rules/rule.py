@@ -1,7 +1,8 @@
 """Rule: how a program keeps what it publishes consistent, as a reader and as the publisher."""
 
+import inspect
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from typedshm.errors import SchemaError, found
 from typedshm.foreign.access import Access, Gather, Image, Put, word_of
@@ -22,10 +23,28 @@ class Rule(Frozen, ABC):
         Its word in documents.
     """
 
-    __match_args__ = ()
+    __match_args__: tuple[str, ...] = ()
+    __signature__: ClassVar[inspect.Signature]
     kind: ClassVar[str]
     summary: ClassVar[str]
     """What the rule is, in a sentence for people."""
+
+    def __init_subclass__(cls) -> None:
+        """Have help() and editors show the parameters."""
+        one = inspect.Parameter
+        given = [
+            one(name, one.POSITIONAL_OR_KEYWORD, default=getattr(cls, name, one.empty), annotation=annotation)
+            for name, annotation in cls.__annotations__.items()
+            if name in cls.__match_args__
+        ]
+        cls.__signature__ = inspect.Signature(given)
+
+    def __init__(self, *values: object, **named: object) -> None:
+        super().__init__(*values, **named)
+        for name in self.__match_args__:
+            value: object = getattr(self, name)
+            if not isinstance(value, str) and not _are_texts(value):
+                raise SchemaError(f"{name}: expected text, the name of a field or of an object, found {found(value)}")
 
     @property
     def certain(self) -> bool:
@@ -90,6 +109,10 @@ class Rule(Frozen, ABC):
             for key, value in told.items()
             if value not in (None, "", ())
         }
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, tuple) and all(isinstance(text, str) for text in cast("tuple[object, ...]", value))
 
 
 def _listed(values: Any) -> list[str]:
