@@ -237,7 +237,7 @@ def test_times_that_are_none_are_refused(memory: Path, call: str) -> None:
         }
         with pytest.raises((TypeError, ValueError), match="timeout"):
             verbs[call]()
-        with pytest.raises(ValueError, match="sources: expected names out of memory"):
+        with pytest.raises(ValueError, match="sources: expected one of memory"):
             region.read("memry")
 
 

@@ -23,7 +23,7 @@ class Rule(Frozen, ABC):
         Its word in documents.
     """
 
-    __match_args__: tuple[str, ...] = ()
+    __match_args__ = ()
     __signature__: ClassVar[inspect.Signature]
     kind: ClassVar[str]
     summary: ClassVar[str]
@@ -41,7 +41,8 @@ class Rule(Frozen, ABC):
 
     def __init__(self, *values: object, **named: object) -> None:
         super().__init__(*values, **named)
-        for name in self.__match_args__:
+        names: tuple[str, ...] = self.__match_args__
+        for name in names:
             value: object = getattr(self, name)
             if not isinstance(value, str) and not _are_texts(value):
                 raise SchemaError(f"{name}: expected text, the name of a field or of an object, found {found(value)}")
