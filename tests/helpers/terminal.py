@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import IO, Any
@@ -139,13 +140,15 @@ class Terminal:
         environment = {**os.environ, "TERM": "xterm-256color", **(env or {})}
         for name in ("COLUMNS", "LINES"):
             environment.pop(name, None)
-        self.process = pexpect.spawn(
-            sys.executable,
-            [*program, *arguments],
-            env=environment,
-            dimensions=(lines, columns),
-            timeout=PATIENCE,
-        )
+        with warnings.catch_warnings():  # of other threads, as by quiet_fork()
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self.process = pexpect.spawn(
+                sys.executable,
+                [*program, *arguments],
+                env=environment,
+                dimensions=(lines, columns),
+                timeout=PATIENCE,
+            )
 
     @property
     def shown(self) -> str:
