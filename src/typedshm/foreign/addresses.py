@@ -38,6 +38,8 @@ Address = str | Path | SysV
 """A name for ``shm_open`` or of a section of Windows, the path of a file, or a System V key."""
 
 _SYSV = re.compile(r"sysv:0x(?P<key>[0-9a-fA-F]{1,8})(?:\+(?P<more>\d{1,9}))?")
+_DRIVE = re.compile(r"[A-Za-z]:\\")
+"""The beginning of a path of Windows; names of sections have no colon there."""
 _BLANK = re.compile(r"\{(\w*)\}")
 _BLANKS = ("uid", "user", "pid", "tmp", "unit")
 
@@ -72,7 +74,7 @@ def address_of(template: str, pid: int | None, unit: int) -> Address | None:
     sysv = _SYSV.fullmatch(text)
     if sysv is not None:
         return SysV((int(sysv["key"], 16) + int(sysv["more"] or 0)) % 2**32)
-    return Path(text) if "/" in text else text
+    return Path(text) if "/" in text or _DRIVE.match(text) else text
 
 
 def _filling(name: str, pid: int | None, unit: int) -> str:

@@ -1,5 +1,6 @@
 """SectionWriter: one section as its publisher has it, which keeps the rule that readers rely on."""
 
+import contextlib
 import errno
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
@@ -226,9 +227,11 @@ class SectionWriter:
 
 def _let_go(memory: ForeignMemory, remove: bool) -> None:
     unlink = getattr(memory, "unlink", None)
-    if remove and unlink is not None and memory.place == "this":
-        unlink()
-    memory.close()
+    ours = remove and unlink is not None and memory.place == "this"
+    memory.close()  # Windows removes no file that is open
+    if ours and unlink is not None:
+        with contextlib.suppress(RegionRefused, RegionNotFound):  # nor while a reader has it open
+            unlink()
 
 
 def _given(given: Any, kind: type, part: Part, what: str) -> Any:
