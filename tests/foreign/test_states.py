@@ -84,6 +84,7 @@ def opened(memory: Path, **more: object) -> "foreign.ForeignRegion[Head]":
     return region
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a file that is mapped can be neither removed nor cut there")
 def test_memory_that_is_not_there_is_absent_and_is_not_made(memory: Path) -> None:
     with pytest.raises(typedshm.RegionNotFound, match="does not exist"):
         foreign.attach(document(memory))
@@ -259,6 +260,7 @@ def test_a_document_of_another_size_is_said_to_be_of_no_known_layout(memory: Pat
         region.wait(timeout=0.01)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a file that is mapped can be neither removed nor cut there")
 def test_memory_that_is_truncated_under_a_reader_ends_nothing_but_the_read(memory: Path) -> None:
     with opened(memory) as region:
         os.truncate(memory, 8)
