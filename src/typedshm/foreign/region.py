@@ -434,12 +434,12 @@ class ForeignRegion(Generic[T]):
     def __repr__(self) -> str:
         if self._closed:
             return f"<ForeignRegion {quoted(self.name)}, closed>"
-        states = {name: _told(reader) for name, reader in self._readers.items()}
+        states = {name: _state_phrase(reader) for name, reader in self._readers.items()}
         told = ", ".join(f"{name} {state}" if len(states) > 1 else state for name, state in states.items())
         return f"<ForeignRegion {quoted(self.name)}, {told}{', writable' if self.writable else ''}>"
 
 
-def _told(reader: SectionReader) -> str:
+def _state_phrase(reader: SectionReader) -> str:
     try:
         return str(reader.state())
     except RegionRefused:
