@@ -79,14 +79,30 @@ class Publisher:
             The memory has no room for a part.
         RegionLost
             Somebody has cut the memory short; nobody reads what was published.
+        RegionReplaced
+            The name of the memory means another by now; looked at every 100 ms. Where it means nothing any more, there
+            is a RegionWarning, once.
         """
         frame = None if frame is None else some_bytes(frame, "frame")
-        self._writer(source).write(value, parts, frame)
+        writer = self._writer(source)
+        writer.check_names()
+        writer.write(value, parts, frame)
 
     def put(self, offset: int, data: bytes, source: str = "") -> None:
-        """Store bytes outside of the rule, such as a table that is made once, before anything is published."""
+        """Store bytes outside of the rule, such as a table that is made once, before anything is published.
+
+        Raises
+        ------
+        RegionRefused
+            The memory ends before them.
+        RegionReplaced
+            As by :meth:`write`.
+        """
         offset = whole(offset, "offset", 0, "a byte of the memory")
-        self._writer(source).put(offset, some_bytes(data, "data"))
+        data = some_bytes(data, "data")
+        writer = self._writer(source)
+        writer.check_names()
+        writer.put(offset, data)
 
     def _writer(self, source: str) -> SectionWriter:
         first = next(iter(self._writers))

@@ -2,13 +2,24 @@
 
 import contextlib
 import errno
+import time
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 import numpy as np
 
 import typedshm._native as _native
-from typedshm.errors import MisuseError, RegionExists, RegionLost, RegionNotFound, RegionRefused, found
+from typedshm.errors import (
+    MisuseError,
+    RegionExists,
+    RegionLost,
+    RegionNotFound,
+    RegionRefused,
+    RegionReplaced,
+    RegionWarning,
+    found,
+)
 from typedshm.foreign.access import Access
 from typedshm.foreign.descriptor import Descriptor
 from typedshm.foreign.document_words import codec_of
@@ -26,6 +37,9 @@ from typedshm.struct.loading import struct_from_layout
 from typedshm.struct.struct import Struct
 
 _ALIGNMENT = 16
+
+_LOOK = 0.1
+"""Seconds between looks at what the names of the memory mean by now, as of regions."""
 
 
 class SectionWriter:
@@ -53,6 +67,8 @@ class SectionWriter:
         self.layout: Layout = self.struct.layout
         self._spans = spans_of(self.layout, rule)
         self._others: dict[str, tuple[ForeignMemory, Access, bool]] = {}
+        self._looked = time.monotonic()
+        self._replaced = self._warned = False
         self._memory, self.made = self._opened(place, max(size, self.layout.size))
         assert self._memory.mapping is not None
         self.access = Access(self._memory.mapping, self._memory.size, self.layout, writable=True, other=self._other)
@@ -223,6 +239,36 @@ class SectionWriter:
         """Refuse to publish after close()."""
         if self._memory.mapping is None:
             raise MisuseError(f"{words} is closed")
+
+    def check_names(self) -> None:
+        """Look, every 100 ms, whether readers still find the memory; warn once if its name leads nowhere.
+
+        Raises
+        ------
+        RegionReplaced
+            The name leads to another section.
+        """
+        now = time.monotonic()
+        if not self._replaced and now - self._looked < _LOOK:
+            return
+        self._looked, self._replaced = now, False
+        names = {self.place: self._memory}
+        names |= {beside(self.place, name): memory for name, (memory, _, _) in self._others.items()}
+        for where, memory in names.items():
+            place = memory.place
+            if place == "another":
+                self._replaced = True
+                raise RegionReplaced(
+                    f"section {shown(where)!r} was replaced: another section has its name now; another Publisher opens "
+                    "that one"
+                )
+            if place == "nothing" and not self._warned:
+                self._warned = True
+                words = (
+                    "its name leads nowhere any more; programs that have it open still read what is published, others "
+                    "will not find it; another Publisher makes it anew"
+                )
+                warnings.warn(f"section {shown(where)!r} was unlinked: {words}", RegionWarning, stacklevel=3)
 
 
 def _let_go(memory: ForeignMemory, remove: bool) -> None:
