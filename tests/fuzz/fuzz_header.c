@@ -106,7 +106,7 @@ static int read_value(const tshm_ring *ring, void *value, tshm_cursor *cursor) {
 
 static void write_value(const tshm_ring *ring, lock_handle *lock, const void *value) {
     tshm_cursor cursor, again;
-    if (!tshm_write_begin(ring, lock_alive, lock, &cursor))
+    if (tshm_write_begin(ring, lock_alive, lock, &cursor) != TSHM_WRITABLE)
         return;
     tshm_copy_in(cursor.payload, value, ring->payload_size);
     tshm_write_end(ring, &cursor, 1);

@@ -31,7 +31,7 @@ static uint64_t published[WRITES + 2]; /* what version v says; written before an
 
 static void write_one(uint64_t says, int stop) {
     tshm_cursor cursor;
-    int begun = tshm_write_begin(&ring, NULL, NULL, &cursor);
+    int begun = tshm_write_begin(&ring, NULL, NULL, &cursor) == TSHM_WRITABLE;
     if (!begun || stop == 1)
         return;
     tshm_atomic_u64 *payload = (tshm_atomic_u64 *)cursor.payload;

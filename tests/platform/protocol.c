@@ -61,11 +61,13 @@ int pinned(tshm_slot *slot, tshm_alive alive, void *context) {
 
 WHOLE int write_begin_without_pins(const tshm_ring *ring, tshm_alive alive, void *context, tshm_cursor *cursor) {
     tshm_ring copy = *ring;
+    copy.lossless = 0; /* whose followers have barriers of their own */
     return copy.slot_count < 3 ? tshm_write_begin(&copy, alive, context, cursor) : 0;
 }
 
 WHOLE int write_begin_with_pins(const tshm_ring *ring, tshm_alive alive, void *context, tshm_cursor *cursor) {
     tshm_ring copy = *ring;
+    copy.lossless = 0; /* whose followers have barriers of their own */
     return copy.slot_count < 3 ? 0 : tshm_write_begin(&copy, alive, context, cursor);
 }
 

@@ -414,7 +414,7 @@ int main(int count, char **arguments) {
     if (writes) {
         unsigned long long n;
         sscanf(arguments[2], "%llu", &n);
-        if (!tshm_write_begin(&ring, NULL, NULL, &cursor))
+        if (tshm_write_begin(&ring, NULL, NULL, &cursor) != TSHM_WRITABLE)
             return 4;
         for (int i = 0; i < 10; i++)
             words[i] = n + (uint64_t)i;

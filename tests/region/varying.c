@@ -42,7 +42,9 @@ int main(int given, char **arguments) {
     void *memory = mmap(NULL, (size_t)status.st_size, writes ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0);
     if (memory == MAP_FAILED || tshm_check(memory, (uint64_t)status.st_size, &header, &ring))
         return 1;
-    for (value v = {0}; writes && n <= atol(arguments[3]) && tshm_write_begin(&ring, NULL, NULL, &cursor); n++) {
+    for (value v = {0}; writes && n <= atol(arguments[3]); n++) {
+        if (tshm_write_begin(&ring, NULL, NULL, &cursor) != TSHM_WRITABLE)
+            break;
         tshm_copy_used_in(cursor.payload, fill(&v, (uint64_t)n), &plan);
         tshm_write_end(&ring, &cursor, header.created);
     }

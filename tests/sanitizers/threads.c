@@ -166,7 +166,7 @@ static void *writer(void *argument) {
             break;
         }
         /* a pinner that moves on may leave its pin on one slot after the other just as we look: then once more */
-        if (tshm_write_begin(&ring, lock_alive, &lock, &cursor)) {
+        if (tshm_write_begin(&ring, lock_alive, &lock, &cursor) == TSHM_WRITABLE) {
             fill(value, newest + 1);
             if (turn % 3) /* or as a writer who knows nothing of extents */
                 tshm_copy_used_in(cursor.payload, value, &plan);

@@ -100,7 +100,7 @@ static void write_next(lock_handle *mine, uint64_t version) {
     tshm_cursor cursor;
     uint64_t words[WORDS] = {0};
     fill(words, version);
-    if (!tshm_write_begin(&ring, lock_alive, mine, &cursor)) {
+    if (tshm_write_begin(&ring, lock_alive, mine, &cursor) != TSHM_WRITABLE) {
         fputs("every slot is pinned\n", stderr);
         _exit(1); /* at once: every further instruction would be led through as well */
     }

@@ -13,6 +13,7 @@
  *     384   sleepers    who sleeps on `head`, where the kernel wakes nobody by address (Windows)
  *     512   writer      the writers' lock word, and what is known of dead owners
  *     640   presence    one entry for each participant that may write
+ *     ...   followers   of a lossless region only: what its writers wait for
  *     ...   document    the layout of the payload, as JSON
  *     ...   slots       slot_count times { slot line of 128 bytes, payload }
  *
@@ -42,6 +43,9 @@
  * the word. A waiter sets the bit in the word that it has seen, then sleeps while the word stays so; a
  * writer exchanges the whole word, which publishes the number, clears the bit and tells whether anybody
  * has to be woken: once for each sleep, and not once for each write.
+ *
+ * A LOSSLESS region besides has followers, for whom writers wait: a version that one of them has still to get is not
+ * written over. See FOLLOWERS below.
  *
  * THE WRITERS' LOCK is a word that names its owner by presence entry and generation; whether that owner
  * lives is asked of the kernel. See TSHM_WORD_* below.
@@ -112,6 +116,8 @@ TSHM_STATIC_ASSERT(ATOMIC_LLONG_LOCK_FREE == 2, "64-bit atomics must be lock-fre
 #define TSHM_ROW_LINE 64u    /* rows begin one */
 #define TSHM_STAMPED_ROWS 64 /* that share a stamp */
 #define TSHM_TABLE 1u        /* in the header's flags */
+#define TSHM_LOSSLESS 2u     /* likewise */
+#define TSHM_FOLLOWERS 48u   /* places for followers that writers wait for */
 #define TSHM_SIZE_MAX (1ull << 40)
 #define TSHM_DOCUMENT_MAX (1ull << 20)
 
@@ -138,7 +144,7 @@ typedef struct tshm_header {
     uint64_t document_offset; /*  80  */
     uint64_t document_size;   /*  88  bytes of UTF-8 */
     uint64_t created;         /*  96  ns since 1970 */
-    uint32_t flags;           /* 104  TSHM_TABLE; unknown ones are refused */
+    uint32_t flags;           /* 104  TSHM_TABLE or TSHM_LOSSLESS; unknown ones are refused */
     uint32_t reserved0;       /* 108  0 */
     uint64_t row_count;       /* 112  of a table: 1 ... 2^32; slot_count are the versions kept of each row, and slots */
     uint64_t stamps_offset;   /* 120  are rows; a multiple of 128. Both 0 in a region */
@@ -166,7 +172,7 @@ typedef struct tshm_sleepers {
 
 typedef struct tshm_waiting {
     tshm_sleepers sleepers; /* on the head; looked at only when the W bit was set */
-    uint8_t reserved[64];
+    tshm_sleepers writers;  /* on the room, likewise */
 } tshm_waiting;
 
 typedef struct tshm_writer {
@@ -174,7 +180,11 @@ typedef struct tshm_writer {
     tshm_atomic_u64 deaths;  /* owners found dead holding it */
     tshm_atomic_u64 died_at; /* when the last of them was found, ns since 1970 */
     tshm_sleepers sleepers;  /* on the lock word */
-    uint8_t reserved[40];
+    /* What follows is stored to with the lock held only. */
+    tshm_atomic_u64 exclusive; /* who alone may write, by TSHM_WORD_OWNER and TSHM_WORD_GENERATION; 0: everybody */
+    tshm_atomic_u64 followers; /* a bit for each place that is used */
+    tshm_atomic_u64 low_mark;  /* the number up to which all followers had everything when that was last looked at */
+    uint8_t reserved[16];
 } tshm_writer;
 
 /* One participant. Entries are used again: whoever takes one raises `generation` before anything else, so that a word
@@ -210,6 +220,40 @@ typedef struct tshm_control {
     tshm_presence presence[TSHM_PRESENCE_MAX];
 } tshm_control;
 
+/* A place for a follower, for a group that shares the versions among its members, or for a member of one. What is not
+ * atomic is written before the place is used, with the writers' lock held. */
+typedef struct tshm_follower {
+    tshm_atomic_u64 owner; /*  0  who has it, as in `exclusive`, 0: nobody any more; of a group its lock, TSHM_WORD_* */
+    tshm_atomic_u64 position; /*  8  the number up to which all is got, or of a group handed out; of a member the
+                                     one that it has, 0: none */
+    tshm_atomic_u64 gone;  /* 16  since when it has been known to have nobody, ns since 1970; 0: it has, or unknown */
+    tshm_atomic_u64 keep;  /* 24  how long it is kept then, in ns */
+    tshm_atomic_u64 lost;  /* 32  of a group: versions that died with a member. Of a member: what that of its group
+                                  will be when its version has been counted, 0: it is not being counted */
+    uint64_t since;        /* 40  when it was taken, ns since 1970; for people */
+    tshm_atomic_u32 kind;  /* 48  TSHM_FOLLOWER, TSHM_GROUP, TSHM_MEMBER */
+    tshm_atomic_u32 group; /* 52  of a member: the place of its group */
+    uint32_t redelivers;   /* 56  of a group: what a dead member had is handed out again */
+    uint32_t reserved;     /* 60 */
+    char name[64];         /* 64  UTF-8, of a follower that is kept or of a group, else empty; zeros behind it */
+} tshm_follower;
+
+enum { TSHM_FOLLOWER = 1, TSHM_GROUP = 2, TSHM_MEMBER = 3 };
+
+/* What writers sleep on that wait for followers: a number << 1 | TSHM_HEAD_AWAITED, raised when a follower has got
+ * something while somebody sleeps. */
+typedef struct tshm_room_line {
+    tshm_atomic_u64 word;
+    uint8_t reserved[120];
+} tshm_room_line;
+
+/* The control block of a lossless region. */
+typedef struct tshm_lossless_control {
+    tshm_control control;
+    tshm_room_line room;
+    tshm_follower followers[TSHM_FOLLOWERS];
+} tshm_lossless_control;
+
 /* That of a table. */
 typedef struct tshm_table_control {
     tshm_control control;
@@ -242,6 +286,9 @@ TSHM_STATIC_ASSERT(offsetof(tshm_control, head) == 256 && offsetof(tshm_control,
 TSHM_STATIC_ASSERT(offsetof(tshm_control, writer) == 512 && offsetof(tshm_control, presence) == 640, "control block");
 TSHM_STATIC_ASSERT(sizeof(tshm_presence) == 32 && offsetof(tshm_presence, since) == 16, "presence");
 TSHM_STATIC_ASSERT(sizeof(tshm_control) == 640 + 32 * TSHM_PRESENCE_MAX, "control block");
+TSHM_STATIC_ASSERT(sizeof(tshm_writer) == TSHM_LINE && offsetof(tshm_writer, exclusive) == 88, "writer");
+TSHM_STATIC_ASSERT(sizeof(tshm_follower) == TSHM_LINE && offsetof(tshm_follower, kind) == 48, "follower");
+TSHM_STATIC_ASSERT(offsetof(tshm_lossless_control, followers) == sizeof(tshm_control) + 128, "control block");
 TSHM_STATIC_ASSERT(offsetof(tshm_header, row_count) == 112 && offsetof(tshm_header, reserved1) == 128, "header");
 TSHM_STATIC_ASSERT(sizeof(tshm_table_control) == sizeof(tshm_control) + 256, "control block of a table");
 TSHM_STATIC_ASSERT(offsetof(tshm_table_control, tickets) == sizeof(tshm_control) + 128, "control block of a table");
@@ -267,6 +314,7 @@ TSHM_STATIC_ASSERT(sizeof(tshm_row) == 64 && offsetof(tshm_row, versions) == 24,
 #define TSHM_WORD_WAITING (1ull << 12)
 #define TSHM_WORD_DIRTY (1ull << 13)
 #define TSHM_WORD_GENERATION(generation) ((uint64_t)((generation) & 0x3ffffu) << 14)
+#define TSHM_WORD_NAME (TSHM_WORD_OWNER | TSHM_WORD_GENERATION(0x3ffffu)) /* what names somebody */
 #define TSHM_WORD_ACQUISITION (1ull << 32)
 #define TSHM_WORD_COUNTER (~(TSHM_WORD_ACQUISITION - 1))
 
@@ -285,6 +333,7 @@ typedef struct tshm_ring {
     uint64_t payload_size;
     uint32_t slot_count;
     uint32_t presence_count;
+    uint32_t lossless; /* writers wait for followers */
 } tshm_ring;
 
 /* FNV-1a over the header's constant part: catches accidents, not attackers. */
@@ -307,7 +356,7 @@ static inline const char *tshm_check_header(void *memory, uint64_t size, uint64_
         return "the format is one this version does not know";
     if (copy->header_size != sizeof(tshm_header))
         return "header_size is not 256";
-    if (copy->flags & ~TSHM_TABLE)
+    if (copy->flags & ~(TSHM_TABLE | TSHM_LOSSLESS))
         return "flags has bits this version does not know";
     if (copy->check != tshm_header_check(copy))
         return "the check sum does not fit the header";
@@ -339,6 +388,11 @@ static inline const char *tshm_check(void *memory, uint64_t size, tshm_header *c
         return problem;
     if (copy->flags & TSHM_TABLE)
         return "it is a table, and no region";
+    int lossless = copy->flags & TSHM_LOSSLESS;
+    if (lossless && copy->slot_count < 2)
+        return "slot_count of a lossless region is less than 2";
+    if (lossless && copy->document_offset < sizeof(tshm_lossless_control)) /* behind which the slots begin */
+        return "the document lies among the followers";
     if (copy->slot_count < 1 || copy->slot_count > TSHM_SLOTS_MAX)
         return "slot_count is outside 1 ... 65536";
     if (copy->slot_stride % TSHM_LINE)
@@ -354,6 +408,7 @@ static inline const char *tshm_check(void *memory, uint64_t size, tshm_header *c
     ring->payload_size = copy->payload_size;
     ring->slot_count = copy->slot_count;
     ring->presence_count = copy->presence_count;
+    ring->lossless = lossless != 0;
     return NULL;
 }
 
@@ -386,7 +441,7 @@ static inline const char *tshm_check_table(void *memory, uint64_t size, tshm_hea
     const char *problem = tshm_check_header(memory, size, sizeof(tshm_table_control), copy);
     if (problem)
         return problem;
-    if (!(copy->flags & TSHM_TABLE))
+    if (copy->flags != TSHM_TABLE)
         return "it is a region, and no table";
     if (copy->slot_count < 1 || copy->slot_count > 2)
         return "slot_count of a table is neither 1 nor 2";
@@ -632,7 +687,7 @@ typedef struct tshm_cursor {
     unsigned char *payload;
 } tshm_cursor;
 
-enum { TSHM_NOTHING = 0, TSHM_READABLE = 1, TSHM_BUSY = -1 };
+enum { TSHM_NOTHING = 0, TSHM_READABLE = 1, TSHM_BUSY = -1, TSHM_OVERRUN = -3 };
 
 static inline tshm_cursor tshm_cursor_at(const tshm_ring *ring, uint64_t sequence) {
     tshm_cursor cursor;
@@ -740,6 +795,367 @@ static inline int tshm_pin(const tshm_ring *ring, const tshm_cursor *cursor, uin
     return state;
 }
 
+/* ---- who alone may write, and who has still to get what -------------------------------------- */
+
+/* Does whom a word names live? */
+static inline int tshm_lives(const tshm_ring *ring, uint64_t word, tshm_alive alive, void *context) {
+    uint32_t owner = (uint32_t)(word & TSHM_WORD_OWNER);
+    if (owner == 0 || owner > ring->presence_count)
+        return 0;
+    tshm_presence *presence = &tshm_control_of(ring)->presence[owner - 1];
+    if (alive && !alive(context, owner - 1))
+        return 0;
+    /* acquire, after the kernel was asked: who took the entry since then has raised it before anything else */
+    return TSHM_WORD_GENERATION(tshm_load(&presence->generation, acquire)) == (word & TSHM_WORD_GENERATION(0x3ffffu));
+}
+
+/* AN EXCLUSIVE PUBLISHER claims the region, with the lock held: nobody else may write then, while it lives. */
+
+/* How the holder of the lock is named in other words than the lock. */
+static inline uint64_t tshm_my_name(const tshm_ring *ring) {
+    return tshm_load(&tshm_control_of(ring)->writer.word, relaxed) & TSHM_WORD_NAME; /* relaxed: we stored it */
+}
+
+/* Only with the lock held: the word of another who lives and has the claim, or 0. That of a dead one is cleared. */
+static inline uint64_t tshm_claimed(const tshm_ring *ring, tshm_alive alive, void *context) {
+    tshm_atomic_u64 *exclusive = &tshm_control_of(ring)->writer.exclusive;
+    uint64_t claim = tshm_load(exclusive, relaxed); /* relaxed, as all of it: the lock orders what its holders do */
+    if (claim == 0 || claim == tshm_my_name(ring))
+        return 0;
+    if (tshm_lives(ring, claim, alive, context))
+        return claim;
+    tshm_store(exclusive, 0, relaxed);
+    return 0;
+}
+
+/* Only with the lock held, and if tshm_claimed() says 0. */
+static inline void tshm_claim(const tshm_ring *ring) {
+    tshm_store(&tshm_control_of(ring)->writer.exclusive, tshm_my_name(ring), relaxed);
+}
+
+/* Only with the lock held. Another's claim stays. */
+static inline void tshm_unclaim(const tshm_ring *ring) {
+    tshm_atomic_u64 *exclusive = &tshm_control_of(ring)->writer.exclusive;
+    if (tshm_load(exclusive, relaxed) == tshm_my_name(ring))
+        tshm_store(exclusive, 0, relaxed);
+}
+
+/* FOLLOWERS of a lossless region have places, each with a position: the sequence number up to which they have got
+ * everything. A writer whose slot still holds a version above the lowest of these waits. Places are taken, and given
+ * to others, with the writers' lock held, so that nobody registers while somebody decides what to write over; a
+ * follower that leaves stores 0 as the owner, and a writer that would have to wait for it frees the place, as it does
+ * when the kernel says that the owner is dead. One with a name is kept for a while, for somebody to go on where it
+ * stopped.
+ *
+ * A GROUP hands out each version to one of its members. Its position is the last number that was handed out; a member's
+ * the one that it has. Whoever takes a version has the group's lock: it stores the number as its own, and after that
+ * as the group's. So who looks for the lowest looks at groups first, then at members. A member found dead with a number
+ * above that of its group never got it; who takes over the lock from a dead member clears such numbers before anything
+ * else, since the next hand-out would make them look as if. Any other number was with the dead member: it is handed out
+ * once more, or counted as lost, as the group was made. To be handed out again, the place of the dead member is taken
+ * over whole, by an exchange of its owner, so that at no moment two have the same version.
+ *
+ * ROOM. Who waits for followers sleeps on the room, as others do on a table's news. */
+
+static inline tshm_lossless_control *tshm_lossless_of(const tshm_ring *ring) {
+    return (tshm_lossless_control *)ring->base;
+}
+
+/* `place` is below TSHM_FOLLOWERS. */
+static inline tshm_follower *tshm_follower_at(const tshm_ring *ring, uint32_t place) {
+    return &tshm_lossless_of(ring)->followers[place];
+}
+
+static inline uint64_t tshm_used_places(const tshm_ring *ring) {
+    return tshm_load(&tshm_control_of(ring)->writer.followers, relaxed) & ((1ull << TSHM_FOLLOWERS) - 1);
+}
+
+static inline int tshm_is(tshm_follower *follower, uint32_t kind) {
+    return tshm_load(&follower->kind, relaxed) == kind; /* of a place that is used it changes when it is taken anew */
+}
+
+static inline int tshm_is_member(tshm_follower *follower, uint32_t group) {
+    return tshm_is(follower, TSHM_MEMBER) && tshm_load(&follower->group, relaxed) == group;
+}
+
+/* Up to which number a place holds nobody up. */
+static inline uint64_t tshm_got(tshm_follower *follower) {
+    /* acquire, with the release of who had it: the payload was read before it is written over */
+    uint64_t position = tshm_load(&follower->position, acquire);
+    if (tshm_is(follower, TSHM_MEMBER))
+        return position ? position - 1 : TSHM_SEQUENCE_MAX;
+    return position;
+}
+
+/* The lowest of these numbers. Also without the lock, for who looks whether it would be worth taking it. */
+static inline uint64_t tshm_all_got(const tshm_ring *ring) {
+    uint64_t used = tshm_used_places(ring), low = TSHM_SEQUENCE_MAX;
+    for (int members = 0; members <= 1; members++) /* groups first: see FOLLOWERS */
+        for (uint32_t place = 0; place < TSHM_FOLLOWERS; place++) {
+            tshm_follower *follower = tshm_follower_at(ring, place);
+            if (!(used >> place & 1) || tshm_is(follower, TSHM_MEMBER) != members)
+                continue;
+            uint64_t got = tshm_got(follower);
+            low = got < low ? got : low;
+        }
+    return low;
+}
+
+/* Only with the lock held: nobody has the place any more. */
+static inline void tshm_free_place(const tshm_ring *ring, uint32_t place) {
+    tshm_atomic_u64 *followers = &tshm_control_of(ring)->writer.followers;
+    tshm_store(followers, tshm_load(followers, relaxed) & ~(1ull << place), relaxed);
+}
+
+/* Has a place that nobody has to be kept for somebody to come? From when this was first asked on. */
+static inline int tshm_is_kept(tshm_follower *follower, uint64_t now) {
+    uint64_t keep = tshm_load(&follower->keep, relaxed), gone = tshm_load(&follower->gone, relaxed);
+    if (keep == 0)
+        return 0;
+    if (gone == 0 || gone > now) /* the clock was put back */
+        tshm_store(&follower->gone, gone = now, relaxed);
+    return now - gone < keep;
+}
+
+/* Take the lock of a group, by a name as in tshm_my_name(); it is held for moments, and nothing inside waits. False:
+ * another who lives has it; try again. Threads of one process exclude each other by other means. */
+static inline int tshm_group_lock(const tshm_ring *ring, uint32_t place, uint64_t mine, tshm_alive alive,
+                                  void *context) {
+    tshm_follower *group = tshm_follower_at(ring, place);
+    uint64_t owner = tshm_load(&group->owner, relaxed);
+    if (owner != 0 && owner != mine && tshm_lives(ring, owner, alive, context))
+        return 0;
+    /* exactly the word that was probed; acquire, with the release in tshm_group_unlock: what its last holder did */
+    uint64_t seen = owner;
+    if (!tshm_exchange_if(&group->owner, &seen, mine, acquire))
+        return 0;
+    if (owner == 0)
+        return 1;
+    uint64_t used = tshm_used_places(ring), position = tshm_load(&group->position, relaxed);
+    for (uint32_t i = 0; i < TSHM_FOLLOWERS; i++) { /* a dead holder may have had a number that it never handed out */
+        tshm_follower *member = tshm_follower_at(ring, i);
+        if ((used >> i & 1) && tshm_is_member(member, place) && tshm_load(&member->position, relaxed) > position)
+            tshm_store(&member->position, 0, relaxed);
+    }
+    return 1;
+}
+
+static inline void tshm_group_unlock(const tshm_ring *ring, uint32_t place) {
+    tshm_store(&tshm_follower_at(ring, place)->owner, 0, release); /* with the acquire in tshm_group_lock */
+}
+
+/* With both locks: the version that a dead member has is lost. It is counted once, also if we die on the way. */
+static inline void tshm_count_lost(tshm_follower *group, tshm_follower *member) {
+    uint64_t lost = tshm_load(&member->lost, relaxed);
+    if (lost == 0)
+        tshm_store(&member->lost, lost = tshm_load(&group->lost, relaxed) + 1, relaxed);
+    tshm_store(&group->lost, lost, release); /* release, each of these: a process is killed between instructions */
+    tshm_store(&member->position, 0, release);
+    tshm_store(&member->lost, 0, release);
+}
+
+/* The part of tshm_drop_followers() that is about one group. */
+static inline uint32_t tshm_drop_members(const tshm_ring *ring, uint32_t place, uint64_t sequence, tshm_alive alive,
+                                         void *context, uint64_t now) {
+    tshm_follower *group = tshm_follower_at(ring, place);
+    if (!tshm_group_lock(ring, place, tshm_my_name(ring), alive, context))
+        return place;
+    uint64_t used = tshm_used_places(ring), dead = 0;
+    uint32_t living = TSHM_FOLLOWERS, waits = TSHM_FOLLOWERS;
+    for (uint32_t i = 0; i < TSHM_FOLLOWERS; i++) {
+        tshm_follower *member = tshm_follower_at(ring, i);
+        if (!(used >> i & 1) || !tshm_is_member(member, place))
+            continue;
+        if (!tshm_lives(ring, tshm_load(&member->owner, relaxed), alive, context)) {
+            dead |= 1ull << i;
+            continue;
+        }
+        living = i;
+        if (tshm_got(member) < sequence)
+            waits = i;
+    }
+    if (living != TSHM_FOLLOWERS)
+        tshm_store(&group->gone, 0, relaxed);
+    int ends = living == TSHM_FOLLOWERS && !tshm_is_kept(group, now);
+    for (uint32_t i = 0; i < TSHM_FOLLOWERS; i++) {
+        tshm_follower *member = tshm_follower_at(ring, i);
+        if (!(dead >> i & 1))
+            continue;
+        if (tshm_load(&member->position, relaxed) && !ends) {
+            if (group->redelivers) { /* when a living member looks, which it does at least once in a slice */
+                waits = tshm_got(member) < sequence && waits == TSHM_FOLLOWERS ? i : waits;
+                continue;
+            }
+            tshm_count_lost(group, member);
+        }
+        tshm_free_place(ring, i);
+    }
+    if (waits == TSHM_FOLLOWERS && !ends && tshm_got(group) < sequence)
+        waits = living != TSHM_FOLLOWERS ? living : place;
+    if (ends)
+        tshm_free_place(ring, place);
+    tshm_group_unlock(ring, place);
+    return waits;
+}
+
+/* Only with the writers' lock held: free what nobody has any more and need not be kept. Returns a place for which a
+ * writer that wants the slot of version `sequence` has to wait, or TSHM_FOLLOWERS. `now` is in ns since 1970. */
+static inline uint32_t tshm_drop_followers(const tshm_ring *ring, uint64_t sequence, tshm_alive alive, void *context,
+                                           uint64_t now) {
+    uint32_t waits = TSHM_FOLLOWERS;
+    for (uint32_t place = 0; place < TSHM_FOLLOWERS; place++) {
+        uint64_t used = tshm_used_places(ring);
+        tshm_follower *follower = tshm_follower_at(ring, place);
+        uint32_t group = tshm_load(&follower->group, relaxed);
+        if (!(used >> place & 1))
+            continue;
+        uint32_t found = TSHM_FOLLOWERS;
+        if (tshm_is(follower, TSHM_GROUP)) {
+            found = tshm_drop_members(ring, place, sequence, alive, context, now);
+        } else if (tshm_is(follower, TSHM_MEMBER)) {
+            if (group >= TSHM_FOLLOWERS || !(used >> group & 1) || !tshm_is(tshm_follower_at(ring, group), TSHM_GROUP))
+                tshm_free_place(ring,
+                                place); /* garbage, or what a writer left that was killed while it freed a group */
+        } else if (tshm_got(follower) < sequence) {
+            if (tshm_lives(ring, tshm_load(&follower->owner, acquire), alive, context) || tshm_is_kept(follower, now))
+                found = place;
+            else
+                tshm_free_place(ring, place);
+        }
+        waits = waits == TSHM_FOLLOWERS ? found : waits;
+    }
+    return waits;
+}
+
+/* Only with the lock held: has a follower still to get version `sequence`? */
+static inline int tshm_is_awaited(const tshm_ring *ring, uint64_t sequence) {
+    tshm_atomic_u64 *low_mark = &tshm_control_of(ring)->writer.low_mark;
+    if (tshm_used_places(ring) == 0 || sequence <= tshm_load(low_mark, relaxed))
+        return 0;
+    uint64_t low = tshm_all_got(ring); /* positions grow, and who registers lowers the mark */
+    tshm_store(low_mark, low, relaxed);
+    return sequence > low;
+}
+
+/* Only with the lock held: a free place, or TSHM_FOLLOWERS. */
+static inline uint32_t tshm_find_place(const tshm_ring *ring) {
+    uint64_t used = tshm_used_places(ring);
+    uint32_t place = 0;
+    while (place < TSHM_FOLLOWERS && (used >> place & 1))
+        place++;
+    return place;
+}
+
+/* Only with the lock held: use a free place, filled but for its owner and position. */
+static inline void tshm_take_place(const tshm_ring *ring, uint32_t place, uint64_t owner, uint64_t position) {
+    tshm_writer *writer = &tshm_control_of(ring)->writer;
+    tshm_follower *follower = tshm_follower_at(ring, place);
+    tshm_store(&follower->gone, 0, relaxed);
+    tshm_store(&follower->lost, 0, relaxed);
+    tshm_store(&follower->position, position, relaxed);
+    tshm_store(&follower->owner, owner, relaxed);
+    uint64_t got = tshm_got(follower);
+    if (got < tshm_load(&writer->low_mark, relaxed))
+        tshm_store(&writer->low_mark, got, release); /* before the place is used: we may be killed in between */
+    tshm_store(&writer->followers, tshm_load(&writer->followers, relaxed) | 1ull << place, release);
+}
+
+/* The next version behind `*position`, which moves past numbers that no version has; when the version has been copied,
+ * and tshm_read_retry() agrees, the position is its number. TSHM_BUSY: begin again; `settled`: no writer is just
+ * looking whether a slot is pinned. TSHM_OVERRUN, which followers that writers wait for never see: it has been written
+ * over. */
+static inline int tshm_next(const tshm_ring *ring, uint64_t *position, int settled, tshm_cursor *cursor) {
+    /* acquire, with the exchange of head in tshm_write_end: every version up to there */
+    uint64_t head = tshm_load(&tshm_control_of(ring)->head.word, acquire) >> 1;
+    for (uint64_t sequence = *position + 1; sequence <= head; sequence++) {
+        *cursor = tshm_cursor_at(ring, sequence);
+        /* acquire, with the release store of the even mark in tshm_write_end: the payload it completed */
+        uint64_t mark = tshm_load(&cursor->slot->mark, acquire);
+        if (mark == 2 * sequence)
+            return TSHM_READABLE;
+        if (mark > 2 * sequence) /* one that is odd, and pinned, may be about to get its old mark back */
+            return (mark & 1) && !settled && tshm_is_pinned(cursor->slot, NULL, NULL) ? TSHM_BUSY : TSHM_OVERRUN;
+        if (head - sequence >= ring->slot_count) /* marks that agree with no head */
+            return TSHM_OVERRUN;
+        *position = sequence;
+    }
+    return TSHM_NOTHING;
+}
+
+/* Where to go on after TSHM_OVERRUN: at a version that will last for a while. */
+static inline uint64_t tshm_behind_overrun(const tshm_ring *ring) {
+    uint64_t head = tshm_load(&tshm_control_of(ring)->head.word, acquire) >> 1;             /* as in tshm_next */
+    uint64_t back = ring->slot_count < 3 ? 0 : ring->slot_count - 2 - ring->slot_count / 8; /* the first to try */
+    return head > back ? head - back - 1 : 0;
+}
+
+/* A follower has got everything up to that number, or a member has no version any more, with 0. True if writers sleep
+ * on the room, and have to be woken. */
+static inline int tshm_got_it(const tshm_ring *ring, tshm_follower *follower, uint64_t position) {
+    /* release, with the acquire in tshm_got: the payload was read before it is written over */
+    tshm_store(&follower->position, position, release);
+    tshm_atomic_u64 *word = &tshm_lossless_of(ring)->room.word;
+    tshm_fence(seq_cst); /* with that in tshm_announce_writer: it sees the position, or we see that it sleeps */
+    uint64_t seen = tshm_load(word, relaxed);
+    while (seen & TSHM_HEAD_AWAITED)
+        if (tshm_exchange_if(word, &seen, (seen & ~TSHM_HEAD_AWAITED) + 2, relaxed)) /* what matters is the fence */
+            return 1;
+    return 0; /* nobody sleeps, or another has raised the number meanwhile and wakes them */
+}
+
+/* Somebody has left its place, or given it up: as tshm_got_it(). `now`: when, if the place is to be kept; else 0. */
+static inline int tshm_leave_place(const tshm_ring *ring, tshm_follower *follower, uint64_t now) {
+    tshm_store(&follower->gone, now, relaxed);
+    tshm_store(&follower->owner, 0, release); /* with the acquire in tshm_drop_followers */
+    return tshm_got_it(ring, follower, tshm_load(&follower->position, relaxed));
+}
+
+static inline uint32_t tshm_room_number(const tshm_ring *ring) {
+    return (uint32_t)(tshm_load(&tshm_lossless_of(ring)->room.word, relaxed) & ~TSHM_HEAD_AWAITED);
+}
+
+/* As tshm_announce_sleep, of a writer, on the room. After it, look once more whether it still has to wait. */
+static inline int tshm_announce_writer(const tshm_ring *ring, uint32_t number) {
+    tshm_atomic_u64 *word = &tshm_lossless_of(ring)->room.word;
+    uint64_t seen = tshm_load(word, relaxed);
+    do {
+        if ((uint32_t)(seen & ~TSHM_HEAD_AWAITED) != number)
+            return 0;
+    } while (!(seen & TSHM_HEAD_AWAITED) && !tshm_exchange_if(word, &seen, seen | TSHM_HEAD_AWAITED, relaxed));
+    tshm_fence(seq_cst); /* with that in tshm_got_it */
+    return 1;
+}
+
+/* With the lock of its group: the next version for the member at `*place`, which has none. With `looks`, first that of
+ * a member that died, if the group redelivers: the place is then that one's, and the member's own is left. The version
+ * stays where it is until the member says tshm_got_it(0). */
+static inline int tshm_hand_out(const tshm_ring *ring, uint32_t group_place, uint32_t *place, int looks,
+                                tshm_alive alive, void *context, tshm_cursor *cursor) {
+    tshm_follower *group = tshm_follower_at(ring, group_place), *member = tshm_follower_at(ring, *place);
+    uint64_t used = tshm_used_places(ring);
+    for (uint32_t i = 0; looks && group->redelivers && i < TSHM_FOLLOWERS; i++) {
+        tshm_follower *other = tshm_follower_at(ring, i);
+        uint64_t had = tshm_load(&other->position, relaxed), owner = tshm_load(&other->owner, relaxed);
+        if (!(used >> i & 1) || !tshm_is_member(other, group_place) || had == 0 ||
+            tshm_lives(ring, owner, alive, context))
+            continue;
+        tshm_store(&other->owner, tshm_load(&member->owner, relaxed), release); /* the one step that hands it over */
+        tshm_store(&member->owner, 0, release);
+        *place = i;
+        *cursor = tshm_cursor_at(ring, had);
+        /* acquire, as in tshm_next */
+        return tshm_load(&cursor->slot->mark, acquire) == 2 * had ? TSHM_READABLE : TSHM_OVERRUN;
+    }
+    uint64_t position = tshm_load(&group->position, relaxed);
+    int state = tshm_next(ring, &position, 1, cursor);
+    if (state == TSHM_READABLE) {
+        /* release: who finds the group's new position, in tshm_all_got, finds whose the version is */
+        tshm_store(&member->position, cursor->sequence, relaxed);
+        tshm_store(&group->position, cursor->sequence, release);
+    }
+    return state;
+}
+
 /* ---- writing: only while holding the writers' lock ------------------------------------------ */
 
 /* Is `slot` pinned by a reader who lives? Dead readers' pins are cleared, one bit at a time. */
@@ -763,17 +1179,30 @@ static inline int tshm_pinned(tshm_slot *slot, tshm_alive alive, void *context) 
     return pinned;
 }
 
-/* Choose and mark the slot of the next version. Returns 0 when every slot is pinned, which takes readers that break the
- * rule of slot_count - 2, or that are just taking back a pin too many: then try again. To give up a begun write, do
- * nothing: a slot left odd is no reader's and the next writer's first choice. */
+/* Why nothing can be written: every slot is pinned, which takes readers that break the rule of slot_count - 2, or that
+ * are just taking back a pin too many, then try again; a follower has still to get what would be written over, see
+ * tshm_drop_followers(); another publishes exclusively. */
+enum { TSHM_WRITABLE = 1, TSHM_PINNED = 0, TSHM_AWAITED = -1, TSHM_CLAIMED = -2 };
+
+/* Choose and mark the slot of the next version: TSHM_WRITABLE. With TSHM_AWAITED the cursor is at the version that a
+ * follower has still to get. To give up a begun write, do nothing: a slot left odd is no reader's and the next writer's
+ * first choice. */
 static inline int tshm_write_begin(const tshm_ring *ring, tshm_alive alive, void *context, tshm_cursor *cursor) {
     uint64_t head = tshm_newest(ring);
+    if (tshm_claimed(ring, alive, context))
+        return TSHM_CLAIMED;
     for (uint32_t ahead = 1; ahead <= 2 * ring->slot_count; ahead++) { /* counts, as a garbage head may wrap around */
         uint64_t sequence = (head + ahead) & TSHM_SEQUENCE_MAX;
         if (sequence == 0 || (ring->slot_count > 1 && sequence % ring->slot_count == head % ring->slot_count))
             continue; /* 0 says that there is none; the newest version itself is never touched while it is that */
         *cursor = tshm_cursor_at(ring, sequence);
         uint64_t before = tshm_load(&cursor->slot->mark, relaxed);
+        if (ring->lossless && !(before & 1) && before <= 2 * head && tshm_is_awaited(ring, before / 2)) {
+            if (ring->slot_count >= 3 && tshm_is_pinned(cursor->slot, alive, context))
+                continue; /* passed over by writers as any other; what is not pinned never is */
+            cursor->sequence = before / 2;
+            return TSHM_AWAITED;
+        }
         tshm_store(&cursor->slot->mark, 2 * sequence + 1, relaxed);
         /* Two pairs. As a release fence, with the acquire fence in tshm_read_retry: no payload store is seen before
          * the odd mark. Sequentially consistent, with the fence between a reader's pin and its look at head, in
@@ -782,15 +1211,15 @@ static inline int tshm_write_begin(const tshm_ring *ring, tshm_alive alive, void
         if (ring->slot_count < 3) {
             tshm_streaming_fence(); /* streaming stores to come must not overtake the odd mark either */
             tshm_fence(release);
-            return 1;
+            return TSHM_WRITABLE;
         }
         tshm_fence(seq_cst);
         if (!tshm_pinned(cursor->slot, alive, context))
-            return 1;
+            return TSHM_WRITABLE;
         if (before <= 2 * head) /* else it is what a killed writer left before `head`, and nobody's */
             tshm_store(&cursor->slot->mark, before, release); /* for the reader who pinned it */
     }
-    return 0;
+    return TSHM_PINNED;
 }
 
 /* Publish what was written into cursor->payload. `now` is in ns since 1970. True if somebody sleeps on the head and has

@@ -49,7 +49,7 @@ static void raise_all(const tshm_ring *ring, lock_handle *lock) {
     read_newest(ring, words);
     for (int i = 0; i < WORDS; i++)
         words[i]++;
-    if (!tshm_write_begin(ring, lock_alive, lock, &cursor))
+    if (tshm_write_begin(ring, lock_alive, lock, &cursor) != TSHM_WRITABLE)
         return; /* all slots pinned: shows as a number too low */
     tshm_copy_in(cursor.payload, words, sizeof words);
     if (tshm_write_end(ring, &cursor, now))
@@ -88,7 +88,7 @@ int main(int count, char **arguments) {
             while (taken == LOCK_BUSY)
                 taken = lock_wait(&lock, &word, TSHM_SLICE);
             tshm_cursor cursor;
-            if (dies && tshm_write_begin(&ring, lock_alive, &lock, &cursor)) {
+            if (dies && tshm_write_begin(&ring, lock_alive, &lock, &cursor) == TSHM_WRITABLE) {
                 memset(cursor.payload, 0xff, 8 * WORDS);
                 TerminateProcess(GetCurrentProcess(), 9);
             }

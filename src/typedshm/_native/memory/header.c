@@ -150,6 +150,7 @@ static PyObject *reset_waiting(PyObject *module, PyObject *object) {
     (void)tshm_change(and, &control->head.word, ~TSHM_HEAD_AWAITED, relaxed);
     for (size_t i = 0; i < sizeof control->waiting.sleepers.bits / sizeof *control->waiting.sleepers.bits; i++) {
         tshm_store(&control->waiting.sleepers.bits[i], 0, relaxed);
+        tshm_store(&control->waiting.writers.bits[i], 0, relaxed);
         tshm_store(&control->writer.sleepers.bits[i], 0, relaxed);
     }
     Py_RETURN_NONE;

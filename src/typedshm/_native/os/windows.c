@@ -214,7 +214,10 @@ struct os_waiter_event {
 };
 
 static tshm_sleepers *sleepers_of(tshm_control *control, const void *word) {
-    return word == (const void *)&control->head.word ? &control->waiting.sleepers : &control->writer.sleepers;
+    if (word == (const void *)&control->head.word)
+        return &control->waiting.sleepers;
+    bool room = word == (const void *)&((tshm_lossless_control *)control)->room.word;
+    return room ? &control->waiting.writers : &control->writer.sleepers;
 }
 
 static void clear_bit(tshm_sleepers *sleepers, uint32_t number) {
@@ -230,6 +233,7 @@ static struct os_waiter_event *new_event(const os_peers *peers, tshm_control *co
         if (event->handle) { /* a sleeper that died had the number before us; wake-ups that are another's would be ours
                               */
             clear_bit(&control->waiting.sleepers, number);
+            clear_bit(&control->waiting.writers, number);
             clear_bit(&control->writer.sleepers, number);
             return event;
         }

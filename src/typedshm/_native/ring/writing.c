@@ -47,13 +47,13 @@ bool writing_publish(Ring *self, const tshm_cursor *cursor) {
 }
 
 bool writing_begin(Ring *self, tshm_cursor *cursor) {
-    if (tshm_write_begin(&self->ring, lock_alive, &self->mutex->lock->lock, cursor))
+    if (tshm_write_begin(&self->ring, lock_alive, &self->mutex->lock->lock, cursor) == TSHM_WRITABLE)
         return true;
     uint32_t never = 0; /* a word to sleep on that nobody wakes */
     uint64_t start = os_monotonic_ns();
     for (int tries = 1; tries < PINNED_TRIES || os_monotonic_ns() - start < PINNED_PATIENCE; tries++) {
         os_local_wait(&never, 0, PINNED_PAUSE);
-        if (tshm_write_begin(&self->ring, lock_alive, &self->mutex->lock->lock, cursor))
+        if (tshm_write_begin(&self->ring, lock_alive, &self->mutex->lock->lock, cursor) == TSHM_WRITABLE)
             return true;
     }
     return false;
