@@ -252,12 +252,56 @@ def test_a_handle_that_is_dropped_keeps_nothing(memory: Path) -> None:
 
 def test_a_document_of_another_size_is_said_to_be_of_no_known_layout(memory: Path) -> None:
     memory.write_bytes(b"\1" * 8)
-    with foreign.attach(document(memory)) as region, pytest.raises(typedshm.RegionCorrupt, match="of no known layout"):
-        region.read()
-    with foreign.attach(memory, Head) as region, pytest.raises(typedshm.RegionCorrupt):
-        region.read()
-    with foreign.attach(memory, Head) as region, pytest.raises(typedshm.Timeout, match="was refused: section"):
-        region.wait(timeout=0.01)
+    with foreign.attach(document(memory)) as region:
+        assert region.state is State.UNKNOWN
+        with pytest.raises(typedshm.RegionCorrupt, match="of no known layout"):
+            region.read()
+    with foreign.attach(memory, Head) as region:
+        assert region.state is State.UNKNOWN
+        assert not region.info().state.readable
+        with pytest.raises(typedshm.RegionCorrupt):
+            region.read()
+        with pytest.raises(typedshm.Timeout, match=r"it is of unknown layout, and the last copy was refused: section"):
+            region.wait(timeout=0.01)
+
+
+@pytest.mark.parametrize("restarted", [False, pytest.param(True, marks=only_proc)])
+def test_memory_of_an_unknown_version_has_no_value_until_it_has_one(memory: Path, restarted: bool) -> None:
+    with opened(memory) as region:
+        if restarted:
+            put(memory.with_name("other"), version=0)
+            os.replace(memory.with_name("other"), memory)
+        put(memory, version=0, tick=2)
+        assert region.state is State.UNKNOWN
+        with pytest.raises(typedshm.RegionCorrupt, match="version = 1"):
+            region.read()
+        put(memory, tick=3, value=8)
+        assert region.state is (State.RESTARTED if restarted else State.LIVE)
+        assert region.read().value == 8
+
+
+def test_zeros_are_a_value_where_nothing_says_otherwise(memory: Path) -> None:
+    memory.write_bytes(bytes(Head.layout.size))
+    with foreign.attach(memory, Head) as region:
+        assert region.read().value == 0
+        assert region.state is State.LIVE
+    with foreign.attach(memory, Head, consistent=foreign.Still("tick")) as region:
+        assert region.state is State.STUB
+        with pytest.raises(typedshm.Empty):
+            region.read()
+
+
+def test_words_that_nobody_has_set_up_are_a_stub(memory: Path) -> None:
+    memory.write_bytes(b"\xff" * Head.layout.size)
+    with foreign.attach(memory, Head, consistent=foreign.ReaderCount("tick")) as region:
+        assert region.state is State.STUB
+        with pytest.raises(typedshm.Empty, match="to be set up by its program"):
+            region.read()
+    with foreign.Publisher(memory, Head, consistent=foreign.ReaderCount("tick")) as program:
+        program.put(8, bytes(4))
+        with foreign.attach(memory, Head, consistent=foreign.ReaderCount("tick")) as region:
+            assert region.state is State.LIVE
+            assert region.read().magic == 0xFFFF_FFFF
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a file that is mapped can be neither removed nor cut there")
@@ -288,7 +332,7 @@ def test_bytes_without_the_signature_are_nothing_newer(memory: Path) -> None:
         assert region.read().value == 7
     put(memory, magic=0x2F74_6F6F, version=1_000_000)
     with foreign.attach(document(memory, layouts=signed)) as region:
-        assert region.state is not State.NEWER
+        assert region.state is State.UNKNOWN
         with pytest.raises(typedshm.RegionCorrupt) as unknown:
             region.read()
         assert f"Wider of 20 bytes with magic = {0xA11} and version = 2; found" in str(unknown.value)

@@ -332,7 +332,7 @@ class ForeignRegion(Generic[T]):
 
     @property
     def state(self) -> State:
-        """In what state the memory of the first source is. Looks at it.
+        """In what state the memory of the first source is, as its head tells. Looks at it.
 
         Raises
         ------

@@ -384,7 +384,7 @@ class SectionReader:
     def _check_state(self, head: bytes, size: int) -> None:
         """Raise for what has no value: stubs, disabled and dead programs."""
         state = self._state_of(head, size)
-        if state is State.STUB and (self.rule.fields or self._struct is None):  # else zeros may be what is published
+        if state is State.STUB:
             self._let_go()
             raise Empty(f"{self.words}: found zeros only: its program has not begun, or a reader or a bridge made it")
         if state is State.DISABLED:
@@ -397,7 +397,7 @@ class SectionReader:
     def _state_of(self, head: bytes, size: int) -> State | None:
         if self.source.is_dead(head, size, abi=self._abi) or (self._alive is not None and not self._alive()):
             return State.DEAD
-        if not any(head):
+        if not any(head) and (self.rule.fields or self._struct is None):  # else zeros may be what is published
             return State.STUB
         return State.DISABLED if self.source.is_disabled(head, size, abi=self._abi) else None
 
@@ -415,17 +415,29 @@ class SectionReader:
                 self._let_go()
                 return state
             alternative, newer = self.source.choose(head, access.size, abi=self._abi)
+            if alternative is None:
+                self._let_go()
+                return State.UNKNOWN
+            if not self._is_set_up(access):
+                self._let_go()
+                return State.STUB
         except RegionNotFound:
             return State.ABSENT
         if self._restarted:
             self._restarted = False
             return State.RESTARTED
-        if alternative is not None and newer:
+        if newer:
             return State.NEWER
         if self.is_still(head):
             self.release()
             return State.STILL
         return State.LIVE
+
+    def _is_set_up(self, access: Access) -> bool:
+        try:
+            return self.rule.is_set_up(access)
+        except RegionCorrupt:  # of another version
+            return True
 
     def rest(self) -> None:
         """Between two looks: let go of the memory if nothing has changed in it for a while, as it may be dead."""

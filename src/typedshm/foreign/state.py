@@ -14,6 +14,8 @@ class State(Enum):
     """There is no such memory."""
     STUB = "stub of zeros"
     """There is memory, and nothing in it: a reader or a bridge made it, or its program has not begun."""
+    UNKNOWN = "of unknown layout"
+    """There is memory, of none of the layouts that are known, or too small for them; ``read()`` names those."""
     DISABLED = "disabled"
     """The program runs, and publishes nothing: it has not been told to."""
     DEAD = "dead"

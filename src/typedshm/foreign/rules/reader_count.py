@@ -82,13 +82,17 @@ class ReaderCount(Rule):
         finally:
             access.put(self.word, 0)
 
+    def is_set_up(self, access: Access) -> bool:
+        """Return False while the high byte says that the memory is new."""
+        return access.number(self.word) & _UNUSED != _UNUSED
+
     def prepare(self, access: Access) -> None:
         """Say that the memory is set up."""
         access.put(self.word, 0)
 
     def _number(self, access: Access) -> int:
         number = access.number(self.word)
-        if number & _UNUSED == _UNUSED:
+        if not self.is_set_up(access):
             raise Empty(f"expected {self.word} to be set up by its program, found {number:#010x}, as new memory has it")
         return number
 

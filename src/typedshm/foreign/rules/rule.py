@@ -98,6 +98,11 @@ class Rule(Frozen, ABC):
     def publish(self, access: Access, put: Put) -> None:
         """Store one version."""
 
+    def is_set_up(self, access: Access) -> bool:
+        """Return False while a word says that its program has not begun."""
+        del access
+        return True
+
     def prepare(self, access: Access) -> None:
         """Set up the words of new memory, before anything is published."""
         del access
