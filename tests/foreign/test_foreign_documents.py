@@ -1,17 +1,21 @@
 """Documents of other programs' memory: what parser and models take, and every refusal with its place."""
 
+import contextlib
 import copy
 import json
 import random
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import typedshm
 from helpers.documents import NUMBERS, ODD, SCHEMAS, WORDS
 from helpers.foreign_models import agreed
 from helpers.make_schemas import FOREIGN
-from typedshm import DocumentError
+from typedshm import DocumentError, foreign
 from typedshm.foreign import Document
 from typedshm.foreign.document import parse
 
@@ -119,6 +123,48 @@ REFUSED: dict[str, tuple[tuple[Any, ...], Any, str]] = {
     "a tick that is an array": (("sources", 0, "rule", "tick"), "times", "sources[0]: rule.tick: expected a single"),
     "an index too large": (("sources", 0, "rule", "tick"), "times[3]", "sources[0]: rule.tick: expected an item of"),
     "an index of a number": (("sources", 0, "rule", "tick"), "tick[0]", "sources[0]: rule.tick: expected an item of"),
+    "a tick that is no whole number": (("sources", 0, "rule", "tick"), "speed", "sources[0]: rule: Head.speed: expect"),
+    "one number twice": (
+        ("sources", 0, "rule"),
+        {"kind": "counters", "begin": "tick", "end": "tick"},
+        "sources[0]: rule: Counters: expected different fields, found tick and tick",
+    ),
+    "one number of an array twice": (
+        ("sources", 0, "rule"),
+        {"kind": "generation", "first": "times[1]", "second": "times[1]"},
+        "sources[0]: rule: Generation: expected different fields, found times[1] and times[1]",
+    ),
+    "a number looked at twice": (
+        ("sources", 0, "rule"),
+        {"kind": "mutex", "name": "m", "recheck": ["tick", "count", "tick"]},
+        "sources[0]: rule: Mutex: expected different fields, found tick and tick",
+    ),
+    "a number among the offsets": (
+        ("sources", 0, "rule"),
+        {"kind": "rotating-buffer", "read": "times[2]", "write": "tick", "offsets": "times"},
+        "sources[0]: rule: RotatingBuffer: expected times[2] elsewhere than in times",
+    ),
+    "a tick that one of the layouts lacks": (
+        ("sources", 0, "layouts"),
+        [{"layout": layout(field("version", 0)), "when": [{"size": {"at_most": 8}}]}, {"layout": HEAD}],
+        "sources[0]: rule: Head has no field 'tick'",
+    ),
+    "a name that is a folder": (
+        ("sources", 0, "names", "linux", 1),
+        "..",
+        "sources[0].names.linux[1]: expected a name",
+    ),
+    "a name too long": (
+        ("sources", 0, "names", "linux", 1),
+        "x" * 256,
+        "sources[0]: names.linux[1]: expected a name of",
+    ),
+    "a name too long there": (
+        ("sources", 0, "names", "darwin"),
+        ["x" * 31],
+        "sources[0]: names.darwin[0]: expected a name of at most 30 bytes",
+    ),
+    "a key of nothing": (("sources", 0, "names", "linux", 0), "sysv:0x0", "sources[0].names.linux[0]: expected a key"),
     "a path into a number": (
         ("sources", 0, "rule", "tick"),
         "tick.a",
@@ -225,28 +271,69 @@ def places(content: Any) -> Iterator[tuple[Any, Any]]:
             yield from places(value)
 
 
+def changed_at_random(draw: random.Random) -> bytes:
+    """A document with a change or two anywhere in it, which is seldom valid."""
+    small = [name for name in FOREIGN if len(text_of(FOREIGN[name])) < 8000]
+    texts = ["tick", "version", "Local\\a", "{pid}", "a/b", "linux", "still", "parity", "utf-16", "offset", "rows"]
+    content = copy.deepcopy(draw.choice([document(), FOREIGN[draw.choice(small)]]))
+    for _ in range(draw.choice((1, 1, 2))):
+        container, step = draw.choice([*places(content)])
+        change = draw.randrange(5)
+        if change == 0:
+            del container[step]
+        elif change == 1:
+            container[step] = draw.choice([*NUMBERS, *ODD])
+        elif change == 2:
+            container[step] = draw.choice([*WORDS, *texts])
+        elif change == 3 and isinstance(container, dict):
+            container[draw.choice(["name", "when", "is", "doc", "field", "more", "abi", "size", "add"])] = draw.choice(
+                [*texts, 1, [], {}, None]
+            )
+        else:
+            container[step] = copy.deepcopy(draw.choice([*places(content)])[0])
+    return text_of(content)
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_parser_and_models_agree_on_changed_documents(seed: int) -> None:
     draw = random.Random(seed)
-    small = [name for name in FOREIGN if len(text_of(FOREIGN[name])) < 8000]
-    texts = ["tick", "version", "Local\\a", "{pid}", "a/b", "linux", "still", "parity", "utf-16", "offset", "rows"]
-    valid = 0
+    assert sum(agreed(changed_at_random(draw)) is not None for _ in range(60))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_is_valid_can_be_attached(seed: int, tmp_path: Path) -> None:
+    draw = random.Random(seed)
     for _ in range(60):
-        content = copy.deepcopy(draw.choice([document(), FOREIGN[draw.choice(small)]]))
-        for _ in range(draw.choice((1, 1, 2))):
-            container, step = draw.choice([*places(content)])
-            change = draw.randrange(5)
-            if change == 0:
-                del container[step]
-            elif change == 1:
-                container[step] = draw.choice([*NUMBERS, *ODD])
-            elif change == 2:
-                container[step] = draw.choice([*WORDS, *texts])
-            elif change == 3 and isinstance(container, dict):
-                container[draw.choice(["name", "when", "is", "doc", "field", "more", "abi", "size", "add"])] = (
-                    draw.choice([*texts, 1, [], {}, None])
-                )
-            else:
-                container[step] = copy.deepcopy(draw.choice([*places(content)])[0])
-        valid += agreed(text_of(content)) is not None
-    assert valid
+        try:
+            valid = parse(changed_at_random(draw))
+        except DocumentError:
+            continue
+        for source in valid.sources:
+            only = valid.changed(sources=(source,))
+            with contextlib.suppress(typedshm.RegionNotFound, typedshm.RegionRefused):
+                foreign.attach(only, pid=1 if "{pid}" in str(source.names) else None).close()
+            (memory := tmp_path / "memory").write_bytes(draw.randbytes(2**16))
+            with foreign.attach(memory, only) as region, contextlib.suppress(typedshm.Timeout, typedshm.RegionCorrupt):
+                region.wait(timeout=0)
+
+
+def test_rows_of_buffers_have_different_numbers() -> None:
+    row = layout(field("tick", 0), field("offset", 4))
+    head = layout(
+        field("count", 0),
+        field("size", 4),
+        field("rows", 8, "struct", 16, shape=[2], struct=row),
+    )
+    words = {"kind": "newest-buffer", "buffers": "rows", "count": "count", "tick": "tick", "offset": "offset"}
+    for changes, refusal in [
+        ({"size": "size", "begin": ""}, ""),
+        ({"size": "size", "begin": "tick"}, "expected different fields, found rows.tick and rows.tick"),
+        ({"size": "count", "begin": ""}, "expected different fields, found count and count"),
+        ({"size": "rows[0].tick", "begin": ""}, "expected different fields, found rows[0].tick and rows.tick"),
+    ]:
+        content = document(layouts=[{"layout": head}], rule=words | changes, parts=[], dead=[])
+        if not refusal:
+            parse(text_of(content))
+            continue
+        with pytest.raises(DocumentError, match=re.escape(f"sources[0]: rule: NewestBuffer: {refusal}")):
+            parse(text_of(content))

@@ -108,5 +108,5 @@ def test_memory_without_bytes_is_said_to_be_still_made(tmp_path: Path) -> None:
 
 
 def test_a_rule_whose_fields_are_one_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(typedshm.SchemaError, match="Counters: expected different fields, found begin, begin"):
+    with pytest.raises(typedshm.SchemaError, match="Counters: expected different fields, found begin and begin"):
         foreign.attach(tmp_path / "car", Car, consistent=foreign.Counters("begin", "begin"))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from typedshm.arguments import whole
 from typedshm.errors import DocumentError, quoted
+from typedshm.foreign.names import LONGEST
 from typedshm.frozen import Frozen, frozen
 
 if sys.platform != "win32":
@@ -59,11 +60,34 @@ def check_name(template: str) -> str:
         raise DocumentError(f"expected nothing in braces but {filled}, found {quoted(template)}")
     if not template or "\0" in template:
         raise DocumentError(f"expected a name without NUL, found {quoted(template)}")
-    if template.startswith("sysv:") and not _SYSV.fullmatch(_BLANK.sub("0", template)):
+    if template in (".", "..", "/"):
+        raise DocumentError(f"expected a name, found {quoted(template)}, which is a directory")
+    sysv = _SYSV.fullmatch(_BLANK.sub("0", template))
+    if template.startswith("sysv:") and (sysv is None or not int(sysv["key"], 16)):
         raise DocumentError(
             f"expected a key as in sysv:0x4e545030 or sysv:0x4e545030+{{unit}}, found {quoted(template)}"
         )
     return template
+
+
+def check_length(template: str, system: str) -> None:
+    """Refuse a name of a document that is longer than those of a system, whatever is filled in.
+
+    Raises
+    ------
+    DocumentError
+        It can be no name there.
+    """
+    least = _BLANK.sub("0", template)
+    length = len(least) if system == "windows" else len(least.encode())
+    if not _is_path(least) and length > LONGEST[system]:
+        raise DocumentError(
+            f"expected a name of at most {LONGEST[system]} bytes, found {quoted(template)} ({length:,})"
+        )
+
+
+def _is_path(text: str) -> bool:
+    return "/" in text or _DRIVE.match(text) is not None
 
 
 def address_of(template: str, pid: int | None, unit: int) -> Address | None:
@@ -74,7 +98,7 @@ def address_of(template: str, pid: int | None, unit: int) -> Address | None:
     sysv = _SYSV.fullmatch(text)
     if sysv is not None:
         return SysV((int(sysv["key"], 16) + int(sysv["more"] or 0)) % 2**32)
-    return Path(text) if "/" in text or _DRIVE.match(text) else text
+    return Path(text) if _is_path(text) else text
 
 
 def _filling(name: str, pid: int | None, unit: int) -> str:

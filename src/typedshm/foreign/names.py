@@ -5,13 +5,12 @@ import sys
 from typing import Any, Literal, cast
 
 from typedshm.errors import NameRefused, found, quoted
+from typedshm.layout.outline import SYSTEM
 
-if sys.platform == "linux":
-    _LONGEST = 255
-elif sys.platform == "darwin":
-    _LONGEST = 30
-else:
-    _LONGEST = 32_000
+LONGEST = {"linux": 255, "darwin": 30, "windows": 32_000}
+"""The most bytes of a name by systems, of Windows characters."""
+
+_LONGEST = LONGEST.get(SYSTEM, LONGEST["windows"])
 
 Name = str | os.PathLike[str]
 """An exact name; or a path, such as a ``pathlib.Path``, for a file."""

@@ -74,7 +74,8 @@ def _target(source: Source, places: Sequence[Where], consistent: Any) -> Target:
         rule = rule_from(source.rule_words.kind, dict(source.rule_words.parameters))
     else:
         rule = check_rule(consistent)
-        rule.check(source.layouts[-1].layout)
+        for alternative in source.layouts:  # whichever a head is of, the rule has to fit
+            rule.check(alternative.layout)
     return Target(source, rule, tuple(places), None)
 
 

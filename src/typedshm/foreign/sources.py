@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from typedshm.errors import DocumentError, SchemaError, quoted
-from typedshm.foreign.addresses import Address, address_of
+from typedshm.foreign.addresses import Address, address_of, check_length
 from typedshm.foreign.conditions import Condition
 from typedshm.foreign.document_words import RULES
 from typedshm.foreign.head import Head, field_at, place_of
@@ -263,6 +263,12 @@ def checked(source: Source) -> Source:
 
 
 def _check_names(source: Source) -> None:
+    for system, templates in source.names:
+        for position, template in enumerate(templates):
+            try:
+                check_length(template, system)
+            except DocumentError as error:
+                raise SchemaError(f"names.{system}[{position}]: {error}") from None
     for position, part in enumerate(source.parts):
         before = [other for other in source.parts[:position] if other.name == part.name]
         if any(not other.when for other in before):
@@ -335,6 +341,15 @@ def _check_rule(words: Words, layouts: list[Layout]) -> None:
                 _check_number(where, layouts, path)
             case _:
                 pass
+    try:
+        rule = rule_from(words.kind, dict(words.parameters))
+    except DocumentError as error:
+        raise SchemaError(str(error)) from error
+    for layout in layouts:  # whichever a head is of, the rule has to fit
+        try:
+            rule.check(layout)
+        except SchemaError as error:
+            raise SchemaError(f"rule: {error}") from None
 
 
 def _array_check(path: str) -> Callable[[Layout], None]:

@@ -1,6 +1,6 @@
 """Mutex: a named mutex of Windows, held during each update."""
 
-from typedshm.foreign.access import Access, Gather, Image, Put, word_of
+from typedshm.foreign.access import Access, Gather, Image, Put
 from typedshm.foreign.rules.rule import Rule
 from typedshm.frozen import frozen
 from typedshm.layout.layout import Layout
@@ -46,8 +46,8 @@ class Mutex(Rule):
 
     def check(self, layout: Layout) -> None:
         """Refuse a layout without those fields."""
-        for field in (*self.fields, *self.recheck):
-            word_of(layout, field)
+        for words in (self.fields, self.recheck):  # the tick may be looked at as well
+            self.check_words(layout, words)
 
     def latest(self, access: Access) -> int | None:
         """Return the tick."""

@@ -1,7 +1,7 @@
 """NewestBuffer: several buffers, written in turn, each with the tick of what is in it. iRacing's rule."""
 
 from typedshm.errors import MisuseError, RegionCorrupt, SchemaError
-from typedshm.foreign.access import Access, Gather, Image, Put, word_of
+from typedshm.foreign.access import Access, Gather, Image, Put
 from typedshm.foreign.rules.rule import Rule
 from typedshm.frozen import frozen
 from typedshm.layout.layout import Layout
@@ -59,8 +59,7 @@ class NewestBuffer(Rule):
         rows = {field.name: field for field in layout.fields}.get(self.buffers)
         if rows is None or rows.struct is None or len(rows.shape) != 1:
             raise SchemaError(f"{layout.name}.{self.buffers}: expected rows of Structs, one for each buffer")
-        for field in (self.count, self.size, self._of(0, self.offset), *self.fields):
-            word_of(layout, field)
+        self.check_words(layout, (self.count, self.size, self._of(0, self.offset), *self.fields))
 
     def _of(self, row: int, name: str) -> str:
         return f"{self.buffers}[{row}].{name}"

@@ -37,14 +37,18 @@ class RotatingBuffer(Rule):
 
     def check(self, layout: Layout) -> None:
         """Refuse a layout without the two numbers and the offsets."""
-        super().check(layout)
-        word_of(layout, self.offsets)
+        self.check_words(layout, (*self.fields, self.offsets))
         if self._count(layout) < 2:
             raise SchemaError(f"{layout.name}.{self.offsets}: expected the offsets of at least two buffers")
+        first = word_of(layout, self.offsets).offset
+        last = word_of(layout, f"{self.offsets}[{self._count(layout) - 1}]").offset
+        for field in self.fields:
+            if first <= word_of(layout, field).offset <= last:
+                raise SchemaError(f"{type(self).__name__}: expected {field} elsewhere than in {self.offsets}")
 
     def _count(self, layout: Layout) -> int:
-        (shape,) = (field.shape for field in layout.fields if field.name == self.offsets)
-        return shape[0] if shape else 1
+        shapes = [field.shape for field in layout.fields if field.name == self.offsets]
+        return shapes[0][0] if shapes and shapes[0] else 1
 
     def latest(self, access: Access) -> int | None:
         """Return the number to read."""

@@ -2,6 +2,7 @@
 
 import inspect
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar, cast
 
 from typedshm.errors import SchemaError, found
@@ -75,10 +76,23 @@ class Rule(Frozen, ABC):
         SchemaError
             One of them is missing or no whole number, or two are the same.
         """
-        for field in self.fields:
-            word_of(layout, field)
-        if len(set(self.fields)) < len(self.fields):  # which would always agree with itself
-            raise SchemaError(f"{type(self).__name__}: expected different fields, found {', '.join(self.fields)}")
+        self.check_words(layout, self.fields)
+
+    def check_words(self, layout: Layout, fields: Sequence[str]) -> None:
+        """Refuse a layout that lacks one of these words, or in which two are one, which always agrees with itself.
+
+        Raises
+        ------
+        SchemaError
+            The message has the names.
+        """
+        words = [word_of(layout, field) for field in fields]
+        for number, word in enumerate(words):
+            for before, other in zip(fields[:number], words, strict=False):
+                if word.offset < other.offset + other.size and other.offset < word.offset + word.size:
+                    raise SchemaError(
+                        f"{type(self).__name__}: expected different fields, found {before} and {fields[number]}"
+                    )
 
     def latest(self, access: Access) -> int | None:
         """Return a number that changes with each update; None where the rule has none."""
