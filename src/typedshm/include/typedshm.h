@@ -226,16 +226,16 @@ typedef struct tshm_follower {
     tshm_atomic_u64 owner; /*  0  who has it, as in `exclusive`, 0: nobody any more; of a group its lock, TSHM_WORD_* */
     tshm_atomic_u64 position; /*  8  the number up to which all is got, or of a group handed out; of a member the
                                      one that it has, 0: none */
-    tshm_atomic_u64 gone;  /* 16  since when it has been known to have nobody, ns since 1970; 0: it has, or unknown */
-    tshm_atomic_u64 keep;  /* 24  how long it is kept then, in ns */
-    tshm_atomic_u64 lost;  /* 32  of a group: versions that died with a member. Of a member: what that of its group
-                                  will be when its version has been counted, 0: it is not being counted */
-    uint64_t since;        /* 40  when it was taken, ns since 1970; for people */
-    tshm_atomic_u32 kind;  /* 48  TSHM_FOLLOWER, TSHM_GROUP, TSHM_MEMBER */
-    tshm_atomic_u32 group; /* 52  of a member: the place of its group */
-    uint32_t redelivers;   /* 56  of a group: what a dead member had is handed out again */
-    uint32_t reserved;     /* 60 */
-    char name[64];         /* 64  UTF-8, of a follower that is kept or of a group, else empty; zeros behind it */
+    tshm_atomic_u64 gone; /* 16  since when it has been known to have nobody, ns since 1970; 0: it has, or unknown */
+    tshm_atomic_u64 keep; /* 24  how long it is kept then, in ns */
+    tshm_atomic_u64 lost; /* 32  of a group: versions that died with a member. Of a member: what that of its group
+                                 will be when its version has been counted, 0: it is not being counted */
+    uint64_t since;       /* 40  when it was taken, ns since 1970; for people */
+    tshm_atomic_u64 role; /* 48  TSHM_FOLLOWER, TSHM_GROUP, or TSHM_MEMBER and behind it (<< 32) the place of its group;
+                                 one word: who looks for members must not see the one half without the other */
+    uint32_t redelivers;  /* 56  of a group: what a dead member had is handed out again */
+    uint32_t reserved;    /* 60 */
+    char name[64];        /* 64  UTF-8, of a follower that is kept or of a group, else empty; zeros behind it */
 } tshm_follower;
 
 enum { TSHM_FOLLOWER = 1, TSHM_GROUP = 2, TSHM_MEMBER = 3 };
@@ -287,7 +287,7 @@ TSHM_STATIC_ASSERT(offsetof(tshm_control, writer) == 512 && offsetof(tshm_contro
 TSHM_STATIC_ASSERT(sizeof(tshm_presence) == 32 && offsetof(tshm_presence, since) == 16, "presence");
 TSHM_STATIC_ASSERT(sizeof(tshm_control) == 640 + 32 * TSHM_PRESENCE_MAX, "control block");
 TSHM_STATIC_ASSERT(sizeof(tshm_writer) == TSHM_LINE && offsetof(tshm_writer, exclusive) == 88, "writer");
-TSHM_STATIC_ASSERT(sizeof(tshm_follower) == TSHM_LINE && offsetof(tshm_follower, kind) == 48, "follower");
+TSHM_STATIC_ASSERT(sizeof(tshm_follower) == TSHM_LINE && offsetof(tshm_follower, role) == 48, "follower");
 TSHM_STATIC_ASSERT(offsetof(tshm_lossless_control, followers) == sizeof(tshm_control) + 128, "control block");
 TSHM_STATIC_ASSERT(offsetof(tshm_header, row_count) == 112 && offsetof(tshm_header, reserved1) == 128, "header");
 TSHM_STATIC_ASSERT(sizeof(tshm_table_control) == sizeof(tshm_control) + 256, "control block of a table");
@@ -851,9 +851,10 @@ static inline void tshm_unclaim(const tshm_ring *ring) {
  * the one that it has. Whoever takes a version has the group's lock: it stores the number as its own, and after that
  * as the group's. So who looks for the lowest looks at groups first, then at members. A member found dead with a number
  * above that of its group never got it; who takes over the lock from a dead member clears such numbers before anything
- * else, since the next hand-out would make them look as if. Any other number was with the dead member: it is handed out
- * once more, or counted as lost, as the group was made. To be handed out again, the place of the dead member is taken
- * over whole, by an exchange of its owner, so that at no moment two have the same version.
+ * else, since the next hand-out would make them look as if; and ends a count that was begun. Any other number was with
+ * the dead member: it is handed out once more, or counted as lost, as the group was made. To be handed out again, the
+ * place of the dead member is taken over whole, by a store of its owner, so that at no moment two have the same
+ * version. A place that becomes a member's is that before it is used, and after its owner and number are.
  *
  * ROOM. Who waits for followers sleeps on the room, as others do on a table's news. */
 
@@ -867,22 +868,35 @@ static inline tshm_follower *tshm_follower_at(const tshm_ring *ring, uint32_t pl
 }
 
 static inline uint64_t tshm_used_places(const tshm_ring *ring) {
-    return tshm_load(&tshm_control_of(ring)->writer.followers, relaxed) & ((1ull << TSHM_FOLLOWERS) - 1);
+    /* acquire, with the release in tshm_take_place, for those without the writers' lock: what a place is */
+    return tshm_load(&tshm_control_of(ring)->writer.followers, acquire) & ((1ull << TSHM_FOLLOWERS) - 1);
+}
+
+static inline uint64_t tshm_role(tshm_follower *follower) {
+    /* acquire, with the release in tshm_take_place: who sees a new member sees that it has no version */
+    return tshm_load(&follower->role, acquire);
+}
+
+static inline uint64_t tshm_member_of(uint32_t group) {
+    return TSHM_MEMBER | (uint64_t)group << 32;
 }
 
 static inline int tshm_is(tshm_follower *follower, uint32_t kind) {
-    return tshm_load(&follower->kind, relaxed) == kind; /* of a place that is used it changes when it is taken anew */
+    return (uint32_t)tshm_role(follower) == kind;
 }
 
 static inline int tshm_is_member(tshm_follower *follower, uint32_t group) {
-    return tshm_is(follower, TSHM_MEMBER) && tshm_load(&follower->group, relaxed) == group;
+    return tshm_role(follower) == tshm_member_of(group);
 }
 
 /* Up to which number a place holds nobody up. */
 static inline uint64_t tshm_got(tshm_follower *follower) {
+    uint64_t role = tshm_role(follower);
     /* acquire, with the release of who had it: the payload was read before it is written over */
     uint64_t position = tshm_load(&follower->position, acquire);
-    if (tshm_is(follower, TSHM_MEMBER))
+    if (tshm_load(&follower->role, relaxed) != role)
+        return TSHM_SEQUENCE_MAX; /* without the lock: it was given to another meanwhile, a reason to look again */
+    if ((uint32_t)role == TSHM_MEMBER)
         return position ? position - 1 : TSHM_SEQUENCE_MAX;
     return position;
 }
@@ -901,10 +915,10 @@ static inline uint64_t tshm_all_got(const tshm_ring *ring) {
     return low;
 }
 
-/* Only with the lock held: nobody has the place any more. */
-static inline void tshm_free_place(const tshm_ring *ring, uint32_t place) {
+/* Only with the lock held: nobody has these places any more, a bit each. */
+static inline void tshm_free_places(const tshm_ring *ring, uint64_t places) {
     tshm_atomic_u64 *followers = &tshm_control_of(ring)->writer.followers;
-    tshm_store(followers, tshm_load(followers, relaxed) & ~(1ull << place), relaxed);
+    tshm_store(followers, tshm_load(followers, relaxed) & ~places, relaxed);
 }
 
 /* Has a place that nobody has to be kept for somebody to come? From when this was first asked on. */
@@ -917,8 +931,22 @@ static inline int tshm_is_kept(tshm_follower *follower, uint64_t now) {
     return now - gone < keep;
 }
 
-/* Take the lock of a group, by a name as in tshm_my_name(); it is held for moments, and nothing inside waits. False:
- * another who lives has it; try again. Threads of one process exclude each other by other means. */
+/* How a member, or with TSHM_FOLLOWERS as its place the holder of the writers' lock, is named in the lock of a group:
+ * threads of one process are others to each other. `name` is that of the participant, as in tshm_my_name(). */
+static inline uint64_t tshm_name_in_group(uint64_t name, uint32_t place) {
+    return (name & TSHM_WORD_NAME) | (uint64_t)(place + 1) << 32;
+}
+
+/* What a member that died had is lost; `lost` is what the group has lost then. Each store may be the last. */
+static inline void tshm_end_count(tshm_follower *group, tshm_follower *member, uint64_t lost) {
+    /* release, each of these: a process is killed between instructions */
+    tshm_store(&group->lost, lost, release);
+    tshm_store(&member->position, 0, release);
+    tshm_store(&member->lost, 0, release);
+}
+
+/* Take the lock of a group, by a name as in tshm_name_in_group(); it is held for moments, and nothing inside waits.
+ * False: another who lives has it; try again. */
 static inline int tshm_group_lock(const tshm_ring *ring, uint32_t place, uint64_t mine, tshm_alive alive,
                                   void *context) {
     tshm_follower *group = tshm_follower_at(ring, place);
@@ -932,9 +960,14 @@ static inline int tshm_group_lock(const tshm_ring *ring, uint32_t place, uint64_
     if (owner == 0)
         return 1;
     uint64_t used = tshm_used_places(ring), position = tshm_load(&group->position, relaxed);
-    for (uint32_t i = 0; i < TSHM_FOLLOWERS; i++) { /* a dead holder may have had a number that it never handed out */
+    for (uint32_t i = 0; i < TSHM_FOLLOWERS; i++) {
         tshm_follower *member = tshm_follower_at(ring, i);
-        if ((used >> i & 1) && tshm_is_member(member, place) && tshm_load(&member->position, relaxed) > position)
+        if (!(used >> i & 1) || !tshm_is_member(member, place))
+            continue;
+        uint64_t lost = tshm_load(&member->lost, relaxed);
+        if (lost) /* a dead holder was counting; before anything else is counted */
+            tshm_end_count(group, member, lost);
+        else if (tshm_load(&member->position, relaxed) > position) /* or had a number that it never handed out */
             tshm_store(&member->position, 0, relaxed);
     }
     return 1;
@@ -944,29 +977,30 @@ static inline void tshm_group_unlock(const tshm_ring *ring, uint32_t place) {
     tshm_store(&tshm_follower_at(ring, place)->owner, 0, release); /* with the acquire in tshm_group_lock */
 }
 
-/* With both locks: the version that a dead member has is lost. It is counted once, also if we die on the way. */
+/* With the lock of the group: the version that a dead member has is lost. It is counted once, also if we die on the
+ * way: then tshm_group_lock() goes on. */
 static inline void tshm_count_lost(tshm_follower *group, tshm_follower *member) {
-    uint64_t lost = tshm_load(&member->lost, relaxed);
-    if (lost == 0)
-        tshm_store(&member->lost, lost = tshm_load(&group->lost, relaxed) + 1, relaxed);
-    tshm_store(&group->lost, lost, release); /* release, each of these: a process is killed between instructions */
-    tshm_store(&member->position, 0, release);
-    tshm_store(&member->lost, 0, release);
+    uint64_t lost = tshm_load(&group->lost, relaxed) + 1;
+    tshm_store(&member->lost, lost, release);
+    tshm_end_count(group, member, lost);
 }
 
 /* The part of tshm_drop_followers() that is about one group. */
 static inline uint32_t tshm_drop_members(const tshm_ring *ring, uint32_t place, uint64_t sequence, tshm_alive alive,
-                                         void *context, uint64_t now) {
+                                         void *context, uint64_t now, uint64_t *owner) {
     tshm_follower *group = tshm_follower_at(ring, place);
-    if (!tshm_group_lock(ring, place, tshm_my_name(ring), alive, context))
+    uint64_t mine = tshm_name_in_group(tshm_my_name(ring), TSHM_FOLLOWERS);
+    *owner = tshm_load(&group->owner, relaxed);
+    if (!tshm_group_lock(ring, place, mine, alive, context))
         return place;
-    uint64_t used = tshm_used_places(ring), dead = 0;
+    uint64_t used = tshm_used_places(ring), dead = 0, owners[TSHM_FOLLOWERS];
     uint32_t living = TSHM_FOLLOWERS, waits = TSHM_FOLLOWERS;
     for (uint32_t i = 0; i < TSHM_FOLLOWERS; i++) {
         tshm_follower *member = tshm_follower_at(ring, i);
         if (!(used >> i & 1) || !tshm_is_member(member, place))
             continue;
-        if (!tshm_lives(ring, tshm_load(&member->owner, relaxed), alive, context)) {
+        owners[i] = tshm_load(&member->owner, acquire); /* as in tshm_drop_followers */
+        if (!tshm_lives(ring, owners[i], alive, context)) {
             dead |= 1ull << i;
             continue;
         }
@@ -977,6 +1011,7 @@ static inline uint32_t tshm_drop_members(const tshm_ring *ring, uint32_t place, 
     if (living != TSHM_FOLLOWERS)
         tshm_store(&group->gone, 0, relaxed);
     int ends = living == TSHM_FOLLOWERS && !tshm_is_kept(group, now);
+    uint64_t places = ends ? 1ull << place : 0;
     for (uint32_t i = 0; i < TSHM_FOLLOWERS; i++) {
         tshm_follower *member = tshm_follower_at(ring, i);
         if (!(dead >> i & 1))
@@ -988,41 +1023,46 @@ static inline uint32_t tshm_drop_members(const tshm_ring *ring, uint32_t place, 
             }
             tshm_count_lost(group, member);
         }
-        tshm_free_place(ring, i);
+        places |= 1ull << i;
     }
     if (waits == TSHM_FOLLOWERS && !ends && tshm_got(group) < sequence)
         waits = living != TSHM_FOLLOWERS ? living : place;
-    if (ends)
-        tshm_free_place(ring, place);
+    tshm_free_places(ring, places); /* a group with its members at once: without them it would have lost nothing */
     tshm_group_unlock(ring, place);
+    *owner = waits < TSHM_FOLLOWERS && waits != place ? owners[waits] : 0; /* as the group's lock is now */
     return waits;
 }
 
 /* Only with the writers' lock held: free what nobody has any more and need not be kept. Returns a place for which a
- * writer that wants the slot of version `sequence` has to wait, or TSHM_FOLLOWERS. `now` is in ns since 1970. */
+ * writer that wants the slot of version `sequence` has to wait, and its owner, see tshm_still_awaited(); or
+ * TSHM_FOLLOWERS. `now` is in ns since 1970. */
 static inline uint32_t tshm_drop_followers(const tshm_ring *ring, uint64_t sequence, tshm_alive alive, void *context,
-                                           uint64_t now) {
+                                           uint64_t now, uint64_t *owner) {
     uint32_t waits = TSHM_FOLLOWERS;
     for (uint32_t place = 0; place < TSHM_FOLLOWERS; place++) {
-        uint64_t used = tshm_used_places(ring);
+        uint64_t used = tshm_used_places(ring), seen = 0;
         tshm_follower *follower = tshm_follower_at(ring, place);
-        uint32_t group = tshm_load(&follower->group, relaxed);
+        uint64_t group = tshm_role(follower) >> 32;
         if (!(used >> place & 1))
             continue;
         uint32_t found = TSHM_FOLLOWERS;
         if (tshm_is(follower, TSHM_GROUP)) {
-            found = tshm_drop_members(ring, place, sequence, alive, context, now);
+            found = tshm_drop_members(ring, place, sequence, alive, context, now, &seen);
         } else if (tshm_is(follower, TSHM_MEMBER)) {
-            if (group >= TSHM_FOLLOWERS || !(used >> group & 1) || !tshm_is(tshm_follower_at(ring, group), TSHM_GROUP))
-                tshm_free_place(ring,
-                                place); /* garbage, or what a writer left that was killed while it freed a group */
+            if (group >= TSHM_FOLLOWERS || !(used >> group & 1) ||
+                !tshm_is(tshm_follower_at(ring, (uint32_t)group), TSHM_GROUP))
+                tshm_free_places(ring, 1ull << place); /* garbage */
         } else if (tshm_got(follower) < sequence) {
-            if (tshm_lives(ring, tshm_load(&follower->owner, acquire), alive, context) || tshm_is_kept(follower, now))
+            seen = tshm_load(&follower->owner, acquire); /* with the release in tshm_leave_place: what it read */
+            if (tshm_lives(ring, seen, alive, context) || tshm_is_kept(follower, now))
                 found = place;
             else
-                tshm_free_place(ring, place);
+                tshm_free_places(ring, 1ull << place);
         }
-        waits = waits == TSHM_FOLLOWERS ? found : waits;
+        if (waits == TSHM_FOLLOWERS && found != TSHM_FOLLOWERS) {
+            waits = found;
+            *owner = seen;
+        }
     }
     return waits;
 }
@@ -1046,24 +1086,39 @@ static inline uint32_t tshm_find_place(const tshm_ring *ring) {
     return place;
 }
 
-/* Only with the lock held: use a free place, filled but for its owner and position. */
-static inline void tshm_take_place(const tshm_ring *ring, uint32_t place, uint64_t owner, uint64_t position) {
+/* Only with the lock held: use a free place, filled but for its role, owner and position. */
+static inline void tshm_take_place(const tshm_ring *ring, uint32_t place, uint64_t role, uint64_t owner,
+                                   uint64_t position) {
     tshm_writer *writer = &tshm_control_of(ring)->writer;
     tshm_follower *follower = tshm_follower_at(ring, place);
+    tshm_store(&follower->role, 0, relaxed);
     tshm_store(&follower->gone, 0, relaxed);
     tshm_store(&follower->lost, 0, relaxed);
-    tshm_store(&follower->position, position, relaxed);
     tshm_store(&follower->owner, owner, relaxed);
+    /* Release, with the acquire in tshm_got: who sees it without the lock, sees that the role has changed. */
+    tshm_store(&follower->position, position, release);
+    /* Release, and behind the two: a member of that group that looks for the dead, and knows the place as another's,
+     * must not find the new member with the old one's owner and number. */
+    tshm_store(&follower->role, role, release);
     uint64_t got = tshm_got(follower);
     if (got < tshm_load(&writer->low_mark, relaxed))
         tshm_store(&writer->low_mark, got, release); /* before the place is used: we may be killed in between */
+    if ((uint32_t)role == TSHM_MEMBER && role >> 32 < TSHM_FOLLOWERS) /* its group has somebody again */
+        tshm_store(&tshm_follower_at(ring, (uint32_t)(role >> 32))->gone, 0, relaxed);
     tshm_store(&writer->followers, tshm_load(&writer->followers, relaxed) | 1ull << place, release);
+}
+
+/* Only with the lock held: go on in a place that is kept, and whose owner does not live. */
+static inline void tshm_take_again(const tshm_ring *ring, uint32_t place, uint64_t owner) {
+    tshm_follower *follower = tshm_follower_at(ring, place);
+    tshm_store(&follower->gone, 0, relaxed);
+    tshm_store(&follower->owner, owner, release); /* in this order: if we die in between it is kept from then on */
 }
 
 /* The next version behind `*position`, which moves past numbers that no version has; when the version has been copied,
  * and tshm_read_retry() agrees, the position is its number. TSHM_BUSY: begin again; `settled`: no writer is just
- * looking whether a slot is pinned. TSHM_OVERRUN, which followers that writers wait for never see: it has been written
- * over. */
+ * looking whether a slot is pinned. TSHM_OVERRUN: it has been written over, or nobody has had that number, and its slot
+ * a later one. For followers that writers do not wait for. */
 static inline int tshm_next(const tshm_ring *ring, uint64_t *position, int settled, tshm_cursor *cursor) {
     /* acquire, with the exchange of head in tshm_write_end: every version up to there */
     uint64_t head = tshm_load(&tshm_control_of(ring)->head.word, acquire) >> 1;
@@ -1082,6 +1137,23 @@ static inline int tshm_next(const tshm_ring *ring, uint64_t *position, int settl
     return TSHM_NOTHING;
 }
 
+/* The same for followers that writers wait for: nothing behind `position` was written over, so a slot that has another
+ * number, lower or higher, was passed over when that number's turn came. A writer passes over fewer than twice all
+ * slots. TSHM_OVERRUN: marks that agree with no head; or the follower had no place. */
+static inline int tshm_next_awaited(const tshm_ring *ring, uint64_t position, tshm_cursor *cursor) {
+    /* acquire, with the exchange of head in tshm_write_end: every version up to there */
+    uint64_t head = tshm_load(&tshm_control_of(ring)->head.word, acquire) >> 1;
+    for (uint64_t ahead = 1; ahead <= 2 * (uint64_t)ring->slot_count && position < head; ahead++) {
+        if (head - position < ahead)
+            break;
+        *cursor = tshm_cursor_at(ring, position + ahead);
+        /* acquire, with the release store of the even mark in tshm_write_end: the payload it completed */
+        if (tshm_load(&cursor->slot->mark, acquire) == 2 * cursor->sequence)
+            return TSHM_READABLE;
+    }
+    return position < head ? TSHM_OVERRUN : TSHM_NOTHING;
+}
+
 /* Where to go on after TSHM_OVERRUN: at a version that will last for a while. */
 static inline uint64_t tshm_behind_overrun(const tshm_ring *ring) {
     uint64_t head = tshm_load(&tshm_control_of(ring)->head.word, acquire) >> 1;             /* as in tshm_next */
@@ -1089,13 +1161,10 @@ static inline uint64_t tshm_behind_overrun(const tshm_ring *ring) {
     return head > back ? head - back - 1 : 0;
 }
 
-/* A follower has got everything up to that number, or a member has no version any more, with 0. True if writers sleep
- * on the room, and have to be woken. */
-static inline int tshm_got_it(const tshm_ring *ring, tshm_follower *follower, uint64_t position) {
-    /* release, with the acquire in tshm_got: the payload was read before it is written over */
-    tshm_store(&follower->position, position, release);
+/* After there is more room. True if writers sleep on the room, and have to be woken. */
+static inline int tshm_raise_room(const tshm_ring *ring) {
     tshm_atomic_u64 *word = &tshm_lossless_of(ring)->room.word;
-    tshm_fence(seq_cst); /* with that in tshm_announce_writer: it sees the position, or we see that it sleeps */
+    tshm_fence(seq_cst); /* with that in tshm_announce_writer: it sees what we did, or we see that it sleeps */
     uint64_t seen = tshm_load(word, relaxed);
     while (seen & TSHM_HEAD_AWAITED)
         if (tshm_exchange_if(word, &seen, (seen & ~TSHM_HEAD_AWAITED) + 2, relaxed)) /* what matters is the fence */
@@ -1103,18 +1172,28 @@ static inline int tshm_got_it(const tshm_ring *ring, tshm_follower *follower, ui
     return 0; /* nobody sleeps, or another has raised the number meanwhile and wakes them */
 }
 
-/* Somebody has left its place, or given it up: as tshm_got_it(). `now`: when, if the place is to be kept; else 0. */
+/* A follower has got everything up to that number, or a member has no version any more, with 0. True as
+ * tshm_raise_room(). */
+static inline int tshm_got_it(const tshm_ring *ring, tshm_follower *follower, uint64_t position) {
+    /* release, with the acquire in tshm_got: the payload was read before it is written over */
+    tshm_store(&follower->position, position, release);
+    return tshm_raise_room(ring);
+}
+
+/* Somebody has left its place, or given it up. `now`: when, if the place is to be kept; else 0. True as
+ * tshm_raise_room(). */
 static inline int tshm_leave_place(const tshm_ring *ring, tshm_follower *follower, uint64_t now) {
     tshm_store(&follower->gone, now, relaxed);
-    tshm_store(&follower->owner, 0, release); /* with the acquire in tshm_drop_followers */
-    return tshm_got_it(ring, follower, tshm_load(&follower->position, relaxed));
+    /* release, with the acquire in tshm_drop_followers; from here on the place may be another's */
+    tshm_store(&follower->owner, 0, release);
+    return tshm_raise_room(ring);
 }
 
 static inline uint32_t tshm_room_number(const tshm_ring *ring) {
     return (uint32_t)(tshm_load(&tshm_lossless_of(ring)->room.word, relaxed) & ~TSHM_HEAD_AWAITED);
 }
 
-/* As tshm_announce_sleep, of a writer, on the room. After it, look once more whether it still has to wait. */
+/* As tshm_announce_sleep, of a writer, on the room. After it, look once more: tshm_still_awaited(). */
 static inline int tshm_announce_writer(const tshm_ring *ring, uint32_t number) {
     tshm_atomic_u64 *word = &tshm_lossless_of(ring)->room.word;
     uint64_t seen = tshm_load(word, relaxed);
@@ -1126,6 +1205,12 @@ static inline int tshm_announce_writer(const tshm_ring *ring, uint32_t number) {
     return 1;
 }
 
+/* Without the lock, between announcement and sleep: is it still as tshm_drop_followers() said? That a version was got
+ * makes room, and so does who leaves, which nobody tells a writer that announces itself only after that. */
+static inline int tshm_still_awaited(const tshm_ring *ring, uint32_t place, uint64_t owner, uint64_t sequence) {
+    return tshm_all_got(ring) < sequence && tshm_load(&tshm_follower_at(ring, place)->owner, relaxed) == owner;
+}
+
 /* With the lock of its group: the next version for the member at `*place`, which has none. With `looks`, first that of
  * a member that died, if the group redelivers: the place is then that one's, and the member's own is left. The version
  * stays where it is until the member says tshm_got_it(0). */
@@ -1135,9 +1220,14 @@ static inline int tshm_hand_out(const tshm_ring *ring, uint32_t group_place, uin
     uint64_t used = tshm_used_places(ring);
     for (uint32_t i = 0; looks && group->redelivers && i < TSHM_FOLLOWERS; i++) {
         tshm_follower *other = tshm_follower_at(ring, i);
-        uint64_t had = tshm_load(&other->position, relaxed), owner = tshm_load(&other->owner, relaxed);
-        if (!(used >> i & 1) || !tshm_is_member(other, group_place) || had == 0 ||
-            tshm_lives(ring, owner, alive, context))
+        if (!(used >> i & 1) || !tshm_is_member(other, group_place)) /* before anything else of it is looked at */
+            continue;
+        /* acquire, with the release in tshm_leave_place: one that left has none any more */
+        uint64_t owner = tshm_load(&other->owner, acquire);
+        if (tshm_load(&other->position, relaxed) == 0 || tshm_lives(ring, owner, alive, context))
+            continue;
+        uint64_t had = tshm_load(&other->position, relaxed); /* again: it may have died just after that was got */
+        if (had == 0)
             continue;
         tshm_store(&other->owner, tshm_load(&member->owner, relaxed), release); /* the one step that hands it over */
         tshm_store(&member->owner, 0, release);
@@ -1147,7 +1237,7 @@ static inline int tshm_hand_out(const tshm_ring *ring, uint32_t group_place, uin
         return tshm_load(&cursor->slot->mark, acquire) == 2 * had ? TSHM_READABLE : TSHM_OVERRUN;
     }
     uint64_t position = tshm_load(&group->position, relaxed);
-    int state = tshm_next(ring, &position, 1, cursor);
+    int state = tshm_next_awaited(ring, position, cursor);
     if (state == TSHM_READABLE) {
         /* release: who finds the group's new position, in tshm_all_got, finds whose the version is */
         tshm_store(&member->position, cursor->sequence, relaxed);
