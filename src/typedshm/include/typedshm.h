@@ -244,7 +244,8 @@ enum { TSHM_FOLLOWER = 1, TSHM_GROUP = 2, TSHM_MEMBER = 3 };
  * something while somebody sleeps. */
 typedef struct tshm_room_line {
     tshm_atomic_u64 word;
-    uint8_t reserved[120];
+    tshm_atomic_u64 left; /* how many have left their places */
+    uint8_t reserved[112];
 } tshm_room_line;
 
 /* The control block of a lossless region. */
@@ -987,20 +988,19 @@ static inline void tshm_count_lost(tshm_follower *group, tshm_follower *member) 
 
 /* The part of tshm_drop_followers() that is about one group. */
 static inline uint32_t tshm_drop_members(const tshm_ring *ring, uint32_t place, uint64_t sequence, tshm_alive alive,
-                                         void *context, uint64_t now, uint64_t *owner) {
+                                         void *context, uint64_t now) {
     tshm_follower *group = tshm_follower_at(ring, place);
     uint64_t mine = tshm_name_in_group(tshm_my_name(ring), TSHM_FOLLOWERS);
-    *owner = tshm_load(&group->owner, relaxed);
     if (!tshm_group_lock(ring, place, mine, alive, context))
         return place;
-    uint64_t used = tshm_used_places(ring), dead = 0, owners[TSHM_FOLLOWERS];
+    uint64_t used = tshm_used_places(ring), dead = 0;
     uint32_t living = TSHM_FOLLOWERS, waits = TSHM_FOLLOWERS;
     for (uint32_t i = 0; i < TSHM_FOLLOWERS; i++) {
         tshm_follower *member = tshm_follower_at(ring, i);
         if (!(used >> i & 1) || !tshm_is_member(member, place))
             continue;
-        owners[i] = tshm_load(&member->owner, acquire); /* as in tshm_drop_followers */
-        if (!tshm_lives(ring, owners[i], alive, context)) {
+        /* acquire, as in tshm_drop_followers */
+        if (!tshm_lives(ring, tshm_load(&member->owner, acquire), alive, context)) {
             dead |= 1ull << i;
             continue;
         }
@@ -1029,40 +1029,36 @@ static inline uint32_t tshm_drop_members(const tshm_ring *ring, uint32_t place, 
         waits = living != TSHM_FOLLOWERS ? living : place;
     tshm_free_places(ring, places); /* a group with its members at once: without them it would have lost nothing */
     tshm_group_unlock(ring, place);
-    *owner = waits < TSHM_FOLLOWERS && waits != place ? owners[waits] : 0; /* as the group's lock is now */
     return waits;
 }
 
 /* Only with the writers' lock held: free what nobody has any more and need not be kept. Returns a place for which a
- * writer that wants the slot of version `sequence` has to wait, and its owner, see tshm_still_awaited(); or
- * TSHM_FOLLOWERS. `now` is in ns since 1970. */
+ * writer that wants the slot of version `sequence` has to wait, or TSHM_FOLLOWERS. `now` is in ns since 1970. Who is to
+ * wait loads tshm_left() before. */
 static inline uint32_t tshm_drop_followers(const tshm_ring *ring, uint64_t sequence, tshm_alive alive, void *context,
-                                           uint64_t now, uint64_t *owner) {
+                                           uint64_t now) {
     uint32_t waits = TSHM_FOLLOWERS;
     for (uint32_t place = 0; place < TSHM_FOLLOWERS; place++) {
-        uint64_t used = tshm_used_places(ring), seen = 0;
+        uint64_t used = tshm_used_places(ring);
         tshm_follower *follower = tshm_follower_at(ring, place);
         uint64_t group = tshm_role(follower) >> 32;
         if (!(used >> place & 1))
             continue;
         uint32_t found = TSHM_FOLLOWERS;
         if (tshm_is(follower, TSHM_GROUP)) {
-            found = tshm_drop_members(ring, place, sequence, alive, context, now, &seen);
+            found = tshm_drop_members(ring, place, sequence, alive, context, now);
         } else if (tshm_is(follower, TSHM_MEMBER)) {
             if (group >= TSHM_FOLLOWERS || !(used >> group & 1) ||
                 !tshm_is(tshm_follower_at(ring, (uint32_t)group), TSHM_GROUP))
                 tshm_free_places(ring, 1ull << place); /* garbage */
         } else if (tshm_got(follower) < sequence) {
-            seen = tshm_load(&follower->owner, acquire); /* with the release in tshm_leave_place: what it read */
-            if (tshm_lives(ring, seen, alive, context) || tshm_is_kept(follower, now))
+            /* acquire, with the release in tshm_leave_place: all that it read */
+            if (tshm_lives(ring, tshm_load(&follower->owner, acquire), alive, context) || tshm_is_kept(follower, now))
                 found = place;
             else
                 tshm_free_places(ring, 1ull << place);
         }
-        if (waits == TSHM_FOLLOWERS && found != TSHM_FOLLOWERS) {
-            waits = found;
-            *owner = seen;
-        }
+        waits = waits == TSHM_FOLLOWERS ? found : waits;
     }
     return waits;
 }
@@ -1106,6 +1102,23 @@ static inline void tshm_take_place(const tshm_ring *ring, uint32_t place, uint64
     if ((uint32_t)role == TSHM_MEMBER && role >> 32 < TSHM_FOLLOWERS) /* its group has somebody again */
         tshm_store(&tshm_follower_at(ring, (uint32_t)(role >> 32))->gone, 0, relaxed);
     tshm_store(&writer->followers, tshm_load(&writer->followers, relaxed) | 1ull << place, release);
+}
+
+/* Only with the lock held: the position to begin at for who wants all that there is, up to which nothing is missing.
+ * What a pin has kept while later versions were written over does not count. */
+static inline uint64_t tshm_oldest(const tshm_ring *ring) {
+    uint64_t head = tshm_newest(ring), position = head, later = 0;
+    for (uint64_t back = 0; back < 2 * (uint64_t)ring->slot_count && back < head; back++) {
+        tshm_cursor cursor = tshm_cursor_at(ring, head - back);
+        if (tshm_load(&cursor.slot->mark, relaxed) != 2 * cursor.sequence)
+            continue; /* passed over, or written over */
+        uint64_t version = tshm_version(ring, &cursor);
+        if (back && version + 1 != later)
+            break;
+        later = version;
+        position = cursor.sequence - 1;
+    }
+    return position;
 }
 
 /* Only with the lock held: go on in a place that is kept, and whose owner does not live. */
@@ -1186,7 +1199,13 @@ static inline int tshm_leave_place(const tshm_ring *ring, tshm_follower *followe
     tshm_store(&follower->gone, now, relaxed);
     /* release, with the acquire in tshm_drop_followers; from here on the place may be another's */
     tshm_store(&follower->owner, 0, release);
+    (void)tshm_change(add, &tshm_lossless_of(ring)->room.left, 1, release); /* with the acquire in tshm_left */
     return tshm_raise_room(ring);
+}
+
+/* How many have left. Load it before tshm_drop_followers(): who is counted is found gone. */
+static inline uint64_t tshm_left(const tshm_ring *ring) {
+    return tshm_load(&tshm_lossless_of(ring)->room.left, acquire); /* with the release in tshm_leave_place */
 }
 
 static inline uint32_t tshm_room_number(const tshm_ring *ring) {
@@ -1206,9 +1225,10 @@ static inline int tshm_announce_writer(const tshm_ring *ring, uint32_t number) {
 }
 
 /* Without the lock, between announcement and sleep: is it still as tshm_drop_followers() said? That a version was got
- * makes room, and so does who leaves, which nobody tells a writer that announces itself only after that. */
-static inline int tshm_still_awaited(const tshm_ring *ring, uint32_t place, uint64_t owner, uint64_t sequence) {
-    return tshm_all_got(ring) < sequence && tshm_load(&tshm_follower_at(ring, place)->owner, relaxed) == owner;
+ * makes room, and so does who leaves, which nobody tells a writer that announces itself only after that. `left`: what
+ * tshm_left() said before tshm_drop_followers(). */
+static inline int tshm_still_awaited(const tshm_ring *ring, uint64_t sequence, uint64_t left) {
+    return tshm_all_got(ring) < sequence && tshm_left(ring) == left;
 }
 
 /* With the lock of its group: the next version for the member at `*place`, which has none. With `looks`, first that of
