@@ -8,7 +8,7 @@ import pytest
 
 import typedshm as ts
 from helpers import layouts
-from helpers.terminal import WITH_HELPERS, typedshm
+from helpers.terminal import WITH_HELPERS, run_here, typedshm
 
 
 def test_shipped_documents_are_listed_a_line_each() -> None:
@@ -46,6 +46,28 @@ def test_documents_of_other_programs_are_shown_and_checked(tmp_path: Path) -> No
     assert refused.startswith(f"{bad}: invalid: sources[0]: rule.tick: expected a field of AccPhysics")
     assert typedshm("layout", "acc/physics", "--json").returncode == 0
     assert typedshm("schema", "show", "acc/nothing").returncode != 0
+
+
+def test_what_is_invalid_is_refused_by_all_commands_for_the_same_reason(tmp_path: Path) -> None:
+    text = ts.foreign.Document.text("rfactor2").decode()
+    (good := tmp_path / "good.json").write_text(text)
+    (bad := tmp_path / "bad.json").write_text(text.replace('"end": "update_end"', '"end": "update_begin"', 1))
+    assert good.read_text() != bad.read_text()
+    inside = ts.foreign.Document.load("rfactor2").sources[0].name
+    for arguments in (
+        ("schema", "validate", str(bad)),
+        ("schema", "show", str(bad)),
+        ("layout", str(bad)),
+        ("layout", f"foreign:{bad}"),
+        ("layout", f"{bad}/{inside}"),
+        ("diff", str(good), str(bad)),
+        ("diff", str(bad), "mumble-link"),
+    ):
+        done = run_here(*arguments)
+        assert done.returncode != 0
+        assert "sources[0]: rule: Counters: expected different fields" in done.stdout + done.stderr, arguments
+    for arguments in (("layout", f"{good}/{inside}"), ("layout", f"foreign:{good}"), ("diff", str(good), "rfactor2")):
+        assert run_here(*arguments).returncode == 0
 
 
 def test_documents_are_checked_each_for_itself(tmp_path: Path) -> None:

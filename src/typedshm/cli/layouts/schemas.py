@@ -42,18 +42,17 @@ def described(text: str, scope: Scope | None = None) -> Described:
         A file cannot be read, or there is something else in it; a class has no layout.
     """
     if text.startswith(_FOREIGN):
-        name = text.removeprefix(_FOREIGN)
-        return Described(typedshm.layout_of(name), f"document {printable(name)}")
+        return _of_document(text.removeprefix(_FOREIGN))
     path = Path(text)
     if _is_inside(text) and not path.exists():
-        return Described(typedshm.layout_of(text), f"document {printable(text)}")
+        return _of_document(text)
     if "/" in text or os.sep in text or text.endswith(".json"):
         return _of_region(Target(path, None)) if _is_region(path) else _of_document(path)
     try:
         return _of_region(target_of(text, scope))
     except typedshm.RegionNotFound as error:
         if text in typedshm.documents():
-            return Described(typedshm.layout_of(text), f"document {printable(text)}")
+            return _of_document(text)
         named = _CLASS.fullmatch(text)
         if named is not None:
             return _of_class(named["module"], named["names"])
@@ -61,8 +60,8 @@ def described(text: str, scope: Scope | None = None) -> Described:
 
 
 def _is_inside(text: str) -> bool:
-    """Return True for a path inside of a document that comes with typedshm, such as ``acc/physics``."""
-    return "/" in text and text.partition("/")[0] in typedshm.documents()
+    """Return True for a path inside of a document, such as ``acc/physics`` or ``./sensors.json/readings``."""
+    return ".json/" in text or ("/" in text and text.partition("/")[0] in typedshm.documents())
 
 
 def is_foreign(text: bytes) -> bool:
@@ -97,8 +96,10 @@ def _of_region(target: Target) -> Described:
         return Described(opened.layout, f"{noun} {target}", opened.info())
 
 
-def _of_document(path: Path) -> Described:
-    return Described(typedshm.layout_of(path), f"document {printable(path)}")
+def _of_document(name: str | Path) -> Described:
+    if is_foreign(typedshm.foreign.Document.text(name)):
+        typedshm.foreign.Document.load(name)  # which refuses what layout_of() does not look at
+    return Described(typedshm.layout_of(name), f"document {printable(name)}")
 
 
 def _of_class(module: str, names: str) -> Described:
@@ -157,7 +158,7 @@ SCHEMA_HELP = """\b
   camera             a region's name, or that of a document (see schema list)
   acc/physics        a source of a document of another program's memory
   ./state.region     the path of a region in a file
-  ./frame.json       the path of a document
+  ./frame.json       the path of a document, or ./frame.json/source of a source in it
   app.state:Pose     a class in a Python module, here or installed
 """
 """What the help of commands says about such an argument."""
