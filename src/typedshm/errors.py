@@ -16,9 +16,16 @@ def quoted(value: object, limit: int = 60) -> str:
     return text if len(text) <= limit else f"{text[: limit - 3]}…"
 
 
+REMEDY = "__typedshm_remedy__"
+"""The attribute of classes whose values are described by what to take instead of them, where none was expected."""
+
+
 def found(value: object) -> str:
     """Return what a message says of a value that was not expected: ``'2' (str)``, ``the class Pose``."""
-    return f"the class {value.__name__}" if isinstance(value, type) else f"{quoted(value)} ({type(value).__name__})"
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    remedy: str | None = getattr(type(value), REMEDY, None)
+    return f"a {type(value).__name__}{remedy}" if remedy is not None else f"{quoted(value)} ({type(value).__name__})"
 
 
 class TypedshmError(Exception):

@@ -30,6 +30,10 @@ class Snapshot:
     """
 
     __slots__ = ("_parts", "head", "table")
+    __typedshm_remedy__ = (
+        ", which is no Struct: value.head is its Struct, value.asdict() a dict of all parts, and "
+        "foreign.Flattening(value).flat(value) one Struct of them"
+    )
 
     def __init__(self, head: Struct, parts: Mapping[str, Any], table: RuntimeValues | None = None) -> None:
         self.head = head
@@ -59,6 +63,13 @@ class Snapshot:
             raise AttributeError(
                 f"{type(head).__name__} has no {name!r}; {hint_of(name, known)}", name=name, obj=self
             ) from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in Snapshot.__slots__:
+            kind = "part" if name in self._parts else "field"
+            remedy = f"value.head.{name} = … sets the field of its head" if kind == "field" else "value.parts is a dict"
+            raise AttributeError(f"a Snapshot's {name} is not set: {remedy}", name=name, obj=self)
+        object.__setattr__(self, name, value)
 
     def _values(self) -> RuntimeValues:
         if self.table is None:

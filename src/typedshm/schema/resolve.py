@@ -162,7 +162,7 @@ def to_struct(value: Any) -> Any:
 
 
 def _shown(value: object) -> str:
-    return quoted(value) + ("" if isinstance(value, type) else f" ({type(value).__name__})")
+    return quoted(value) if isinstance(value, type) else found(value)
 
 
 # ---- values that are Structs ---------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, NoReturn, Protocol, TypeVar, cast
 
 import numpy as np
 
-from typedshm.errors import FieldTypeError, FieldValueError, SchemaError, quoted
+from typedshm.errors import FieldTypeError, FieldValueError, SchemaError, found, quoted
 from typedshm.schema.arrays import array
 from typedshm.schema.classes import is_schema_class
 from typedshm.schema.dtypes import is_record
@@ -160,7 +160,7 @@ def _refuse(value: Any, cls: type[Any]) -> NoReturn:
     if isinstance(value, type):
         name = value.__name__
         raise FieldTypeError(f"{expected}, found the class {name}; create(name, {name}) makes a region for its values")
-    found = f"{quoted(value)} ({cls.__name__})"
+    given = found(value)
     if isinstance(value, bytes | bytearray | memoryview):
         remedy = "np.frombuffer(value, np.uint8)"
     elif isinstance(value, int | float | complex):
@@ -168,9 +168,9 @@ def _refuse(value: Any, cls: type[Any]) -> NoReturn:
     elif (
         isinstance(value, str) or not (hasattr(cls, "__getitem__") and hasattr(cls, "__len__")) or hasattr(cls, "keys")
     ):
-        raise FieldTypeError(f"{expected}, found {found}; a Struct can describe it, for create(name, schema)")
+        raise FieldTypeError(f"{expected}, found {given}; a Struct can describe it, for create(name, schema)")
     elif hasattr(cls, "to_numpy"):
         remedy = "value.to_numpy()"
     else:
         remedy = "np.asarray(value)"
-    raise FieldTypeError(f"{expected}, found {found}; {remedy} makes an array of it")
+    raise FieldTypeError(f"{expected}, found {given}; {remedy} makes an array of it")
