@@ -101,6 +101,38 @@ def test_a_publisher_hears_that_its_memory_was_cut(tmp_path: Path) -> None:
             program.write({"version": 1})
 
 
+class Turning(Struct):
+    read: u32
+    write: u32
+    offsets: Annotated[NDArray[np.uint32], Shape(3)]
+    length: u32
+
+
+TURNING = one_source(
+    Turning,
+    {"kind": "rotating-buffer", "read": "read", "write": "write", "offsets": "offsets"},
+    parts=[{"name": "note", "text": {"encoding": "utf-8"}, "offset": 4, "length": "length", "in_buffer": True}],
+)
+
+
+def test_a_frame_stays_in_its_buffer_of_those_in_turn(tmp_path: Path) -> None:
+    head = Turning(read=0, write=0, offsets=[96, 64, 128], length=0)
+    memory = tmp_path / "memory"
+    with foreign.Publisher(memory, TURNING, size=160) as program:
+        with pytest.raises(typedshm.MisuseError, match=r"found offsets 0, 0, 0: put\(0, bytes\(head\)\) stores it"):
+            program.write(head, frame=b"a")
+        assert not any(memory.read_bytes())
+        program.put(0, bytes(head))
+        for room in (32, 32, 32, 32):  # also of the last, up to the end of the memory
+            before = memory.read_bytes()
+            with pytest.raises(ValueError, match="frame: expected at most the 32 bytes of a buffer, found 33"):
+                program.write(head, frame=bytes(room + 1))
+            with pytest.raises(ValueError, match="note: expected at most the 32 bytes of a buffer, found 29 at 4"):
+                program.write(head, note="x" * (room - 4))
+            assert memory.read_bytes() == before
+            program.write(head, frame=bytes(room), note="x" * (room - 5))
+
+
 class Buffer(Struct):
     tick: u32
     offset: u32
@@ -121,6 +153,6 @@ def test_a_frame_does_not_reach_into_the_next_buffer(tmp_path: Path) -> None:
         program.put(0, bytes(head))
         program.write(head, frame=b"a" * 32)
         before = memory.read_bytes()
-        with pytest.raises(ValueError, match="frame: expected at most the 32 bytes of size, found 33"):
+        with pytest.raises(ValueError, match="frame: expected at most the 32 bytes of a buffer, found 33"):
             program.write(head, frame=b"b" * 33)
         assert memory.read_bytes() == before

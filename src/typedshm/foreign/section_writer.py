@@ -4,7 +4,7 @@ import contextlib
 import errno
 import time
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -109,19 +109,19 @@ class SectionWriter:
 
     def write(self, value: Any, parts: Mapping[str, Any], frame: bytes | None) -> None:
         """Publish a head, and parts: rows where the head says, or behind it where it says nothing yet."""
-        if frame is not None and not isinstance(self.rule, NewestBuffer | RotatingBuffer):
+        buffered = isinstance(self.rule, NewestBuffer | RotatingBuffer)
+        if frame is not None and not buffered:
             raise TypeError(f"frame: expected none, as rule {self.rule.kind} has no buffers; found {found(frame)}")
         data = bytearray(bytes_of(self.struct, value))
         pieces = self._laid_out(data, parts)
-        if frame is not None and isinstance(self.rule, NewestBuffer):
-            room = Head(self.layout, bytes(data)).integer(self.rule.size)
-            if len(frame) > room:  # behind it lies the buffer that readers look at
-                raise ValueError(
-                    f"frame: expected at most the {room:,} bytes of {self.rule.size}, found {len(frame):,}"
-                )
-        for part, offset, piece in pieces:
-            if not part.in_buffer:  # refused before the update begins, which would stand half-way
+        within = [] if frame is None else [("frame", 0, frame)]
+        for part, offset, piece in pieces:  # refused before the update begins, which would stand half-way
+            if part.in_buffer and buffered:
+                within.append((part.name, offset, piece))
+            else:
                 self._check_room(offset, piece)
+        if within:
+            self._check_buffer(within, Head(self.layout, bytes(data)))
         propose(self.access, self.layout, self.rule, bytes(data))
 
         def put(base: int) -> None:
@@ -152,6 +152,14 @@ class SectionWriter:
                 f"section {shown(self.place)!r}: expected bytes within {self._memory.size:,}, found {len(data):,} at "
                 f"{offset:,}; size= makes a larger one"
             )
+
+    def _check_buffer(self, within: Sequence[tuple[str, int, bytes]], head: Head) -> None:
+        """Refuse what the next buffer has no room for: behind it lies the one that readers look at."""
+        room = self.rule.room(self.access, head)
+        for name, offset, piece in within:
+            if room is not None and not 0 <= offset <= room - len(piece):
+                at = f" at {offset:,}" if offset else ""
+                raise ValueError(f"{name}: expected at most the {room:,} bytes of a buffer, found {len(piece):,}{at}")
 
     def _laid_out(self, data: bytearray, parts: Mapping[str, Any]) -> list[tuple[Part, int, bytes]]:
         """Encode parts, and have the head tell where they are."""

@@ -2,6 +2,7 @@
 
 from typedshm.errors import MisuseError, RegionCorrupt, SchemaError
 from typedshm.foreign.access import Access, Gather, Image, Put
+from typedshm.foreign.head import Head
 from typedshm.foreign.rules.rule import Rule
 from typedshm.frozen import frozen
 from typedshm.layout.layout import Layout
@@ -95,15 +96,25 @@ class NewestBuffer(Rule):
                 return image
         return None
 
-    def publish(self, access: Access, put: Put) -> None:
-        """Store the fields in the oldest buffer."""
+    def room(self, access: Access, head: Head) -> int:
+        """Return the bytes that readers take for a buffer, as far as the memory has them."""
+        _, row = self._oldest(access)
+        base = access.number(self._of(row, self.offset))
+        return max(0, min(head.integer(self.size), access.size - base)) if base >= 0 else 0
+
+    def _oldest(self, access: Access) -> tuple[int, int]:
+        """Return the next tick, and the number of the buffer that it will be in."""
         ticks = self._ticks(access)
         if not ticks:
             raise MisuseError(
                 f"expected the head in memory to tell where the buffers are, found {self.count} 0: put(0, bytes(head)) "
                 "stores it before the first update"
             )
-        tick, row = ticks[0][0] + 1, ticks[-1][1]
+        return ticks[0][0] + 1, ticks[-1][1]
+
+    def publish(self, access: Access, put: Put) -> None:
+        """Store the fields in the oldest buffer."""
+        tick, row = self._oldest(access)
         if self.begin:
             access.put(self._of(row, self.begin), tick)
         put(access.number(self._of(row, self.offset)))

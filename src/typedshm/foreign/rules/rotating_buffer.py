@@ -1,7 +1,8 @@
 """RotatingBuffer: three buffers in turn, one being written, one being read. The OBS virtual camera's rule."""
 
-from typedshm.errors import SchemaError
+from typedshm.errors import MisuseError, SchemaError
 from typedshm.foreign.access import Access, Gather, Image, Put, word_of
+from typedshm.foreign.head import Head
 from typedshm.foreign.rules.rule import Rule
 from typedshm.frozen import frozen
 from typedshm.layout.layout import Layout
@@ -63,10 +64,26 @@ class RotatingBuffer(Rule):
         ahead = word.stored(access.number(self.write) - number)
         return image if ahead < count else None
 
+    def room(self, access: Access, head: Head) -> int:
+        """Return the bytes from the next buffer to what lies behind it: another one, or the end of the memory."""
+        count = self._count(access.layout)
+        words = [f"{self.offsets}[{number}]" for number in range(count)]
+        offsets = [access.number(word) for word in words]
+        if min(offsets) < access.layout.size or offsets != [head.value(word) for word in words]:
+            raise MisuseError(
+                f"expected the head in memory to tell where the buffers are, as the one to be stored does, found "
+                f"{self.offsets} {', '.join(map(str, offsets))}: put(0, bytes(head)) stores it before the first update"
+            )
+        base = offsets[self._next(access) % count]
+        return max(0, min([access.size, *(offset for offset in offsets if offset > base)]) - base)
+
+    def _next(self, access: Access) -> int:
+        word = access.word(self.write)
+        return word.number(word.stored(access.number(self.write) + 1))
+
     def publish(self, access: Access, put: Put) -> None:
         """Store the fields in the next buffer."""
-        count = self._count(access.layout)
-        number = access.word(self.write).number(access.word(self.write).stored(access.number(self.write) + 1))
+        count, number = self._count(access.layout), self._next(access)
         access.put(self.write, number)
         put(access.number(f"{self.offsets}[{number % count}]"))
         access.put(self.read, number)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, cast
 
 from typedshm.errors import SchemaError, found
 from typedshm.foreign.access import Access, Gather, Image, Put, word_of
+from typedshm.foreign.head import Head
 from typedshm.frozen import Frozen, frozen
 from typedshm.layout.layout import Layout
 
@@ -111,6 +112,19 @@ class Rule(Frozen, ABC):
     @abstractmethod
     def publish(self, access: Access, put: Put) -> None:
         """Store one version."""
+
+    def room(self, access: Access, head: Head) -> int | None:
+        """Return the bytes of the buffer that the next update stores into; None where the rule has no buffers.
+
+        Parameters
+        ----------
+        access
+            Of the memory, whose head tells where the buffers are.
+        head
+            That is about to be stored.
+        """
+        del access, head
+        return None
 
     def is_set_up(self, access: Access) -> bool:
         """Return False while a word says that its program has not begun."""
