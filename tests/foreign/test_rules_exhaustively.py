@@ -328,9 +328,9 @@ class Locked(Interleaved):
         self.advance()
         super().put(field, number)
 
-    def exchange(self, field: str, expected: int, number: int) -> int:
+    def exchange(self, field: str, expected: int, number: int, noted: list[int] | None = None) -> int:
         self.advance()
-        return super().exchange(field, expected, number)
+        return super().exchange(field, expected, number, noted)
 
 
 STEPS = 7

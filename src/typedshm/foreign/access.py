@@ -152,11 +152,16 @@ class Access:
         current = self.number(field)
         return max(self.proposed.pop(field, current + 1), current + 1)
 
-    def exchange(self, field: str, expected: int, number: int) -> int:
-        """Store a number in a field if `expected` stands there; returns what stood there."""
+    def exchange(self, field: str, expected: int, number: int, noted: list[int] | None = None) -> int:
+        """Store a number in a field if `expected` stands there; returns what stood there, and notes it as it is stored.
+
+        It is noted in the same call of C, behind which a signal's handler may raise.
+        """
         word = self.word(field)
-        found = _native.exchange_word(self.mapping, word.offset, word.stored(expected), word.stored(number))
-        return word.number(found)
+        noted = [] if noted is None else noted
+        stored = (self.mapping,), (word.offset,), (word.stored(expected),), (word.stored(number),)
+        noted.extend(map(_native.exchange_word, *stored))
+        return word.number(noted[-1])
 
     def copy(self, offset: int, size: int) -> bytes:
         """Return a copy of bytes; numbers that are loaded afterwards are loaded after it.
@@ -198,3 +203,33 @@ class Access:
                 one.close()
         self._mutexes.clear()
         self._events.clear()
+
+
+class Exchange:
+    """A change of a lock word, of which is known whether it was made, also if a signal's handler raised behind it.
+
+    Parameters
+    ----------
+    access
+        Of the memory.
+    field
+        Of the word.
+    """
+
+    def __init__(self, access: Access, field: str) -> None:
+        self._access = access
+        self._field = field
+        self._expected = 0
+        self._noted: list[int] = []
+
+    def attempt(self, expected: int, number: int) -> bool:
+        """Store a number if `expected` stands there; returns whether it did."""
+        self._noted.clear()
+        self._expected = self._access.word(self._field).stored(expected)
+        self._access.exchange(self._field, expected, number, self._noted)
+        return self.made
+
+    @property
+    def made(self) -> bool:
+        """Whether the last attempt did."""
+        return self._noted == [self._expected]

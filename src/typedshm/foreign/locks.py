@@ -111,6 +111,11 @@ class ForeignMutex:
         return status == _native.MUTEX_TAKEN
 
     @property
+    def held(self) -> bool:
+        """Whether this thread has taken it."""
+        return self._mutex.mine
+
+    @property
     def abandoned(self) -> bool:
         """True if the last :meth:`acquire` found that its owner had died holding it: what it guards may be torn."""
         return self._mutex.recovered

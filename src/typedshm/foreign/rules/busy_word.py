@@ -4,7 +4,7 @@ import errno
 import time
 
 from typedshm.errors import Timeout
-from typedshm.foreign.access import Access, Gather, Image, Put
+from typedshm.foreign.access import Access, Exchange, Gather, Image, Put
 from typedshm.foreign.rules.rule import Rule
 from typedshm.frozen import frozen
 from typedshm.layout.layout import Layout, LayoutField
@@ -51,12 +51,19 @@ class BusyWord(Rule):
     def attempt(self, access: Access, gather: Gather) -> Image | None:
         """Copy while the word is ours, or without it."""
         lock = access.other(self.section, LOCK)
-        access.guarded = lock is not None and _take(lock, _PATIENCE)
-        if lock is not None and access.guarded:
+        access.guarded = False
+        if lock is not None:
+            taken, left = Exchange(lock, "busy"), Exchange(lock, "busy")
             try:
-                return gather(0)
+                if _take(taken, _PATIENCE):
+                    access.guarded = True
+                    return gather(0)
             finally:
-                self._give_back(lock)
+                try:
+                    self._give_back(lock, taken, left)
+                except BaseException:  # of a signal's handler
+                    self._give_back(lock, taken, left)
+                    raise
         image = gather(0)
         return image if image == gather(0) else None
 
@@ -69,27 +76,38 @@ class BusyWord(Rule):
             Somebody else has it: whoever was killed with it never gives it back.
         """
         lock = access.other(self.section, LOCK)
-        if lock is not None and not _take(lock, _PUBLISHERS_PATIENCE):
-            raise Timeout(
-                errno.ETIMEDOUT,
-                f"timed out after {_PUBLISHERS_PATIENCE:g} s waiting for the lock word in {self.section!r}; "
-                "one that was killed with it keeps it",
-            )
+        if lock is None:
+            put(0)
+            return
+        taken, left = Exchange(lock, "busy"), Exchange(lock, "busy")
         try:
+            if not _take(taken, _PUBLISHERS_PATIENCE):
+                raise Timeout(
+                    errno.ETIMEDOUT,
+                    f"timed out after {_PUBLISHERS_PATIENCE:g} s waiting for the lock word in {self.section!r}; "
+                    "one that was killed with it keeps it",
+                )
             put(0)
         finally:
-            if lock is not None:
-                self._give_back(lock)
+            try:
+                self._give_back(lock, taken, left)
+            except BaseException:  # of a signal's handler
+                self._give_back(lock, taken, left)
+                raise
 
-    def _give_back(self, lock: Access) -> None:
-        lock.put("busy", 0)
+    def _give_back(self, lock: Access, taken: Exchange, left: Exchange) -> None:
+        """Store 0, unless `left` has, and set the event."""
+        if not taken.made:
+            return
+        while not left.made:
+            left.attempt(lock.number("busy"), 0)
         if lock.number("waiters") > 0 and (event := lock.event(self.event, signal=True)) is not None:
             event.set()
 
 
-def _take(lock: Access, patience: float) -> bool:
+def _take(taken: Exchange, patience: float) -> bool:
     end = time.monotonic() + patience
-    while lock.exchange("busy", 0, 1) != 0:
+    while not taken.attempt(0, 1):
         if time.monotonic() >= end:
             return False
         time.sleep(_PAUSE)

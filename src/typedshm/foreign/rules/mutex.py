@@ -1,6 +1,7 @@
 """Mutex: a named mutex of Windows, held during each update."""
 
 from typedshm.foreign.access import Access, Gather, Image, Put
+from typedshm.foreign.locks import ForeignMutex
 from typedshm.foreign.rules.rule import Rule
 from typedshm.frozen import frozen
 from typedshm.layout.layout import Layout
@@ -59,13 +60,17 @@ class Mutex(Rule):
         access.guarded = mutex is not None
         if mutex is None:
             return self._unguarded(access, gather)
-        if not mutex.acquire(_PATIENCE):
-            return None
         try:
+            if not mutex.acquire(_PATIENCE):
+                return None
             # an owner that died leaves what it had stored: the head says whether that can be believed
             return self._unguarded(access, gather) if mutex.abandoned else gather(0)
         finally:
-            mutex.release()
+            try:
+                _give_back(mutex)
+            except BaseException:  # of a signal's handler
+                _give_back(mutex)
+                raise
 
     def _unguarded(self, access: Access, gather: Gather) -> Image | None:
         before = self._looks(access)
@@ -78,11 +83,21 @@ class Mutex(Rule):
     def publish(self, access: Access, put: Put) -> None:
         """Store the fields under the mutex, if there is one."""
         mutex = access.mutex(self.name)
-        held = mutex is not None and mutex.acquire(None)
         try:
+            if mutex is not None:
+                mutex.acquire(None)
             put(0)
             if self.tick:
                 access.put(self.tick, access.next(self.tick))
         finally:
-            if held and mutex is not None:
-                mutex.release()
+            if mutex is not None:
+                try:
+                    _give_back(mutex)
+                except BaseException:  # of a signal's handler
+                    _give_back(mutex)
+                    raise
+
+
+def _give_back(mutex: ForeignMutex) -> None:
+    if mutex.held:
+        mutex.release()

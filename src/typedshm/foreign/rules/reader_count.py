@@ -3,7 +3,7 @@
 import time
 
 from typedshm.errors import Empty, Timeout
-from typedshm.foreign.access import Access, Gather, Image, Put
+from typedshm.foreign.access import Access, Exchange, Gather, Image, Put
 from typedshm.foreign.rules.rule import Rule
 from typedshm.frozen import frozen
 
@@ -52,12 +52,15 @@ class ReaderCount(Rule):
             image = gather(0)
             same = image == gather(0)
             return image if same and not self._number(access) & WRITER else None
-        if access.exchange(self.word, number, number + 1) != number:
-            return None
+        counted, left = Exchange(access, self.word), Exchange(access, self.word)
         try:
-            return gather(0)
+            return gather(0) if counted.attempt(number, number + 1) else None
         finally:
-            self._add(access, -1)
+            try:
+                self._leave(access, counted, left)
+            except BaseException:  # of a signal's handler
+                self._leave(access, counted, left)
+                raise
 
     def publish(self, access: Access, put: Put) -> None:
         """Store the fields while the bit is set and no reader is counted.
@@ -68,19 +71,24 @@ class ReaderCount(Rule):
             Readers did not leave, or another writer did not: whoever was killed in between never does.
         """
         end = time.monotonic() + _PATIENCE
-        while access.exchange(self.word, 0, WRITER) != 0:
-            number = self._number(access)
-            if time.monotonic() >= end:
-                holder = "another writer" if number & WRITER else f"{number & READERS} readers"
-                raise Timeout(
-                    f"timed out after {_PATIENCE:g} s waiting for {holder} counted in {self.word} ({number:#010x}); "
-                    "one that was killed leaves its count"
-                )
-            time.sleep(_PAUSE)
+        taken, left = Exchange(access, self.word), Exchange(access, self.word)
         try:
+            while not taken.attempt(0, WRITER):
+                number = self._number(access)
+                if time.monotonic() >= end:
+                    holder = "another writer" if number & WRITER else f"{number & READERS} readers"
+                    raise Timeout(
+                        f"timed out after {_PATIENCE:g} s waiting for {holder} counted in {self.word} "
+                        f"({number:#010x}); one that was killed leaves its count"
+                    )
+                time.sleep(_PAUSE)
             put(0)
         finally:
-            access.put(self.word, 0)
+            try:
+                self._leave(access, taken, left)
+            except BaseException:  # of a signal's handler
+                self._leave(access, taken, left)
+                raise
 
     def is_set_up(self, access: Access) -> bool:
         """Return False while the high byte says that the memory is new."""
@@ -96,7 +104,8 @@ class ReaderCount(Rule):
             raise Empty(f"expected {self.word} to be set up by its program, found {number:#010x}, as new memory has it")
         return number
 
-    def _add(self, access: Access, step: int) -> None:
-        number = access.number(self.word)
-        while (found := access.exchange(self.word, number, number + step)) != number:
-            number = found
+    def _leave(self, access: Access, entered: Exchange, left: Exchange) -> None:
+        """Take back what was added by `entered`, unless `left` has."""
+        while entered.made and not left.made:
+            number = access.number(self.word)
+            left.attempt(number, 0 if number & WRITER else number - 1)
