@@ -4,6 +4,7 @@
 #define TYPEDSHM_SLOTS_H
 
 #include "lock/writers_lock.h"
+#include "ring/steps.h"
 
 /* The process counts its pins of each slot, since it has one bit there. */
 typedef struct {
@@ -17,6 +18,7 @@ typedef struct {
     uint32_t *users;              /* of each slot: how many pins */
     bool *kept;                   /* of each slot: one of those users is a fork that is under way */
     TSHM_ATOMIC(Mapping *) pages; /* the region once more, read-only; NULL until somebody borrows */
+    steps steps;                  /* of this process's followers, in a lossless region */
     PyObject *lease;              /* of the open block, or NULL; only the thread that has the lock looks */
 } Slots;
 
