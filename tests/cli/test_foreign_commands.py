@@ -1,6 +1,7 @@
 """Other programs' memory on the command line, by the names of documents."""
 
 import json
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -121,6 +122,66 @@ def test_echo_and_wait_follow_the_program(document: Path, program: Publisher) ->
     assert done.returncode == Status.OK
     assert "title='PC'" in done.stdout
     assert run_here("wait", name, "--until", "count == 9", "--timeout", "0.2").returncode == Status.TIMEOUT
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "shown"),
+    [
+        ("echo", ("title", "-n", "1"), "'PC'"),
+        ("wait", ("--until", "count == 1", "--timeout", "20"), "title='PC'"),
+        ("hz", ("--interval", "0.05", "-n", "1"), "Hz"),
+    ],
+)
+def test_an_address_a_process_and_a_number_say_whose_memory_is_meant(
+    document: Path, program: Publisher, tmp_path: Path, command: str, options: tuple[str, ...], shown: str
+) -> None:
+    sensors.publish(program, [1.5], "PC", "first")
+    memory = str(document.parent / "first")
+    done = run_here(command, memory, *options, "--as", f"{document}/first", "--pid", str(os.getpid()))
+    assert (done.returncode, done.stderr) == (Status.OK, "")
+    assert shown in done.stdout
+    text = document.read_text()
+    (numbered := tmp_path / "numbered.json").write_text(text.replace(memory, f"{tmp_path}/{{pid}}-{{unit}}"))
+    (tmp_path / f"{os.getpid()}-2").write_bytes(Path(memory).read_bytes())
+    named = f"foreign:{numbered}/first"
+    assert shown in run_here(command, named, *options, "--pid", str(os.getpid()), "--unit", "2").stdout
+    assert run_here(command, named, *options, "--pid", str(os.getpid()), "--unit", "3").returncode in (
+        Status.NOT_FOUND,
+        Status.TIMEOUT,
+    )
+
+
+@pytest.mark.parametrize("command", ["show", "echo", "wait", "hz"])
+def test_a_process_or_number_without_a_meaning_is_refused(document: Path, program: Publisher, command: str) -> None:
+    sensors.publish(program, [1.5], "PC", "first")
+    done = run_here(command, f"foreign:{document}/first", "--unit", "3")
+    assert done.returncode == Status.USAGE
+    assert "--unit: expected 0, as there is one such memory" in done.stderr
+    done = run_here(command, str(document.parent / "first"), "--as", f"{document}/first", "--unit", "3")
+    assert done.returncode == Status.USAGE
+    assert "is the address of one memory" in done.stderr
+    with ts.create("mine", sensors.Head) as region:
+        region.write(sensors.Head.zero())
+        for option in (("--unit", "3"), ("--pid", "7")):
+            done = run_here(command, "mine", *option)
+            assert done.returncode == Status.USAGE
+            assert "--pid and --unit are for other programs' memory, and mine is a region or table" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("set", "x=1"), ("save", "x.region"), ("cp", "x"), ("rm",), ("lock",)],
+    ids=lambda given: given[0],
+)
+def test_commands_for_regions_say_that_memory_is_another_programs(
+    document: Path, program: Publisher, arguments: tuple[str, ...]
+) -> None:
+    for name in ("mumble-link", f"foreign:{document}/first", "foreign:acc/physics"):
+        done = run_here(arguments[0], name, *arguments[1:])
+        assert done.returncode == Status.NOT_FOUND, done.stderr
+        told = done.stdout + done.stderr
+        assert f"{name.removeprefix('foreign:')} is memory of another program, which show, watch, echo" in told
+        assert "directory" not in told
 
 
 def test_watch_has_state_and_age_in_its_head_line(document: Path, program: Publisher) -> None:

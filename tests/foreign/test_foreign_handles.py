@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import typedshm
+from helpers.small_documents import one_source
 from typedshm import Struct, foreign, u32, u64
 
 
@@ -110,3 +111,26 @@ def test_memory_without_bytes_is_said_to_be_still_made(tmp_path: Path) -> None:
 def test_a_rule_whose_fields_are_one_is_refused(tmp_path: Path) -> None:
     with pytest.raises(typedshm.SchemaError, match="Counters: expected different fields, found begin and begin"):
         foreign.attach(tmp_path / "car", Car, consistent=foreign.Counters("begin", "begin"))
+
+
+def test_a_number_of_memory_that_is_one_alone_is_refused(tmp_path: Path) -> None:
+    document = one_source(Car, at=tmp_path / "car")
+    for refused, words in [
+        (lambda: foreign.attach(document, unit=3), r"unit: expected 0, as there is one such memory: .* \{unit\} in it"),
+        (lambda: foreign.attach("mumble-link", unit=1), "unit: expected 0, as there is one such memory"),
+        (lambda: foreign.attach(tmp_path / "car", Car, unit=1), "unit: expected 0 for memory at an address"),
+        (lambda: foreign.attach(tmp_path / "car", document, unit=1), "unit: expected 0 for memory at an address"),
+        (lambda: foreign.Publisher(document, unit=1), "unit: expected 0, as there is one such memory"),
+        (lambda: foreign.Publisher(document, pid=7), "pid: expected None, as no name of a test has a process in it"),
+        (lambda: foreign.Publisher(tmp_path / "car", Car, pid=7), "pid: expected None, as no name of"),
+        (lambda: foreign.attach("ntp-shm", unit=10**9), "unit: expected the number of one of several memories"),
+    ]:
+        with pytest.raises(ValueError, match=words):
+            refused()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_bridge_of_a_handle_takes_no_other_process(region: foreign.ForeignRegion[Car]) -> None:
+    for given in ({"pid": 7}, {"unit": 1}):
+        with pytest.raises(ValueError, match="pid, unit: expected none with a ForeignRegion"):
+            foreign.bridge(region, "bridged", **given)  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 import typedshm
-from typedshm.cli.foreign.naming import PREFIX, meant_by
+from typedshm.cli.foreign.naming import PREFIX, check_no_program, meant_by
 from typedshm.cli.foreign.source import ForeignSource
 from typedshm.cli.samples import OpenedSource, Sample, Source
 from typedshm.cli.tables.changes import RowStart, TableSource
@@ -87,20 +87,22 @@ def open_source(target: Target, *, timeout: float | None = 0, start: RowStart = 
         There is no such row.
     """
     if target.address_of is not None:
-        meant = meant_by(str(target.name), address_of=target.address_of)
+        meant = meant_by(str(target.name), address_of=target.address_of, pid=target.pid, unit=target.unit)
         assert meant is not None
         return ForeignSource.open(meant, timeout)
     try:
         if str(target.name).startswith(PREFIX):
             raise typedshm.RegionNotFound(f"{target} is foreign")
-        return source_of(target, attach(target), start=start)
+        opened = attach(target)
     except typedshm.RegionNotFound:
         meant = meant_by(str(target.name), pid=target.pid, unit=target.unit)
         if meant is not None:
             return ForeignSource.open(meant, timeout)
         if timeout == 0:
             raise
-    return source_of(target, attach(target, timeout=timeout), start=start)
+        opened = attach(target, timeout=timeout)
+    check_no_program(opened, target.pid, target.unit)
+    return source_of(target, opened, start=start)
 
 
 def source_of(target: Target, opened: Opened, *, start: RowStart = "next") -> Source:

@@ -138,8 +138,24 @@ def file_hint(text: str) -> str:
 def _explained(target: Target, missing: typedshm.RegionNotFound) -> typedshm.RegionNotFound:
     """Return the error for a name that is not there, with what was probably meant by it."""
     name = target.name
+    if (programs := _programs_hint(str(name))) and not isinstance(name, Path):
+        return typedshm.RegionNotFound(errno.ENOENT, f"region {printable(repr(name))} does not exist; {programs}")
+    if programs:
+        return typedshm.RegionNotFound(errno.ENOENT, programs)
     hint = "" if isinstance(name, Path) else file_hint(name) or _field_hint(name, target.scopes)
     return typedshm.RegionNotFound(errno.ENOENT, f"region {name!r} does not exist{hint}") if hint else missing
+
+
+def _programs_hint(text: str) -> str:
+    """Return what takes the memory of another program, if the name is that of such a document; empty if it is not."""
+    begun = text.removeprefix(_FOREIGN)
+    with contextlib.suppress(typedshm.TypedshmError, OSError):
+        if begun != text or re.split(r"[/.]", begun)[0] in typedshm.foreign.documents():
+            return (
+                f"{printable(begun)} is memory of another program, which show, watch, echo, wait, hz and bridge take; "
+                "foreign.Publisher of Python publishes to it by its rule"
+            )
+    return ""
 
 
 def _field_hint(text: str, scopes: "Sequence[Scope]") -> str:

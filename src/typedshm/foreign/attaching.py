@@ -5,12 +5,12 @@ from functools import partial
 from typing import Any, TypeVar, cast, overload
 
 import typedshm._native as _native
-from typedshm.arguments import flag, seconds, whole
+from typedshm.arguments import flag, seconds
 from typedshm.errors import RegionNotFound, found
 from typedshm.foreign.document import Document
 from typedshm.foreign.place import Where
 from typedshm.foreign.region import ForeignRegion
-from typedshm.foreign.resolving import resolve
+from typedshm.foreign.resolving import resolve, which
 from typedshm.foreign.rules.rule import Rule
 from typedshm.foreign.section_reader import SectionReader
 from typedshm.memory.retry import OPEN_TIMEOUT, retry
@@ -79,7 +79,7 @@ def attach(
     pid
         The publisher's process, for memory whose name has it; it also tells when the publisher is dead.
     unit
-        Which one of several, for memory whose name has a number.
+        Which one of several, for memory whose name in the document has a number.
     abi
         One of the document's, such as ``"utf-16"``. Default: this system's.
 
@@ -96,6 +96,8 @@ def attach(
         It did not appear in time.
     RegionRefused
         It may not be opened.
+    ValueError
+        A `unit` of what there is but one of.
     DocumentError
         There is no such document, or it is invalid.
     SchemaError
@@ -109,9 +111,7 @@ def attach(
     """
     patience = seconds(timeout, negative=False)
     writable = flag(writable, "writable")
-    unit = whole(unit, "unit", 0, "the number of one of several memories")
-    if pid is not None:
-        pid = whole(pid, "pid", 1, "the number of a process")
+    pid, unit = which(pid, unit)
     if abi is not None and not isinstance(cast("object", abi), str):
         raise TypeError(f"abi: expected the name of one, or None for this system's, found {found(abi)}")
     name, targets = resolve(memory, schema, consistent, pid=pid, unit=unit)

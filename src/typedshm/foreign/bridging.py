@@ -15,6 +15,7 @@ from typedshm.foreign.flattening import Capacity
 from typedshm.foreign.lane import Lane
 from typedshm.foreign.place import Where
 from typedshm.foreign.region import ForeignRegion
+from typedshm.foreign.resolving import which
 from typedshm.foreign.state import State
 from typedshm.memory.names import Name, Scope
 from typedshm.region.region import Region
@@ -182,7 +183,10 @@ def bridge(
     period = _period(hz)
     if not isinstance(cast("object", name), str | os.PathLike):
         raise TypeError(f"name: expected a str or a pathlib.Path, found {found(name)}")
+    pid, unit = which(pid, unit)
     if isinstance(source, ForeignRegion):
+        if pid is not None or unit:
+            raise ValueError("pid, unit: expected none with a ForeignRegion, which says whose memory it is")
         handles = source.again()
     else:
         with attach(source, timeout=timeout, pid=pid, unit=unit) as region:

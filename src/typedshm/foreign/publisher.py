@@ -6,7 +6,7 @@ from typing import Any, Self
 from typedshm.arguments import flag, one_of, some_bytes, whole
 from typedshm.errors import RegionNotFound, quoted
 from typedshm.foreign.place import Where
-from typedshm.foreign.resolving import resolve
+from typedshm.foreign.resolving import has_blank, resolve, which
 from typedshm.foreign.rules.rule import Rule
 from typedshm.foreign.section_writer import SectionWriter
 
@@ -27,6 +27,8 @@ class Publisher:
     ------
     RegionRefused
         The memory may not be opened or made, or has too few bytes.
+    ValueError
+        A `pid` or `unit` of memory whose name has none.
 
     Examples
     --------
@@ -45,8 +47,11 @@ class Publisher:
         unit: int = 0,
     ) -> None:
         size = whole(size, "size", 0, "a number of bytes")
-        self.name, targets = resolve(memory, schema, consistent, pid=pid, unit=unit)
         self._writers: dict[str, SectionWriter] = {}
+        pid, unit = which(pid, unit)
+        self.name, targets = resolve(memory, schema, consistent, pid=pid, unit=unit)
+        if pid is not None and not has_blank([target.source for target in targets], "pid"):
+            raise ValueError(f"pid: expected None, as no name of {self.name} has a process in it, found {pid}")
         try:
             for target in targets:
                 if not target.places:

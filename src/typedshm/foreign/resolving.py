@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import Any, cast
 
+from typedshm.arguments import whole
 from typedshm.errors import DocumentError, SchemaError, found, quoted
 from typedshm.foreign.document import Document, documents, parse
 from typedshm.foreign.hints import hint_of
@@ -32,6 +33,22 @@ class Target(Frozen):
     """The class of its values, if one was given."""
 
 
+MOST_UNITS = 999_999_999
+"""The highest number of one of several memories."""
+
+
+def which(pid: Any, unit: Any) -> tuple[int | None, int]:
+    """Return which of several memories is meant: that of a process, and that of a number.
+
+    Raises
+    ------
+    TypeError, ValueError
+        They are no such numbers.
+    """
+    unit = whole(unit, "unit", 0, "the number of one of several memories", MOST_UNITS)
+    return None if pid is None else whole(pid, "pid", 1, "the number of a process"), unit
+
+
 def resolve(
     memory: Any, schema: Any, consistent: Any, *, pid: int | None = None, unit: int = 0
 ) -> tuple[str, tuple[Target, ...]]:
@@ -41,16 +58,25 @@ def resolve(
     ------
     TypeError
         It is no address, schema or rule.
+    ValueError
+        There is but one such memory, and a unit was given.
     DocumentError
         There is no such document, or it has no such source.
     SchemaError
         The layout does not have the rule's fields.
     """
+    if schema is not None and unit:
+        raise ValueError(f"unit: expected 0 for memory at an address, which is one alone, found {unit}")
     if isinstance(schema, StructMeta):
         return _of_struct(memory, cast("type[Struct]", schema), consistent)
     document, within = _document(memory if schema is None else schema, schema is None)
     sources = [document.source(within)] if within else list(document.sources)
     if schema is None:
+        if unit and not has_blank(sources, "unit"):
+            raise ValueError(
+                f"unit: expected 0, as there is one such memory: no name in {_name_of(memory)} has {{unit}} in it, "
+                f"found {unit}"
+            )
         targets = tuple(_target(source, tuple(source.addresses(pid=pid, unit=unit)), consistent) for source in sources)
         return _name_of(memory), targets
     if len(sources) > 1:
@@ -60,6 +86,12 @@ def resolve(
             f"'{_name_of(schema)}/{sources[0].name}' is one of them"
         )
     return _name_of(memory), (_target(sources[0], (_address(memory),), consistent),)
+
+
+def has_blank(sources: Sequence[Source], name: str) -> bool:
+    """Return True if a name of one of the sources, on any system, has such a number to be filled in."""
+    templates = (template for source in sources for _, names in source.names for template in names)
+    return any(f"{{{name}}}" in template for template in templates)
 
 
 def _of_struct(memory: Any, struct: type[Struct], consistent: Any) -> tuple[str, tuple[Target, ...]]:

@@ -4,14 +4,14 @@ import click
 
 import typedshm
 from typedshm.cli.exits import Status
-from typedshm.cli.foreign.naming import PREFIX, meant_by
+from typedshm.cli.foreign.naming import PREFIX, as_option, check_no_program, foreign_options, meant_by
 from typedshm.cli.foreign.source import ForeignSource
 from typedshm.cli.samples import Source, json_line, text_line
 from typedshm.cli.sources import open_part, source_of
 from typedshm.cli.streams import Stream
 from typedshm.cli.tables.arguments import RowCommand, row_argument
 from typedshm.cli.targets import Scope, Seconds, Target, name_argument, scope_option, target_of
-from typedshm.cli.terminal import say, warn
+from typedshm.cli.terminal import printable, say, warn
 from typedshm.cli.values.parts import Part, part_of, steps_of
 
 
@@ -24,6 +24,7 @@ Examples:
   typedshm echo car --every --json | jq .value.speed
   typedshm echo replay               each row of a table that changes
   typedshm echo replay.reward 17     row 17; -1 is the last; or a key
+  typedshm echo --as hwinfo /dev/shm/HWiNFO_SENS_SM2
 
 With --json each line is an object: version (a number that grows by one with each), time (when it was published,
 ISO 8601 in UTC) and value (as of `show --json`); of a table also row, its number or key.""",
@@ -36,6 +37,8 @@ ISO 8601 in UTC) and value (as of `show --json`); of a table also row, its numbe
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, an object a line.")
 @click.option("-n", "--count", type=click.IntRange(min=1), help="Lines to print. Default: until Ctrl-C.")
 @click.option("--timeout", type=Seconds(), help="Seconds to wait for each version. Default: for ever.")
+@as_option
+@foreign_options
 def command(
     name: str,
     row: str | None,
@@ -45,6 +48,9 @@ def command(
     as_json: bool,
     count: int | None,
     timeout: float | None,
+    address_of: str | None,
+    pid: int | None,
+    unit: int,
 ) -> int:
     """Print a line for each version of NAME, or of a field or item of it: its number, time and value.
 
@@ -53,7 +59,8 @@ def command(
 
     It goes on when the region is replaced, and when it has gone and comes back.
     """
-    target, source, part = _open(name, row, scope, timeout, older=every or since is not None)
+    named = Target(name, scope, row, pid, unit, address_of)
+    target, source, part = _open(named, timeout, older=every or since is not None)
     stream = Stream(target, source, every=every, since=since)
     printed, dropped = 0, 0
     while count is None or printed < count:
@@ -70,22 +77,22 @@ def command(
     return Status.OK
 
 
-def _open(
-    name: str, row: str | None, scope: Scope | None, timeout: float | None, *, older: bool
-) -> tuple[Target, Source, Part]:
+def _open(named: Target, timeout: float | None, *, older: bool) -> tuple[Target, Source, Part]:
     """Open what has the name: a region, a table or a row, or other programs' memory."""
+    name, row = str(named.name), named.row
     try:
-        if name.startswith(PREFIX):
-            raise typedshm.RegionNotFound(f"{name} is foreign")
-        target, opened, part = open_part(name, scope)
+        if named.address_of is not None or name.startswith(PREFIX):
+            raise typedshm.RegionNotFound(f"{printable(name)} is foreign")
+        target, opened, part = open_part(name, named.scope)
     except typedshm.RegionNotFound:
-        meant = meant_by(name)
+        meant = meant_by(name, address_of=named.address_of, pid=named.pid, unit=named.unit)
         if meant is None:
             raise
         source = ForeignSource.open(meant, timeout=0)
         if source.wait(0, timeout) is None:  # whose layout is not known before
             raise typedshm.Timeout(f"{source.label}: no value in {timeout:g} s; it is {source.remark}") from None
-        return target_of(name, scope), source, part_of(source.layout, steps_of(meant.path or row or ""))
+        return target_of(name, named.scope), source, part_of(source.layout, steps_of(meant.path or row or ""))
+    check_no_program(opened, named.pid, named.unit)
     if isinstance(opened, typedshm.Table) and older:
         raise click.UsageError("--every and --since are for regions: rows of tables keep no older versions")
     target = target._replace(row=row)

@@ -4,6 +4,7 @@ import time
 
 import click
 
+from typedshm.cli.foreign.naming import as_option, foreign_options
 from typedshm.cli.sources import open_source
 from typedshm.cli.streams import Stream
 from typedshm.cli.tables.arguments import RowCommand, row_argument
@@ -26,14 +27,25 @@ Examples:
 @scope_option
 @click.option("--interval", default=1.0, show_default=True, type=Seconds(0.01), help="Seconds a line.")
 @click.option("-n", "--count", type=click.IntRange(min=1), help="Lines to print. Default: until Ctrl-C.")
-def command(name: str, row: str | None, scope: Scope | None, interval: float, count: int | None) -> None:
+@as_option
+@foreign_options
+def command(
+    name: str,
+    row: str | None,
+    scope: Scope | None,
+    interval: float,
+    count: int | None,
+    address_of: str | None,
+    pid: int | None,
+    unit: int,
+) -> None:
     """Print how many versions NAME gets in a second, a line for each interval.
 
     Of a table those of all rows together are counted, or of ROW alone.
 
     When NAME ends, is replaced or comes back it says so on standard error, and goes on with what has the name.
     """
-    target = target_of(name, scope)._replace(row=row)
+    target = target_of(name, scope)._replace(row=row, pid=pid, unit=unit, address_of=address_of)
     stream = Stream(target, open_source(target))
     source, lines = stream.source, 0
     before, since = source.version, time.monotonic()

@@ -11,7 +11,7 @@ import click
 import typedshm
 from typedshm.cli.amounts import age_of
 from typedshm.cli.exits import Status
-from typedshm.cli.foreign.naming import PREFIX, as_option, foreign_options, meant_by
+from typedshm.cli.foreign.naming import PREFIX, as_option, check_no_program, foreign_options, meant_by
 from typedshm.cli.foreign.showing import Style
 from typedshm.cli.foreign.showing import show as show_foreign
 from typedshm.cli.samples import Sample, Source
@@ -102,6 +102,7 @@ def command(
         if meant is None:
             raise
         return show_foreign(meant, row, style)
+    check_no_program(opened, pid, unit)
     if isinstance(opened, typedshm.Table):
         numbers = rows_of(opened, row) if row else None
         if numbers is None or len(row) > 1 or isinstance(numbers, range):

@@ -6,6 +6,7 @@ import click
 
 import typedshm
 from typedshm.cli.exits import Status
+from typedshm.cli.foreign.naming import as_option, foreign_options
 from typedshm.cli.samples import Source, json_line, text_line
 from typedshm.cli.sources import open_source
 from typedshm.cli.streams import Stream
@@ -39,8 +40,18 @@ a comparison with NaN is false, but for !=.""",
 @click.option("--until", metavar="EXPRESSION", help="Wait until a version has this. Default: for the next version.")
 @click.option("--timeout", type=Seconds(), help="Seconds to wait in all. Default: for ever.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: version, time and value.")
+@as_option
+@foreign_options
 def command(
-    name: str, row: str | None, scope: Scope | None, until: str | None, timeout: float | None, as_json: bool
+    name: str,
+    row: str | None,
+    scope: Scope | None,
+    until: str | None,
+    timeout: float | None,
+    as_json: bool,
+    address_of: str | None,
+    pid: int | None,
+    unit: int,
 ) -> int:
     """Wait until NAME exists and gets a version, or has one of which an expression is true, and print that version.
 
@@ -49,7 +60,7 @@ def command(
     """
     end = None if timeout is None else time.monotonic() + timeout
     expression = None if until is None else Expression(until)
-    target = target_of(name, scope)._replace(row=row)
+    target = target_of(name, scope)._replace(row=row, pid=pid, unit=unit, address_of=address_of)
     source, was_there = _open(target, timeout, "next" if until is None else "newest")
     since = source.version + 1 if expression is None and was_there else None
     stream = Stream(target, source, every=expression is not None, since=since)

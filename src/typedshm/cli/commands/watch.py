@@ -283,7 +283,7 @@ def command(
         raise click.UsageError("watch draws on a terminal, and the output is none; `echo` prints a line a version")
     if address_of is not None:
         meant_by(name[0], address_of=address_of)  # which refuses what is no document
-        targets = [Target(text, scope, address_of=address_of) for text in map(given, name)]
+        targets = [Target(text, scope, pid=pid, unit=unit, address_of=address_of) for text in map(given, name)]
     else:
         targets = [target._replace(pid=pid, unit=unit) for target in _targets(name, scope)]
     watched = [Watched(target) for target in targets]

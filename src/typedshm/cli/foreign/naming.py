@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 import typedshm
+from typedshm.cli.targets import Opened
 from typedshm.cli.terminal import printable
 
 if TYPE_CHECKING:
@@ -122,7 +123,9 @@ def attach(meant: Meant, timeout: float | None = 0) -> "typedshm.foreign.Foreign
         It has to be said whose memory is meant.
     """
     if meant.address:
-        return typedshm.foreign.attach(_address(meant.address), meant.schema, timeout=timeout)
+        if meant.unit:
+            raise click.UsageError(f"--unit: {printable(meant.address)} is the address of one memory")
+        return typedshm.foreign.attach(_address(meant.address), meant.schema, timeout=timeout, pid=meant.pid)
     document = typedshm.foreign.Document.load(meant.document)
     source = document.source(meant.source)
     pid = meant.pid if meant.pid is not None or not needs_pid(source) else _only_process(meant, source)
@@ -133,6 +136,10 @@ def attach(meant: Meant, timeout: float | None = 0) -> "typedshm.foreign.Foreign
         )
     try:
         return typedshm.foreign.attach(meant.schema, timeout=timeout, pid=pid, unit=meant.unit)
+    except ValueError as error:
+        if isinstance(error, typedshm.TypedshmError):
+            raise
+        raise click.UsageError(f"--{printable(error)}") from None
     except typedshm.RegionNotFound:
         where = " or ".join(dict.fromkeys(map(_shown, places)))
         raise typedshm.RegionNotFound(
@@ -202,6 +209,21 @@ def foreign_options(command: "Callable[..., F]") -> "Callable[..., F]":
     ):
         command = option(command)
     return command
+
+
+def check_no_program(opened: Opened, pid: int | None, unit: int) -> None:
+    """Refuse those options for a region or table, which is closed then.
+
+    Raises
+    ------
+    click.UsageError
+        One of them was given.
+    """
+    if pid is not None or unit:
+        opened.close()
+        raise click.UsageError(
+            f"--pid and --unit are for other programs' memory, and {printable(opened.name)} is a region or table"
+        )
 
 
 as_option = click.option(
