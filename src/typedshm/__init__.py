@@ -36,6 +36,7 @@ opened_by           the processes that have the files of regions open
 command_of          the command line of a process
 Region              a handle of a region: read, write, update, loan, borrow, wait, next, follow, lock, info, close
 RegionInfo          a snapshot of a region's state, from Region.info()
+Participant         a process in there: its number, with its command line and since when it has the region open
 Entry               what regions(), entries() and look() tell of one region or mutex
 fallbacks           what this system lacks, and what is done instead
 Fallback            one line of fallbacks()
@@ -223,6 +224,7 @@ if TYPE_CHECKING:  # import_later() imports these on their first use
     from typedshm.export.include import get_include
     from typedshm.foreign import RawSection
     from typedshm.layout.comparison import Comparison, LayoutAccess, LayoutChange
+    from typedshm.memory.participant import Participant
     from typedshm.memory.processes import command_of
     from typedshm.schema.layouts import compare, layout_of
     from typedshm.sharing.catalog import Entry, entries, look, opened_by, regions
@@ -266,6 +268,7 @@ __all__ = [
     "Offset",
     "Overrun",
     "Pad",
+    "Participant",
     "ReadOnly",
     "RawSection",
     "Region",
@@ -351,6 +354,7 @@ import_later(
         "layout_of": "typedshm.schema.layouts",
         "RawSection": "typedshm.foreign",
         "Entry": "typedshm.sharing.catalog",
+        "Participant": "typedshm.memory.participant",
         "command_of": "typedshm.memory.processes",
         "entries": "typedshm.sharing.catalog",
         "look": "typedshm.sharing.catalog",

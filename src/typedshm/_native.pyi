@@ -340,15 +340,17 @@ class WritersLock:
     @property
     def thread(self) -> int: ...  # The identifier of the thread of this process that has it, or 0
     @property
-    def owner(self) -> tuple[int, int] | None: ...  # (presence entry, pid) of the living owner
+    def owner(self) -> Presence | None: ...  # The living owner
     @property
-    def participants(self) -> list[tuple[int, int, bool]]:
-        """(presence entry, pid, whether it has written) of every living process that may write."""
+    def participants(self) -> list[Presence]: ...  # Every living process that may write
 
-def participants(mapping: Mapping, handle: int | tuple[str, str, int], /) -> list[tuple[int, int, bool]]:
+Presence: TypeAlias = tuple[int, int, bool, int, int]
+"""A presence entry: its number, pid, whether it has written, since when in ns since 1970, when the process began."""
+
+def participants(mapping: Mapping, handle: int | tuple[str, str, int], /) -> list[Presence]:
     """The same of a region that this process has not joined to write; the handle is one that takes no entry."""
 
-def owner(mapping: Mapping, handle: int | tuple[str, str, int], /) -> tuple[int, int] | None: ...  # Likewise
+def owner(mapping: Mapping, handle: int | tuple[str, str, int], /) -> Presence | None: ...  # Likewise
 def deaths(mapping: Mapping, /) -> tuple[int, int]: ...  # (How many owners died holding it, when last in ns since 1970)
 
 @final

@@ -15,6 +15,7 @@ from typedshm.memory import lifecycle
 from typedshm.memory.attachment import Handle
 from typedshm.memory.holders import lock_holder
 from typedshm.memory.names import Scope, locate
+from typedshm.memory.participant import Participant, participant
 from typedshm.memory.spec import RegionSpec
 
 if TYPE_CHECKING:
@@ -199,11 +200,11 @@ class NamedMutex(_native.Guard):
         return self._mutex.recovered
 
     @property
-    def owner(self) -> int | None:
-        """The process id of the living owner, as it wrote it down; None while nobody has the mutex."""
+    def owner(self) -> Participant | None:
+        """The living owner; None while nobody has the mutex."""
         lock = None if self._handle is None else self._handle.attachment.lock
         owner = None if lock is None else lock.owner
-        return None if owner is None else owner[1]
+        return None if owner is None else participant(owner)
 
     def fileno(self) -> int:
         """Return the file descriptor by which the process has it open, for those who close all others.

@@ -9,7 +9,8 @@ import pytest
 
 from helpers import marks
 from helpers.peers import until
-from typedshm.memory.processes import command_of, describe_process, describe_processes
+from typedshm.memory.participant import describe_process, describe_processes
+from typedshm.memory.processes import command_of
 
 NOBODY = 0x3FFFFFFF
 """No process has so high a number."""

@@ -154,6 +154,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "names",
         "paging",
         "processes",
+        "participant",
         "protocol",
         "retry",
         "similar",

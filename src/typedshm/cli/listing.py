@@ -90,12 +90,14 @@ class Commands:
     def of(self, pid: int) -> str:
         """Return the command line of a process, printable; empty where it cannot be read."""
         if pid not in self._known:
-            self._known[pid] = printable(typedshm.command_of(pid))
+            self._known[pid] = printable(
+                pid.command if isinstance(pid, typedshm.Participant) else typedshm.command_of(pid)
+            )
         return self._known[pid]
 
     def shown(self, pids: Sequence[int]) -> Cell:
         """Return them as ``4711 python camera.py, 4712 python view.py``, or where there is no room as ``4711 4712``."""
-        return ", ".join(f"{pid} {self.of(pid)}".rstrip() for pid in pids), " ".join(map(str, pids))
+        return ", ".join(f"{pid} {self.of(pid)}".rstrip() for pid in pids), " ".join(f"{pid}" for pid in pids)
 
 
 def found(names: Sequence[str], *, namespaces: bool) -> tuple[list[typedshm.Entry], list[typedshm.RegionNotFound]]:
@@ -212,7 +214,8 @@ def objects(listed: Sequence[Listed]) -> list[dict[str, Any]]:
     commands = Commands()
 
     def process(pid: int) -> dict[str, Any]:
-        return {"pid": pid, "command": commands.of(pid)}
+        since = pid.since if isinstance(pid, typedshm.Participant) else None  # who may only read tells nothing
+        return {"pid": pid, "command": commands.of(pid), "since": None if since is None else since.isoformat()}
 
     return [
         {

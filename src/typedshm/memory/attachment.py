@@ -179,8 +179,8 @@ class Attachment(abc.ABC):
         """Return what proves that participants live, where this process is none. OSError where there is nothing."""
 
     @property
-    def owner(self) -> tuple[int, int] | None:
-        """(presence entry, process id) of the living holder of the writers' lock; None while it is free."""
+    def owner(self) -> "_native.Presence | None":
+        """The living holder of the writers' lock; None while it is free."""
         if self.lock is not None:
             return self.lock.owner
         try:
@@ -189,8 +189,8 @@ class Attachment(abc.ABC):
             return None
 
     @property
-    def participants(self) -> list[tuple[int, int, bool]]:
-        """(presence entry, process id, whether it has written) of every living process that may write."""
+    def participants(self) -> "list[_native.Presence]":
+        """Every living process that may write."""
         if self.lock is not None:
             return self.lock.participants
         try:

@@ -26,7 +26,7 @@ class Glance(Frozen):
     version, published
         The newest version's number, and when it was published in ns since 1970; 0 while there is none.
     owner
-        Process id of the living holder of the writers' lock, as it wrote it down.
+        The living holder of the writers' lock.
     participants
         ``(presence entry, process id, whether it has written)`` of every living process that may write.
     problem
@@ -42,8 +42,8 @@ class Glance(Frozen):
     header: "_native.Header | None" = None
     version: int = 0
     published: int = 0
-    owner: int | None = None
-    participants: tuple[tuple[int, int, bool], ...] = ()
+    owner: "_native.Presence | None" = None
+    participants: "tuple[_native.Presence, ...]" = ()
     problem: str = ""
 
     def looked_into(self, location: Location, peers: Writer, mapped: Callable[[], _native.Mapping]) -> "Glance":
@@ -76,6 +76,6 @@ class Glance(Frozen):
             header=header,
             version=version,
             published=published,
-            owner=None if owner is None else owner[1],
+            owner=owner,
             participants=tuple(participants),
         )

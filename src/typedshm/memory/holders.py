@@ -5,7 +5,8 @@ import threading
 
 import typedshm._native as _native
 from typedshm.memory.attachment import Attachment, Writer, attachments
-from typedshm.memory.processes import describe_process, describe_processes, users_of
+from typedshm.memory.participant import describe_process, describe_processes, participant
+from typedshm.memory.processes import users_of
 
 
 def holders(mapping: _native.Mapping, handle: Writer, *, inode: int | None = None) -> str:
@@ -26,7 +27,7 @@ def holders(mapping: _native.Mapping, handle: Writer, *, inode: int | None = Non
         ``this process and process 4711 (python camera.py)``; empty if nobody is known.
     """
     try:
-        pids = {pid for _, pid, _ in _native.participants(mapping, handle)}
+        pids: set[int] = set(map(participant, _native.participants(mapping, handle)))
         instance = _native.read_header(mapping)["instance"]
     except (OSError, ValueError):  # there is no region in it
         pids, instance = set[int](), 0
@@ -39,7 +40,7 @@ def holders(mapping: _native.Mapping, handle: Writer, *, inode: int | None = Non
 
 def other_holders(attachment: Attachment) -> str:
     """Say which processes have it open besides the handle by which this process has just joined it."""
-    pids = {pid for _, pid, _ in attachment.participants}
+    pids: set[int] = set(map(participant, attachment.participants))
     pids.discard(os.getpid())
     instance = attachment.header["instance"]
     if sum(other.handles for other in attachments() if other.header["instance"] == instance) > 1:
@@ -54,10 +55,9 @@ def lock_holder(attachment: Attachment) -> str:
     lock, owner = attachment.lock, attachment.owner
     if owner is None:
         return ""
-    entry, pid = owner
-    if lock is None or entry != lock.entry:
-        return describe_process(pid, inode=attachment.inode, this=False)
-    return f"this process ({pid}){_thread(lock.thread)}"
+    if lock is None or owner[0] != lock.entry:
+        return describe_process(participant(owner), inode=attachment.inode, this=False)
+    return f"this process ({owner[1]}){_thread(lock.thread)}"
 
 
 def _thread(ident: int) -> str:

@@ -1,4 +1,4 @@
-"""Processes, as error messages name them: by number and command line."""
+"""Processes, as the system knows them: their command lines, when they began, what they have open."""
 
 import contextlib
 import os
@@ -11,7 +11,6 @@ from typedshm.arguments import whole
 T = TypeVar("T")
 
 _LONGEST = 60
-_MOST = 4
 
 if sys.platform == "win32":
     import ctypes
@@ -32,7 +31,23 @@ if sys.platform == "win32":
         finally:
             kernel.CloseHandle(ctypes.c_void_p(process))
 
-    def _maps(pid: int, inode: int) -> bool | None:
+    def started_at(pid: int) -> int:
+        """Return when a process began, in the system's own unit; 0 where it does not tell."""
+        limited_information = 0x1000
+        kernel = ctypes.WinDLL("kernel32", use_last_error=True)
+        kernel.OpenProcess.restype = ctypes.c_void_p
+        process = kernel.OpenProcess(limited_information, False, int(pid))
+        if not process:
+            return 0
+        try:
+            began, *others = (ctypes.c_uint64() for _ in range(4))
+            times = map(ctypes.byref, (began, *others))
+            return began.value if kernel.GetProcessTimes(ctypes.c_void_p(process), *times) else 0
+        finally:
+            kernel.CloseHandle(ctypes.c_void_p(process))
+
+    def is_mapped_by(pid: int, inode: int) -> bool | None:
+        """Return None: the system does not tell."""
         return None
 
     def _running() -> list[int]:
@@ -53,7 +68,16 @@ else:
             return []
         return words.decode(errors="replace").rstrip("\0").split("\0") if words else []
 
-    def _maps(pid: int, inode: int) -> bool | None:
+    def started_at(pid: int) -> int:
+        """Return when a process began, in the system's own unit; 0 where it does not tell."""
+        try:
+            with open(f"/proc/{int(pid)}/stat", "rb") as file:
+                # behind the program's name, which is the second field and may contain anything
+                return int(file.read(4096).rpartition(b")")[2].split()[19])
+        except (OSError, IndexError, ValueError):
+            return 0
+
+    def is_mapped_by(pid: int, inode: int) -> bool | None:
         """Tell whether a process has mapped the file; None where the system does not tell, as of another user's."""
         wanted = str(inode).encode()
         try:
@@ -87,7 +111,7 @@ def users_of(inode: int) -> list[int]:
     They map it and have it open: a region that was closed is still mapped while somebody has its handle, and another
     file system has files of the same number.
     """
-    others = (pid for pid in _running() if pid != os.getpid() and _maps(pid, inode))
+    others = (pid for pid in _running() if pid != os.getpid() and is_mapped_by(pid, inode))
     return [pid for pid in others if any(file.st_ino == inode for file in _open_files(pid, os.stat))]
 
 
@@ -124,31 +148,3 @@ def command_of(pid: int) -> str:
     words = " ".join(" ".join([program, *arguments[1:]]).split())
     text = "".join(letter if letter.isprintable() else "?" for letter in words)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
-
-
-def describe_process(pid: int, *, inode: int | None = None, this: bool | None = None) -> str:
-    """Say which process it is: ``process 4711 (python camera.py)``, or ``this process``.
-
-    Parameters
-    ----------
-    pid
-        The number that the process has written down. In another pid namespace (of a container) it means another.
-    inode
-        Of the file by which the number was found: a process that does not map it is another of the same number, whose
-        command line is not shown.
-    this
-        Whether it is this process, if that is known better than by number.
-    """
-    if pid == os.getpid() if this is None else this:
-        return "this process"
-    command = command_of(pid) if pid != os.getpid() and (inode is None or _maps(pid, inode) is not False) else ""
-    return f"process {pid} ({command})" if command else f"process {pid}"
-
-
-def describe_processes(pids: Iterable[int], *, inode: int | None = None) -> str:
-    """Say which processes they are, as far as they fit into a message: ``this process, process 4711 and 2 more``."""
-    known = sorted(set(pids), key=lambda pid: (pid != os.getpid(), pid))
-    names = [describe_process(pid, inode=inode) for pid in known[:_MOST]]
-    if len(known) > _MOST:
-        return f"{', '.join(names)} and {len(known) - _MOST} more"
-    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))

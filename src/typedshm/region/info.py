@@ -8,6 +8,7 @@ from typedshm.frozen import Frozen, frozen
 from typedshm.html_table import html_table
 from typedshm.layout.layout import Layout
 from typedshm.memory.names import Name, Scope
+from typedshm.memory.participant import Participant
 
 _MOST = 6
 """Processes that are shown."""
@@ -51,11 +52,12 @@ class RegionInfo(Snapshot):
     slots, payload_size, size
         How many versions are kept, bytes of one value, bytes of the whole region.
     lock_holder
-        Process id of the holder of the writers' lock, as it wrote it down; None while it is free.
+        The holder of the writers' lock; None while it is free.
     writers
-        Process ids of the attachments that have written. A process has one attachment, however many handles it has.
+        The processes that have written, each a :class:`Participant`: its process id, with its command line and since
+        when it has the region open. A process is one, however many handles it has.
     readers
-        Process ids of the other attachments with the right to write. Read-only ones are not counted, though they know
+        The other processes with the right to write. Read-only ones are not counted, though they know
         of the others.
     deaths, last_death
         How many writers were found to have died in the middle of a write, and when the last was found.
@@ -85,9 +87,9 @@ class RegionInfo(Snapshot):
     slots: int
     payload_size: int
     size: int
-    lock_holder: int | None
-    writers: tuple[int, ...]
-    readers: tuple[int, ...]
+    lock_holder: Participant | None
+    writers: tuple[Participant, ...]
+    readers: tuple[Participant, ...]
     deaths: int
     last_death: datetime | None
     pinned: int
@@ -100,10 +102,10 @@ class RegionInfo(Snapshot):
 def _text(value: object) -> str:
     if isinstance(value, Layout):
         return f"<Layout {quoted(value.name, 40)} of {value.size} bytes>"
-    if isinstance(value, datetime):
+    if isinstance(value, datetime | Participant):
         return str(value)
     if isinstance(value, tuple):
-        pids = cast("tuple[int, ...]", value)
-        more = len(pids) - _MOST
-        return f"({', '.join(map(str, pids[:_MOST]))}, … {more} more)" if more > 0 else repr(pids)
+        processes = cast("tuple[Participant, ...]", value)
+        more = len(processes) - _MOST
+        return f"({', '.join(map(str, processes[:_MOST]))}, … {more} more)" if more > 0 else repr(processes)
     return quoted(value)

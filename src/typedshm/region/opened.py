@@ -12,6 +12,7 @@ from typedshm.html_table import html_table
 from typedshm.layout.layout import Layout
 from typedshm.memory.attachment import Attachment, Handle
 from typedshm.memory.names import Name
+from typedshm.memory.participant import participants
 from typedshm.region.info import Snapshot
 from typedshm.region.waitset import forget
 from typedshm.schema.base import Schema
@@ -85,7 +86,7 @@ class Opened(_native.Opened, Generic[T]):
     def _state(self) -> dict[str, Any]:
         """Return what info() reports of regions and tables alike; raises if the memory is lost."""
         attachment = self._attachment
-        header, participants = attachment.header, attachment.participants
+        header, present = attachment.header, attachment.participants
         deaths, died = attachment.deaths
         self._look()
         found = attachment.named(self._handle.location)
@@ -97,8 +98,8 @@ class Opened(_native.Opened, Generic[T]):
             "slots": header["slots"],
             "payload_size": header["payload_size"],
             "size": header["region_size"],
-            "writers": tuple(pid for _, pid, has_written in participants if has_written),
-            "readers": tuple(pid for _, pid, has_written in participants if not has_written),
+            "writers": participants(present, have_written=True, now=True),
+            "readers": participants(present, have_written=False, now=True),
             "deaths": deaths,
             "last_death": utc(died) if died else None,
             "instance": self.instance,

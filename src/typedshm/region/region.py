@@ -19,7 +19,7 @@ from typedshm.memory import fork
 from typedshm.memory.attachment import Attachment, Handle, attachments
 from typedshm.memory.descriptor import Descriptor
 from typedshm.memory.holders import lock_holder
-from typedshm.memory.processes import describe_processes
+from typedshm.memory.participant import describe_processes, participant, participants
 from typedshm.region.error_table import ERRORS, REPLACED_BY_LOSS, WAITED_IN_VAIN
 from typedshm.region.following import Followable
 from typedshm.region.info import RegionInfo
@@ -79,7 +79,7 @@ class Region(Followable[T], Generic[T]):
             **self._state(),
             version=version,
             published=utc(published) if version else None,
-            lock_holder=owner[1] if owner else None,
+            lock_holder=None if owner is None else participant(owner, now=True),
             pinned=pinned,
             copies=copies,
         )
@@ -139,7 +139,7 @@ class Region(Followable[T], Generic[T]):
 
     def _refuse_stale(self, version: int, age: int, max_age: int) -> NoReturn:
         found = f"version {version}, which was published {_seconds(age)} s ago"
-        writers = [pid for _, pid, has_written in self._attachment.participants if has_written]
+        writers = participants(self._attachment.participants, have_written=True)
         found += f" ({describe_processes(writers) if writers else 'no living process'} has written here)"
         raise Stale(
             f"region {str(self.name)!r} is stale: expected a version of at most {_seconds(max_age)} s (max_age), found "

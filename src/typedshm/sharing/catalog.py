@@ -12,6 +12,7 @@ from typedshm.frozen import Frozen, frozen
 from typedshm.layout.document import summary
 from typedshm.memory import lifecycle
 from typedshm.memory.names import Kind, Listed, Location, Name, Scope, check_kind, check_scope, listed, locate
+from typedshm.memory.participant import Participant, participant, participants
 from typedshm.memory.processes import openers
 
 
@@ -42,7 +43,7 @@ class Entry(Frozen):
         Whether a process has it open; None where this one may not look. False for a region in a file that is at rest,
         and for what killed processes left behind, which is removed when somebody makes the next region.
     lock_holder
-        The process id of the living holder of the lock, as it wrote it down; None while it is free.
+        The living holder of the lock, a :class:`Participant`; None while it is free.
     layout
         The name of a region's layout, or of a bare array what it holds: ``f32[480, 640]``. The layout itself is
         ``typedshm.attach(name).layout``.
@@ -51,7 +52,7 @@ class Entry(Frozen):
     slots, payload_size
         How many versions are kept; the bytes of one value.
     writers, readers
-        The process ids of those that have written, and of the others that may. Those that may only read are not
+        Those that have written, and the others that may, each a :class:`Participant`. Those that may only read are not
         counted: :func:`opened_by` knows them on Linux.
     problem
         Why no more is known; empty if everything is.
@@ -82,8 +83,8 @@ class Entry(Frozen):
     """The bytes of the file, or of the whole region."""
     in_use: bool | None = None
     """Whether a process has it open; None where this one may not look."""
-    lock_holder: int | None = None
-    """The process id of the living holder of the lock; None while it is free."""
+    lock_holder: Participant | None = None
+    """The living holder of the lock; None while it is free."""
     layout: str = ""
     """The name of its layout; of a bare array what it holds."""
     version: int = 0
@@ -94,10 +95,10 @@ class Entry(Frozen):
     """How many versions are kept."""
     payload_size: int = 0
     """The bytes of one value."""
-    writers: tuple[int, ...] = ()
-    """The process ids of those that have written."""
-    readers: tuple[int, ...] = ()
-    """The process ids of the others that may write."""
+    writers: tuple[Participant, ...] = ()
+    """The processes that have written."""
+    readers: tuple[Participant, ...] = ()
+    """The others that may write."""
     problem: str = ""
     """Why no more is known; empty if everything is."""
     rows: int = 0
@@ -243,7 +244,7 @@ def _entry(location: Location, name: Listed | None) -> Entry | None:
         path=location.address if location.is_file else None,
         size=glance.size,
         in_use=glance.in_use,
-        lock_holder=glance.owner,
+        lock_holder=None if glance.owner is None else participant(glance.owner),
         problem=glance.problem,
     )
     header = glance.header
@@ -262,7 +263,7 @@ def _entry(location: Location, name: Listed | None) -> Entry | None:
         slots=header["slots"],
         rows=header["rows"],
         payload_size=header["payload_size"],
-        writers=tuple(pid for _, pid, has_written in glance.participants if has_written),
-        readers=tuple(pid for _, pid, has_written in glance.participants if not has_written),
+        writers=participants(glance.participants, have_written=True),
+        readers=participants(glance.participants, have_written=False),
         problem=problem,
     )

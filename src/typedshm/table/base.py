@@ -8,7 +8,7 @@ import numpy as np
 import typedshm._native as _native
 from typedshm.errors import Empty, FieldValueError, RegionLost, quoted
 from typedshm.memory.attachment import Handle
-from typedshm.memory.processes import describe_processes
+from typedshm.memory.participant import describe_processes
 from typedshm.region.error_table import REPLACED_BY_LOSS, WAITED_IN_VAIN
 from typedshm.region.opened import Opened
 from typedshm.schema.arrays import NDArray

@@ -5,6 +5,7 @@ from datetime import datetime
 from typedshm.frozen import frozen
 from typedshm.layout.layout import Layout
 from typedshm.memory.names import Name, Scope
+from typedshm.memory.participant import Participant
 from typedshm.region.info import Snapshot
 
 
@@ -30,9 +31,10 @@ class TableInfo(Snapshot):
         How many versions of a row are kept, bytes of one value, bytes of a row with all that belongs to it, bytes of
         the whole table.
     writers
-        Process ids of the attachments that have written. A process has one attachment, however many handles it has.
+        The processes that have written, each a :class:`Participant`: its process id, with its command line and since
+        when it has the table open. A process is one, however many handles it has.
     readers
-        Process ids of the other attachments with the right to write. Read-only ones are not counted.
+        The other processes with the right to write. Read-only ones are not counted.
     deaths, last_death
         How many writers were found to have died while they had a row, and when the last was found.
     instance
@@ -60,8 +62,8 @@ class TableInfo(Snapshot):
     payload_size: int
     row_size: int
     size: int
-    writers: tuple[int, ...]
-    readers: tuple[int, ...]
+    writers: tuple[Participant, ...]
+    readers: tuple[Participant, ...]
     deaths: int
     last_death: datetime | None
     instance: str

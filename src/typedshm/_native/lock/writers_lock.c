@@ -285,24 +285,30 @@ static PyObject *get_thread(PyObject *self, void *unused) {
     return PyLong_FromUnsignedLong(lock->forks == os_forks ? lock->thread : 0);
 }
 
-/* (entry, pid) of the owner, or None if `alive` says it does not live. */
+/* What a presence entry says of its holder; for people. */
+static PyObject *presence_of(const tshm_control *control, uint32_t entry) {
+    const tshm_presence *presence = &control->presence[entry];
+    return Py_BuildValue("IIOKK", (unsigned int)entry, (unsigned int)presence->pid,
+                         tshm_load(&presence->flags, relaxed) & TSHM_WROTE ? Py_True : Py_False,
+                         (unsigned long long)presence->since, (unsigned long long)presence->started);
+}
+
+/* The presence of the owner, or None if `alive` says it does not live. */
 static PyObject *living_owner(const tshm_control *control, uint32_t count, int (*alive)(void *, uint32_t),
                               void *context) {
     int owner = lock_owner(control);
     if (owner < 0 || (uint32_t)owner >= count || !alive(context, (uint32_t)owner))
         Py_RETURN_NONE;
-    return Py_BuildValue("iI", owner, (unsigned int)control->presence[owner].pid);
+    return presence_of(control, (uint32_t)owner);
 }
 
-/* [(entry, pid, whether it has written), …] of those whom `alive` says to live. */
+/* The presences of those whom `alive` says to live. */
 static PyObject *living(const tshm_control *control, uint32_t count, int (*alive)(void *, uint32_t), void *context) {
     PyObject *list = PyList_New(0);
     for (uint32_t entry = 0; list && entry < count; entry++) {
-        const tshm_presence *presence = &control->presence[entry];
-        if (!presence->pid || !alive(context, entry))
+        if (!control->presence[entry].pid || !alive(context, entry))
             continue;
-        PyObject *participant = Py_BuildValue("IIO", entry, (unsigned int)presence->pid,
-                                              tshm_load(&presence->flags, relaxed) & TSHM_WROTE ? Py_True : Py_False);
+        PyObject *participant = presence_of(control, entry);
         if (!participant || PyList_Append(list, participant) < 0)
             Py_CLEAR(list);
         Py_XDECREF(participant);
@@ -389,9 +395,9 @@ static PyMethodDef methods[] = {
 static PyGetSetDef getset[] = {
     {"entry", get_entry, NULL, "This process's presence entry.", NULL},
     {"thread", get_thread, NULL, "The identifier of the thread of this process that has it, or 0.", NULL},
-    {"owner", get_owner, NULL, "(entry, pid) of the living owner, or None.", NULL},
+    {"owner", get_owner, NULL, "The presence of the living owner, or None.", NULL},
     {"participants", get_participants, NULL,
-     "[(entry, pid, whether it has written)] of every living process that may write.", NULL},
+     "[(entry, pid, whether it has written, since when, when the process began)] of the living who may write.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -409,7 +415,7 @@ static PyType_Spec spec = {"typedshm._native.WritersLock", sizeof(WritersLock), 
 static PyMethodDef functions[] = {
     {"participants", participants, METH_VARARGS,
      "Every living process that may write, of a region not joined for that."},
-    {"owner", owner, METH_VARARGS, "(entry, pid) of the lock's living owner, or None; likewise."},
+    {"owner", owner, METH_VARARGS, "The presence of the lock's living owner, or None; likewise."},
     {"deaths", deaths, METH_O, "(how many owners died holding the lock, when last in ns since 1970)."},
     {NULL, NULL, 0, NULL},
 };

@@ -74,7 +74,8 @@ def _show_rows(shown: dict[str, Any], target: Target, row: str | None, *, as_jso
 
 
 def _process(pid: int) -> dict[str, Any]:
-    return {"pid": pid, "command": printable(typedshm.command_of(pid))}
+    command = pid.command if isinstance(pid, typedshm.Participant) else typedshm.command_of(pid)
+    return {"pid": pid, "command": printable(command)}
 
 
 def _words(holder: dict[str, Any] | None) -> str:

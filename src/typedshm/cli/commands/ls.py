@@ -41,7 +41,7 @@ and have not written; on systems other than Linux, those that may only read are 
 --json prints one array of objects with the keys kind ("region", "table" or "mutex"), name, scope ("user" or
 "machine"), user, namespace, is_ours, path, size, state, problem, in_use, schema, rows, version, published, age
 (seconds), rate (a second, with --rate), slots, payload_size, lock_holder, writers and readers, the last three as {pid,
-command}. A table has rows, and version 0.
+command, since}, which is null for those that may only read. A table has rows, and version 0.
 
 --foreign looks for the memory of every document that comes with typedshm; NAME is one, or a pattern. CHANGED is when it
 last did, if it did while it was looked at, for 0.3 s. With --json its objects have name, document, source, pid, unit,

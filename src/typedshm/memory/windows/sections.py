@@ -31,7 +31,7 @@ import typedshm._native as _native
 from typedshm.errors import RegionNotFound, TypedshmError
 from typedshm.memory.names import Location, Scope, locations
 from typedshm.memory.paging import Paging
-from typedshm.memory.processes import describe_processes
+from typedshm.memory.participant import describe_processes, participant
 from typedshm.memory.protocol import (
     Intent,
     decide_section,
@@ -108,7 +108,7 @@ def try_unlink(location: Location, *, unused: bool = False) -> Literal[True] | N
             found = _glance_at_section(location, False)
             if found is None:
                 raise not_found(location)
-            raise in_use(location, describe_processes({pid for _, pid, _ in found.participants}))
+            raise in_use(location, describe_processes(map(participant, found.participants)))
         with _Birth(location):
             entry = _Entry.find(location, writable=True)
             if entry is None or _data_section(location, entry, writable=False) is None:
