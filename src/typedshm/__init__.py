@@ -116,6 +116,8 @@ LockLost            the writers' lock was overwritten while held [RuntimeError]
 MisuseError         a verb was used in the wrong place, such as update() inside update() [RuntimeError]
 NameRefused         a name that cannot name a region [ValueError]
 Overrun             writers overtook every attempt to copy one complete version [BlockingIOError]
+PublisherExists     another process publishes to the region exclusively [PermissionError]
+PublisherGone       nobody is left to publish anything newer [ConnectionError]
 ReadOnly            a borrowed value was assigned to [AttributeError]
 RegionCorrupt       the region's header or document is inconsistent [ValueError]
 RegionExists        a region of that name exists already [FileExistsError]
@@ -149,6 +151,8 @@ from typedshm.errors import (
     MisuseError,
     NameRefused,
     Overrun,
+    PublisherExists,
+    PublisherGone,
     ReadOnly,
     RegionCorrupt,
     RegionExists,
@@ -207,8 +211,9 @@ from typedshm.schema import resolve
 from typedshm.schema.arrays import ArraySchema, array
 from typedshm.schema.resolve import to_struct
 from typedshm.schema.table_schema import TableSchema, rows
-from typedshm.sharing.opening import attach, create, share, unlink
+from typedshm.sharing.opening import attach, create, unlink
 from typedshm.sharing.opening import open as open  # public, but not in __all__: a star import keeps the built-in one
+from typedshm.sharing.value import share
 from typedshm.struct import pickling, struct
 from typedshm.struct.functions import asdict, raw, replace, resize, time_of, version_of
 from typedshm.struct.loading import documents, load
@@ -269,6 +274,8 @@ __all__ = [
     "Overrun",
     "Pad",
     "Participant",
+    "PublisherExists",
+    "PublisherGone",
     "ReadOnly",
     "RawSection",
     "Region",

@@ -21,6 +21,8 @@ Failure = Literal[
     "layout",
     "read-only",
     "pinned",
+    "claimed",
+    "publisher gone",
     # the writers' lock
     "lock timeout",
     "lock lost",
@@ -83,6 +85,10 @@ class CoreRegion(Protocol):
 
     def _look_at_name(self) -> None:
         """Ask also whether its name has come to mean another region; raises if it has."""
+        ...
+
+    def _publisher_is_gone(self) -> bool:
+        """Return True if somebody has published, and nobody who has is left."""
         ...
 
     def _read_only_mapping(self) -> _native.Mapping:

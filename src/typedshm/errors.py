@@ -4,6 +4,7 @@ All derive from :class:`TypedshmError`, and each also from the matching builtin 
 FileNotFoundError`` or ``except TimeoutError`` works as usual.
 """
 
+from datetime import datetime
 from typing import Any
 
 
@@ -84,6 +85,21 @@ class RegionReplaced(RegionLost):
     """The name of this handle's region now means another region, which :meth:`Region.reattach` opens."""
 
 
+class PublisherExists(TypedshmError, PermissionError):
+    """Another process publishes to the region exclusively, and lives."""
+
+    pid: int | None = None
+    """Its process id, as it wrote it down; a :class:`Participant`."""
+    command: str = ""
+    """Its command line; empty where it cannot be read."""
+    since: datetime | None = None
+    """Since when it has the region open, in UTC."""
+
+
+class PublisherGone(TypedshmError, ConnectionError):
+    """Every process that has published to the region has ended or closed it, and nothing newer is there."""
+
+
 class RegionFull(TypedshmError, OSError):
     """Something ran out: memory for the region, open files, or presence entries or slots of the region."""
 
@@ -153,6 +169,8 @@ __all__ = [
     "MisuseError",
     "NameRefused",
     "Overrun",
+    "PublisherExists",
+    "PublisherGone",
     "ReadOnly",
     "RegionCorrupt",
     "RegionExists",

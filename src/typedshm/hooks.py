@@ -46,7 +46,7 @@ reopen: "Hook[..., Any]" = Hook("reopen")
 """(location, form of the schema, instance, readonly, timeout, paging, checks) -> the region, opened again."""
 
 reattach: "Hook[..., Any]" = Hook("reattach")
-"""(location, schema, readonly, timeout, paging, patience, whether a table) -> what has the name now."""
+"""(location, schema, readonly, timeout, paging, patience, whether a table, exclusively) -> what has the name now."""
 
 difference: "Hook[[bytes, bytes], str]" = Hook("difference")
 """(document, document) -> how two layouts differ, field by field; empty if they do not."""

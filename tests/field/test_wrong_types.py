@@ -229,8 +229,10 @@ def again(mutex: NamedMutex) -> Callable[..., Any]:
 
 
 OPENING: dict[str, Any] = {"scope": "user", "mode": 0o600, "prefault": True, "lock_memory": False}
-NEW: dict[str, Any] = {"name": "new", "schema": Pose, **OPENING, "slots": 3, "huge_pages": False, "check": True}
+LATER: dict[str, Any] = {"huge_pages": False, "check": True, "exclusive": False}
+NEW: dict[str, Any] = {"name": "new", "schema": Pose, **OPENING, "slots": 3, **LATER}
 TOPIC: dict[str, Any] = {"name": "new", "schema": Pose, "slots": 3, "scope": "user", "mode": 0o600}
+TOPICS: dict[str, Any] = {"slots": 3, "mode": 0o600, "exclusive": False}
 PAGES: dict[str, Any] = {"prefault": True, "lock_memory": False, "huge_pages": False, "check": True}
 SCHEMA = "as the schema|another layout|dtype"
 FIELD = (
@@ -255,22 +257,23 @@ ROWS: dict[str, Callable[[World], Call]] = {
             "prefault": True,
             "lock_memory": False,
             "check": True,
+            "exclusive": False,
         },
         close,
         SCHEMA,
     ),
     "share": lambda _: Call(
         typedshm.share,
-        {"name": "new", "value": np.zeros(2), **OPENING, "slots": 3, "huge_pages": False, "check": True},
+        {"name": "new", "value": np.zeros(2), **OPENING, "slots": 3, **LATER},
         close,
         "share: expected|dtype",
     ),
     "Topic": lambda _: Call(typedshm.Topic, {**TOPIC, **PAGES}, words=SCHEMA),
-    "Topic.create": lambda _: Call(typedshm.Topic("new", Pose).create, {"slots": 3, "mode": 0o600, **PAGES}, close),
-    "Topic.open": lambda _: Call(typedshm.Topic("new", Pose).open, {"slots": 3, "mode": 0o600, **PAGES}, close),
+    "Topic.create": lambda _: Call(typedshm.Topic("new", Pose).create, {**TOPICS, **PAGES}, close),
+    "Topic.open": lambda _: Call(typedshm.Topic("new", Pose).open, {**TOPICS, **PAGES}, close),
     "Topic.attach": lambda _: Call(
         typedshm.Topic("pose", Pose).attach,
-        {"timeout": 0, "readonly": False, "prefault": True, "lock_memory": False, "check": True},
+        {"timeout": 0, "readonly": False, "prefault": True, "lock_memory": False, "check": True, "exclusive": False},
         close,
     ),
     "Topic.unlink": lambda _: Call(typedshm.Topic("gone", Pose).unlink, {"unused": False}),
@@ -313,12 +316,14 @@ ROWS: dict[str, Callable[[World], Call]] = {
     "Region.loan": lambda world: Call(world.pictures.loan, {"shape": 2, "timeout": 0}, enter, words="loan"),
     "Region.lock": lambda world: Call(world.region.lock, {"timeout": 0}, enter),
     "Region.borrow": lambda world: Call(world.region.borrow, {"max_age": None}, enter),
-    "Region.wait": lambda world: Call(world.region.wait, {"after": 0, "timeout": 0}),
-    "Region.next": lambda world: Call(world.region.next, {"after": 0, "timeout": 0}, asyncio.run),
+    "Region.wait": lambda world: Call(world.region.wait, {"after": 0, "timeout": 0, "until_gone": False}),
+    "Region.next": lambda world: Call(world.region.next, {"after": 0, "timeout": 0, "until_gone": False}, asyncio.run),
     "Region.follow": lambda world: Call(
-        world.region.follow, {"every": False, "start": "newest", "borrow": False, "reattach": False, "timeout": 0}, step
+        world.region.follow,
+        {"every": False, "start": "newest", "borrow": False, "reattach": False, "until_gone": False, "timeout": 0},
+        step,
     ),
-    "Region.reattach": lambda world: Call(world.region.reattach, {"timeout": 0}, close),
+    "Region.reattach": lambda world: Call(world.region.reattach, {"timeout": 0, "exclusive": False}, close),
     "Region.info": lambda world: Call(world.region.info, {}),
     "Region.fileno": lambda world: Call(world.region.fileno, {}),
     "Region.close": lambda world: Call(world.reader.close, {}),
@@ -367,7 +372,7 @@ ROWS: dict[str, Callable[[World], Call]] = {
     ),
     "Table.follow": lambda world: Call(world.table.follow, {"start": "newest", "timeout": 0}, step),
     "Table.info": lambda world: Call(world.table.info, {}),
-    "Table.reattach": lambda world: Call(world.table.reattach, {"timeout": 0}, close),
+    "Table.reattach": lambda world: Call(world.table.reattach, {"timeout": 0, "exclusive": False}, close),
     "Table.fileno": lambda world: Call(world.table.fileno, {}),
     "Table.close": lambda world: Call(copy.copy(world.table).close, {}),
     "RowFollower.poll": lambda world: Call(world.table.follow().poll, {}),
@@ -451,12 +456,22 @@ ROWS: dict[str, Callable[[World], Call]] = {
 # Made by the library, not by its users, or only looked at; and what is no function of theirs.
 RESULTS = (
     {"Table", "TableInfo", "TableSchema", "RowFollower"}
-    | {"Region", "Follower", "RegionInfo", "Entry", "ArraySchema", "Layout", "LayoutField", "Enumeration"}
+    | {
+        "Participant",
+        "Region",
+        "Follower",
+        "RegionInfo",
+        "Entry",
+        "ArraySchema",
+        "Layout",
+        "LayoutField",
+        "Enumeration",
+    }
     | {
         *("Fallback", "Comparison", "LayoutChange", "LayoutAccess"),
     }
 )
-INNER = re.compile(r"\.changed(_of)?$|^(Region|Table)Info\.shown$")
+INNER = re.compile(r"\.changed(_of)?$|^((Region|Table)Info|Participant)\.shown$")
 
 
 def public() -> Iterator[str]:
@@ -471,7 +486,10 @@ def public() -> Iterator[str]:
                 if name not in RESULTS:
                     yield prefix + name
                 for member, method in inspect.getmembers(thing):
-                    if not member.startswith("_") and callable(method) and not INNER.search(f"{name}.{member}"):
+                    inherited = issubclass(thing, int) and hasattr(int, member)
+                    if member.startswith("_") or inherited or not callable(method):
+                        continue
+                    if not INNER.search(f"{name}.{member}"):
                         yield f"{prefix}{name}.{member}"
 
 

@@ -71,7 +71,10 @@ class Control(ctypes.LittleEndianStructure):
         ("deaths", ctypes.c_uint64),
         ("died_at", ctypes.c_uint64),
         ("writer_sleepers", ctypes.c_uint64 * 8),
-        ("_writer", ctypes.c_uint8 * 40),
+        ("exclusive", ctypes.c_uint64),
+        ("followers", ctypes.c_uint64),
+        ("low_mark", ctypes.c_uint64),
+        ("_writer", ctypes.c_uint8 * 16),
         ("presence", Presence * 512),
     )
 

@@ -317,7 +317,7 @@ def without_a_class() -> None:
 def the_rest() -> None:
     assert_type(typedshm.regions(), list[typedshm.Entry])
     assert_type(typedshm.entries(namespaces=True), list[typedshm.Entry])
-    assert_type(typedshm.look("car", kind="mutex").lock_holder, int | None)
+    assert_type(typedshm.look("car", kind="mutex").lock_holder, typedshm.Participant | None)
     assert_type(typedshm.opened_by([Path("car"), "bus"]), dict[str, tuple[int, ...]])
     assert_type(typedshm.command_of(4711), str)
     with typedshm.NamedMutex("calibration") as mutex:

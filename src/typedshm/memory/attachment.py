@@ -199,6 +199,31 @@ class Attachment(abc.ABC):
             return []
 
     @property
+    def publisher(self) -> "_native.Presence | None":
+        """Who publishes exclusively, and lives."""
+        if self.lock is not None:
+            return self.lock.publisher
+        try:
+            return _native.publisher(self.mapping, self._peers())
+        except OSError:
+            return None
+
+    @property
+    def published(self) -> bool | None:
+        """Whether a process lives that has written or publishes exclusively; None: there was none yet."""
+        if self.lock is not None:
+            return self.lock.published
+        try:
+            return _native.published(self.mapping, self._peers())
+        except OSError:
+            return None
+
+    def claim(self) -> None:
+        """Let no other process write from the first moment on, of a region that was just made."""
+        if self.lock is not None:
+            self.lock.claim()
+
+    @property
     def deaths(self) -> tuple[int, int]:
         """(how many holders died holding the lock, when last in ns since 1970)."""
         return _native.deaths(self.mapping)
@@ -387,6 +412,21 @@ class Handle:
         except Exception:
             pass
 
+    def claim(self) -> int:
+        """Let no other process write until this handle is closed: MUTEX_TAKEN, or why not. It does not wait.
+
+        A process that has several handles counts as one: it may write through all of them, and the last that claims it
+        gives it up. The child of a fork has no claim.
+        """
+        assert self.mutex is not None
+        with changes:  # in which it is given up as well
+            return self.mutex.claim()
+
+    @property
+    def exclusive(self) -> bool:
+        """True while it lets no other process write."""
+        return self.mutex is not None and self.mutex.claims
+
     @property
     def closed(self) -> bool:
         """True once it was closed, or its process has left the region."""
@@ -404,6 +444,8 @@ class Handle:
             return False
         with changes:
             if self.attachment.drop(self):
+                if self.mutex is not None:
+                    self.mutex.give_up()
                 return True
         if self.mutex is not None:
             self.mutex.reopen()

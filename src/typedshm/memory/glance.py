@@ -27,6 +27,8 @@ class Glance(Frozen):
         The newest version's number, and when it was published in ns since 1970; 0 while there is none.
     owner
         The living holder of the writers' lock.
+    publisher
+        Who publishes exclusively.
     participants
         ``(presence entry, process id, whether it has written)`` of every living process that may write.
     problem
@@ -34,7 +36,18 @@ class Glance(Frozen):
     """
 
     __match_args__ = (
-        *("size", "in_use", "is_ours", "header", "version", "published", "owner", "participants", "problem"),
+        *(
+            "size",
+            "in_use",
+            "is_ours",
+            "header",
+            "version",
+            "published",
+            "owner",
+            "publisher",
+            "participants",
+            "problem",
+        ),
     )
     size: int | None = None
     in_use: bool | None = None
@@ -43,6 +56,7 @@ class Glance(Frozen):
     version: int = 0
     published: int = 0
     owner: "_native.Presence | None" = None
+    publisher: "_native.Presence | None" = None
     participants: "tuple[_native.Presence, ...]" = ()
     problem: str = ""
 
@@ -63,7 +77,8 @@ class Glance(Frozen):
             if _native.region_state(mapping) != _native.STATE_READY:
                 return self.changed(problem=f"{location} holds no finished region")
             header, (version, published) = _native.read_header(mapping), _native.newest_in(mapping)
-            owner, participants = _native.owner(mapping, peers), _native.participants(mapping, peers)
+            owner, publisher = _native.owner(mapping, peers), _native.publisher(mapping, peers)
+            participants = _native.participants(mapping, peers)
         except TypedshmError as error:
             return self.changed(problem=str(error))
         except ValueError as error:
@@ -77,5 +92,6 @@ class Glance(Frozen):
             version=version,
             published=published,
             owner=owner,
+            publisher=publisher,
             participants=tuple(participants),
         )

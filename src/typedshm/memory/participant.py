@@ -60,20 +60,27 @@ class Participant(int):
         return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=self._since // 1000)
 
     @property
-    def facts(self) -> str:
-        """What there is to say of it beside its number: ``python robot.py, since 12:00:03``."""
-        since = self.since
-        if since is None:
-            return self.command
-        here = since.astimezone()
+    def _since_words(self) -> str:
+        """Since when, for people: ``since 12:00:03``; empty where that is not known."""
+        if self.since is None:
+            return ""
+        here = self.since.astimezone()
         today = here.date() == datetime.now(here.tzinfo).date()
-        return f"{self.command}{', ' if self.command else ''}since {here:{_TIME if today else _DAY}}"
+        return f"since {here:{_TIME if today else _DAY}}"
+
+    def shown(self, room: int | None = None) -> str:
+        """Return it as it prints, with the command line cut so that all of it fits into a number of letters."""
+        number, since = str(int(self)), self._since_words
+        left = None if room is None else room - len(number) - len(since) - len(" (, )")
+        command = self.command if left is None or len(self.command) <= left else f"{self.command[: max(left - 1, 0)]}…"
+        facts = ", ".join(filter(None, (command, since)))
+        return f"{number} ({facts})" if facts else number
 
     def __repr__(self) -> str:
-        return f"{int(self)} ({self.facts})" if self.facts else str(int(self))
+        return self.shown()
 
     def __str__(self) -> str:
-        return repr(self)
+        return self.shown()
 
     def __format__(self, form: str) -> str:
         return format(int(self), form)  # of paths, commands, ...: int's own would be str() where there is no form
@@ -101,7 +108,7 @@ def participants(
     return tuple(participant(presence, now=now) for presence in presences if presence[2] == have_written)
 
 
-def describe_process(pid: int, *, inode: int | None = None, this: bool | None = None) -> str:
+def describe_process(pid: int, *, inode: int | None = None, this: bool | None = None, since: bool = False) -> str:
     """Say which process it is: ``process 4711 (python camera.py)``, or ``this process``.
 
     Parameters
@@ -114,6 +121,8 @@ def describe_process(pid: int, *, inode: int | None = None, this: bool | None = 
         command line is not shown.
     this
         Whether it is this process, if that is known better than by number.
+    since
+        Whether to say since when a participant has the region open: ``(python camera.py, since 12:00:03)``.
     """
     number = int(pid)
     if number == os.getpid() if this is None else this:
@@ -121,7 +130,9 @@ def describe_process(pid: int, *, inode: int | None = None, this: bool | None = 
     command = ""
     if number != os.getpid() and (inode is None or is_mapped_by(number, inode) is not False):
         command = pid.command if isinstance(pid, Participant) else command_of(number)
-    return f"process {number} ({command})" if command else f"process {number}"
+    facts = [command, pid._since_words if since and isinstance(pid, Participant) else ""]
+    known = ", ".join(filter(None, facts))
+    return f"process {number} ({known})" if known else f"process {number}"
 
 
 def describe_processes(pids: Iterable[int], *, inode: int | None = None) -> str:

@@ -28,6 +28,8 @@ class RegionSpec:
         Of a table, which keeps that many versions of each; 0 for a region.
     region_size
         Bytes of the whole region.
+    exclusive
+        Whether who makes it publishes exclusively, before anybody else can find it; False unless it is set.
 
     Raises
     ------
@@ -35,7 +37,7 @@ class RegionSpec:
         The region would be too large. Raised here, before there is a file.
     """
 
-    __slots__ = ("document", "layout_id", "payload_size", "region_size", "rows", "slots")
+    __slots__ = ("document", "exclusive", "layout_id", "payload_size", "region_size", "rows", "slots")
 
     def __init__(self, slots: int, payload_size: int, layout_id: bytes, document: bytes, rows: int = 0) -> None:
         self.slots = slots
@@ -43,6 +45,7 @@ class RegionSpec:
         self.layout_id = layout_id
         self.document = document
         self.rows = rows
+        self.exclusive = False
         try:
             self.region_size = _native.region_size(slots, payload_size, len(document), rows)
         except ValueError:

@@ -15,11 +15,14 @@ from weakref import WeakKeyDictionary
 
 import typedshm._native as _native
 from typedshm import current_task
-from typedshm.arguments import refuse_positional, seconds
+from typedshm.arguments import flag, refuse_positional, seconds
 from typedshm.errors import Closed, MisuseError, TornWrite
 from typedshm.region.waitset import join
 
 T = TypeVar("T")
+
+_ABSENCE_PERIOD = 0.04
+"""Seconds between two questions whether anybody is left to publish; as in the core, see ring/waiting.c."""
 
 
 class _Loop(ABC):
@@ -121,9 +124,9 @@ def running_loop() -> _Loop:
     )
 
 
-async def await_newer(ring: _native.Ring[Any], after: int, timeout: float | None) -> None:
-    """Wait in a coroutine until there is a version above `after`."""
-    await _await_in(running_loop(), ring, after, timeout)
+async def await_newer(ring: "AwaitedRing[Any]", after: int, timeout: float | None, until_gone: bool = False) -> None:
+    """Wait in a coroutine until there is a version above `after`, or with `until_gone` nobody to publish one."""
+    await _await_in(running_loop(), ring, after, timeout, until_gone)
 
 
 async def rest(seconds: float) -> None:
@@ -131,9 +134,10 @@ async def rest(seconds: float) -> None:
     await running_loop().rest(seconds)
 
 
-async def _await_in(loop: _Loop, ring: _native.Ring[Any], after: int, timeout: float | None) -> None:
+async def _await_in(loop: _Loop, ring: "AwaitedRing[Any]", after: int, timeout: float | None, until_gone: bool) -> None:
     end = None if timeout is None or timeout == float("inf") else time.monotonic() + (timeout if timeout > 0 else 0)
     rested = slept = over = False
+    absent = 0  # how often in a row nobody was found who could publish something
     while True:
         number = _native.newer(ring, after, slept)
         left = None if end is None else end - time.monotonic()
@@ -143,10 +147,15 @@ async def _await_in(loop: _Loop, ring: _native.Ring[Any], after: int, timeout: f
             await loop.turn()
         elif number is None:
             return
+        elif absent > 1:  # found before the last look at the region, so there is nothing to come
+            _native.fail(ring, "publisher gone")
         elif over:
             _native.fail(ring, "wait timeout")
         else:
-            over = not await loop.sleep(ring, number, left)
+            pause = min(_ABSENCE_PERIOD, _ABSENCE_PERIOD if left is None else left) if until_gone else left
+            woken = await loop.sleep(ring, number, pause)
+            over = not woken and pause == left
+            absent = absent + 1 if until_gone and not woken and ring._publisher_is_gone() else 0
             slept = True
         rested = True
 
@@ -157,7 +166,17 @@ class AwaitedRing(_native.Ring[T], Generic[T]):
     _got: "WeakKeyDictionary[Any, list[int]] | None" = None
     """The newest version that each task has received, in a list of one."""
 
-    async def next(self, *_: Never, after: int | None = None, timeout: float | EllipsisType | None = ...) -> T:
+    def _publisher_is_gone(self) -> bool:
+        """Return True if somebody has published, and nobody who has is left."""
+        raise NotImplementedError
+
+    async def next(
+        self,
+        *_: Never,
+        after: int | None = None,
+        timeout: float | EllipsisType | None = ...,
+        until_gone: bool = False,
+    ) -> T:
         """Wait in a coroutine until there is a newer version, and return the newest.
 
         It is :meth:`wait` for asyncio, trio and anyio, and can be cancelled. The copy is made in the event loop's
@@ -171,6 +190,8 @@ class AwaitedRing(_native.Ring[T], Generic[T]):
             Python 3.12, in ``asyncio.wait_for(region.next(), 1)``.
         timeout
             Seconds to wait; None waits for ever. Default: :attr:`timeout` of the handle.
+        until_gone
+            Wait no longer than there is somebody to publish a newer version, as for :meth:`wait`.
 
         Returns
         -------
@@ -181,6 +202,8 @@ class AwaitedRing(_native.Ring[T], Generic[T]):
         ------
         Timeout
             No newer version was published in time.
+        PublisherGone
+            With `until_gone`: every process that has published has ended or closed the region.
         Closed
             The handle was closed, before or during the wait.
         RegionLost
@@ -192,13 +215,14 @@ class AwaitedRing(_native.Ring[T], Generic[T]):
             _, "next", "next(timeout={}) for at most {} seconds, or next(after={}) for what is newer than version {}"
         )
         patience = self.timeout if isinstance(timeout, EllipsisType) else seconds(timeout)
+        until_gone = flag(until_gone, "until_gone")
         loop = running_loop()
         got = self._got
         if got is None:
             got = self.__dict__.setdefault("_got", WeakKeyDictionary())
         newest = got.setdefault(loop.task, [0])
         since = newest[0] if after is None else after
-        await _await_in(loop, self, since, patience)
+        await _await_in(loop, self, since, patience, until_gone)
         try:
             version, value, error = _native.read_after(self, None)
         except TornWrite:

@@ -8,6 +8,8 @@ from typedshm.errors import (
     LayoutMismatch,
     MisuseError,
     Overrun,
+    PublisherExists,
+    PublisherGone,
     RegionCorrupt,
     RegionFull,
     RegionRefused,
@@ -38,6 +40,11 @@ ERRORS: "dict[Failure, tuple[type[Exception], str]]" = {
         RegionFull,
         "has no free slot: readers that exceed the limit of slots - 2 have pinned all but the newest",
     ),
+    "claimed": (PublisherExists, "is published exclusively by another process"),
+    "publisher gone": (
+        PublisherGone,
+        "has no publisher any more: every process that has written to it has ended, or closed it",
+    ),
     "resized": (FieldValueError, "has a block whose value was resized; nothing was published"),
     "entered twice": (MisuseError, "has a block that was entered twice; call update() or loan() for each block"),
     "not entered": (MisuseError, "has a block that was ended twice, or before it was entered"),
@@ -51,7 +58,18 @@ ERRORS: "dict[Failure, tuple[type[Exception], str]]" = {
 
 
 REPLACED_BY_LOSS: "set[Failure]" = {
-    *("gone", "empty", "overrun", "torn", "corrupt", "wait timeout", "lock timeout", "lock lost", "pinned"),
+    *(
+        "gone",
+        "empty",
+        "overrun",
+        "torn",
+        "corrupt",
+        "wait timeout",
+        "lock timeout",
+        "lock lost",
+        "pinned",
+        "publisher gone",
+    ),
 }
 """Errors that the loss of a region can cause; the loss is reported instead."""
 

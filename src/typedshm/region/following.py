@@ -48,12 +48,14 @@ class Follower(Generic[T]):
         every: bool,
         borrow: bool,
         reattach: bool,
+        until_gone: bool,
         timeout: float | None,
     ) -> None:
         self.version = after
         self.dropped = self.failed = self.reattached = 0
         self._followed = self._region = region
         self._reattach = reattach
+        self._until_gone = until_gone
         self._every = every
         self._borrow = borrow
         self._timeout = timeout
@@ -83,7 +85,7 @@ class Follower(Generic[T]):
             end = None if self._timeout is None else time.monotonic() + self._timeout
             while True:
                 try:
-                    _native.await_newer(self._region, self.version, self._left(end))
+                    _native.await_newer(self._region, self.version, self._left(end), self._until_gone)
                     return self._take()
                 except RegionLost:
                     if not self._reattach:
@@ -107,7 +109,7 @@ class Follower(Generic[T]):
             end = None if self._timeout is None else time.monotonic() + self._timeout
             while True:
                 try:
-                    await await_newer(self._region, self.version, self._left(end))
+                    await await_newer(self._region, self.version, self._left(end), self._until_gone)
                     return self._take()
                 except RegionLost:
                     if not self._reattach:
@@ -143,7 +145,9 @@ class Follower(Generic[T]):
     def _move_on(self) -> bool:
         """Follow the region that has the name now; False if there is none."""
         try:
-            region = self._followed.reattach(timeout=1e-9)  # which does not wait for those who are making one
+            region = self._followed.reattach(
+                timeout=1e-9, exclusive=False
+            )  # which does not wait for those who are making one
         except (RegionNotFound, Timeout):
             region = None
         if self._followed.closed:  # perhaps before the new handle could be closed with it
@@ -257,6 +261,7 @@ class Followable(AwaitedRing[T], Opened[T], Generic[T]):
         start: Start = "newest",
         borrow: bool = False,
         reattach: bool = False,
+        until_gone: bool = False,
         timeout: float | EllipsisType | None = ...,
     ) -> Follower[T]:
         """Iterate over the versions as they are published: ``for t in region.follow(): ...``.
@@ -282,6 +287,9 @@ class Followable(AwaitedRing[T], Opened[T], Generic[T]):
             publisher is restarted. :attr:`Follower.region` and :attr:`Follower.instance` change then,
             :attr:`Follower.version` begins anew, :attr:`Follower.reattached` counts. A handle without a schema takes
             the new region's layout; with one, another layout is a LayoutMismatch in the loop.
+        until_gone
+            Raise PublisherGone, once everything has been yielded, when every process that has published has ended or
+            closed the region, as for :meth:`wait`.
         timeout
             Seconds to wait for each version; None waits for ever. Default: :attr:`timeout` of the handle.
 
@@ -294,6 +302,8 @@ class Followable(AwaitedRing[T], Opened[T], Generic[T]):
         ------
         Timeout
             In the loop: no newer version was published in time. The loop can be continued.
+        PublisherGone
+            In the loop, with `until_gone`: nobody is left to publish a newer version. The loop can be continued.
         RegionReplaced
             In the loop: the region's name means another one now; see `reattach`.
         RegionLost
@@ -310,6 +320,15 @@ class Followable(AwaitedRing[T], Opened[T], Generic[T]):
         """
         refuse_positional(_, "follow", "follow(start={}), follow(timeout={}) or follow(every=True)")
         every, borrow, reattach = flag(every, "every"), flag(borrow, "borrow"), flag(reattach, "reattach")
+        until_gone = flag(until_gone, "until_gone")
         patience = self.timeout if isinstance(timeout, EllipsisType) else seconds(timeout)
         after = self._position_before(start)
-        return Follower(self, after=after, every=every, borrow=borrow, reattach=reattach, timeout=patience)
+        return Follower(
+            self,
+            after=after,
+            every=every,
+            borrow=borrow,
+            reattach=reattach,
+            until_gone=until_gone,
+            timeout=patience,
+        )

@@ -12,6 +12,8 @@ from typedshm.memory.participant import Participant
 
 _MOST = 6
 """Processes that are shown."""
+_ROOM = 50
+"""Letters for one that is shown with all that is known of it."""
 
 
 class Snapshot(Frozen):
@@ -53,6 +55,8 @@ class RegionInfo(Snapshot):
         How many versions are kept, bytes of one value, bytes of the whole region.
     lock_holder
         The holder of the writers' lock; None while it is free.
+    publisher
+        The process that publishes exclusively, so that no other may write; None if there is none.
     writers
         The processes that have written, each a :class:`Participant`: its process id, with its command line and since
         when it has the region open. A process is one, however many handles it has.
@@ -75,7 +79,7 @@ class RegionInfo(Snapshot):
 
     __match_args__ = (
         *("name", "scope", "layout", "version", "published", "created", "slots", "payload_size", "size"),
-        *("lock_holder", "writers", "readers", "deaths", "last_death", "pinned", "copies"),
+        *("lock_holder", "publisher", "writers", "readers", "deaths", "last_death", "pinned", "copies"),
         *("instance", "unlinked", "replaced"),
     )
     name: Name
@@ -88,6 +92,7 @@ class RegionInfo(Snapshot):
     payload_size: int
     size: int
     lock_holder: Participant | None
+    publisher: Participant | None
     writers: tuple[Participant, ...]
     readers: tuple[Participant, ...]
     deaths: int
@@ -102,10 +107,19 @@ class RegionInfo(Snapshot):
 def _text(value: object) -> str:
     if isinstance(value, Layout):
         return f"<Layout {quoted(value.name, 40)} of {value.size} bytes>"
-    if isinstance(value, datetime | Participant):
+    if isinstance(value, datetime):
         return str(value)
+    if isinstance(value, Participant):
+        return value.shown(_ROOM)
     if isinstance(value, tuple):
-        processes = cast("tuple[Participant, ...]", value)
-        more = len(processes) - _MOST
-        return f"({', '.join(map(str, processes[:_MOST]))}, … {more} more)" if more > 0 else repr(processes)
+        return _processes(cast("tuple[int, ...]", value))
     return quoted(value)
+
+
+def _processes(pids: tuple[int, ...]) -> str:
+    """Return one with all that is known of it, and the numbers of several."""
+    if len(pids) == 1:
+        return f"({_text(pids[0])},)"
+    more = len(pids) - _MOST
+    numbers = [f"{pid}" for pid in pids[:_MOST]]
+    return f"({', '.join(numbers)}{f', … {more} more' if more > 0 else ''})"

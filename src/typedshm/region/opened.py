@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, Never, NoReturn, Self, TypeVar
 
 import typedshm._native as _native
 from typedshm import hooks
-from typedshm.arguments import refuse_positional, seconds
+from typedshm.arguments import flag, refuse_positional, seconds
 from typedshm.errors import Closed, FieldValueError, RegionRefused, TypedshmError
 from typedshm.html_table import html_table
 from typedshm.layout.layout import Layout
@@ -129,7 +129,7 @@ class Opened(_native.Opened, Generic[T]):
 
     # ---- opening once more, closing ----
 
-    def reattach(self, *_: Never, timeout: float | None = 0) -> Self:
+    def reattach(self, *_: Never, timeout: float | None = 0, exclusive: bool | None = None) -> Self:
         """Open what has this one's name now: a new handle, of the same schema and options.
 
         For after :class:`RegionReplaced`, or when the name has led nowhere. This handle stays as it is; close it when
@@ -139,6 +139,8 @@ class Opened(_native.Opened, Generic[T]):
         ----------
         timeout
             Seconds to wait for it to appear; None waits for ever.
+        exclusive
+            Whether to publish exclusively, as for :func:`attach`. Default: if this handle does.
 
         Returns
         -------
@@ -151,11 +153,14 @@ class Opened(_native.Opened, Generic[T]):
             There is none, or none appeared in time.
         LayoutMismatch
             The new one has another layout than the schema.
+        PublisherExists
+            Another process publishes to it exclusively, and this handle is to.
         """
         refuse_positional(_, "reattach", "reattach(timeout={}) to wait at most {} seconds for it to appear")
         handle, schema = self._handle, None if self._schema.source is None else self._schema
         state = handle.location, schema, handle.mutex is None, self.timeout, handle.paging
-        opened: Self = hooks.reattach(*state, seconds(timeout), self._noun == "table")
+        claims = handle.exclusive if exclusive is None else flag(exclusive, "exclusive")
+        opened: Self = hooks.reattach(*state, seconds(timeout), self._noun == "table", claims)
         return opened
 
     def close(self) -> None:

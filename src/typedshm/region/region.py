@@ -9,6 +9,7 @@ import typedshm._native as _native
 from typedshm.arguments import refuse_positional
 from typedshm.errors import (
     Closed,
+    PublisherExists,
     RegionLost,
     Stale,
     TypedshmError,
@@ -19,7 +20,7 @@ from typedshm.memory import fork
 from typedshm.memory.attachment import Attachment, Handle, attachments
 from typedshm.memory.descriptor import Descriptor
 from typedshm.memory.holders import lock_holder
-from typedshm.memory.participant import describe_processes, participant, participants
+from typedshm.memory.participant import describe_process, describe_processes, participant, participants
 from typedshm.region.error_table import ERRORS, REPLACED_BY_LOSS, WAITED_IN_VAIN
 from typedshm.region.following import Followable
 from typedshm.region.info import RegionInfo
@@ -70,16 +71,25 @@ class Region(Followable[T], Generic[T]):
         )
         self._start(handle, schema, refusal)
 
+    @property
+    def exclusive(self) -> bool:
+        """True if this handle was opened with ``exclusive=True``, so that no other process may write.
+
+        The child of a fork has no part in that, nor has a handle that reached another process by pickle.
+        """
+        return self._handle.exclusive
+
     def info(self) -> RegionInfo:
         """Report the region's state: version, times, the processes that use it, deaths."""
         version, published = _native.newest(self)
         pinned, copies = _native.pinned(self)
-        owner = self._attachment.owner
+        owner, publisher = self._attachment.owner, self._attachment.publisher
         return RegionInfo(
             **self._state(),
             version=version,
             published=utc(published) if version else None,
             lock_holder=None if owner is None else participant(owner, now=True),
+            publisher=None if publisher is None else participant(publisher, now=True),
             pinned=pinned,
             copies=copies,
         )
@@ -154,6 +164,24 @@ class Region(Followable[T], Generic[T]):
             "number that was saved before that belongs to an earlier region of the name; 'oldest' gets all there is"
         )
 
+    def _publisher_exists(self) -> PublisherExists:
+        """Make the error of who may not write, since another process publishes exclusively."""
+        presence = self._attachment.publisher
+        words, publisher = "another process", None
+        if presence is not None:
+            publisher = participant(presence)
+            words = describe_process(publisher, inode=self._attachment.inode, since=True)
+        error = PublisherExists(
+            f"region {str(self.name)!r} is published exclusively by {words}: it can be read, and not written until "
+            "that one has ended or closed it; attach(..., exclusive=True, timeout=None) waits for that, and takes over"
+        )
+        if publisher is not None:
+            error.pid, error.command, error.since = publisher, publisher.command, publisher.since
+        return error
+
+    def _publisher_is_gone(self) -> bool:
+        return self._attachment.published is False
+
     def _unpinned(self) -> None:
         self._attachment.close_unused()
 
@@ -166,6 +194,8 @@ class Region(Followable[T], Generic[T]):
         return self._attachment.remap()
 
     def _fail(self, what: "Failure") -> NoReturn:
+        if what == "claimed":
+            raise self._publisher_exists()
         kind, words = ERRORS[what]
         if what in WAITED_IN_VAIN:
             self._look_at_name()

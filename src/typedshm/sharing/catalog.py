@@ -59,11 +59,24 @@ class Entry(Frozen):
     rows
         How many rows a table has; 0 for a region. `version` and `published` of a table are 0 and None: its rows have
         versions of their own.
+    publisher
+        The process that publishes to a region exclusively, so that no other may write; None if there is none.
     """
 
     __match_args__ = (
         *("kind", "name", "scope", "user", "namespace", "is_ours", "path", "size", "in_use", "lock_holder"),
-        *("layout", "version", "published", "slots", "payload_size", "writers", "readers", "problem", "rows"),
+        *(
+            "layout",
+            "version",
+            "published",
+            "slots",
+            "payload_size",
+            "writers",
+            "readers",
+            "problem",
+            "rows",
+            "publisher",
+        ),
     )
     kind: Kind
     """``"region"`` or ``"mutex"``."""
@@ -103,6 +116,8 @@ class Entry(Frozen):
     """Why no more is known; empty if everything is."""
     rows: int = 0
     """How many rows a table has; 0 for a region."""
+    publisher: Participant | None = None
+    """The process that publishes exclusively; None if there is none."""
 
 
 def entries(*, namespaces: bool = False) -> list[Entry]:
@@ -266,4 +281,5 @@ def _entry(location: Location, name: Listed | None) -> Entry | None:
         writers=participants(glance.participants, have_written=True),
         readers=participants(glance.participants, have_written=False),
         problem=problem,
+        publisher=None if glance.publisher is None else participant(glance.publisher),
     )

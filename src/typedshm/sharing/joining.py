@@ -24,6 +24,7 @@ from typedshm.region.region import Region
 from typedshm.schema.base import Schema
 from typedshm.schema.resolve import schema_from_document, schema_of_form
 from typedshm.schema.table_schema import TableSchema
+from typedshm.sharing.claiming import attach_exclusively
 from typedshm.table.table import Table
 
 
@@ -168,9 +169,15 @@ def reattach(
     paging: Paging,
     patience: float | None,
     table: bool = False,
+    exclusive: bool = False,
 ) -> Region[Any] | Table[Any]:
     """Open whatever has the name of another handle, with the same schema and options."""
-    handle = lifecycle.attach(location, writable=not readonly, timeout=seconds(patience), paging=paging)
-    region = joined(handle, schema, table)
+
+    def attach(patience: float | None) -> tuple[Handle, Region[Any] | Table[Any]]:
+        handle = lifecycle.attach(location, writable=not readonly, timeout=patience, paging=paging)
+        return handle, joined(handle, schema, table)
+
+    patience = seconds(patience)
+    region = attach_exclusively(attach, patience) if exclusive else attach(patience)[1]
     region.timeout = timeout
     return region

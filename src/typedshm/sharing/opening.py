@@ -1,6 +1,6 @@
-"""Functions that open regions: create, attach, open, share."""
+"""Functions that open regions: create, attach, open; and unlink."""
 
-from typing import Any, TypeVar, cast, overload
+from typing import Any, TypeVar, overload
 
 import numpy as np
 
@@ -19,17 +19,17 @@ from typedshm.region.region import Region
 from typedshm.schema.arrays import NDArray, SchemaSource
 from typedshm.schema.base import Schema
 from typedshm.schema.resolve import schema_of
-from typedshm.schema.shareable import ArrayLike, Instance, shareable
 from typedshm.schema.table_schema import TableSchema, is_table_schema
+from typedshm.sharing.claiming import attach_exclusively, check_claimable, claim
 from typedshm.sharing.differences import warn_of_differences
-from typedshm.sharing.joining import joined, made, reattach, reopen, take_back
+from typedshm.sharing.joining import joined, made, reattach, reopen
 from typedshm.table.table import Table
 
 T = TypeVar("T")
-A = TypeVar("A", bound=np.generic)
 H = TypeVar("H", bound=Opened[Any])
 
-_SLOTS = 3
+SLOTS = 3
+"""How many versions a region keeps if nobody asks for another number."""
 _ROW_SLOTS = 2
 
 
@@ -76,10 +76,15 @@ def _wanted(source: object, check: bool) -> tuple[Schema[Any] | None, TableSchem
     return None if table.row is None else _schema(table.row, check), table
 
 
-def _spec(schema: Schema[Any], table: TableSchema[Any] | None, slots: int | None) -> RegionSpec:
+def _spec(schema: Schema[Any], table: TableSchema[Any] | None, slots: int | None, exclusive: bool) -> RegionSpec:
+    exclusive = flag(exclusive, "exclusive")
+    if exclusive:
+        check_claimable(table=table)
     if table is None:
-        kept = check_slots(_SLOTS if slots is None else slots)
-        return RegionSpec(kept, schema.layout.size, schema.layout.id, schema.document())
+        kept = check_slots(SLOTS if slots is None else slots)
+        spec = RegionSpec(kept, schema.layout.size, schema.layout.id, schema.document())
+        spec.exclusive = exclusive
+        return spec
     assert table.count is not None
     kept = check_slots(_ROW_SLOTS if slots is None else slots, of_table=True)
     return RegionSpec(kept, schema.layout.size, schema.layout.id, schema.document(table.keys), table.count)
@@ -126,6 +131,7 @@ def create(
     lock_memory: bool = ...,
     huge_pages: bool = ...,
     check: bool = ...,
+    exclusive: bool = ...,
 ) -> Region[T]: ...
 @overload
 def create(
@@ -139,6 +145,7 @@ def create(
     lock_memory: bool = ...,
     huge_pages: bool = ...,
     check: bool = ...,
+    exclusive: bool = ...,
 ) -> Region[NDArray[np.void]]: ...
 def create(
     name: Name,
@@ -151,6 +158,7 @@ def create(
     lock_memory: bool = False,
     huge_pages: bool = False,
     check: bool = True,
+    exclusive: bool = False,
 ) -> Region[Any] | Table[Any]:
     """Create a new region, or with :func:`rows` a table.
 
@@ -182,6 +190,11 @@ def create(
     check
         Whether write(), and update() and loan() at the end of their blocks, raise pydantic's ValidationError if the
         value breaks a constraint of its model or dataclass. Classes without constraints have nothing to check.
+    exclusive
+        Publish exclusively: no other process may write until this handle is closed, or this process has ended. Their
+        write(), update() and loan() raise PublisherExists; they can read, and take the lock to read. All handles of
+        this process may write. A child of a fork may not, nor may another process that gets the handle by pickle. Not
+        for tables.
 
     Raises
     ------
@@ -198,8 +211,12 @@ def create(
     """
     resolved, table = _described(schema, check)
     paging = paging_of(prefault, lock_memory, huge_pages)
-    handle = lifecycle.create(locate(name, scope, mode), _spec(resolved, table, slots), paging)
-    return made(handle, resolved, keys=() if table is None else table.keys)
+    spec = _spec(resolved, table, slots, exclusive)
+    handle = lifecycle.create(locate(name, scope, mode), spec, paging)
+    opened = made(handle, resolved, keys=() if table is None else table.keys)
+    if spec.exclusive:
+        claim(handle, opened)
+    return opened
 
 
 @overload
@@ -225,6 +242,7 @@ def attach(
     prefault: bool | None = ...,
     lock_memory: bool = ...,
     check: bool = ...,
+    exclusive: bool = ...,
 ) -> Region[T]: ...
 @overload
 def attach(
@@ -237,6 +255,7 @@ def attach(
     prefault: bool | None = ...,
     lock_memory: bool = ...,
     check: bool = ...,
+    exclusive: bool = ...,
 ) -> Region[NDArray[np.void]]: ...
 @overload
 def attach(
@@ -249,6 +268,7 @@ def attach(
     prefault: bool | None = ...,
     lock_memory: bool = ...,
     check: bool = ...,
+    exclusive: bool = ...,
 ) -> Region[Any]: ...
 def attach(
     name: Name,
@@ -260,6 +280,7 @@ def attach(
     prefault: bool | None = None,
     lock_memory: bool = False,
     check: bool = True,
+    exclusive: bool = False,
 ) -> Region[Any] | Table[Any]:
     """Open an existing region or table.
 
@@ -272,11 +293,15 @@ def attach(
         some of them at the same offsets, can read; only the region's own schema can write. Of a table :func:`rows` of
         it; ``rows()`` is as good as None, and tells type checkers that it is one.
     timeout
-        Seconds to wait for the region to appear; None waits for ever.
+        Seconds to wait for the region to appear, and with `exclusive` for its publisher to go; None waits for ever.
     readonly
         Open it without the right to write; read permission is enough.
     check
         The same as for :func:`create`.
+    exclusive
+        Publish exclusively, as for :func:`create`. With a `timeout` this process is a hot standby: it waits until no
+        other process does, within 20 ms of that one's death. If the region's name comes to mean another one meanwhile,
+        it is that one which is waited for.
     prefault, lock_memory
         As for :func:`create`. What one handle asks for holds for all handles of the process. Huge pages are used if the
         region was created with them.
@@ -293,12 +318,21 @@ def attach(
         Permission was denied, or the memory cannot be trusted.
     RegionCorrupt
         The memory has that name but holds no valid region.
+    PublisherExists
+        With `exclusive`: another process publishes exclusively, and did not go in time.
     """
     resolved, table = (None, None) if schema is None else _wanted(schema, check)
     readonly, timeout = flag(readonly, "readonly"), seconds(timeout)
     location, paging = locate(name, scope), paging_of(prefault, lock_memory, False)
-    handle = lifecycle.attach(location, writable=not readonly, timeout=timeout, paging=paging)
-    return _with_warnings(joined(handle, resolved, table), handle, table, None, None)
+
+    def attached(patience: float | None) -> tuple[Handle, Region[Any] | Table[Any]]:
+        handle = lifecycle.attach(location, writable=not readonly, timeout=patience, paging=paging)
+        return handle, _with_warnings(joined(handle, resolved, table), handle, table, None, None)
+
+    if not flag(exclusive, "exclusive"):
+        return attached(timeout)[1]
+    check_claimable(readonly=readonly, table=table)
+    return attach_exclusively(attached, timeout)
 
 
 @overload
@@ -326,6 +360,7 @@ def open(
     lock_memory: bool = ...,
     huge_pages: bool = ...,
     check: bool = ...,
+    exclusive: bool = ...,
 ) -> Region[T]: ...
 @overload
 def open(
@@ -339,6 +374,7 @@ def open(
     lock_memory: bool = ...,
     huge_pages: bool = ...,
     check: bool = ...,
+    exclusive: bool = ...,
 ) -> Region[NDArray[np.void]]: ...
 def open(
     name: Name,
@@ -351,12 +387,13 @@ def open(
     lock_memory: bool = False,
     huge_pages: bool = False,
     check: bool = True,
+    exclusive: bool = False,
 ) -> Region[Any] | Table[Any]:
     """Attach to a region, or create it if it does not exist.
 
     Of several processes that start together exactly one creates it. The parameters and errors are those of
-    :func:`create`, but for RegionExists, and the LayoutMismatch and RegionCorrupt of :func:`attach`. `slots`, `mode`
-    and `huge_pages` have an effect only in the process that creates it.
+    :func:`create`, but for RegionExists, and the LayoutMismatch, RegionCorrupt and PublisherExists of :func:`attach`.
+    `slots`, `mode` and `huge_pages` have an effect only in the process that creates it.
 
     Parameters
     ----------
@@ -371,101 +408,13 @@ def open(
     """
     resolved, table = _described(schema, check)
     paging = paging_of(prefault, lock_memory, huge_pages)
-    spec = _spec(resolved, table, slots)
+    spec = _spec(resolved, table, slots, exclusive)
     handle = lifecycle.attach_or_create(locate(name, scope, mode), spec, paging)
-    return _with_warnings(joined(handle, resolved, False if table is None else table), handle, table, slots, mode)
-
-
-@overload
-def share(
-    name: Name,
-    value: NDArray[A],
-    *,
-    slots: int = ...,
-    scope: Scope = ...,
-    mode: int | None = ...,
-    prefault: bool | None = ...,
-    lock_memory: bool = ...,
-    huge_pages: bool = ...,
-    check: bool = ...,
-) -> Region[NDArray[A]]: ...
-@overload
-def share(
-    name: Name,
-    value: Instance,
-    *,
-    slots: int = ...,
-    scope: Scope = ...,
-    mode: int | None = ...,
-    prefault: bool | None = ...,
-    lock_memory: bool = ...,
-    huge_pages: bool = ...,
-    check: bool = ...,
-) -> Region[Instance]: ...
-@overload
-def share(
-    name: Name,
-    value: ArrayLike,
-    *,
-    slots: int = ...,
-    scope: Scope = ...,
-    mode: int | None = ...,
-    prefault: bool | None = ...,
-    lock_memory: bool = ...,
-    huge_pages: bool = ...,
-    check: bool = ...,
-) -> Region[NDArray[Any]]: ...
-def share(
-    name: Name,
-    value: Any,
-    *,
-    slots: int = _SLOTS,
-    scope: Scope = "user",
-    mode: int | None = None,
-    prefault: bool | None = None,
-    lock_memory: bool = False,
-    huge_pages: bool = False,
-    check: bool = True,
-) -> Region[Any]:
-    """Create a region for a value and write the value to it: ``share("lut", table)``.
-
-    The other parameters are those of :func:`create`. If anything fails, there is no region.
-
-    Parameters
-    ----------
-    value
-        An array of NumPy, or a tensor of another library. A pandas Series becomes an array of its dtype; a DataFrame
-        becomes one of two dimensions, without the columns' names, or if its columns have several dtypes, a structured
-        array with a field for each. An instance of a Struct, model, dataclass or ``ctypes.Structure`` makes a region of
-        its class, an item of a structured array one of its dtype.
-
-    Raises
-    ------
-    FieldTypeError, FieldValueError, SchemaError
-        The value cannot be shared without a loss: lists, objects, masked arrays, missing items, an index that is more
-        than row numbers. The message says how to convert it.
-    """
-    schema, content = shareable(value)
-    region: Region[Any] | None = None
-    try:
-        made_now: Any = create(
-            name,
-            cast("type[Any]", schema),
-            slots=slots,
-            scope=scope,
-            mode=mode,
-            prefault=prefault,
-            lock_memory=lock_memory,
-            huge_pages=huge_pages,
-            check=check,
-        )
-        region = cast("Region[Any]", made_now)
-        region.write(content)
-        return region
-    except BaseException:
-        if region is not None:  # or it would live, and have the name, as long as the traceback
-            take_back(region, locate(name, scope, mode))
-        raise
+    joined_now = joined(handle, resolved, False if table is None else table)
+    opened = _with_warnings(joined_now, handle, table, slots, mode)
+    if spec.exclusive:
+        claim(handle, opened)
+    return opened
 
 
 def unlink(name: Name, *, scope: Scope = "user", kind: Kind = "region", unused: bool = False) -> None:

@@ -153,6 +153,7 @@ class Topic(Frozen, Generic[H]):
         lock_memory: bool | None = None,
         huge_pages: bool | None = None,
         check: bool | None = None,
+        exclusive: bool = False,
     ) -> H:
         """Create the region, as :func:`create` does.
 
@@ -160,6 +161,8 @@ class Topic(Frozen, Generic[H]):
         ----------
         slots, mode, prefault, lock_memory, huge_pages, check
             Those that are given count instead of the topic's own, for this call.
+        exclusive
+            Publish exclusively, so that no other process may write. It is no part of the declaration.
 
         Raises
         ------
@@ -168,9 +171,8 @@ class Topic(Frozen, Generic[H]):
         RegionFull, RegionRefused, SchemaError
             As for :func:`create`.
         """
-        options = self._options(
-            slots=slots, mode=mode, prefault=prefault, lock_memory=lock_memory, huge_pages=huge_pages, check=check
-        )
+        pages = {"prefault": prefault, "lock_memory": lock_memory, "huge_pages": huge_pages}
+        options = {**self._options(slots=slots, mode=mode, **pages, check=check), "exclusive": exclusive}
         return cast("H", opening.create(self.name, self.schema, scope=self.scope, **options))
 
     def open(
@@ -182,6 +184,7 @@ class Topic(Frozen, Generic[H]):
         lock_memory: bool | None = None,
         huge_pages: bool | None = None,
         check: bool | None = None,
+        exclusive: bool = False,
     ) -> H:
         """Attach to the region, or create it if it does not exist, as :func:`open` does.
 
@@ -189,11 +192,15 @@ class Topic(Frozen, Generic[H]):
         ----------
         slots, mode, prefault, lock_memory, huge_pages, check
             Those that are given count instead of the topic's own, for this call.
+        exclusive
+            Publish exclusively, so that no other process may write. It is no part of the declaration.
 
         Raises
         ------
         LayoutMismatch
             The region has another layout; the message shows the difference field by field.
+        PublisherExists
+            Another process publishes exclusively, and this one was to.
         RegionFull, RegionRefused, RegionCorrupt, SchemaError
             As for :func:`create` and :func:`attach`.
 
@@ -202,9 +209,8 @@ class Topic(Frozen, Generic[H]):
         RegionWarning
             The region exists with other slots or another mode than the topic or this call asks for.
         """
-        options = self._options(
-            slots=slots, mode=mode, prefault=prefault, lock_memory=lock_memory, huge_pages=huge_pages, check=check
-        )
+        pages = {"prefault": prefault, "lock_memory": lock_memory, "huge_pages": huge_pages}
+        options = {**self._options(slots=slots, mode=mode, **pages, check=check), "exclusive": exclusive}
         return cast("H", opening.open(self.name, self.schema, scope=self.scope, **options))
 
     def attach(
@@ -215,6 +221,7 @@ class Topic(Frozen, Generic[H]):
         prefault: bool | None = None,
         lock_memory: bool | None = None,
         check: bool | None = None,
+        exclusive: bool = False,
     ) -> H:
         """Open the existing region, as :func:`attach` does, with whatever slots and mode it has.
 
@@ -226,6 +233,9 @@ class Topic(Frozen, Generic[H]):
             Open it without the right to write; read permission is enough.
         prefault, lock_memory, check
             Those that are given count instead of the topic's own, for this call.
+        exclusive
+            Publish exclusively; with a `timeout`, as a hot standby, once no other process does. It is no part of the
+            declaration.
 
         Raises
         ------
@@ -233,12 +243,17 @@ class Topic(Frozen, Generic[H]):
             There is no such region, and `timeout` is 0.
         Timeout
             The region did not appear in time.
+        PublisherExists
+            Another process publishes exclusively, and did not go in time.
         LayoutMismatch
             The region has another layout; the message shows the difference field by field.
         RegionRefused, RegionCorrupt, SchemaError
             As for :func:`attach`.
         """
-        options = self._options(prefault=prefault, lock_memory=lock_memory, check=check)
+        options = {
+            **self._options(prefault=prefault, lock_memory=lock_memory, check=check),
+            "exclusive": exclusive,
+        }
         return cast(
             "H",
             opening.attach(self.name, self.schema, timeout=timeout, readonly=readonly, scope=self.scope, **options),

@@ -34,6 +34,7 @@ static void renew(Mutex *mutex) {
     mutex->forks = os_forks;
     tshm_store(&mutex->holds, 0, relaxed); /* relaxed: a child begins with one thread */
     tshm_store(&mutex->verbs, 0, relaxed);
+    mutex->claims = false;
 }
 
 static uint32_t holds_of(const Mutex *mutex, unsigned long thread) {
@@ -192,7 +193,7 @@ static PyObject *mutex_create(PyTypeObject *type, PyObject *args, PyObject *kwar
     mutex->lock = (WritersLock *)lock;
     mutex->forks = os_forks;
     mutex->holds = mutex->verbs = 0;
-    mutex->recovered = false;
+    mutex->recovered = mutex->claims = false;
     mutex->closing = false;
     Py_XINCREF(look);
     mutex->look = look;
@@ -261,6 +262,43 @@ static PyObject *abandon_mutex(PyObject *self, PyObject *unused) {
     Py_RETURN_NONE;
 }
 
+/* Does not wait. TIMEOUT: somebody has the lock. */
+static PyObject *claim_through(PyObject *self, PyObject *unused) {
+    (void)unused;
+    Mutex *mutex = (Mutex *)self;
+    int result = mutex_acquire(mutex, 0); /* which forgets what a parent has claimed */
+    if (result == WRITERS_LOCK_EXCEPTION)
+        return NULL;
+    if (result == WRITERS_LOCK_TAKEN) {
+        if (!claim_take(&mutex->lock->lock))
+            result = WRITERS_LOCK_CLAIMED;
+        else if (!mutex->claims)
+            mutex->lock->claims++;
+        mutex->claims = result == WRITERS_LOCK_TAKEN;
+        mutex_release(mutex, !mutex->lock->recovered);
+    }
+    return PyLong_FromLong(result);
+}
+
+static bool has_claim(const Mutex *mutex) {
+    return mutex->claims && mutex->forks == os_forks;
+}
+
+/* The last of its process's handles to do so lets others write. */
+static PyObject *give_up_claim(PyObject *self, PyObject *unused) {
+    (void)unused;
+    Mutex *mutex = (Mutex *)self;
+    if (has_claim(mutex) && --mutex->lock->claims == 0)
+        claim_give_up(&mutex->lock->lock);
+    mutex->claims = false;
+    Py_RETURN_NONE;
+}
+
+static PyObject *get_claims(PyObject *self, void *unused) {
+    (void)unused;
+    return PyBool_FromLong(has_claim((Mutex *)self));
+}
+
 static PyObject *get_mine(PyObject *self, void *unused) {
     (void)unused;
     return PyBool_FromLong(mutex_is_mine((Mutex *)self));
@@ -274,6 +312,8 @@ static PyObject *get_recovered(PyObject *self, void *unused) {
 static PyMethodDef methods[] = {
     {"acquire", mutex_acquire_method, METH_O, "Take it: MUTEX_TAKEN, or why not."},
     {"release", mutex_release_method, METH_O, "Give it back; False if somebody had replaced the word."},
+    {"claim", claim_through, METH_NOARGS, "Let nobody else write: MUTEX_TAKEN, or why not; does not wait."},
+    {"give_up", give_up_claim, METH_NOARGS, "Let others write, if no other handle of this process has claimed it too."},
     {"close", close_mutex, METH_NOARGS, "Send the waiters of this handle home; False if a block or guard is open."},
     {"reopen", reopen_mutex, METH_NOARGS, "The handle could not be closed after all."},
     {"abandon", abandon_mutex, METH_NOARGS, "Give back all that is held through this handle, unrepaired."},
@@ -281,6 +321,7 @@ static PyMethodDef methods[] = {
 };
 
 static PyGetSetDef getset[] = {
+    {"claims", get_claims, NULL, "True if this handle publishes exclusively.", NULL},
     {"mine", get_mine, NULL, "True if this thread holds it through this handle.", NULL},
     {"recovered", get_recovered, NULL, "True if the last taking through this handle found a dead owner.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
@@ -304,7 +345,8 @@ int mutex_register(PyObject *module) {
         PyModule_AddIntConstant(module, "MUTEX_CLOSED", WRITERS_LOCK_CLOSED) < 0 ||
         PyModule_AddIntConstant(module, "MUTEX_GONE", WRITERS_LOCK_GONE) < 0 ||
         PyModule_AddIntConstant(module, "MUTEX_OTHER_TASK", WRITERS_LOCK_OTHER_TASK) < 0 ||
-        PyModule_AddIntConstant(module, "MUTEX_OTHER_GREENLET", WRITERS_LOCK_OTHER_GREENLET) < 0)
+        PyModule_AddIntConstant(module, "MUTEX_OTHER_GREENLET", WRITERS_LOCK_OTHER_GREENLET) < 0 ||
+        PyModule_AddIntConstant(module, "MUTEX_CLAIMED", WRITERS_LOCK_CLAIMED) < 0)
         return -1;
     return PyModule_AddObjectRef(module, "Mutex", (PyObject *)mutex_type);
 }

@@ -10,6 +10,7 @@ typedef struct {
     uint32_t forks;            /* os_forks when the counts below began */
     tshm_atomic_u32 holds;     /* blocks and guards that were entered through this handle, and not yet left */
     tshm_atomic_u32 verbs;     /* that have it for a moment, and give it back by themselves */
+    bool claims;               /* this handle publishes exclusively */
     bool recovered;            /* the last taking through this handle found a dead owner */
     TSHM_ATOMIC(bool) closing; /* the handle is closed or about to be: its waiters go home */
     PyObject *look;            /* () -> None; raises if it is lost or replaced; or NULL */

@@ -222,6 +222,7 @@ static PyObject *writers_lock_create(PyTypeObject *type, PyObject *args, PyObjec
     lock->depth = 0;
     lock->transient = false;
     lock->recovered = false;
+    lock->claims = 0;
     lock->wrote = false;
     lock->detached = false;
     lock->looked = os_coarse_ns();
@@ -250,6 +251,7 @@ static PyObject *writers_lock_reattach(PyObject *self, PyObject *handle) {
     lock->task = TASK_NONE;
     lock->depth = 0;
     lock->transient = false;
+    lock->claims = 0;
     lock->detached = true; /* without an entry of our own we must not touch the word */
     if (attach(lock, handle) < 0)
         return NULL;
@@ -316,6 +318,20 @@ static PyObject *living(const tshm_control *control, uint32_t count, int (*alive
     return list;
 }
 
+/* The presence of who publishes exclusively, or None. */
+static PyObject *living_publisher(const tshm_control *control, uint32_t count, int (*alive)(void *, uint32_t),
+                                  void *context) {
+    int holder = claim_holder(control, count);
+    if (holder < 0 || !alive(context, (uint32_t)holder))
+        Py_RETURN_NONE;
+    return presence_of(control, (uint32_t)holder);
+}
+
+static PyObject *state_of(const tshm_control *control, uint32_t count, int (*alive)(void *, uint32_t), void *context) {
+    int state = claim_state(control, count, alive, context);
+    return state == CLAIM_NEVER ? Py_NewRef(Py_None) : PyBool_FromLong(state == CLAIM_PUBLISHED);
+}
+
 /* Of one that is detached nobody can be asked; then what the word says has to do. */
 static int owner_is_alive(void *lock, uint32_t entry) {
     return tshm_load(&((WritersLock *)lock)->detached, relaxed) || lock_alive(&((WritersLock *)lock)->lock, entry);
@@ -325,6 +341,18 @@ static PyObject *get_owner(PyObject *self, void *unused) {
     (void)unused;
     WritersLock *lock = (WritersLock *)self;
     return living_owner(lock->lock.control, lock->lock.presence_count, owner_is_alive, lock);
+}
+
+static PyObject *get_publisher(PyObject *self, void *unused) {
+    (void)unused;
+    WritersLock *lock = (WritersLock *)self;
+    return living_publisher(lock->lock.control, lock->lock.presence_count, owner_is_alive, lock);
+}
+
+static PyObject *get_published(PyObject *self, void *unused) {
+    (void)unused;
+    WritersLock *lock = (WritersLock *)self;
+    return state_of(lock->lock.control, lock->lock.presence_count, owner_is_alive, lock);
 }
 
 static PyObject *get_participants(PyObject *self, void *unused) {
@@ -376,6 +404,16 @@ static PyObject *owner(PyObject *module, PyObject *args) {
     return ask(args, living_owner);
 }
 
+static PyObject *publisher(PyObject *module, PyObject *args) {
+    (void)module;
+    return ask(args, living_publisher);
+}
+
+static PyObject *published(PyObject *module, PyObject *args) {
+    (void)module;
+    return ask(args, state_of);
+}
+
 static PyObject *deaths(PyObject *module, PyObject *mapping) {
     (void)module;
     const tshm_control *control = control_in(mapping);
@@ -386,7 +424,23 @@ static PyObject *deaths(PyObject *module, PyObject *mapping) {
                          (unsigned long long)tshm_load(&control->writer.died_at, relaxed));
 }
 
+/* Of a region that nobody else can have joined yet, or of which it does not matter who is the first. */
+static PyObject *writers_lock_claim(PyObject *self, PyObject *unused) {
+    (void)unused;
+    WritersLock *lock = (WritersLock *)self;
+    TSHM_ATOMIC(bool) closing = false;
+    bool taken = writers_lock_acquire(lock, &closing, NULL, 0) == WRITERS_LOCK_TAKEN;
+    if (taken) {
+        taken = claim_take(&lock->lock);
+        writers_lock_release(lock, !lock->recovered);
+    }
+    if (PyErr_Occurred())
+        return NULL;
+    return PyBool_FromLong(taken);
+}
+
 static PyMethodDef methods[] = {
+    {"claim", writers_lock_claim, METH_NOARGS, "Let nobody else write from the first moment on; for who makes it."},
     {"reattach", writers_lock_reattach, METH_O, "In the child of a fork: take a presence entry of its own."},
     {"detach", writers_lock_detach, METH_NOARGS, "The descriptor is about to be closed."},
     {NULL, NULL, 0, NULL},
@@ -396,6 +450,9 @@ static PyGetSetDef getset[] = {
     {"entry", get_entry, NULL, "This process's presence entry.", NULL},
     {"thread", get_thread, NULL, "The identifier of the thread of this process that has it, or 0.", NULL},
     {"owner", get_owner, NULL, "The presence of the living owner, or None.", NULL},
+    {"publisher", get_publisher, NULL, "The presence of who publishes exclusively, or None.", NULL},
+    {"published", get_published, NULL,
+     "Whether a process lives that has written or publishes exclusively; None: there was none yet.", NULL},
     {"participants", get_participants, NULL,
      "[(entry, pid, whether it has written, since when, when the process began)] of the living who may write.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
@@ -416,6 +473,9 @@ static PyMethodDef functions[] = {
     {"participants", participants, METH_VARARGS,
      "Every living process that may write, of a region not joined for that."},
     {"owner", owner, METH_VARARGS, "The presence of the lock's living owner, or None; likewise."},
+    {"publisher", publisher, METH_VARARGS, "The presence of who publishes exclusively, or None; likewise."},
+    {"published", published, METH_VARARGS,
+     "Whether a process lives that has written or publishes exclusively; None: there was none yet; likewise."},
     {"deaths", deaths, METH_O, "(how many owners died holding the lock, when last in ns since 1970)."},
     {NULL, NULL, 0, NULL},
 };

@@ -2,6 +2,7 @@
 #ifndef TYPEDSHM_WRITERS_LOCK_H
 #define TYPEDSHM_WRITERS_LOCK_H
 
+#include "lock/claim.h"
 #include "lock/guarded.h"
 #include "lock/lock.h"
 #include "lock/peers.h"
@@ -21,6 +22,7 @@ typedef struct {
     uint32_t depth;             /* how often that thread has taken it */
     bool transient;             /* taken by a verb that gives it back by itself: detach() may wait for that */
     bool recovered;             /* the last taking found a dead owner */
+    uint32_t claims;            /* how many handles publish exclusively; Python sees to it that one at a time changes */
     TSHM_ATOMIC(bool) wrote;    /* this process has published something, and its presence entry says so */
     TSHM_ATOMIC(bool) detached; /* waiters go home, and soon the descriptor is no more */
     tshm_atomic_u64 looked; /* when a writer last asked what the name means: in ns since 1970; 0: it may not write */
@@ -33,6 +35,7 @@ enum {
     WRITERS_LOCK_GONE = GUARDED_GONE,
     WRITERS_LOCK_OTHER_TASK = GUARDED_OTHER_TASK,
     WRITERS_LOCK_OTHER_GREENLET = GUARDED_OTHER_GREENLET,
+    WRITERS_LOCK_CLAIMED = 6, /* another process publishes exclusively */
     WRITERS_LOCK_EXCEPTION = GUARDED_EXCEPTION
 };
 

@@ -44,11 +44,11 @@ static PyObject *block_after(PyObject *module, PyObject *const *args, Py_ssize_t
 
 static PyObject *await_newer(PyObject *module, PyObject *const *args, Py_ssize_t count) {
     (void)module;
-    Ring *ring = ring_of(args, count, 3);
+    Ring *ring = ring_of(args, count, count == 4 ? 4 : 3);
     uint64_t after;
     int64_t ns = 0;
     if (!ring || !number_of(args[1], NULL, &after) || timeout_convert(args[2], &ns) < 0 ||
-        !waiting_newer(ring, after, ns))
+        !waiting_newer(ring, after, ns, count == 4 && args[3] == Py_True))
         return NULL;
     Py_RETURN_NONE;
 }
@@ -135,7 +135,8 @@ static PyMethodDef functions[] = {
      "cannot be decoded."},
     {"borrow_after", FAST(block_after), METH_FASTCALL,
      "A block on the oldest version above a number; None: on the newest."},
-    {"await_newer", FAST(await_newer), METH_FASTCALL, "Sleep until there is a version above a number, or a timeout."},
+    {"await_newer", FAST(await_newer), METH_FASTCALL,
+     "Sleep until there is a version above a number, or a timeout; with True, or nobody is left to publish one."},
     {"newer", FAST(newer), METH_FASTCALL, "None if there is a version above a number; otherwise what head says."},
     {"newest", FAST(newest), METH_FASTCALL, "(version, when it was published in ns since 1970)."},
     {"newest_in", newest_in, METH_O, "The same of a region that one has not opened; ValueError says what is wrong."},

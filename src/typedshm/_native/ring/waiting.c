@@ -20,9 +20,20 @@ int waiting_find_newer(Ring *self, uint64_t after, bool slept, uint32_t *number)
     return slept && !opened_look_at_name((Opened *)self) ? -1 : 0;
 }
 
-/* Sleep until there is a version above `after`; false and an error set if there is none within `ns`. */
-bool waiting_newer(Ring *self, uint64_t after, int64_t ns) {
-    uint64_t start = os_monotonic_ns(), looked = start;
+/* Between two questions whether anybody is left to publish: it is believed only if it was found twice, so that a hot
+ * standby can take over in between, and twice is less than TSHM_SLICE. */
+static const uint64_t ABSENCE_SLICE = 40000000; /* ns */
+
+/* 1 or 0, or -1 and an error set. */
+static int is_absent(Ring *self) {
+    PyObject *gone = PyObject_CallMethod((PyObject *)self, "_publisher_is_gone", NULL);
+    Py_XDECREF(gone);
+    return gone ? gone == Py_True : -1;
+}
+
+bool waiting_newer(Ring *self, uint64_t after, int64_t ns, bool until_gone) {
+    uint64_t start = os_monotonic_ns(), looked = start, asked = start;
+    int absent = 0; /* how often in a row */
     for (uint64_t now = start; self->mapping; now = os_monotonic_ns()) {
         void *word = (void *)&tshm_control_of(&self->ring)->head.word; /* its low half: little-endian */
         uint32_t number;
@@ -30,8 +41,21 @@ bool waiting_newer(Ring *self, uint64_t after, int64_t ns) {
         int found = waiting_find_newer(self, after, due, &number);
         if (found)
             return found > 0;
+        if (absent > 1) { /* found before this look, so there is nothing to come */
+            ring_fail(self, "publisher gone");
+            return false;
+        }
         if (due)
             looked = now;
+        if (until_gone && self->mapping && now - asked >= ABSENCE_SLICE) {
+            int found_absent = is_absent(self);
+            if (found_absent < 0)
+                return false;
+            absent = found_absent ? absent + 1 : 0;
+            asked = now;
+            if (absent > 1)
+                continue;
+        }
         if (!self->mapping)
             break; /* while Python's code ran */
         int64_t left = ns == TIMEOUT_FOREVER ? SIGNAL_SLICE : ns - (int64_t)(now - start);
@@ -39,7 +63,7 @@ bool waiting_newer(Ring *self, uint64_t after, int64_t ns) {
             ring_fail(self, "wait timeout");
             return false;
         }
-        uint64_t slice = self->mutex ? TSHM_SLICE : READ_ONLY_SLICE;
+        uint64_t slice = !self->mutex ? READ_ONLY_SLICE : until_gone ? ABSENCE_SLICE : TSHM_SLICE;
         if ((uint64_t)left < slice)
             slice = (uint64_t)left;
         os_peers *peers = self->mutex ? &self->mutex->lock->lock.peers : NULL;
@@ -60,7 +84,7 @@ bool waiting_newer(Ring *self, uint64_t after, int64_t ns) {
 }
 
 PyObject *waiting_wait(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names) {
-    static const char *const keywords[] = {"after", "timeout", NULL};
+    static const char *const keywords[] = {"after", "timeout", "until_gone", NULL};
     static const arguments_verb verb = {
         "wait", keywords, false,
         "wait(timeout=%U) for at most %U seconds, or wait(after=%U) for what is newer than version %U"};
@@ -80,5 +104,11 @@ PyObject *waiting_wait(PyObject *object, PyObject *const *args, Py_ssize_t count
             return NULL;
         after = *position;
     }
-    return waiting_newer(self, after, ns) ? reading_newest_value(self, READING_ANY_AGE) : NULL;
+    PyObject *gone = arguments_get(args, count, names, "until_gone");
+    bool until_gone = gone == Py_True;
+    if (gone && !until_gone && gone != Py_False) {
+        arguments_refuse(PyExc_TypeError, "until_gone", "True or False", gone);
+        return NULL;
+    }
+    return waiting_newer(self, after, ns, until_gone) ? reading_newest_value(self, READING_ANY_AGE) : NULL;
 }

@@ -13,10 +13,11 @@ static const int PINNED_TRIES = 50;                 /* at least, if it was us wh
 bool writing_lock(Ring *self, bool block, int64_t ns) {
     const char *problem = !self->mapping ? "closed" : self->refuses ? "layout" : !self->mutex ? "read-only" : NULL;
     int result = problem ? WRITERS_LOCK_CLOSED : block ? mutex_hold(self->mutex, ns) : mutex_acquire(self->mutex, ns);
-    if (result == WRITERS_LOCK_TAKEN && !self->slots->lease && self->mapping)
+    bool taken = result == WRITERS_LOCK_TAKEN, claimed = taken && claim_is_anothers(&self->mutex->lock->lock);
+    if (taken && !claimed && !self->slots->lease && self->mapping)
         return true;
-    if (result == WRITERS_LOCK_TAKEN) {
-        problem = self->mapping ? "nested" : "closed";
+    if (taken) {
+        problem = !self->mapping ? "closed" : claimed ? "claimed" : "nested";
         (block ? mutex_give_back : mutex_release)(self->mutex, false);
     } else if (result == WRITERS_LOCK_EXCEPTION) {
         return false;

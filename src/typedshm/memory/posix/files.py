@@ -122,6 +122,8 @@ def attempt(
         created = decision == "make"
         try:
             attachment = FileAttachment(location, owned, mapping, paging, writable)
+            if created and spec is not None and spec.exclusive:
+                attachment.claim()
         except BaseException:
             if created:
                 remove(location, status)

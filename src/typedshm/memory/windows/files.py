@@ -91,6 +91,8 @@ def attempt(
             attachment = SectionAttachment(
                 location, section, mapping, paging, writer, file, find, _PATIENCE, None, writable=writable
             )
+            if created and spec is not None and spec.exclusive:
+                attachment.claim()
         except BaseException:
             if created:
                 _remove_file(location)

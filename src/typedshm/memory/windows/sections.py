@@ -314,6 +314,8 @@ def _make(location: Location, entry: _Entry, spec: RegionSpec, paging: Paging) -
     paging.apply(location, mapping, fresh=True)
     spec.build(mapping, instance)
     attachment = _attachment(location, entry, section, mapping, paging, writable=True)
+    if spec.exclusive:
+        attachment.claim()
     entry.large = pages is not None
     entry.instance = instance  # last: from here on other processes can join
     return attachment
