@@ -1,6 +1,7 @@
 """wait(), next() and follow() of other programs' memory: through restarts, without spinning, and never for too long."""
 
 import asyncio
+import math
 import os
 import secrets
 import sys
@@ -335,6 +336,7 @@ def looks(pace: Pace, clock: SimpleNamespace, span: float) -> int:
         pause = pace.pause()
         assert pause > 0
         clock.now += pause
+        pace.looked(news=False)
         number += 1
     return number
 
@@ -344,10 +346,72 @@ def test_nobody_looks_often_at_memory_in_which_nothing_happens(clock: SimpleName
     assert looks(pace, clock, 10) < 1100
     pace.changed()
     assert looks(pace, clock, 10) < 1100
+    assert pace.period is None  # since when the first value was there is not known
+    pace.changed()
+    assert pace.period is None
+    assert looks(pace, clock, 10) < 1100
     pace.changed()
     assert pace.period == pytest.approx(10, rel=0.01)
     assert looks(pace, clock, 10 - 0.002) < 250  # until the next is due
     assert looks(pace, clock, 10) < 1100  # which never comes
+
+
+def follow_at(clock: SimpleNamespace, pace: Pace, period: float, updates: int, late: float) -> None:
+    """Follow a publisher by looks that come late, by up to so many seconds."""
+    begun, seen, number = clock.now, 0, 0
+    while number < updates:
+        clock.now += pace.pause() + late * (0.5 + 0.5 * math.sin(number))
+        number = int((clock.now - begun) / period)
+        if number > seen:
+            pace.changed()
+            seen = number
+        else:
+            pace.looked(news=False)
+
+
+@pytest.mark.parametrize("frequency", [1, 60, 100, 333, 500])
+@pytest.mark.parametrize("late", [0.0, 0.0001, 0.0003])
+def test_the_period_is_that_of_the_publisher(clock: SimpleNamespace, frequency: int, late: float) -> None:
+    pace = Pace(TICK)
+    pace.changed()
+    follow_at(clock, pace, 1 / frequency, 100, late)
+    assert pace.period == pytest.approx(1 / frequency, rel=0.1)
+    if frequency < 500:
+        follow_at(clock, pace, 3 / frequency, 40, late)
+        assert pace.period == pytest.approx(3 / frequency, rel=0.1)
+
+
+@pytest.mark.parametrize("frequency", [1_500, 2_000, 10_000, 1_000_000])
+def test_no_period_is_told_of_updates_that_looks_cannot_tell_apart(clock: SimpleNamespace, frequency: int) -> None:
+    pace = Pace(TICK)
+    pace.changed()
+    for _ in range(20):
+        follow_at(clock, pace, 1 / frequency, 100, 0.0001)
+        assert pace.period is None
+
+
+def test_the_time_of_reads_is_not_that_of_updates(clock: SimpleNamespace) -> None:
+    pace = Pace(TICK)
+    for _ in range(100):  # at 60 Hz, looked at once a second
+        clock.now += 1
+        pace.changed()
+    assert pace.period is None
+
+
+def test_a_tick_that_is_stored_first_is_read_late_and_timed_when_it_was_seen(clock: SimpleNamespace) -> None:
+    pace = Pace(foreign.Still("tick", "first"))
+    pace.changed()
+    begun, seen = clock.now, 0
+    for _ in range(2000):
+        clock.now += pace.pause()
+        number = int((clock.now - begun) * 50)
+        pace.looked(news=number > seen)
+        if number > seen:
+            clock.now += pace.settling
+            pace.changed()
+            seen = number
+    assert pace.settling == pytest.approx(0.7 / 50, rel=0.05)
+    assert pace.period == pytest.approx(1 / 50, rel=0.05)
 
 
 @pytest.mark.parametrize("frequency", [60, 333, 1000])
@@ -362,5 +426,7 @@ def test_a_regular_publisher_is_looked_at_when_its_update_is_due(clock: SimpleNa
             pace.changed()
             seen += 1
             due += period * (1 + int((clock.now - due) / period))
+        else:
+            pace.looked(news=False)
     assert late <= 0.00051
     assert number < 5 * seen

@@ -34,7 +34,8 @@ class ForeignInfo(Snapshot):
     age : float or None
         Seconds since the last change was seen.
     period : float or None
-        Seconds between updates, as ``wait()`` and ``follow()`` have seen them.
+        Seconds between updates, as ``wait()`` and ``follow()`` have seen them, lately. None until they have seen two,
+        and of updates that follow each other too fast to be told apart: within about a millisecond.
     retries, torn : int
         Copies that were not whole, and reads that had no whole one in the end.
     restarts : int
@@ -70,7 +71,7 @@ class ForeignInfo(Snapshot):
     age: float | None
     """Seconds since the last change was seen."""
     period: float | None
-    """Seconds between updates, as they were seen."""
+    """Seconds between updates, as they were seen; None where that cannot be known."""
     retries: int
     """Copies that were not whole."""
     torn: int

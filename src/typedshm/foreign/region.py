@@ -130,8 +130,11 @@ class ForeignRegion(Generic[T]):
     def _capture(self, reader: SectionReader, patience: float = PATIENCE) -> bool:
         """Copy one version; returns whether it is another than the last."""
         changed = reader.capture(patience)
+        pace = self._paces[reader.source.name]
         if changed:
-            self._paces[reader.source.name].changed()
+            pace.changed()
+        else:
+            pace.looked(news=False)
         # of before the copy: what is published meanwhile is news to wait()
         self._seen[reader.source.name] = reader.restarts, reader.number_before
         return changed
@@ -230,12 +233,13 @@ class ForeignRegion(Generic[T]):
 
     def _has_changed(self, reader: SectionReader) -> bool:
         name = reader.source.name
-        if not reader.is_fresh():
-            return False
-        number = reader.number()
-        if number is None:
+        fresh = reader.is_fresh()
+        number = reader.number() if fresh else None
+        if fresh and number is None:
             return True  # only the bytes tell
-        return self._seen.get(name) != (reader.restarts, number)
+        news = fresh and self._seen.get(name) != (reader.restarts, number)
+        self._paces[name].looked(news=news)
+        return news
 
     def _left(self, sources: Sequence[str], end: float | None, patience: float | None) -> float:
         if end is None:
