@@ -637,22 +637,89 @@ class Ring(Opened, Generic[_T]):
     @property
     def version(self) -> int:
         """The number of the newest version; 0 while the region is empty."""
+    @property
+    def dropped(self) -> int:
+        """How many versions were missed by all followers of this handle."""
     # see typedshm.contract.CoreRegion for what a subclass has
 
-def read_after(ring: Ring[_T], after: int | None, /) -> tuple[int, _T, BaseException | None]:
-    """(version, value, error) of the oldest version above a number; None: of the newest.
+START_NEXT: Final[int]
+START_OLDEST: Final[int]
 
-    An error comes instead of a value that cannot be decoded.
-    """
+class Follower(Generic[_T]):
+    """The part of a follower that is written in C."""
 
-def borrow_after(ring: Ring[_T], after: int | None, /) -> Borrow[_T]: ...  # The oldest above it; None: the newest
+    def __init__(self, region: Ring[_T], first: int, every: bool, borrow: bool, reattach: bool) -> None: ...
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> _T: ...
+    def poll(self) -> _T | None:
+        """Return the next value, or None if there is none just now; it never waits.
+
+        Raises
+        ------
+        Closed
+            The follower, or the region's handle, was closed.
+        RegionLost, Exception
+            As in a loop, see :meth:`Region.follow`.
+        """
+    def drain(self, *, most: int | None = None) -> list[_T]:
+        """Return a list of all values that are there just now; it never waits.
+
+        An error that is raised loses no value: if there were some before it, they are returned, and the next call
+        raises it.
+
+        Parameters
+        ----------
+        most
+            So many values at most; None, the default, takes all.
+
+        Raises
+        ------
+        Closed, RegionLost, Exception
+            As for :meth:`poll`.
+        """
+    def close(self) -> None:
+        """End it: a loop over it ends, and a borrowed value is valid no longer. It is a context manager, too.
+
+        Raises
+        ------
+        MisuseError
+            Another thread or task is waiting in it.
+        """
+    @property
+    def version(self) -> int:
+        """The number of the last version handed out; before the first, the number to exceed."""
+    @property
+    def dropped(self) -> int:
+        """How many versions were missed: they were in no slot any more."""
+    @property
+    def failed(self) -> int:
+        """How many versions raised an error, since they could not be decoded. The step after one goes on behind it."""
+    @property
+    def pending(self) -> int:
+        """How many versions were published and not handed out, also those that are gone."""
+    @property
+    def closed(self) -> bool:
+        """True once it was closed."""
+    @property
+    def _busy(self) -> bool: ...  # True while a thread or task is in it
+    _taken: bool  # Assigned: what follower_find() found was taken
+    # see typedshm.contract.CoreFollower for what a subclass has
+
+def follower_find(follower: Follower[_T], /) -> _T | None: ...  # The next value, or None; then say that it was taken
+def follower_release(follower: Follower[Any], /) -> None: ...  # What was handed out last is not used any more
+def follower_observed(follower: Follower[Any], /) -> int: ...  # The newest version when there was none: to wait behind
+def follower_enter(follower: Follower[Any], /) -> None: ...  # Begin to use it, alone
+def follower_leave(follower: Follower[Any], /) -> None: ...  # End to use it
+def follower_move(follower: Follower[_T], ring: Ring[_T], /) -> None: ...  # Go on in another region
+def read_newest(ring: Ring[_T], /) -> tuple[int, _T, BaseException | None]:
+    """(version, value, error) of the newest version: an error if the value cannot be decoded."""
+
 def await_newer(ring: Ring[Any], after: int, timeout: float | None, until_gone: bool = False, /) -> None:
     """Sleep until a version is above it; or with `until_gone` until nobody is left to publish one, which raises."""
 
 def newer(ring: Ring[Any], after: int, slept: bool, /) -> int | None: ...  # None: there is; else for Waitset.add()
 def newest(ring: Ring[Any], /) -> tuple[int, int]: ...  # (version, when it was published in ns since 1970)
 def newest_in(mapping: Mapping, /) -> tuple[int, int]: ...  # The same of a region not opened; ValueError: no region
-def oldest(ring: Ring[Any], after: int, /) -> int: ...  # The oldest version above `after` still in a slot; 0: none
 def pinned(ring: Ring[Any], /) -> tuple[int, int]: ...  # (pinned slots, copies that borrow() of this handle made)
 def look(opened: Opened, /) -> None: ...  # Raises if the memory, or its name, is gone
 def fail(opened: Opened, what: str, /) -> NoReturn:

@@ -39,11 +39,13 @@ Failure = Literal[
     "borrowed twice",
     "not borrowed",
     "open block",
+    # followers
+    "followed twice",
+    "follower closed",
     # rows of tables
     "row timeout",
     "row order",
     # raised by Python only
-    "followed twice",
     "reattach timeout",
 ]
 """What goes wrong in a verb. The core says which; kinds of errors and words are Python's."""
@@ -101,6 +103,18 @@ class CoreRegion(Protocol):
 
     def _unpinned(self) -> None:
         """Leave the region: the last pin is gone, and no handle is left."""
+        ...
+
+
+class CoreFollower(Protocol):
+    """What a subclass of :class:`typedshm._native.Follower` has."""
+
+    def _wait(self, error: BaseException | None, end: float | None, /) -> float:
+        """Return when there may be something new; raises at the end of a loop, and the error if that is one."""
+        ...
+
+    def _go_on(self, error: BaseException | None, /) -> bool:
+        """Go on with the next region of the name; False if there is none, and raises the error if it is another."""
         ...
 
 

@@ -421,9 +421,8 @@ def test_a_signal_at_any_moment_of_a_step_loses_no_version(every, borrow):
                 sys.settrace(before)
             if got[-1:] != [n]:
                 got.extend(itertools.islice(numbers, 1))
-            if interruption.left > 0:  # the step ended before
+            if interruption.left > 0:  # the step ended before, if it ran any Python
                 break
-        assert n > 5
         assert got == list(range(1, n + 1))
         assert (follower.dropped, follower.failed) == (0, 0)
 

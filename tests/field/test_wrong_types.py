@@ -375,6 +375,9 @@ ROWS: dict[str, Callable[[World], Call]] = {
     "Table.reattach": lambda world: Call(world.table.reattach, {"timeout": 0, "exclusive": False}, close),
     "Table.fileno": lambda world: Call(world.table.fileno, {}),
     "Table.close": lambda world: Call(copy.copy(world.table).close, {}),
+    "Follower.poll": lambda world: Call(world.region.follow().poll, {}),
+    "Follower.drain": lambda world: Call(world.region.follow().drain, {"most": 1}),
+    "Follower.close": lambda world: Call(world.region.follow().close, {}),
     "RowFollower.poll": lambda world: Call(world.table.follow().poll, {}),
     # locks, and memory of other programs
     "NamedMutex": lambda _: Call(NamedMutex, {"name": "new", "scope": "user", "mode": 0o600, "exact": False}, close),

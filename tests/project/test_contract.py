@@ -15,6 +15,7 @@ from typedshm import NamedMutex, Region, Table
 from typedshm import contract as written
 from typedshm.mutex import LOCK_ERRORS
 from typedshm.region.error_table import ERRORS, REPLACED_BY_LOSS
+from typedshm.region.following import Follower
 from typedshm.schema.resolve import schema_of
 from typedshm.table.error_table import TABLE_ERRORS
 
@@ -45,10 +46,13 @@ def members(*protocols: Any) -> set[str]:
 
 def test_the_methods_of_a_region_and_a_guard() -> None:
     called = asked(r'PyObject_CallMethod\([^;]*?"(\w+)"')
-    assert called == members(written.CoreRegion, written.CoreGuard, written.CoreArraySchema, written.CoreTable)
+    assert called == members(
+        written.CoreRegion, written.CoreGuard, written.CoreArraySchema, written.CoreTable, written.CoreFollower
+    )
     assert all(callable(getattr(Region, name)) for name in members(written.CoreRegion))
     assert all(callable(getattr(NamedMutex, name)) for name in members(written.CoreGuard))
     assert all(callable(getattr(Table, name)) for name in members(written.CoreTable))
+    assert all(callable(getattr(Follower, name)) for name in members(written.CoreFollower))
 
 
 def test_the_attributes_of_a_schema() -> None:

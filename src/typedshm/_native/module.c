@@ -12,6 +12,7 @@
 #include "missing.h"
 #include "ring/block.h"
 #include "ring/borrow.h"
+#include "ring/follower_type.h"
 #include "ring/internal.h"
 #include "ring/opened.h"
 #include "ring/pin.h"
@@ -61,7 +62,7 @@ static int (*const parts[])(PyObject *module) = {
     position_register,  slots_register,        values_register,       opened_register,       ring_type_register,
     internal_register,  block_register,        pin_register,          borrow_register,       view_register,
     waitset_register,   thread_register,       missing_register,      array_register,        held_register,
-    rows_type_register, row_block_register,    row_set_register,      changes_register,
+    rows_type_register, row_block_register,    row_set_register,      changes_register,      follower_type_register,
 };
 
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT,

@@ -766,11 +766,9 @@ static inline uint32_t tshm_pins_each(const tshm_ring *ring) {
     return ring->slot_count < 3 ? 0 : (ring->slot_count - 2) / ring->presence_count;
 }
 
-/* After tshm_read_begin: pin that slot, so that it stays as it is until tshm_unpin(). `entry` is a presence entry of
- * one's own that has not pinned the slot yet, and `mine` how many others it has pinned. TSHM_BUSY: a writer has gone on
- * meanwhile; begin again. TSHM_TOO_MANY: all that may be pinned are. */
-static inline int tshm_pin(const tshm_ring *ring, const tshm_cursor *cursor, uint32_t entry, uint32_t mine,
-                           tshm_alive alive, void *context) {
+/* As tshm_pin(), which is for the newest version; or with `kept` for one that writers wait for on our behalf. */
+static inline int tshm_pin_slot(const tshm_ring *ring, const tshm_cursor *cursor, uint32_t entry, uint32_t mine,
+                                int kept, tshm_alive alive, void *context) {
     uint32_t each = tshm_pins_each(ring);
     if (each && mine >= each)
         return TSHM_TOO_MANY;
@@ -783,9 +781,10 @@ static inline int tshm_pin(const tshm_ring *ring, const tshm_cursor *cursor, uin
      * before, a newer head. With itself in another reader: of two who pin, one sees the other's pin. */
     tshm_fence(seq_cst);
     /* Not mark, which says the same most of the time: it may have been restored by a writer who took our pin for that
-     * of our predecessor in the presence entry, which died. No writer looks for pins at the newest version. */
+     * of our predecessor in the presence entry, which died. No writer looks for pins at the newest version, nor at one
+     * that it has to wait for: it does so when our position has moved on, which is a release store behind the pin. */
     int state = TSHM_READABLE;
-    if (tshm_newest(ring) != cursor->sequence)
+    if (!kept && tshm_newest(ring) != cursor->sequence)
         state = TSHM_BUSY;
     else if (!each && /* the kernel is asked who lives only if it matters */
              tshm_count_pinned(ring, NULL, NULL) + 2 > ring->slot_count &&
@@ -794,6 +793,14 @@ static inline int tshm_pin(const tshm_ring *ring, const tshm_cursor *cursor, uin
     if (state != TSHM_READABLE)
         tshm_unpin(cursor, entry);
     return state;
+}
+
+/* After tshm_read_begin: pin that slot, so that it stays as it is until tshm_unpin(). `entry` is a presence entry of
+ * one's own that has not pinned the slot yet, and `mine` how many others it has pinned. TSHM_BUSY: a writer has gone on
+ * meanwhile; begin again. TSHM_TOO_MANY: all that may be pinned are. */
+static inline int tshm_pin(const tshm_ring *ring, const tshm_cursor *cursor, uint32_t entry, uint32_t mine,
+                           tshm_alive alive, void *context) {
+    return tshm_pin_slot(ring, cursor, entry, mine, 0, alive, context);
 }
 
 /* ---- who alone may write, and who has still to get what -------------------------------------- */
@@ -1141,10 +1148,11 @@ static inline int tshm_next(const tshm_ring *ring, uint64_t *position, int settl
         uint64_t mark = tshm_load(&cursor->slot->mark, acquire);
         if (mark == 2 * sequence)
             return TSHM_READABLE;
-        if (mark > 2 * sequence) /* one that is odd, and pinned, may be about to get its old mark back */
+        if (mark > 2 * sequence + 1) /* one that is odd, and pinned, may be about to get its old mark back */
             return (mark & 1) && !settled && tshm_is_pinned(cursor->slot, NULL, NULL) ? TSHM_BUSY : TSHM_OVERRUN;
         if (head - sequence >= ring->slot_count) /* marks that agree with no head */
             return TSHM_OVERRUN;
+        /* Passed over: the slot was pinned. Odd, if a writer had been killed there before, and a reader was late. */
         *position = sequence;
     }
     return TSHM_NOTHING;

@@ -224,7 +224,7 @@ class AwaitedRing(_native.Ring[T], Generic[T]):
         since = newest[0] if after is None else after
         await _await_in(loop, self, since, patience, until_gone)
         try:
-            version, value, error = _native.read_after(self, None)
+            version, value, error = _native.read_newest(self)
         except TornWrite:
             newest[0] = self.version
             raise

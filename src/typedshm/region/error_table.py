@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from typedshm.errors import (
+    Closed,
     Empty,
     FieldValueError,
     LayoutMismatch,
@@ -53,6 +54,7 @@ ERRORS: "dict[Failure, tuple[type[Exception], str]]" = {
     "borrowed twice": (MisuseError, "has a block that was entered twice; call borrow() for each block"),
     "not borrowed": (MisuseError, "has a block that was ended twice, or before it was entered"),
     "followed twice": (MisuseError, "has a follower that two threads or tasks wait in; call follow() in each of them"),
+    "follower closed": (Closed, "has a follower that was closed; call follow() for another"),
     "open block": (MisuseError, "is still in use: end the open block or lock before close()"),
 }
 

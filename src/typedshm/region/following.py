@@ -3,13 +3,13 @@
 import operator
 import time
 import weakref
-from collections.abc import AsyncIterator, Iterator
-from types import EllipsisType
-from typing import Generic, Literal, Never, NoReturn, SupportsIndex, TypeVar, cast
+from collections.abc import AsyncIterator
+from types import EllipsisType, TracebackType
+from typing import Generic, Literal, Never, NoReturn, Self, SupportsIndex, TypeVar, cast
 
 import typedshm._native as _native
 from typedshm.arguments import flag, refuse_positional, seconds
-from typedshm.errors import Closed, RegionLost, RegionNotFound, Timeout, TornWrite, quoted
+from typedshm.errors import Closed, RegionLost, RegionNotFound, Timeout, quoted
 from typedshm.region.asynchronous import AwaitedRing, await_newer, rest
 from typedshm.region.info import RegionInfo
 from typedshm.region.opened import Opened
@@ -22,45 +22,49 @@ Start = Literal["newest", "oldest", "next"] | int
 _PAUSE = 0.01
 """Seconds between looks whether a name leads to a region again."""
 
+_LOOK = 0.1
+"""Seconds between looks whether the name means another region, of who never waits."""
 
-class Follower(Generic[T]):
+
+class Follower(_native.Follower[T], Generic[T]):
     """An iterator over the versions of a region, from :meth:`Region.follow`, for ``for`` and ``async for``.
 
-    One thread or task at a time may use it, as with generators.
+    One thread or task at a time may use it, as with generators. It is a context manager that closes itself.
 
     Attributes
     ----------
     version
-        The number of the last version yielded; before the first, the number to exceed.
+        The number of the last version handed out; before the first, the number to exceed.
+    pending
+        How many versions were published and not handed out, also those that are in no slot any more.
     dropped
         How many versions were missed: they were in no slot any more.
     failed
         How many versions raised an error, since they could not be decoded. The step after one goes on behind it.
     reattached
         How often the region was replaced and the next one was followed, with ``reattach=True``.
+    closed
+        True once it was closed.
     """
 
     def __init__(
         self,
         region: "Followable[T]",
         *,
-        after: int,
+        first: int,
         every: bool,
         borrow: bool,
         reattach: bool,
         until_gone: bool,
         timeout: float | None,
     ) -> None:
-        self.version = after
-        self.dropped = self.failed = self.reattached = 0
+        super().__init__(region, first, every, borrow, reattach)
+        self.reattached = 0
         self._followed = self._region = region
         self._reattach = reattach
         self._until_gone = until_gone
-        self._every = every
-        self._borrow = borrow
         self._timeout = timeout
-        self._block: _native.Borrow[T] | None = None
-        self._busy = False
+        self._looked = time.monotonic()
 
     @property
     def region(self) -> "Followable[T]":
@@ -75,42 +79,80 @@ class Follower(Generic[T]):
         """16 digits that tell the region that versions come from now; see :attr:`RegionInfo.instance`."""
         return self._region.instance
 
-    def __iter__(self) -> Iterator[T]:
+    def __enter__(self) -> Self:
         return self
 
-    def __next__(self) -> T:
-        self._begin()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # ---- called by the C core ----
+
+    def _wait(self, error: BaseException | None, end: float | None) -> float:
+        """Return when there may be something, after a step that found nothing or raised an error.
+
+        Returns
+        -------
+        float
+            When it will have lasted for too long, which is `end` the next time. StopIteration ends the loop.
+        """
         try:
-            self._end_block()
-            end = None if self._timeout is None else time.monotonic() + self._timeout
-            while True:
-                try:
-                    _native.await_newer(self._region, self.version, self._left(end), self._until_gone)
-                    return self._take()
-                except RegionLost:
-                    if not self._reattach:
-                        raise
-                while not self._move_on():
-                    time.sleep(self._pause(end))
+            if end is None:
+                end = float("inf") if self._timeout is None else time.monotonic() + self._timeout
+            try:
+                if error is not None:
+                    raise error
+                _native.await_newer(self._region, _native.follower_observed(self), _left(end), self._until_gone)
+                return end
+            except RegionLost:
+                if not self._reattach:
+                    raise
+            while not self._move_on():
+                time.sleep(self._pause(end))
+            return end
         except Closed:
             if self._region.closed:
                 raise StopIteration from None
             raise
         finally:
-            self._busy = False
+            del error  # its traceback has this frame
+
+    def _go_on(self, error: BaseException | None) -> bool:
+        """After a look that found nothing or raised an error: go on with the next region; False if there is none."""
+        try:
+            if error is not None:
+                raise error
+            if time.monotonic() - self._looked < _LOOK:
+                return False
+            self._looked = time.monotonic()
+            _native.look(self._region)
+        except RegionLost:
+            return self._move_on()
+        finally:
+            del error
+        return False
+
+    # ---- for coroutines ----
 
     def __aiter__(self) -> AsyncIterator[T]:
         return self
 
     async def __anext__(self) -> T:
-        self._begin()
+        if self.closed:
+            raise StopAsyncIteration
+        _native.follower_enter(self)
         try:
-            self._end_block()
-            end = None if self._timeout is None else time.monotonic() + self._timeout
+            _native.follower_release(self)
+            end = float("inf") if self._timeout is None else time.monotonic() + self._timeout
             while True:
                 try:
-                    await await_newer(self._region, self.version, self._left(end), self._until_gone)
-                    return self._take()
+                    await await_newer(self._region, _native.follower_observed(self), _left(end), self._until_gone)
+                    value = _native.follower_find(self)
+                    self._taken = True  # no call behind it, at which a signal's handler could raise and lose the value
+                    if value is not None:
+                        return value
+                    continue
                 except RegionLost:
                     if not self._reattach:
                         raise
@@ -121,22 +163,12 @@ class Follower(Generic[T]):
                 raise StopAsyncIteration from None
             raise
         finally:
-            self._busy = False
+            _native.follower_leave(self)
 
-    def _begin(self) -> None:
-        """Refuse a second thread or task; the caller resets ``_busy`` at its end."""
-        if self._busy:
-            _native.fail(self._region, "followed twice")
-        self._busy = True
+    # ---- the next region of the name ----
 
-    def _left(self, end: float | None) -> float | None:
-        """Return the time that is left, which is all of it unless a region was replaced meanwhile."""
-        return self._timeout if end is None or not self.reattached else max(end - time.monotonic(), 0)
-
-    def _pause(self, end: float | None) -> float:
+    def _pause(self, end: float) -> float:
         """Return how long to wait for a region to appear; raises if there is no time left for that."""
-        if end is None:
-            return _PAUSE
         left = end - time.monotonic()
         if left <= 0:
             _native.fail(self._region, "reattach timeout")
@@ -158,49 +190,16 @@ class Follower(Generic[T]):
         if self._followed.later is None:
             self._followed.later = weakref.WeakSet()
         self._followed.later.add(region)
+        _native.follower_move(self, region)
         before, self._region = self._region, region
-        if region.instance != before.instance:
-            self.version = 0
         if before is not self._followed:
             before.close()
         self.reattached += 1
         return True
 
-    def _take(self) -> T:
-        """Return the next version, which has been published, and count the missed ones."""
-        after = self.version if self._every else None
-        error: BaseException | None = None
-        try:
-            if self._borrow:
-                block = _native.borrow_after(self._region, after)
-                value = block.__enter__()
-                self._block, version = block, block.version
-            else:
-                version, value, error = _native.read_after(self._region, after)
-        except TornWrite:
-            torn = self._region.version
-            self.dropped += torn - self.version
-            self._followed.dropped += torn - self.version
-            self.version = torn
-            raise
-        # From here to the end of a step that returns only stores: a signal's handler, which could raise, runs at calls.
-        missed = version - self.version - 1
-        if missed:
-            self.dropped += missed
-            self._followed.dropped += missed
-        self.version = version
-        if error is None:
-            return value
-        self.failed += 1
-        try:
-            raise error
-        finally:
-            del error  # its traceback has this frame
 
-    def _end_block(self) -> None:
-        block, self._block = self._block, None
-        if block is not None:
-            block.__exit__(None, None, None)
+def _left(end: float) -> float:
+    return max(end - time.monotonic(), 0)
 
 
 def _number(start: object) -> int | None:
@@ -212,16 +211,7 @@ def _number(start: object) -> int | None:
 
 
 class Followable(AwaitedRing[T], Opened[T], Generic[T]):
-    """The part of a region that makes followers.
-
-    Attributes
-    ----------
-    dropped
-        How many versions were missed by all followers of this handle.
-    """
-
-    dropped = 0
-    """How many versions were missed by all followers of this handle."""
+    """The part of a region that makes followers."""
 
     later: "weakref.WeakSet[Followable[T]] | None" = None
     """Handles of later regions of this name, which its followers have opened and which are closed with it."""
@@ -230,11 +220,10 @@ class Followable(AwaitedRing[T], Opened[T], Generic[T]):
         """Report the region's state."""
         raise NotImplementedError
 
-    def _position_before(self, start: object) -> int:
-        """Return the version before the first that a follower is to yield."""
-        newest = self.version
+    def _first(self, start: object) -> int:
+        """Return the first version that a follower is to get, as the core takes it."""
         if isinstance(start, str):
-            first = {"next": newest + 1, "newest": max(newest, 1), "oldest": min(-newest, -1)}.get(start)
+            first = {"next": _native.START_NEXT, "newest": 0, "oldest": _native.START_OLDEST}.get(start)
         else:
             first = _number(start)
         if first is None:
@@ -242,13 +231,9 @@ class Followable(AwaitedRing[T], Opened[T], Generic[T]):
                 "follow: expected 'newest', 'oldest', 'next', a version of at least 1, or a negative number of "
                 f"versions before the newest as start, found {quoted(start)}"
             )
-        if first > newest + 1:
+        if first not in (0, _native.START_NEXT) and first > self.version + 1:
             self._refuse_start(first)
-        if first > 0:
-            return first - 1
-        # those that are gone already are not missed by this follower
-        oldest = _native.oldest(self, max(newest + first, 1) - 1)
-        return (oldest or newest or 1) - 1
+        return max(first, _native.START_OLDEST)
 
     def _refuse_start(self, version: int) -> NoReturn:
         """Raise the error of a version that the region has never had."""
@@ -272,8 +257,10 @@ class Followable(AwaitedRing[T], Opened[T], Generic[T]):
         Parameters
         ----------
         every
-            False: yield the newest version each time. True: yield every version that is still in a slot. The missed
-            ones are counted by :attr:`Follower.dropped`, and by :attr:`dropped` for all followers of the handle.
+            False: yield the newest version each time. True: yield every version. The missed ones are counted by
+            :attr:`Follower.dropped`, and by :attr:`dropped` for all followers of the handle. One that was overrun, as
+            writers were a whole round ahead, goes on where it will last: at the second oldest version that is still in
+            a slot, and with many slots an eighth of them later.
         start
             The first version to yield. ``"newest"``: the newest, or the first to be published. ``"next"``: the first to
             be published after this call. ``"oldest"``: the oldest that is still in a slot. A number: that version, or
@@ -322,10 +309,10 @@ class Followable(AwaitedRing[T], Opened[T], Generic[T]):
         every, borrow, reattach = flag(every, "every"), flag(borrow, "borrow"), flag(reattach, "reattach")
         until_gone = flag(until_gone, "until_gone")
         patience = self.timeout if isinstance(timeout, EllipsisType) else seconds(timeout)
-        after = self._position_before(start)
+        first = self._first(start)
         return Follower(
             self,
-            after=after,
+            first=first,
             every=every,
             borrow=borrow,
             reattach=reattach,

@@ -11,20 +11,16 @@ typedef struct {
     PyObject_HEAD
     Ring *ring;
     Pin *pin; /* NULL before the block */
-    uint64_t after;
-    bool every;
     int64_t max_age;
 } Borrow;
 
-static PyObject *borrow_new(Ring *ring, uint64_t after, bool every, int64_t max_age) {
+static PyObject *borrow_new(Ring *ring, int64_t max_age) {
     Borrow *self = PyObject_New(Borrow, borrow_type);
     if (!self)
         return NULL;
     Py_INCREF((PyObject *)ring);
     self->ring = ring;
     self->pin = NULL;
-    self->after = after;
-    self->every = every;
     self->max_age = max_age;
     return (PyObject *)self;
 }
@@ -37,14 +33,19 @@ PyObject *borrow_newest(PyObject *object, PyObject *const *args, Py_ssize_t coun
     if ((count || names) && (!arguments_fit(&verb, args, count, names) ||
                              (max_age = reading_max_age(arguments_get(args, count, names, "max_age"))) < 0))
         return NULL;
-    return borrow_new((Ring *)object, 0, false, max_age);
+    return borrow_new((Ring *)object, max_age);
 }
 
-PyObject *borrow_after(PyObject *object, PyObject *after) {
-    uint64_t number = 0;
-    if (after != Py_None && (number = PyLong_AsUnsignedLongLong(after)) == (uint64_t)-1 && PyErr_Occurred())
-        return NULL;
-    return borrow_new((Ring *)object, number, after != Py_None, READING_ANY_AGE);
+PyObject *borrow_value(Ring *ring, Pin *pin) {
+    PyObject *value = view_of_pin(&ring->values, pin);
+    /* after the work: what has been pinned or copied may have been nothing any more */
+    if ((pin->pages && tshm_load(&pin->pages->memory.lost, relaxed) != OS_THERE) ||
+        (ring->mapping && opened_is_gone((Opened *)ring))) {
+        Py_CLEAR(value);
+        if (!PyErr_Occurred())
+            ring_fail(ring, "gone");
+    }
+    return value;
 }
 
 static PyObject *borrow_enter(PyObject *object, PyObject *unused) {
@@ -52,20 +53,16 @@ static PyObject *borrow_enter(PyObject *object, PyObject *unused) {
     Borrow *self = (Borrow *)object;
     if (self->pin)
         return ring_fail(self->ring, "borrowed twice");
-    Pin *pin = pin_new(self->ring, self->after, self->every, self->max_age);
+    Pin *pin = pin_new(self->ring, NULL, self->max_age, NULL);
     if (!pin)
-        return NULL;
-    PyObject *value = view_of_pin(&self->ring->values, pin);
-    /* after the work: what has been pinned or copied may have been nothing any more */
-    if ((pin->pages && tshm_load(&pin->pages->memory.lost, relaxed) != OS_THERE) ||
-        (self->ring->mapping && opened_is_gone((Opened *)self->ring)))
-        Py_CLEAR(value);
+        return PyErr_Occurred() ? NULL : ring_fail(self->ring, "empty");
+    PyObject *value = borrow_value(self->ring, pin);
     bool twice = value && self->pin; /* by another thread meanwhile */
     if (twice)
         Py_CLEAR(value);
     if (!value) {
-        if (!PyErr_Occurred())
-            ring_fail(self->ring, twice ? "borrowed twice" : "gone");
+        if (twice)
+            ring_fail(self->ring, "borrowed twice");
         Py_DECREF((PyObject *)pin);
         return NULL;
     }

@@ -74,13 +74,13 @@ static bool look_at_slot(Pin *pin, Ring *ring) {
     return true;
 }
 
-static bool copy(Pin *pin, Ring *ring, uint64_t after, bool every, int64_t max_age) {
+static bool copy(Pin *pin, Ring *ring, const reading_position *behind, int64_t max_age) {
     pin->start = ring->values.extents ? PyMem_Calloc(1, ring->values.size) : PyMem_Malloc(ring->values.size);
     if (!pin->start) {
         PyErr_NoMemory();
         return false;
     }
-    if (!reading_copy(ring, pin->start, after, every, max_age, &pin->found))
+    if (reading_copy(ring, pin->start, behind, max_age, &pin->found) <= 0)
         return false;
     atomic_fetch_add_explicit(&ring->copies, 1, memory_order_relaxed);
     return true;
@@ -94,7 +94,7 @@ static Pin *pin_of_nothing(size_t size) {
     pin->pages = NULL;
     pin->start = NULL;
     pin->size = (Py_ssize_t)size;
-    pin->found = (publication){0, 0};
+    pin->found = NO_PUBLICATION;
     pin->users = 1;
     pin->forks = os_forks;
     pin->ended = false;
@@ -115,18 +115,28 @@ Pin *pin_new_copy(size_t size, bool zeroed, PyObject *read_only) {
     return pin;
 }
 
-Pin *pin_new(Ring *ring, uint64_t after, bool every, int64_t max_age) {
+/* One attempt to pin a version in its slot: the newest, since writers choose all others, or one that they wait for. */
+static int pin_slot(Pin *pin, Ring *ring, const reading_position *behind) {
+    bool kept = behind && behind->kept;
+    int state = kept ? tshm_next_awaited(&ring->ring, behind->sequence, &pin->cursor) : TSHM_READABLE;
+    if (state == TSHM_READABLE)
+        state = slots_pin(ring->slots, kept, &pin->cursor, &pin->found.version);
+    if (state == TSHM_READABLE)
+        pin->found.sequence = pin->cursor.sequence;
+    if (state == TSHM_READABLE && behind && pin->found.version != behind->version + 1) {
+        unpin(ring, &pin->cursor); /* there may be older ones still to be got */
+        state = TSHM_TOO_MANY;
+    }
+    return state;
+}
+
+Pin *pin_new(Ring *ring, const reading_position *behind, int64_t max_age, publication *lost) {
     Pin *pin = pin_of_nothing(ring->values.size);
     if (!pin)
         return NULL;
     int state = ring->slots && ring->mapping ? TSHM_BUSY : TSHM_TOO_MANY; /* closed: the copy will say so */
     for (int tries = 0; state == TSHM_BUSY && tries < 64; tries++)
-        state = slots_pin(ring->slots, &pin->cursor, &pin->found.version);
-    if (state == TSHM_READABLE && every &&
-        pin->found.version != after + 1) { /* there may be older ones still to be got */
-        unpin(ring, &pin->cursor);
-        state = TSHM_TOO_MANY;
-    }
+        state = pin_slot(pin, ring, behind);
     bool done;
     if (state == TSHM_READABLE) {
         Py_INCREF((PyObject *)ring);
@@ -134,10 +144,12 @@ Pin *pin_new(Ring *ring, uint64_t after, bool every, int64_t max_age) {
         pin->found.time = tshm_load(&pin->cursor.slot->time, relaxed); /* which a pin keeps like the payload */
         done = look_at_slot(pin, ring) && reading_is_fresh(ring, &pin->found, max_age);
     } else {
-        done = copy(pin, ring, after, every, max_age);
+        done = copy(pin, ring, behind, max_age);
     }
     if (done)
         done = reading_remember(ring, pin->found.version);
+    if (!done && lost)
+        *lost = pin->found;
     if (!done)
         Py_CLEAR(pin); /* which lets go of the slot */
     return pin;

@@ -20,9 +20,10 @@ typedef struct {
     PyObject *read_only;     /* the message of who writes to it; NULL: that of borrow() */
 } Pin;
 
-/* Pins the newest version; a copy where that cannot be. `every`: the oldest version above `after` instead. NULL and an
- * error set if there is none, or none that was published at most `max_age` ns ago. */
-Pin *pin_new(Ring *ring, uint64_t after, bool every, int64_t max_age);
+/* Pins the newest version, or the next behind a position; a copy where that cannot be. NULL if there is none, or with
+ * an error set if there is none that was published at most `max_age` ns ago. `lost`: as in a publication; may be NULL.
+ */
+Pin *pin_new(Ring *ring, const reading_position *behind, int64_t max_age, publication *lost);
 /* A private copy, for the caller to fill: zeroed if wanted. `read_only` is what it says to who writes to it. */
 Pin *pin_new_copy(size_t size, bool zeroed, PyObject *read_only);
 /* The block is over. Arrays that were taken from it keep the slot. */

@@ -12,17 +12,16 @@
 static const uint64_t FUTILE_TRIES = 64;              /* copies lost to writers before a reader queues up with them */
 static const int64_t PATIENCE_LOCKED = 10000000000;   /* ns a reader waits for the writers' lock at most */
 static const int64_t PATIENCE_READ_ONLY = 1000000000; /* ns a reader without the lock goes on trying */
+static const int OVERRUNS = 64;                       /* slots that nobody can read, one after the other */
 
-/* Which version is wanted: the newest, or with `every` the oldest above `after` that is still there. */
 struct wanted {
-    uint64_t after;
-    bool every;
-    bool settled; /* no writer is just looking whether a slot is pinned */
+    const reading_position *behind; /* the next one behind it, or NULL: the newest */
+    bool settled;                   /* no writer is just looking whether a slot is pinned */
     int64_t max_age;
     arrays_items *items; /* or NULL: all is copied to one place */
 };
 
-static const struct wanted NEWEST = {0, false, false, READING_ANY_AGE, NULL};
+static const struct wanted NEWEST = {NULL, false, READING_ANY_AGE, NULL};
 
 struct reading {
     const Ring *ring;
@@ -32,31 +31,23 @@ struct reading {
     int state;
 };
 
-/* Like tshm_read_begin, for the oldest version that is wanted. What lies above head was not published yet; a slot that
- * a writer is at, or has left unfinished, is found out by tshm_read_retry. A slot that is marked odd, but pinned, may
- * be about to get its mark back: TSHM_BUSY, rather than miss what is not lost. */
-static int begin_after(const tshm_ring *ring, struct wanted wanted, tshm_cursor *cursor) {
-    /* acquire, with the exchange of head in tshm_write_end: every version up to there */
-    uint64_t head = tshm_load(&tshm_control_of(ring)->head.word, acquire) >> 1;
-    uint64_t oldest = UINT64_MAX, probed = UINT64_MAX;
-    for (uint32_t i = 0; i < ring->slot_count; i++) {
-        tshm_slot *slot = tshm_slot_of(ring, i);
-        uint64_t mark = tshm_load(&slot->mark, acquire); /* with the release store of the even mark in tshm_write_end */
-        if (mark & 1 && !wanted.settled) {
-            uint64_t version = tshm_load(&slot->version, relaxed); /* of what was there before */
-            if (version > wanted.after && version < probed && tshm_is_pinned(slot, NULL, NULL))
-                probed = version;
-        }
-        tshm_cursor found = tshm_cursor_at(ring, mark / 2);
-        uint64_t version = tshm_version(ring, &found);
-        if (found.sequence <= head && version > wanted.after && version < oldest && !tshm_read_retry(&found)) {
-            oldest = version;
-            *cursor = found;
-        }
+/* Like tshm_read_begin, for the next version behind a position, or behind what has been written over since. */
+static int begin_behind(const tshm_ring *ring, struct wanted wanted, tshm_cursor *cursor) {
+    uint64_t sequence = wanted.behind->sequence;
+    if (wanted.behind->kept) {
+        int state = tshm_next_awaited(ring, sequence, cursor);
+        return state == TSHM_OVERRUN ? TSHM_BUSY : state; /* which only garbage looks like */
     }
-    if (oldest == UINT64_MAX)
-        return head ? TSHM_BUSY : TSHM_NOTHING;
-    return oldest < probed ? TSHM_READABLE : TSHM_BUSY;
+    for (int overruns = 0; overruns < OVERRUNS; overruns++) {
+        int state = tshm_next(ring, &sequence, wanted.settled, cursor);
+        if (state == TSHM_NOTHING && overruns)
+            return TSHM_BUSY; /* the newest is always there, but with one slot */
+        if (state != TSHM_OVERRUN)
+            return state;
+        uint64_t lasting = tshm_behind_overrun(ring);
+        sequence = lasting > sequence ? lasting : sequence + 1;
+    }
+    return TSHM_BUSY;
 }
 
 /* Nothing is copied if the array has another shape. */
@@ -88,18 +79,19 @@ static inline void read_once(void *context) {
     struct reading *reading = context;
     const Ring *self = reading->ring;
     tshm_cursor cursor;
-    reading->state = reading->wanted.every ? begin_after(&self->ring, reading->wanted, &cursor)
-                                           : tshm_read_begin(&self->ring, &cursor);
+    reading->state = reading->wanted.behind ? begin_behind(&self->ring, reading->wanted, &cursor)
+                                            : tshm_read_begin(&self->ring, &cursor);
     if (reading->state != TSHM_READABLE)
         return;
     copy_payload(reading, cursor.payload);
+    reading->found.sequence = cursor.sequence;
     reading->found.version = tshm_version(&self->ring, &cursor);
     reading->found.time = tshm_load(&cursor.slot->time, relaxed);
     reading->state = tshm_read_retry(&cursor) ? TSHM_BUSY : TSHM_READABLE;
 }
 
 static int try_read_apart(Ring *self, void *to, struct wanted wanted, publication *found) {
-    struct reading reading = {self, to, wanted, {0, 0}, TSHM_NOTHING};
+    struct reading reading = {self, to, wanted, NO_PUBLICATION, TSHM_NOTHING};
     opened_work_apart((Opened *)self, read_once, &reading);
     *found = reading.found;
     return reading.state;
@@ -109,7 +101,8 @@ static int try_read_apart(Ring *self, void *to, struct wanted wanted, publicatio
 static int try_read(Ring *self, void *to, struct wanted wanted, publication *found) {
     if (self->values.size > VALUES_LARGE)
         return try_read_apart(self, to, wanted, found);
-    struct reading reading = {self, to, wanted, {0, 0}, TSHM_NOTHING}; /* of its own, so that it stays in registers */
+    struct reading reading = {self, to, wanted, NO_PUBLICATION,
+                              TSHM_NOTHING}; /* of its own, so that it stays in registers */
     read_once(&reading);
     *found = reading.found;
     return reading.state;
@@ -117,19 +110,27 @@ static int try_read(Ring *self, void *to, struct wanted wanted, publication *fou
 
 /* Never blocks: should the slot never agree with head, as only a corrupt region would have it, what stands there has to
  * do. */
-uint64_t reading_newest_of(const tshm_ring *ring, uint64_t *time) {
-    uint64_t version = 0;
+publication reading_last_of(const tshm_ring *ring) {
+    publication found = NO_PUBLICATION;
     for (int tries = 0; tries < 1000; tries++) {
         tshm_cursor cursor;
         if (tshm_read_begin(ring, &cursor) == TSHM_NOTHING)
-            return 0;
-        version = tshm_version(ring, &cursor);
-        *time = tshm_load(&cursor.slot->time, relaxed);
+            return NO_PUBLICATION;
+        found.sequence = cursor.sequence;
+        found.version = tshm_version(ring, &cursor);
+        found.time = tshm_load(&cursor.slot->time, relaxed);
         /* with fewer than three slots the version is the sequence number itself, whatever the slot is going through */
         if (ring->slot_count < 3 || !tshm_read_retry(&cursor))
             break;
     }
-    return version;
+    return found;
+}
+
+uint64_t reading_newest_of(const tshm_ring *ring, uint64_t *time) {
+    publication found = reading_last_of(ring);
+    if (found.version)
+        *time = found.time;
+    return found.version;
 }
 
 /* Why the newest version cannot be read although no writer is at work. */
@@ -145,10 +146,13 @@ bool reading_remember(Ring *self, uint64_t version) {
 }
 
 /* A torn version never becomes whole again. Whoever has been told so waits for the next one. */
-static PyObject *fail_unreadable(Ring *self) {
-    uint64_t time;
-    if (self->ring.slot_count == 1 && !reading_remember(self, reading_newest_of(&self->ring, &time)))
-        return NULL;
+static PyObject *fail_unreadable(Ring *self, publication *found) {
+    found->lost = self->ring.slot_count == 1;
+    if (found->lost) {
+        found->sequence = found->version = reading_newest_of(&self->ring, &found->time);
+        if (!reading_remember(self, found->version))
+            return NULL;
+    }
     return ring_fail(self, unreadable(self));
 }
 
@@ -171,7 +175,7 @@ static bool read_locked(Ring *self, void *to, struct wanted wanted, publication 
     /* nothing was repaired: a dead writer's mark stays for the next writer to report */
     bool kept = mutex_release(self->mutex, false);
     if (state != TSHM_READABLE)
-        (void)(closed || !kept ? ring_fail(self, closed ? "closed" : "lock lost") : fail_unreadable(self));
+        (void)(closed || !kept ? ring_fail(self, closed ? "closed" : "lock lost") : fail_unreadable(self, found));
     return state == TSHM_READABLE;
 }
 
@@ -203,7 +207,7 @@ static bool read_patiently(Ring *self, void *to, struct wanted wanted, publicati
         if (state == TSHM_READABLE)
             return true;
     } while ((int64_t)(os_monotonic_ns() - start) < patience);
-    (void)(moved ? ring_fail(self, "overrun") : fail_unreadable(self));
+    (void)(moved ? ring_fail(self, "overrun") : fail_unreadable(self, found));
     return false;
 }
 
@@ -219,42 +223,49 @@ bool reading_is_fresh(Ring *self, const publication *found, int64_t max_age) {
     return false;
 }
 
-static inline bool read_version(Ring *self, void *to, struct wanted wanted, publication *found) {
+/* 1: copied; 0: there is nothing; -1: an error is set. */
+static inline int read_version(Ring *self, void *to, struct wanted wanted, publication *found) {
     int state = TSHM_BUSY;
     for (uint64_t tries = 0; state == TSHM_BUSY && tries < FUTILE_TRIES; tries++) {
         if (tries)
             os_relax();
         if (!self->mapping) {
             ring_fail(self, "closed");
-            return false;
+            return -1;
         }
         state = try_read(self, to, wanted, found);
     }
-    if (state == TSHM_NOTHING) {
-        ring_fail(self, "empty");
-        return false;
-    }
     if (state == TSHM_BUSY &&
         !(self->mutex ? read_locked(self, to, wanted, found) : read_patiently(self, to, wanted, found)))
-        return false;
+        return -1;
     if (self->mapping && opened_is_gone((Opened *)self)) {
         ring_fail(self, "gone");
-        return false;
+        return -1;
     }
-    return reading_is_fresh(self, found, wanted.max_age);
+    if (state == TSHM_NOTHING)
+        return 0;
+    return reading_is_fresh(self, found, wanted.max_age) ? 1 : -1;
 }
 
-bool reading_copy(Ring *self, void *to, uint64_t after, bool every, int64_t max_age, publication *found) {
-    struct wanted wanted = {after, every, false, max_age, NULL};
+/* The same where nothing is an error. */
+static inline bool read_any_version(Ring *self, void *to, struct wanted wanted, publication *found) {
+    int read = read_version(self, to, wanted, found);
+    if (!read)
+        ring_fail(self, "empty");
+    return read > 0;
+}
+
+int reading_copy(Ring *self, void *to, const reading_position *behind, int64_t max_age, publication *found) {
+    struct wanted wanted = {behind, false, max_age, NULL};
     return read_version(self, to, wanted, found);
 }
 
-/* Fill a value's buffer. */
-static inline bool fill(Ring *self, Py_buffer *view, struct wanted wanted, publication *found) {
+/* Fill a value's buffer; as read_version(). */
+static inline int fill(Ring *self, Py_buffer *view, struct wanted wanted, publication *found) {
     if ((size_t)view->len >= self->values.size)
         return read_version(self, view->buf, wanted, found);
     PyErr_Format(PyExc_ValueError, "expected room for %zu bytes, found %zd", self->values.size, view->len);
-    return false;
+    return -1;
 }
 
 static inline bool remember_origin(PyObject *structure, const publication *found) {
@@ -276,7 +287,7 @@ static PyObject *read_array(Ring *self, struct wanted wanted, publication *found
     PyObject *array = NULL;
     Py_buffer memory;
     for (uint64_t tries = 0; head && tries < FUTILE_TRIES; tries++) {
-        bool read = read_version(self, head, wanted, found);
+        bool read = read_version(self, head, wanted, found) > 0;
         if (read && !items.differ)
             break;
         if (array)
@@ -295,8 +306,8 @@ static PyObject *read_array(Ring *self, struct wanted wanted, publication *found
     return array;
 }
 
-/* A new value, and which version it is; NULL if there is none. See decoding_value() for `refused`. This thread has then
- * got the version, unless an exception came between that is not the version's fault. */
+/* A new value, and which version it is; NULL, perhaps without an error, if there is none. See decoding_value() for
+ * `refused`. This thread has then got the version, unless an exception came between that is not the version's fault. */
 static inline PyObject *read_value(Ring *self, struct wanted wanted, publication *found, PyObject **refused) {
     if (self->values.part && self->values.size > VALUES_LARGE) {
         PyObject *array = read_array(self, wanted, found);
@@ -313,7 +324,7 @@ static inline PyObject *read_value(Ring *self, struct wanted wanted, publication
         Py_DECREF(value);
         return NULL;
     }
-    bool done = fill(self, &view, wanted, found);
+    bool done = fill(self, &view, wanted, found) > 0;
     struct_close(&view);
     if (!done || (self->values.type && !remember_origin(value, found))) {
         Py_DECREF(value);
@@ -334,19 +345,19 @@ static inline PyObject *read_value(Ring *self, struct wanted wanted, publication
 PyObject *reading_newest_value(Ring *self, int64_t max_age) {
     struct wanted wanted = NEWEST;
     wanted.max_age = max_age;
-    publication found;
+    publication found = NO_PUBLICATION;
     PyObject *refused = NULL, *value = read_value(self, wanted, &found, &refused);
     if (refused)
         decoding_fail(refused);
+    else if (!value && !PyErr_Occurred())
+        ring_fail(self, "empty");
     return value;
 }
 
-PyObject *reading_value(Ring *self, uint64_t after, bool every, uint64_t *version, PyObject **refused) {
-    struct wanted wanted = {after, every, false, READING_ANY_AGE, NULL};
-    publication found = {0, 0};
-    PyObject *value = read_value(self, wanted, &found, refused);
-    *version = found.version;
-    return value;
+PyObject *reading_value(Ring *self, const reading_position *behind, publication *found, PyObject **refused) {
+    struct wanted wanted = {behind, false, READING_ANY_AGE, NULL};
+    *found = NO_PUBLICATION;
+    return read_value(self, wanted, found, refused);
 }
 
 int64_t reading_max_age(PyObject *seconds) {
@@ -388,7 +399,7 @@ static bool read_items(Ring *self, PyObject *array, struct wanted wanted, public
     arrays_items items = {view.buf, view.shape, (uint64_t)view.len, false};
     char small[ARRAYS_SMALL_HEAD], *head = arrays_head_begin(self, small);
     wanted.items = &items;
-    bool done = head && read_version(self, head, wanted, found);
+    bool done = head && read_any_version(self, head, wanted, found);
     if (done && items.differ) {
         arrays_refuse(self, array, head, found->version);
         done = false;
@@ -414,7 +425,7 @@ PyObject *reading_read_into(PyObject *object, PyObject *const *args, Py_ssize_t 
         Py_INCREF(target);
     else if (!(target = PyObject_CallFunctionObjArgs(self->values.target, value, NULL)))
         return NULL;
-    publication found;
+    publication found = NO_PUBLICATION;
     if (self->values.part && !struct_check(target)) {
         bool filled = read_items(self, target, wanted, &found) && reading_remember(self, found.version);
         Py_DECREF(target);
@@ -426,8 +437,11 @@ PyObject *reading_read_into(PyObject *object, PyObject *const *args, Py_ssize_t 
         Py_DECREF(target);
         return NULL;
     }
-    bool done = fill(self, &view, wanted, &found) && reading_remember(self, found.version);
+    int filled = fill(self, &view, wanted, &found);
     struct_close(&view);
+    if (!filled)
+        ring_fail(self, "empty");
+    bool done = filled > 0 && reading_remember(self, found.version);
     if (done && structure && !lease_is_on(value)) /* whose state is its lease */
         done = remember_origin(value, &found);
     Py_DECREF(target);
@@ -436,39 +450,25 @@ PyObject *reading_read_into(PyObject *object, PyObject *const *args, Py_ssize_t 
     Py_RETURN_NONE;
 }
 
-bool reading_newest(Ring *self, uint64_t *version, uint64_t *time) {
-    *time = 0;
-    *version = reading_newest_of(&self->ring, time);
+bool reading_last(Ring *self, publication *found) {
+    *found = reading_last_of(&self->ring);
     if (!mapping_holds(self->mapping_ref, self->instance)) {
         ring_fail(self, "gone");
         return false;
     }
-    return *version || opened_look((Opened *)self); /* a file cut short shows zeros where head was */
+    return found->version || opened_look((Opened *)self); /* a file cut short shows zeros where head was */
 }
 
-bool reading_oldest(Ring *self, uint64_t after, uint64_t *version) {
-    tshm_cursor cursor;
-    struct wanted wanted = {after, true, false, READING_ANY_AGE, NULL};
-    int state = TSHM_BUSY;
-    *version = 0;
-    for (uint64_t tries = 0; state == TSHM_BUSY && tries < FUTILE_TRIES; tries++) {
-        wanted.settled = tries > FUTILE_TRIES / 2;
-        state = begin_after(&self->ring, wanted, &cursor);
-        if (state == TSHM_READABLE) {
-            *version = tshm_version(&self->ring, &cursor);
-            state = tshm_read_retry(&cursor) ? TSHM_BUSY : TSHM_READABLE;
-        }
-    }
-    if (state != TSHM_READABLE)
-        *version = 0;
-    if (mapping_holds(self->mapping_ref, self->instance))
-        return true;
-    ring_fail(self, "gone");
-    return false;
+bool reading_newest(Ring *self, uint64_t *version, uint64_t *time) {
+    publication found;
+    bool there = reading_last(self, &found);
+    *version = found.version;
+    *time = found.time;
+    return there;
 }
 
 int reading_newest_locked(Ring *self, void *to) {
-    publication found;
+    publication found = NO_PUBLICATION;
     int state = try_read(self, to, NEWEST, &found);
     if (state < 0) /* nobody else may write now */
         ring_fail(self, unreadable(self));

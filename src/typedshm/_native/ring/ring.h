@@ -11,7 +11,8 @@ typedef struct {
     Slots *slots;   /* NULL together with the mutex */
     tshm_ring ring; /* checked */
     bool debug;
-    tshm_atomic_u64 copies; /* that borrow() made because no pin was free */
+    tshm_atomic_u64 copies;  /* that borrow() made because no pin was free */
+    tshm_atomic_u64 dropped; /* versions that the handle's followers missed */
     position_key position;
 } Ring;
 

@@ -75,6 +75,11 @@ static PyObject *get_version(PyObject *object, void *unused) {
     return reading_newest(self, &version, &time) ? PyLong_FromUnsignedLongLong(version) : NULL;
 }
 
+static PyObject *get_dropped(PyObject *object, void *unused) {
+    (void)unused;
+    return PyLong_FromUnsignedLongLong(tshm_load(&((Ring *)object)->dropped, relaxed));
+}
+
 #define FAST(function) ((PyCFunction)(void (*)(void))(function))
 
 /* What help() shows; an editor shows the same words from _native.pyi, and a test compares them. The first line of each
@@ -244,6 +249,7 @@ static PyMethodDef methods[] = {
 
 static PyGetSetDef getset[] = {
     {"version", get_version, NULL, "The number of the newest version; 0 while the region is empty.", NULL},
+    {"dropped", get_dropped, NULL, "How many versions were missed by all followers of this handle.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -32,19 +32,20 @@ static bool is_intact(Slots *self) {
     return fresh;
 }
 
-int slots_pin(Slots *self, tshm_cursor *cursor, uint64_t *version) {
+int slots_pin(Slots *self, bool kept, tshm_cursor *cursor, uint64_t *version) {
     /* not present: the entry is our parent's, or at the interpreter's end perhaps somebody else's already */
     if (!writers_lock_is_present(self->lock) || self->ring.slot_count < 3)
         return TSHM_TOO_MANY;
     int state = TSHM_TOO_MANY;
     local_lock_take(self);
     if (!self->shut) { /* close() gives up the presence entry, and so the right to pin */
-        state = tshm_read_begin(&self->ring, cursor);
+        state = kept ? TSHM_READABLE : tshm_read_begin(&self->ring, cursor);
         uint32_t *users = state == TSHM_READABLE ? &self->users[cursor->sequence % self->ring.slot_count] : NULL;
         if (users && !*users && !is_intact(self)) {
             state = TSHM_TOO_MANY; /* rule 11 of lock.h: nobody would respect the pin */
         } else if (users && !*users) {
-            state = tshm_pin(&self->ring, cursor, self->lock->lock.entry, self->pinned, lock_alive, &self->lock->lock);
+            state = tshm_pin_slot(&self->ring, cursor, self->lock->lock.entry, self->pinned, kept, lock_alive,
+                                  &self->lock->lock);
             self->pinned += state == TSHM_READABLE;
         }
         if (state == TSHM_READABLE) {

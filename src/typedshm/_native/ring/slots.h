@@ -23,8 +23,9 @@ typedef struct {
 } Slots;
 
 bool slots_check(PyObject *object);
-/* Pins the newest version: TSHM_READABLE, perhaps not for the first time; `version` as users count it. */
-int slots_pin(Slots *slots, tshm_cursor *cursor, uint64_t *version);
+/* Pins the newest version, or with `kept` the cursor's, for which writers wait: TSHM_READABLE, perhaps not for the
+ * first time; `version` as users count it. */
+int slots_pin(Slots *slots, bool kept, tshm_cursor *cursor, uint64_t *version);
 /* Lets go of one. True if it was the last one, and no handle is left: the region can be left now. */
 bool slots_unpin(Slots *slots, const tshm_cursor *cursor);
 /* How many slots are pinned, by any living process. */

@@ -1,0 +1,113 @@
+/* A follower's step is done here as long as there is something to hand out. */
+#include "ring/follower.h"
+
+#include "ring/borrow.h"
+#include "ring/decoding.h"
+
+/* ---- one step -----------------------------------------------------------------------------------------------------
+ */
+
+/* Of drain() there may be many. */
+void follower_end_use(Follower *self) {
+    PyObject *pins = self->pins;
+    self->pins = NULL;
+    if (!pins)
+        return;
+    if (!PyList_Check(pins))
+        pin_end((Pin *)pins);
+    for (Py_ssize_t i = 0; PyList_Check(pins) && i < PyList_Size(pins); i++)
+        pin_end((Pin *)PyList_GetItem(pins, i));
+    Py_DECREF(pins);
+}
+
+static bool keep_pin(Follower *self, Pin *pin) {
+    if (!self->pins) {
+        self->pins = (PyObject *)pin;
+        return true;
+    }
+    if (!PyList_Check(self->pins)) {
+        PyObject *pins = Py_BuildValue("[N]", self->pins);
+        self->pins = pins;
+        if (!pins)
+            return false;
+    }
+    int failed = PyList_Append(self->pins, (PyObject *)pin);
+    Py_DECREF((PyObject *)pin);
+    return !failed;
+}
+
+/* Has something been published that was not handed out? Notes what the newest is if not. -1: an error is set. */
+static int is_behind(Follower *self) {
+    if (self->every && tshm_newest(&self->ring->ring) > self->at.sequence)
+        return 1;
+    publication newest;
+    if (!reading_last(self->ring, &newest))
+        return -1;
+    self->seen = newest.version;
+    return self->every ? newest.sequence > self->at.sequence : newest.version > self->at.version;
+}
+
+static PyObject *borrow_next(Follower *self, const reading_position *behind, publication *found) {
+    Pin *pin = pin_new(self->ring, behind, READING_ANY_AGE, found);
+    PyObject *value = pin ? borrow_value(self->ring, pin) : NULL;
+    if (!value) {
+        Py_XDECREF((PyObject *)pin);
+        return NULL;
+    }
+    *found = pin->found;
+    if (!keep_pin(self, pin))
+        Py_CLEAR(value);
+    return value;
+}
+
+/* A version was got, or told to be lost: nothing but stores, since a signal's handler, which could raise, runs at
+ * calls. */
+void follower_move(Follower *self, const publication *found) {
+    uint64_t next = self->at.version + !found->lost;
+    if (found->version > next) {
+        self->dropped += found->version - next;
+        (void)tshm_change(add, &self->followed->dropped, found->version - next, relaxed);
+    }
+    self->at.sequence = found->sequence;
+    self->at.version = self->seen = found->version;
+}
+
+/* The next value, as it is before move(); NULL, perhaps without an error: there is none, or it is refused. */
+PyObject *follower_find(Follower *self, publication *found, PyObject **refused) {
+    *found = NO_PUBLICATION;
+    if (!self->ring->mapping)
+        return ring_fail(self->ring, "closed");
+    if (is_behind(self) <= 0)
+        return NULL;
+    const reading_position *behind = self->every ? &self->at : NULL;
+    return self->borrow ? borrow_next(self, behind, found) : reading_value(self->ring, behind, found, refused);
+}
+
+PyObject *follower_take(Follower *self, PyObject **refused) {
+    publication found;
+    PyObject *value = follower_find(self, &found, refused);
+    if (value || *refused || found.lost)
+        follower_move(self, &found);
+    return value;
+}
+
+PyObject *follower_step(Follower *self) {
+    follower_end_use(self);
+    PyObject *refused = NULL, *value = follower_take(self, &refused);
+    if (refused) {
+        self->failed++;
+        decoding_fail(refused);
+    }
+    return value;
+}
+
+bool follower_enter(Follower *self) {
+    if (!tshm_exchange(&self->busy, 1, acquire)) /* with the release in leave */
+        return true;
+    ring_fail(self->ring, "followed twice");
+    return false;
+}
+
+void follower_leave(Follower *self) {
+    tshm_store(&self->busy, 0, release); /* with the acquire in enter */
+}
