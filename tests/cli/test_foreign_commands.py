@@ -214,6 +214,49 @@ def test_ls_lists_the_memory_that_there_is(document: Path, program: Publisher, m
     assert run_here("ls", "--foreign", "--watch").returncode == Status.USAGE
 
 
+@pytest.mark.parametrize(
+    ("size", "first", "also"),
+    [
+        (580, "assetto-corsa", []),  # too small for the other
+        (800, "acc", []),  # as many bytes as its layout has
+        (4096, "acc", ["assetto-corsa"]),
+        (0, "acc", ["assetto-corsa"]),  # zeros
+    ],
+)
+def test_ls_lists_memory_once_that_several_documents_describe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, first: str, also: list[str]
+) -> None:
+    files = [tmp_path / f"{name}.json" for name in ("acc", "assetto-corsa")]
+    for file in files:
+        file.write_text(ts.foreign.Document.text(file.stem).decode().replace("/dev/shm/", f"{tmp_path}/"))
+    monkeypatch.setattr(ts.foreign, "documents", lambda: list(map(str, files)))
+    (tmp_path / "acpmf_physics").write_bytes(b"\1" * size or bytes(4096))
+    named = [f"{tmp_path / name}.json/physics" for name in (first, *also)]
+    (listed,) = json.loads(run_here("ls", "--foreign", "--json").stdout)
+    assert [listed["name"], *listed["also"]] == named
+    (line,) = run_here("ls", "--foreign").stdout.splitlines()[1:]
+    assert line.startswith(f"{' or '.join(named)} ")
+    other = next(str(file) for file in files if file.stem != first)
+    (listed,) = json.loads(run_here("ls", "--foreign", "--json", f"{other}*").stdout)  # which asks for that one
+    assert (listed["document"], listed["also"]) == (other, [])
+
+
+def test_ls_takes_the_document_whose_signs_are_there(
+    document: Path, program: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sensors.publish(program, [1.5], "PC", "first")
+    content = json.loads(document.read_text())
+    documents = []
+    for sign in (1, 2):
+        content["sources"][0]["layouts"][0]["when"] = [{"field": "count", "is": sign}]
+        documents.append(tmp_path / f"sign{sign}.json")
+        documents[-1].write_text(json.dumps(content))
+    for order in ([document, *documents], [*documents[::-1], document]):
+        monkeypatch.setattr(ts.foreign, "documents", lambda order=order: list(map(str, order)))
+        (listed,) = json.loads(run_here("ls", "--foreign", "--json", "*/first").stdout)
+        assert (listed["document"], listed["also"]) == (str(documents[0]), [])
+
+
 def test_layout_takes_a_source_of_a_document() -> None:
     done = run_here("layout", "acc/graphics", "--json")
     assert json.loads(done.stdout)["name"] == "AccGraphics"

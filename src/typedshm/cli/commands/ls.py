@@ -44,8 +44,10 @@ and have not written; on systems other than Linux, those that may only read are 
 command, since}, which is null for those that may only read. A table has rows, and version 0.
 
 --foreign looks for the memory of every document that comes with typedshm; NAME is one, or a pattern. CHANGED is when it
-last did, if it did while it was looked at, for 0.3 s. With --json its objects have name, document, source, pid, unit,
-state, problem, where, size, changed (seconds), layout, rule, certain.""",
+last did, if it did while it was looked at, for 0.3 s. Memory that several documents describe is listed once, by the
+name of the one that fits it best, or by the names of all that fit as well. With --json its objects have name, also
+(those other names), document, source, pid, unit, state, problem, where, size, changed (seconds), layout, rule,
+certain.""",
 )
 @name_argument("NAME…", nargs=-1, required=False)
 @click.option("--watch", is_flag=True, help="Show it live; q ends.")

@@ -44,6 +44,10 @@ class Memory(NamedTuple):
     rule: str = ""
     certain: bool | None = None
     problem: str = ""
+    fit: tuple[int, ...] = ()
+    """How well its document describes what was found; more is better."""
+    also: tuple[str, ...] = ()
+    """The names of other documents that describe it as well."""
 
 
 def found(patterns: Sequence[str] = ()) -> list[Memory]:
@@ -65,7 +69,21 @@ def found(patterns: Sequence[str] = ()) -> list[Memory]:
             time.sleep(_MOMENT)
         for (meant, handle), first in zip(handles, before, strict=True):
             memories.append(_memory(meant, handle, first))
-    return [memory for memory in memories if memory.state != "absent"]
+    return _once([memory for memory in memories if memory.state != "absent"])
+
+
+def _once(memories: Sequence[Memory]) -> list[Memory]:
+    """Return each memory once: of those that several documents claim, as one of the documents that fit it best."""
+    places: dict[tuple[str, int | None], list[Memory]] = {}
+    for memory in memories:
+        place = memory.where or memory.problem or memory.meant.label
+        places.setdefault((place, memory.meant.pid), []).append(memory)
+    best: list[Memory] = []
+    for same in places.values():
+        most = max(memory.fit for memory in same)
+        first, *others = (memory for memory in same if memory.fit == most)
+        best.append(first._replace(also=tuple(other.meant.label for other in others)))
+    return best
 
 
 def _candidates(patterns: Sequence[str]) -> Iterator[Meant]:
@@ -97,9 +115,9 @@ def _info(handle: "typedshm.foreign.ForeignRegion[Any]") -> "typedshm.foreign.Fo
 def _memory(
     meant: Meant, handle: "typedshm.foreign.ForeignRegion[Any]", first: "typedshm.foreign.ForeignInfo | None"
 ) -> Memory:
-    problem = ""
+    problem, value = "", None
     try:
-        handle.read()
+        value = handle.read()
     except (typedshm.Empty, typedshm.RegionLost, typedshm.RegionNotFound):
         pass  # the state says it
     except (typedshm.TypedshmError, OSError) as error:
@@ -121,7 +139,19 @@ def _memory(
         printable(info.rule),
         info.certain,
         problem,
+        _fit(meant, info, value),
     )
+
+
+def _fit(meant: Meant, info: "typedshm.foreign.ForeignInfo", value: Any) -> tuple[int, ...]:
+    """Return how well a document describes a memory: whether it has a value, how many signs, and as many bytes."""
+    if value is None:
+        return (0, 0, 0)
+    head = value.head if isinstance(value, typedshm.foreign.Snapshot) else value
+    source = typedshm.foreign.Document.load(meant.document).source(meant.source)
+    layout, newer = source.choose(bytes(head), info.size)
+    signs = 0 if layout is None or newer else len(layout.when)
+    return (1, signs, int(len(bytes(head)) == info.size))
 
 
 def table(memories: Sequence[Memory], width: int, *, whole: bool) -> list[str]:
@@ -133,7 +163,7 @@ def _row(memory: Memory, *, whole: bool) -> list[Cell]:
     reason = memory.problem.partition(": ")[2] or memory.problem
     readable = memory.state in ("live", "restarted", "newer than known")
     return [
-        memory.meant.label,
+        " or ".join((memory.meant.label, *memory.also)),
         "" if memory.meant.pid is None else str(memory.meant.pid),
         str(memory.meant.unit) if memory.meant.unit else "",
         (f"{memory.state}: {reason}", memory.state) if memory.problem else memory.state,
@@ -154,6 +184,7 @@ def objects(memories: Sequence[Memory]) -> list[dict[str, Any]]:
     return [
         {
             "name": memory.meant.label,
+            "also": list(memory.also),
             "document": memory.meant.document,
             "source": memory.meant.source,
             "pid": memory.meant.pid,
