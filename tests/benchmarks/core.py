@@ -23,8 +23,10 @@ from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import depth
 import floors
 import numpy as np
+import scratch
 from rounds import interleaved
 from schemas import Frame, Ping, Record
 
@@ -217,6 +219,19 @@ def attach(rounds: int) -> list[Row]:
     return [Row("second attach of a process", second / 1000, "µs", "its first attach", ratio, 0.3, ratio <= 0.3)]
 
 
+def depths(rounds: int) -> list[Row]:
+    """What a region of many slots costs beside one of few."""
+    with scratch.place():
+        found = depth.measure(rounds, 0.02)
+    rows: list[Row] = []
+    for verb, (_, bar) in depth.VERBS.items():
+        many, few = found[verb]
+        ratio = statistics.median(ours / theirs for ours, theirs in zip(many, few, strict=True))
+        label = f"{verb}, {depth.MANY:,} slots"
+        rows.append(Row(label, 1e3 * statistics.median(many), "ns", f"{depth.FEW} slots", ratio, bar, ratio <= bar))
+    return rows
+
+
 def importing(rounds: int) -> list[Row]:
     """What importing typedshm takes beyond numpy, in processes of their own."""
     works = {"nothing": "", "numpy": "import numpy", "both": "import numpy, typedshm"}
@@ -294,7 +309,9 @@ def main(arguments: list[str] | None = None) -> int:
     rounds = 5 if options.quick else 25
     if options.floors:
         return of_floors(rounds, options.json)
-    rows = records(rounds) + frames(rounds) + wake(rounds) + attach(rounds) + importing(rounds) + memory()
+    rows = (
+        records(rounds) + frames(rounds) + wake(rounds) + attach(rounds) + depths(rounds) + importing(rounds) + memory()
+    )
     print(table(rows))
     save(rows, options.json)
     return 0

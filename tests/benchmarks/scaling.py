@@ -1,19 +1,18 @@
 """What company and depth cost: typedshm beside itself, alone and with four slots."""
 
 import contextlib
-from collections.abc import Callable
 
+import depth
 import scratch
 from measurement import OURS, Measurement, Plan
 from remote import Remote
-from rounds import Cost, per_call, processor_time
+from rounds import Cost, processor_time
 from schemas import Record
 
 import typedshm
 
 ALONE = "alone"
-FEW, MANY = 4, 65_536
-SHALLOW = f"with {FEW} slots"
+SHALLOW = f"with {depth.FEW} slots"
 
 
 class Follower:
@@ -87,63 +86,15 @@ def _company(plan: Plan) -> list[Measurement]:
 
 
 def _depth(plan: Plan) -> list[Measurement]:
-    """To borrow, and to attach as the only handle of a process, with few slots and with as many as there may be."""
-    with contextlib.ExitStack() as stack:
-        names: list[str] = []
-        for slots in (MANY, FEW):
-            region = stack.enter_context(typedshm.create(scratch.name(), Record, slots=slots, prefault=False))
-            region.write(Record.zero())
-            names.append(str(region.name))
-        visitor = stack.enter_context(Remote(Visitor, names))
-        visitor.end()
-        found = {verb: visitor.call(verb, plan.rounds, 0.01 if plan.quick else 0.03) for verb in ("borrow", "attach")}
+    """To follow, borrow and attach as the only handle of a process, with few slots and with as many as may be."""
+    found = depth.measure(plan.rounds, 0.01 if plan.quick else 0.03)
     return [
         Measurement(
             "scaling",
-            f"{verb} with {MANY:,} slots",
+            f"{verb} with {depth.MANY:,} slots",
             "µs",
             {label: Cost.of_turns(turns) for label, turns in zip((OURS, SHALLOW), found[verb], strict=True)},
             {SHALLOW: bar},
         )
-        for verb, bar in (("borrow", 1.2), ("attach", 1.3))
+        for verb, (_, bar) in depth.VERBS.items()
     ]
-
-
-class Visitor:
-    """In a process that has no share in the regions but for what it does with them."""
-
-    def __init__(self, names: list[str]) -> None:
-        self.names = names
-
-    def borrow(self, count: int, seconds: float) -> list[list[float]]:
-        """Return the microseconds of a block that looks at nothing, for each region, turn by turn."""
-        with contextlib.ExitStack() as stack:
-            regions = [stack.enter_context(typedshm.attach(name, Record, prefault=False)) for name in self.names]
-            return _turns([_borrower(region) for region in regions], count, seconds)
-
-    def attach(self, count: int, seconds: float) -> list[list[float]]:
-        """Return the microseconds to attach and close, likewise."""
-        return _turns([_newcomer(name) for name in self.names], count, seconds)
-
-    def close(self) -> None:
-        """Leave."""
-
-
-def _borrower(region: "typedshm.Region[Record]") -> Callable[[], object]:
-    def borrow() -> None:
-        with region.borrow():
-            pass
-
-    return borrow
-
-
-def _newcomer(name: str) -> Callable[[], object]:
-    return lambda: typedshm.attach(name, Record, prefault=False).close()
-
-
-def _turns(works: list[Callable[[], object]], count: int, seconds: float) -> list[list[float]]:
-    turns: list[list[float]] = [[] for _ in works]
-    for number in range(count):
-        for index in range(len(works)) if number % 2 else reversed(range(len(works))):
-            turns[index].append(1e6 * per_call(works[index], seconds, processor_time))
-    return turns

@@ -136,6 +136,17 @@ def test_tables_have_bars_beside_regions_numpy_and_blackboards(tmp_path: Path) -
     assert counted["theirs_torn"] is not None
 
 
+@slow_to_start
+def test_many_slots_have_bars_beside_few(tmp_path: Path) -> None:
+    rows = compare("scaling", to=tmp_path / "rows.json")
+    barred = {row["name"]: row["bar"] for row in rows if row["peer"] == "with 4 slots"}
+    assert barred == {
+        "step of follow(every=True) with 65,536 slots": 1.2,
+        "borrow with 65,536 slots": 1.2,
+        "attach with 65,536 slots": 1.3,
+    }
+
+
 # ---- where each nanosecond goes ----
 
 
