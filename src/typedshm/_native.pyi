@@ -286,6 +286,7 @@ class Header(TypedDict):
 
     slots: int
     presence_count: int
+    lossless: bool
     rows: int  # 0: it is no table
     row_size: int  # Bytes of a row, all of it; 0: it is no table
     payload_size: int
@@ -295,9 +296,19 @@ class Header(TypedDict):
     created: int
     document: bytes
 
-def region_size(slots: int, payload_size: int, document_size: int, rows: int, /) -> int: ...  # Bytes, all of it
+def region_size(
+    slots: int, payload_size: int, document_size: int, rows: int, lossless: bool, /
+) -> int: ...  # Bytes, all of it
 def write_header(
-    mapping: Mapping, slots: int, payload_size: int, layout_id: bytes, instance: int, document: bytes, rows: int, /
+    mapping: Mapping,
+    slots: int,
+    payload_size: int,
+    layout_id: bytes,
+    instance: int,
+    document: bytes,
+    rows: int,
+    lossless: bool,
+    /,
 ) -> None:
     """Turn zeroed memory into an empty region, or with rows into a table."""
 

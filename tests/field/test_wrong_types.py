@@ -230,9 +230,9 @@ def again(mutex: NamedMutex) -> Callable[..., Any]:
 
 OPENING: dict[str, Any] = {"scope": "user", "mode": 0o600, "prefault": True, "lock_memory": False}
 LATER: dict[str, Any] = {"huge_pages": False, "check": True, "exclusive": False}
-NEW: dict[str, Any] = {"name": "new", "schema": Pose, **OPENING, "slots": 3, **LATER}
-TOPIC: dict[str, Any] = {"name": "new", "schema": Pose, "slots": 3, "scope": "user", "mode": 0o600}
-TOPICS: dict[str, Any] = {"slots": 3, "mode": 0o600, "exclusive": False}
+NEW: dict[str, Any] = {"name": "new", "schema": Pose, **OPENING, "slots": 3, "lossless": False, **LATER}
+TOPIC: dict[str, Any] = {"name": "new", "schema": Pose, "slots": 3, "lossless": False, "scope": "user", "mode": 0o600}
+TOPICS: dict[str, Any] = {"slots": 3, "lossless": False, "mode": 0o600, "exclusive": False}
 PAGES: dict[str, Any] = {"prefault": True, "lock_memory": False, "huge_pages": False, "check": True}
 SCHEMA = "as the schema|another layout|dtype"
 FIELD = (

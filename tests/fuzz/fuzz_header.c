@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SCRIPT = 16, BEFORE = 640, CAPACITY = 1 << 19 };
+enum { SCRIPT = 16, BEFORE = 640, PLACES = TSHM_LINE + 8 * TSHM_LINE, CAPACITY = 1 << 19 };
 
 static _Alignas(4096) unsigned char memory[CAPACITY]; /* what lies behind the region is poisoned */
 static uint8_t script[SCRIPT];
@@ -92,6 +92,9 @@ static void check_geometry(const tshm_header *header, const tshm_ring *ring, uin
     insist(ring->slots_offset + (wide)ring->slot_count * ring->slot_stride <= size, "slots beyond the memory");
     insist(header->document_offset >= sizeof(tshm_control) && header->document_size <= TSHM_DOCUMENT_MAX, "document");
     insist((wide)header->document_offset + header->document_size <= ring->slots_offset, "document over the slots");
+    insist(ring->lossless == (header->flags == TSHM_LOSSLESS), "flags");
+    insist(!ring->lossless || ring->slot_count >= 2, "nothing to wait for");
+    insist(!ring->lossless || header->document_offset >= sizeof(tshm_lossless_control), "document over the followers");
 }
 
 static int read_value(const tshm_ring *ring, void *value, tshm_cursor *cursor) {
@@ -106,12 +109,25 @@ static int read_value(const tshm_ring *ring, void *value, tshm_cursor *cursor) {
 
 static void write_value(const tshm_ring *ring, lock_handle *lock, const void *value) {
     tshm_cursor cursor, again;
-    if (tshm_write_begin(ring, lock_alive, lock, &cursor) != TSHM_WRITABLE)
+    int state = tshm_write_begin(ring, lock_alive, lock, &cursor);
+    if (state == TSHM_AWAITED) {
+        uint32_t place = tshm_drop_followers(ring, cursor.sequence, lock_alive, lock, 1ull << 60);
+        insist(place <= TSHM_FOLLOWERS, "a place out of range");
+        insist(place == TSHM_FOLLOWERS || (tshm_used_places(ring) >> place & 1), "a place that nobody uses");
+        insist(tshm_announce_writer(ring, tshm_room_number(ring)), "room made by nobody");
+        insist(place == TSHM_FOLLOWERS || tshm_still_awaited(ring, cursor.sequence, tshm_left(ring)),
+               "room made by nobody");
+        state = tshm_write_begin(ring, lock_alive, lock, &again);
+        insist(place < TSHM_FOLLOWERS || state != TSHM_AWAITED || again.sequence != cursor.sequence,
+               "nobody to wait for, and yet");
+        cursor = again;
+    }
+    if (state != TSHM_WRITABLE)
         return;
     tshm_copy_in(cursor.payload, value, ring->payload_size);
     tshm_write_end(ring, &cursor, 1);
     void *back = malloc(ring->payload_size);
-    int state = read_value(ring, back, &again);
+    state = read_value(ring, back, &again);
     insist(cursor.sequence == 0 || (state == TSHM_READABLE && again.sequence == cursor.sequence),
            "what was written is lost");
     insist(state != TSHM_READABLE || memcmp(back, value, ring->payload_size) == 0, "what was written is torn");
@@ -186,6 +202,39 @@ static void copy_used(const tshm_ring *ring) {
     free(before);
 }
 
+/* As a follower, and as a member of each group that there is, wherever these say that they are. */
+static void follow(const tshm_ring *ring, lock_handle *lock) {
+    uint32_t place = tshm_find_place(ring);
+    tshm_cursor cursor;
+    if (place == TSHM_FOLLOWERS)
+        return;
+    tshm_follower *follower = tshm_follower_at(ring, place);
+    tshm_store(&follower->keep, 0, relaxed);
+    tshm_take_place(ring, place, TSHM_FOLLOWER, tshm_my_name(ring), tshm_oldest(ring));
+    uint64_t position = tshm_load(&follower->position, relaxed);
+    for (int steps = 0; steps < 8 && tshm_next_awaited(ring, position, &cursor) == TSHM_READABLE; steps++) {
+        insist(cursor.sequence > position, "not the next one");
+        position = cursor.sequence;
+        (void)tshm_got_it(ring, follower, position);
+    }
+    tshm_leave_place(ring, follower, 0);
+    uint32_t member = tshm_find_place(ring);
+    for (uint32_t group = 0; group < TSHM_FOLLOWERS && member < TSHM_FOLLOWERS; group++) {
+        if (!(tshm_used_places(ring) >> group & 1) || !tshm_is(tshm_follower_at(ring, group), TSHM_GROUP))
+            continue;
+        tshm_take_place(ring, member, tshm_member_of(group), tshm_my_name(ring), 0);
+        if (tshm_group_lock(ring, group, tshm_name_in_group(tshm_my_name(ring), member), lock_alive, lock)) {
+            tshm_hand_out(ring, group, &member, 1, lock_alive, lock, &cursor);
+            insist(member < TSHM_FOLLOWERS, "a place out of range");
+            tshm_group_unlock(ring, group);
+        }
+        tshm_got_it(ring, tshm_follower_at(ring, member), 0);
+        tshm_leave_place(ring, tshm_follower_at(ring, member), 0);
+        member = tshm_find_place(ring);
+    }
+    insist(tshm_drop_followers(ring, TSHM_SEQUENCE_MAX, lock_alive, lock, 1ull << 60) <= TSHM_FOLLOWERS, "a place");
+}
+
 static volatile uint64_t seen_by_somebody; /* or what was only looked at would not be loaded */
 
 static void use(const tshm_header *header, const tshm_ring *ring) {
@@ -216,6 +265,8 @@ static void use(const tshm_header *header, const tshm_ring *ring) {
             insist(lock_owner(lock.control) == (int)lock.entry, "somebody else's lock");
             for (int writes = 0; writes < 3; writes++)
                 write_value(ring, &lock, value);
+            if (ring->lossless)
+                follow(ring, &lock);
             insist(lock_release(&lock, &word, true) == LOCK_TAKEN, "the lock is lost");
         }
     }
@@ -402,7 +453,7 @@ static uint64_t boundary(const uint8_t *region, unsigned seed) {
     return value + (uint64_t)nearby[(seed >> 9) % 8];
 }
 
-static size_t begin(uint8_t *data, bool table) {
+static size_t begin(uint8_t *data, size_t size, bool table, bool lossless) {
     tshm_header header = {0};
     header.magic = TSHM_MAGIC;
     header.format = TSHM_FORMAT;
@@ -426,9 +477,19 @@ static size_t begin(uint8_t *data, bool table) {
         header.slots_offset = header.stamps_offset + TSHM_LINE;
         header.region_size = header.slots_offset + 70 * header.slot_stride;
     }
+    if (lossless) {
+        header.flags = TSHM_LOSSLESS;
+        header.document_offset = sizeof(tshm_lossless_control);
+        header.slots_offset = sizeof(tshm_lossless_control) + TSHM_LINE;
+        header.region_size = header.slots_offset + 3 * header.slot_stride;
+    }
     memset(data, 0, SCRIPT + BEFORE);
     data[0] = 1;
     memcpy(data + SCRIPT, (void *)&header, sizeof header);
+    if (lossless && size >= SCRIPT + BEFORE + PLACES) {
+        memset(data + SCRIPT + BEFORE, 0, PLACES);
+        return SCRIPT + BEFORE + PLACES;
+    }
     return SCRIPT + BEFORE;
 }
 
@@ -436,7 +497,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
     if (max_size < SCRIPT + BEFORE)
         return LLVMFuzzerMutate(data, size, max_size);
     if (size < SCRIPT + BEFORE)
-        return begin(data, seed % 2);
+        return begin(data, max_size, seed % 2, seed % 4 == 2);
     uint8_t *region = data + SCRIPT;
     unsigned choice = seed % 20;
     seed = seed / 20 * 2654435761u >> 4;
@@ -456,6 +517,18 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
     }
     tshm_header header;
     memcpy((void *)&header, region, sizeof header);
+    if (header.flags == TSHM_LOSSLESS && size >= SCRIPT + BEFORE + PLACES) { /* places in use, of small numbers */
+        uint64_t used = seed >> 3 & 0xff;
+        memcpy(region + offsetof(tshm_control, writer) + offsetof(tshm_writer, followers), &used, sizeof used);
+        uint8_t *place = region + BEFORE + TSHM_LINE + seed % 8 * TSHM_LINE;
+        uint64_t role = (seed >> 11 & 3) | (uint64_t)(seed >> 13 & 7) << 32;
+        uint32_t redelivers = seed >> 16 & 1;
+        place[offsetof(tshm_follower, owner)] = seed >> 17 & 7;
+        place[offsetof(tshm_follower, position)] = seed >> 20 & 7;
+        place[offsetof(tshm_follower, keep)] = seed >> 23 & 1;
+        memcpy(place + offsetof(tshm_follower, role), &role, sizeof role);
+        memcpy(place + offsetof(tshm_follower, redelivers), &redelivers, sizeof redelivers);
+    }
     if (seed & 0x20000) /* one thing behind the other */
         header.slots_offset = (header.document_offset + header.document_size + TSHM_LINE - 1) / TSHM_LINE * TSHM_LINE;
     uint64_t count = header.slot_count;

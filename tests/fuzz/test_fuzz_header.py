@@ -77,6 +77,13 @@ MUTANTS = {
         "|| copy->document_size > copy->slots_offset - copy->document_offset",
         "",
     ),
+    "lossless with one slot": ("typedshm.h", "lossless && copy->slot_count < 2", "0"),
+    "document over the followers": (
+        "typedshm.h",
+        "lossless && copy->document_offset < sizeof(tshm_lossless_control)",
+        "0",
+    ),
+    "places beyond the last": ("typedshm.h", "group >= TSHM_FOLLOWERS ||", ""),
     "no version kept": ("typedshm.h", "copy->slot_count < 1 || copy->slot_count > 2", "copy->slot_count > 2"),
     "three versions kept": ("typedshm.h", "copy->slot_count < 1 || copy->slot_count > 2", "copy->slot_count < 1"),
     "no rows": ("typedshm.h", "copy->row_count < 1 ||", ""),

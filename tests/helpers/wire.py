@@ -66,7 +66,7 @@ class Control(ctypes.LittleEndianStructure):
         ("head_word", ctypes.c_uint64),
         ("_head", ctypes.c_uint8 * 120),
         ("waiting_sleepers", ctypes.c_uint64 * 8),
-        ("_waiting", ctypes.c_uint8 * 64),
+        ("room_sleepers", ctypes.c_uint64 * 8),
         ("word", ctypes.c_uint64),
         ("deaths", ctypes.c_uint64),
         ("died_at", ctypes.c_uint64),
@@ -107,7 +107,38 @@ class Slot(ctypes.LittleEndianStructure):
     )
 
 
-TABLE = 1  # in a header's flags
+class Place(ctypes.LittleEndianStructure):
+    """A place for a follower that writers wait for."""
+
+    _fields_ = (
+        ("owner", ctypes.c_uint64),
+        ("position", ctypes.c_uint64),
+        ("gone", ctypes.c_uint64),
+        ("keep", ctypes.c_uint64),
+        ("lost", ctypes.c_uint64),
+        ("since", ctypes.c_uint64),
+        ("role", ctypes.c_uint64),
+        ("redelivers", ctypes.c_uint32),
+        ("reserved", ctypes.c_uint32),
+        ("name", ctypes.c_char * 64),
+    )
+
+
+FOLLOWER, GROUP, MEMBER = 1, 2, 3  # the low half of a role; the high one is a member's group
+
+
+class LosslessControl(ctypes.LittleEndianStructure):
+    _fields_ = (
+        ("control", Control),
+        ("room", ctypes.c_uint64),
+        ("left", ctypes.c_uint64),
+        ("_room", ctypes.c_uint8 * 112),
+        ("places", Place * 48),
+    )
+
+
+TABLE, LOSSLESS = 1, 2  # in a header's flags
+LOSSLESS_CONTROL_SIZE = CONTROL_SIZE + 128 + 48 * 128
 TABLE_CONTROL_SIZE = CONTROL_SIZE + 256
 EPOCH_OFFSET = CONTROL_SIZE  # of the epoch, in a table's control block
 TICKETS_OFFSET = CONTROL_SIZE + 128
@@ -208,6 +239,11 @@ class Wire:
     @property
     def header(self) -> Header:
         return self.control.header
+
+    @property
+    def lossless(self) -> LosslessControl:
+        """The control block of a lossless region."""
+        return LosslessControl.from_buffer(self.memory)
 
     def slot(self, version: int) -> Slot:
         """The slot of a version."""

@@ -15,7 +15,7 @@ from headers import AFTER, alter, boundaries
 from helpers import marks
 from helpers.peers import Child
 from helpers.shared_types import Byte, Car, Other, whole
-from helpers.wire import CONTROL_SIZE, Header, Wire, checksum
+from helpers.wire import CONTROL_SIZE, LOSSLESS, LOSSLESS_CONTROL_SIZE, Header, Wire, checksum
 from trials import Attempt, each_outcome, limit_memory, survive, verbs_of
 from typedshm.testing.inspection import attach_apart
 
@@ -40,7 +40,8 @@ ROWS: dict[str, tuple[dict[str, Any], str]] = {
     "unknown major format": ({"format": 0x30000}, "format is one this version does not know"),
     "major format 0": ({"format": 1}, "format is one this version does not know"),
     "another header size": ({"header_size": 264}, "header_size is not 256"),
-    "unknown flag": ({"flags": 2}, "flags has bits"),
+    "unknown flag": ({"flags": 4}, "flags has bits"),
+    "the flag of a lossless region": ({"flags": LOSSLESS}, "document lies among the followers"),
     "the flag of a table": ({"flags": 1}, "document lies outside its place|it is a table"),
     "unknown flag, the highest": ({"flags": 1 << 31}, "flags has bits"),
     "region_size above the OS size": (
@@ -108,6 +109,27 @@ def test_a_corrupt_header_is_refused(region_file, row):
     with pytest.raises((typedshm.RegionExists, typedshm.RegionCorrupt)):
         typedshm.create(region_file, Car)
     assert region_file.read_bytes() == before, "refused and left as it is"
+
+
+LOSSLESS_ROWS: dict[str, tuple[dict[str, Any], str]] = {
+    "one slot": ({"slot_count": 1}, "slot_count of a lossless region is less than 2"),
+    "no slot": ({"slot_count": 0}, "slot_count of a lossless region is less than 2"),
+    "a document over the followers": ({"document_offset": LOSSLESS_CONTROL_SIZE - 1}, "among the followers"),
+    "a document over the room": ({"document_offset": CONTROL_SIZE}, "among the followers"),
+    "slots over the followers": ({"slots_offset": LOSSLESS_CONTROL_SIZE - 128}, "document lies outside its place"),
+}
+
+
+@pytest.mark.parametrize("row", LOSSLESS_ROWS)
+def test_a_corrupt_header_of_a_lossless_region_is_refused(tmp_path, row):
+    changes, words = LOSSLESS_ROWS[row]
+    typedshm.create(tmp_path / "car", Car, lossless=True).close()
+    with Wire(tmp_path / "car") as wire:
+        alter(wire, changes)
+        wire.sign()
+    for options in ({}, {"readonly": True}):
+        with pytest.raises(typedshm.RegionCorrupt, match=words):
+            typedshm.attach(tmp_path / "car", Car, **options)
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if "magic" not in row])

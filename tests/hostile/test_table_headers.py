@@ -13,7 +13,7 @@ from headers import AFTER, alter, boundaries
 from helpers import marks
 from helpers.peers import Child, SharedBytes
 from helpers.shared_types import Car, whole
-from helpers.wire import TABLE, TABLE_CONTROL_SIZE, Header, Wire
+from helpers.wire import LOSSLESS, TABLE, TABLE_CONTROL_SIZE, Header, Wire
 from trials import Attempt, each_outcome, survive, table_verbs_of
 from typedshm.testing.inspection import attach_apart
 
@@ -41,7 +41,8 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {"flags": 0},
         "it is a region|has rows|is a region|slot_count|multiple of 128|slots reach|size",
     ),
-    "a flag more": ({"flags": TABLE | 2}, "flags has bits"),
+    "a flag more": ({"flags": TABLE | 4}, "flags has bits"),
+    "the flag of a lossless region": ({"flags": TABLE | LOSSLESS}, "flags says that a table is lossless"),
     "no version kept": ({"slot_count": 0}, "slot_count of a table is neither 1 nor 2"),
     "three versions kept": ({"slot_count": 3}, "slot_count of a table is neither 1 nor 2"),
     "no rows": ({"row_count": 0}, "row_count is outside"),

@@ -1,6 +1,7 @@
 """The bytes: what a new header says, how slots and pins are used, and peers in C and C++. Hostile ones: hostile/."""
 
 import contextlib
+import ctypes
 import os
 import subprocess
 from pathlib import Path
@@ -13,7 +14,19 @@ from helpers.compilers import compile_with, require
 from helpers.peers import PATIENCE, until
 from helpers.shared_types import Car, Record, record, whole
 from helpers.threads import InThread
-from helpers.wire import CONTROL_SIZE, HAS_PINNED, WORD_ACQUISITION, WORD_GENERATION, WORD_OWNER, WROTE, Presences, Wire
+from helpers.wire import (
+    CONTROL_SIZE,
+    HAS_PINNED,
+    LOSSLESS,
+    LOSSLESS_CONTROL_SIZE,
+    WORD_ACQUISITION,
+    WORD_GENERATION,
+    WORD_OWNER,
+    WROTE,
+    LosslessControl,
+    Presences,
+    Wire,
+)
 from typedshm.testing.inspection import attach_apart, attachment_of
 
 # ---- the header ----------------------------------------------------------------------------------------------------
@@ -47,6 +60,20 @@ def test_the_header_of_a_new_region(region_file):
         assert (wire.control.word & WORD_OWNER, wire.control.word // WORD_ACQUISITION) == (0, 1)
     with typedshm.attach(region_file, Car) as car:
         assert car.read() == whole(5)
+
+
+def test_the_header_of_a_lossless_region(tmp_path):
+    with (
+        typedshm.create(tmp_path / "car", Car, lossless=True) as car,
+        Wire(tmp_path / "car") as wire,
+    ):
+        assert (wire.header.slot_count, wire.header.flags) == (64, LOSSLESS)
+        assert wire.header.document_offset == LOSSLESS_CONTROL_SIZE == ctypes.sizeof(LosslessControl)
+        assert LOSSLESS_CONTROL_SIZE + 128 <= 24 * 1024
+        assert car.info().lossless
+        car.write(whole(5))
+        assert car.read() == whole(5)
+        assert bytes(wire.memory[CONTROL_SIZE:LOSSLESS_CONTROL_SIZE]) == bytes(LOSSLESS_CONTROL_SIZE - CONTROL_SIZE)
 
 
 # ---- the ring -----------------------------------------------------------------------------------------------------

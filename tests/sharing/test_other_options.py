@@ -75,6 +75,17 @@ def test_only_what_differs_is_told(way: Way, options: dict[str, int], words: str
         pass
 
 
+@pytest.mark.parametrize("there", [False, True])
+def test_lossless_is_told_where_it_was_asked_for(there: bool) -> None:
+    words = f"expected lossless={not there}, found lossless={there}\\..* leave out lossless= to take"
+    with typedshm.create("tick", Tick, slots=4, lossless=there):
+        for way in (lambda **o: typedshm.open("tick", Tick, **o), lambda **o: Topic("tick", Tick, **o).open()):
+            with way() as region, way(lossless=there, slots=4) as other:
+                assert region.info().lossless is other.info().lossless is there
+            with pytest.warns(RegionWarning, match=words), way(lossless=not there):
+                pass
+
+
 def test_each_handle_is_told_for(way: Way) -> None:
     for _ in range(2):
         with pytest.warns(RegionWarning) as told, way(slots=8, mode=0o640):

@@ -135,6 +135,7 @@ def test_a_topic_is_constant():
 
 OPTIONS: dict[str, Any] = {
     "slots": 5,
+    "lossless": True,
     "scope": "machine",
     "mode": 0o640,
     "prefault": False,
@@ -236,7 +237,7 @@ def test_processes_that_share_a_declaration_share_the_region():
 def test_options_reach_the_region():
     options = {**OPTIONS, "lock_memory": False, "huge_pages": False}
     with Topic("car", Reading, **options).create() as region:
-        assert (region.info().slots, region.info().scope) == (5, "machine")
+        assert (region.info().slots, region.info().lossless, region.info().scope) == (5, True, "machine")
         handle = handle_of(region)
         assert (handle.attachment.mode, handle.paging.prefault) == (0o640, False)
         region.write(Reading.model_construct(level=11))  # which nobody checks

@@ -45,8 +45,9 @@ class Copy(NamedTuple):
         """Make a region or table like the source, and copy the values."""
         if isinstance(self.source, typedshm.Table):
             return make_table(self.source, name, scope, self.slots, _PATIENCE)
-        slots = self.slots or self.source.info().slots
-        made = typedshm.create(name, self.source.schema, slots=slots, scope=scope, check=False)
+        info = self.source.info()
+        slots = self.slots or info.slots
+        made = typedshm.create(name, self.source.schema, slots=slots, lossless=info.lossless, scope=scope, check=False)
         try:
             for value in _values(self.source, self.history):
                 made.write(value)

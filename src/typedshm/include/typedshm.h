@@ -359,6 +359,8 @@ static inline const char *tshm_check_header(void *memory, uint64_t size, uint64_
         return "header_size is not 256";
     if (copy->flags & ~(TSHM_TABLE | TSHM_LOSSLESS))
         return "flags has bits this version does not know";
+    if (copy->flags == (TSHM_TABLE | TSHM_LOSSLESS))
+        return "flags says that a table is lossless";
     if (copy->check != tshm_header_check(copy))
         return "the check sum does not fit the header";
     if (copy->region_size > size || copy->region_size > TSHM_SIZE_MAX)
@@ -442,7 +444,7 @@ static inline const char *tshm_check_table(void *memory, uint64_t size, tshm_hea
     const char *problem = tshm_check_header(memory, size, sizeof(tshm_table_control), copy);
     if (problem)
         return problem;
-    if (copy->flags != TSHM_TABLE)
+    if (!(copy->flags & TSHM_TABLE))
         return "it is a region, and no table";
     if (copy->slot_count < 1 || copy->slot_count > 2)
         return "slot_count of a table is neither 1 nor 2";

@@ -26,6 +26,8 @@ class RegionSpec:
         Identity and description of the values' layout.
     rows
         Of a table, which keeps that many versions of each; 0 for a region.
+    lossless
+        Whether a region has places for followers that writers wait for.
     region_size
         Bytes of the whole region.
     exclusive
@@ -37,17 +39,27 @@ class RegionSpec:
         The region would be too large. Raised here, before there is a file.
     """
 
-    __slots__ = ("document", "exclusive", "layout_id", "payload_size", "region_size", "rows", "slots")
+    __slots__ = ("document", "exclusive", "layout_id", "lossless", "payload_size", "region_size", "rows", "slots")
 
-    def __init__(self, slots: int, payload_size: int, layout_id: bytes, document: bytes, rows: int = 0) -> None:
+    def __init__(
+        self,
+        slots: int,
+        payload_size: int,
+        layout_id: bytes,
+        document: bytes,
+        rows: int = 0,
+        *,
+        lossless: bool = False,
+    ) -> None:
         self.slots = slots
         self.payload_size = payload_size
         self.layout_id = layout_id
         self.document = document
         self.rows = rows
+        self.lossless = lossless
         self.exclusive = False
         try:
-            self.region_size = _native.region_size(slots, payload_size, len(document), rows)
+            self.region_size = _native.region_size(slots, payload_size, len(document), rows, lossless)
         except ValueError:
             if rows:
                 raise ValueError(
@@ -63,7 +75,8 @@ class RegionSpec:
 
     def build(self, mapping: _native.Mapping, instance: int) -> None:
         """Turn zeroed memory into an empty region."""
-        _native.write_header(mapping, self.slots, self.payload_size, self.layout_id, instance, self.document, self.rows)
+        described = self.layout_id, instance, self.document
+        _native.write_header(mapping, self.slots, self.payload_size, *described, self.rows, self.lossless)
 
 
 def new_instance() -> int:

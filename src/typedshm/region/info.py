@@ -53,6 +53,8 @@ class RegionInfo(Snapshot):
         When the region was made, in UTC.
     slots, payload_size, size
         How many versions are kept, bytes of one value, bytes of the whole region.
+    lossless
+        True if its followers may ask for every version, and writers wait for them.
     lock_holder
         The holder of the writers' lock; None while it is free.
     publisher
@@ -78,7 +80,7 @@ class RegionInfo(Snapshot):
     """
 
     __match_args__ = (
-        *("name", "scope", "layout", "version", "published", "created", "slots", "payload_size", "size"),
+        *("name", "scope", "layout", "version", "published", "created", "slots", "lossless", "payload_size", "size"),
         *("lock_holder", "publisher", "writers", "readers", "deaths", "last_death", "pinned", "copies"),
         *("instance", "unlinked", "replaced"),
     )
@@ -89,6 +91,7 @@ class RegionInfo(Snapshot):
     published: datetime | None
     created: datetime
     slots: int
+    lossless: bool
     payload_size: int
     size: int
     lock_holder: Participant | None

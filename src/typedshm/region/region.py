@@ -88,6 +88,7 @@ class Region(Followable[T], Generic[T]):
             **self._state(),
             version=version,
             published=utc(published) if version else None,
+            lossless=self._attachment.header["lossless"],
             lock_holder=None if owner is None else participant(owner, now=True),
             publisher=None if publisher is None else participant(publisher, now=True),
             pinned=pinned,

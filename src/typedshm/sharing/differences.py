@@ -8,12 +8,17 @@ from typedshm.memory.attachment import Handle
 from typedshm.memory.holders import other_holders
 
 
-def warn_of_differences(handle: Handle, slots: int | None, mode: int | None, rows: int | None = None) -> None:
+def warn_of_differences(
+    handle: Handle, slots: int | None, mode: int | None, rows: int | None = None, lossless: bool | None = None
+) -> None:
     """Warn if a region was made with other options than those asked for, of which None stands for any."""
     attachment, differences, names = handle.attachment, list[str](), list[str]()
     if slots is not None and slots != attachment.header["slots"]:
         names.append("slots=")
         differences.append(f"expected slots={slots}, found {attachment.header['slots']}")
+    if lossless is not None and lossless != attachment.header["lossless"]:
+        names.append("lossless=")
+        differences.append(f"expected lossless={lossless}, found lossless={not lossless}")
     if rows is not None and rows != attachment.header["rows"]:
         names.append("the number of rows")
         differences.append(f"expected {rows:,} rows, found {attachment.header['rows']:,}")

@@ -4,97 +4,39 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 
-import typedshm._native as _native
 from typedshm import hooks
-from typedshm.arguments import MOST, flag, seconds, whole
-from typedshm.errors import SchemaError
+from typedshm.arguments import flag, seconds
 from typedshm.layout.document import difference
 from typedshm.memory import lifecycle
 from typedshm.memory.attachment import Handle
 from typedshm.memory.names import Kind, Name, Scope, check_kind, locate
 from typedshm.memory.paging import paging_of
-from typedshm.memory.spec import RegionSpec
 from typedshm.region.opened import Opened
 from typedshm.region.region import Region
 from typedshm.schema.arrays import NDArray, SchemaSource
-from typedshm.schema.base import Schema
-from typedshm.schema.resolve import schema_of
-from typedshm.schema.table_schema import TableSchema, is_table_schema
+from typedshm.schema.table_schema import TableSchema
 from typedshm.sharing.claiming import attach_exclusively, check_claimable, claim
 from typedshm.sharing.differences import warn_of_differences
 from typedshm.sharing.joining import joined, made, reattach, reopen
+from typedshm.sharing.options import described, spec_of, wanted
 from typedshm.table.table import Table
 
 T = TypeVar("T")
 H = TypeVar("H", bound=Opened[Any])
 
-SLOTS = 3
-"""How many versions a region keeps if nobody asks for another number."""
-_ROW_SLOTS = 2
 
-
-def _schema(source: object, check: bool) -> Schema[Any]:
-    schema = schema_of(source)
-    return schema if flag(check, "check") else schema.unchecked()
-
-
-def check_slots(slots: int, *, of_table: bool = False) -> int:
-    """Return the number of slots, if a region can have so many, or a row.
-
-    Raises
-    ------
-    TypeError, ValueError
-        It cannot.
-    """
-    most = 2 if of_table else _native.SLOTS_MAX
-    slots = whole(slots, "slots", -MOST, f"a whole number from 1 to {most}")
-    if not 1 <= slots <= most:
-        raise ValueError(
-            f"slots: expected {'1 or 2 for the rows of a table' if of_table else f'1 to {most}'}, found {slots}"
-        )
-    return slots
-
-
-def _described(source: object, check: bool) -> tuple[Schema[Any], TableSchema[Any] | None]:
-    """Return the schema of the values, and with rows() that of the table, which is to be made."""
-    given: Any = source
-    if not is_table_schema(source):
-        return _schema(source, check), None
-    table: TableSchema[Any] = given
-    if table.row is None or table.count is None:
-        what = "a schema and n or keys=, as in rows(Transition, 100_000)" if table.row is None else "n or keys="
-        raise SchemaError(f"rows: expected {what} to create a table, found {table!r}")
-    return _schema(table.row, check), table
-
-
-def _wanted(source: object, check: bool) -> tuple[Schema[Any] | None, TableSchema[Any] | bool]:
-    """Return the schema of the values, or None, and whether a table is to be found."""
-    given: Any = source
-    if not is_table_schema(source):
-        return _schema(source, check), False
-    table: TableSchema[Any] = given
-    return None if table.row is None else _schema(table.row, check), table
-
-
-def _spec(schema: Schema[Any], table: TableSchema[Any] | None, slots: int | None, exclusive: bool) -> RegionSpec:
-    exclusive = flag(exclusive, "exclusive")
-    if exclusive:
-        check_claimable(table=table)
-    if table is None:
-        kept = check_slots(SLOTS if slots is None else slots)
-        spec = RegionSpec(kept, schema.layout.size, schema.layout.id, schema.document())
-        spec.exclusive = exclusive
-        return spec
-    assert table.count is not None
-    kept = check_slots(_ROW_SLOTS if slots is None else slots, of_table=True)
-    return RegionSpec(kept, schema.layout.size, schema.layout.id, schema.document(table.keys), table.count)
-
-
-def _with_warnings(opened: H, handle: Handle, table: object, slots: int | None, mode: int | None) -> H:
+def _with_warnings(
+    opened: H,
+    handle: Handle,
+    table: object,
+    slots: int | None = None,
+    mode: int | None = None,
+    lossless: bool | None = None,
+) -> H:
     """Return the handle after warnings of what is not as it was asked for."""
     try:
         count = table.count if isinstance(table, TableSchema) and not table.keys else None
-        warn_of_differences(handle, slots, mode, count)
+        warn_of_differences(handle, slots, mode, count, lossless)
     except BaseException:  # as where warnings are errors
         opened.close()
         raise
@@ -125,6 +67,7 @@ def create(
     schema: type[T] | SchemaSource[T],
     *,
     slots: int = ...,
+    lossless: bool = ...,
     scope: Scope = ...,
     mode: int | None = ...,
     prefault: bool | None = ...,
@@ -139,6 +82,7 @@ def create(
     schema: "np.dtype[Any]",
     *,
     slots: int = ...,
+    lossless: bool = ...,
     scope: Scope = ...,
     mode: int | None = ...,
     prefault: bool | None = ...,
@@ -152,6 +96,7 @@ def create(
     schema: "type[Any] | SchemaSource[Any] | np.dtype[Any] | TableSchema[Any]",
     *,
     slots: int | None = None,
+    lossless: bool = False,
     scope: Scope = "user",
     mode: int | None = None,
     prefault: bool | None = None,
@@ -171,7 +116,11 @@ def create(
         Or :func:`rows` of one of these, for a :class:`Table` with many values.
     slots
         How many versions are kept, 1 to 65,536; default 3. One slot is for values too large to hold twice: a writer
-        killed in the middle of a write then loses the value. Of a table 1 or 2 for each row; default 2.
+        killed in the middle of a write then loses the value. Of a lossless region 2 or more; default 64. Of a table 1
+        or 2 for each row; default 2.
+    lossless
+        Whether followers may ask for every version: ``follow(lossless=True)``. A writer then waits before it writes
+        over a version that one of them has still to get, up to its timeout. Not for tables.
     scope
         ``"user"``: only processes of this user can open it. ``"machine"``: those of all users, as `mode` allows.
     mode
@@ -209,9 +158,9 @@ def create(
     SchemaError
         The schema has no layout; the message names the field and the reason.
     """
-    resolved, table = _described(schema, check)
+    resolved, table = described(schema, check)
     paging = paging_of(prefault, lock_memory, huge_pages)
-    spec = _spec(resolved, table, slots, exclusive)
+    spec = spec_of(resolved, table, slots, lossless, exclusive)
     handle = lifecycle.create(locate(name, scope, mode), spec, paging)
     opened = made(handle, resolved, keys=() if table is None else table.keys)
     if spec.exclusive:
@@ -321,13 +270,13 @@ def attach(
     PublisherExists
         With `exclusive`: another process publishes exclusively, and did not go in time.
     """
-    resolved, table = (None, None) if schema is None else _wanted(schema, check)
+    resolved, table = (None, None) if schema is None else wanted(schema, check)
     readonly, timeout = flag(readonly, "readonly"), seconds(timeout)
     location, paging = locate(name, scope), paging_of(prefault, lock_memory, False)
 
     def attached(patience: float | None) -> tuple[Handle, Region[Any] | Table[Any]]:
         handle = lifecycle.attach(location, writable=not readonly, timeout=patience, paging=paging)
-        return handle, _with_warnings(joined(handle, resolved, table), handle, table, None, None)
+        return handle, _with_warnings(joined(handle, resolved, table), handle, table)
 
     if not flag(exclusive, "exclusive"):
         return attached(timeout)[1]
@@ -354,6 +303,7 @@ def open(
     schema: type[T] | SchemaSource[T],
     *,
     slots: int | None = ...,
+    lossless: bool | None = ...,
     scope: Scope = ...,
     mode: int | None = ...,
     prefault: bool | None = ...,
@@ -368,6 +318,7 @@ def open(
     schema: "np.dtype[Any]",
     *,
     slots: int | None = ...,
+    lossless: bool | None = ...,
     scope: Scope = ...,
     mode: int | None = ...,
     prefault: bool | None = ...,
@@ -381,6 +332,7 @@ def open(
     schema: "type[Any] | SchemaSource[Any] | np.dtype[Any] | TableSchema[Any]",
     *,
     slots: int | None = None,
+    lossless: bool | None = None,
     scope: Scope = "user",
     mode: int | None = None,
     prefault: bool | None = None,
@@ -393,25 +345,26 @@ def open(
 
     Of several processes that start together exactly one creates it. The parameters and errors are those of
     :func:`create`, but for RegionExists, and the LayoutMismatch, RegionCorrupt and PublisherExists of :func:`attach`.
-    `slots`, `mode` and `huge_pages` have an effect only in the process that creates it.
+    `slots`, `lossless`, `mode` and `huge_pages` have an effect only in the process that creates it.
 
     Parameters
     ----------
-    slots, mode
+    slots, mode, lossless
         Default: what is there, and where nothing is, as for :func:`create`.
 
     Warns
     -----
     RegionWarning
-        It exists with other `slots`, another `mode` or number of rows than were asked for; the message has both. It is
-        used as it is. On Windows regions in files do not tell their mode.
+        It exists with other `slots`, another `mode` or number of rows than were asked for, or is `lossless` and was not
+        to be, or the reverse; the message has both. It is used as it is. On Windows regions in files do not tell their
+        mode.
     """
-    resolved, table = _described(schema, check)
+    resolved, table = described(schema, check)
     paging = paging_of(prefault, lock_memory, huge_pages)
-    spec = _spec(resolved, table, slots, exclusive)
+    spec = spec_of(resolved, table, slots, lossless, exclusive)
     handle = lifecycle.attach_or_create(locate(name, scope, mode), spec, paging)
     joined_now = joined(handle, resolved, False if table is None else table)
-    opened = _with_warnings(joined_now, handle, table, slots, mode)
+    opened = _with_warnings(joined_now, handle, table, slots, mode, lossless)
     if spec.exclusive:
         claim(handle, opened)
     return opened

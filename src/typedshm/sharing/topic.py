@@ -13,6 +13,7 @@ from typedshm.schema.arrays import NDArray, SchemaSource
 from typedshm.schema.resolve import check_source, schema_of, schema_of_form
 from typedshm.schema.table_schema import TableSchema
 from typedshm.sharing import opening
+from typedshm.sharing.options import check_lossless, check_slots
 from typedshm.table.table import Table
 
 T = TypeVar("T")
@@ -50,6 +51,9 @@ class Topic(Frozen, Generic[H]):
     slots : int, optional
         How many versions are kept, 1 to 65,536. Default: as many as :func:`create` keeps, and for :meth:`open` whatever
         there is.
+    lossless : bool, optional
+        Whether followers may ask for every version, as for :func:`create`. Default: False, and for :meth:`open`
+        whatever there is.
     scope : "user" or "machine"
         Who shares the name.
     mode : int, optional
@@ -69,10 +73,15 @@ class Topic(Frozen, Generic[H]):
         An option is not one of those that it can be; the message names it.
     """
 
-    __match_args__ = ("name", "schema", *("slots", "scope", "mode", "prefault", "lock_memory", "huge_pages", "check"))
+    __match_args__ = (
+        "name",
+        "schema",
+        *("slots", "lossless", "scope", "mode", "prefault", "lock_memory", "huge_pages", "check"),
+    )
     name: Name
     schema: "type[Any] | SchemaSource[Any] | np.dtype[Any] | TableSchema[Any]"
     slots: int | None = None
+    lossless: bool | None = None
     scope: Scope = "user"
     mode: int | None = None
     prefault: bool | None = None
@@ -101,6 +110,7 @@ class Topic(Frozen, Generic[H]):
         schema: type[T] | SchemaSource[T],
         *,
         slots: int | None = ...,
+        lossless: bool | None = ...,
         scope: Scope = ...,
         mode: int | None = ...,
         prefault: bool | None = ...,
@@ -115,6 +125,7 @@ class Topic(Frozen, Generic[H]):
         schema: "np.dtype[Any]",
         *,
         slots: int | None = ...,
+        lossless: bool | None = ...,
         scope: Scope = ...,
         mode: int | None = ...,
         prefault: bool | None = ...,
@@ -128,6 +139,7 @@ class Topic(Frozen, Generic[H]):
         schema: "type[Any] | SchemaSource[Any] | np.dtype[Any] | TableSchema[Any]",
         *,
         slots: int | None = None,
+        lossless: bool | None = None,
         scope: Scope = "user",
         mode: int | None = None,
         prefault: bool | None = None,
@@ -139,15 +151,17 @@ class Topic(Frozen, Generic[H]):
         if not isinstance(schema, TableSchema):
             check_source(schema)
         of_table = isinstance(schema, TableSchema)
-        slots = None if slots is None else opening.check_slots(slots, of_table=of_table)
+        lossless = None if lossless is None else check_lossless(lossless, of_table=of_table)
+        slots = None if slots is None else check_slots(slots, of_table=of_table, lossless=lossless)
         paging = paging_of(prefault, lock_memory, huge_pages)
         pages = paging.prefault, paging.locked, paging.huge
-        super().__init__(name, schema, slots, scope, mode, *pages, flag(check, "check"))
+        super().__init__(name, schema, slots, lossless, scope, mode, *pages, flag(check, "check"))
 
     def create(
         self,
         *,
         slots: int | None = None,
+        lossless: bool | None = None,
         mode: int | None = None,
         prefault: bool | None = None,
         lock_memory: bool | None = None,
@@ -159,7 +173,7 @@ class Topic(Frozen, Generic[H]):
 
         Parameters
         ----------
-        slots, mode, prefault, lock_memory, huge_pages, check
+        slots, lossless, mode, prefault, lock_memory, huge_pages, check
             Those that are given count instead of the topic's own, for this call.
         exclusive
             Publish exclusively, so that no other process may write. It is no part of the declaration.
@@ -172,13 +186,15 @@ class Topic(Frozen, Generic[H]):
             As for :func:`create`.
         """
         pages = {"prefault": prefault, "lock_memory": lock_memory, "huge_pages": huge_pages}
-        options = {**self._options(slots=slots, mode=mode, **pages, check=check), "exclusive": exclusive}
+        declared = self._options(slots=slots, lossless=lossless, mode=mode, **pages, check=check)
+        options = {**declared, "exclusive": exclusive}
         return cast("H", opening.create(self.name, self.schema, scope=self.scope, **options))
 
     def open(
         self,
         *,
         slots: int | None = None,
+        lossless: bool | None = None,
         mode: int | None = None,
         prefault: bool | None = None,
         lock_memory: bool | None = None,
@@ -190,7 +206,7 @@ class Topic(Frozen, Generic[H]):
 
         Parameters
         ----------
-        slots, mode, prefault, lock_memory, huge_pages, check
+        slots, lossless, mode, prefault, lock_memory, huge_pages, check
             Those that are given count instead of the topic's own, for this call.
         exclusive
             Publish exclusively, so that no other process may write. It is no part of the declaration.
@@ -207,10 +223,11 @@ class Topic(Frozen, Generic[H]):
         Warns
         -----
         RegionWarning
-            The region exists with other slots or another mode than the topic or this call asks for.
+            The region exists with other options than the topic or this call asks for.
         """
         pages = {"prefault": prefault, "lock_memory": lock_memory, "huge_pages": huge_pages}
-        options = {**self._options(slots=slots, mode=mode, **pages, check=check), "exclusive": exclusive}
+        declared = self._options(slots=slots, lossless=lossless, mode=mode, **pages, check=check)
+        options = {**declared, "exclusive": exclusive}
         return cast("H", opening.open(self.name, self.schema, scope=self.scope, **options))
 
     def attach(

@@ -9,7 +9,8 @@ from typedshm.region.region import Region
 from typedshm.schema.arrays import NDArray
 from typedshm.schema.shareable import ArrayLike, Instance, shareable
 from typedshm.sharing.joining import take_back
-from typedshm.sharing.opening import SLOTS, create
+from typedshm.sharing.opening import create
+from typedshm.sharing.options import SLOTS
 
 A = TypeVar("A", bound=np.generic)
 

@@ -7,7 +7,8 @@ static uint64_t round_up(uint64_t size, uint64_t granule) {
 }
 
 /* With rows, a table's. */
-static tshm_header geometry(uint32_t slots, uint64_t payload_size, uint64_t document_size, uint64_t rows) {
+static tshm_header geometry(uint32_t slots, uint64_t payload_size, uint64_t document_size, uint64_t rows,
+                            bool lossless) {
     tshm_header header;
     memset(&header, 0, sizeof header);
     header.magic = TSHM_MAGIC;
@@ -17,11 +18,13 @@ static tshm_header geometry(uint32_t slots, uint64_t payload_size, uint64_t docu
     header.slot_count = slots;
     header.slot_stride = sizeof(tshm_slot) + round_up(payload_size, TSHM_LINE);
     header.presence_count = TSHM_PRESENCE_MAX;
-    header.document_offset = rows ? sizeof(tshm_table_control) : sizeof(tshm_control);
+    header.flags = (rows ? TSHM_TABLE : 0) | (lossless ? TSHM_LOSSLESS : 0);
+    header.document_offset = rows       ? sizeof(tshm_table_control)
+                             : lossless ? sizeof(tshm_lossless_control)
+                                        : sizeof(tshm_control);
     header.document_size = document_size;
     uint64_t end = round_up(header.document_offset + document_size, TSHM_LINE);
     if (rows) {
-        header.flags = TSHM_TABLE;
         header.row_count = rows;
         header.slot_stride = round_up(tshm_row_head(slots) + slots * tshm_row_room(payload_size), TSHM_ROW_LINE);
         header.stamps_offset = end;
@@ -36,14 +39,16 @@ static PyObject *region_size(PyObject *module, PyObject *args) {
     (void)module;
     unsigned int slots;
     unsigned long long payload_size, document_size, rows;
-    if (!PyArg_ParseTuple(args, "IKKK:region_size", &slots, &payload_size, &document_size, &rows))
+    int lossless;
+    if (!PyArg_ParseTuple(args, "IKKKp:region_size", &slots, &payload_size, &document_size, &rows, &lossless))
         return NULL;
-    if (slots < 1 || slots > (rows ? 2 : TSHM_SLOTS_MAX) || payload_size < 1 || payload_size > TSHM_SIZE_MAX ||
-        document_size > TSHM_DOCUMENT_MAX || rows > TSHM_ROWS_MAX) {
+    if (slots < (lossless ? 2 : 1) || slots > (rows ? 2 : TSHM_SLOTS_MAX) || payload_size < 1 ||
+        payload_size > TSHM_SIZE_MAX || document_size > TSHM_DOCUMENT_MAX || rows > TSHM_ROWS_MAX ||
+        (rows && lossless)) {
         PyErr_SetString(PyExc_ValueError, "slots, rows, payload or document outside the format's limits");
         return NULL;
     }
-    tshm_header header = geometry(slots, payload_size, document_size, rows);
+    tshm_header header = geometry(slots, payload_size, document_size, rows, lossless);
     if (rows > TSHM_SIZE_MAX / header.slot_stride || header.region_size > TSHM_SIZE_MAX) {
         PyErr_SetString(PyExc_ValueError, "a region has at most 2^40 bytes");
         return NULL;
@@ -70,13 +75,14 @@ static PyObject *write_header(PyObject *module, PyObject *args) {
     unsigned long long payload_size, instance, rows;
     const char *layout_id, *document;
     Py_ssize_t id_size, document_size;
-    if (!PyArg_ParseTuple(args, "OIKy#Ky#K:write_header", &object, &slots, &payload_size, &layout_id, &id_size,
-                          &instance, &document, &document_size, &rows))
+    int lossless;
+    if (!PyArg_ParseTuple(args, "OIKy#Ky#Kp:write_header", &object, &slots, &payload_size, &layout_id, &id_size,
+                          &instance, &document, &document_size, &rows, &lossless))
         return NULL;
     Mapping *mapping = region_mapping(object, true);
     if (!mapping)
         return NULL;
-    tshm_header header = geometry(slots, payload_size, (uint64_t)document_size, rows);
+    tshm_header header = geometry(slots, payload_size, (uint64_t)document_size, rows, lossless);
     if (id_size != sizeof header.layout_id || header.region_size > mapping->memory.size) {
         PyErr_SetString(PyExc_ValueError, "the mapping is smaller than the region");
         return NULL;
@@ -113,7 +119,7 @@ static PyObject *read_header(PyObject *module, PyObject *object) {
     tshm_ring ring;
     tshm_table table;
     const os_memory *memory = &mapping->memory;
-    bool is_table = ((const tshm_header *)memory->start)->flags == TSHM_TABLE; /* checked again from the copy */
+    bool is_table = ((const tshm_header *)memory->start)->flags & TSHM_TABLE; /* checked again from the copy */
     const char *problem = is_table ? tshm_check_table(memory->start, memory->size, &header, &table)
                                    : tshm_check(memory->start, memory->size, &header, &ring);
     if (problem) {
@@ -121,8 +127,9 @@ static PyObject *read_header(PyObject *module, PyObject *object) {
         return NULL;
     }
     return Py_BuildValue(
-        "{s:I,s:I,s:K,s:K,s:K,s:K,s:y#,s:K,s:K,s:y#}", "slots", (unsigned int)header.slot_count, "presence_count",
-        (unsigned int)header.presence_count, "rows", (unsigned long long)(is_table ? header.row_count : 0), "row_size",
+        "{s:I,s:I,s:O,s:K,s:K,s:K,s:K,s:y#,s:K,s:K,s:y#}", "slots", (unsigned int)header.slot_count, "presence_count",
+        (unsigned int)header.presence_count, "lossless", header.flags & TSHM_LOSSLESS ? Py_True : Py_False, "rows",
+        (unsigned long long)(is_table ? header.row_count : 0), "row_size",
         (unsigned long long)(is_table ? header.slot_stride : 0), "payload_size",
         (unsigned long long)header.payload_size, "region_size", (unsigned long long)header.region_size, "layout_id",
         (const char *)header.layout_id, (Py_ssize_t)sizeof header.layout_id, "instance",
