@@ -36,6 +36,7 @@ opened_by           the processes that have the files of regions open
 command_of          the command line of a process
 Region              a handle of a region: read, write, update, loan, borrow, wait, next, follow, lock, info, close
 RegionInfo          a snapshot of a region's state, from Region.info()
+FollowerInfo        a follower that misses nothing, or a group of such, in Region.info()
 Participant         a process in there: its number, with its command line and since when it has the region open
 Entry               what regions(), entries() and look() tell of one region or mutex
 fallbacks           what this system lacks, and what is done instead
@@ -111,6 +112,7 @@ Empty               nothing has been written to the region yet [LookupError]
 FieldOverflow       a number is out of the field's range [OverflowError]
 FieldTypeError      a value has the wrong type for the field [TypeError]
 FieldValueError     a value has the right type but does not fit the field [ValueError]
+FollowerExists      a living follower has the name that was to be taken [FileExistsError]
 LayoutMismatch      the region has another layout than the schema [TypeError]
 LockLost            the writers' lock was overwritten while held [RuntimeError]
 MisuseError         a verb was used in the wrong place, such as update() inside update() [RuntimeError]
@@ -146,6 +148,7 @@ from typedshm.errors import (
     FieldOverflow,
     FieldTypeError,
     FieldValueError,
+    FollowerExists,
     LayoutMismatch,
     LockLost,
     MisuseError,
@@ -204,6 +207,7 @@ from typedshm.layout.markers import (
 )
 from typedshm.mutex import NamedMutex
 from typedshm.public_names import import_later, shorten_help
+from typedshm.region.followers import FollowerInfo
 from typedshm.region.following import Follower
 from typedshm.region.info import RegionInfo
 from typedshm.region.region import Region
@@ -259,6 +263,8 @@ __all__ = [
     "FieldOverflow",
     "FieldTypeError",
     "FieldValueError",
+    "FollowerExists",
+    "FollowerInfo",
     "Latin1",
     "Layout",
     "LayoutAccess",

@@ -649,12 +649,20 @@ class Ring(Opened, Generic[_T]):
     def version(self) -> int:
         """The number of the newest version; 0 while the region is empty."""
     @property
+    def lossless(self) -> bool:
+        """True if its followers may ask for every version, and writers wait for them."""
+    @property
     def dropped(self) -> int:
         """How many versions were missed by all followers of this handle."""
     # see typedshm.contract.CoreRegion for what a subclass has
 
 START_NEXT: Final[int]
 START_OLDEST: Final[int]
+FOLLOWER_PLACED: Final[int]
+FOLLOWER_FULL: Final[int]
+FOLLOWER_IN_USE: Final[int]
+FOLLOWER_DIFFERS: Final[int]
+FOLLOWERS: Final[int]  # that have places
 
 class Follower(Generic[_T]):
     """The part of a follower that is written in C."""
@@ -688,8 +696,31 @@ class Follower(Generic[_T]):
         Closed, RegionLost, Exception
             As for :meth:`poll`.
         """
+    def done(self) -> None:
+        """Count what was handed out last as got, now and not when the next is asked for.
+
+        With ``lossless=True`` writers wait for it no longer, and whoever goes on under this name does so behind it.
+        Otherwise nothing waits, and nothing happens.
+
+        Raises
+        ------
+        Closed, MisuseError
+            It was closed; or another thread or task is waiting in it.
+        """
     def close(self) -> None:
-        """End it: a loop over it ends, and a borrowed value is valid no longer. It is a context manager, too.
+        """End it: a loop over it ends, and a borrowed value is valid no longer.
+
+        What was handed out last counts as got, and its place in a lossless region is left; one with a name is kept for
+        `keep` seconds. It is a context manager, too; a block that ends in an error leaves what was handed out last
+        uncounted, as the end of the process does, and closing the region.
+
+        Raises
+        ------
+        MisuseError
+            Another thread or task is waiting in it.
+        """
+    def discard(self) -> None:
+        """End it as :meth:`close` does, and give up its name at once: nothing is kept for whoever comes next.
 
         Raises
         ------
@@ -721,7 +752,25 @@ def follower_release(follower: Follower[Any], /) -> None: ...  # What was handed
 def follower_observed(follower: Follower[Any], /) -> int: ...  # The newest version when there was none: to wait behind
 def follower_enter(follower: Follower[Any], /) -> None: ...  # Begin to use it, alone
 def follower_leave(follower: Follower[Any], /) -> None: ...  # End to use it
+def follower_register(
+    follower: Follower[Any],
+    first: int,
+    name: str | None,
+    keep: int,
+    group: bool,
+    redeliver: bool,
+    timeout: float | None,
+    /,
+) -> tuple[int, int]: ...  # (FOLLOWER_PLACED, ..., the place of whom the name belongs to)
+def follower_end(follower: Follower[Any], /) -> None: ...  # Leave its place, and count nothing
 def follower_move(follower: Follower[_T], ring: Ring[_T], /) -> None: ...  # Go on in another region
+
+Place: TypeAlias = tuple[
+    int, Literal["follower", "group", "member"], str, Presence | None, bool, int, int, int, int, int
+]
+"""(number, kind, name, whose, whether it redelivers, versions behind, since, ns to keep, since when without, lost)"""
+
+def registered(ring: Ring[Any], /) -> list[Place]: ...  # Those that are used; none if the region is not lossless
 def read_newest(ring: Ring[_T], /) -> tuple[int, _T, BaseException | None]:
     """(version, value, error) of the newest version: an error if the value cannot be decoded."""
 

@@ -42,11 +42,15 @@ Failure = Literal[
     # followers
     "followed twice",
     "follower closed",
+    "follower forked",
+    "follower lost",
     # rows of tables
     "row timeout",
     "row order",
     # raised by Python only
     "reattach timeout",
+    "not lossless",
+    "follower read-only",
 ]
 """What goes wrong in a verb. The core says which; kinds of errors and words are Python's."""
 

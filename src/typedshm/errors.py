@@ -96,6 +96,17 @@ class PublisherExists(TypedshmError, PermissionError):
     """Since when it has the region open, in UTC."""
 
 
+class FollowerExists(TypedshmError, FileExistsError):
+    """A living follower has the name that was to be taken."""
+
+    pid: int | None = None
+    """Its process id, as it wrote it down; a :class:`Participant`."""
+    command: str = ""
+    """Its command line; empty where it cannot be read."""
+    since: datetime | None = None
+    """Since when it has the region open, in UTC."""
+
+
 class PublisherGone(TypedshmError, ConnectionError):
     """Every process that has published to the region has ended or closed it, and nothing newer is there."""
 
@@ -164,6 +175,7 @@ __all__ = [
     "FieldOverflow",
     "FieldTypeError",
     "FieldValueError",
+    "FollowerExists",
     "LayoutMismatch",
     "LockLost",
     "MisuseError",

@@ -320,7 +320,8 @@ ROWS: dict[str, Callable[[World], Call]] = {
     "Region.next": lambda world: Call(world.region.next, {"after": 0, "timeout": 0, "until_gone": False}, asyncio.run),
     "Region.follow": lambda world: Call(
         world.region.follow,
-        {"every": False, "start": "newest", "borrow": False, "reattach": False, "until_gone": False, "timeout": 0},
+        {"every": False, "start": "newest", "borrow": False, "reattach": False, "until_gone": False}
+        | {"lossless": False, "name": None, "keep": None, "group": None, "redeliver": False, "timeout": 0},
         step,
     ),
     "Region.reattach": lambda world: Call(world.region.reattach, {"timeout": 0, "exclusive": False}, close),
@@ -378,6 +379,8 @@ ROWS: dict[str, Callable[[World], Call]] = {
     "Follower.poll": lambda world: Call(world.region.follow().poll, {}),
     "Follower.drain": lambda world: Call(world.region.follow().drain, {"most": 1}),
     "Follower.close": lambda world: Call(world.region.follow().close, {}),
+    "Follower.done": lambda world: Call(world.region.follow().done, {}),
+    "Follower.discard": lambda world: Call(world.region.follow().discard, {}),
     "RowFollower.poll": lambda world: Call(world.table.follow().poll, {}),
     # locks, and memory of other programs
     "NamedMutex": lambda _: Call(NamedMutex, {"name": "new", "scope": "user", "mode": 0o600, "exact": False}, close),
@@ -463,6 +466,7 @@ RESULTS = (
         "Participant",
         "Region",
         "Follower",
+        "FollowerInfo",
         "RegionInfo",
         "Entry",
         "ArraySchema",

@@ -28,7 +28,7 @@ CORE = "\n".join(
 OTHERS = {"__complex__", "__basicsize__", "Structure", "isoformat", "protect"}
 OTHERS |= {"_ARRAY_API", "dtype", "isnative", "itemsize", "kind", "names"}
 # Failures that Python alone raises.
-RAISED_BY_PYTHON = {"open block", "reattach timeout"}
+RAISED_BY_PYTHON = {"not lossless", "follower read-only", "open block", "reattach timeout"}
 # Failures of tables alone.
 OF_TABLES = {"row timeout", "row order"}
 

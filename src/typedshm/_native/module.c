@@ -13,10 +13,12 @@
 #include "ring/block.h"
 #include "ring/borrow.h"
 #include "ring/follower_type.h"
+#include "ring/following.h"
 #include "ring/internal.h"
 #include "ring/opened.h"
 #include "ring/pin.h"
 #include "ring/position.h"
+#include "ring/registered.h"
 #include "ring/ring_type.h"
 #include "ring/slots.h"
 #include "ring/values.h"
@@ -50,19 +52,20 @@
 #endif
 
 static int (*const parts[])(PyObject *module) = {
-    struct_register,    numpy_register,        lease_register,        origin_register,       field_register,
-    extents_register,   fields_register,       construction_register, whole_register,        codecs_register,
-    datetime_register,  mapping_register,      header_register,       byte_locks_register,   files_register,
+    struct_register,     numpy_register,        lease_register,        origin_register,       field_register,
+    extents_register,    fields_register,       construction_register, whole_register,        codecs_register,
+    datetime_register,   mapping_register,      header_register,       byte_locks_register,   files_register,
 #ifdef _WIN32
-    security_register,  section_register,      directory_register,    kernel_mutex_register, event_register,
+    security_register,   section_register,      directory_register,    kernel_mutex_register, event_register,
 #else
     segments_register,
 #endif
-    words_register,     writers_lock_register, mutex_register,        guard_register,        task_register,
-    position_register,  slots_register,        values_register,       opened_register,       ring_type_register,
-    internal_register,  block_register,        pin_register,          borrow_register,       view_register,
-    waitset_register,   thread_register,       missing_register,      array_register,        held_register,
-    rows_type_register, row_block_register,    row_set_register,      changes_register,      follower_type_register,
+    words_register,      writers_lock_register, mutex_register,        guard_register,        task_register,
+    position_register,   slots_register,        values_register,       opened_register,       ring_type_register,
+    internal_register,   block_register,        pin_register,          borrow_register,       view_register,
+    waitset_register,    thread_register,       missing_register,      array_register,        held_register,
+    rows_type_register,  row_block_register,    row_set_register,      changes_register,      follower_type_register,
+    registered_register, following_register,
 };
 
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT,

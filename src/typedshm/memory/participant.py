@@ -11,6 +11,11 @@ _MOST = 4
 _TIME, _DAY = "%H:%M:%S", "%Y-%m-%d %H:%M:%S"
 
 
+def utc(ns: int) -> datetime:
+    """Return the time so many nanoseconds after 1970."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=ns // 1000)
+
+
 class Participant(int):
     """A process that takes part in a region: its process id, with its command line and since when it has it open.
 
@@ -55,9 +60,7 @@ class Participant(int):
     @property
     def since(self) -> datetime | None:
         """When it opened the region, in UTC; None where that is not known."""
-        if not self._since:
-            return None
-        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=self._since // 1000)
+        return utc(self._since) if self._since else None
 
     @property
     def _since_words(self) -> str:

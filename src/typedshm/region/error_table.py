@@ -13,6 +13,7 @@ from typedshm.errors import (
     PublisherGone,
     RegionCorrupt,
     RegionFull,
+    RegionLost,
     RegionRefused,
     Timeout,
     TornWrite,
@@ -55,6 +56,20 @@ ERRORS: "dict[Failure, tuple[type[Exception], str]]" = {
     "not borrowed": (MisuseError, "has a block that was ended twice, or before it was entered"),
     "followed twice": (MisuseError, "has a follower that two threads or tasks wait in; call follow() in each of them"),
     "follower closed": (Closed, "has a follower that was closed; call follow() for another"),
+    "follower forked": (MisuseError, "has a follower that belongs to the parent process; call follow() in this child"),
+    "follower lost": (
+        RegionLost,
+        "has no place for this follower any more: this process's share in the region was lost, and others have it",
+    ),
+    "not lossless": (
+        RegionRefused,
+        "keeps no version for followers: lossless=True, name= and group= take one made with create(..., lossless=True)",
+    ),
+    "follower read-only": (
+        RegionRefused,
+        "cannot be followed with lossless=True by this handle: who makes writers wait needs the right to write; attach "
+        "without readonly=True, with the region's own layout",
+    ),
     "open block": (MisuseError, "is still in use: end the open block or lock before close()"),
 }
 

@@ -1,5 +1,6 @@
 """Following a region: its versions one after the other, with an exact count of the missed ones."""
 
+import contextlib
 import operator
 import time
 import weakref
@@ -13,6 +14,7 @@ from typedshm.errors import Closed, RegionLost, RegionNotFound, Timeout, quoted
 from typedshm.region.asynchronous import AwaitedRing, await_newer, rest
 from typedshm.region.info import RegionInfo
 from typedshm.region.opened import Opened
+from typedshm.region.registration import Registration, registration
 
 T = TypeVar("T")
 
@@ -21,6 +23,9 @@ Start = Literal["newest", "oldest", "next"] | int
 
 _PAUSE = 0.01
 """Seconds between looks whether a name leads to a region again."""
+
+_LOOK_IN_GROUP = 0.05
+"""Seconds between looks of a group's member for what others had that died."""
 
 _LOOK = 0.1
 """Seconds between looks whether the name means another region, of who never waits."""
@@ -56,6 +61,7 @@ class Follower(_native.Follower[T], Generic[T]):
         borrow: bool,
         reattach: bool,
         until_gone: bool,
+        registration: Registration | None,
         timeout: float | None,
     ) -> None:
         super().__init__(region, first, every, borrow, reattach)
@@ -65,6 +71,17 @@ class Follower(_native.Follower[T], Generic[T]):
         self._until_gone = until_gone
         self._timeout = timeout
         self._looked = time.monotonic()
+        self._registration = registration
+        if registration is not None:
+            self._register(region, first)
+
+    def _register(self, region: "Followable[T]", first: int) -> None:
+        """Take a place in a lossless region."""
+        assert self._registration is not None
+        self._registration.register(self, region, first)
+        if region.placed is None:
+            region.placed = weakref.WeakSet()
+        region.placed.add(self)
 
     @property
     def region(self) -> "Followable[T]":
@@ -85,7 +102,10 @@ class Follower(_native.Follower[T], Generic[T]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        if error is None:
+            self.close()
+        else:  # what was handed out last was perhaps not dealt with
+            _native.follower_end(self)
 
     # ---- called by the C core ----
 
@@ -103,7 +123,7 @@ class Follower(_native.Follower[T], Generic[T]):
             try:
                 if error is not None:
                     raise error
-                _native.await_newer(self._region, _native.follower_observed(self), _left(end), self._until_gone)
+                self._await(end)
                 return end
             except RegionLost:
                 if not self._reattach:
@@ -117,6 +137,15 @@ class Follower(_native.Follower[T], Generic[T]):
             raise
         finally:
             del error  # its traceback has this frame
+
+    def _await(self, end: float) -> None:
+        """Sleep until there is something newer than what was looked at; or for as long as a group may do without it."""
+        left = _left(end)
+        if not self._in_group or left <= _LOOK_IN_GROUP:
+            _native.await_newer(self._region, _native.follower_observed(self), left, self._until_gone)
+            return
+        with contextlib.suppress(Timeout):
+            _native.await_newer(self._region, _native.follower_observed(self), _LOOK_IN_GROUP, self._until_gone)
 
     def _go_on(self, error: BaseException | None) -> bool:
         """After a look that found nothing or raised an error: go on with the next region; False if there is none."""
@@ -147,7 +176,7 @@ class Follower(_native.Follower[T], Generic[T]):
             end = float("inf") if self._timeout is None else time.monotonic() + self._timeout
             while True:
                 try:
-                    await await_newer(self._region, _native.follower_observed(self), _left(end), self._until_gone)
+                    await self._await_in_task(end)
                     value = _native.follower_find(self)
                     self._taken = True  # no call behind it, at which a signal's handler could raise and lose the value
                     if value is not None:
@@ -164,6 +193,18 @@ class Follower(_native.Follower[T], Generic[T]):
             raise
         finally:
             _native.follower_leave(self)
+
+    async def _await_in_task(self, end: float) -> None:
+        left = _left(end)
+        if not self._in_group or left <= _LOOK_IN_GROUP:
+            await await_newer(self._region, _native.follower_observed(self), left, self._until_gone)
+            return
+        with contextlib.suppress(Timeout):
+            await await_newer(self._region, _native.follower_observed(self), _LOOK_IN_GROUP, self._until_gone)
+
+    @property
+    def _in_group(self) -> bool:
+        return self._registration is not None and self._registration.group
 
     # ---- the next region of the name ----
 
@@ -191,6 +232,8 @@ class Follower(_native.Follower[T], Generic[T]):
             self._followed.later = weakref.WeakSet()
         self._followed.later.add(region)
         _native.follower_move(self, region)
+        if self._registration is not None:
+            self._register(region, _native.START_OLDEST)
         before, self._region = self._region, region
         if before is not self._followed:
             before.close()
@@ -212,6 +255,9 @@ def _number(start: object) -> int | None:
 
 class Followable(AwaitedRing[T], Opened[T], Generic[T]):
     """The part of a region that makes followers."""
+
+    placed: "weakref.WeakSet[Follower[T]] | None" = None
+    """Its followers that have places in the region, which they leave when it is closed."""
 
     later: "weakref.WeakSet[Followable[T]] | None" = None
     """Handles of later regions of this name, which its followers have opened and which are closed with it."""
@@ -243,10 +289,15 @@ class Followable(AwaitedRing[T], Opened[T], Generic[T]):
         self,
         *_: Never,
         every: bool = False,
-        start: Start = "newest",
+        start: Start | EllipsisType = ...,
         borrow: bool = False,
         reattach: bool = False,
         until_gone: bool = False,
+        lossless: bool = False,
+        name: str | None = None,
+        keep: float | None = None,
+        group: str | None = None,
+        redeliver: bool = False,
         timeout: float | EllipsisType | None = ...,
     ) -> Follower[T]:
         """Iterate over the versions as they are published: ``for t in region.follow(): ...``.
@@ -265,7 +316,7 @@ class Followable(AwaitedRing[T], Opened[T], Generic[T]):
             The first version to yield. ``"newest"``: the newest, or the first to be published. ``"next"``: the first to
             be published after this call. ``"oldest"``: the oldest that is still in a slot. A number: that version, or
             the first after it, as from a saved :attr:`Follower.version` + 1. A negative number: so many before the
-            newest, or the oldest that is still in a slot.
+            newest, or the oldest that is still in a slot. Default: ``"newest"``, or with `lossless` ``"next"``.
         borrow
             Yield read-only views like :meth:`borrow`, each valid until the next. With arrays the loop's variable still
             holds one while the next is borrowed, which takes four slots; with three, every second one is a copy.
@@ -277,6 +328,21 @@ class Followable(AwaitedRing[T], Opened[T], Generic[T]):
         until_gone
             Raise PublisherGone, once everything has been yielded, when every process that has published has ended or
             closed the region, as for :meth:`wait`.
+        lossless
+            Yield every version, and have writers wait with what they would write over until this follower has got it:
+            until it asks for the next, says :meth:`Follower.done` or is closed. It takes a region made with
+            ``create(..., lossless=True)``, and the right to write. A follower whose process has ended holds nobody up.
+        name
+            Lossless, and whoever follows by this name next goes on where this one stopped, whatever `start` says: the
+            version that was handed out last, and not counted as got, comes once more.
+        keep
+            Seconds that writers wait for a name, or group, that nobody has. Default: 5.
+        group
+            Lossless, and each version goes to one of the followers that name the group, whatever processes they are in;
+            `start` is that of the first of them. A member has one version at a time, also in :meth:`Follower.drain`.
+        redeliver
+            What a member of the group had when it died, or left by an error, is handed out to another, before newer
+            ones. Otherwise it is lost, and counted in ``info().followers``.
         timeout
             Seconds to wait for each version; None waits for ever. Default: :attr:`timeout` of the handle.
 
@@ -302,6 +368,12 @@ class Followable(AwaitedRing[T], Opened[T], Generic[T]):
             `start` is beyond the next version: it comes from an earlier region of that name.
         Closed
             The handle was closed already.
+        RegionRefused
+            With `lossless`: the region was not made for that, or the handle may not write.
+        FollowerExists
+            A living follower has the name.
+        RegionFull
+            All 48 places for lossless followers, groups and members are taken.
         MisuseError
             In the loop: another thread or task is waiting in it. Each needs its own follow().
         """
@@ -309,13 +381,16 @@ class Followable(AwaitedRing[T], Opened[T], Generic[T]):
         every, borrow, reattach = flag(every, "every"), flag(borrow, "borrow"), flag(reattach, "reattach")
         until_gone = flag(until_gone, "until_gone")
         patience = self.timeout if isinstance(timeout, EllipsisType) else seconds(timeout)
-        first = self._first(start)
+        wanted = registration(lossless, name, keep, group, redeliver)
+        if isinstance(start, EllipsisType):
+            start = "newest" if wanted is None else "next"
         return Follower(
             self,
-            first=first,
-            every=every,
+            first=self._first(start),
+            every=every or wanted is not None,
             borrow=borrow,
             reattach=reattach,
             until_gone=until_gone,
+            registration=wanted,
             timeout=patience,
         )

@@ -1,7 +1,7 @@
 """RegionInfo: what is known about a region at one moment."""
 
 from datetime import datetime
-from typing import cast
+from typing import Any
 
 from typedshm.errors import quoted
 from typedshm.frozen import Frozen, frozen
@@ -9,6 +9,7 @@ from typedshm.html_table import html_table
 from typedshm.layout.layout import Layout
 from typedshm.memory.names import Name, Scope
 from typedshm.memory.participant import Participant
+from typedshm.region.followers import FollowerInfo
 
 _MOST = 6
 """Processes that are shown."""
@@ -65,6 +66,8 @@ class RegionInfo(Snapshot):
     readers
         The other processes with the right to write. Read-only ones are not counted, though they know
         of the others.
+    followers
+        Of a lossless region: those for whom writers wait, groups, and their members.
     deaths, last_death
         How many writers were found to have died in the middle of a write, and when the last was found.
     pinned
@@ -81,7 +84,7 @@ class RegionInfo(Snapshot):
 
     __match_args__ = (
         *("name", "scope", "layout", "version", "published", "created", "slots", "lossless", "payload_size", "size"),
-        *("lock_holder", "publisher", "writers", "readers", "deaths", "last_death", "pinned", "copies"),
+        *("lock_holder", "publisher", "writers", "readers", "followers", "deaths", "last_death", "pinned", "copies"),
         *("instance", "unlinked", "replaced"),
     )
     name: Name
@@ -98,6 +101,7 @@ class RegionInfo(Snapshot):
     publisher: Participant | None
     writers: tuple[Participant, ...]
     readers: tuple[Participant, ...]
+    followers: tuple[FollowerInfo, ...]
     deaths: int
     last_death: datetime | None
     pinned: int
@@ -115,8 +119,14 @@ def _text(value: object) -> str:
     if isinstance(value, Participant):
         return value.shown(_ROOM)
     if isinstance(value, tuple):
-        return _processes(cast("tuple[int, ...]", value))
+        items: tuple[Any, ...] = value
+        return _processes(items) if all(isinstance(item, int) for item in items) else _several(items)
     return quoted(value)
+
+
+def _several(items: tuple[Any, ...]) -> str:
+    more = len(items) - _MOST
+    return f"({'; '.join(map(str, items[:_MOST]))}{f'; … {more} more' if more > 0 else ''})"
 
 
 def _processes(pids: tuple[int, ...]) -> str:

@@ -1,6 +1,5 @@
 """Opened: what handles of regions and of tables have in common."""
 
-from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Never, NoReturn, Self, TypeVar
 
@@ -12,7 +11,7 @@ from typedshm.html_table import html_table
 from typedshm.layout.layout import Layout
 from typedshm.memory.attachment import Attachment, Handle
 from typedshm.memory.names import Name
-from typedshm.memory.participant import participants
+from typedshm.memory.participant import participants, utc
 from typedshm.region.info import Snapshot
 from typedshm.region.waitset import forget
 from typedshm.schema.base import Schema
@@ -22,11 +21,6 @@ if TYPE_CHECKING:
     from typedshm.schema.arrays import SchemaSource
 
 T = TypeVar("T")
-
-
-def utc(ns: int) -> datetime:
-    """Return the time so many nanoseconds after 1970."""
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=ns // 1000)
 
 
 class Opened(_native.Opened, Generic[T]):

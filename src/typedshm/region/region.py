@@ -20,11 +20,11 @@ from typedshm.memory import fork
 from typedshm.memory.attachment import Attachment, Handle, attachments
 from typedshm.memory.descriptor import Descriptor
 from typedshm.memory.holders import lock_holder
-from typedshm.memory.participant import describe_process, describe_processes, participant, participants
+from typedshm.memory.participant import describe_process, describe_processes, participant, participants, utc
 from typedshm.region.error_table import ERRORS, REPLACED_BY_LOSS, WAITED_IN_VAIN
+from typedshm.region.followers import followers_of
 from typedshm.region.following import Followable
 from typedshm.region.info import RegionInfo
-from typedshm.region.opened import utc
 from typedshm.schema.base import Schema
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ class Region(Followable[T], Generic[T]):
             lossless=self._attachment.header["lossless"],
             lock_holder=None if owner is None else participant(owner, now=True),
             publisher=None if publisher is None else participant(publisher, now=True),
+            followers=followers_of(self, now=True),
             pinned=pinned,
             copies=copies,
         )
@@ -143,6 +144,8 @@ class Region(Followable[T], Generic[T]):
             A thread still holds an update() or loan() block or the lock of this handle.
         """
         super().close()
+        for follower in list(self.placed or ()):
+            _native.follower_end(follower)
         for region in list(self.later or ()):
             region.close()
 

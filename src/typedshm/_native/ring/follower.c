@@ -8,7 +8,7 @@
  */
 
 /* Of drain() there may be many. */
-void follower_end_use(Follower *self) {
+static void end_blocks(Follower *self) {
     PyObject *pins = self->pins;
     self->pins = NULL;
     if (!pins)
@@ -18,6 +18,26 @@ void follower_end_use(Follower *self) {
     for (Py_ssize_t i = 0; PyList_Check(pins) && i < PyList_Size(pins); i++)
         pin_end((Pin *)PyList_GetItem(pins, i));
     Py_DECREF(pins);
+}
+
+void follower_count(Follower *self) {
+    Place *place = &self->place;
+    if (!place->slots || !place_is_ours(place))
+        return;
+    if (follower_is_member(self) ? place->has && place->delivered : self->at.sequence > self->got) {
+        self->got = self->at.sequence;
+        place_got(place, self->got);
+    }
+}
+
+void follower_end_use(Follower *self) {
+    end_blocks(self);
+    follower_count(self);
+}
+
+void follower_leave_place(Follower *self, bool keeps) {
+    end_blocks(self);
+    place_leave(&self->place, keeps);
 }
 
 static bool keep_pin(Follower *self, Pin *pin) {
@@ -38,7 +58,8 @@ static bool keep_pin(Follower *self, Pin *pin) {
 
 /* Has something been published that was not handed out? Notes what the newest is if not. -1: an error is set. */
 static int is_behind(Follower *self) {
-    if (self->every && tshm_newest(&self->ring->ring) > self->at.sequence)
+    bool member = follower_is_member(self); /* whose group has a position of its own */
+    if (self->every && !member && tshm_newest(&self->ring->ring) > self->at.sequence)
         return 1;
     publication newest;
     if (!reading_last(self->ring, &newest))
@@ -64,7 +85,9 @@ static PyObject *borrow_next(Follower *self, const reading_position *behind, pub
  * calls. */
 void follower_move(Follower *self, const publication *found) {
     uint64_t next = self->at.version + !found->lost;
-    if (found->version > next) {
+    if (follower_is_member(self)) {
+        self->place.delivered = true;
+    } else if (found->version > next) {
         self->dropped += found->version - next;
         (void)tshm_change(add, &self->followed->dropped, found->version - next, relaxed);
     }
@@ -77,9 +100,19 @@ PyObject *follower_find(Follower *self, publication *found, PyObject **refused) 
     *found = NO_PUBLICATION;
     if (!self->ring->mapping)
         return ring_fail(self->ring, "closed");
-    if (is_behind(self) <= 0)
-        return NULL;
+    reading_position handed_out = {0, 0, true};
     const reading_position *behind = self->every ? &self->at : NULL;
+    if (self->place.slots && !place_check(&self->place, self->ring))
+        return NULL;
+    if (self->place.slots)
+        place_note(&self->place);
+    if (follower_is_member(self)) {
+        if (is_behind(self) < 0 || place_hand_out(&self->place, &handed_out) != TSHM_READABLE)
+            return NULL;
+        behind = &handed_out;
+    } else if (is_behind(self) <= 0) {
+        return NULL;
+    }
     return self->borrow ? borrow_next(self, behind, found) : reading_value(self->ring, behind, found, refused);
 }
 

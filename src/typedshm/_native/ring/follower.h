@@ -3,6 +3,7 @@
 #define TYPEDSHM_FOLLOWER_H
 
 #include "ring/pin.h"
+#include "ring/place.h"
 
 typedef struct {
     PyObject_HEAD
@@ -14,12 +15,21 @@ typedef struct {
     uint64_t failed;     /* versions that could not be decoded */
     PyObject *pins;      /* of the values that were handed out last, with `borrow`: a Pin, or a list of them, or NULL */
     publication found;   /* by follower_find(), and not taken yet */
+    Place place;         /* in a lossless region, or none */
+    uint64_t got;        /* the ring's number up to which writers know that all is got */
     tshm_atomic_u32 busy; /* a thread or task is in it */
     bool every, borrow, reattach, closed;
 } Follower;
 
-/* What was handed out last is not used any more. */
+static inline bool follower_is_member(const Follower *follower) {
+    return follower->place.slots && follower->place.group != TSHM_FOLLOWERS;
+}
+/* What was handed out last counts as got: writers need not wait for it any more. */
+void follower_count(Follower *follower);
+/* It is not used any more, either. */
 void follower_end_use(Follower *follower);
+/* Neither; and the place is left. */
+void follower_leave_place(Follower *follower, bool keeps);
 /* The next value, which counts as handed out after follower_move(); NULL, perhaps without an error: there is none, or
  * it is refused, as told by decoding_value(). */
 PyObject *follower_find(Follower *follower, publication *found, PyObject **refused);

@@ -76,6 +76,7 @@ static PyObject *follower_poll(PyObject *object, PyObject *unused) {
  * meets it, or it is not the region's, and what was taken is to be had once more. */
 static bool take_all(Follower *self, PyObject *values, Py_ssize_t most) {
     reading_position first = self->at, at = first;
+    most = follower_is_member(self) ? 1 : most; /* which has one at a time */
     uint64_t dropped = self->dropped;
     PyObject *value = step_or_go_on(self), *refused = NULL;
     while (value) {
@@ -141,9 +142,35 @@ static PyObject *follower_close(PyObject *object, PyObject *unused) {
             return NULL;
         self->closed = true;
         follower_end_use(self);
+        follower_leave_place(self, true);
         follower_leave(self);
     }
     Py_RETURN_NONE;
+}
+
+static PyObject *follower_discard(PyObject *object, PyObject *unused) {
+    (void)unused;
+    Follower *self = (Follower *)object;
+    if (!self->closed) {
+        if (!follower_enter(self))
+            return NULL;
+        self->closed = true;
+        follower_leave_place(self, false);
+        follower_leave(self);
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *follower_done(PyObject *object, PyObject *unused) {
+    (void)unused;
+    Follower *self = (Follower *)object;
+    if (!is_open(self) || !follower_enter(self))
+        return NULL;
+    bool ours = !self->place.slots || place_check(&self->place, self->ring);
+    if (ours)
+        follower_count(self);
+    follower_leave(self);
+    return ours ? Py_NewRef(Py_None) : NULL;
 }
 
 /* ---- the object ---------------------------------------------------------------------------------------------------
@@ -192,7 +219,7 @@ static void follower_dealloc(PyObject *object) {
     Follower *self = (Follower *)object;
     PyTypeObject *type = Py_TYPE(object);
     PyObject_GC_UnTrack(object);
-    follower_end_use(self);
+    follower_leave_place(self, true); /* what was handed out last has perhaps not been dealt with */
     Py_XDECREF((PyObject *)self->ring);
     Py_XDECREF((PyObject *)self->followed);
     ((freefunc)PyType_GetSlot(type, Py_tp_free))(object);
@@ -222,6 +249,8 @@ static PyObject *get_pending(PyObject *object, void *unused) {
         return ring_fail(self->ring, "closed");
     if (!reading_last(self->ring, &newest))
         return NULL;
+    if (follower_is_member(self))
+        return PyLong_FromUnsignedLongLong(place_group_pending(&self->place, newest.version));
     return PyLong_FromUnsignedLongLong(newest.version > self->at.version ? newest.version - self->at.version : 0);
 }
 
@@ -271,9 +300,28 @@ static const char drain_doc[] =
     "Closed, RegionLost, Exception\n"
     "    As for :meth:`poll`.";
 
+static const char done_doc[] =
+    "done($self, /)\n--\n\n"
+    "Count what was handed out last as got, now and not when the next is asked for.\n\n"
+    "With ``lossless=True`` writers wait for it no longer, and whoever goes on under this name does so behind\n"
+    "it. Otherwise nothing waits, and nothing happens.\n\n"
+    "Raises\n------\n"
+    "Closed, MisuseError\n"
+    "    It was closed; or another thread or task is waiting in it.";
+
+static const char discard_doc[] =
+    "discard($self, /)\n--\n\n"
+    "End it as :meth:`close` does, and give up its name at once: nothing is kept for whoever comes next.\n\n"
+    "Raises\n------\n"
+    "MisuseError\n"
+    "    Another thread or task is waiting in it.";
+
 static const char close_doc[] =
     "close($self, /)\n--\n\n"
-    "End it: a loop over it ends, and a borrowed value is valid no longer. It is a context manager, too.\n\n"
+    "End it: a loop over it ends, and a borrowed value is valid no longer.\n\n"
+    "What was handed out last counts as got, and its place in a lossless region is left; one with a name is\n"
+    "kept for `keep` seconds. It is a context manager, too; a block that ends in an error leaves what was\n"
+    "handed out last uncounted, as the end of the process does, and closing the region.\n\n"
     "Raises\n------\n"
     "MisuseError\n"
     "    Another thread or task is waiting in it.";
@@ -283,7 +331,9 @@ static const char close_doc[] =
 static PyMethodDef methods[] = {
     {"poll", follower_poll, METH_NOARGS, poll_doc},
     {"drain", FAST(follower_drain), METH_FASTCALL | METH_KEYWORDS, drain_doc},
+    {"done", follower_done, METH_NOARGS, done_doc},
     {"close", follower_close, METH_NOARGS, close_doc},
+    {"discard", follower_discard, METH_NOARGS, discard_doc},
     {"__class_getitem__", (PyCFunction)Py_GenericAlias, METH_O | METH_CLASS, "Follower[T], for annotations."},
     {NULL, NULL, 0, NULL},
 };
@@ -318,101 +368,11 @@ static PyType_Slot slots[] = {
 static PyType_Spec spec = {"typedshm._native.Follower", sizeof(Follower), 0,
                            Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots};
 
-/* ---- for the package itself ---------------------------------------------------------------------------------------
- */
-
-static Follower *follower_of(PyObject *const *args, Py_ssize_t count, Py_ssize_t expected) {
-    if (count == expected && PyObject_TypeCheck(args[0], follower_type) && ((Follower *)args[0])->ring)
-        return (Follower *)args[0];
-    PyErr_Format(PyExc_TypeError, "expected a Follower and %zd more, found %zd arguments", expected - 1, count);
-    return NULL;
+bool follower_type_check(PyObject *object) {
+    return PyObject_TypeCheck(object, follower_type);
 }
-
-/* A signal's handler, which could raise, runs when this has returned: so the version counts as handed out only when it
- * is said to be taken, by an assignment, at which none runs. */
-static PyObject *find_for(PyObject *module, PyObject *const *args, Py_ssize_t count) {
-    (void)module;
-    Follower *self = follower_of(args, count, 1);
-    if (!self)
-        return NULL;
-    follower_end_use(self);
-    PyObject *refused = NULL, *value = follower_find(self, &self->found, &refused);
-    if (refused || self->found.lost)
-        follower_move(self, &self->found);
-    if (refused) {
-        self->failed++;
-        decoding_fail(refused);
-    }
-    return value || PyErr_Occurred() ? value : Py_NewRef(Py_None);
-}
-
-static PyObject *release_for(PyObject *module, PyObject *const *args, Py_ssize_t count) {
-    (void)module;
-    Follower *self = follower_of(args, count, 1);
-    if (self)
-        follower_end_use(self);
-    return self ? Py_NewRef(Py_None) : NULL;
-}
-
-static PyObject *observed_for(PyObject *module, PyObject *const *args, Py_ssize_t count) {
-    (void)module;
-    Follower *self = follower_of(args, count, 1);
-    return self ? PyLong_FromUnsignedLongLong(self->seen) : NULL;
-}
-
-static PyObject *enter_for(PyObject *module, PyObject *const *args, Py_ssize_t count) {
-    (void)module;
-    Follower *self = follower_of(args, count, 1);
-    return self && follower_enter(self) ? Py_NewRef(Py_None) : NULL;
-}
-
-static PyObject *leave_for(PyObject *module, PyObject *const *args, Py_ssize_t count) {
-    (void)module;
-    Follower *self = follower_of(args, count, 1);
-    if (self)
-        follower_leave(self);
-    return self ? Py_NewRef(Py_None) : NULL;
-}
-
-static PyObject *move_to(PyObject *module, PyObject *const *args, Py_ssize_t count) {
-    (void)module;
-    Follower *self = follower_of(args, count, 2);
-    if (!self)
-        return NULL;
-    if (!ring_type_check(args[1])) {
-        PyErr_SetString(PyExc_TypeError, "expected a Ring to follow");
-        return NULL;
-    }
-    Ring *ring = (Ring *)args[1];
-    if (ring->instance != self->ring->instance) {
-        self->at = (reading_position){0, 0, false};
-        self->seen = 0;
-    }
-    Py_INCREF(args[1]);
-    PyObject *before = (PyObject *)self->ring;
-    self->ring = ring;
-    Py_DECREF(before);
-    Py_RETURN_NONE;
-}
-
-static PyMethodDef functions[] = {
-    {"follower_find", FAST(find_for), METH_FASTCALL, "The next value, or None; then say that it was taken."},
-    {"follower_release", FAST(release_for), METH_FASTCALL, "What was handed out last is not used any more."},
-    {"follower_observed", FAST(observed_for), METH_FASTCALL,
-     "The newest version when there was no value: what to wait behind."},
-    {"follower_enter", FAST(enter_for), METH_FASTCALL, "Begin to use it, alone."},
-    {"follower_leave", FAST(leave_for), METH_FASTCALL, "End to use it."},
-    {"follower_move", FAST(move_to), METH_FASTCALL, "Go on in another region, from its beginning."},
-    {NULL, NULL, 0, NULL},
-};
 
 int follower_type_register(PyObject *module) {
     follower_type = (PyTypeObject *)PyType_FromSpec(&spec);
-    PyObject *next = PyLong_FromLongLong(START_NEXT), *oldest = PyLong_FromLongLong(START_OLDEST);
-    bool added = follower_type && PyModule_AddObjectRef(module, "Follower", (PyObject *)follower_type) == 0 &&
-                 PyModule_AddObjectRef(module, "START_NEXT", next) == 0 &&
-                 PyModule_AddObjectRef(module, "START_OLDEST", oldest) == 0;
-    Py_XDECREF(next);
-    Py_XDECREF(oldest);
-    return added ? PyModule_AddFunctions(module, functions) : -1;
+    return follower_type ? PyModule_AddObjectRef(module, "Follower", (PyObject *)follower_type) : -1;
 }

@@ -4,6 +4,7 @@
 
 #include "native.h"
 
+bool follower_type_check(PyObject *object);
 int follower_type_register(PyObject *module);
 
 #endif

@@ -123,7 +123,7 @@ static int pin_slot(Pin *pin, Ring *ring, const reading_position *behind) {
         state = slots_pin(ring->slots, kept, &pin->cursor, &pin->found.version);
     if (state == TSHM_READABLE)
         pin->found.sequence = pin->cursor.sequence;
-    if (state == TSHM_READABLE && behind && pin->found.version != behind->version + 1) {
+    if (state == TSHM_READABLE && behind && !kept && pin->found.version != behind->version + 1) {
         unpin(ring, &pin->cursor); /* there may be older ones still to be got */
         state = TSHM_TOO_MANY;
     }

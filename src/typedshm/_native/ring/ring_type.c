@@ -75,6 +75,11 @@ static PyObject *get_version(PyObject *object, void *unused) {
     return reading_newest(self, &version, &time) ? PyLong_FromUnsignedLongLong(version) : NULL;
 }
 
+static PyObject *get_lossless(PyObject *object, void *unused) {
+    (void)unused;
+    return PyBool_FromLong(((Ring *)object)->ring.lossless);
+}
+
 static PyObject *get_dropped(PyObject *object, void *unused) {
     (void)unused;
     return PyLong_FromUnsignedLongLong(tshm_load(&((Ring *)object)->dropped, relaxed));
@@ -249,6 +254,8 @@ static PyMethodDef methods[] = {
 
 static PyGetSetDef getset[] = {
     {"version", get_version, NULL, "The number of the newest version; 0 while the region is empty.", NULL},
+    {"lossless", get_lossless, NULL, "True if its followers may ask for every version, and writers wait for them.",
+     NULL},
     {"dropped", get_dropped, NULL, "How many versions were missed by all followers of this handle.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
