@@ -42,6 +42,10 @@ Entry               what regions(), entries() and look() tell of one region or m
 fallbacks           what this system lacks, and what is done instead
 Fallback            one line of fallbacks()
 Follower            the iterator that Region.follow() returns; counts the versions it missed
+wait_any            sleep until one of several regions, tables and followers has something new
+wait_all            the same until each of them has
+Notifier            a descriptor, or Windows handle, that tells an event loop of several of them
+Subscription        what Region.subscribe() and Table.subscribe() return: calls a function with what is new
 
 Tables: many rows under one name, each written on its own
 ---------------------------------------------------------
@@ -211,6 +215,7 @@ from typedshm.region.followers import FollowerInfo
 from typedshm.region.following import Follower
 from typedshm.region.info import RegionInfo
 from typedshm.region.region import Region
+from typedshm.region.subscribing import Subscription
 from typedshm.schema import resolve
 from typedshm.schema.arrays import ArraySchema, array
 from typedshm.schema.resolve import to_struct
@@ -238,6 +243,7 @@ if TYPE_CHECKING:  # import_later() imports these on their first use
     from typedshm.schema.layouts import compare, layout_of
     from typedshm.sharing.catalog import Entry, entries, look, opened_by, regions
     from typedshm.sharing.fallbacks import Fallback, fallbacks
+    from typedshm.sharing.notify import Notifier, wait_all, wait_any
     from typedshm.sharing.paths import path_of
     from typedshm.sharing.topic import Topic
 
@@ -276,6 +282,7 @@ __all__ = [
     "MisuseError",
     "NameRefused",
     "NamedMutex",
+    "Notifier",
     "Offset",
     "Overrun",
     "Pad",
@@ -300,6 +307,7 @@ __all__ = [
     "Shape",
     "Stale",
     "Struct",
+    "Subscription",
     "Table",
     "TableInfo",
     "TableSchema",
@@ -352,6 +360,8 @@ __all__ = [
     "u8",
     "unlink",
     "version_of",
+    "wait_all",
+    "wait_any",
 ]
 
 shorten_help(__name__, "open")
@@ -376,6 +386,9 @@ import_later(
         "Fallback": "typedshm.sharing.fallbacks",
         "fallbacks": "typedshm.sharing.fallbacks",
         "path_of": "typedshm.sharing.paths",
+        "Notifier": "typedshm.sharing.notify",
         "Topic": "typedshm.sharing.topic",
+        "wait_all": "typedshm.sharing.notify",
+        "wait_any": "typedshm.sharing.notify",
     },
 )

@@ -3,7 +3,20 @@
 import sys
 from collections.abc import Callable
 from types import EllipsisType, FrameType, ModuleType, TracebackType
-from typing import Any, ClassVar, Final, Generic, Literal, NoReturn, Self, TypeAlias, TypedDict, TypeVar, final
+from typing import (
+    Any,
+    ClassVar,
+    Final,
+    Generic,
+    Literal,
+    NoReturn,
+    Self,
+    TypeAlias,
+    TypedDict,
+    TypeVar,
+    final,
+    overload,
+)
 
 from typing_extensions import Buffer
 
@@ -613,7 +626,19 @@ class Ring(Opened, Generic[_T]):
         Empty, Stale, Overrun, TornWrite, Closed, RegionLost
             As for :meth:`read`, when the block is entered.
         """
-    def wait(self, *, after: int | None = None, timeout: float | None = ..., until_gone: bool = False) -> _T:
+    @overload
+    def wait(
+        self, *, after: int | None = None, timeout: float | None = ..., copy: Literal[False], until_gone: bool = False
+    ) -> int: ...
+    @overload
+    def wait(
+        self,
+        *,
+        after: int | None = None,
+        timeout: float | None = ...,
+        copy: Literal[True] = True,
+        until_gone: bool = False,
+    ) -> _T:
         """Sleep until there is a newer version, and return the newest.
 
         Parameters
@@ -622,6 +647,8 @@ class Ring(Opened, Generic[_T]):
             The version to exceed. Default: the newest that this thread got through this handle.
         timeout
             Seconds to wait; None waits for ever. Default: :attr:`timeout` of the handle.
+        copy
+            False: copy nothing, and return the number of the newest version, which counts as got by this thread.
         until_gone
             Wait no longer than there is somebody to publish a newer version. Whoever has published, or does so
             exclusively, counts until it ends, or closes the region; while nobody has ever published, it waits. A hot
@@ -629,8 +656,8 @@ class Ring(Opened, Generic[_T]):
 
         Returns
         -------
-        value
-            A private copy, as from :meth:`read`.
+        value or int
+            A private copy, as from :meth:`read`; without `copy` the version's number.
 
         Raises
         ------
@@ -777,7 +804,7 @@ def read_newest(ring: Ring[_T], /) -> tuple[int, _T, BaseException | None]:
 def await_newer(ring: Ring[Any], after: int, timeout: float | None, until_gone: bool = False, /) -> None:
     """Sleep until a version is above it; or with `until_gone` until nobody is left to publish one, which raises."""
 
-def newer(ring: Ring[Any], after: int, slept: bool, /) -> int | None: ...  # None: there is; else for Waitset.add()
+def newer(ring: Ring[Any], after: int | None, slept: bool, /) -> int | None: ...  # None: there is; else for Waitset
 def newest(ring: Ring[Any], /) -> tuple[int, int]: ...  # (version, when it was published in ns since 1970)
 def newest_in(mapping: Mapping, /) -> tuple[int, int]: ...  # The same of a region not opened; ValueError: no region
 def pinned(ring: Ring[Any], /) -> tuple[int, int]: ...  # (pinned slots, copies that borrow() of this handle made)
@@ -874,6 +901,27 @@ def missing() -> dict[str, int]: ...  # Each with the system's error, or 0 for n
 
 # ---- waitset: one thread waits for many rings ----
 
+def report(error: BaseException, concerned: object, /) -> None: ...  # To sys.unraisablehook
+
+WORDS_MAX: Final[int]  # How many regions a thread can sleep on; 0: it has to poll
+
+def sleep_on(watched: list[tuple[Opened, int]], seconds: float, /) -> None:
+    """Sleep until one of several handles has not the number that its head had; for a slice at most."""
+
+@final
+class Flag:
+    """What the threads of waitsets raise for whoever waits elsewhere, without Python's lock."""
+
+    def __init__(self, pollable: bool) -> None: ...
+    @property
+    def pollable(self) -> int | None: ...  # The descriptor, or on Windows the handle, that loops can wait for
+    @property
+    def inherited(self) -> bool: ...  # True in a child of a fork
+    def set(self) -> None: ...
+    def take(self) -> list[Any]: ...  # Lower it; what was given to Waitset.add() and is due, the first one first
+    def wait(self, timeout: float | None, /) -> bool: ...  # False: it was not raised in time
+    def close(self) -> None: ...  # Wake who waits; nothing is handed out any more
+
 def start_thread(function: Callable[[], object], /) -> None: ...  # Call it in a thread of the system's, as a daemon
 
 WAITSET_ADDED: Final[int]
@@ -884,12 +932,15 @@ WAITSET_FULL: Final[int]
 class Waitset:
     """Handles on whose heads or news the thread that calls attend() sleeps."""
 
+    @overload
+    def add(self, opened: Opened, number: int, waiter: object, flag: Flag, /) -> int: ...
+    @overload
     def add(self, opened: Opened, number: int, wake: Callable[[], object], /) -> int:
-        """Have `wake` called once, from whatever thread, when there is something to look at.
+        """Have `wake` called once, or a flag raised that hands out `waiter`, when there is something to look at.
 
         WAITSET_ADDED; or WAITSET_MOVED if there is already; or WAITSET_FULL, which is for another Waitset to do.
         """
-    def remove(self, opened: Opened, wake: Callable[[], object], /) -> None: ...  # Do not call it any more
+    def remove(self, opened: Opened, wake: object, /) -> None: ...  # Neither call it any more, nor hand it out
     def forget(self, opened: Opened, /) -> None: ...  # Call all who wait for it; nothing looks at its memory then
     def awaited(self) -> list[Opened]: ...  # The handles that somebody waits for
     def attend(self, period: float, linger: float, /) -> bool:

@@ -285,6 +285,20 @@ ROWS: dict[str, Callable[[World], Call]] = {
     "fallbacks": lambda _: Call(typedshm.fallbacks, {}),
     "command_of": lambda _: Call(typedshm.command_of, {"pid": 1}),
     "regions": lambda _: Call(typedshm.regions, {"scope": "user"}),
+    "wait_any": lambda world: Call(
+        typedshm.wait_any, {"sources": [world.region], "timeout": 0}, positional=("sources",), words="source"
+    ),
+    "wait_all": lambda world: Call(
+        typedshm.wait_all, {"sources": [world.region], "timeout": 0}, positional=("sources",), words="source"
+    ),
+    "Notifier": lambda world: Call(typedshm.Notifier, {"*sources": world.region}, close, "source"),
+    "Notifier.add": lambda world: Call(typedshm.Notifier().add, {"source": world.region}, words="source"),
+    "Notifier.remove": lambda world: Call(typedshm.Notifier(world.region).remove, {"source": world.region}),
+    "Notifier.wait": lambda world: Call(typedshm.Notifier(world.region).wait, {"timeout": 0}),
+    "Notifier.clear": lambda world: Call(typedshm.Notifier(world.region).clear, {}),
+    "Notifier.fileno": lambda world: Call(typedshm.Notifier(world.region).fileno, {}),
+    "Notifier.close": lambda world: Call(typedshm.Notifier(world.region).close, {}),
+    "Subscription.close": lambda world: Call(world.region.subscribe(lambda _: None).close, {}),
     "array": lambda _: Call(typedshm.array, {"dtype": np.uint8, "*shape": 2}, words="array", positional=("dtype",)),
     "asdict": lambda _: Call(typedshm.asdict, {"struct": POSE, "mode": "python"}),
     "replace": lambda _: Call(typedshm.replace, {"struct": POSE, "x": 2.0, "name": "y"}, positional=("struct",)),
@@ -316,7 +330,10 @@ ROWS: dict[str, Callable[[World], Call]] = {
     "Region.loan": lambda world: Call(world.pictures.loan, {"shape": 2, "timeout": 0}, enter, words="loan"),
     "Region.lock": lambda world: Call(world.region.lock, {"timeout": 0}, enter),
     "Region.borrow": lambda world: Call(world.region.borrow, {"max_age": None}, enter),
-    "Region.wait": lambda world: Call(world.region.wait, {"after": 0, "timeout": 0, "until_gone": False}),
+    "Region.wait": lambda world: Call(world.region.wait, {"after": 0, "timeout": 0, "copy": True, "until_gone": False}),
+    "Region.subscribe": lambda world: Call(
+        world.region.subscribe, {"callback": print, "every": False, "start": 1}, close, positional=("callback",)
+    ),
     "Region.next": lambda world: Call(world.region.next, {"after": 0, "timeout": 0, "until_gone": False}, asyncio.run),
     "Region.follow": lambda world: Call(
         world.region.follow,
@@ -376,6 +393,9 @@ ROWS: dict[str, Callable[[World], Call]] = {
     "Table.reattach": lambda world: Call(world.table.reattach, {"timeout": 0, "exclusive": False}, close),
     "Table.fileno": lambda world: Call(world.table.fileno, {}),
     "Table.close": lambda world: Call(copy.copy(world.table).close, {}),
+    "Table.subscribe": lambda world: Call(
+        world.table.subscribe, {"callback": print, "start": "next"}, close, positional=("callback",)
+    ),
     "Follower.poll": lambda world: Call(world.region.follow().poll, {}),
     "Follower.drain": lambda world: Call(world.region.follow().drain, {"most": 1}),
     "Follower.close": lambda world: Call(world.region.follow().close, {}),
@@ -461,7 +481,7 @@ ROWS: dict[str, Callable[[World], Call]] = {
 
 # Made by the library, not by its users, or only looked at; and what is no function of theirs.
 RESULTS = (
-    {"Table", "TableInfo", "TableSchema", "RowFollower"}
+    {"Table", "TableInfo", "TableSchema", "RowFollower", "Subscription"}
     | {
         "Participant",
         "Region",
@@ -478,7 +498,7 @@ RESULTS = (
         *("Fallback", "Comparison", "LayoutChange", "LayoutAccess"),
     }
 )
-INNER = re.compile(r"\.changed(_of)?$|^((Region|Table)Info|Participant)\.shown$")
+INNER = re.compile(r"\.changed(_of)?$|^((Region|Table)Info|Participant)\.shown$|^(Row)?Follower\.look$")
 
 
 def public() -> Iterator[str]:

@@ -10,7 +10,7 @@ from helpers import marks
 from helpers.peers import quiet_fork, run_script
 from typedshm.memory import fork
 
-ORDER = ("attachments", "waitsets", "slots")
+ORDER = ("attachments", "waitsets", "workers", "slots")
 
 Calls = list[tuple[str, str]]
 """(moment, name) of each hook that was called."""
@@ -47,7 +47,7 @@ def test_each_name_has_hooks_once_the_package_is_imported() -> None:
 @pytest.mark.usefixtures("no_hooks")
 def test_hooks_are_called_in_the_written_order_and_before_the_fork_in_reverse() -> None:
     calls: Calls = []
-    for name in ("slots", "attachments", "waitsets"):  # however they were imported
+    for name in ("slots", "workers", "attachments", "waitsets"):  # however they were imported
         add_noting_hooks(name, calls)
     pid = quiet_fork()
     if pid == 0:

@@ -47,7 +47,9 @@ def members(cls: ast.ClassDef) -> Iterator[tuple[str, str | None]]:
     below = [*cls.body[1:], None]
     for node, following in zip(cls.body, below, strict=True):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            if not any(ast.unparse(item).endswith((".setter", "overload")) for item in node.decorator_list):
+            marks = {ast.unparse(item).rpartition(".")[2] for item in node.decorator_list}
+            documented = "overload" not in marks or ast.get_docstring(node)  # one of the overloads of a stub is
+            if "setter" not in marks and documented:
                 yield node.name, ast.get_docstring(node)
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             target = node.targets[0] if isinstance(node, ast.Assign) else node.target

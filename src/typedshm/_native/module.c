@@ -39,6 +39,8 @@
 #include "struct/origin.h"
 #include "struct/struct.h"
 #include "struct/whole.h"
+#include "wait/flag.h"
+#include "wait/several.h"
 #include "wait/thread.h"
 #include "wait/waitset.h"
 #ifdef _WIN32
@@ -65,7 +67,7 @@ static int (*const parts[])(PyObject *module) = {
     internal_register,   block_register,        pin_register,          borrow_register,       view_register,
     waitset_register,    thread_register,       missing_register,      array_register,        held_register,
     rows_type_register,  row_block_register,    row_set_register,      changes_register,      follower_type_register,
-    registered_register, following_register,
+    registered_register, following_register,    flag_register,         several_register,
 };
 
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT,

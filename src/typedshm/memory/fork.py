@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 Hook = Callable[[], None]
 
-ORDER = ("attachments", "waitsets", "slots")
+ORDER = ("attachments", "waitsets", "workers", "slots")
 """Whose hooks run first after a fork; before it they run the other way round."""
 
 

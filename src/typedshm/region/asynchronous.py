@@ -1,127 +1,19 @@
-"""Waiting for a region in coroutines of asyncio and trio, and so of anyio.
+"""Waiting for a region in coroutines of asyncio and trio, and so of anyio."""
 
-Neither library is imported here: a program that runs a task has imported it.
-"""
-
-import contextlib
-import functools
-import sys
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Callable
-from types import EllipsisType, ModuleType
+from types import EllipsisType
 from typing import Any, Generic, Never, Self, TypeVar
 from weakref import WeakKeyDictionary
 
 import typedshm._native as _native
-from typedshm import current_task
 from typedshm.arguments import flag, refuse_positional, seconds
-from typedshm.errors import Closed, MisuseError, TornWrite
-from typedshm.region.waitset import join
+from typedshm.errors import Closed, TornWrite
+from typedshm.region.loops import Loop, running_loop
 
 T = TypeVar("T")
 
 _ABSENCE_PERIOD = 0.04
 """Seconds between two questions whether anybody is left to publish; as in the core, see ring/waiting.c."""
-
-
-class _Loop(ABC):
-    """The event loop of the current task."""
-
-    def __init__(self, module: ModuleType, task: Any) -> None:
-        self._module = module
-        self.task = task
-
-    @abstractmethod
-    async def turn(self) -> None:
-        """Let other tasks run."""
-
-    async def rest(self, seconds: float) -> None:
-        """Let other tasks run for a time."""
-        await self._module.sleep(seconds)
-
-    @abstractmethod
-    async def sleep(self, ring: _native.Opened, number: int, seconds: float | None) -> bool:
-        """Sleep until a region has something new; False if the time is over first."""
-
-
-class _Asyncio(_Loop):
-    async def turn(self) -> None:
-        await self._module.sleep(0)
-
-    async def sleep(self, ring: _native.Opened, number: int, seconds: float | None) -> bool:
-        loop = self._module.get_running_loop()
-        future = loop.create_future()
-
-        def apply(woken: bool) -> None:
-            if not future.done():
-                future.set_result(woken)
-
-        wake = functools.partial(_call, loop.call_soon_threadsafe, apply, True)
-        waitset = join(ring, number, wake)
-        if waitset is None:
-            await self.turn()
-            return True
-        woken = False
-        timer = None if seconds is None else loop.call_later(seconds, apply, False)
-        try:
-            woken = bool(await future)
-            return woken
-        finally:
-            if timer is not None:
-                timer.cancel()
-            if not woken:
-                waitset.remove(ring, wake)
-
-
-class _Trio(_Loop):
-    async def turn(self) -> None:
-        await self._module.lowlevel.checkpoint()
-
-    async def sleep(self, ring: _native.Opened, number: int, seconds: float | None) -> bool:
-        trio = self._module
-        parked, woken = True, False
-
-        def apply() -> None:
-            nonlocal parked, woken
-            if parked:
-                parked, woken = False, True
-                trio.lowlevel.reschedule(self.task)
-
-        def abort(_: object) -> Any:
-            nonlocal parked
-            parked = False
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        wake = functools.partial(_call, trio.lowlevel.current_trio_token().run_sync_soon, apply)
-        waitset = join(ring, number, wake)
-        if waitset is None:
-            await self.turn()
-            return True
-        try:
-            with trio.move_on_after(float("inf") if seconds is None else seconds):
-                await trio.lowlevel.wait_task_rescheduled(abort)
-        finally:
-            if not woken:
-                waitset.remove(ring, wake)
-        return woken
-
-
-def _call(soon: Callable[..., object], *args: object) -> None:
-    """Call a function in an event loop's thread, from any thread."""
-    with contextlib.suppress(RuntimeError):  # the loop was closed, and its tasks are over
-        soon(*args)
-
-
-def running_loop() -> _Loop:
-    """Return the event loop of the current task. MisuseError if there is none."""
-    if (task := current_task.of_trio()) is not None:
-        return _Trio(sys.modules["trio"], task)
-    if (task := current_task.of_asyncio()) is not None:
-        return _Asyncio(sys.modules["asyncio"], task)
-    raise MisuseError(
-        "expected a task of asyncio or trio to wait for a region in, found none; use wait() outside of coroutines"
-    )
 
 
 async def await_newer(ring: "AwaitedRing[Any]", after: int, timeout: float | None, until_gone: bool = False) -> None:
@@ -134,7 +26,7 @@ async def rest(seconds: float) -> None:
     await running_loop().rest(seconds)
 
 
-async def _await_in(loop: _Loop, ring: "AwaitedRing[Any]", after: int, timeout: float | None, until_gone: bool) -> None:
+async def _await_in(loop: Loop, ring: "AwaitedRing[Any]", after: int, timeout: float | None, until_gone: bool) -> None:
     end = None if timeout is None or timeout == float("inf") else time.monotonic() + (timeout if timeout > 0 else 0)
     rested = slept = over = False
     absent = 0  # how often in a row nobody was found who could publish something

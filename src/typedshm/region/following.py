@@ -4,9 +4,9 @@ import contextlib
 import operator
 import time
 import weakref
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from types import EllipsisType, TracebackType
-from typing import Generic, Literal, Never, NoReturn, Self, SupportsIndex, TypeVar, cast
+from typing import Any, Generic, Literal, Never, NoReturn, Self, SupportsIndex, TypeVar, cast
 
 import typedshm._native as _native
 from typedshm.arguments import flag, refuse_positional, seconds
@@ -15,6 +15,7 @@ from typedshm.region.asynchronous import AwaitedRing, await_newer, rest
 from typedshm.region.info import RegionInfo
 from typedshm.region.opened import Opened
 from typedshm.region.registration import Registration, registration
+from typedshm.region.subscribing import Delivery, Subscription, check_callback
 
 T = TypeVar("T")
 
@@ -106,6 +107,35 @@ class Follower(_native.Follower[T], Generic[T]):
             self.close()
         else:  # what was handed out last was perhaps not dealt with
             _native.follower_end(self)
+
+    def look(self, slept: bool) -> int | float | None:
+        """Look without waiting whether there is a version that was not handed out. Called by the library.
+
+        Parameters
+        ----------
+        slept
+            True: look at the region's name as well.
+
+        Returns
+        -------
+        int, float or None
+            None: there is one. A whole number: what the region's head says, to sleep on. Others: seconds until it is to
+            be looked at again, since no region has the name at the moment.
+        """
+        while True:
+            try:
+                newest = self._region.version  # of before the look, so that what comes later is noticed
+                if self.pending:
+                    return None
+                number = _native.newer(self._region, newest, slept)
+                if number is not None:
+                    return number
+                continue
+            except RegionLost:
+                if not self._reattach:
+                    raise
+            if not self._move_on():
+                return _PAUSE
 
     # ---- called by the C core ----
 
@@ -243,6 +273,28 @@ class Follower(_native.Follower[T], Generic[T]):
 
 def _left(end: float) -> float:
     return max(end - time.monotonic(), 0)
+
+
+class _Versions(Delivery):
+    """Those of a region: its newest versions, or every one."""
+
+    def __init__(self, follower: Follower[Any], title: str, callback: Callable[[Any], object]) -> None:
+        super().__init__(follower.region, title, callback)
+        self._follower = follower
+        self._before = 0
+
+    def step(self) -> float | None:
+        self._before = self._follower.version
+        newest = self._follower.region.version  # of before the look, so that what comes later is noticed
+        value = self._follower.poll()
+        if value is not None:
+            self.deliver(value)
+            return 0
+        number = _native.newer(self._follower.region, newest, True)
+        return 0 if number is None else self.sleep(number)
+
+    def has_passed(self) -> bool:
+        return self._follower.version != self._before
 
 
 def _number(start: object) -> int | None:
@@ -394,3 +446,36 @@ class Followable(AwaitedRing[T], Opened[T], Generic[T]):
             registration=wanted,
             timeout=patience,
         )
+
+    def subscribe(
+        self, callback: Callable[[T], object], *_: Never, every: bool = False, start: Start = "newest"
+    ) -> Subscription:
+        """Have a function called with the versions as they are published: ``region.subscribe(show)``.
+
+        It is called on a thread of the library's, one for all subscriptions of the process. While it runs, they wait;
+        what is published meanwhile is delivered as :meth:`follow` would. Errors of the function, and of versions that
+        cannot be decoded, go to :func:`sys.unraisablehook`, and the subscription goes on.
+
+        Parameters
+        ----------
+        callback
+            The function, whose result is ignored. The value is a private copy, as from :meth:`read`.
+        every
+            False: the newest version each time. True: every version that is still in a slot.
+        start
+            The first version, as for :meth:`follow`.
+
+        Returns
+        -------
+        Subscription
+            To be closed; it also ends when the handle is closed, and when the region is replaced or lost.
+
+        Raises
+        ------
+        UnknownVersion, Closed
+            As for :meth:`follow`.
+        """
+        refuse_positional(_, "subscribe", "subscribe(callback, start={})")
+        check_callback(callback)
+        follower = self.follow(every=every, start=start, timeout=None)
+        return Subscription(_Versions(follower, self._title, callback))

@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable
 from types import BuiltinFunctionType
+from typing import Any
 
 import typedshm._native as _native
 from typedshm.memory import fork
@@ -29,8 +30,8 @@ _of_the_parent: list[_native.Waitset] = []
 """What a child of a fork inherits and never uses; let go of, it would end tasks that are not the child's to end."""
 
 
-def join(opened: _native.Opened, number: int, wake: Callable[[], object]) -> _native.Waitset | None:
-    """Have `wake` called, from another thread, once there is something to look at: a newer version, an end.
+def join(opened: _native.Opened, number: int, waiter: Any, flag: _native.Flag | None = None) -> _native.Waitset | None:
+    """Have somebody woken once there is something to look at: a newer version, an end.
 
     Parameters
     ----------
@@ -38,38 +39,47 @@ def join(opened: _native.Opened, number: int, wake: Callable[[], object]) -> _na
         The region or table, in which nothing new was found.
     number
         What its head, or news, said then.
-    wake
-        Must not raise, and may be called when nobody is interested any more.
+    waiter
+        Without a flag a function, which is called from another thread. It must not raise, and may be called when nobody
+        is interested any more. With a flag it may be anything.
+    flag
+        It is raised, and hands out the waiter.
 
     Returns
     -------
     Waitset or None
-        Where to ``remove(opened, wake)``; None if there is something to look at already.
+        Where to ``remove(opened, waiter)``; None if there is something to look at already.
     """
+    given = (waiter,) if flag is None else (waiter, flag)
     for waitset in waitsets:
-        state = waitset.add(opened, number, wake)
+        state = waitset.add(opened, number, *given)
         if state != _native.WAITSET_FULL:
             break
     else:
         waitset = _native.Waitset()
         waitsets.append(waitset)
-        state = waitset.add(opened, number, wake)
+        state = waitset.add(opened, number, *given)
     if state != _native.WAITSET_ADDED:
         return None
     try:
         if not waitset.attended:
             _start(waitset)
     except BaseException:
-        waitset.remove(opened, wake)
+        waitset.remove(opened, waiter)
         raise
     return waitset
 
 
 def _start(waitset: _native.Waitset) -> None:
+    start_thread("typedshm waitset", functools.partial(_attend, waitset))
+
+
+def start_thread(name: str, function: Callable[[], object]) -> None:
+    """Start a daemon, in a thread of the system's, and no greenlet."""
     if isinstance(_thread.start_new_thread, BuiltinFunctionType):
-        threading.Thread(target=_attend, args=(waitset,), name="typedshm waitset", daemon=True).start()
+        threading.Thread(target=function, name=name, daemon=True).start()
     else:  # gevent or eventlet has replaced it, and a thread would be a greenlet, in which a sleep stops all others
-        _native.start_thread(functools.partial(_attend, waitset))
+        _native.start_thread(function)
 
 
 def forget(opened: _native.Opened) -> None:

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from types import EllipsisType
 from typing import Any, Generic, Literal, Never, TypeVar
 
@@ -11,7 +11,8 @@ import numpy as np
 import typedshm._native as _native
 from typedshm.arguments import refuse_positional, seconds
 from typedshm.errors import Closed, Empty, found
-from typedshm.region.asynchronous import running_loop
+from typedshm.region.loops import running_loop
+from typedshm.region.subscribing import Delivery, Subscription, check_callback
 from typedshm.schema.arrays import NDArray
 from typedshm.table.base import TableBase
 
@@ -27,6 +28,11 @@ _PERIOD = 0.1
 """Those at most, of any coroutine: a writer that died before it told the news wakes nobody. One that cannot announce
 itself rests most of the time, however long a look takes.
 """
+
+
+def _pause_after(look: float) -> float:
+    """Return how long who may only read rests after a look that took so many seconds."""
+    return min(max(_READ_ONLY_PAUSE, 20 * look), _PERIOD)
 
 
 class RowFollower(Generic[T]):
@@ -75,6 +81,31 @@ class RowFollower(Generic[T]):
             self._pending.clear()
         return numbers
 
+    def look(self, slept: bool) -> int | float | None:
+        """Look without waiting whether rows changed that were not yielded. Called by the library.
+
+        Parameters
+        ----------
+        slept
+            True: look at the table's name as well.
+
+        Returns
+        -------
+        int, float or None
+            None: there are some. A whole number: what the table's news say, to sleep on. Others: seconds until it is to
+            be looked at again, since a handle that may only read is told nothing.
+        """
+        if self._pending:
+            return None
+        began = time.monotonic()
+        changed = self._changes.prepare()
+        if isinstance(changed, bytes):
+            self._pending.extend(np.frombuffer(changed, np.int64).tolist())
+            return None
+        if slept:
+            _native.look(self.table)
+        return _pause_after(time.monotonic() - began) if self.table.readonly else changed
+
     def __iter__(self) -> Iterator[tuple[Any, T]]:
         return self
 
@@ -115,7 +146,7 @@ class RowFollower(Generic[T]):
                     _native.fail(self.table, "wait timeout")
                 rested = True
                 if self.table.readonly:
-                    await loop.rest(min(max(_READ_ONLY_PAUSE, 20 * (time.monotonic() - began)), _PERIOD))
+                    await loop.rest(_pause_after(time.monotonic() - began))
                 else:
                     await loop.sleep(self.table, changed, _PERIOD if left is None else min(left, _PERIOD))
                 if self.table.closed:
@@ -139,6 +170,24 @@ class RowFollower(Generic[T]):
             self.failed += 1
             raise
         return self.table.key_of(number), value
+
+
+class _Rows(Delivery):
+    """Those of a table: numbers of rows that changed."""
+
+    def __init__(self, follower: RowFollower[Any], title: str, callback: Callable[[Any], object]) -> None:
+        super().__init__(follower.table, title, callback)
+        self._follower = follower
+
+    def step(self) -> float | None:
+        state = self._follower.look(True)
+        if state is None:
+            self.deliver(self._follower.poll())
+            return 0
+        return state if isinstance(state, float) else self.sleep(state)
+
+    def has_passed(self) -> bool:
+        return False
 
 
 def _versions(after: Any, shape: tuple[int, ...]) -> NDArray[np.uint64]:
@@ -223,3 +272,28 @@ class FollowedTable(TableBase[T], Generic[T]):
             raise ValueError(f'start: expected "next" or "newest", found {found(start)}')
         patience = self.timeout if isinstance(timeout, EllipsisType) else seconds(timeout)
         return RowFollower(self, start=start, timeout=patience)
+
+    def subscribe(
+        self, callback: Callable[[NDArray[np.int64]], object], *_: Never, start: RowStart = "next"
+    ) -> Subscription:
+        """Have a function called with the numbers of the rows that changed: ``table.subscribe(show)``.
+
+        It is called on a thread of the library's, as for :meth:`Region.subscribe`, with what
+        :meth:`RowFollower.poll` returns: ascending numbers, each row once, however often it changed. No change remains
+        unreported.
+
+        Parameters
+        ----------
+        callback
+            The function, whose result is ignored.
+        start
+            As for :meth:`follow`.
+
+        Returns
+        -------
+        Subscription
+            To be closed; it also ends when the handle is closed, and when the table is replaced or lost.
+        """
+        refuse_positional(_, "subscribe", "subscribe(callback, start={})")
+        check_callback(callback)
+        return Subscription(_Rows(self.follow(start=start), self._title, callback))

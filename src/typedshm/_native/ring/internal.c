@@ -46,9 +46,15 @@ static PyObject *await_newer(PyObject *module, PyObject *const *args, Py_ssize_t
 static PyObject *newer(PyObject *module, PyObject *const *args, Py_ssize_t count) {
     (void)module;
     Ring *ring = ring_of(args, count, 3);
-    uint64_t after;
-    if (!ring || !number_of(args[1], &after))
+    uint64_t after = 0;
+    if (!ring || (args[1] != Py_None && !number_of(args[1], &after)))
         return NULL;
+    if (args[1] == Py_None) {
+        uint64_t *position = position_version(&ring->position);
+        if (!position)
+            return NULL;
+        after = *position;
+    }
     int slept = PyObject_IsTrue(args[2]);
     if (slept < 0)
         return NULL;
@@ -113,7 +119,8 @@ static PyMethodDef functions[] = {
      "(version, value, error) of the newest version: an error if the value cannot be decoded."},
     {"await_newer", FAST(await_newer), METH_FASTCALL,
      "Sleep until there is a version above a number, or a timeout; with True, or nobody is left to publish one."},
-    {"newer", FAST(newer), METH_FASTCALL, "None if there is a version above a number; otherwise what head says."},
+    {"newer", FAST(newer), METH_FASTCALL,
+     "None if there is a version above a number, or for None above what this thread got; otherwise what head says."},
     {"newest", FAST(newest), METH_FASTCALL, "(version, when it was published in ns since 1970)."},
     {"newest_in", newest_in, METH_O, "The same of a region that one has not opened; ValueError says what is wrong."},
     {"pinned", FAST(pinned), METH_FASTCALL, "(slots that are pinned, copies that borrow() of this handle made)."},

@@ -83,8 +83,25 @@ bool waiting_newer(Ring *self, uint64_t after, int64_t ns, bool until_gone) {
     return false;
 }
 
+/* Which version is the newest: for this thread it counts as got. */
+static PyObject *newest_number(Ring *self) {
+    uint64_t newest, time, *position = position_version(&self->position);
+    if (!position || !reading_newest(self, &newest, &time))
+        return NULL;
+    if (*position < newest)
+        *position = newest;
+    return PyLong_FromUnsignedLongLong(newest);
+}
+
+/* A keyword that is True or False. False and an error set if it is something else. */
+static bool flag_of(PyObject *const *args, Py_ssize_t count, PyObject *names, const char *name, bool none, bool *flag) {
+    PyObject *given = arguments_get(args, count, names, name);
+    *flag = given ? given == Py_True : none;
+    return !given || *flag || given == Py_False || arguments_refuse(PyExc_TypeError, name, "True or False", given);
+}
+
 PyObject *waiting_wait(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names) {
-    static const char *const keywords[] = {"after", "timeout", "until_gone", NULL};
+    static const char *const keywords[] = {"after", "timeout", "copy", "until_gone", NULL};
     static const arguments_verb verb = {
         "wait", keywords, false,
         "wait(timeout=%U) for at most %U seconds, or wait(after=%U) for what is newer than version %U"};
@@ -104,11 +121,9 @@ PyObject *waiting_wait(PyObject *object, PyObject *const *args, Py_ssize_t count
             return NULL;
         after = *position;
     }
-    PyObject *gone = arguments_get(args, count, names, "until_gone");
-    bool until_gone = gone == Py_True;
-    if (gone && !until_gone && gone != Py_False) {
-        arguments_refuse(PyExc_TypeError, "until_gone", "True or False", gone);
+    bool copies, until_gone;
+    if (!flag_of(args, count, names, "copy", true, &copies) ||
+        !flag_of(args, count, names, "until_gone", false, &until_gone) || !waiting_newer(self, after, ns, until_gone))
         return NULL;
-    }
-    return waiting_newer(self, after, ns, until_gone) ? reading_newest_value(self, READING_ANY_AGE) : NULL;
+    return copies ? reading_newest_value(self, READING_ANY_AGE) : newest_number(self);
 }

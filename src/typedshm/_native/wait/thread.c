@@ -22,7 +22,23 @@ static PyObject *start_thread(PyObject *module, PyObject *function) {
     return NULL;
 }
 
+/* What has no caller to be raised to: sys.unraisablehook gets it, with the object that it concerns. */
+static PyObject *report(PyObject *module, PyObject *args) {
+    (void)module;
+    PyObject *error, *object;
+    if (!PyArg_ParseTuple(args, "OO:report", &error, &object))
+        return NULL;
+    if (!PyExceptionInstance_Check(error)) {
+        PyErr_SetString(PyExc_TypeError, "report() takes an exception");
+        return NULL;
+    }
+    PyErr_Restore(Py_NewRef((PyObject *)Py_TYPE(error)), Py_NewRef(error), PyException_GetTraceback(error));
+    PyErr_WriteUnraisable(object);
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef functions[] = {
+    {"report", report, METH_VARARGS, "Call sys.unraisablehook with an exception, and the object that it concerns."},
     {"start_thread", start_thread, METH_O, "Call a function in a thread of the system's, as a daemon."},
     {NULL, NULL, 0, NULL},
 };

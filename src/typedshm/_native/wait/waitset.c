@@ -11,8 +11,8 @@
  * finalizer can find it held by its own thread. */
 #include "wait/waitset.h"
 
-#include "ring/opened.h"
 #include "timeout.h"
+#include "wait/waiter.h"
 #include "wait/watched.h"
 
 #include <stdlib.h>
@@ -24,12 +24,6 @@ enum { ADDED = 0, MOVED = 1, FULL = 2 };
 static const uint64_t RETRY_SLICE = 2000000;      /* ns: without memory for a sleep, looking has to do */
 static const uint64_t FORGET_SLICE = 1000000;     /* ns */
 static const uint64_t FORGET_AT_MOST = 200000000; /* ns; a sleeper that needs more has ended with its interpreter */
-
-struct waiter {
-    struct waiter *next;
-    Opened *ring;
-    PyObject *wake;
-};
 
 struct entry {
     watched_region watched; /* its ring may have been freed when nobody waits */
@@ -113,39 +107,22 @@ static void take_waiters(struct entry *entry, struct waiter **list) {
     }
 }
 
-/* The lock is not held: what is called, or freed, may be anything. */
-static void waiters_end(struct waiter *list, bool call) {
-    while (list) {
-        struct waiter *waiter = list;
-        list = waiter->next;
-        if (call) {
-            PyObject *result = PyObject_CallNoArgs(waiter->wake);
-            if (!result)
-                PyErr_WriteUnraisable(waiter->wake);
-            Py_XDECREF(result);
-        }
-        Py_DECREF(waiter->wake);
-        Py_DECREF((PyObject *)waiter->ring);
-        free(waiter);
-    }
-}
-
 /* ---- the verbs of those who wait ---- */
 
 static PyObject *waitset_add_waiter(PyObject *object, PyObject *args) {
     Waitset *self = (Waitset *)object;
-    PyObject *given, *wake;
+    PyObject *given, *wake, *flag = Py_None;
     unsigned int number;
-    if (!PyArg_ParseTuple(args, "OIO:add", &given, &number, &wake))
+    if (!PyArg_ParseTuple(args, "OIO|O:add", &given, &number, &wake, &flag))
         return NULL;
-    if (!opened_check(given)) {
-        PyErr_SetString(PyExc_TypeError, "add() takes a Ring or Table");
+    if (!opened_check(given) || (flag != Py_None && !flag_check(flag))) {
+        PyErr_SetString(PyExc_TypeError, "add() takes a Ring or Table, a number, and who waits, perhaps with a Flag");
         return NULL;
     }
     Opened *ring = (Opened *)given;
-    struct waiter *waiter = malloc(sizeof *waiter);
+    struct waiter *waiter = waiter_new(ring, wake, flag == Py_None ? NULL : flag_state_of(flag));
     if (!waiter)
-        return PyErr_NoMemory();
+        return NULL;
     int result = MOVED;
     waitset_lock(self);
     if (ring->mapping && watched_number(ring->mapping_ref) == number) {
@@ -160,9 +137,7 @@ static PyObject *waitset_add_waiter(PyObject *object, PyObject *args) {
         else if (!entry && (entry = entry_new(self, ring, number)) != NULL)
             stir(self);
         if (entry) {
-            Py_INCREF((PyObject *)ring);
-            Py_INCREF(wake);
-            *waiter = (struct waiter){entry->waiters, ring, wake};
+            waiter->next = entry->waiters;
             entry->waiters = waiter;
             result = ADDED;
         } else if (result != FULL)
@@ -170,7 +145,7 @@ static PyObject *waitset_add_waiter(PyObject *object, PyObject *args) {
     }
     waitset_unlock(self);
     if (result != ADDED)
-        free(waiter);
+        waiter_free_all(waiter);
     return result < 0 ? PyErr_NoMemory() : PyLong_FromLong(result);
 }
 
@@ -183,7 +158,7 @@ static PyObject *waitset_remove(PyObject *object, PyObject *args) {
     waitset_lock(self);
     struct entry *entry = find(self, (Opened *)ring);
     for (struct waiter **place = entry ? &entry->waiters : NULL; place && *place; place = &(*place)->next)
-        if ((*place)->wake == wake) {
+        if ((*place)->item.object == wake) {
             found = *place;
             *place = found->next;
             found->next = NULL;
@@ -192,7 +167,7 @@ static PyObject *waitset_remove(PyObject *object, PyObject *args) {
             break;
         }
     waitset_unlock(self);
-    waiters_end(found, false);
+    waiter_free_all(found);
     Py_RETURN_NONE;
 }
 
@@ -212,7 +187,7 @@ static PyObject *waitset_forget(PyObject *object, PyObject *ring) {
     if (watched)
         stir(self);
     waitset_unlock(self);
-    waiters_end(waiters, true);
+    waiter_wake_all(waiters);
     uint64_t start = os_monotonic_ns();
     Py_BEGIN_ALLOW_THREADS
     while (watched && tshm_load(&self->rounds, relaxed) == round && os_monotonic_ns() - start < FORGET_AT_MOST)
@@ -282,6 +257,75 @@ static uint64_t watch_all(Waitset *self, uint64_t now, uint64_t end) {
     return end;
 }
 
+/* Flags that are to be raised once the lock is not held any more: who is woken wants it at once. */
+struct flags {
+    struct flag_state *items[16];
+    size_t count;
+};
+
+static void flags_raise(struct flags *flags) {
+    for (; flags->count; flags->count--) {
+        flag_raise(flags->items[flags->count - 1]);
+        flag_release(flags->items[flags->count - 1]);
+    }
+}
+
+static void flags_add(struct flags *flags, struct flag_state *flag) {
+    for (size_t i = 0; i < flags->count; i++)
+        if (flags->items[i] == flag)
+            return;
+    if (flags->count == sizeof flags->items / sizeof *flags->items)
+        flags_raise(flags);
+    flag_keep(flag);
+    flags->items[flags->count++] = flag;
+}
+
+/* Hand an entry's waiters to their flags. False: there are others, which Python has to deal with. */
+static bool push_waiters(struct entry *entry, struct flags *flags) {
+    bool all = entry->waiters != NULL;
+    for (struct waiter **place = &entry->waiters; *place;) {
+        struct waiter *waiter = *place, *next = waiter->next;
+        if (waiter->flag)
+            flags_add(flags, waiter->flag);
+        if (waiter->flag && flag_push(waiter->flag, &waiter->item)) {
+            *place = next;
+        } else {
+            all = false;
+            place = &waiter->next;
+        }
+    }
+    return all;
+}
+
+/* Raise the flags of those whose regions have moved on: without the GIL, for which those who are woken would have to
+ * wait. True: nothing else is to be done, and the sleeper can sleep on. */
+static bool raise_flags(Waitset *self, uint64_t until) {
+    struct flags flags = {.count = 0};
+    uint64_t now = os_monotonic_ns();
+    bool moved = false;
+    PyThread_acquire_lock(self->lock, WAIT_LOCK); /* whoever holds it does not wait for anything */
+    bool all = self->asleep && now < until;
+    for (size_t i = 0; i < self->count; i++) {
+        struct entry *entry = &self->entries[i];
+        uint32_t number = watched_number(entry->watched.mapping);
+        if (watched_is_gone(&entry->watched))
+            all = false;
+        else if (number != entry->watched.number) {
+            moved = true;
+            if (!push_waiters(entry, &flags)) {
+                all = false;
+                continue; /* collect() finds that it has moved */
+            }
+            entry->watched.number = number;
+            entry->kept_until = now + TSHM_SLICE;
+            all = watched_renew(&self->watched, &entry->watched) && all;
+        }
+    }
+    waitset_unlock(self);
+    flags_raise(&flags);
+    return moved && all;
+}
+
 /* One sleep, and what has to be done before and after. The lock is held, but not during the sleep. */
 static void sleep_once(Waitset *self, uint64_t now, uint64_t end) {
     uint64_t until = watch_all(self, now, end);
@@ -289,7 +333,9 @@ static void sleep_once(Waitset *self, uint64_t now, uint64_t end) {
     self->asleep = true;
     waitset_unlock(self);
     Py_BEGIN_ALLOW_THREADS
-    watched_sleep(&self->watched, wakes, until);
+    do
+        watched_sleep(&self->watched, wakes, until, false);
+    while (raise_flags(self, until));
     Py_END_ALLOW_THREADS
     waitset_lock(self);
     self->asleep = false;
@@ -321,7 +367,7 @@ static PyObject *waitset_attend(PyObject *object, PyObject *args) {
         struct waiter *due = collect(self, now);
         if (due) {
             waitset_unlock(self);
-            waiters_end(due, true);
+            waiter_wake_all(due);
             waitset_lock(self);
         } else
             sleep_once(self, now, end);
@@ -357,7 +403,7 @@ static void waitset_dealloc(PyObject *object) {
         take_waiters(self->entries, &waiters);
         entry_end(self, self->entries);
     }
-    waiters_end(waiters, false);
+    waiter_free_all(waiters);
     watched_free(&self->watched);
     if (self->lock)
         PyThread_free_lock(self->lock);
@@ -384,7 +430,8 @@ static Py_ssize_t waitset_length(PyObject *object) {
 }
 
 static PyMethodDef methods[] = {
-    {"add", waitset_add_waiter, METH_VARARGS, "Call `wake` once, from another thread, when head has not that number."},
+    {"add", waitset_add_waiter, METH_VARARGS,
+     "Call `wake` once, from another thread, when head has not that number; or have a flag hand it out."},
     {"remove", waitset_remove, METH_VARARGS, "Do not call `wake` any more."},
     {"forget", waitset_forget, METH_O, "Call everybody who waits for the handle, and let go of its memory."},
     {"awaited", waitset_awaited, METH_NOARGS, "The handles that somebody waits for."},

@@ -92,7 +92,16 @@ static bool announce(const watched_set *set) {
     return true;
 }
 
-void watched_sleep(watched_set *set, uint32_t wakes, uint64_t until) {
+bool watched_renew(watched_set *set, const watched_region *region) {
+    for (uint32_t i = 0; i < set->count; i++)
+        if (set->regions[i].ring == region->ring && set->regions[i].mapping == region->mapping) {
+            set->regions[i].number = region->number; /* from which announce() makes what its word has to be */
+            return true;
+        }
+    return false;
+}
+
+void watched_sleep(watched_set *set, uint32_t wakes, uint64_t until, bool interruptible) {
     uint64_t most = set->wakeable < set->count ? POLL_SLICE : TSHM_SLICE;
     for (uint64_t now = os_monotonic_ns(); now < until; now = os_monotonic_ns()) {
         uint64_t slice = set->count && until - now > most ? most : until - now;
@@ -102,5 +111,7 @@ void watched_sleep(watched_set *set, uint32_t wakes, uint64_t until) {
         os_words_wait(set->words, set->wakeable, &set->waker, wakes, slice);
         if (tshm_load(&set->waker.wakes, relaxed) != wakes || one_has_changed(set))
             return;
+        if (interruptible && os_monotonic_ns() < now + slice)
+            return; /* by a signal, if anything */
     }
 }

@@ -40,8 +40,10 @@ bool watched_contains(const watched_set *set, const void *ring);
 /* Release all. Runs no Python code. */
 void watched_clear(watched_set *set);
 void watched_free(watched_set *set);
+/* Of a region that is watched: the number of which it is to be told apart from now on. False: it is not watched. */
+bool watched_renew(watched_set *set, const watched_region *region);
 /* Sleep until a head has moved on or a region is gone; until the waker has been used more often than `wakes`; or until
- * a time of os_monotonic_ns. Needs no Python. */
-void watched_sleep(watched_set *set, uint32_t wakes, uint64_t until);
+ * a time of os_monotonic_ns; perhaps less long if `interruptible`, as by a signal. Needs no Python. */
+void watched_sleep(watched_set *set, uint32_t wakes, uint64_t until, bool interruptible);
 
 #endif
