@@ -798,6 +798,10 @@ Place: TypeAlias = tuple[
 """(number, kind, name, whose, whether it redelivers, versions behind, since, ns to keep, since when without, lost)"""
 
 def registered(ring: Ring[Any], /) -> list[Place]: ...  # Those that are used; none if the region is not lossless
+def recent(ring: Ring[Any], rows: Buffer, /) -> int: ...  # Fills rows of version, time, value; the first one's number
+def read_at(ring: Ring[_T], time: int, /) -> tuple[_T, BaseException | None, int, int]:
+    """(value, error, version, ns) of the newest version of a time or before; of the oldest there, with None."""
+
 def read_newest(ring: Ring[_T], /) -> tuple[int, _T, BaseException | None]:
     """(version, value, error) of the newest version: an error if the value cannot be decoded."""
 

@@ -341,6 +341,8 @@ ROWS: dict[str, Callable[[World], Call]] = {
         | {"lossless": False, "name": None, "keep": None, "group": None, "redeliver": False, "timeout": 0},
         step,
     ),
+    "Region.recent": lambda world: Call(world.region.recent, {"n": 1}),
+    "Region.at": lambda world: Call(world.region.at, {"when": 4e9}),
     "Region.reattach": lambda world: Call(world.region.reattach, {"timeout": 0, "exclusive": False}, close),
     "Region.info": lambda world: Call(world.region.info, {}),
     "Region.fileno": lambda world: Call(world.region.fileno, {}),

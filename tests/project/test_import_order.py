@@ -200,6 +200,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "opened",
         "registration",
         "following",
+        "history",
         "error_table",
         "region",
     ),

@@ -14,6 +14,7 @@
 #include "ring/borrow.h"
 #include "ring/follower_type.h"
 #include "ring/following.h"
+#include "ring/history.h"
 #include "ring/internal.h"
 #include "ring/opened.h"
 #include "ring/pin.h"
@@ -67,7 +68,7 @@ static int (*const parts[])(PyObject *module) = {
     internal_register,   block_register,        pin_register,          borrow_register,       view_register,
     waitset_register,    thread_register,       missing_register,      array_register,        held_register,
     rows_type_register,  row_block_register,    row_set_register,      changes_register,      follower_type_register,
-    registered_register, following_register,    flag_register,         several_register,
+    registered_register, following_register,    history_register,      flag_register,         several_register,
 };
 
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT,

@@ -24,6 +24,7 @@ from typedshm.memory.participant import describe_process, describe_processes, pa
 from typedshm.region.error_table import ERRORS, REPLACED_BY_LOSS, WAITED_IN_VAIN
 from typedshm.region.followers import followers_of
 from typedshm.region.following import Followable
+from typedshm.region.history import Kept
 from typedshm.region.info import RegionInfo
 from typedshm.schema.base import Schema
 
@@ -46,7 +47,7 @@ class _Lock(_native.Guard):
         _native.fail(self._region, what)
 
 
-class Region(Followable[T], Generic[T]):
+class Region(Followable[T], Kept[T], Generic[T]):
     """A named piece of shared memory that holds the newest versions of one typed value.
 
     Made by :func:`create`, :func:`attach`, :func:`open` and :func:`share`. Any number of threads may use one handle.
