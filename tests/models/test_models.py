@@ -34,6 +34,15 @@ ONE_ROW = {"ROWS": 1, "BLOCKS": 1}
 READ_ONLY = {"READ_ONLY": 1, "OTHERS": 1}
 """Somebody else has to raise the epoch then."""
 
+PINNED = {"PINS": 1, "SLOTS": 3, "VERSIONS": 5, "LIVES": 1, "KILLS": 0}
+"""Numbers are passed over."""
+
+GONE = {"MORTAL": 1, "VERSIONS": 3, "ONLY": 0}
+"""Members die with what they have, and only the writer is killed besides."""
+
+STRANGER = {"REDELIVERS": 1, "STRANGER": 1, "VERSIONS": 4, "KILLS": 0}
+"""A place that was no member's becomes one's."""
+
 # What must hold: in every run, and in a thorough one.
 SHORT = [
     ("lock", {"ROUNDS": 2, "KILLS": 1}),
@@ -63,6 +72,18 @@ SHORT = [
     ("append", {}),
     ("append", {"APPENDERS": 3, "TICKETS": 3}),
     ("append", {"ROWS": 2, "TICKETS": 5}),
+    ("followers", {}),
+    ("followers", {"NAMED": 1}),
+    ("followers", {**PINNED, "LATE": 4}),
+    ("followers", {"FOLLOWERS": 2, "LIVES": 1, "KILLS": 0, "VERSIONS": 2}),
+    ("followers", {"WRITERS": 2, "VERSIONS": 2}),
+    ("group", {"VERSIONS": 2, "KILLS": 0}),
+    ("group", {"VERSIONS": 3, "KILLS": 0}),
+    ("group", {"MEMBERS": 1, "LIVES": 2, "REDELIVERS": 1}),
+    ("group", {"MEMBERS": 1, "LIVES": 3, "KEEP": 1, "KILLS": 0}),
+    ("group", {**GONE, "MEMBERS": 1, "LIVES": 2}),
+    ("group", STRANGER),
+    ("exclusive", {"ROUNDS": 2}),
 ]
 LONG = [
     ("lock", {"ROUNDS": 1, "KILLS": 1, "PROCESSES": 3}),
@@ -96,6 +117,21 @@ LONG = [
     ("news", {"KILLS": 2}),
     ("append", {"APPENDERS": 3, "TICKETS": 4, "KILLS": 2}),
     ("append", {"APPENDERS": 3, "TICKETS": 5, "ROWS": 2}),
+    ("followers", {"KILLS": 2, "NAMED": 1}),
+    ("followers", PINNED),
+    ("followers", {**PINNED, "VERSIONS": 4, "KILLS": 1}),
+    ("followers", {"FOLLOWERS": 2, "LIVES": 1, "VERSIONS": 2}),
+    ("followers", {"FOLLOWERS": 2, "LIVES": 1, "KILLS": 0}),
+    ("followers", {"FOLLOWERS": 2, "PLACES": 1, "KILLS": 0}),
+    ("followers", {"WRITERS": 2, "LIVES": 1}),
+    ("group", {"VERSIONS": 2}),
+    ("group", {"VERSIONS": 2, "REDELIVERS": 1}),
+    ("group", {"VERSIONS": 3, "ONLY": 1}),
+    ("group", {"VERSIONS": 2, "ONLY": 1, "REDELIVERS": 1}),
+    ("group", {**GONE, "KILLS": 0}),
+    ("group", {**GONE, "KILLS": 0, "REDELIVERS": 1}),
+    ("group", GONE),
+    ("exclusive", {"KILLS": 3}),
 ]
 
 # What must fail, and how: something happens that may not, or somebody sleeps for ever.
@@ -213,6 +249,59 @@ MISTAKES = {
         "KEEPS_ROW": "deadlock",
         "NEWEST_SLOT": "assertion",
     },
+    "followers": {
+        "UNLOCKED": "assertion",
+        "BIT_FIRST": "assertion",
+        "NO_LOWER": "assertion",
+        "NO_PROBE": "assertion",
+        "PROBE_ALL": "assertion",
+        "OLD_STAMP": "assertion",
+        "OWNER_FIRST": "assertion",
+        "LEAVE_STORES": "assertion",
+        "GOT_EARLY": "assertion",
+        "ANY_MARK": "deadlock",
+        "LOW_IS_HEAD": "assertion",
+        "OVERRUN": "assertion",
+        "WRITE_OVER": "assertion",
+        "ANY_OLDEST": "assertion",
+        "NO_SECOND": "assertion",
+        "POSITIONS_ONLY": "assertion",
+        "NOT_COUNTED": "assertion",
+        "LEAVE_SILENTLY": "assertion",
+        "RAISE_EARLY": "assertion",
+        "NO_ANNOUNCEMENT": "assertion",
+        "NO_COMPARE": "assertion",
+        "KEEP_W": "assertion",
+        "WAKE_EARLY": "assertion",
+        "NO_SLICE": "deadlock",
+    },
+    "group": {
+        "UNLOCKED": "assertion",
+        "GROUP_FIRST": "assertion",
+        "MEMBERS_FIRST": "assertion",
+        "NO_CLEAR": "assertion",
+        "NO_END": "assertion",
+        "COUNT_AGAIN": "assertion",
+        "POSITION_OLD": "assertion",
+        "ROLE_FIRST": "assertion",
+        "MOVE": "assertion",
+        "FREE_UNLOCKED": "assertion",
+        "FREE_APART": "assertion",
+        "OLD_STAMP": "assertion",
+        "NO_PROBE": "assertion",
+        "NO_TAKE_OVER": "assertion",
+        "DONE_EARLY": "assertion",
+    },
+    "exclusive": {
+        "UNLOCKED": "assertion",
+        "NO_CHECK": "assertion",
+        "CLAIM_ANYHOW": "assertion",
+        "CLEAR_ANYHOW": "assertion",
+        "NO_PROBE": "assertion",
+        "CLEAR_ALL": "assertion",
+        "NO_GENERATION": "assertion",
+        "CHECK_LATE": "assertion",
+    },
 }
 FLAWED = {
     "lock": {"ROUNDS": 1, "KILLS": 2},
@@ -223,6 +312,9 @@ FLAWED = {
     "epoch": {"BLOCKS": 1, "KILLS": 0},
     "news": {"ROUNDS": 1},
     "append": {"APPENDERS": 3, "TICKETS": 3},
+    "followers": {},
+    "group": {"VERSIONS": 3},
+    "exclusive": {},
 }
 NEEDS = {
     ("lock", "NO_COUNTER"): {"GENERATIONS": 1, "ALL_LEAVE": 1},
@@ -244,6 +336,22 @@ NEEDS = {
     ("news", "STORE_W"): {"SLEEPERS": 2, "WRITERS": 1},
     ("news", "SAME_NUMBER"): {"SLEEPERS": 2, "WRITERS": 1},
     ("news", "TAKE_BACK"): {"SLEEPERS": 2, "WRITERS": 1},
+    ("followers", "PROBE_ALL"): {"NAMED": 1},
+    ("followers", "OLD_STAMP"): {"NAMED": 1},
+    ("followers", "OWNER_FIRST"): {"NAMED": 1},
+    ("followers", "LEAVE_STORES"): {"FOLLOWERS": 2, "PLACES": 1, "KILLS": 0},
+    ("followers", "OVERRUN"): PINNED,
+    ("followers", "WRITE_OVER"): PINNED,
+    ("followers", "ANY_OLDEST"): {**PINNED, "LATE": 4},
+    ("group", "NO_CLEAR"): {"ONLY": 1},
+    ("group", "NO_END"): {**GONE, "KEEP": 1},
+    ("group", "COUNT_AGAIN"): GONE,
+    ("group", "POSITION_OLD"): {"REDELIVERS": 1},
+    ("group", "ROLE_FIRST"): STRANGER,
+    ("group", "MOVE"): {**GONE, "REDELIVERS": 1},
+    ("group", "FREE_UNLOCKED"): {**GONE, "KILLS": 0},
+    ("group", "FREE_APART"): {**GONE, "MEMBERS": 1, "LIVES": 2},
+    ("group", "OLD_STAMP"): {"VERSIONS": 4, "MEMBERS": 1, "LIVES": 3, "KEEP": 1, "KILLS": 0},
 }
 """What a mistake takes to do harm, beside the flags of its model's other mistakes."""
 
@@ -264,8 +372,11 @@ HARMLESS = [
     ("news", {"ROUNDS": 1, "WRITERS": 1, "SLEEPERS": 2, "NO_FIRST": 1}),
     ("news", {"ROUNDS": 1, "WRITERS": 1, "SLEEPERS": 2, "ONLY_NUMBER": 1}),
     ("append", {"APPENDERS": 3, "TICKETS": 3, "TICKET_FIRST": 1}),
+    ("group", {"MEMBERS": 1, "LIVES": 2, "REDELIVERS": 1, "LEAVE_FIRST": 1}),
 ]
-VARIANTS = {"GARBAGE", "ONE", "UNCOUNTED", "READ_ONLY", "START_NOW"} | {flag for _, flags in HARMLESS for flag in flags}
+VARIANTS = {"GARBAGE", "ONE", "UNCOUNTED", "READ_ONLY", "START_NOW", "NAMED", "LATE", "ONLY", "MORTAL"} | {
+    flag for flags in (PINNED, STRANGER, {"KEEP": 1}, *(flags for _, flags in HARMLESS)) for flag in flags
+}
 
 
 @dataclass(frozen=True)

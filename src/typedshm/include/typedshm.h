@@ -813,6 +813,8 @@ static inline int tshm_lives(const tshm_ring *ring, uint64_t word, tshm_alive al
     if (owner == 0 || owner > ring->presence_count)
         return 0;
     tshm_presence *presence = &tshm_control_of(ring)->presence[owner - 1];
+    /* acquire fence, with the release fence of who took the entry: who sees a word sees the generation that it names */
+    tshm_fence(acquire);
     if (alive && !alive(context, owner - 1))
         return 0;
     /* acquire, after the kernel was asked: who took the entry since then has raised it before anything else */
