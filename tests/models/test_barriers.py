@@ -26,6 +26,8 @@ CLEAR_RELEASE = r"stlxr\s|ldclra?l\s|stclrl\s|.*__aarch64_ldclr8_(acq_)?rel$"
 # sequentially consistent: what is loaded later, by LDAR, does not overtake what is stored earlier, by STLXR or whole
 LOAD_CONSISTENT = r"ldar\s"
 SWAP_CONSISTENT = r"stlxr\s|casal\s|.*__aarch64_cas8_acq_rel$"
+SWAP_ACQUIRE = r"ldaxr\s|casal?\s|.*__aarch64_cas8_acq(_rel)?$"
+ADD_RELEASE = r"stlxr\s|ldadda?l\s|staddl\s|.*__aarch64_ldadd8_(acq_)?rel$"
 ADD_CONSISTENT = r"stlxr\s|ldaddal\s|.*__aarch64_ldadd8_acq_rel$"
 EXCHANGE_RELEASE = r"stlxr\s|swpa?l\s|.*__aarch64_swp8_(acq_)?rel$"
 
@@ -40,7 +42,27 @@ ORDERS = (
     ("write_begin_without_pins", STORE, BARRIER),  # the odd mark, before any of the payload
     ("write_begin_with_pins", STORE, BARRIER, LOAD_ACQUIRE),  # the odd mark, before the pin words
     ("write_begin_with_pins", STORE_RELEASE),  # the old mark again
+    ("write_begin_with_pins", *[LOAD_ACQUIRE] * 2),  # a claim's generation, the pin words
     ("write_end", STORE_RELEASE, EXCHANGE_RELEASE),  # the even mark, head
+    ("lives", LOAD_BARRIER, LOAD_ACQUIRE),  # the word, before the generation
+    ("used_places", LOAD_ACQUIRE),
+    ("role", LOAD_ACQUIRE),
+    ("got", *[LOAD_ACQUIRE] * 2),  # role, position
+    ("end_count", *[STORE_RELEASE] * 3),  # lost ones, position, the member's note of the count
+    ("count_lost", *[STORE_RELEASE] * 4),  # the note before that
+    ("group_lock", SWAP_ACQUIRE),
+    ("group_unlock", STORE_RELEASE),
+    ("take_again", STORE_RELEASE),  # the owner, after the time
+    ("next", *[LOAD_ACQUIRE] * 2),  # head, mark
+    ("next_awaited", *[LOAD_ACQUIRE] * 2),  # head, mark
+    ("behind_overrun", LOAD_ACQUIRE),  # head
+    ("raise_room", BARRIER, LOAD),  # what made room, before the room
+    ("got_it", STORE_RELEASE, BARRIER, LOAD),  # the position, before the room
+    ("leave_place", STORE_RELEASE, ADD_RELEASE, BARRIER, LOAD),  # the owner, the count, before the room
+    ("left", LOAD_ACQUIRE),
+    ("announce_writer", BARRIER),  # the W bit, before positions
+    ("hand_out", *[LOAD_ACQUIRE] * 7),  # places, role, owner, its generation, mark; head, mark
+    ("hand_out", *[STORE_RELEASE] * 3),  # both owners, the group's position
     ("head_number", LOAD_ACQUIRE),
     ("row_read_begin", LOAD_ACQUIRE, LOAD_ACQUIRE),  # both marks
     ("row_read_retry", LOAD_BARRIER, LOAD),  # mark, after all of the payload
@@ -59,9 +81,20 @@ ORDERS = (
     ("lock_release", SWAP_CONSISTENT),
 )
 
+# The same, of functions that call so many others that compilers differ in what they make one of.
+GCC_ORDERS = (
+    ("drop_members", *[LOAD_ACQUIRE] * 13),
+    ("drop_followers", *[LOAD_ACQUIRE] * 22),
+    ("take_place", *[STORE_RELEASE] * 5),  # position, role, low_mark, the bit, which is there twice
+)
+
 # Where each of them is asked for: file, text with the order in brackets, functions that show it.
 SOURCES = {
-    "head loaded": ("typedshm.h", "head.word, [acquire]) >> 1", "read_begin"),
+    "head loaded": (
+        "typedshm.h",
+        "sequence = tshm_load(&tshm_control_of(ring)->head.word, [acquire]) >> 1",
+        "read_begin",
+    ),
     "mark loaded": ("typedshm.h", "slot->mark, [acquire]) == 2 * sequence", "read_begin"),
     "fence before mark is looked at again": (
         "typedshm.h",
@@ -77,7 +110,7 @@ SOURCES = {
     "pin word loaded": ("typedshm.h", "slot->pins[i], [acquire]", "pinned write_begin_with_pins"),
     "fence behind the odd mark": (
         "typedshm.h",
-        "tshm_fence([release]);\n            return 1;",
+        "tshm_fence([release]);\n            return TSHM_WRITABLE;",
         "write_begin_without_pins",
     ),
     "fence before the pins": (
@@ -88,6 +121,68 @@ SOURCES = {
     "even mark stored": ("typedshm.h", "2 * cursor->sequence, [release]", "write_end"),
     "head exchanged": ("typedshm.h", "head.word, cursor->sequence << 1, [release]", "write_end"),
     "head loaded to wait": ("typedshm.h", "head.word, [acquire]) & ~TSHM_HEAD_AWAITED", "head_number"),
+    "fence before a generation is looked at": ("typedshm.h", "tshm_fence([acquire]);\n    if (alive &&", "lives"),
+    "generation looked at to tell who lives": (
+        "typedshm.h",
+        "presence->generation, [acquire]",
+        "lives hand_out write_begin_with_pins drop_members drop_followers",
+    ),
+    "places loaded": ("typedshm.h", "writer.followers, [acquire]", "used_places hand_out drop_members drop_followers"),
+    "role loaded": ("typedshm.h", "follower->role, [acquire]", "role got hand_out drop_members drop_followers"),
+    "position loaded": ("typedshm.h", "follower->position, [acquire]", "got drop_members drop_followers"),
+    "lost version counted": ("typedshm.h", "group->lost, lost, [release]", "end_count count_lost"),
+    "lost version taken": ("typedshm.h", "member->position, 0, [release]", "end_count count_lost"),
+    "count ended": ("typedshm.h", "tshm_store(&member->lost, 0, [release]", "end_count count_lost"),
+    "count begun": ("typedshm.h", "member->lost, lost, [release]", "count_lost"),
+    "group's lock taken": ("typedshm.h", "&seen, mine, [acquire]", "group_lock"),
+    "group's lock given back": (
+        "typedshm.h",
+        "owner, 0, [release]); /* with the acquire in tshm_group_lock",
+        "group_unlock",
+    ),
+    "member's owner loaded": ("typedshm.h", "member->owner, [acquire]", "drop_members drop_followers"),
+    "follower's owner loaded": ("typedshm.h", "follower->owner, [acquire]", "drop_followers"),
+    "place's position stored": (
+        "typedshm.h",
+        "position, position, [release]);\n    /* Release, and behind",
+        "take_place",
+    ),
+    "place's role stored": ("typedshm.h", "follower->role, role, [release]", "take_place"),
+    "low_mark lowered": ("typedshm.h", "low_mark, got, [release]", "take_place"),
+    "place used": ("typedshm.h", "1ull << place, [release]", "take_place"),
+    "place taken again": ("typedshm.h", "follower->owner, owner, [release]", "take_again"),
+    "head loaded by a follower": ("typedshm.h", "head.word, [acquire]) >> 1;\n    for (uint64_t sequence", "next"),
+    "mark loaded by a follower": ("typedshm.h", "mark = tshm_load(&cursor->slot->mark, [acquire])", "next"),
+    "head loaded by an awaited follower": (
+        "typedshm.h",
+        "head.word, [acquire]) >> 1;\n    for (uint64_t ahead",
+        "next_awaited hand_out",
+    ),
+    "mark loaded by an awaited follower": (
+        "typedshm.h",
+        "slot->mark, [acquire]) == 2 * cursor->sequence)",
+        "next_awaited hand_out",
+    ),
+    "head loaded behind an overrun": ("typedshm.h", "head.word, [acquire]) >> 1;             /*", "behind_overrun"),
+    "fence before the room is looked at": (
+        "typedshm.h",
+        "tshm_fence([seq_cst]); /* with that in tshm_announce_writer",
+        "raise_room got_it leave_place",
+    ),
+    "position stored": ("typedshm.h", "position, position, [release]);\n    return tshm_raise_room", "got_it"),
+    "owner gone": ("typedshm.h", "follower->owner, 0, [release]);\n    (void)", "leave_place"),
+    "leaver counted": ("typedshm.h", "room.left, 1, [release]", "leave_place"),
+    "leavers loaded": ("typedshm.h", "room.left, [acquire]", "left"),
+    "fence behind a writer's announcement": (
+        "typedshm.h",
+        "tshm_fence([seq_cst]); /* with that in tshm_got_it",
+        "announce_writer",
+    ),
+    "dead member's owner loaded": ("typedshm.h", "other->owner, [acquire]", "hand_out"),
+    "dead member's place taken": ("typedshm.h", "member->owner, relaxed), [release]", "hand_out"),
+    "member's own place left": ("typedshm.h", "member->owner, 0, [release]", "hand_out"),
+    "mark loaded of what a dead member had": ("typedshm.h", "slot->mark, [acquire]) == 2 * had", "hand_out"),
+    "version handed out": ("typedshm.h", "group->position, cursor->sequence, [release]", "hand_out"),
     "old mark restored": ("typedshm.h", "mark, before, [release]", "write_begin_with_pins"),
     "row's first mark loaded": (
         "typedshm.h",
@@ -154,8 +249,10 @@ def functions(compiler, core, machine="aarch64"):
     return found
 
 
-def unordered(compiler, core, machine="aarch64", orders=ORDERS):
+def unordered(compiler, core, machine="aarch64", orders=None):
     """The functions that lack an instruction, or have it in the wrong place."""
+    if orders is None:
+        orders = ORDERS if "ziglang" in compiler else ORDERS + GCC_ORDERS
     code = functions(compiler, core, machine)
 
     def ordered(name, patterns):
@@ -177,6 +274,10 @@ X86_ORDERS = (
     ("write_begin_with_pins", r"mov", X86_BARRIER, r"mov"),
     ("write_end", r"xchg\s"),  # which is locked without saying so
     ("announce_sleep", r"lock cmpxchg"),
+    ("raise_room", X86_BARRIER, r"mov"),
+    ("got_it", r"mov|xchg", X86_BARRIER, r"mov"),
+    ("leave_place", r"lock ", X86_BARRIER, r"mov"),
+    ("announce_writer", r"lock cmpxchg", X86_BARRIER),
     ("row_stamp", r"mov|cmp", r"lock cmpxchg", r"mov|cmp"),
     ("news", r"lock cmpxchg"),
     ("announce_news_sleep", r"lock cmpxchg"),
@@ -201,7 +302,8 @@ def test_an_order_that_is_missing_is_noticed(core, place):
     before, order, after = re.fullmatch(r"(?s)(.*)\[(acquire|release|seq_cst)\](.*)", text).groups()
     replace_once(core / file, before + order + after, before + "relaxed" + after)
     compiler = "gcc" if shutil.which("aarch64-linux-gnu-gcc") else "zig"
-    assert unordered(COMPILERS[compiler](), core) == set(names.split())
+    expected = set(names.split()) - ({name for name, *_ in GCC_ORDERS} if compiler == "zig" else set())
+    assert unordered(COMPILERS[compiler](), core) == expected
 
 
 def test_every_order_of_the_code_has_its_place():

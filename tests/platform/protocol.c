@@ -83,6 +83,93 @@ int announce_sleep(const tshm_ring *ring, uint32_t number) {
     return tshm_announce_sleep(ring, number);
 }
 
+int lives(const tshm_ring *ring, uint64_t word, tshm_alive alive, void *context) {
+    return tshm_lives(ring, word, alive, context);
+}
+
+uint64_t used_places(const tshm_ring *ring) {
+    return tshm_used_places(ring);
+}
+
+uint64_t role(tshm_follower *follower) {
+    return tshm_role(follower);
+}
+
+uint64_t got(tshm_follower *follower) {
+    return tshm_got(follower);
+}
+
+void end_count(tshm_follower *group, tshm_follower *member, uint64_t lost) {
+    tshm_end_count(group, member, lost);
+}
+
+void count_lost(tshm_follower *group, tshm_follower *member) {
+    tshm_count_lost(group, member);
+}
+
+/* Whose owner lives is asked elsewhere: `alive` is known, and no generation looked at. */
+WHOLE int group_lock(const tshm_ring *ring, uint32_t place, uint64_t mine, tshm_alive alive, void *context) {
+    return tshm_group_lock(ring, place, mine, alive, context);
+}
+
+void group_unlock(const tshm_ring *ring, uint32_t place) {
+    tshm_group_unlock(ring, place);
+}
+
+WHOLE uint32_t drop_members(const tshm_ring *ring, uint32_t place, uint64_t sequence, tshm_alive alive, void *context,
+                            uint64_t now) {
+    return tshm_drop_members(ring, place, sequence, alive, context, now);
+}
+
+WHOLE uint32_t drop_followers(const tshm_ring *ring, uint64_t sequence, tshm_alive alive, void *context, uint64_t now) {
+    return tshm_drop_followers(ring, sequence, alive, context, now);
+}
+
+WHOLE void take_place(const tshm_ring *ring, uint32_t place, uint64_t role, uint64_t owner, uint64_t position) {
+    tshm_take_place(ring, place, role, owner, position);
+}
+
+void take_again(const tshm_ring *ring, uint32_t place, uint64_t owner) {
+    tshm_take_again(ring, place, owner);
+}
+
+int next(const tshm_ring *ring, uint64_t *position, tshm_cursor *cursor) {
+    return tshm_next(ring, position, 1, cursor);
+}
+
+int next_awaited(const tshm_ring *ring, uint64_t position, tshm_cursor *cursor) {
+    return tshm_next_awaited(ring, position, cursor);
+}
+
+uint64_t behind_overrun(const tshm_ring *ring) {
+    return tshm_behind_overrun(ring);
+}
+
+int raise_room(const tshm_ring *ring) {
+    return tshm_raise_room(ring);
+}
+
+int got_it(const tshm_ring *ring, tshm_follower *follower, uint64_t position) {
+    return tshm_got_it(ring, follower, position);
+}
+
+int leave_place(const tshm_ring *ring, tshm_follower *follower, uint64_t now) {
+    return tshm_leave_place(ring, follower, now);
+}
+
+uint64_t left(const tshm_ring *ring) {
+    return tshm_left(ring);
+}
+
+int announce_writer(const tshm_ring *ring, uint32_t number) {
+    return tshm_announce_writer(ring, number);
+}
+
+WHOLE int hand_out(const tshm_ring *ring, uint32_t group_place, uint32_t *place, int looks, tshm_alive alive,
+                   void *context, tshm_cursor *cursor) {
+    return tshm_hand_out(ring, group_place, place, looks, alive, context, cursor);
+}
+
 int row_read_begin(const tshm_table *table, tshm_row *row, tshm_row_cursor *cursor) {
     return tshm_row_read_begin(table, row, cursor);
 }
