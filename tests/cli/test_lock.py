@@ -72,7 +72,7 @@ def test_a_region_goes_before_a_mutex_of_its_name() -> None:
 def test_json_tells_the_same() -> None:
     with ts.share("car", np.zeros(3)) as region:
         found = json.loads(who("car", "--json"))
-        assert found == {"kind": "region", "name": "car", "scope": "user", "holder": None}
+        assert found == {"kind": "region", "name": "car", "scope": "user", "publisher": None, "holder": None}
         with region.lock():
             holder = json.loads(who("car", "--json"))["holder"]
     assert holder["pid"] == os.getpid()
@@ -103,3 +103,11 @@ def test_a_region_that_cannot_be_read_says_why() -> None:
     assert done.returncode == 1
     assert "not to be trusted" in done.stderr
     assert "\x1b" not in done.stderr
+
+
+def test_who_publishes_exclusively_is_named() -> None:
+    with ts.create("car", ts.array(np.float64, 3), exclusive=True):
+        holder, publisher = who("car").splitlines()
+        assert holder == "free"
+        assert publisher.startswith(f"published exclusively by process {os.getpid()} (python")
+        assert json.loads(who("car", "--json"))["publisher"]["pid"] == os.getpid()

@@ -71,6 +71,22 @@ def hold(pipe: Any, name: str, verb: str) -> None:
         pipe.recv()
 
 
+def test_who_publishes_exclusively_is_named_first_of_the_writers() -> None:
+    with ts.create("car", Telemetry) as car, Child(hold, "car", "write") as writer:
+        writer.expect("there")
+        with ts.attach("car", exclusive=True):
+            row, found = table()["car"], listed()["car"]
+            assert row["WRITERS"].startswith(f"{os.getpid()} ")
+            assert " (exclusive), " in row["WRITERS"]
+            assert f"{writer.pid} " in row["WRITERS"]
+            assert f"{os.getpid()} " not in row["READERS"]
+            assert found["publisher"]["pid"] == os.getpid()
+            assert [each["pid"] for each in found["writers"]] == [writer.pid]
+            assert found["publisher"]["since"] == car.info().publisher.since.isoformat()  # type: ignore[union-attr]
+        assert listed()["car"]["publisher"] is None
+        writer.send()
+
+
 def test_nothing_is_printed_where_nothing_is() -> None:
     done = typedshm("ls")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -78,6 +78,19 @@ def test_a_loop_is_restarted_with_one_more_field_and_no_reader_goes_deaf() -> No
     assert lines[-1] == "Regions left behind: 0."
 
 
+def test_a_standby_takes_over_and_no_version_interleaves() -> None:
+    lines = run("hot_standby.py")
+    assert lines[0] == "4 controllers run, one publishes."
+    assert re.fullmatch(r"Who else writes is told: it is process \d+ that publishes exclusively\.", lines[1])
+    turns = [re.fullmatch(r"Controller (\d) publishes\.", line) for line in lines[2:6]]
+    assert sorted(turn[1] for turn in turns if turn) == ["1", "2", "3", "4"]
+    assert lines[6] == "Nobody is left, and the watcher was told so."
+    assert re.fullmatch(r"Versions: \d+, each by the one whose turn it was; interleaved: 0\.", lines[7])
+    assert lines[8] == "Steps left out or done twice: 0."
+    assert re.fullmatch(r"Until the next one published it took \d+ ms at most\.", lines[9])
+    assert lines[10:] == ["Regions left behind: 0."]
+
+
 def test_pictures_and_boxes_of_varying_size_belong_together() -> None:
     *modes, last = run("detections.py")
     assert [line.partition(":")[0] for line in modes] == ["(120, 160, 3)", "(240, 320, 3)", "(480, 640, 3)"]

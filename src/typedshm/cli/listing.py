@@ -56,9 +56,9 @@ class Listed(NamedTuple):
 
     @property
     def readers(self) -> tuple[int, ...]:
-        """The processes that have it open and have not written."""
+        """The processes that have it open, have not written, and do not publish exclusively."""
         entry = self.entry
-        return tuple(sorted({*entry.readers, *self.openers} - {*entry.writers}))
+        return tuple(sorted({*entry.readers, *self.openers} - {*entry.writers, entry.publisher}))
 
     @property
     def state(self) -> str:
@@ -95,8 +95,18 @@ class Commands:
             )
         return self._known[pid]
 
-    def shown(self, pids: Sequence[int]) -> Cell:
-        """Return them as ``4711 python camera.py, 4712 python view.py``, or where there is no room as ``4711 4712``."""
+    def shown(self, pids: Sequence[int], publisher: int | None = None) -> Cell:
+        """Return them as ``4711 python camera.py, 4712 python view.py``, or where there is no room as ``4711 4712``.
+
+        One that publishes exclusively comes first: ``4711 python camera.py (exclusive)``, ``4711 (exclusive)``.
+        """
+        if publisher is not None:
+            others, first = self.shown([pid for pid in pids if pid != publisher]), self.shown([publisher])
+            longer, shorter = (
+                f"{one} (exclusive){separator if other else ''}{other}"
+                for one, other, separator in zip(first, others, (", ", " "), strict=True)
+            )
+            return longer, shorter
         return ", ".join(f"{pid} {self.of(pid)}".rstrip() for pid in pids), " ".join(f"{pid}" for pid in pids)
 
 
@@ -185,7 +195,7 @@ def _row(listed: Listed, commands: Commands, *, whole: bool, kinds: bool) -> lis
         "" if entry.size is None else size_of(entry.size),
         str(entry.slots) if holds_values else "",
         "" if entry.lock_holder is None else commands.shown([entry.lock_holder]),
-        commands.shown(entry.writers),
+        commands.shown(entry.writers, entry.publisher),
         commands.shown(listed.readers),
         "" if age is None else age_of(age),
         _state(listed, whole=whole),
@@ -239,6 +249,7 @@ def objects(listed: Sequence[Listed]) -> list[dict[str, Any]]:
             "slots": entry.slots,
             "payload_size": entry.payload_size,
             "lock_holder": None if entry.lock_holder is None else process(entry.lock_holder),
+            "publisher": None if entry.publisher is None else process(entry.publisher),
             "writers": [process(pid) for pid in entry.writers],
             "readers": [process(pid) for pid in each.readers],
         }

@@ -27,8 +27,9 @@ Examples:
 It prints `free`, or a line such as `process 4711 (python camera.py)`. A dead holder holds nothing: the next to ask for
 the lock gets it. Which thread of the process has it only that process knows.
 
---json prints one object with the keys kind, name, scope, and holder, which is null or {pid, command}; of a row also
-row, and of a table instead of holder holders, a list of {row, pid, command}.""",
+--json prints one object with the keys kind, name, scope, and holder, which is null or {pid, command}; of a region also
+publisher, who publishes exclusively, likewise; of a row also row, and of a table instead of holder holders, a list of
+{row, pid, command}.""",
 )
 @name_argument()
 @row_argument()
@@ -48,7 +49,11 @@ def command(name: str, row: str | None, scope: Scope | None, who: bool, mutex: b
         return _show_rows({**shown, "kind": "table"}, target_of(name, entry.scope), row, as_json=as_json)
     check_no_rows(entry.name, row)
     holder = None if entry.lock_holder is None else _process(entry.lock_holder)
+    if entry.kind == "region":
+        shown["publisher"] = None if entry.publisher is None else _process(entry.publisher)
     say(json.dumps({**shown, "holder": holder}) if as_json else _words(holder))
+    if shown.get("publisher") and not as_json:
+        say(f"published exclusively by {_words(shown['publisher'])}")
     return Status.OK
 
 

@@ -35,13 +35,15 @@ Examples:
 
 States: live, empty (nothing written yet), stale (left behind by killed processes; `rm` removes it), at rest (a file
 that no process has open), not readable; of mutexes: held, free. The rows of a table have versions and ages of their
-own: `show`, `hz` and `watch` tell them. READERS are the processes that have the region open
-and have not written; on systems other than Linux, those that may only read are not seen.
+own: `show`, `hz` and `watch` tell them. WRITERS are the processes that have written, and first the one that publishes
+exclusively, if one does; READERS the others that have the region open. On systems other than Linux, those that may only
+read are not seen.
 
 --json prints one array of objects with the keys kind ("region", "table" or "mutex"), name, scope ("user" or
 "machine"), user, namespace, is_ours, path, size, state, problem, in_use, schema, rows, version, published, age
-(seconds), rate (a second, with --rate), slots, payload_size, lock_holder, writers and readers, the last three as {pid,
-command, since}, which is null for those that may only read. A table has rows, and version 0.
+(seconds), rate (a second, with --rate), slots, payload_size, lock_holder, publisher (who publishes exclusively),
+writers and readers, the last four as {pid, command, since}; since is null for those that may only read. A table has
+rows, and version 0.
 
 --foreign looks for the memory of every document that comes with typedshm; NAME is one, or a pattern. CHANGED is when it
 last did, if it did while it was looked at, for 0.3 s. Memory that several documents describe is listed once, by the
