@@ -187,6 +187,24 @@ def test_a_follower_in_a_task_gets_all_of_it(name: str, region: typedshm.Region[
     assert seen == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.parametrize("options", [{"lossless": True}, {"group": "workers"}, {"name": "log"}], ids=str)
+@pytest.mark.parametrize("in_task", [False, True])
+def test_followers_that_writers_wait_for_are_told_as_well(options: dict[str, Any], in_task: bool) -> None:
+    with typedshm.create("car", Record, lossless=True) as region:
+        follower, seen = region.follow(until_gone=True, start="next", **options), list[int]()
+        killed(5)
+
+        async def follow() -> None:
+            async for t in follower:
+                seen.append(int(t.a))
+
+        with follower, pytest.raises(PublisherGone, match=GONE):
+            if in_task:
+                loop_of("asyncio").run(follow)
+            seen.extend(int(t.a) for t in follower)
+        assert seen == [1, 2, 3, 4, 5]
+
+
 def test_a_last_version_that_came_beside_the_question_is_delivered(region: typedshm.Region[Record]) -> None:
     """Who dies just after it has published: the death is seen first, the version is there nevertheless."""
     answers: list[bool] = []

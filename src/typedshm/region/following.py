@@ -171,11 +171,11 @@ class Follower(_native.Follower[T], Generic[T]):
     def _await(self, end: float) -> None:
         """Sleep until there is something newer than what was looked at; or for as long as a group may do without it."""
         left = _left(end)
-        if not self._in_group or left <= _LOOK_IN_GROUP:
+        if not self._in_group or left <= self._look_in_group:
             _native.await_newer(self._region, _native.follower_observed(self), left, self._until_gone)
             return
         with contextlib.suppress(Timeout):
-            _native.await_newer(self._region, _native.follower_observed(self), _LOOK_IN_GROUP, self._until_gone)
+            _native.await_newer(self._region, _native.follower_observed(self), self._look_in_group, self._until_gone)
 
     def _go_on(self, error: BaseException | None) -> bool:
         """After a look that found nothing or raised an error: go on with the next region; False if there is none."""
@@ -226,11 +226,15 @@ class Follower(_native.Follower[T], Generic[T]):
 
     async def _await_in_task(self, end: float) -> None:
         left = _left(end)
-        if not self._in_group or left <= _LOOK_IN_GROUP:
+        if not self._in_group or left <= self._look_in_group:
             await await_newer(self._region, _native.follower_observed(self), left, self._until_gone)
             return
         with contextlib.suppress(Timeout):
-            await await_newer(self._region, _native.follower_observed(self), _LOOK_IN_GROUP, self._until_gone)
+            await await_newer(self._region, _native.follower_observed(self), self._look_in_group, self._until_gone)
+
+    @property
+    def _look_in_group(self) -> float:
+        return 2 * _LOOK_IN_GROUP if self._until_gone else _LOOK_IN_GROUP  # which has to be found twice in one wait
 
     @property
     def _in_group(self) -> bool:
