@@ -230,8 +230,7 @@ static struct os_waiter_event *new_event(const os_peers *peers, tshm_control *co
         DWORD error;
         event->number = number;
         event->handle = own_event(peers, L"!w", number, &error);
-        if (event->handle) { /* a sleeper that died had the number before us; wake-ups that are another's would be ours
-                              */
+        if (event->handle) { /* a sleeper that died may have had the number before us, and its wake-ups would be ours */
             clear_bit(&control->waiting.sleepers, number);
             clear_bit(&control->waiting.writers, number);
             clear_bit(&control->writer.sleepers, number);
