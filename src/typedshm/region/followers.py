@@ -10,7 +10,7 @@ from typedshm.memory.participant import Participant, participant, utc
 
 Kind = Literal["follower", "group", "member"]
 
-_FOR_EVER = 2**63
+_FOR_EVER = 2**63 - 1
 """Nanoseconds, from which on a name is kept for ever."""
 
 

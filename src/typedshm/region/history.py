@@ -11,6 +11,7 @@ from typedshm.arguments import whole
 from typedshm.errors import UnknownVersion, found
 from typedshm.memory.participant import utc
 from typedshm.region.opened import Opened
+from typedshm.schema.arrays import ArraySchema
 
 T = TypeVar("T")
 
@@ -56,7 +57,7 @@ class Kept(_native.Ring[T], Opened[T], Generic[T]):
         argument: Any = self._schema.argument
         if isinstance(argument, np.dtype):
             return argument
-        if self._schema.part is not None and self._schema.extents is None:
+        if isinstance(argument, ArraySchema) and self._schema.extents is None:
             return np.dtype((argument.dtype, argument.shape))
         return self._schema.layout.dtype
 
