@@ -21,7 +21,7 @@ static void end_blocks(Follower *self) {
 }
 
 void follower_count(Follower *self) {
-    Place *place = &self->place;
+    held_place *place = &self->place;
     if (!place->slots || !place_is_ours(place))
         return;
     if (follower_is_member(self) ? place->has && place->delivered : self->at.sequence > self->got) {

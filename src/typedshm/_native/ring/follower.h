@@ -15,7 +15,7 @@ typedef struct {
     uint64_t failed;     /* versions that could not be decoded */
     PyObject *pins;      /* of the values that were handed out last, with `borrow`: a Pin, or a list of them, or NULL */
     publication found;   /* by follower_find(), and not taken yet */
-    Place place;         /* in a lossless region, or none */
+    held_place place;    /* in a lossless region, or none */
     uint64_t got;        /* the ring's number up to which writers know that all is got */
     tshm_atomic_u32 busy; /* a thread or task is in it */
     bool every, borrow, reattach, closed;

@@ -11,11 +11,11 @@ static uint64_t name_of(const lock_handle *lock) {
     return (lock->entry + 1) | TSHM_WORD_GENERATION(lock->generation);
 }
 
-static tshm_follower *entry_of(const Place *place) {
+static tshm_follower *entry_of(const held_place *place) {
     return tshm_follower_at(&place->slots->ring, place->number);
 }
 
-static void wake(const Place *place) {
+static void wake(const held_place *place) {
     lock_handle *lock = &place->slots->lock->lock;
     os_word_wake_all(&lock->peers, lock->control, (void *)&tshm_lossless_of(&place->slots->ring)->room.word);
 }
@@ -75,7 +75,7 @@ static bool find_start(Ring *ring, int64_t first, reading_position *at) {
     return true;
 }
 
-static int take_follower(Ring *ring, const place_wish *wish, Place *place, reading_position *at, uint32_t *other) {
+static int take_follower(Ring *ring, const place_wish *wish, held_place *place, reading_position *at, uint32_t *other) {
     lock_handle *lock = &place->slots->lock->lock;
     uint32_t known = wish->name ? find_name(&ring->ring, TSHM_FOLLOWER, wish->name) : TSHM_FOLLOWERS;
     if (known != TSHM_FOLLOWERS) {
@@ -114,7 +114,7 @@ static bool has_members(const tshm_ring *ring, uint32_t group, lock_handle *lock
     return false;
 }
 
-static int take_member(Ring *ring, const place_wish *wish, Place *place, reading_position *at, uint32_t *other) {
+static int take_member(Ring *ring, const place_wish *wish, held_place *place, reading_position *at, uint32_t *other) {
     lock_handle *lock = &place->slots->lock->lock;
     uint32_t group = find_name(&ring->ring, TSHM_GROUP, wish->name);
     bool known = group != TSHM_FOLLOWERS;
@@ -150,17 +150,18 @@ static int take_member(Ring *ring, const place_wish *wish, Place *place, reading
     return PLACE_TAKEN;
 }
 
-int place_take(Ring *ring, const place_wish *wish, int64_t ns, Place *place, reading_position *at, uint32_t *other) {
+int place_take(Ring *ring, const place_wish *wish, int64_t ns, held_place *place, reading_position *at,
+               uint32_t *other) {
     if (!writing_lock(ring, false, ns))
         return PLACE_FAILED;
     WritersLock *lock = ring->mutex->lock;
     lock->transient = lock->depth == 1; /* close() in another thread waits for us instead of refusing */
     Py_INCREF((PyObject *)ring->slots);
-    *place = (Place){.slots = ring->slots,
-                     .number = TSHM_FOLLOWERS,
-                     .group = TSHM_FOLLOWERS,
-                     .forks = os_forks,
-                     .owner = name_of(&lock->lock)};
+    *place = (held_place){.slots = ring->slots,
+                          .number = TSHM_FOLLOWERS,
+                          .group = TSHM_FOLLOWERS,
+                          .forks = os_forks,
+                          .owner = name_of(&lock->lock)};
     int taken = (wish->group ? take_member : take_follower)(ring, wish, place, at, other);
     lock->transient = false;
     if (taken == PLACE_TAKEN)
@@ -177,19 +178,19 @@ int place_take(Ring *ring, const place_wish *wish, int64_t ns, Place *place, rea
 /* ---- having one ----------------------------------------------------------------------------------------------------
  */
 
-bool place_is_ours(const Place *place) {
+bool place_is_ours(const held_place *place) {
     return place->forks == os_forks && writers_lock_is_present(place->slots->lock) &&
            tshm_load(&entry_of(place)->owner, relaxed) == place->owner;
 }
 
-bool place_check(const Place *place, Ring *ring) {
+bool place_check(const held_place *place, Ring *ring) {
     bool ours = place_is_ours(place);
     if (!ours)
         ring_fail(ring, place->forks != os_forks ? "follower forked" : ring->mapping ? "follower lost" : "closed");
     return ours;
 }
 
-void place_got(Place *place, uint64_t sequence) {
+void place_got(held_place *place, uint64_t sequence) {
     bool member = place->group != TSHM_FOLLOWERS;
     place->has = 0;
     place->delivered = false;
@@ -197,16 +198,16 @@ void place_got(Place *place, uint64_t sequence) {
         wake(place);
 }
 
-static uint64_t group_position(const Place *place) {
+static uint64_t group_position(const held_place *place) {
     return tshm_load(&tshm_follower_at(&place->slots->ring, place->group)->position, relaxed);
 }
 
-uint64_t place_group_pending(const Place *place, uint64_t newest) {
+uint64_t place_group_pending(const held_place *place, uint64_t newest) {
     uint64_t version = place_version_at(&place->slots->ring, group_position(place));
     return newest > version ? newest - version : 0;
 }
 
-static bool lock_group(const Place *place) {
+static bool lock_group(const held_place *place) {
     lock_handle *lock = &place->slots->lock->lock;
     uint64_t mine = tshm_name_in_group(place->owner, place->number);
     uint32_t never = 0; /* a word to sleep on that nobody wakes */
@@ -221,7 +222,7 @@ static bool lock_group(const Place *place) {
     return false;
 }
 
-int place_hand_out(Place *place, reading_position *position) {
+int place_hand_out(held_place *place, reading_position *position) {
     const tshm_ring *ring = &place->slots->ring;
     position->kept = true;
     if (!place->has) {
@@ -252,7 +253,7 @@ int place_hand_out(Place *place, reading_position *position) {
     return TSHM_READABLE;
 }
 
-void place_leave(Place *place, bool keeps) {
+void place_leave(held_place *place, bool keeps) {
     Slots *slots = place->slots;
     if (!slots)
         return;
