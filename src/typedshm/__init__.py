@@ -116,6 +116,7 @@ Empty               nothing has been written to the region yet [LookupError]
 FieldOverflow       a number is out of the field's range [OverflowError]
 FieldTypeError      a value has the wrong type for the field [TypeError]
 FieldValueError     a value has the right type but does not fit the field [ValueError]
+FollowerBehind      a follower has still to get what would be written over [Timeout]
 FollowerExists      a living follower has the name that was to be taken [FileExistsError]
 LayoutMismatch      the region has another layout than the schema [TypeError]
 LockLost            the writers' lock was overwritten while held [RuntimeError]
@@ -152,6 +153,7 @@ from typedshm.errors import (
     FieldOverflow,
     FieldTypeError,
     FieldValueError,
+    FollowerBehind,
     FollowerExists,
     LayoutMismatch,
     LockLost,
@@ -269,6 +271,7 @@ __all__ = [
     "FieldOverflow",
     "FieldTypeError",
     "FieldValueError",
+    "FollowerBehind",
     "FollowerExists",
     "FollowerInfo",
     "Latin1",

@@ -811,6 +811,9 @@ def await_newer(ring: Ring[Any], after: int, timeout: float | None, until_gone: 
 def newer(ring: Ring[Any], after: int | None, slept: bool, /) -> int | None: ...  # None: there is; else for Waitset
 def newest(ring: Ring[Any], /) -> tuple[int, int]: ...  # (version, when it was published in ns since 1970)
 def newest_in(mapping: Mapping, /) -> tuple[int, int]: ...  # The same of a region not opened; ValueError: no region
+def write_now(ring: Ring[Any], value: Any, over: bool, /) -> bool:
+    """Write unless a follower has to be waited for: False. If the time is over, raise instead."""
+
 def pinned(ring: Ring[Any], /) -> tuple[int, int]: ...  # (pinned slots, copies that borrow() of this handle made)
 def look(opened: Opened, /) -> None: ...  # Raises if the memory, or its name, is gone
 def fail(opened: Opened, what: str, /) -> NoReturn:

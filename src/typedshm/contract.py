@@ -85,6 +85,10 @@ class CoreRegion(Protocol):
         """Raise the error of a version that is too old; ages are in ns."""
         ...
 
+    def _refuse_behind(self, place: int, own: bool, /) -> NoReturn:
+        """Raise the error of a writer that has waited too long for a follower, or would wait for its own thread."""
+        ...
+
     def _look(self) -> None:
         """Ask the system whether the region is still there; raises if it is not."""
         ...

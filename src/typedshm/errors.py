@@ -156,6 +156,15 @@ class Timeout(TypedshmError, TimeoutError):
     """Of a table: the numbers of the rows that were not taken, and so not written, an array."""
 
 
+class FollowerBehind(Timeout):
+    """A follower of a lossless region has still to get what would be written over, and did not in time."""
+
+    pid: int | None = None
+    """The process id of the follower, as it wrote it down, a :class:`Participant`; None if nobody has it."""
+    behind: int = 0
+    """How many versions it has still to get."""
+
+
 class Stale(TypedshmError, TimeoutError):
     """The newest version is older than the ``max_age`` that was asked for."""
 
@@ -175,6 +184,7 @@ __all__ = [
     "FieldOverflow",
     "FieldTypeError",
     "FieldValueError",
+    "FollowerBehind",
     "FollowerExists",
     "LayoutMismatch",
     "LockLost",

@@ -201,6 +201,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "registration",
         "following",
         "history",
+        "sending",
         "error_table",
         "region",
     ),

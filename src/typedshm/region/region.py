@@ -26,6 +26,7 @@ from typedshm.region.followers import followers_of
 from typedshm.region.following import Followable
 from typedshm.region.history import Kept
 from typedshm.region.info import RegionInfo
+from typedshm.region.sending import Sending
 from typedshm.schema.base import Schema
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class _Lock(_native.Guard):
         _native.fail(self._region, what)
 
 
-class Region(Followable[T], Kept[T], Generic[T]):
+class Region(Followable[T], Kept[T], Sending[T], Generic[T]):
     """A named piece of shared memory that holds the newest versions of one typed value.
 
     Made by :func:`create`, :func:`attach`, :func:`open` and :func:`share`. Any number of threads may use one handle.
@@ -55,7 +56,7 @@ class Region(Followable[T], Kept[T], Generic[T]):
 
     The verbs ``read``, ``read_into``, ``write``, ``update``, ``loan``, ``borrow``, ``wait`` and the property
     ``version`` come from the C core, ``follow`` from :mod:`typedshm.region.following`, ``next`` and ``async for`` from
-    :mod:`typedshm.region.asynchronous`.
+    :mod:`typedshm.region.asynchronous`, ``send`` from :mod:`typedshm.region.sending`.
     """
 
     def __init__(self, handle: Handle, schema: Schema[T], refusal: str | None = None) -> None:

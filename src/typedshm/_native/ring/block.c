@@ -19,7 +19,7 @@ typedef struct {
     PyObject *counts;   /* of a loan: the bytes of the numbers of used items, if its value is one field; or NULL */
     PyObject *lease;    /* ends with the block */
     Mapping *mapping;   /* the one that `value` looks into, if it is in the slot */
-    tshm_cursor cursor; /* if it is in the slot */
+    tshm_cursor cursor; /* if it is in the slot, or that is reserved */
     uint32_t forks;     /* os_forks when the block was entered: in a child, it is the parent's */
     bool loan;
 } Block;
@@ -98,7 +98,7 @@ static PyObject *enter_beside(Block *self) {
 static PyObject *enter_slot(Block *self) {
     Ring *ring = self->ring;
     faults_watch();
-    if (!writing_begin(ring, &self->cursor))
+    if (!ring->ring.lossless && writing_begin(ring, &self->cursor) != TSHM_WRITABLE)
         return ring_fail(ring, "pinned");
     if (!(self->loan ? clear(self, self->cursor.payload) : preload(self, self->cursor.payload)))
         return NULL;
@@ -118,13 +118,35 @@ static PyObject *enter_slot(Block *self) {
     return PyObject_CallFunction(ring->values.overlay, "OKO", mapping, offset, self->lease);
 }
 
+/* In a lossless region the slot is marked when the block begins, so that its end never waits for followers. */
+static bool reserve(Block *self) {
+    Ring *ring = self->ring;
+    room_wait wait = room_begin(ring, self->timeout);
+    for (;;) {
+        if (!writing_lock(ring, true, room_left(&wait)))
+            return false;
+        faults_watch();
+        int state = ring->ring.lossless ? writing_begin(ring, &self->cursor) : TSHM_WRITABLE;
+        if (state == TSHM_WRITABLE)
+            return true;
+        if (state == TSHM_AWAITED)
+            room_ask(ring, &wait, self->cursor.sequence, false);
+        if (!writing_unlock(ring, true))
+            return false;
+        if (state != TSHM_AWAITED)
+            return ring_fail(ring, "pinned") != NULL;
+        if (!room_sleep(ring, &wait))
+            return false;
+    }
+}
+
 static PyObject *block_enter(PyObject *object, PyObject *unused) {
     (void)unused;
     Block *self = (Block *)object;
     Ring *ring = self->ring;
     if (self->value)
         return ring_fail(ring, "entered twice");
-    if (!writing_lock(ring, true, self->timeout))
+    if (!reserve(self))
         return NULL;
     native_set(&self->lease, lease_new(ended_words, self->loan && works_in_slot(self)));
     slots_set_block(ring->slots, self->lease);
@@ -161,12 +183,15 @@ static bool publish(Block *self) {
     if (values_open(&ring->values, self->value, PyBUF_SIMPLE, &view) < 0)
         return false;
     bool stored = (size_t)view.len == ring->values.size; /* an array can be resized by force */
-    bool due;                                            /* that is looked at when the block begins */
-    if (stored)
-        stored = values_check_extents(&ring->values, (PyObject *)ring, self->value, view.buf) &&
-                 writing_store(ring, view.buf, NULL, &due);
-    else
+    if (!stored)
         ring_fail(ring, "resized");
+    stored = stored && values_check_extents(&ring->values, (PyObject *)ring, self->value, view.buf);
+    if (stored && ring->ring.lossless) {
+        writing_store(ring, view.buf, &self->cursor);
+    } else if (stored && writing_store_next(ring, view.buf) != TSHM_WRITABLE) {
+        ring_fail(ring, "pinned");
+        stored = false;
+    }
     struct_close(&view);
     return stored;
 }

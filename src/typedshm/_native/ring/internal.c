@@ -4,6 +4,7 @@
 #include "ring/reading.h"
 #include "ring/ring_type.h"
 #include "ring/waiting.h"
+#include "ring/writing.h"
 #include "timeout.h"
 
 /* The Ring that a function was given as its first of `expected` arguments; NULL and an error set if it was not. */
@@ -112,6 +113,30 @@ static PyObject *pinned(PyObject *module, PyObject *const *args, Py_ssize_t coun
     return Py_BuildValue("IK", (unsigned int)slots, (unsigned long long)tshm_load(&ring->copies, relaxed));
 }
 
+/* Writes without waiting for followers, and for other writers no longer than a loop of tasks can spare. */
+static PyObject *write_now(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+    (void)module;
+    Ring *ring = ring_of(args, count, 3);
+    int over = ring ? PyObject_IsTrue(args[2]) : -1;
+    writing_value value;
+    if (over < 0)
+        return NULL;
+    if (!ring->mapping)
+        return ring_fail(ring, "closed");
+    if (!writing_open(ring, args[1], &value))
+        return NULL;
+    int state = WRITING_FAILED;
+    room_wait wait = {.ns = over ? 0 : 200000};
+    if (!ring->mutex || mutex_may_write(ring->mutex))
+        do
+            state = writing_try(ring, &value, &wait, true);
+        while (state == TSHM_AWAITED && wait.next == ROOM_AGAIN);
+    writing_close(&value);
+    if (state == TSHM_AWAITED && wait.next == ROOM_BEHIND)
+        return room_refuse(ring, &wait);
+    return state == WRITING_FAILED ? NULL : PyBool_FromLong(state == TSHM_WRITABLE);
+}
+
 #define FAST(function) ((PyCFunction)(void (*)(void))(function))
 
 static PyMethodDef functions[] = {
@@ -123,6 +148,8 @@ static PyMethodDef functions[] = {
      "None if there is a version above a number, or for None above what this thread got; otherwise what head says."},
     {"newest", FAST(newest), METH_FASTCALL, "(version, when it was published in ns since 1970)."},
     {"newest_in", newest_in, METH_O, "The same of a region that one has not opened; ValueError says what is wrong."},
+    {"write_now", FAST(write_now), METH_FASTCALL,
+     "Write unless somebody has to be waited for: False. Raises instead if the time is over."},
     {"pinned", FAST(pinned), METH_FASTCALL, "(slots that are pinned, copies that borrow() of this handle made)."},
     {NULL, NULL, 0, NULL},
 };

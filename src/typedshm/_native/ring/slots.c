@@ -196,6 +196,7 @@ static PyObject *slots_create(PyTypeObject *type, PyObject *args, PyObject *kwar
     else if (!(self->users = PyMem_Calloc(self->ring.slot_count, sizeof *self->users)) ||
              !(self->kept = PyMem_Calloc(self->ring.slot_count, sizeof *self->kept)))
         PyErr_NoMemory();
+    self->left = UINT64_MAX; /* nobody has asked yet */
     if (PyErr_Occurred())
         Py_CLEAR(self);
     return (PyObject *)self;

@@ -19,6 +19,8 @@ typedef struct {
     bool *kept;                   /* of each slot: one of those users is a fork that is under way */
     TSHM_ATOMIC(Mapping *) pages; /* the region once more, read-only; NULL until somebody borrows */
     steps steps;                  /* of this process's followers, in a lossless region */
+    uint64_t dropped;             /* when it was last asked which followers live; only the thread that has the lock */
+    uint64_t left;                /* what tshm_left() said before that; likewise */
     PyObject *lease;              /* of the open block, or NULL; only the thread that has the lock looks */
 } Slots;
 

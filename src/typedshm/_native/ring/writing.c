@@ -47,24 +47,28 @@ bool writing_publish(Ring *self, const tshm_cursor *cursor) {
     return writers_lock_look_is_due(self->mutex->lock, now);
 }
 
-bool writing_begin(Ring *self, tshm_cursor *cursor) {
-    if (tshm_write_begin(&self->ring, lock_alive, &self->mutex->lock->lock, cursor) == TSHM_WRITABLE)
-        return true;
+int writing_begin(Ring *self, tshm_cursor *cursor) {
+    lock_handle *lock = &self->mutex->lock->lock;
+    int state = tshm_write_begin(&self->ring, lock_alive, lock, cursor);
+    if (state != TSHM_PINNED)
+        return state;
     uint32_t never = 0; /* a word to sleep on that nobody wakes */
     uint64_t start = os_monotonic_ns();
     for (int tries = 1; tries < PINNED_TRIES || os_monotonic_ns() - start < PINNED_PATIENCE; tries++) {
         os_local_wait(&never, 0, PINNED_PAUSE);
-        if (tshm_write_begin(&self->ring, lock_alive, &self->mutex->lock->lock, cursor) == TSHM_WRITABLE)
-            return true;
+        state = tshm_write_begin(&self->ring, lock_alive, lock, cursor);
+        if (state != TSHM_PINNED)
+            return state;
     }
-    return false;
+    return TSHM_PINNED;
 }
 
 struct storing {
     Ring *ring;
     const void *value;
-    const void *items; /* those of the only field, if `value` is just what stands before them; or NULL */
-    bool pinned;
+    const void *items;  /* those of the only field, if `value` is just what stands before them; or NULL */
+    tshm_cursor cursor; /* where the value goes */
+    int state;          /* TSHM_WRITABLE at first if that is known already */
     bool due;
 };
 
@@ -82,34 +86,30 @@ static inline void copy_payload(const struct storing *storing, unsigned char *pa
 static inline void store(void *context) {
     struct storing *storing = context;
     Ring *self = storing->ring;
-    tshm_cursor cursor;
-    storing->pinned = !writing_begin(self, &cursor);
-    if (storing->pinned)
+    if (storing->state != TSHM_WRITABLE)
+        storing->state = writing_begin(self, &storing->cursor);
+    if (storing->state != TSHM_WRITABLE)
         return;
-    copy_payload(storing, cursor.payload);
-    storing->due = writing_publish(self, &cursor);
+    copy_payload(storing, storing->cursor.payload);
+    storing->due = writing_publish(self, &storing->cursor);
 }
 
-static bool store_apart(Ring *self, const void *value, const void *items, bool *due) {
-    struct storing storing = {self, value, items, false, false};
-    opened_work_apart((Opened *)self, store, &storing);
-    *due = storing.due;
-    return storing.pinned;
+static inline void store_one(struct storing *storing) {
+    if (storing->ring->values.size > VALUES_LARGE)
+        opened_work_apart((Opened *)storing->ring, store, storing);
+    else
+        store(storing);
 }
 
-bool writing_store(Ring *self, const void *value, const void *items, bool *due) {
-    bool pinned;
-    if (self->values.size > VALUES_LARGE) {
-        pinned = store_apart(self, value, items, due);
-    } else {
-        struct storing storing = {self, value, items, false, false}; /* of its own, so that it stays in registers */
-        store(&storing);
-        pinned = storing.pinned;
-        *due = storing.due;
-    }
-    if (pinned)
-        ring_fail(self, "pinned");
-    return !pinned;
+void writing_store(Ring *self, const void *value, const tshm_cursor *cursor) {
+    struct storing storing = {.ring = self, .value = value, .cursor = *cursor, .state = TSHM_WRITABLE};
+    store_one(&storing);
+}
+
+int writing_store_next(Ring *self, const void *value) {
+    struct storing storing = {.ring = self, .value = value, .state = TSHM_PINNED};
+    store_one(&storing);
+    return storing.state;
 }
 
 /* What stands before the items of the only field: the shape of an array; for arrays_head_end(). NULL, perhaps without
@@ -135,6 +135,64 @@ static char *head_of(const Ring *self, const Py_buffer *array, char small[ARRAYS
     return NULL;
 }
 
+bool writing_open(Ring *self, PyObject *given, writing_value *value) {
+    if (Py_TYPE(given) == self->values.type)
+        value->value = Py_NewRef(given);
+    else if (!(value->value = PyObject_CallFunctionObjArgs(self->values.encode, given, NULL)))
+        return false;
+    /* an array, which is to be one field of the value */
+    value->apart = self->values.part && !struct_check(value->value);
+    if (!values_check(&self->values, value->value) ||
+        values_open(&self->values, value->value, value->apart ? PyBUF_ND : PyBUF_SIMPLE, &value->view) < 0) {
+        Py_DECREF(value->value);
+        return false;
+    }
+    bool fits = false;
+    value->head = value->apart ? head_of(self, &value->view, value->small) : NULL;
+    if (value->apart) {
+        fits = value->head != NULL;
+        if (!fits && !PyErr_Occurred())
+            Py_XDECREF(PyObject_CallMethod(self->values.schema, "refuse_room", "O", value->value));
+    } else if ((size_t)value->view.len != self->values.size) {
+        PyErr_Format(PyExc_ValueError, "expected %zu bytes, found %zd", self->values.size, value->view.len);
+    } else {
+        fits = values_check_extents(&self->values, (PyObject *)self, value->value, value->view.buf);
+    }
+    if (!fits)
+        writing_close(value);
+    return fits;
+}
+
+void writing_close(writing_value *value) {
+    arrays_head_end(value->head, value->small);
+    struct_close(&value->view);
+    Py_DECREF(value->value);
+}
+
+int writing_try(Ring *self, const writing_value *value, room_wait *wait, bool patient) {
+    if (!writing_lock(self, false, room_left(wait)))
+        return WRITING_FAILED;
+    WritersLock *lock = self->mutex->lock;
+    lock->transient = lock->depth == 1; /* close() in another thread waits for us instead of refusing */
+    struct storing storing = {.ring = self, .value = value->view.buf, .state = TSHM_PINNED};
+    if (value->apart) {
+        storing.value = value->head;
+        storing.items = value->view.buf;
+    }
+    store_one(&storing);
+    if (storing.state == TSHM_AWAITED)
+        room_ask(self, wait, storing.cursor.sequence, patient);
+    lock->transient = false;
+    bool done = writing_unlock(self, false);
+    if (done && storing.state == TSHM_AWAITED)
+        return TSHM_AWAITED;
+    if (done && storing.state != TSHM_WRITABLE)
+        return ring_fail(self, "pinned") ? 0 : WRITING_FAILED;
+    if (storing.due && done)
+        done = mutex_look(self->mutex);
+    return done ? TSHM_WRITABLE : WRITING_FAILED;
+}
+
 PyObject *writing_write(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names) {
     static const char *const keywords[] = {"value", "timeout", NULL};
     static const arguments_verb verb = {"write", keywords, true,
@@ -148,43 +206,17 @@ PyObject *writing_write(PyObject *object, PyObject *const *args, Py_ssize_t coun
     }
     if (!self->mapping)
         return ring_fail(self, "closed");
-    PyObject *value = arguments_value(&verb, args, count, names);
-    if (!value)
+    PyObject *given = arguments_value(&verb, args, count, names);
+    writing_value value;
+    if (!given || !writing_open(self, given, &value))
         return NULL;
-    if (Py_TYPE(value) == self->values.type)
-        Py_INCREF(value);
-    else if (!(value = PyObject_CallFunctionObjArgs(self->values.encode, value, NULL)))
-        return NULL;
-    Py_buffer view;
-    bool apart = self->values.part && !struct_check(value); /* an array, which is to be one field of the value */
-    if (!values_check(&self->values, value) ||
-        values_open(&self->values, value, apart ? PyBUF_ND : PyBUF_SIMPLE, &view) < 0) {
-        Py_DECREF(value);
-        return NULL;
+    int state = WRITING_FAILED;
+    if (!self->mutex || mutex_may_write(self->mutex)) {
+        room_wait wait = room_begin(self, ns);
+        do
+            state = writing_try(self, &value, &wait, false);
+        while (state == TSHM_AWAITED && room_sleep(self, &wait));
     }
-    bool done = false, due = false;
-    char small[ARRAYS_SMALL_HEAD], *head = apart ? head_of(self, &view, small) : NULL;
-    if (apart && !head) {
-        if (!PyErr_Occurred())
-            Py_XDECREF(PyObject_CallMethod(self->values.schema, "refuse_room", "O", value));
-    } else if (!apart && (size_t)view.len != self->values.size) {
-        PyErr_Format(PyExc_ValueError, "expected %zu bytes, found %zd", self->values.size, view.len);
-    } else if ((!apart && !values_check_extents(&self->values, (PyObject *)self, value, view.buf)) ||
-               (self->mutex && !mutex_may_write(self->mutex))) {
-        done = false;
-    } else if (writing_lock(self, false, ns)) {
-        WritersLock *lock = self->mutex->lock;
-        lock->transient = lock->depth == 1; /* close() in another thread waits for us instead of refusing */
-        done = writing_store(self, apart ? head : view.buf, apart ? view.buf : NULL, &due);
-        lock->transient = false;
-        done = writing_unlock(self, false) && done;
-        if (due && done)
-            done = mutex_look(self->mutex);
-    }
-    arrays_head_end(head, small);
-    struct_close(&view);
-    Py_DECREF(value);
-    if (!done)
-        return NULL;
-    Py_RETURN_NONE;
+    writing_close(&value);
+    return state == TSHM_WRITABLE ? Py_NewRef(Py_None) : NULL;
 }
