@@ -334,6 +334,9 @@ ROWS: dict[str, Callable[[World], Call]] = {
     "Region.subscribe": lambda world: Call(
         world.region.subscribe, {"callback": print, "every": False, "start": 1}, close, positional=("callback",)
     ),
+    "Region.send": lambda world: Call(
+        world.region.send, {"value": POSE, "timeout": 0}, asyncio.run, words="expected a Pose"
+    ),
     "Region.next": lambda world: Call(world.region.next, {"after": 0, "timeout": 0, "until_gone": False}, asyncio.run),
     "Region.follow": lambda world: Call(
         world.region.follow,

@@ -8,8 +8,8 @@ import typedshm._native as _native
 from typedshm.arguments import refuse_positional, seconds
 from typedshm.errors import FollowerBehind, MisuseError, Timeout
 from typedshm.memory.participant import describe_process
-from typedshm.region.asynchronous import running_loop
 from typedshm.region.followers import FollowerInfo, info_of
+from typedshm.region.loops import running_loop
 from typedshm.region.opened import Opened
 
 T = TypeVar("T")
