@@ -491,7 +491,6 @@ RESULTS = (
         "Participant",
         "Region",
         "Follower",
-        "FollowerInfo",
         "RegionInfo",
         "Entry",
         "ArraySchema",

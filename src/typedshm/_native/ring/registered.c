@@ -41,6 +41,13 @@ static PyObject *describe(Ring *ring, uint32_t number, uint64_t newest) {
         (unsigned long long)(is_group ? tshm_load(&entry->lost, relaxed) : 0));
 }
 
+/* Has it been left, with nothing to be kept? The next writer that would wait for it frees it. */
+static bool is_left(tshm_follower *entry) {
+    uint64_t left =
+        tshm_is(entry, TSHM_MEMBER) ? tshm_load(&entry->position, relaxed) : tshm_load(&entry->keep, relaxed);
+    return !tshm_is(entry, TSHM_GROUP) && tshm_load(&entry->owner, relaxed) == 0 && left == 0;
+}
+
 static PyObject *registered(PyObject *module, PyObject *object) {
     (void)module;
     if (!ring_type_check(object)) {
@@ -54,7 +61,7 @@ static PyObject *registered(PyObject *module, PyObject *object) {
     uint64_t used = ring->ring.lossless ? tshm_used_places(&ring->ring) : 0;
     uint64_t newest = reading_last_of(&ring->ring).version;
     for (uint32_t i = 0; list && i < TSHM_FOLLOWERS; i++) {
-        if (!(used >> i & 1))
+        if (!(used >> i & 1) || is_left(tshm_follower_at(&ring->ring, i)))
             continue;
         PyObject *place = describe(ring, i, newest);
         if (!place || PyList_Append(list, place) < 0)
