@@ -492,6 +492,7 @@ RESULTS = (
         "Region",
         "Follower",
         "RegionInfo",
+        "FollowerInfo",
         "Entry",
         "ArraySchema",
         "Layout",
