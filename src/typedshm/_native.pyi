@@ -947,6 +947,8 @@ class Waitset:
 
         WAITSET_ADDED; or WAITSET_MOVED if there is already; or WAITSET_FULL, which is for another Waitset to do.
         """
+    def rearm(self, ring: Ring[Any], waiter: object, flag: Flag, /) -> int | None:
+        """add() with the number that head has: the newest version of then; None: not added, it takes add()."""
     def remove(self, opened: Opened, wake: object, /) -> None: ...  # Neither call it any more, nor hand it out
     def forget(self, opened: Opened, /) -> None: ...  # Call all who wait for it; nothing looks at its memory then
     def awaited(self) -> list[Opened]: ...  # The handles that somebody waits for

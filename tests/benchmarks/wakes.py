@@ -6,11 +6,16 @@ import time
 from typing import Any
 
 from adapters.base import Wakes, create
-from measurement import Measurement, Plan
+from measurement import OURS, Measurement, Plan
 from remote import Remote
 from rounds import Cost
 
 PIPE, EVENT = "Pipe", "iceoryx2 event"
+NOTIFIER, ASYNCIO = "typedshm Notifier", "typedshm asyncio"
+WAIT = "typedshm wait()"
+IN_A_LOOP = 2.5
+"""As much as wait() takes, at most, in an event loop."""
+
 COUNT = 60
 """Wake-ups in a round."""
 
@@ -27,13 +32,17 @@ class Sleeper:
         """Return for each wake-up how many nanoseconds ago it was sent."""
         taken: list[int] = []
         last = 0
-        while len(taken) < count:
-            self.peer.wait()
+
+        def woken() -> bool:
+            nonlocal last
             now = time.monotonic_ns()
             sent = self.sent.value
             if sent != last:  # some wake for nothing, or twice for one
                 taken.append(now - sent)
                 last = sent
+            return len(taken) < count
+
+        self.peer.wait_often(woken)
         return taken
 
     def close(self) -> None:
@@ -43,7 +52,7 @@ class Sleeper:
 
 def measure(plan: Plan) -> list[Measurement]:
     """One sleeper for each peer; they take turns."""
-    kinds: list[type[Wakes]] = plan.kinds("WAKES")
+    kinds: list[type[Wakes]] = [*plan.kinds("WAKES"), *plan.kinds("LOOPS")]
     with contextlib.ExitStack() as stack:
         pairs: dict[str, tuple[Wakes, Remote, Any]] = {}
         for kind in kinds:
@@ -58,7 +67,11 @@ def measure(plan: Plan) -> list[Measurement]:
             for label in labels if number % 2 else reversed(labels):
                 taken[label].append(_round(*pairs[label]))
     costs = {label: Cost.of(times, 1 / 1000) for label, times in taken.items()}
-    return [Measurement("wakes", "wake a waiting process", "µs", costs, {PIPE: 1.0, EVENT: 1.0})]
+    loops = {label: costs.pop(label) for label in (NOTIFIER, ASYNCIO)}
+    found = [Measurement("wakes", "wake a waiting process", "µs", costs, {PIPE: 1.0, EVENT: 1.0})]
+    for name, label in (("wake a loop by a Notifier", NOTIFIER), ("wake a task of asyncio", ASYNCIO)):
+        found.append(Measurement("wakes", name, "µs", {OURS: loops[label], WAIT: costs[OURS]}, {WAIT: IN_A_LOOP}))
+    return found
 
 
 def _round(peer: Wakes, sleeper: Remote, sent: Any) -> list[int]:

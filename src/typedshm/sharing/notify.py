@@ -14,7 +14,16 @@ from typedshm.arguments import refuse_positional, seconds
 from typedshm.errors import Closed, RegionRefused, Timeout
 from typedshm.region.waitset import join
 from typedshm.region.worker import POLLING, Task
-from typedshm.sharing.sources import LOOK_PERIOD, Source, SourceLike, names_of, sleep_on, source_of, sources_of
+from typedshm.sharing.sources import (
+    LOOK_PERIOD,
+    RegionSource,
+    Source,
+    SourceLike,
+    names_of,
+    sleep_on,
+    source_of,
+    sources_of,
+)
 
 S = TypeVar("S", bound=SourceLike)
 
@@ -117,6 +126,9 @@ class _Watched:
 
     def __init__(self, source: Source) -> None:
         self.source = source
+        self.given = source.given
+        self.region = source if isinstance(source, RegionSource) else None
+        self.watched = True
         self.waitset: _native.Waitset | None = None
         self.joined: _native.Opened | None = None
         self.poll: _Poll | None = None
@@ -209,7 +221,7 @@ class Notifier:
     def sources(self) -> list[SourceLike]:
         """What it watches, in the order in which it was added."""
         with self._lock:
-            return [watched.source.given for watched in self._watched.values()]
+            return [watched.given for watched in self._watched.values()]
 
     def add(self, source: SourceLike) -> None:
         """Watch one more; one that it watches already is left as it is.
@@ -228,6 +240,7 @@ class Notifier:
             try:
                 self._arm(watched)
             except BaseException:
+                watched.watched = False
                 del self._watched[id(source)]
                 raise
 
@@ -235,6 +248,8 @@ class Notifier:
         """Watch it no more; one that it does not watch is no error."""
         with self._lock:
             watched = self._watched.pop(id(source), None)
+            if watched is not None:
+                watched.watched = False
         if watched is not None:
             watched.leave()
 
@@ -304,30 +319,49 @@ class Notifier:
             region now, which is known within 100 ms. The error is raised once: the source is watched no more. What
             else is new is returned before, or by the next call.
         """
+        flag = self._flag
+        if flag is None or flag.inherited:
+            flag = self._open_flag()
+        changed: list[SourceLike] = []
+        failed: list[tuple[_Watched, Exception]] = []
         with self._lock:
-            fired: list[_Watched] = [*self._open_flag().take(), *self._take_due()]
-            changed: list[SourceLike] = []
-            failed: list[tuple[_Watched, Exception]] = []
-            for watched in dict.fromkeys(fired):
-                given = watched.source.given
-                if self._watched.get(id(given)) is not watched:
+            fired: list[_Watched] = flag.take()
+            if self._due:
+                fired += self._take_due()
+            for watched in fired if len(fired) == 1 else dict.fromkeys(fired):
+                if not watched.watched:
                     continue  # removed meanwhile
-                watched.leave()
                 try:
-                    if watched.source.look(True):
-                        changed.append(given)
-                        watched.source.reported()
-                    self._arm(watched)
+                    if self._has_changed(watched, flag):
+                        changed.append(watched.given)
                 except Exception as error:
                     failed.append((watched, error))
-            self._keep_errors(failed, bool(changed))
-            return changed
+            if failed:
+                self._keep_errors(failed, bool(changed))
+        return changed
+
+    def _has_changed(self, watched: _Watched, flag: _native.Flag) -> bool:
+        """Return whether a source that is due has something new, and have the flag raised for what comes next."""
+        region, waitset = watched.region, watched.waitset
+        if region is not None and waitset is not None:  # most often; whoever waits for clear() waits for this
+            newest = waitset.rearm(region.region, watched, flag)
+            if newest is not None and newest > (region.after or 0):
+                region.after = newest
+                return True
+        watched.leave()
+        changed = watched.source.look(True)
+        if changed:
+            watched.source.reported()
+        self._arm(watched)
+        return changed
 
     def _keep_errors(self, failed: "list[tuple[_Watched, Exception]]", later: bool) -> None:
         """Raise the first of the errors, unless that is for a later call; the others come up again by themselves."""
         if failed and not later:
             watched, error = failed.pop(0)
-            del self._watched[id(watched.source.given)]
+            watched.watched = False
+            watched.leave()
+            del self._watched[id(watched.given)]
         else:
             error = None
         self._make_due(*(watched for watched, _ in failed))
@@ -346,6 +380,8 @@ class Notifier:
             left = list(self._watched.values())
             self._watched.clear()
             self._due.clear()
+            for watched in left:
+                watched.watched = False
         if flag is not None:
             flag.close()
             for watched in left:

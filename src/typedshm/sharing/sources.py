@@ -57,26 +57,36 @@ class Source(ABC):
         """Count what is there as old from now on."""
 
 
-class _OfRegion(Source):
-    """A region: new is a version above what this thread got through the handle, or above what was reported last."""
+class RegionSource(Source):
+    """A region: new is a version above what this thread got through the handle, or above what was reported last.
+
+    Attributes
+    ----------
+    region
+        The handle.
+    after
+        The version that was reported last; None: what the thread has got counts.
+    """
 
     def __init__(self, given: "Region[Any]", reports: bool) -> None:
         super().__init__(given)
-        self._region = given
-        self._after: int | None = None
+        self.region = given
+        self.after: int | None = None
         if reports:  # to any thread; so that of this one counts now
             version = given.version
-            self._after = 0 if _native.newer(given, None, False) is None else version
+            self.after = 0 if _native.newer(given, None, False) is None else version
 
     @property
     def opened(self) -> "Region[Any]":
-        return self._region
+        """The handle."""
+        return self.region
 
     def _look(self, slept: bool) -> int | None:
-        return _native.newer(self._region, self._after, slept)
+        return _native.newer(self.region, self.after, slept)
 
     def reported(self) -> None:
-        self._after = self._region.version
+        """Count the newest version as old from now on."""
+        self.after = self.region.version
 
 
 class _OfFollower(Source):
@@ -142,7 +152,7 @@ def source_of(given: Any, *, reports: bool, parameter: str) -> Source:
         The name of the argument, for the error.
     """
     if isinstance(given, _REGION):
-        return _OfRegion(given, reports)
+        return RegionSource(given, reports)
     if isinstance(given, _FOLLOWER):
         return _OfFollower(given)
     if isinstance(given, _ROW_FOLLOWER):

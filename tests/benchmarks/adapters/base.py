@@ -127,6 +127,12 @@ class Wakes(Peer):
         """Sleep until woken."""
         raise NotImplementedError
 
+    def wait_often(self, woken: Callable[[], bool]) -> None:
+        """Sleep again and again, and call a function just after each wake-up, until it returns False."""
+        self.wait()
+        while woken():
+            self.wait()
+
 
 class Values(Peer):
     """Shares a value of any size: what it costs to put it in, and to get a copy out, in one process."""

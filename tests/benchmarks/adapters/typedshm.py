@@ -1,6 +1,9 @@
 """What all this is about."""
 
+import asyncio
 import contextlib
+import selectors
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -95,6 +98,40 @@ class Wakes(_Shared, base.Wakes):
         self.region.wait(timeout=10)
 
 
+class NotifierWakes(Wakes):
+    """In a loop that waits for a descriptor, and then reads what it was told of."""
+
+    label = "typedshm Notifier"
+
+    def wait_often(self, woken: Callable[[], bool]) -> None:
+        with typedshm.Notifier(self.region) as notifier, selectors.DefaultSelector() as selector:
+            if sys.platform != "win32":
+                selector.register(notifier, selectors.EVENT_READ)
+            going = True
+            while going:
+                if sys.platform == "win32":  # where select() takes sockets only
+                    notifier.wait()
+                else:
+                    selector.select()
+                    notifier.clear()
+                self.region.read()
+                going = woken()
+
+
+class AsyncioWakes(Wakes):
+    """In a task of asyncio."""
+
+    label = "typedshm asyncio"
+
+    def wait_often(self, woken: Callable[[], bool]) -> None:
+        async def main() -> None:
+            await self.region.next()
+            while woken():
+                await self.region.next()
+
+        asyncio.run(main())
+
+
 class Values(_Shared, base.Values):
     def create(self) -> str:
         self.region = typedshm.create(self.name, typedshm.array(np.uint8, self.size))
@@ -174,6 +211,7 @@ class Journeys(_Shared, base.Journeys):
 RECORDS = (Records,)
 FRAMES = (Frames,)
 WAKES = (Wakes,)
+LOOPS = (NotifierWakes, AsyncioWakes)
 VALUES = (Values,)
 JOURNEYS = (Journeys,)
 BOARDS = (Boards,)

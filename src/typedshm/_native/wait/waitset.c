@@ -11,6 +11,8 @@
  * finalizer can find it held by its own thread. */
 #include "wait/waitset.h"
 
+#include "ring/reading.h"
+#include "ring/ring_type.h"
 #include "timeout.h"
 #include "wait/waiter.h"
 #include "wait/watched.h"
@@ -109,8 +111,34 @@ static void take_waiters(struct entry *entry, struct waiter **list) {
 
 /* ---- the verbs of those who wait ---- */
 
-static PyObject *waitset_add_waiter(PyObject *object, PyObject *args) {
-    Waitset *self = (Waitset *)object;
+/* ADDED: the waiter belongs to an entry now. -1: no memory. With `attended`, FULL also where nobody sleeps here. */
+static int add_waiter(Waitset *self, Opened *ring, uint32_t number, struct waiter *waiter, bool attended) {
+    int result = MOVED;
+    waitset_lock(self);
+    if (ring->mapping && watched_number(ring->mapping_ref) == number) {
+        struct entry *entry = find(self, ring);
+        if (entry && entry->watched.mapping !=
+                         ring->mapping_ref) { /* of a handle that was freed, and whose place this one has */
+            entry_end(self, entry);
+            entry = NULL;
+        }
+        bool full = !entry && ring->mutex && os_words_max() && is_full(self);
+        if (full || (attended && !self->thread))
+            result = FULL;
+        else if (!entry && (entry = entry_new(self, ring, number)) != NULL)
+            stir(self);
+        if (entry && result != FULL) {
+            waiter->next = entry->waiters;
+            entry->waiters = waiter;
+            result = ADDED;
+        } else if (result != FULL)
+            result = -1;
+    }
+    waitset_unlock(self);
+    return result;
+}
+
+static PyObject *waitset_add(PyObject *object, PyObject *args) {
     PyObject *given, *wake, *flag = Py_None;
     unsigned int number;
     if (!PyArg_ParseTuple(args, "OIO|O:add", &given, &number, &wake, &flag))
@@ -123,30 +151,31 @@ static PyObject *waitset_add_waiter(PyObject *object, PyObject *args) {
     struct waiter *waiter = waiter_new(ring, wake, flag == Py_None ? NULL : flag_state_of(flag));
     if (!waiter)
         return NULL;
-    int result = MOVED;
-    waitset_lock(self);
-    if (ring->mapping && watched_number(ring->mapping_ref) == number) {
-        struct entry *entry = find(self, ring);
-        if (entry && entry->watched.mapping !=
-                         ring->mapping_ref) { /* of a handle that was freed, and whose place this one has */
-            entry_end(self, entry);
-            entry = NULL;
-        }
-        if (!entry && ring->mutex && os_words_max() && is_full(self))
-            result = FULL;
-        else if (!entry && (entry = entry_new(self, ring, number)) != NULL)
-            stir(self);
-        if (entry) {
-            waiter->next = entry->waiters;
-            entry->waiters = waiter;
-            result = ADDED;
-        } else if (result != FULL)
-            result = -1;
-    }
-    waitset_unlock(self);
+    int result = add_waiter((Waitset *)object, ring, number, waiter, false);
     if (result != ADDED)
         waiter_free_all(waiter);
     return result < 0 ? PyErr_NoMemory() : PyLong_FromLong(result);
+}
+
+/* For who has been woken, and is to be soon: in one call, since the others of its loop wait meanwhile. */
+static PyObject *waitset_rearm(PyObject *object, PyObject *const *args, Py_ssize_t count) {
+    if (count != 3 || !ring_type_check(args[0]) || !flag_check(args[2])) {
+        PyErr_SetString(PyExc_TypeError, "rearm() takes a Ring, who waits, and a Flag");
+        return NULL;
+    }
+    Ring *ring = (Ring *)args[0];
+    if (!ring->mapping)
+        return ring_fail(ring, "closed");
+    uint64_t version = 0, time;
+    uint32_t number = tshm_head_number(&ring->ring); /* before the search for the newest version */
+    struct waiter *waiter =
+        reading_newest(ring, &version, &time) ? waiter_new((Opened *)ring, args[1], flag_state_of(args[2])) : NULL;
+    if (!waiter)
+        return NULL;
+    if (add_waiter((Waitset *)object, (Opened *)ring, number, waiter, true) == ADDED)
+        return PyLong_FromUnsignedLongLong(version);
+    waiter_free_all(waiter);
+    Py_RETURN_NONE;
 }
 
 static PyObject *waitset_remove(PyObject *object, PyObject *args) {
@@ -430,8 +459,10 @@ static Py_ssize_t waitset_length(PyObject *object) {
 }
 
 static PyMethodDef methods[] = {
-    {"add", waitset_add_waiter, METH_VARARGS,
+    {"add", waitset_add, METH_VARARGS,
      "Call `wake` once, from another thread, when head has not that number; or have a flag hand it out."},
+    {"rearm", (PyCFunction)(void (*)(void))waitset_rearm, METH_FASTCALL,
+     "add() with whatever number there is: the newest version, or None if it takes add()."},
     {"remove", waitset_remove, METH_VARARGS, "Do not call `wake` any more."},
     {"forget", waitset_forget, METH_O, "Call everybody who waits for the handle, and let go of its memory."},
     {"awaited", waitset_awaited, METH_NOARGS, "The handles that somebody waits for."},
