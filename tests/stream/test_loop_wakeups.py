@@ -108,6 +108,7 @@ def test_a_loop_that_takes_no_descriptors_is_called(region: Region[Record], monk
 def test_a_closed_loop_leaves_nothing_behind(region: Region[Record]) -> None:
     asyncio.run(wake(region))
     until(lambda: not awaited())
+    gc.collect()
     before = descriptors()
     for _ in range(20):
         loop = asyncio.new_event_loop()

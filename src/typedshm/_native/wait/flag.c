@@ -217,6 +217,7 @@ static void flag_dealloc(PyObject *object) {
     PyTypeObject *type = Py_TYPE(object);
     if (self->state) {
         free_all(take_all(self->state, &closed_mark));
+        close_pollable(self->state); /* though a sleeper may still be about to raise it */
         flag_release(self->state);
     }
     ((freefunc)PyType_GetSlot(type, Py_tp_free))(object);
