@@ -102,6 +102,13 @@ def test_rows_and_the_deaths_of_their_owners(threads, compiler, thorough, tmp_pa
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)
+def test_followers_members_and_their_deaths(threads, compiler, thorough, tmp_path):
+    done = run(threads(compiler, "followers_threads.c"), tmp_path / "region", 200_000 if thorough else 2_000)
+    assert done.returncode == 0, done.stderr
+    print(done.stdout)
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
 def test_the_local_lock(local_lock, compiler, thorough):
     done = run(local_lock(compiler), 1_000_000 if thorough else 20_000)
     assert done.returncode == 0, done.stderr
@@ -201,6 +208,32 @@ ROW_MUTANTS = {
 }
 
 
+# The same of followers and members that writers wait for.
+FOLLOWER_MUTANTS = {
+    "a position stored relaxed": (
+        "tshm_store(&follower->position, position, release);\n    return tshm_raise_room",
+        "tshm_store(&follower->position, position, relaxed);\n    return tshm_raise_room",
+        "data race",
+    ),
+    "positions loaded relaxed": (
+        "tshm_load(&follower->position, acquire)",
+        "tshm_load(&follower->position, relaxed)",
+        "data race",
+    ),
+    "nobody is waited for": ("return sequence > low;", "return sequence > low && 0;", ""),
+    "a group's lock given back relaxed": (
+        "->owner, 0, release); /* with the acquire in tshm_group_lock */",
+        "->owner, 0, relaxed);",
+        "data race",
+    ),
+    "a group's lock is everybody's": (
+        "if (owner != 0 && owner != mine && tshm_lives(ring, owner, alive, context))\n        return 0;",
+        "(void)tshm_lives(ring, owner, alive, context);",
+        "",
+    ),
+}
+
+
 def reported(program, *arguments, words="data race"):
     """Run it until the sanitizer has seen a race: at once mostly, but a run may have none. It ends if there is none."""
     return any(words in run(program, *arguments).stderr for _ in range(200))
@@ -222,6 +255,17 @@ def test_a_mutant_of_rows_is_reported(threads, core, compiler, mutant, tmp_path)
     file, old, new, words = ROW_MUTANTS[mutant]
     replace_once(core / file, old, new)
     assert reported(threads(compiler, "rows_threads.c"), tmp_path / "table", 5_000, words=words)
+
+
+@pytest.mark.parametrize("mutant", FOLLOWER_MUTANTS)
+def test_a_mutant_of_followers_is_reported(threads, core, mutant, tmp_path):
+    """By clang's sanitizer, or by the program itself; gcc's does not see what is read in place."""
+    old, new, words = FOLLOWER_MUTANTS[mutant]
+    replace_once(core / "typedshm.h", old, new)
+    program = threads("clang", "followers_threads.c")
+    words = words or "followers_threads: "
+    said = [run(program, tmp_path / "region", 2_000).stderr for _ in range(3)]
+    assert any(words in each or "data race" in each for each in said)
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)
