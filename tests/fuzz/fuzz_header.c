@@ -237,6 +237,83 @@ static void follow(const tshm_ring *ring, lock_handle *lock) {
 
 static volatile uint64_t seen_by_somebody; /* or what was only looked at would not be loaded */
 
+/* ---- followers for whom writers wait, and claims, whatever stands in their places ---- */
+
+/* In place of the input, which is too short to reach them often: bytes from the script, each kind of number once. */
+static void scribble(const tshm_ring *ring) {
+    tshm_writer *writer = &tshm_control_of(ring)->writer;
+    uint64_t head = tshm_newest(ring);
+    for (uint32_t place = 0; place < TSHM_FOLLOWERS; place += 1 + next() % 8) {
+        tshm_follower *follower = tshm_follower_at(ring, place);
+        const uint64_t numbers[] = {0, 1, head, head - 1, head + next(), UINT64_MAX, (uint64_t)next() << next() % 57};
+        tshm_store(&follower->owner, (uint64_t)next() << next() % 57, relaxed);
+        tshm_store(&follower->position, numbers[next() % 7], relaxed);
+        tshm_store(&follower->gone, numbers[next() % 7], relaxed);
+        tshm_store(&follower->keep, numbers[next() % 7], relaxed);
+        tshm_store(&follower->lost, next() % 4 ? 0 : numbers[next() % 7], relaxed);
+        tshm_store(&follower->role, next() % 5 | (uint64_t)(next() % 2 ? next() % 64 : next() << 24) << 32, relaxed);
+        follower->redelivers = next() % 2;
+    }
+    uint64_t bits = 0;
+    for (int i = 0; i < 8; i++)
+        bits = bits << 8 | next();
+    tshm_store(&writer->followers, bits, relaxed);
+    tshm_store(&writer->low_mark, next() % 2 ? 0 : (uint64_t)next() << next() % 57, relaxed);
+    tshm_store(&writer->exclusive, next() % 2 ? 0 : (uint64_t)next() << next() % 57, relaxed);
+    tshm_store(&tshm_lossless_of(ring)->room.word, (uint64_t)next() << next() % 57, relaxed);
+}
+
+static void insist_cursor(const tshm_ring *ring, int state, const tshm_cursor *cursor) {
+    if (state == TSHM_READABLE) /* a byte beyond the memory would be poisoned */
+        seen_by_somebody = cursor->payload[0] ^ cursor->payload[ring->payload_size - 1];
+}
+
+/* With the writers' lock. */
+static void use_followers(const tshm_ring *ring, lock_handle *lock) {
+    scribble(ring);
+    tshm_cursor cursor = {0};
+    uint64_t name = tshm_my_name(ring), now = 1 + (uint64_t)next() * 1000000, position;
+    (void)tshm_claimed(ring, lock_alive, lock);
+    for (uint32_t place = 0; place < TSHM_FOLLOWERS; place += 1 + next() % 16) {
+        tshm_follower *follower = tshm_follower_at(ring, place);
+        position = tshm_load(&follower->position, relaxed);
+        insist_cursor(ring, tshm_next_awaited(ring, position, &cursor), &cursor);
+        insist_cursor(ring, tshm_next(ring, &position, next() % 2, &cursor), &cursor);
+        uint32_t of = (uint32_t)(tshm_role(follower) >> 32), mine = place;
+        if (tshm_is(follower, TSHM_MEMBER) && of < TSHM_FOLLOWERS && /* as its owner has checked */
+            tshm_group_lock(ring, of, tshm_name_in_group(name, place), lock_alive, lock)) {
+            insist_cursor(ring, tshm_hand_out(ring, of, &mine, next() % 2, lock_alive, lock, &cursor), &cursor);
+            insist(mine < TSHM_FOLLOWERS, "a place that is none");
+            tshm_group_unlock(ring, of);
+        }
+        (void)tshm_got_it(ring, tshm_follower_at(ring, mine), cursor.sequence);
+    }
+    int state = tshm_write_begin(ring, lock_alive, lock, &cursor);
+    for (int tries = 0; state == TSHM_AWAITED && tries < 4; tries++) {
+        uint64_t left = tshm_left(ring);
+        uint32_t waits = tshm_drop_followers(ring, cursor.sequence, lock_alive, lock, now);
+        insist(waits <= TSHM_FOLLOWERS, "waits for a place that is none");
+        if (tshm_announce_writer(ring, tshm_room_number(ring)))
+            (void)tshm_still_awaited(ring, cursor.sequence, left);
+        now += 1000000;
+        state = tshm_write_begin(ring, lock_alive, lock, &cursor);
+    }
+    insist_cursor(ring, state == TSHM_WRITABLE ? TSHM_READABLE : state, &cursor);
+    (void)tshm_drop_followers(ring, TSHM_SEQUENCE_MAX, lock_alive, lock, now);
+    uint32_t place = tshm_find_place(ring);
+    insist(place <= TSHM_FOLLOWERS, "finds a place that is none");
+    if (place < TSHM_FOLLOWERS) {
+        tshm_take_place(ring, place, next() % 2 ? TSHM_FOLLOWER : tshm_member_of(next() % 64), name, tshm_oldest(ring));
+        insist(tshm_used_places(ring) >> place & 1, "a place that is not taken");
+        (void)tshm_leave_place(ring, tshm_follower_at(ring, place), now);
+    }
+    seen_by_somebody = tshm_behind_overrun(ring);
+    tshm_claim(ring);
+    insist(tshm_claimed(ring, lock_alive, lock) == 0, "a claim that is not ours");
+    tshm_unclaim(ring);
+    tshm_store(&tshm_control_of(ring)->writer.followers, 0, relaxed); /* what is written next finds room */
+}
+
 static void use(const tshm_header *header, const tshm_ring *ring) {
     uint64_t seen = 0;
     if (header->document_size)
@@ -263,6 +340,8 @@ static void use(const tshm_header *header, const tshm_ring *ring) {
             taken = lock_wait(&lock, &word, 1);
         if (taken >= 0) {
             insist(lock_owner(lock.control) == (int)lock.entry, "somebody else's lock");
+            if (ring->lossless)
+                use_followers(ring, &lock);
             for (int writes = 0; writes < 3; writes++)
                 write_value(ring, &lock, value);
             if (ring->lossless)
