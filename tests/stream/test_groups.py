@@ -172,7 +172,7 @@ def work_off(pipe: Any, last: int) -> None:
 
 
 def test_members_in_several_processes_and_threads_share_all(region: typedshm.Region[Record]) -> None:
-    members, total = 3, 50
+    members, total = 3, 500  # more than the region has slots: writers wait
     with Child(work_off, total) as one, Child(work_off, total) as two, Child(work_off, total) as three:
         for child in (one, two, three):
             child.expect("there")
