@@ -131,6 +131,24 @@ def test_followers_have_something_new_until_they_have_yielded_it(regions: list[R
     assert thread.result() == [follower]
 
 
+def test_lossless_followers_and_members_of_a_group(regions: list[Region[Record]]) -> None:
+    with typedshm.create("commands", Record, lossless=True, slots=8) as commands:
+        follower = commands.follow(lossless=True)
+        member = commands.follow(group="workers")
+        commands.write(record(1))
+        assert wait_all([follower, member], timeout=0) == [follower, member]
+        assert next(member).a == 1
+        assert wait_any([regions[0], follower, member], timeout=0) == [follower]
+        assert follower.drain()[0].a == 1
+        with pytest.raises(Timeout):
+            wait_any([regions[0], follower, member], timeout=0)
+        thread = InThread(wait_all, [follower, member], timeout=PATIENCE)
+        commands.write(record(2))
+        assert thread.result() == [follower, member]
+        follower.close()
+        member.close()
+
+
 @pytest.mark.parametrize("readonly", [False, True])
 def test_tables_and_their_followers(regions: list[Region[Record]], readonly: bool) -> None:
     with (
