@@ -808,6 +808,7 @@ def read_newest(ring: Ring[_T], /) -> tuple[int, _T, BaseException | None]:
 def await_newer(ring: Ring[Any], after: int, timeout: float | None, until_gone: bool = False, /) -> None:
     """Sleep until a version is above it; or with `until_gone` until nobody is left to publish one, which raises."""
 
+def is_abandoned(ring: Ring[Any], /) -> bool: ...  # Whether there was somebody to publish, and nobody is left
 def newer(ring: Ring[Any], after: int | None, slept: bool, /) -> int | None: ...  # None: there is; else for Waitset
 def newest(ring: Ring[Any], /) -> tuple[int, int]: ...  # (version, when it was published in ns since 1970)
 def newest_in(mapping: Mapping, /) -> tuple[int, int]: ...  # The same of a region not opened; ValueError: no region

@@ -24,7 +24,7 @@ from helpers.shared_types import Big, Record, record
 from helpers.threads import InThread
 from helpers.wire import WORD_GENERATION, WORD_OWNER, Presences, Wire
 from typedshm import PublisherExists, Struct, u64
-from typedshm.sharing import claiming
+from typedshm.sharing import claiming, opening
 from typedshm.testing.inspection import attach_apart, attachment_of
 
 
@@ -144,14 +144,14 @@ def test_the_error_says_who_since_when_and_what_to_do(region: typedshm.Region[Re
 
 def test_a_second_claim_is_refused_and_leaves_nothing_open(region: typedshm.Region[Record], publisher: Child) -> None:
     before = attachment_of(region).handles
-    for opening in (
+    for attempt in (
         lambda: typedshm.attach("car", exclusive=True),
         lambda: typedshm.attach("car", Record, exclusive=True, timeout=0.05),
         lambda: typedshm.open("car", Record, exclusive=True),
         lambda: region.reattach(exclusive=True),
     ):
         with pytest.raises(PublisherExists) as caught:
-            opening()
+            attempt()
         assert caught.value.pid == publisher.pid
         caught.value.__traceback__ = None
     assert attachment_of(region).handles == before
@@ -179,6 +179,24 @@ def test_whoever_makes_a_region_may_publish_alone_from_its_first_moment(opening:
             assert not other.exclusive
             with pytest.raises(PublisherExists):
                 other.write(other.read() if other.version else Record())
+
+
+@pytest.mark.parametrize("in_file", [False, True], ids=["named", "in a file"])
+@pytest.mark.parametrize("make", [typedshm.create, typedshm.open])
+def test_nobody_can_come_between_a_region_and_the_claim_of_who_makes_it(
+    make: Any, in_file: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A standby that waits for the region would get it first, now and then."""
+    name: Any = tmp_path / "car" if in_file else "car"
+    seen: list[Any] = []
+
+    def claim(handle: Any, opened: typedshm.Region[Record], end: float | None = 0) -> None:
+        seen.append(opened.info().publisher)
+        claiming.claim(handle, opened, end)
+
+    monkeypatch.setattr(opening, "claim", claim)
+    with make(name, Record, exclusive=True):
+        assert seen == [os.getpid()]
 
 
 def test_a_file_is_claimed_as_a_named_region_is(tmp_path: Path) -> None:
@@ -287,14 +305,14 @@ def test_tables_have_no_publisher() -> None:
     with pytest.raises(ValueError, match=r"^exclusive: expected a region, found a table"):
         typedshm.create("cars", typedshm.rows(Record, 3), exclusive=True)
     with typedshm.create("cars", typedshm.rows(Record, 3)) as table:
-        for opening in (
+        for attempt in (
             lambda: typedshm.attach("cars", typedshm.rows(Record), exclusive=True),
             lambda: typedshm.attach("cars", exclusive=True),
             lambda: typedshm.open("cars", typedshm.rows(Record, 3), exclusive=True),
             lambda: table.reattach(exclusive=True),
         ):
             with pytest.raises(ValueError, match=r"^exclusive: expected a region, found a table"):
-                opening()
+                attempt()
         table[0] = record(1)
         assert table.info().readers == ()
 

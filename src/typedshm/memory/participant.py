@@ -63,7 +63,7 @@ class Participant(int):
         return utc(self._since) if self._since else None
 
     @property
-    def _since_words(self) -> str:
+    def since_words(self) -> str:
         """Since when, for people: ``since 12:00:03``; empty where that is not known."""
         if self.since is None:
             return ""
@@ -73,7 +73,7 @@ class Participant(int):
 
     def shown(self, room: int | None = None) -> str:
         """Return it as it prints, with the command line cut so that all of it fits into a number of letters."""
-        number, since = str(int(self)), self._since_words
+        number, since = str(int(self)), self.since_words
         left = None if room is None else room - len(number) - len(since) - len(" (, )")
         command = self.command if left is None or len(self.command) <= left else f"{self.command[: max(left - 1, 0)]}…"
         facts = ", ".join(filter(None, (command, since)))
@@ -133,7 +133,7 @@ def describe_process(pid: int, *, inode: int | None = None, this: bool | None = 
     command = ""
     if number != os.getpid() and (inode is None or is_mapped_by(number, inode) is not False):
         command = pid.command if isinstance(pid, Participant) else command_of(number)
-    facts = [command, pid._since_words if since and isinstance(pid, Participant) else ""]
+    facts = [command, pid.since_words if since and isinstance(pid, Participant) else ""]
     known = ", ".join(filter(None, facts))
     return f"process {number} ({known})" if known else f"process {number}"
 

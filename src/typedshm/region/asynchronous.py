@@ -16,7 +16,7 @@ _ABSENCE_PERIOD = 0.04
 """Seconds between two questions whether anybody is left to publish; as in the core, see ring/waiting.c."""
 
 
-async def await_newer(ring: "AwaitedRing[Any]", after: int, timeout: float | None, until_gone: bool = False) -> None:
+async def await_newer(ring: _native.Ring[Any], after: int, timeout: float | None, until_gone: bool = False) -> None:
     """Wait in a coroutine until there is a version above `after`, or with `until_gone` nobody to publish one."""
     await _await_in(running_loop(), ring, after, timeout, until_gone)
 
@@ -26,7 +26,7 @@ async def rest(seconds: float) -> None:
     await running_loop().rest(seconds)
 
 
-async def _await_in(loop: Loop, ring: "AwaitedRing[Any]", after: int, timeout: float | None, until_gone: bool) -> None:
+async def _await_in(loop: Loop, ring: _native.Ring[Any], after: int, timeout: float | None, until_gone: bool) -> None:
     end = None if timeout is None or timeout == float("inf") else time.monotonic() + (timeout if timeout > 0 else 0)
     rested = slept = over = False
     absent = 0  # how often in a row nobody was found who could publish something
@@ -47,7 +47,7 @@ async def _await_in(loop: Loop, ring: "AwaitedRing[Any]", after: int, timeout: f
             pause = min(_ABSENCE_PERIOD, _ABSENCE_PERIOD if left is None else left) if until_gone else left
             woken = await loop.sleep(ring, number, pause)
             over = not woken and pause == left
-            absent = absent + 1 if until_gone and not woken and ring._publisher_is_gone() else 0
+            absent = absent + 1 if until_gone and not woken and _native.is_abandoned(ring) else 0
             slept = True
         rested = True
 
@@ -57,10 +57,6 @@ class AwaitedRing(_native.Ring[T], Generic[T]):
 
     _got: "WeakKeyDictionary[Any, list[int]] | None" = None
     """The newest version that each task has received, in a list of one."""
-
-    def _publisher_is_gone(self) -> bool:
-        """Return True if somebody has published, and nobody who has is left."""
-        raise NotImplementedError
 
     async def next(
         self,

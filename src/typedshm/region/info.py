@@ -111,7 +111,7 @@ class RegionInfo(Snapshot):
     replaced: bool
 
 
-def _text(value: object) -> str:
+def _text(value: Any) -> str:
     if isinstance(value, Layout):
         return f"<Layout {quoted(value.name, 40)} of {value.size} bytes>"
     if isinstance(value, datetime):
@@ -119,8 +119,7 @@ def _text(value: object) -> str:
     if isinstance(value, Participant):
         return value.shown(_ROOM)
     if isinstance(value, tuple):
-        items: tuple[Any, ...] = value
-        return _processes(items) if all(isinstance(item, int) for item in items) else _several(items)
+        return _processes(value) if all(isinstance(item, int) for item in value) else _several(value)
     return quoted(value)
 
 

@@ -44,6 +44,13 @@ static PyObject *await_newer(PyObject *module, PyObject *const *args, Py_ssize_t
     Py_RETURN_NONE;
 }
 
+static PyObject *is_abandoned(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+    (void)module;
+    Ring *ring = ring_of(args, count, 1);
+    int abandoned = ring ? waiting_is_abandoned(ring) : -1;
+    return abandoned < 0 ? NULL : PyBool_FromLong(abandoned);
+}
+
 static PyObject *newer(PyObject *module, PyObject *const *args, Py_ssize_t count) {
     (void)module;
     Ring *ring = ring_of(args, count, 3);
@@ -142,6 +149,7 @@ static PyObject *write_now(PyObject *module, PyObject *const *args, Py_ssize_t c
 static PyMethodDef functions[] = {
     {"read_newest", FAST(read_newest), METH_FASTCALL,
      "(version, value, error) of the newest version: an error if the value cannot be decoded."},
+    {"is_abandoned", FAST(is_abandoned), METH_FASTCALL, "Whether there was somebody to publish, and nobody is left."},
     {"await_newer", FAST(await_newer), METH_FASTCALL,
      "Sleep until there is a version above a number, or a timeout; with True, or nobody is left to publish one."},
     {"newer", FAST(newer), METH_FASTCALL,

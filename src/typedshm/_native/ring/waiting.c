@@ -24,8 +24,7 @@ int waiting_find_newer(Ring *self, uint64_t after, bool slept, uint32_t *number)
  * standby can take over in between, and twice is less than TSHM_SLICE. */
 static const uint64_t ABSENCE_SLICE = 40000000; /* ns */
 
-/* 1 or 0, or -1 and an error set. */
-static int is_absent(Ring *self) {
+int waiting_is_abandoned(Ring *self) {
     PyObject *gone = PyObject_CallMethod((PyObject *)self, "_publisher_is_gone", NULL);
     Py_XDECREF(gone);
     return gone ? gone == Py_True : -1;
@@ -48,7 +47,7 @@ bool waiting_newer(Ring *self, uint64_t after, int64_t ns, bool until_gone) {
         if (due)
             looked = now;
         if (until_gone && self->mapping && now - asked >= ABSENCE_SLICE) {
-            int found_absent = is_absent(self);
+            int found_absent = waiting_is_abandoned(self);
             if (found_absent < 0)
                 return false;
             absent = found_absent ? absent + 1 : 0;
