@@ -25,7 +25,14 @@ from typedshm.__main__ import main
 if sys.platform != "win32":
     from multiprocessing.reduction import DupFd
 
-_TESTS = ["pytest", "helpers.row_storm", "helpers.storm", "helpers.shared_types", "typedshm.testing.inspection"]
+_TESTS = [
+    "pytest",
+    "helpers.row_storm",
+    "helpers.storm",
+    "helpers.stream_storm",
+    "helpers.shared_types",
+    "typedshm.testing.inspection",
+]
 _COMMANDS = ["typedshm.cli.program", *(f"typedshm.cli.commands.{name}" for name in ("ls", "show", "cp", "rm"))]
 
 
