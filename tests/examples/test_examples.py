@@ -91,6 +91,48 @@ def test_a_standby_takes_over_and_no_version_interleaves() -> None:
     assert lines[10:] == ["Regions left behind: 0."]
 
 
+def test_each_command_takes_effect_once_though_its_executor_is_killed() -> None:
+    commands, once, again, twice, last = run("command_queue.py", "--commands", "5000", "--kills", "4")
+    for line in (commands, again):
+        assert re.fullmatch(r"5,000 commands, [\d,]+/s while the executor lived; it was killed 4 times", line)
+    assert once == "exactly once: every command took effect exactly once, in order"
+    assert re.fullmatch(r"at least once: \d+ commands were done twice", twice)
+    assert last == "Regions left behind: 0."
+
+
+def test_every_cycle_of_a_loop_is_on_the_disk_though_the_logs_writer_is_killed() -> None:
+    killed, all_of_them, lateness, last = run("acknowledged_log.py", "--seconds", "1.5")
+    written, so_far = re.fullmatch(  # type: ignore[union-attr]
+        r"The log's writer is killed; ([\d,]+) of ([\d,]+) cycles are on the disk\.", killed
+    ).groups()
+    assert int(written.replace(",", "")) <= int(so_far.replace(",", "")) == 750
+    assert all_of_them == "All 1,500 cycles are in the log, each once and in order."
+    assert re.fullmatch(r"Cycles began late by \d+ µs \(median\), \d+ µs \(99 of 100\), \d+ µs at most\.", lateness)
+    assert last == "Regions left behind: 0."
+
+
+def test_the_job_of_a_killed_worker_is_done_by_another() -> None:
+    *workers, done, last = run("shared_work.py")
+    counts = [re.fullmatch(r"worker (\d) did (\d+) jobs( until it was killed)?", line) for line in workers]
+    assert [count and count[1] for count in counts] == ["0", "1", "2", "3"]
+    assert sum(int(count[2]) for count in counts if count) == 200
+    assert sum(bool(count and count[3]) for count in counts) == 1
+    assert re.fullmatch(r"All 200 jobs are done; handed out a second time: 1, as a killed worker had it\.", done)
+    assert last == "Regions left behind: 0."
+
+
+def test_a_window_of_qt_is_woken_by_a_region() -> None:
+    probe = subprocess.run([sys.executable, "-c", "import PySide6.QtWidgets"], capture_output=True, check=False)
+    if probe.returncode:  # Qt may be there without the libraries of the system that it needs
+        pytest.skip("PySide6, or a library that it needs, is not installed")
+    shown, woken, last = run("qt_window.py", "--offscreen", "--versions", "20")
+    assert shown == "The window showed, at last: tick 20: 22.0 °C"
+    match = re.fullmatch(r"Qt was woken (\d+) times for 20 versions; nothing polled\.", woken)
+    assert match
+    assert 1 <= int(match[1]) <= 20
+    assert last == "Regions left behind: 0."
+
+
 def test_pictures_and_boxes_of_varying_size_belong_together() -> None:
     *modes, last = run("detections.py")
     assert [line.partition(":")[0] for line in modes] == ["(120, 160, 3)", "(240, 320, 3)", "(480, 640, 3)"]
