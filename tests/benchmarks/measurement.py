@@ -10,6 +10,7 @@ from rounds import Cost
 OURS = "typedshm"
 BLACKBOARD = "iceoryx2 blackboard"
 KICKMSG = "kickmsg blackboard"
+KICKMSG_STREAM = "kickmsg stream"
 VALUE = "Value(Structure)"
 LOCK = "SharedMemory + Lock"
 

@@ -33,6 +33,7 @@ import report
 import rows
 import scaling
 import scratch
+import streams
 import tables
 import varying
 import wakes
@@ -50,6 +51,7 @@ WORKS = {
     "objects": objects,
     "frames": frames,
     "wakes": wakes,
+    "streams": streams,
     "arrivals": arrivals,
     "scaling": scaling,
     "varying": varying,
@@ -90,8 +92,8 @@ def families(peers: list[ModuleType]) -> dict[str, str]:
     for peer in peers:
         name = peer.__name__.rpartition(".")[2]
         found[name] = name  # as which it is imported
-        for kinds in (peer.RECORDS, peer.FRAMES, peer.WAKES, peer.VALUES, peer.JOURNEYS):
-            found |= {kind.label: name for kind in kinds}
+        for what in ("RECORDS", "FRAMES", "WAKES", "STREAMS", "VALUES", "JOURNEYS"):
+            found |= {kind.label: name for kind in getattr(peer, what, ())}
     return found
 
 

@@ -17,6 +17,7 @@ COLOURS = dict(
         (
             *("#c1121f", "#1d4e89", "#1b1b1b", "#2a9d8f", "#8e5ea2"),
             *("#e08e0b", "#5f6b73", "#7a4b2a", "#4f9d2f", "#d06b9c"),
+            *("#00a6d6", "#b3a100"),
         ),
         strict=True,
     )
@@ -27,6 +28,7 @@ PANELS = {
     "records": "one record of 80 bytes",
     "frames": "1080p pictures",
     "wakes": "wake-up",
+    "streams": "a stream of 80-byte records",
     "arrivals": "arrival",
 }
 SCALES = {"ns": 1 / 1000, "µs": 1, "ms": 1000}

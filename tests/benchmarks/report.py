@@ -16,6 +16,7 @@ SUMMARISED = (
     "write a record",
     "1080p to 3 readers, filled in place, viewed",
     "wake a waiting process",
+    "stream records of 80 bytes to one reader, each",
     "attach",
 )
 """The rows of the front page."""
@@ -33,6 +34,8 @@ COLUMNS = {
     "multiprocessing": "multi&shy;processing",
     "posix_ipc": "posix_ipc",
     "zmq": "pyzmq",
+    "momentumx": "momentumx",
+    "cloudtoid_interprocess": "cloudtoid-interprocess",
     "redis": "redis",
 }
 """Families of peers and the words above their columns."""

@@ -137,6 +137,21 @@ def test_tables_have_bars_beside_regions_numpy_and_blackboards(tmp_path: Path) -
 
 
 @slow_to_start
+def test_a_lossless_stream_has_bars_beside_pipes_queues_and_channels(tmp_path: Path) -> None:
+    rows = compare("streams", to=tmp_path / "rows.json")
+    stream = "stream records of 80 bytes to one reader, each"
+    barred = {(row["name"], row["peer"]): row["bar"] for row in rows}
+    for channel in ("kickmsg stream", "momentumx, sync", "cloudtoid-interprocess"):
+        assert barred.pop((stream, channel), None) in (None, 1.0)  # if it is installed
+    assert barred == {
+        (stream, "Pipe"): 1 / 3,
+        (stream, "Queue"): 1 / 5,
+        ("write to a lossless region that nobody follows", "to a region that loses"): 1.1,
+    }
+    assert not any(row["theirs_torn"] for row in rows)
+
+
+@slow_to_start
 def test_many_slots_have_bars_beside_few(tmp_path: Path) -> None:
     rows = compare("scaling", to=tmp_path / "rows.json")
     barred = {row["name"]: row["bar"] for row in rows if row["peer"] == "with 4 slots"}

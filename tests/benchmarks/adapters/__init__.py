@@ -1,5 +1,6 @@
 """One file for each family of peers, each with what it can do of what `base.py` lists.
 
-A file's name is that of what it imports. It has the constants ``DISTRIBUTION`` (None for the standard library) and
-``RECORDS``, ``FRAMES``, ``WAKES``, ``VALUES`` and ``JOURNEYS``: tuples of classes, often empty; ours also ``LOOPS``.
+A file's name is that of what it imports. It has the constant ``DISTRIBUTION`` (None for the standard library), and of
+``RECORDS``, ``FRAMES``, ``WAKES``, ``STREAMS``, ``VALUES``, ``JOURNEYS``, ``BOARDS`` and ``LOOPS``, which are tuples of
+classes, those that are not empty.
 """

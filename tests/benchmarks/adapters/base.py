@@ -134,6 +134,21 @@ class Wakes(Peer):
             self.wait()
 
 
+class Streams(Peer):
+    """Carries 80-byte records from one process to one other: all of them, in their order."""
+
+    most = 20_000
+    """How many a round has: who cannot wait for the reader needs room for as many."""
+
+    def send(self, first: int, count: int) -> None:
+        """Send records of the numbers from `first` on, one by one, as fast as the reader takes them."""
+        raise NotImplementedError
+
+    def take(self, first: int, count: int) -> int:
+        """Receive as many, each as an object with ten typed attributes; returns how many were not the next one."""
+        raise NotImplementedError
+
+
 class Values(Peer):
     """Shares a value of any size: what it costs to put it in, and to get a copy out, in one process."""
 

@@ -217,6 +217,28 @@ class Wakes(_Stream, base.Wakes):
         self.subscriber.receive(10.0)
 
 
+class Streams(_Stream, base.Streams):
+    label = "kickmsg stream"
+    pending = 32_768  # it waits for nobody: what does not fit is lost, so that all of a round has to
+
+    def attach(self, address: str) -> None:
+        super().attach(address)
+        _ = self.subscriber
+
+    def send(self, first: int, count: int) -> None:
+        record, send = schemas.plain(0), self.publisher.send
+        for number in range(first, first + count):
+            record.tick = number
+            send(bytes(record))
+
+    def take(self, first: int, count: int) -> int:
+        receive, made = self.subscriber.receive, schemas.Plain.from_buffer_copy
+        wrong = 0
+        for number in range(first, first + count):
+            wrong += made(receive(10.0)).tick != number
+        return wrong
+
+
 class Values(_Stream, base.Values):
     label = "kickmsg stream"
     held: Any = None
@@ -242,6 +264,7 @@ class Values(_Stream, base.Values):
 RECORDS = (Records,)
 FRAMES = (Frames,)
 WAKES = (Wakes,)
+STREAMS = (Streams,)
 VALUES = (Values,)
 JOURNEYS = (Journeys, PackedJourneys)
 BOARDS = (Boards,)

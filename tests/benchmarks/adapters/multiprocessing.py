@@ -235,6 +235,61 @@ class PipeWakes(base.Wakes):
         self.pipe.close()
 
 
+class PipeStreams(base.Streams):
+    label = "Pipe"
+
+    def create(self) -> Any:
+        reading, self.pipe = CONTEXT.Pipe(duplex=False)
+        return reading
+
+    def attach(self, address: Any) -> None:
+        self.pipe = address
+
+    def send(self, first: int, count: int) -> None:
+        record, send = schemas.plain(0), self.pipe.send_bytes
+        for number in range(first, first + count):
+            record.tick = number
+            send(bytes(record))  # pickled, it takes longer
+
+    def take(self, first: int, count: int) -> int:
+        receive, made = self.pipe.recv_bytes, schemas.Plain.from_buffer_copy
+        wrong = 0
+        for number in range(first, first + count):
+            wrong += made(receive()).tick != number
+        return wrong
+
+    def close(self) -> None:
+        self.pipe.close()
+
+
+class QueueStreams(base.Streams):
+    label = "Queue"
+
+    def create(self) -> Any:
+        self.queue: Any = CONTEXT.Queue()
+        return self.queue
+
+    def attach(self, address: Any) -> None:
+        self.queue = address
+
+    def send(self, first: int, count: int) -> None:
+        record, put = schemas.plain(0), self.queue.put
+        for number in range(first, first + count):
+            record.tick = number
+            put(bytes(record))
+
+    def take(self, first: int, count: int) -> int:
+        get, made = self.queue.get, schemas.Plain.from_buffer_copy
+        wrong = 0
+        for number in range(first, first + count):
+            wrong += made(get()).tick != number
+        return wrong
+
+    def close(self) -> None:
+        self.queue.cancel_join_thread()
+        self.queue.close()
+
+
 class ConditionWakes(base.Wakes):
     label = "Condition"
 
@@ -334,5 +389,6 @@ class Values(_Memory, base.Values):
 RECORDS = (LockedRecords, ValueRecords, ManagerRecords)
 FRAMES = (ConditionFrames, PipeFrames, QueueFrames)
 WAKES = (PipeWakes, ConditionWakes, QueueWakes)
+STREAMS = (PipeStreams, QueueStreams)
 VALUES = (Values,)
 JOURNEYS = (LockedJourneys, ValueJourneys)

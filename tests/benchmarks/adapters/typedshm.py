@@ -132,6 +132,28 @@ class AsyncioWakes(Wakes):
         asyncio.run(main())
 
 
+class Streams(_Shared, base.Streams):
+    def create(self) -> str:
+        self.region = typedshm.create(self.name, self.schema, lossless=True, slots=1024)
+        return self.name
+
+    def attach(self, address: str) -> None:
+        super().attach(address)
+        self.follower = self.region.follow(lossless=True)
+
+    def send(self, first: int, count: int) -> None:
+        record, write = schemas.Record.zero(), self.region.write
+        for number in range(first, first + count):
+            record.tick = number
+            write(record)
+
+    def take(self, first: int, count: int) -> int:
+        wrong = 0
+        for number, record in zip(range(first, first + count), self.follower, strict=False):
+            wrong += record.tick != number
+        return wrong
+
+
 class Values(_Shared, base.Values):
     def create(self) -> str:
         self.region = typedshm.create(self.name, typedshm.array(np.uint8, self.size))
@@ -212,6 +234,9 @@ RECORDS = (Records,)
 FRAMES = (Frames,)
 WAKES = (Wakes,)
 LOOPS = (NotifierWakes, AsyncioWakes)
+
+
+STREAMS = (Streams,)
 VALUES = (Values,)
 JOURNEYS = (Journeys,)
 BOARDS = (Boards,)
