@@ -7,15 +7,18 @@
 #include "native.h"
 #include "os/os.h"
 
-/* As PyThread_get_thread_ident() names threads; 0: the place is not this process's. */
+/* As steps_thread() numbers them; 0: the place is not this process's. */
 typedef struct {
     tshm_atomic_u64 threads[TSHM_FOLLOWERS];
 } steps;
 
+/* The number of the running thread, which no other thread of this process has ever had. */
+uint64_t steps_thread(void);
+
 /* The running thread takes a step, or makes the follower. Relaxed, as all of this: what matters is what a thread itself
  * has stored, or others before it could be told of the follower. */
 static inline void steps_note(steps *self, uint32_t place) {
-    tshm_store(&self->threads[place], (uint64_t)PyThread_get_thread_ident(), relaxed);
+    tshm_store(&self->threads[place], steps_thread(), relaxed);
 }
 
 /* The place is left. */
@@ -25,7 +28,7 @@ static inline void steps_forget(steps *self, uint32_t place) {
 
 /* Has the running thread taken the last step there? `place` is below TSHM_FOLLOWERS. */
 static inline bool steps_are_mine(const steps *self, uint32_t place) {
-    return tshm_load(&self->threads[place], relaxed) == (uint64_t)PyThread_get_thread_ident();
+    return tshm_load(&self->threads[place], relaxed) == steps_thread();
 }
 
 #endif
