@@ -53,7 +53,7 @@ def test_what_holds_writers_is_the_oldest_that_a_member_has(region: typedshm.Reg
     with Wire("work") as wire:
         first, second = region.follow(group="workers"), region.follow(group="workers")
         write(region, 1, 2, 3)
-        next(first), next(second)
+        assert (next(first).a, next(second).a) == (1, 2)
         (group,), (one, two) = places(wire, GROUP), places(wire, MEMBER)
         assert (group.position, one.position, two.position) == (2, 1, 2)
         first.done()
@@ -66,7 +66,8 @@ def test_what_holds_writers_is_the_oldest_that_a_member_has(region: typedshm.Reg
 
 def test_members_agree(region: typedshm.Region[Record]) -> None:
     member = region.follow(group="workers", redeliver=True, keep=2)
-    for options in ({}, {"redeliver": True}, {"keep": 2}):
+    others: list[dict[str, Any]] = [{}, {"redeliver": True}, {"keep": 2}]
+    for options in others:
         with pytest.raises(ValueError, match=r"members of the group 'workers' with redeliver=True"):
             region.follow(group="workers", **options)
     region.follow(group="workers", redeliver=True, keep=2).close()
@@ -89,7 +90,7 @@ def test_the_first_member_says_where_it_starts(region: typedshm.Region[Record], 
     second = region.follow(group="workers", start="oldest")
     write(region, 4)
     begin = {"oldest": 1, "next": 4}.get(start, start)
-    got = []
+    got: list[int] = []
     while (value := second.poll()) is not None:
         got.append(value.a)
     assert (got, first.poll()) == (list(range(begin, 5)), None)

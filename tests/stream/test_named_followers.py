@@ -90,7 +90,7 @@ def test_a_living_one_keeps_its_name(region: typedshm.Region[Record]) -> None:
 def test_how_long_a_name_is_kept(region: typedshm.Region[Record]) -> None:
     with Wire("commands") as wire:
         for keep, ns in ((None, 5 * 10**9), (0.25, 250_000_000), (float("inf"), 2**63 - 1), (0, 0)):
-            options = {} if keep is None else {"keep": keep}
+            options: dict[str, Any] = {} if keep is None else {"keep": keep}
             follower = region.follow(name="executor", **options)
             (place,) = [wire.lossless.places[i] for i in range(48) if wire.control.followers >> i & 1]
             assert (place.keep, place.name, place.gone) == (ns, b"executor", 0)
