@@ -258,3 +258,13 @@ def test_info_lists_group_and_members(region: typedshm.Region[Record]) -> None:
         ("member", "workers", 1),
     ]
     assert {info.process for info in infos} == {None, os.getpid()}
+
+
+def test_a_group_is_joined_where_all_places_have_had_somebody(region: typedshm.Region[Record]) -> None:
+    """What nobody has is given up for it, also the group itself, which nobody has any more."""
+    region.follow(group="workers", keep=0).close()
+    for _ in range(46):
+        region.follow(lossless=True).close()
+    with region.follow(group="workers", keep=0) as follower:
+        write(region, 1)
+        assert next(follower).a == 1

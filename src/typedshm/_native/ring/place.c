@@ -36,13 +36,12 @@ static uint32_t find_name(const tshm_ring *ring, uint32_t role, const char *name
     return TSHM_FOLLOWERS;
 }
 
-static uint32_t find_free(const tshm_ring *ring, lock_handle *lock) {
-    uint32_t place = tshm_find_place(ring);
-    if (place == TSHM_FOLLOWERS) {
+/* A member and its group may need two places. Where there are fewer, what nobody has is given up now, and not between
+ * finding the group and taking the place: it may be the very group. */
+static void make_room(const tshm_ring *ring, lock_handle *lock) {
+    uint64_t unused = ~tshm_used_places(ring) & ((1ull << TSHM_FOLLOWERS) - 1);
+    if ((unused & (unused - 1)) == 0)
         (void)tshm_drop_followers(ring, TSHM_SEQUENCE_MAX, lock_alive, lock, os_realtime_ns());
-        place = tshm_find_place(ring);
-    }
-    return place;
 }
 
 static void fill(tshm_follower *entry, const place_wish *wish, const char *name, uint64_t keep) {
@@ -92,7 +91,7 @@ static int take_follower(Ring *ring, const place_wish *wish, held_place *place, 
         tshm_take_again(&ring->ring, known, place->owner);
         return PLACE_TAKEN;
     }
-    place->number = find_free(&ring->ring, lock);
+    place->number = tshm_find_place(&ring->ring);
     if (place->number == TSHM_FOLLOWERS)
         return PLACE_FULL;
     if (!find_start(ring, wish->first, at))
@@ -129,7 +128,7 @@ static int take_member(Ring *ring, const place_wish *wish, held_place *place, re
         }
         *at = (reading_position){0, 0, true};
     } else {
-        group = find_free(&ring->ring, lock);
+        group = tshm_find_place(&ring->ring);
         if (group == TSHM_FOLLOWERS)
             return PLACE_FULL;
         if (!find_start(ring, wish->first, at))
@@ -137,10 +136,9 @@ static int take_member(Ring *ring, const place_wish *wish, held_place *place, re
         fill(tshm_follower_at(&ring->ring, group), wish, wish->name, wish->keep);
         tshm_take_place(&ring->ring, group, TSHM_GROUP, 0, at->sequence);
     }
-    place->number = find_free(&ring->ring, lock);
-    bool there = find_name(&ring->ring, TSHM_GROUP, wish->name) == group; /* or it was dropped, as it had nobody */
-    if (place->number == TSHM_FOLLOWERS || !there) {
-        if (!known && there)
+    place->number = tshm_find_place(&ring->ring);
+    if (place->number == TSHM_FOLLOWERS) {
+        if (!known)
             tshm_free_places(&ring->ring, 1ull << group);
         return PLACE_FULL;
     }
@@ -162,6 +160,7 @@ int place_take(Ring *ring, const place_wish *wish, int64_t ns, held_place *place
                           .group = TSHM_FOLLOWERS,
                           .forks = os_forks,
                           .owner = name_of(&lock->lock)};
+    make_room(&ring->ring, &lock->lock);
     int taken = (wish->group ? take_member : take_follower)(ring, wish, place, at, other);
     lock->transient = false;
     if (taken == PLACE_TAKEN)
