@@ -55,11 +55,12 @@ class Kept(_native.Ring[T], Opened[T], Generic[T]):
     def _item_dtype(self) -> np.dtype[Any]:
         """The dtype of a value in an array of many: of bare arrays that of their items, with their shape."""
         argument: Any = self._schema.argument
-        if isinstance(argument, np.dtype):
-            return argument
-        if isinstance(argument, ArraySchema) and self._schema.extents is None:
-            return np.dtype((argument.dtype, argument.shape))
-        return self._schema.layout.dtype
+        dtype: np.dtype[Any] = self._schema.layout.dtype
+        if _is(argument, np.dtype):
+            dtype = argument
+        elif _is(argument, ArraySchema) and self._schema.extents is None:
+            dtype = np.dtype((argument.dtype, argument.shape))
+        return dtype
 
     def at(self, when: datetime | np.datetime64 | float, /) -> T:
         """Return what was the newest version at a time.
@@ -115,20 +116,26 @@ def _shown(ns: int) -> str:
         return f"{ns / 1e9:g} s since 1970"
 
 
+def _is(value: object, *classes: type) -> bool:
+    """Return isinstance() without what checkers make of NumPy's generic classes."""
+    return isinstance(value, classes)
+
+
 def _nanoseconds(when: object) -> int:
     if isinstance(when, datetime):
         if when.tzinfo is None:
             raise ValueError(f"{_EXPECTED} {when!r} without one; when.astimezone() takes it for local time")
         past = when - _EPOCH
         return (past.days * 86_400 + past.seconds) * 10**9 + past.microseconds * 1000 + 999
-    if isinstance(when, np.datetime64):
-        if np.isnat(when):
+    given: Any = when
+    if _is(given, np.datetime64):
+        if np.isnat(given):
             raise ValueError(f"{_EXPECTED} NaT")
-        return int(when.astype("M8[ns]").astype(np.int64))
-    if isinstance(when, bool | np.bool_ | str | bytes):
-        raise TypeError(f"{_EXPECTED} {found(when)}")
+        return int(given.astype("M8[ns]").astype(np.int64))
+    if _is(given, bool, np.bool_, str, bytes):
+        raise TypeError(f"{_EXPECTED} {found(given)}")
     try:
-        seconds = float(when)  # type: ignore[arg-type]
+        seconds = float(given)
     except (TypeError, ValueError):
         raise TypeError(f"{_EXPECTED} {found(when)}") from None
     if not -9e9 < seconds < 1e11:

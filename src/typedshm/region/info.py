@@ -119,7 +119,8 @@ def _text(value: Any) -> str:
     if isinstance(value, Participant):
         return value.shown(_ROOM)
     if isinstance(value, tuple):
-        return _processes(value) if all(isinstance(item, int) for item in value) else _several(value)
+        items: tuple[Any, ...] = value  # pyright: ignore[reportUnknownVariableType]
+        return _processes(items) if all(isinstance(item, int) for item in items) else _several(items)
     return quoted(value)
 
 
