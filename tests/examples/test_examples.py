@@ -117,7 +117,8 @@ def test_the_job_of_a_killed_worker_is_done_by_another() -> None:
     assert [count and count[1] for count in counts] == ["0", "1", "2", "3"]
     assert sum(int(count[2]) for count in counts if count) == 200
     assert sum(bool(count and count[3]) for count in counts) == 1
-    assert re.fullmatch(r"All 200 jobs are done; handed out a second time: 1, as a killed worker had it\.", done)
+    # none if it was killed just between the one job's end and the next one's beginning
+    assert re.fullmatch(r"All 200 jobs are done; handed out a second time: [01], as a killed worker had it\.", done)
     assert last == "Regions left behind: 0."
 
 
