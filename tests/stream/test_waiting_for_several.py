@@ -323,3 +323,15 @@ def test_wait_without_a_copy_makes_nothing_of_the_value() -> None:
         assert isinstance(before, int)
         with attach_apart("broken", readonly=True) as other:
             assert other.wait(copy=False, timeout=0) == 1
+
+
+@pytest.mark.parametrize("wait", [wait_any, wait_all])
+def test_waiting_for_a_lossless_follower_asks_for_the_next_version(wait: Callable[..., object]) -> None:
+    with typedshm.create("full", Record, slots=2, lossless=True) as region, region.follow(lossless=True) as follower:
+        region.write(record(1))
+        region.write(record(2))
+        writer = InThread(region.write, record(3))  # waits until the two are got
+        assert len(follower.drain()) == 2
+        wait([follower], timeout=PATIENCE)
+        writer.result()
+        assert [value.a for value in follower.drain()] == [3]

@@ -90,11 +90,17 @@ class RegionSource(Source):
 
 
 class _OfFollower(Source):
-    """A follower: new is a version that it has not yielded."""
+    """A follower: new is a version that it has not yielded.
 
-    def __init__(self, given: Follower[Any]) -> None:
+    Who sleeps until there is one asks for the next, so that what was handed out before counts as got. Otherwise a
+    writer would wait for just that, and nothing new ever come. Reports do not ask: they are made while values are dealt
+    with.
+    """
+
+    def __init__(self, given: Follower[Any], reports: bool) -> None:
         super().__init__(given)
         self._follower = given
+        self._asks = not reports
 
     @property
     def opened(self) -> "Region[Any]":
@@ -103,7 +109,10 @@ class _OfFollower(Source):
         return handle
 
     def _look(self, slept: bool) -> int | float | None:
-        return self._follower.look(slept)
+        found = self._follower.look(slept)
+        if found is not None and self._asks:
+            self._follower.done()
+        return found
 
     def reported(self) -> None:
         """Do nothing: what it has not yielded stays new."""
@@ -154,7 +163,7 @@ def source_of(given: Any, *, reports: bool, parameter: str) -> Source:
     if isinstance(given, _REGION):
         return RegionSource(given, reports)
     if isinstance(given, _FOLLOWER):
-        return _OfFollower(given)
+        return _OfFollower(given, reports)
     if isinstance(given, _ROW_FOLLOWER):
         return _OfRows(given, given)
     if isinstance(given, _TABLE):
