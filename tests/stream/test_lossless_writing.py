@@ -247,29 +247,34 @@ def test_closing_the_handle_ends_the_wait(region: Any, wire: Wire) -> None:
 def test_another_region_of_the_name_ends_the_wait(region: Any, wire: Wire) -> None:
     follower = in_another_thread(region)
     fill(region)
-    writing = InThread(region.write, record(9))
+    writing = InThread(region.write, record(9), timeout=None)
     until(lambda: sleeps(wire))
     typedshm.unlink("stream")
-    with typedshm.create("stream", Record), pytest.raises(typedshm.RegionReplaced):
-        writing.result()
-    follower.close()
+    try:
+        with typedshm.create("stream", Record), pytest.raises(typedshm.RegionReplaced):
+            writing.result()
+    finally:
+        follower.close()
 
 
 @marks.not_on_windows("a signal is delivered to a thread there only when that is awake")
 def test_a_signal_ends_the_wait(region: Any, wire: Wire) -> None:
     follower = in_another_thread(region)
     fill(region)
+    over = threading.Event()
 
     def interrupt() -> None:
         until(lambda: sleeps(wire))
         os.kill(os.getpid(), signal.SIGINT)
+        over.wait(PATIENCE)
+        follower.close()  # so that a writer who was not interrupted writes, and is found out
 
     interrupting = InThread(interrupt)
     with pytest.raises(KeyboardInterrupt):
-        region.write(record(9))
-    interrupting.result()
+        region.write(record(9), timeout=None)
     assert (region.version, region.info().lock_holder) == (SLOTS, None)
-    follower.close()
+    over.set()
+    interrupting.result()
 
 
 # ---- the same thread -------------------------------------------------------------------------------------------------
