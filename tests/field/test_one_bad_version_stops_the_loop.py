@@ -22,7 +22,7 @@ from helpers.wire import Wire
 from typedshm import Scalar, Utf8, u64
 from typedshm.region import following
 from typedshm.schema.resolve import schema_of
-from typedshm.sharing import opening
+from typedshm.sharing import options
 
 
 class Gear(enum.IntEnum):
@@ -230,7 +230,7 @@ def decoding(monkeypatch):
     regions = []
 
     def create(decode, slots=4):
-        monkeypatch.setattr(opening, "schema_of", lambda source: Decoding(schema_of(source), decode))
+        monkeypatch.setattr(options, "schema_of", lambda source: Decoding(schema_of(source), decode))
         regions.append(typedshm.create("numbers", Record, slots=slots))
         return regions[-1]
 

@@ -151,6 +151,7 @@ def test_a_default_may_be_passed_on(region: Region[Array]) -> None:
 def test_no_verb_takes_anything_but_its_value_without_a_name() -> None:
     """By their signatures, so that one that comes later is held to it, too."""
     values = {"create": 2, "attach": 2, "open": 2, "share": 2, "unlink": 1, "write": 1, "read_into": 1}
+    values |= {"at": 1, "recent": 1, "send": 1, "subscribe": 1}
     functions = [typedshm.create, typedshm.attach, typedshm.open, typedshm.share, typedshm.unlink]
     verbs = [
         getattr(cls, name)

@@ -344,11 +344,11 @@ def read_inherited(pipe, region):
 
 
 def test_a_fork_that_python_knows_nothing_of_leaves_the_lock_the_parents():
-    """As programs that embed Python may fork."""
+    """As programs that embed Python may fork. With the GIL: a child would wait for a thread that it does not have."""
     with typedshm.create("record", Record) as region:
         region.write(record(1))
         with region.lock():
-            pid = ctypes.CDLL(None).fork()
+            pid = ctypes.PyDLL(None).fork()
             if pid == 0:
                 status = 1
                 try:
