@@ -177,12 +177,15 @@ def look_for_ever(pipe: Any, lane: Lane) -> None:
         before = 0
         row.phase = Phase.COMING
         follower = region.follow(borrow=True)
+        copies = region.info().copies
         for t in itertools.islice(follower, chance.randrange(1, 10)):
-            look(t, follower._block.copied)
+            copied = region.info().copies - copies
+            look(t, copied > 0)
+            copies += copied
             row.backwards += follower.version <= before
             before = follower.version
             come_to(Phase.LEAVING)  # the next step gives this one back, and takes another
-        follower._end_block()
+        follower.close()
         row.phase = Phase.OUTSIDE
 
     while True:

@@ -55,6 +55,8 @@ static Mapping *pages_of(Ring *self) {
         return there;
     PyObject *pages = PyObject_CallMethod((PyObject *)self, "_read_only_mapping", NULL);
     if (!pages || !mapping_check(pages)) {
+        if (pages)
+            PyErr_SetString(PyExc_SystemError, "_read_only_mapping() returned no Mapping");
         Py_XDECREF(pages);
         return NULL;
     }
