@@ -132,8 +132,7 @@ def test_tables_and_followers(regions: list[Region[Record]], readonly: bool) -> 
             for number in (1, 2):
                 assert notifier.wait(timeout=PATIENCE) == [versions]
                 assert next(versions).a == number
-            notifier.clear()
-            assert not is_set(notifier)
+            until(lambda: notifier.clear() == [] and not is_set(notifier))  # the second write may tell of itself late
             table[4] = record(1)
             until(lambda: is_set(notifier))
 
