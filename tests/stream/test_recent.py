@@ -129,7 +129,7 @@ def test_a_time_before_the_first_is_told_from_one_that_is_gone() -> None:
 
 
 @pytest.mark.parametrize(
-    "when", ["now", None, True, datetime.datetime(2026, 1, 1), np.datetime64("NaT"), float("nan"), 1e300]
+    "when", ["now", None, True, datetime.datetime(2026, 1, 1), np.datetime64("NaT", "ns"), float("nan"), 1e300]
 )
 def test_what_is_no_time_is_refused(when: object) -> None:
     with (
