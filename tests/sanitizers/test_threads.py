@@ -147,8 +147,8 @@ MUTANTS = {
     ),
     "no look at head with the pin": (
         "typedshm.h",
-        "if (tshm_newest(ring) != cursor->sequence)\n        state = TSHM_BUSY;",
-        "if (tshm_newest(ring) == UINT64_MAX)\n        state = TSHM_BUSY;",
+        "if (!kept && tshm_newest(ring) != cursor->sequence)\n        state = TSHM_BUSY;",
+        "if (!kept && tshm_newest(ring) == UINT64_MAX)\n        state = TSHM_BUSY;",
     ),
     "pin cleared relaxed": ("typedshm.h", "~(1ull << entry % 64), release)", "~(1ull << entry % 64), relaxed)"),
     "pins loaded relaxed": ("typedshm.h", "tshm_load(&slot->pins[i], acquire)", "tshm_load(&slot->pins[i], relaxed)"),

@@ -142,7 +142,7 @@ MUTANTS: dict[str, tuple[str, int, str, list[tuple[str, str, str]]]] = {
         "pin",
         3,
         "every slot is pinned",
-        [(HEADER, "alive && !alive(", "alive && 0 && !alive(")],
+        [(HEADER, "alive && !alive(context, i * 64 + bit)", "alive && 0 && !alive(context, i * 64 + bit)")],
     ),
 }
 

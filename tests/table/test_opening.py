@@ -285,6 +285,7 @@ def _use(table: Any, pipe: Any = None) -> int:
     return int(table[3].a)
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")  # one that ends soon
 @pytest.mark.parametrize("method", START_METHODS)
 def test_a_handle_goes_to_workers(table: Any, method: str) -> None:
     import multiprocessing

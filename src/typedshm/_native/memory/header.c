@@ -155,8 +155,10 @@ static PyObject *reset_waiting(PyObject *module, PyObject *object) {
         return NULL;
     tshm_control *control = (tshm_control *)mapping->memory.start;
     (void)tshm_change(and, &control->head.word, ~TSHM_HEAD_AWAITED, relaxed);
-    if (control->header.flags & TSHM_LOSSLESS && mapping->memory.size >= sizeof(tshm_lossless_control))
-        (void)tshm_change(and, &((tshm_lossless_control *)control)->room.word, ~TSHM_HEAD_AWAITED, relaxed);
+    tshm_header header;
+    tshm_ring ring;
+    if (!tshm_check(mapping->memory.start, mapping->memory.size, &header, &ring) && ring.lossless)
+        (void)tshm_change(and, &tshm_lossless_of(&ring)->room.word, ~TSHM_HEAD_AWAITED, relaxed);
     for (size_t i = 0; i < sizeof control->waiting.sleepers.bits / sizeof *control->waiting.sleepers.bits; i++) {
         tshm_store(&control->waiting.sleepers.bits[i], 0, relaxed);
         tshm_store(&control->waiting.writers.bits[i], 0, relaxed);
