@@ -7,11 +7,11 @@
  * loaded with acquire, unless a writer waits for everybody, and unless a group's version is with one member only. What
  * each follower gets is complete, and versions of the group are handed out once, in order. */
 #define _GNU_SOURCE
+#include "lifelines.h"
 #include "lock/lock.h"
 
 #include <fcntl.h>
 #include <pthread.h>
-#include <sanitizer/tsan_interface.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,29 +37,6 @@ static void insist(bool holds, const char *what) {
         return;
     fprintf(stderr, "followers_threads: %s\n", what);
     _Exit(1);
-}
-
-/* ---- what the kernel orders: see threads.c ---- */
-
-static char lifelines[TSHM_PRESENCE_MAX];
-
-int __real_os_peers_claim(os_peers *peers, uint32_t entry);
-int __wrap_os_peers_claim(os_peers *peers, uint32_t entry);
-int __real_os_peers_alive(const os_peers *peers, uint32_t entry);
-int __wrap_os_peers_alive(const os_peers *peers, uint32_t entry);
-
-int __wrap_os_peers_claim(os_peers *peers, uint32_t entry) {
-    int result = __real_os_peers_claim(peers, entry);
-    if (result == 0)
-        __tsan_acquire(&lifelines[entry]);
-    return result;
-}
-
-int __wrap_os_peers_alive(const os_peers *peers, uint32_t entry) {
-    int result = __real_os_peers_alive(peers, entry);
-    if (result == 0)
-        __tsan_acquire(&lifelines[entry]);
-    return result;
 }
 
 static void come(lock_handle *lock) {

@@ -41,7 +41,7 @@ UNSEEN = {
 @pytest.fixture
 def core(tmp_path):
     """A copy of what is compiled."""
-    return copy_core(tmp_path, *HERE.glob("*.c"))
+    return copy_core(tmp_path, *HERE.glob("*.[ch]"))
 
 
 @pytest.fixture

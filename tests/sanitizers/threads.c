@@ -18,11 +18,11 @@
  *
  * A participant dies by closing its descriptor, whatever it holds. */
 #define _GNU_SOURCE
+#include "lifelines.h"
 #include "lock/lock.h"
 
 #include <fcntl.h>
 #include <pthread.h>
-#include <sanitizer/tsan_interface.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,29 +58,6 @@ static void insist(bool holds, const char *what) {
         return;
     fprintf(stderr, "threads: %s\n", what);
     _Exit(1);
-}
-
-/* ---- what the kernel orders, which the sanitizer cannot know ---- */
-
-static char lifelines[TSHM_PRESENCE_MAX]; /* for each presence entry: what its holder did is done before it is free */
-
-int __real_os_peers_claim(os_peers *peers, uint32_t entry);
-int __wrap_os_peers_claim(os_peers *peers, uint32_t entry);
-int __real_os_peers_alive(const os_peers *peers, uint32_t entry);
-int __wrap_os_peers_alive(const os_peers *peers, uint32_t entry);
-
-int __wrap_os_peers_claim(os_peers *peers, uint32_t entry) {
-    int result = __real_os_peers_claim(peers, entry);
-    if (result == 0)
-        __tsan_acquire(&lifelines[entry]);
-    return result;
-}
-
-int __wrap_os_peers_alive(const os_peers *peers, uint32_t entry) {
-    int result = __real_os_peers_alive(peers, entry);
-    if (result == 0)
-        __tsan_acquire(&lifelines[entry]);
-    return result;
 }
 
 /* ---- participants ---- */
