@@ -14,7 +14,6 @@
 #include "steps.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 
 enum { WORDS = 8, STRIDE = 256, PRESENCE = 8 };
 TSHM_STATIC_ASSERT(STRIDE >= sizeof(tshm_slot) + 8 * WORDS, "a slot holds its payload");
@@ -38,13 +37,7 @@ static int open_file(void) {
 
 static void make_region(uint32_t slots) {
     size_t size = sizeof(tshm_control) + slots * STRIDE;
-    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
-        fail("the region's file");
-    ring.base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    close(fd);
-    if (ring.base == MAP_FAILED)
-        fail("mmap");
+    ring.base = make_memory(path, size);
     ring.slots_offset = sizeof(tshm_control);
     ring.slot_stride = STRIDE;
     ring.payload_size = 8 * WORDS;

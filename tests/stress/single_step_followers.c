@@ -35,13 +35,7 @@ static tshm_control *control(void) {
 
 static void make_region(void) {
     size_t size = sizeof(tshm_lossless_control) + SLOTS * STRIDE;
-    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
-        fail("the region's file");
-    ring.base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    close(fd);
-    if (ring.base == MAP_FAILED)
-        fail("mmap");
+    ring.base = make_memory(path, size);
     ring.slots_offset = sizeof(tshm_lossless_control);
     ring.slot_stride = STRIDE;
     ring.payload_size = 8 * WORDS;

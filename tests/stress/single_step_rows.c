@@ -12,7 +12,6 @@
 #include "steps.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 
 enum { WORDS = 8, ROWS = 70 /* two stamps */, ROW = 5, OTHER = 6, PRESENCE = 8 };
 
@@ -34,13 +33,7 @@ static void make_table(uint32_t slots) {
     table.stamps_offset = sizeof(tshm_table_control);
     table.rows_offset = table.stamps_offset + TSHM_LINE;
     size_t size = (size_t)(table.rows_offset + ROWS * table.row_stride);
-    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
-        fail("the table's file");
-    table.base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    close(fd);
-    if (table.base == MAP_FAILED)
-        fail("mmap");
+    table.base = make_memory(path, size);
     tshm_store(&control()->epoch, 1, relaxed);
 }
 

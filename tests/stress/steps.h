@@ -3,11 +3,13 @@
 #define STEPS_H
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,6 +19,18 @@ enum { STEPS_MAX = 20000, CANNOT = 77 }; /* CANNOT: what a program ends with whe
 static void fail(const char *what) {
     perror(what);
     exit(1);
+}
+
+/* A file of zeros that parent and children share, mapped. */
+static void *make_memory(const char *path, size_t size) {
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
+        fail(path);
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (memory == MAP_FAILED)
+        fail("mmap");
+    close(fd);
+    return memory;
 }
 
 /* In the child: from here on. */

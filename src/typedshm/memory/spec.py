@@ -31,7 +31,7 @@ class RegionSpec:
     region_size
         Bytes of the whole region.
     exclusive
-        Whether who makes it publishes exclusively, before anybody else can find it; False unless it is set.
+        Whether who makes it publishes exclusively, before anybody else can find it.
 
     Raises
     ------
@@ -50,6 +50,7 @@ class RegionSpec:
         rows: int = 0,
         *,
         lossless: bool = False,
+        exclusive: bool = False,
     ) -> None:
         self.slots = slots
         self.payload_size = payload_size
@@ -57,7 +58,7 @@ class RegionSpec:
         self.document = document
         self.rows = rows
         self.lossless = lossless
-        self.exclusive = False
+        self.exclusive = exclusive
         try:
             self.region_size = _native.region_size(slots, payload_size, len(document), rows, lossless)
         except ValueError:

@@ -92,9 +92,8 @@ def spec_of(
     if table is None:
         default = _LOSSLESS_SLOTS if lossless else SLOTS
         kept = check_slots(default if slots is None else slots, lossless=lossless)
-        spec = RegionSpec(kept, schema.layout.size, schema.layout.id, schema.document(), lossless=lossless)
-        spec.exclusive = exclusive
-        return spec
+        layout, document = schema.layout, schema.document()
+        return RegionSpec(kept, layout.size, layout.id, document, lossless=lossless, exclusive=exclusive)
     assert table.count is not None
     kept = check_slots(_ROW_SLOTS if slots is None else slots, of_table=True)
     return RegionSpec(kept, schema.layout.size, schema.layout.id, schema.document(table.keys), table.count)
