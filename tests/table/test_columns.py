@@ -1,6 +1,6 @@
 """Columns: a dict of values for some fields of several rows."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import typedshm
 from helpers.kinds import Gear
 from typedshm import (
     Bytes,
+    Duration,
     FieldOverflow,
     FieldTypeError,
     FieldValueError,
@@ -20,6 +21,7 @@ from typedshm import (
     Shape,
     Struct,
     Timestamp,
+    UpTo,
     Utf8,
     Utf16,
     f32,
@@ -157,3 +159,125 @@ def test_columns_as_they_were_read_are_written() -> None:
         assert table[1].name == "longer"
         with pytest.raises(FieldValueError, match=r"Label\.name"):
             table.write([1], {"name": np.array([b"much longer"])})
+
+
+class Series:
+    """What has names of its own for its items, as a column of pandas."""
+
+    def __init__(self, items: dict[int, Any]) -> None:
+        self._items = items
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __getitem__(self, label: int) -> Any:
+        return self._items[label]
+
+    def __iter__(self) -> Any:
+        return iter(self._items.values())
+
+
+def test_a_column_with_labels_is_taken_in_its_order(samples: Any) -> None:
+    for labels in ([2, 1, 0], [5, 6, 7]):
+        samples.write([0, 1, 2], {"number": Series(dict(zip(labels, [30, 20, 10], strict=True))), "reward": 0.5})
+        assert samples.read([0, 1, 2])["number"].tolist() == [30, 20, 10]
+        samples.write([0, 1, 2], {"number": 0})
+    samples.write([3, 4], {"note": {1: "a", 2: "b"}.values()})
+    assert [samples[row].note for row in (3, 4)] == ["a", "b"]
+
+
+@pytest.mark.parametrize("column", [{1, 2}, {0: 1, 1: 2}, {1: 0, 2: 0}.keys(), frozenset({1, 2})], ids=str)
+def test_a_column_without_an_order_is_refused(samples: Any, column: Any) -> None:
+    with pytest.raises(FieldTypeError, match=r"Sample\.number: expected values in the order of the rows"):
+        samples.write([0, 1], {"number": column})
+    assert samples.versions([0, 1]).tolist() == [1, 1]
+
+
+class Trace(Struct):
+    points: Annotated[NDArray[np.int16], UpTo(4)]
+    kept: i32 = 7
+
+
+@pytest.mark.parametrize(
+    ("columns", "error"),
+    [
+        ({"points": np.full((2, 4), 70_000)}, FieldOverflow),
+        ({"points": np.full((2, 4), 1.5)}, FieldTypeError),
+        ({"points": np.ma.ones((2, 4), np.int16)}, FieldTypeError),
+        ({"points": [["1", "2", "3", "4"]] * 2}, FieldTypeError),
+        ({"points": [[1, 2], [3]]}, FieldTypeError),
+        ({"points": np.ones((2, 5), np.int16)}, FieldValueError),
+        ({"points_used": [1, -1]}, FieldOverflow),
+        ({"points_used": np.array([1, 2**32 + 1])}, FieldOverflow),
+        ({"points_used": [1, 2**64]}, FieldTypeError),
+        ({"points_used": [1.0, 1.9]}, FieldTypeError),
+        ({"points_used": [1, 2, 3]}, FieldValueError),
+        ({"points_used": [1, 5]}, FieldValueError),
+    ],
+    ids=range(12),
+)
+def test_items_of_varying_size_and_how_many_they_are_lose_nothing(columns: Any, error: type[Exception]) -> None:
+    with typedshm.create("traces", typedshm.rows(Trace, 2)) as traces:
+        traces[:] = Trace(points=np.array([5], np.int16))
+        with pytest.raises(error, match=r"Trace\.points"):
+            traces.write([0, 1], {"points": np.ones((2, 4), np.int16), "points_used": [1, 2]} | columns)
+        assert traces.versions(...).tolist() == [1, 1]
+        traces.write([0, 1], {"points": np.array([[1, 2, 3, 4], [5, 6, 7, 8]]), "points_used": [1, 2]})
+        assert [traces[row].points.tolist() for row in (0, 1)] == [[1], [5, 6]]
+        traces.write([0, 1], {"points": [[9, 8, 7, 6]] * 2, "points_used": 3})
+        assert [(traces[row].points.tolist(), traces[row].kept) for row in (0, 1)] == [([9, 8, 7], 7)] * 2
+
+
+class Mark(Struct):
+    number: i32 = 1
+    reward: f32 = 1.0
+    name: Annotated[str, Utf8(3)] = "abc"
+    code: Annotated[bytes, Bytes(3)] = b"abc"
+    at: Annotated[datetime, Timestamp()] = datetime(2026, 1, 1, tzinfo=UTC)
+    lasts: Annotated[timedelta, Duration("ms")] = timedelta(1)
+
+
+@pytest.mark.parametrize(
+    ("field", "items", "error"),
+    [
+        ("number", np.array(["1", "2"]), FieldTypeError),
+        ("number", np.array([b"1", b"2"]), FieldTypeError),
+        ("number", np.array([5, 6], "M8[s]"), FieldTypeError),
+        ("reward", np.array(["1.5", "2"]), FieldTypeError),
+        ("name", np.array(["abcd", "a"]), (FieldTypeError, FieldValueError)),
+        ("name", np.array([b"abcd", b"a"]), FieldValueError),
+        ("name", np.array([5, 6]), FieldTypeError),
+        ("code", np.array(["xyz", "xyz"]), (FieldTypeError, FieldValueError)),
+        ("at", np.array([5, 6]), FieldTypeError),
+        ("at", np.array([5.5, 6]), FieldTypeError),
+        ("at", np.array(["2026-01-01", "2026-01-02"]), FieldTypeError),
+        ("at", np.array([5, 6], "m8[s]"), FieldTypeError),
+        ("at", np.array(["3000-01-01", "2026-01-01"], "M8[D]"), FieldOverflow),
+        ("lasts", np.array([5, 6], "M8[s]"), FieldTypeError),
+        ("lasts", np.array([2**62, 6], "m8[s]"), FieldOverflow),
+    ],
+    ids=range(15),
+)
+def test_items_of_another_kind_are_not_read_as_what_they_are_not(
+    field: str, items: Any, error: type[Exception] | tuple[type[Exception], ...]
+) -> None:
+    with typedshm.create("marks", typedshm.rows(Mark, 2)) as marks:
+        marks[:] = Mark()
+        dtype: Any = marks.read(...).dtype
+        whole = np.zeros(2, [(name, items.dtype if name == field else dtype[name]) for name in dtype.names])
+        whole[field] = items
+        for values in (whole, {field: items}):
+            with pytest.raises(error, match=rf"Mark\.{field}"):
+                marks.write([0, 1], values)
+        assert marks.versions(...).tolist() == [1, 1]
+
+
+def test_times_of_other_units_are_converted() -> None:
+    with typedshm.create("marks", typedshm.rows(Mark, 3)) as marks:
+        days = np.array(["2026-11-30", "NaT", "1700-01-01"], "M8[D]")
+        marks.write([0, 1, 2], {"at": days, "lasts": np.array([1, 2, 3], "m8[s]")})
+        assert marks[0].at == datetime(2026, 11, 30, tzinfo=UTC)
+        assert np.isnat(marks.read([1])["at"])
+        assert marks.read(...)["lasts"].tolist() == [timedelta(seconds=n) for n in (1, 2, 3)]
+        marks.write(..., {"lasts": np.array([1_500_000] * 3, "m8[ns]")})
+        assert marks[1].lasts == timedelta(milliseconds=1)

@@ -1,7 +1,7 @@
 """Contents: the arrays that rows are read into, and the bytes of what users write to them."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any, NamedTuple, NoReturn, cast
 
 import numpy as np
@@ -255,7 +255,7 @@ class RowValues:
             elif count:
                 rows = np.frombuffer(items, layout.dtype)
                 for part in (name, fields[name].used_name):
-                    rows[part] = _flat(np.asarray(columns[part], layout.dtype[part].base), shape)
+                    self._store(part, rows[part], _flat(columns[part], shape))
         spans = [(fields[name].offset, fields[name].size) for name in named]
         whole = len(named) == len(fields)
         if whole:
@@ -274,20 +274,31 @@ class RowValues:
         where = f"{self._schema.layout.name}.{field.name}"
         check_lossless(where, column)
         array: Any = np.frombuffer(items, self._schema.layout.dtype)[field.name] if count else None
-        if count and _is_stored_so(field, array.dtype, column):
-            given = np.asarray(column)
-            if given.shape not in ((), array.shape[1:], array.shape):
-                raise FieldValueError(f"{where}: expected an array of shape {array.shape}, found shape {given.shape}")
-            if _assign(where, array, given):
-                return
+        if count and _is_stored_so(field, array.dtype, column) and _store(where, array, np.asarray(column)):
+            return
         struct = self._struct
         several = _is_several(field, column)
+        if several:
+            column = _in_order(where, column)
         if several and len(column) != count:
             raise FieldValueError(f"{where}: expected {count:,} values, one for each row, found {len(column):,}")
         memory = memoryview(items)
         for row in range(count):
             item: Any = from_buffer(struct, memory[row * self.size : (row + 1) * self.size])
             setattr(item, field.name, column[row] if several else column)
+
+    def _store(self, name: str, to: NDArray[Any], column: Any) -> None:
+        """Store one of the two columns of what varies: its items in all the room, or how many of them are used."""
+        where = f"{self._schema.layout.name}.{name}"
+        check_lossless(where, column)
+        try:
+            given = np.asarray(column)
+        except ValueError as error:  # of lists that are no array
+            raise FieldTypeError(f"{where}: expected an array of shape {to.shape}, found {found(column)}") from error
+        if not _store(where, to, given):
+            raise FieldTypeError(
+                f"{where}: expected items of {to.dtype}, found {given.dtype}; convert it with .astype()"
+            )
 
     @property
     def _struct(self) -> type[Struct]:
@@ -333,6 +344,21 @@ def _is_several(field: LayoutField | None, column: Any) -> bool:
     return not is_a(column, str, bytes, Struct) and hasattr(column, "__len__")
 
 
+def _in_order(where: str, column: Any) -> Any:
+    """Return the values of a column by their places: what else has names for them, as a Series has, is to lose these.
+
+    Raises
+    ------
+    FieldTypeError
+        They have no order.
+    """
+    if is_a(column, list, tuple, np.ndarray):
+        return column
+    if is_a(column, Mapping, Set):
+        raise FieldTypeError(f"{where}: expected values in the order of the rows, found {found(column)}")
+    return list(column)
+
+
 def _flat(column: Any, shape: tuple[int, ...]) -> Any:
     """Return a column of rows that an array of several axes named, with one axis for them."""
     if len(shape) > 1 and is_a(column, np.ndarray) and column.shape[: len(shape)] == shape:
@@ -350,6 +376,13 @@ def _contiguous(values: NDArray[Any]) -> NDArray[Any]:
     if values.dtype.names is None:
         return np.ascontiguousarray(values)
     return np.ascontiguousarray(values.view(f"V{values.dtype.itemsize}")).view(values.dtype)
+
+
+def _store(where: str, to: NDArray[Any], given: NDArray[Any]) -> bool:
+    """Store a column of what lies in memory, or one value of it for all rows; False where another way may take it."""
+    if given.shape not in ((), to.shape[1:], to.shape):
+        raise FieldValueError(f"{where}: expected an array of shape {to.shape}, found shape {given.shape}")
+    return _assign(where, to, given)
 
 
 def _assign(where: str, to: NDArray[Any], values: NDArray[Any]) -> bool:
@@ -370,6 +403,11 @@ def _assign(where: str, to: NDArray[Any], values: NDArray[Any]) -> bool:
         return all(_assign(f"{where}.{name}", to[name], values[name]) for name in names)
     if np.can_cast(values.dtype, to.dtype, "safe"):
         to[...] = values
+        if to.dtype.kind in "mM" and values.dtype.kind == to.dtype.kind:  # which may wrap around in a finer unit
+            all_given = np.broadcast_to(values, to.shape)
+            outside = all_given[(to.astype(values.dtype) != all_given) & ~np.isnat(all_given)]
+            if outside.size:
+                raise FieldOverflow(f"{where}: {outside[0]} does not fit {to.dtype}")
         return True
     if to.dtype.kind == "f" and values.dtype.kind in "fiu":
         try:
@@ -393,7 +431,7 @@ def _assign(where: str, to: NDArray[Any], values: NDArray[Any]) -> bool:
             raise FieldOverflow(f"{where}: expected {limits.min} to {limits.max}, found {outside}")
         to[...] = values
         return True
-    if values.dtype.kind not in "iufcbOV" or to.dtype.kind not in "iufcbOV":
+    if to.dtype.kind in "mM" and values.dtype.kind == to.dtype.kind:  # of a finer unit, or of none
         to[...] = values
         return True
-    return False
+    return False  # NumPy itself would read numbers out of texts, and cut those off
