@@ -442,3 +442,20 @@ def test_types_that_handles_have(table: Any) -> None:
     values: NDArray[Any] = table.read(np.empty(0, int))
     assert values.shape == (0,)
     assert u8 is not None
+
+
+def test_open_of_a_table_that_exists_needs_no_number_of_rows_and_of_none_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "records"
+    for schema in (rows(Record), rows()):
+        with pytest.raises(SchemaError, match=r"n or keys="):
+            typedshm.open(path, schema)
+    assert not path.exists()
+    with typedshm.create(path, rows(Record, keys=["a", "b"])) as made:
+        made["b"] = record(1)
+    for schema in (rows(Record), rows()):
+        with typedshm.open(path, schema) as table, Topic(path, schema).open() as other:
+            assert table.keys == other.keys == ("a", "b")
+            table["a"] = other["b"]
+            assert bytes(other["a"]) == bytes(record(1))
+    with pytest.warns(typedshm.RegionWarning, match="slots=1"):
+        typedshm.open(path, rows(Record), slots=1).close()

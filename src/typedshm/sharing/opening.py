@@ -6,11 +6,12 @@ import numpy as np
 
 from typedshm import hooks
 from typedshm.arguments import flag, seconds
+from typedshm.errors import RegionNotFound
 from typedshm.layout.document import difference
 from typedshm.memory import lifecycle
 from typedshm.memory.attachment import Handle
 from typedshm.memory.names import Kind, Name, Scope, check_kind, locate
-from typedshm.memory.paging import paging_of
+from typedshm.memory.paging import Paging, paging_of
 from typedshm.region.opened import Opened
 from typedshm.region.region import Region
 from typedshm.schema.arrays import NDArray, SchemaSource
@@ -359,8 +360,10 @@ def open(
         to be, or the reverse; the message has both. It is used as it is. On Windows regions in files do not tell their
         mode.
     """
-    resolved, table = described(schema, check)
     paging = paging_of(prefault, lock_memory, huge_pages)
+    if isinstance(schema, TableSchema) and schema.count is None and not exclusive:
+        return _open_existing(name, schema, scope, paging, check, (slots, mode, lossless))
+    resolved, table = described(schema, check)
     spec = spec_of(resolved, table, slots, lossless, exclusive)
     handle = lifecycle.attach_or_create(locate(name, scope, mode), spec, paging)
     joined_now = joined(handle, resolved, False if table is None else table)
@@ -368,6 +371,19 @@ def open(
     if spec.exclusive:
         claim(handle, opened)
     return opened
+
+
+def _open_existing(
+    name: Name, schema: TableSchema[Any], scope: Scope, paging: Paging, check: bool, asked: tuple[Any, Any, Any]
+) -> Region[Any] | Table[Any]:
+    """Open a table whose number of rows only the table knows, so that it cannot be made."""
+    resolved, table = wanted(schema, check)
+    try:
+        handle = lifecycle.attach(locate(name, scope), writable=True, timeout=0, paging=paging)
+    except RegionNotFound:
+        described(schema, check)  # raises what is missing
+        raise
+    return _with_warnings(joined(handle, resolved, table), handle, table, *asked)
 
 
 def unlink(name: Name, *, scope: Scope = "user", kind: Kind = "region", unused: bool = False) -> None:
