@@ -320,3 +320,10 @@ def test_handlers_of_signals_may_write_while_a_row_is_waited_for(table: Records)
             assert table[5] == record(5)
     finally:
         signal.signal(ALARM, before)
+
+
+@pytest.mark.parametrize("rows", [-101, [-101], [-200], [3, -150], np.array([-101]), np.array([100])])
+def test_rows_below_the_first_are_not_counted_from_the_end_once_more(table: Records, rows: Any) -> None:
+    for verb in (table.lock, table.lock_holders, table.versions, table.wait):
+        with pytest.raises(IndexError):
+            verb(rows)

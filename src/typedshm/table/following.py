@@ -15,6 +15,7 @@ from typedshm.region.loops import running_loop
 from typedshm.region.subscribing import Delivery, Subscription, check_callback
 from typedshm.schema.arrays import NDArray
 from typedshm.table.base import TableBase
+from typedshm.table.selection import ascending
 
 T = TypeVar("T")
 
@@ -77,7 +78,7 @@ class RowFollower(Generic[T]):
             self._looked = now
         numbers = np.frombuffer(self._changes.poll(), np.int64)
         if self._pending:
-            numbers = np.union1d(numbers, np.array(self._pending, np.int64))
+            numbers = ascending(np.concatenate((numbers, np.array(self._pending, np.int64))))
             self._pending.clear()
         return numbers
 

@@ -49,12 +49,31 @@ class Selection:
         self.shape = (count,) if shape is None else shape
 
     def numbers(self, rows: int) -> NDArray[np.int64]:
-        """Return the numbers of the rows, of a table with so many."""
+        """Return the numbers of the rows, of a table with so many.
+
+        Raises
+        ------
+        IndexError
+            There are fewer.
+        """
         if isinstance(self.index, tuple):
             start, step, count = self.index
             return np.arange(count, dtype=np.int64) * step + start
-        numbers: NDArray[np.int64] = np.asarray(cast("Any", self.index))
-        return np.where(numbers < 0, numbers + rows, numbers)
+        given: NDArray[np.int64] = np.asarray(cast("Any", self.index))
+        outside = given[(given < -rows) | (given >= rows)]
+        if outside.size:  # here, as what is below zero would be counted from the end once more
+            _refuse(int(outside[0]), rows)
+        return np.where(given < 0, given + rows, given)
+
+
+def ascending(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return numbers in ascending order, each of them once.
+
+    NumPy's own functions for it import a module when they are called first, for which a child of a fork waits for ever
+    if another thread was importing it.
+    """
+    ordered = np.sort(numbers, axis=None)
+    return ordered[np.concatenate(([True], ordered[1:] != ordered[:-1]))] if ordered.size else ordered
 
 
 def one(number: int) -> Selection:

@@ -11,7 +11,7 @@ from typedshm.errors import Closed, Empty, TypedshmError, found, quoted
 from typedshm.schema.arrays import NDArray
 from typedshm.table.following import FollowedTable
 from typedshm.table.info import TableInfo
-from typedshm.table.selection import Selection
+from typedshm.table.selection import Selection, ascending
 
 if TYPE_CHECKING:
     from typedshm.contract import CoreTable, Failure
@@ -307,7 +307,7 @@ class Table(FollowedTable[T], Generic[T]):
         patience = self.timeout if isinstance(timeout, EllipsisType) else timeout
         if self._handle.mutex is None:
             return _RowsLock(self, None, patience)
-        numbers: Any = np.unique(self._several(which).numbers(len(self)))
+        numbers: Any = ascending(self._several(which).numbers(len(self)))
         return _RowsLock(self, _native.RowSet(self, numbers), patience)
 
     def lock_holders(self, rows: Any = ...) -> dict[Any, int]:
