@@ -1,7 +1,8 @@
-/* Exclusive publishers: tshm_claimed, tshm_claim and tshm_unclaim of typedshm.h, and the first step of tshm_write_begin.
+/* Exclusive publishers: tshm_claimed, tshm_claim and tshm_unclaim of typedshm.h, and the first step of tshm_write_begin;
+ * and claim_give_up of lock/claim.c.
  *
  * WRITERS processes try ROUNDS times each to write a version, to claim the region and write, or to give up what they have
- * claimed, as they like; each of these with the writers' lock held. They are killed before any statement, KILLS times in
+ * claimed, as they like; each of these with the writers' lock held, but that a claim may be given up without. They are killed before any statement, KILLS times in
  * all, and come again as new processes, with a presence entry that another may have had: a claim names entry and
  * generation. The writers' lock is free when its holder is dead, as lock.pml shows.
  *
@@ -11,6 +12,7 @@
  * Each of these is a mistake and must fail:
  *   UNLOCKED (claims without the writers' lock)  NO_CHECK (writes whoever has claimed)  CLAIM_ANYHOW (claims whoever has)
  *   CLEAR_ANYHOW (gives up whoever has it)  NO_PROBE (a claim holds, though its owner is dead)  CLEAR_ALL (a claim that is in the way is cleared)
+ *   GIVE_UP_ANYHOW (the same without the lock)
  *   NO_GENERATION (a claim names an entry only)  CHECK_LATE (looks for a claim after it has given the lock back)
  */
 #ifndef WRITERS
@@ -58,8 +60,9 @@ inline look() {
             alive = LIVES(claim);
 #endif
 #endif
-            /* or somebody has taken the entry and not yet raised its generation: once more, then */
-            assert(!alive || claimer != 0 || raising[(claim & 7) - 1])
+            /* or somebody has taken the entry and not yet raised its generation, or it was given up since it was
+             * looked at: once more, then */
+            assert(!alive || claimer != 0 || raising[(claim & 7) - 1] || exclusive != claim)
         };
         if
         :: alive
@@ -95,6 +98,22 @@ come: {
             goto next
         fi;
 #endif
+        if
+        :: true
+        :: true -> /* ---- gives it up: claim_give_up, one step without the lock ---- */
+            atomic {
+                if
+#ifdef GIVE_UP_ANYHOW
+                :: true ->
+#else
+                :: exclusive == me ->
+#endif
+                    assert(claimer == 0 || claimer == _pid + 1); exclusive = 0; claimer = 0
+                :: else
+                fi
+            };
+            goto next
+        fi;
         atomic { lock == 0 -> lock = _pid + 1 };
         if
         :: true -> /* ---- writes ---- */

@@ -297,6 +297,7 @@ MISTAKES = {
         "NO_CHECK": "assertion",
         "CLAIM_ANYHOW": "assertion",
         "CLEAR_ANYHOW": "assertion",
+        "GIVE_UP_ANYHOW": "assertion",
         "NO_PROBE": "assertion",
         "CLEAR_ALL": "assertion",
         "NO_GENERATION": "assertion",

@@ -180,8 +180,10 @@ typedef struct tshm_writer {
     tshm_atomic_u64 deaths;  /* owners found dead holding it */
     tshm_atomic_u64 died_at; /* when the last of them was found, ns since 1970 */
     tshm_sleepers sleepers;  /* on the lock word */
+    /* Who alone may write, by TSHM_WORD_OWNER and TSHM_WORD_GENERATION; 0: everybody. Stored to with the lock held; but
+     * whom it names may take its own name out without the lock, by a compare-and-swap. */
+    tshm_atomic_u64 exclusive;
     /* What follows is stored to with the lock held only. */
-    tshm_atomic_u64 exclusive; /* who alone may write, by TSHM_WORD_OWNER and TSHM_WORD_GENERATION; 0: everybody */
     tshm_atomic_u64 followers; /* a bit for each place that is used */
     tshm_atomic_u64 low_mark;  /* the number up to which all followers had everything when that was last looked at */
     uint8_t reserved[16];
@@ -821,7 +823,8 @@ static inline int tshm_lives(const tshm_ring *ring, uint64_t word, tshm_alive al
     return TSHM_WORD_GENERATION(tshm_load(&presence->generation, acquire)) == (word & TSHM_WORD_GENERATION(0x3ffffu));
 }
 
-/* AN EXCLUSIVE PUBLISHER claims the region, with the lock held: nobody else may write then, while it lives. */
+/* AN EXCLUSIVE PUBLISHER claims the region, with the lock held: nobody else may write then, while it lives. To give the
+ * claim up takes no lock: who has it then has made up its mind whether to write, and who comes next finds no claim. */
 
 /* How the holder of the lock is named in other words than the lock. */
 static inline uint64_t tshm_my_name(const tshm_ring *ring) {
