@@ -146,6 +146,27 @@ def test_without_redelivery_nobody_gets_it(region: typedshm.Region[Record]) -> N
         child.kill()
     assert (next(member).a, member.poll()) == (2, None)
 
+    def lost() -> int:
+        return next(info.lost for info in region.info().followers if info.kind == "group")
+
+    assert lost() == 1  # though no writer has asked for room yet
+    for n in range(2 * region.info().slots):  # of which some ask for the slot of what was lost
+        write(region, n)
+        assert next(member).a == n
+    assert lost() == 1
+
+
+def test_what_the_last_member_had_is_not_lost_before_another_says_so(region: typedshm.Region[Record]) -> None:
+    with Child(take_and_die, False) as child:
+        child.expect("there")
+        write(region, 1)
+        assert child.receive() == 1
+        child.kill()
+    (group, _) = region.info().followers
+    assert (group.kind, group.lost) == ("group", 0)
+    member = region.follow(group="workers", redeliver=True)
+    assert (next(member).a, region.info().followers[0].lost) == (1, 0)
+
 
 def test_a_member_that_left_by_an_error_hands_back_what_it_had(region: typedshm.Region[Record]) -> None:
     def work() -> None:

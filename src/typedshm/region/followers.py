@@ -36,7 +36,8 @@ class FollowerInfo(Frozen):
     redeliver
         Of a group: True if what a member had that died is handed out again.
     lost
-        Of a group: how many versions members had that died, as far as writers have asked for their places.
+        Of a group: how many versions members had that died, if it hands none of them out again. While it has no member
+        these do not count, as whoever comes may ask for them.
     """
 
     __match_args__ = ("kind", "name", "behind", "process", "since", "kept_until", "redeliver", "lost")

@@ -3,11 +3,15 @@
 #include "ring/place.h"
 #include "ring/ring_type.h"
 
+static bool lives(const Ring *ring, uint64_t owner) {
+    lock_handle *lock = ring->mutex && writers_lock_is_present(ring->mutex->lock) ? &ring->mutex->lock->lock : NULL;
+    return tshm_lives(&ring->ring, owner, lock ? lock_alive : NULL, lock);
+}
+
 /* (entry, pid, whether it has written, since when it takes part, when it began), of one who lives; else None. */
 static PyObject *presence_of(const Ring *ring, uint64_t owner) {
     uint32_t entry = (uint32_t)(owner & TSHM_WORD_OWNER);
-    lock_handle *lock = ring->mutex && writers_lock_is_present(ring->mutex->lock) ? &ring->mutex->lock->lock : NULL;
-    if (!tshm_lives(&ring->ring, owner, lock ? lock_alive : NULL, lock))
+    if (!lives(ring, owner))
         Py_RETURN_NONE;
     const tshm_presence *presence = &tshm_control_of(&ring->ring)->presence[entry - 1];
     return Py_BuildValue("IINKK", (unsigned int)entry - 1, (unsigned int)presence->pid,
@@ -20,6 +24,24 @@ static PyObject *name_of(tshm_follower *entry) {
     while (size < sizeof entry->name && entry->name[size])
         size++;
     return PyUnicode_DecodeUTF8(entry->name, (Py_ssize_t)size, "replace");
+}
+
+/* What members of a group have lost: those that writers counted when they asked for room, and those that died since
+ * then. Where no member lives, whoever comes may still ask for what the dead had. */
+static uint64_t lost_in(const Ring *ring, uint32_t group) {
+    tshm_follower *entry = tshm_follower_at(&ring->ring, group);
+    uint64_t used = tshm_used_places(&ring->ring), position = tshm_load(&entry->position, relaxed), dead = 0;
+    bool living = false;
+    for (uint32_t i = 0; i < TSHM_FOLLOWERS; i++) {
+        tshm_follower *member = tshm_follower_at(&ring->ring, i);
+        if (!(used >> i & 1) || !tshm_is_member(member, group))
+            continue;
+        bool alive = lives(ring, tshm_load(&member->owner, acquire)); /* as in tshm_drop_followers */
+        uint64_t has = tshm_load(&member->position, relaxed);
+        living = living || alive;
+        dead += !alive && has && has <= position && !tshm_load(&member->lost, relaxed); /* else it is being counted */
+    }
+    return tshm_load(&entry->lost, relaxed) + (living && !entry->redelivers ? dead : 0);
 }
 
 static PyObject *describe(Ring *ring, uint32_t number, uint64_t newest) {
@@ -38,7 +60,7 @@ static PyObject *describe(Ring *ring, uint32_t number, uint64_t newest) {
         name_of(in_group ? tshm_follower_at(&ring->ring, (uint32_t)group) : entry), presence_of(ring, owner),
         PyBool_FromLong(is_group && entry->redelivers), (unsigned long long)behind, (unsigned long long)entry->since,
         (unsigned long long)tshm_load(&entry->keep, relaxed), (unsigned long long)tshm_load(&entry->gone, relaxed),
-        (unsigned long long)(is_group ? tshm_load(&entry->lost, relaxed) : 0));
+        (unsigned long long)(is_group ? lost_in(ring, number) : 0));
 }
 
 /* Has it been left, with nothing to be kept? The next writer that would wait for it frees it. */
