@@ -120,6 +120,28 @@ def test_a_closed_loop_leaves_nothing_behind(region: Region[Record]) -> None:
         assert kept.is_closed()
 
 
+def test_what_waits_in_a_closed_loop_is_let_go_with_the_next_version(region: Region[Record]) -> None:
+    async def follow() -> None:
+        async for _ in follower:
+            pass
+
+    async def begin() -> None:
+        tasks.append(loop.create_task(follow()))
+        while not follower._busy or not awaited():
+            await asyncio.sleep(0)
+
+    follower, loop, tasks = region.follow(every=True), asyncio.new_event_loop(), list[Any]()
+    loop.set_exception_handler(lambda *_: None)  # the task is destroyed while it is pending
+    loop.run_until_complete(begin())
+    loop.close()
+    tasks.clear()
+    region.write(record(1))
+    until(lambda: not awaited())
+    gc.collect()
+    assert not follower._busy
+    assert next(follower).a == 1
+
+
 def test_a_loop_is_not_kept(region: Region[Record]) -> None:
     loop = asyncio.new_event_loop()
     loop.run_until_complete(wake(region))

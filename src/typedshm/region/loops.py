@@ -108,6 +108,7 @@ class _Asyncio(Loop):
         if reader is not None:
             waiter: Any = future
             waitset = join(ring, number, future, reader.flag)
+            reader = None  # or who waits in a loop that was closed would keep what hands it out, for ever
         else:
             waiter = functools.partial(_call, loop.call_soon_threadsafe, apply, True)
             waitset = join(ring, number, waiter)
