@@ -781,6 +781,7 @@ def follower_enter(follower: Follower[Any], /) -> None: ...  # Begin to use it, 
 def follower_leave(follower: Follower[Any], /) -> None: ...  # End to use it
 def follower_register(
     follower: Follower[Any],
+    ring: Ring[Any],
     first: int,
     name: str | None,
     keep: int,
@@ -789,6 +790,7 @@ def follower_register(
     timeout: float | None,
     /,
 ) -> tuple[int, int]: ...  # (FOLLOWER_PLACED, ..., the place of whom the name belongs to)
+def follower_ask(follower: Follower[Any], /) -> None: ...  # Count what was handed out to this thread
 def follower_end(follower: Follower[Any], /) -> None: ...  # Leave its place, and count nothing
 def follower_move(follower: Follower[_T], ring: Ring[_T], /) -> None: ...  # Go on in another region
 

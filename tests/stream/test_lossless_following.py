@@ -1,8 +1,11 @@
 """follow(lossless=True): places, positions, and who holds writers up."""
 
+import copy
 import gc
 import os
+import pickle
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -10,7 +13,7 @@ import pytest
 
 import typedshm
 from helpers.loops import LOOPS, loop_of
-from helpers.peers import FORKS, Child, quiet_fork
+from helpers.peers import FORKS, Child, quiet_fork, until
 from helpers.shared_types import Record, record
 from helpers.wire import FOLLOWER, Wire
 from typedshm import RegionFull, RegionRefused, array
@@ -302,10 +305,77 @@ def test_it_does_not_go_on_in_a_region_that_may_miss() -> None:
     first = typedshm.create("stream", Record, slots=8, lossless=True)
     with attach_apart("stream", Record) as reader:
         follower = reader.follow(lossless=True, reattach=True, timeout=60)
+        first.write(record(1))
+        assert next(follower).a == 1
         typedshm.unlink("stream")
         first.close()
-        with (
-            typedshm.create("stream", Record),
-            pytest.raises(RegionRefused, match=r"create\(\.\.\., lossless=True\)"),
-        ):
-            next(follower)
+        with typedshm.create("stream", Record) as second:
+            second.write(record(2))
+            for _ in range(2):
+                with pytest.raises(RegionRefused, match=r"create\(\.\.\., lossless=True\)"):
+                    next(follower)
+            assert (follower.region, follower.version, follower.reattached) == (reader, 1, 0)
+            typedshm.unlink("stream")
+        with typedshm.create("stream", Record, slots=8, lossless=True) as third:
+            third.write(record(3))
+            assert (next(follower).a, follower.reattached) == (3, 1)
+
+
+def test_it_does_not_go_on_by_a_name_that_another_has() -> None:
+    first = typedshm.create("stream", Record, slots=8, lossless=True)
+    with attach_apart("stream", Record) as reader:
+        follower = reader.follow(name="n", reattach=True, timeout=60)
+        typedshm.unlink("stream")
+        first.close()
+        with typedshm.create("stream", Record, slots=8, lossless=True) as second:
+            other = second.follow(name="n")
+            second.write(record(2))
+            for _ in range(2):
+                with pytest.raises(typedshm.FollowerExists):
+                    next(follower)
+            other.close()  # it has not got anything
+            assert (next(follower).a, follower.reattached) == (2, 1)
+
+
+@pytest.mark.parametrize("lossless", [False, True])
+def test_it_yields_nothing_after_a_block_of_another_thread_s_that_failed(lossless: bool) -> None:
+    with typedshm.create("stream", Record, slots=4, lossless=True) as region:
+        follower = region.follow(every=True, lossless=lossless, start="next")
+        with ThreadPoolExecutor(1) as pool:
+            rest = pool.submit(list, follower)
+            until(lambda: follower._busy)
+            with pytest.raises(KeyError), follower:
+                raise KeyError
+            write(region, *range(8))  # which waits for nobody
+            assert rest.result(60) == []
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_task_gets_nothing_after_a_block_of_another_s_that_failed(loop: str) -> None:
+    events = loop_of(loop)
+
+    async def main() -> None:
+        with typedshm.create("stream", Record, slots=4, lossless=True) as region:
+            follower, got = region.follow(lossless=True), list[int]()
+
+            async def read() -> None:
+                async for t in follower:
+                    got.append(t.a)
+
+            async def fail() -> None:
+                await events.until(lambda: follower._busy)
+                with pytest.raises(KeyError), follower:
+                    raise KeyError
+                write(region, *range(8))
+
+            await events.together(read, fail)
+            assert got == []
+
+    events.run(main)
+
+
+def test_it_cannot_be_copied_or_pickled(region: typedshm.Region[Record]) -> None:
+    follower = region.follow(lossless=True)
+    for copying in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match=r"belongs to its process .* call follow\(\) there"):
+            copying(follower)

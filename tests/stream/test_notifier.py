@@ -170,6 +170,72 @@ def test_no_version_goes_untold_in_a_race(regions: list[Region[Record]]) -> None
 # ---- in loops of others ---------------------------------------------------------------------------------------------
 
 
+def test_clear_asks_a_lossless_follower_for_the_next() -> None:
+    with typedshm.create("stream", Record, slots=4, lossless=True) as region:
+        region.timeout = 0
+        follower = region.follow(lossless=True)
+        with Notifier(follower) as notifier:
+            for n in range(1, 5):
+                region.write(record(n))
+            until(lambda: is_set(notifier))
+            assert notifier.clear() == [follower]
+            assert len(follower.drain()) == 4
+            assert is_set(notifier)
+            with pytest.raises(typedshm.MisuseError):  # it is in hand, so far
+                region.write(record(5))
+            assert notifier.clear() == []
+            region.write(record(5))
+            until(lambda: is_set(notifier))
+
+
+def test_clear_in_another_thread_leaves_what_is_in_hand() -> None:
+    with typedshm.create("stream", Record, slots=4, lossless=True) as region:
+        region.timeout = 0
+        follower = region.follow(lossless=True)
+        with Notifier(follower) as notifier:
+            for n in range(1, 5):
+                region.write(record(n))
+            assert len(follower.drain()) == 4
+            InThread(notifier.clear).result()
+            with pytest.raises(typedshm.MisuseError):
+                region.write(record(5))
+            follower.done()
+            region.write(record(5))
+            until(lambda: is_set(notifier))
+
+
+@descriptors
+def test_a_writer_that_waits_for_a_loop_does_not_wait_for_ever() -> None:
+    with typedshm.create("stream", Record, slots=4, lossless=True) as region:
+        region.timeout = PATIENCE
+        follower, got = region.follow(lossless=True), list[int]()
+        with Notifier(follower) as notifier, selectors.DefaultSelector() as selector:
+            selector.register(notifier, selectors.EVENT_READ)
+            writer = InThread(lambda: [region.write(record(n)) for n in range(200)])
+            while len(got) < 200:
+                assert selector.select(PATIENCE)
+                for source in notifier.clear():
+                    assert source is follower
+                    got += [t.a for t in follower.drain()]
+            writer.result()
+            assert got == list(range(200))
+
+
+def test_a_follower_that_was_closed_is_told_once() -> None:
+    with typedshm.create("stream", Record, lossless=True) as region:
+        follower = region.follow(lossless=True)
+        with Notifier(follower) as notifier:
+            follower.close()
+            region.write(record(1))
+            with pytest.raises(Closed, match="a follower that was closed"):
+                notifier.wait(timeout=PATIENCE)
+            assert notifier.sources == []
+        with pytest.raises(Closed, match="a follower that was closed"):
+            Notifier(follower)
+        with pytest.raises(Closed, match="a follower that was closed"):
+            typedshm.wait_any([follower], timeout=0)
+
+
 @descriptors
 def test_select_poll_and_selectors(regions: list[Region[Record]]) -> None:
     with Notifier(regions[0]) as notifier, selectors.DefaultSelector() as selector:

@@ -1,10 +1,12 @@
 """subscribe(): functions that are called with new versions, on a thread of the library's."""
 
 import contextlib
+import copy
 import dataclasses
 import enum
 import gc
 import os
+import pickle
 import sys
 import threading
 from collections.abc import Iterator
@@ -334,6 +336,13 @@ def test_one_that_is_not_kept_lasts(region: Region[Record]) -> None:
     region.write(record(1))
     until(lambda: got == [1])
     region.close()
+
+
+def test_it_cannot_be_copied_or_pickled(region: Region[Record]) -> None:
+    with region.subscribe(print) as subscription:
+        for copying in (copy.copy, pickle.dumps):
+            with pytest.raises(TypeError, match=r"belongs to its process .* call subscribe\(\) there"):
+                copying(subscription)
 
 
 def test_the_thread_starts_again(region: Region[Record]) -> None:

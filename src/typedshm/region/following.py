@@ -74,12 +74,11 @@ class Follower(_native.Follower[T], Generic[T]):
         self._looked = time.monotonic()
         self._registration = registration
         if registration is not None:
-            self._register(region, first)
+            self._register(registration, region, first)
 
-    def _register(self, region: "Followable[T]", first: int) -> None:
-        """Take a place in a lossless region."""
-        assert self._registration is not None
-        self._registration.register(self, region, first)
+    def _register(self, registration: Registration, region: "Followable[T]", first: int) -> None:
+        """Take a place in a lossless region, which versions come from then."""
+        registration.register(self, region, first)
         if region.placed is None:
             region.placed = weakref.WeakSet()
         region.placed.add(self)
@@ -99,6 +98,12 @@ class Follower(_native.Follower[T], Generic[T]):
 
     def __enter__(self) -> Self:
         return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a follower belongs to its process and cannot be pickled or copied; give the region to the other process, "
+            "and call follow() there, with start= this one's version + 1 or by its name="
+        )
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -123,6 +128,8 @@ class Follower(_native.Follower[T], Generic[T]):
             be looked at again, since no region has the name at the moment.
         """
         while True:
+            if self.closed:
+                _native.fail(self._followed, "follower closed")
             try:
                 newest = self._region.version  # of before the look, so that what comes later is noticed
                 if self.pending:
@@ -207,6 +214,8 @@ class Follower(_native.Follower[T], Generic[T]):
             while True:
                 try:
                     await self._await_in_task(end)
+                    if self.closed:  # by a block that ended in an error meanwhile
+                        raise StopAsyncIteration
                     value = _native.follower_find(self)
                     self._taken = True  # no call behind it, at which a signal's handler could raise and lose the value
                     if value is not None:
@@ -265,9 +274,15 @@ class Follower(_native.Follower[T], Generic[T]):
         if self._followed.later is None:
             self._followed.later = weakref.WeakSet()
         self._followed.later.add(region)
-        _native.follower_move(self, region)
-        if self._registration is not None:
-            self._register(region, _native.START_OLDEST)
+        if self._registration is None:
+            _native.follower_move(self, region)
+        else:
+            same = region.instance == self.instance
+            try:
+                self._register(self._registration, region, self.version + 1 if same else _native.START_OLDEST)
+            except BaseException:  # it stays where it was, and tries again with the next step
+                region.close()
+                raise
         before, self._region = self._region, region
         if before is not self._followed:
             before.close()

@@ -40,7 +40,7 @@ class Registration:
         self.redeliver = redeliver
 
     def register(self, follower: _native.Follower[Any], region: Opened[Any], first: int) -> None:
-        """Give a follower a place in a region.
+        """Give a follower a place in a region, which it follows from then on; if it gets none, it stays where it was.
 
         Raises
         ------
@@ -57,7 +57,7 @@ class Registration:
         if region.readonly:
             _native.fail(region, "follower read-only")
         asked = first, self.name, self.keep, self.group, self.redeliver
-        result, other = _native.follower_register(follower, *asked, region.timeout)
+        result, other = _native.follower_register(follower, region, *asked, region.timeout)
         if result != _native.FOLLOWER_PLACED:
             self._refuse(region, result, other)
 

@@ -4,7 +4,7 @@ import inspect
 from abc import abstractmethod
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import typedshm._native as _native
 from typedshm.errors import Closed, RegionLost, found, quoted
@@ -69,6 +69,9 @@ class Subscription:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a subscription belongs to its process and cannot be pickled or copied; call subscribe() there")
 
     def __repr__(self) -> str:
         """Return what it is a subscription of, what it calls, and whether it has ended."""

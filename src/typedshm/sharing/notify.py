@@ -185,7 +185,9 @@ class Notifier:
     returns those sources. A source has something new when, since it was returned last, a version was published or a
     row changed; at first, if there is a version that this thread did not get through the handle. Several versions make
     one notice: :meth:`Region.read` gets the newest. A follower has something new as long as it has not yielded all it
-    has, and is returned again until then.
+    has, and is returned again until then. :meth:`clear` that finds nothing left of a lossless one asks it for the next,
+    so that what was handed out counts as got; but not in another thread than that which takes the follower's steps, and
+    which says :meth:`Follower.done` instead.
 
     Any number of sources is watched by a thread that all notifiers and coroutines of the process share. Any thread may
     use a notifier. In a child of a fork its parent's notifiers are closed.

@@ -92,9 +92,9 @@ class RegionSource(Source):
 class _OfFollower(Source):
     """A follower: new is a version that it has not yielded.
 
-    Who sleeps until there is one asks for the next, so that what was handed out before counts as got. Otherwise a
-    writer would wait for just that, and nothing new ever come. Reports do not ask: they are made while values are dealt
-    with.
+    Who waits until there is one asks for the next, so that what was handed out before counts as got. Otherwise a
+    writer would wait for just that, and nothing new ever come. Reports ask only in the thread that takes the
+    follower's steps: another one may make them while values are dealt with.
     """
 
     def __init__(self, given: Follower[Any], reports: bool) -> None:
@@ -110,8 +110,11 @@ class _OfFollower(Source):
 
     def _look(self, slept: bool) -> int | float | None:
         found = self._follower.look(slept)
-        if found is not None and self._asks:
-            self._follower.done()
+        if found is not None:
+            if self._asks:
+                self._follower.done()
+            else:
+                _native.follower_ask(self._follower)
         return found
 
     def reported(self) -> None:

@@ -33,8 +33,10 @@ static PyObject *follower_next(PyObject *object) {
         PyObject *error = take_error(), *answer = PyObject_CallMethod((PyObject *)self, "_wait", "OO", error, end);
         Py_DECREF(error);
         native_set(&end, answer);
-        if (answer)
+        if (answer && !self->closed) /* by a block of another thread's that ended in an error */
             value = follower_step(self);
+        else if (answer)
+            Py_CLEAR(end);
     }
     Py_XDECREF(end);
     follower_leave(self);

@@ -63,6 +63,13 @@ static PyObject *leave_for(PyObject *module, PyObject *const *args, Py_ssize_t c
     return self ? Py_NewRef(Py_None) : NULL;
 }
 
+static void switch_to(Follower *self, PyObject *region) {
+    PyObject *before = (PyObject *)self->ring;
+    Py_INCREF(region);
+    self->ring = (Ring *)region;
+    Py_DECREF(before);
+}
+
 static PyObject *move_to(PyObject *module, PyObject *const *args, Py_ssize_t count) {
     (void)module;
     Follower *self = follower_of(args, count, 2);
@@ -78,35 +85,56 @@ static PyObject *move_to(PyObject *module, PyObject *const *args, Py_ssize_t cou
         self->at = (reading_position){0, 0, false};
         self->seen = 0;
     }
-    Py_INCREF(args[1]);
-    PyObject *before = (PyObject *)self->ring;
-    self->ring = ring;
-    Py_DECREF(before);
+    switch_to(self, args[1]);
     Py_RETURN_NONE;
 }
 
 static PyObject *register_for(PyObject *module, PyObject *const *args, Py_ssize_t count) {
     (void)module;
-    Follower *self = follower_of(args, count, 7);
+    Follower *self = follower_of(args, count, 8);
     if (!self)
         return NULL;
     int64_t ns = 0;
-    place_wish wish = {.first = PyLong_AsLongLong(args[1]),
-                       .name = args[2] == Py_None ? NULL : PyUnicode_AsUTF8AndSize(args[2], NULL),
-                       .keep = PyLong_AsUnsignedLongLong(args[3]),
-                       .group = args[4] == Py_True,
-                       .redelivers = args[5] == Py_True};
-    if (PyErr_Occurred() || timeout_convert(args[6], &ns) < 0)
+    place_wish wish = {.first = PyLong_AsLongLong(args[2]),
+                       .name = args[3] == Py_None ? NULL : PyUnicode_AsUTF8AndSize(args[3], NULL),
+                       .keep = PyLong_AsUnsignedLongLong(args[4]),
+                       .group = args[5] == Py_True,
+                       .redelivers = args[6] == Py_True};
+    if (PyErr_Occurred() || timeout_convert(args[7], &ns) < 0)
         return NULL;
-    if (!self->ring->ring.lossless || !self->every || self->place.slots || (wish.group && !wish.name)) {
+    Ring *ring = ring_type_check(args[1]) ? (Ring *)args[1] : NULL;
+    if (!ring || !ring->ring.lossless || !self->every || (self->place.slots && ring == self->ring) ||
+        (wish.group && !wish.name)) {
         PyErr_SetString(PyExc_ValueError, "expected a follower of every version of a lossless region, once");
         return NULL;
     }
+    if (ring->instance == self->ring->instance) /* or its own name would be another's */
+        follower_leave_place(self, true);
+    held_place place = {.slots = NULL};
+    reading_position at = self->at;
     uint32_t other = TSHM_FOLLOWERS;
-    int taken = place_take(self->ring, &wish, ns, &self->place, &self->at, &other);
-    self->got = self->at.sequence;
-    self->seen = self->at.version;
+    int taken = place_take(ring, &wish, ns, &place, &at, &other);
+    if (taken == PLACE_TAKEN) {
+        follower_leave_place(self, true);
+        switch_to(self, args[1]);
+        self->place = place;
+        self->at = at;
+        self->got = self->at.sequence;
+        self->seen = self->at.version;
+    }
     return taken == PLACE_FAILED ? NULL : Py_BuildValue("iI", taken, (unsigned int)other);
+}
+
+static PyObject *ask_for(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+    (void)module;
+    Follower *self = follower_of(args, count, 1);
+    if (!self)
+        return NULL;
+    held_place *place = &self->place;
+    /* 0: nobody is in it; acquire, with the release in follower_leave */
+    if (place->slots && steps_are_mine(&place->slots->steps, place->number) && !tshm_load(&self->busy, acquire))
+        follower_count(self);
+    Py_RETURN_NONE;
 }
 
 static PyObject *end_for(PyObject *module, PyObject *const *args, Py_ssize_t count) {
@@ -127,8 +155,10 @@ static PyMethodDef functions[] = {
     {"follower_enter", FAST(enter_for), METH_FASTCALL, "Begin to use it, alone."},
     {"follower_leave", FAST(leave_for), METH_FASTCALL, "End to use it."},
     {"follower_register", FAST(register_for), METH_FASTCALL,
-     "(FOLLOWER_*, the place of whom the name belongs to), from first, name, ns to keep it, group, redeliver, "
-     "timeout."},
+     "(FOLLOWER_*, the place of whom the name belongs to), from a region, which is followed then, first, name, ns to "
+     "keep it, group, redeliver, timeout."},
+    {"follower_ask", FAST(ask_for), METH_FASTCALL,
+     "The next is asked for, if it is this thread that takes the steps: what was handed out last counts as got."},
     {"follower_end", FAST(end_for), METH_FASTCALL, "Leave its place, and count nothing."},
     {"follower_move", FAST(move_to), METH_FASTCALL, "Go on in another region, from its beginning."},
     {NULL, NULL, 0, NULL},
