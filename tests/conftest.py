@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import signal
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -107,6 +108,9 @@ def trimmed() -> Iterator[None]:
     _trim(0)
 
 
+_UNTIL_CLOSED = ("typedshm follows", "typedshm bridge")
+"""How the names of threads begin that run until something is closed; those that serve waiters end by themselves."""
+
 before: set[int] = set()
 """The processes that a fixture of many tests has started: nobody else leaves any from one test to the next."""
 wide = ["the session"]
@@ -134,4 +138,6 @@ def namespace() -> Iterator[str]:
             with contextlib.suppress(OSError):
                 kill(pid)
         wide.extend(left.values())  # nobody waits for those: they are not the next test's
+        running = {thread.name for thread in threading.enumerate() if thread.name.startswith(_UNTIL_CLOSED)}
+    assert not running, f"threads left by the test: {running}"
     assert not left, f"processes left by the test: {list(left.values())}"

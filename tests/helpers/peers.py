@@ -1,6 +1,7 @@
 """Other processes for tests: started, led step by step through a pipe, and ended, also by force."""
 
 import contextlib
+import ctypes
 import mmap
 import multiprocessing
 import os
@@ -42,6 +43,16 @@ def quiet_fork() -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         return os.fork()
+
+
+def unknown_fork() -> int:
+    """fork() as programs that embed Python may do it, who tell it nothing; the child has the GIL."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e6)  # or a thread may have asked for the GIL, and the child would wait until it takes it
+    pid: int = ctypes.PyDLL(None).fork()
+    if pid:
+        sys.setswitchinterval(interval)
+    return pid
 
 
 def _run(pipe: Connection, function: Callable[..., Any], args: tuple[Any, ...]) -> None:

@@ -15,7 +15,7 @@ import pytest
 import typedshm
 from helpers import marks
 from helpers.borrowing import SCHEMAS, fail, overwrite, pictures, versions_of
-from helpers.peers import PATIENCE, Child, quiet_fork
+from helpers.peers import PATIENCE, Child, quiet_fork, unknown_fork
 from helpers.wire import Presences, Wire
 from typedshm.testing.inspection import as_around_a_fork, attach_apart, attachment_of, handle_of
 
@@ -143,7 +143,7 @@ def test_what_the_child_of_a_fork_keeps_is_read_only_too(region):
 def test_the_child_of_a_fork_pins_nothing_in_its_parents_name(region, fork):
     full = set(range(512)) - {attachment_of(region).lock.entry} if fork == "for lack of room" else ()
     with Presences("region", full), Wire("region") as wire:
-        pid = quiet_fork() if full else ctypes.PyDLL(None).fork()
+        pid = quiet_fork() if full else unknown_fork()
         if pid == 0:
             status = 1
             try:

@@ -1,7 +1,6 @@
 """fork(): the child has handles of its own, the parent loses nothing, and neither keeps the other's locks alive."""
 
 import contextlib
-import ctypes
 import importlib
 import os
 import threading
@@ -11,7 +10,7 @@ import pytest
 
 import typedshm
 from helpers import marks
-from helpers.peers import Child, quiet_fork, until
+from helpers.peers import Child, quiet_fork, unknown_fork, until
 from helpers.shared_types import Big, Car, Record, record, whole
 from helpers.threads import InThread
 from helpers.wire import Presences, Wire
@@ -344,11 +343,10 @@ def read_inherited(pipe, region):
 
 
 def test_a_fork_that_python_knows_nothing_of_leaves_the_lock_the_parents():
-    """As programs that embed Python may fork. With the GIL: a child would wait for a thread that it does not have."""
     with typedshm.create("record", Record) as region:
         region.write(record(1))
         with region.lock():
-            pid = ctypes.PyDLL(None).fork()
+            pid = unknown_fork()
             if pid == 0:
                 status = 1
                 try:

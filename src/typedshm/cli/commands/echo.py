@@ -1,5 +1,7 @@
 """``typedshm echo``: a line for each version, of a table for each row that changes."""
 
+from contextlib import closing
+
 import click
 
 import typedshm
@@ -61,20 +63,20 @@ def command(
     """
     named = Target(name, scope, row, pid, unit, address_of)
     target, source, part = _open(named, timeout, older=every or since is not None)
-    stream = Stream(target, source, every=every, since=since)
     printed, dropped = 0, 0
-    while count is None or printed < count:
-        sample = stream.next(timeout)
-        if sample is None:
-            warn(f"{stream.source.label}: {stream.source.no_news} in {timeout:g} s")
-            return Status.TIMEOUT
-        if every and stream.dropped > dropped:
-            warn(f"{stream.dropped - dropped} versions before {sample.version} were dropped")
-        dropped = stream.dropped
-        part = part_of(stream.source.layout, part.steps)  # its layout may be another one after it was replaced
-        say(json_line(sample, part) if as_json else text_line(sample, part))
-        printed += 1
-    return Status.OK
+    with closing(Stream(target, source, every=every, since=since)) as stream:
+        while count is None or printed < count:
+            sample = stream.next(timeout)
+            if sample is None:
+                warn(f"{stream.source.label}: {stream.source.no_news} in {timeout:g} s")
+                return Status.TIMEOUT
+            if every and stream.dropped > dropped:
+                warn(f"{stream.dropped - dropped} versions before {sample.version} were dropped")
+            dropped = stream.dropped
+            part = part_of(stream.source.layout, part.steps)  # its layout may be another one after it was replaced
+            say(json_line(sample, part) if as_json else text_line(sample, part))
+            printed += 1
+        return Status.OK
 
 
 def _open(named: Target, timeout: float | None, *, older: bool) -> tuple[Target, Source, Part]:
@@ -89,9 +91,13 @@ def _open(named: Target, timeout: float | None, *, older: bool) -> tuple[Target,
         if meant is None:
             raise
         source = ForeignSource.open(meant, timeout=0)
-        if source.wait(0, timeout) is None:  # whose layout is not known before
-            raise typedshm.Timeout(f"{source.label}: no value in {timeout:g} s; it is {source.remark}") from None
-        return target_of(name, named.scope), source, part_of(source.layout, steps_of(meant.path or row or ""))
+        try:
+            if source.wait(0, timeout) is None:  # whose layout is not known before
+                raise typedshm.Timeout(f"{source.label}: no value in {timeout:g} s; it is {source.remark}") from None
+            return target_of(name, named.scope), source, part_of(source.layout, steps_of(meant.path or row or ""))
+        except BaseException:
+            source.close()
+            raise
     check_no_program(opened, named.pid, named.unit)
     if isinstance(opened, typedshm.Table) and older:
         raise click.UsageError("--every and --since are for regions: rows of tables keep no older versions")

@@ -1,6 +1,7 @@
 """``typedshm hz``: how often a region, a table or a row is written."""
 
 import time
+from contextlib import closing
 
 import click
 
@@ -46,14 +47,14 @@ def command(
     When NAME ends, is replaced or comes back it says so on standard error, and goes on with what has the name.
     """
     target = target_of(name, scope)._replace(row=row, pid=pid, unit=unit, address_of=address_of)
-    stream = Stream(target, open_source(target))
-    source, lines = stream.source, 0
-    before, since = source.version, time.monotonic()
-    while count is None or lines < count:
-        time.sleep(interval)
-        found = stream.current()
-        now, newest = time.monotonic(), found.version
-        if found is source:
-            say(f"{(newest - before) / (now - since):,.1f} Hz")
-            lines += 1
-        source, before, since = found, newest, now
+    with closing(Stream(target, open_source(target))) as stream:
+        source, lines = stream.source, 0
+        before, since = source.version, time.monotonic()
+        while count is None or lines < count:
+            time.sleep(interval)
+            found = stream.current()
+            now, newest = time.monotonic(), found.version
+            if found is source:
+                say(f"{(newest - before) / (now - since):,.1f} Hz")
+                lines += 1
+            source, before, since = found, newest, now

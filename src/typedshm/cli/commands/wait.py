@@ -1,6 +1,7 @@
 """``typedshm wait``: until a region, or a row of a table, is there, is written, or holds what is expected."""
 
 import time
+from contextlib import closing
 
 import click
 
@@ -63,17 +64,17 @@ def command(
     target = target_of(name, scope)._replace(row=row, pid=pid, unit=unit, address_of=address_of)
     source, was_there = _open(target, timeout, "next" if until is None else "newest")
     since = source.version + 1 if expression is None and was_there else None
-    stream = Stream(target, source, every=expression is not None, since=since)
-    holds, of = None if expression is None else expression.of(source.layout), source
-    while sample := stream.next(None if end is None else max(end - time.monotonic(), 0)):
-        if expression is not None and stream.source is not of:  # the region was replaced
-            holds, of = expression.of(stream.source.layout), stream.source
-        if holds is None or holds(sample.value):
-            part = whole(of.layout if holds else stream.source.layout)
-            say(json_line(sample, part) if as_json else text_line(sample, part))
-            return Status.OK
-    warn(f"{target}: {stream.source.no_news if until is None else 'it did not become true'} in {timeout:g} s")
-    return Status.TIMEOUT
+    with closing(Stream(target, source, every=expression is not None, since=since)) as stream:
+        holds, of = None if expression is None else expression.of(source.layout), source
+        while sample := stream.next(None if end is None else max(end - time.monotonic(), 0)):
+            if expression is not None and stream.source is not of:  # the region was replaced
+                holds, of = expression.of(stream.source.layout), stream.source
+            if holds is None or holds(sample.value):
+                part = whole(of.layout if holds else stream.source.layout)
+                say(json_line(sample, part) if as_json else text_line(sample, part))
+                return Status.OK
+        warn(f"{target}: {stream.source.no_news if until is None else 'it did not become true'} in {timeout:g} s")
+        return Status.TIMEOUT
 
 
 def _open(target: Target, timeout: float | None, start: RowStart) -> tuple[Source, bool]:
