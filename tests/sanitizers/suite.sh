@@ -18,8 +18,12 @@ fi
 # storms, whose processes are dozens: what is killed in them says nothing about bytes, and all else is done by others.
 rest=()
 for name in cli examples field fuzz layout models project schema sharing stress testing \
+    foreign/live foreign/test_{bridging,document_facts,foreign_documents,games,snapshots}.py \
+    foreign/test_oracle_{assetto_corsa,hwinfo,imagestreamio,iracing,scs}.py \
+    foreign/test_runtime_tables{,_iracing,_jvm,_mmv,_prometheus,_vpp}.py \
     hostile/test_{documents,impostors,names}.py memory/test_{paging,permissions}.py platform \
-    region/test_{region_schemas,scale,state_machine,torn}.py struct/test_{matrix,round_trip}.py table/test_storm.py; do
+    region/test_{region_schemas,scale,state_machine,torn}.py stream/test_stream_storm.py struct/test_{matrix,round_trip}.py \
+    table/test_storm.py; do
     [[ -e tests/$name ]] || { echo "suite.sh: there is no tests/$name" >&2 && exit 2; }
     rest+=("tests/$name")
 done
