@@ -4,6 +4,7 @@ import asyncio
 import gc
 import importlib
 import os
+import select
 import sys
 import threading
 import weakref
@@ -103,6 +104,75 @@ def test_a_loop_that_takes_no_descriptors_is_called(region: Region[Record], monk
 
     asyncio.run(main())
     assert len(calls) == 5
+
+
+def test_a_task_goes_on_in_the_call_that_wakes_it(region: Region[Record], monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[Any] = []
+    hand_out = loops._Reader.hand_out
+
+    def watched(self: Any) -> None:
+        events.append("begin")
+        hand_out(self)
+        events.append("end")
+
+    async def follow() -> None:
+        events.append((await region.next(timeout=PATIENCE)).a)
+
+    async def main() -> None:
+        tasks = [asyncio.ensure_future(follow()) for _ in range(2)]
+        await Asyncio().until(awaited)
+        region.write(record(1))
+        await asyncio.gather(*tasks)
+
+    monkeypatch.setattr(loops._Reader, "hand_out", watched)
+    asyncio.run(main())
+    assert events == ["begin", 1, 1, "end"]
+
+
+def test_a_task_that_ends_the_program_takes_no_wake_up_from_the_others(region: Region[Record]) -> None:
+    async def follow(ends: bool) -> int:
+        value = await region.next(timeout=PATIENCE)
+        if ends:
+            sys.exit(3)
+        return value.a
+
+    async def begin() -> None:
+        tasks.extend(loop.create_task(follow(ends)) for ends in (False, True, False))
+        await asyncio.sleep(0)
+        await Asyncio().until(awaited)
+
+    tasks: list[asyncio.Task[int]] = []
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(begin())
+    region.write(record(1))
+    with pytest.raises(SystemExit):
+        loop.run_until_complete(tasks[1])
+    assert [loop.run_until_complete(task) for task in (tasks[0], tasks[2])] == [1, 1]
+    loop.close()
+
+
+def test_a_loop_inside_of_a_task_wakes_in_its_next_round(region: Region[Record]) -> None:
+    got: list[int] = []
+
+    async def follow() -> None:
+        got.append((await region.next(timeout=PATIENCE)).a)
+
+    async def main() -> None:
+        task = asyncio.ensure_future(follow())
+        await Asyncio().until(awaited)
+        region.write(record(1))
+        until(lambda: select.select(readers_of(loop), [], [], 0)[0])
+        for reader in loops._readers.of.values():
+            found = reader()
+            assert found is not None
+            found.hand_out()  # as a toolkit's loop does that a task runs
+        assert got == []
+        await task
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(main())
+    loop.close()
+    assert got == [1]
 
 
 def test_a_closed_loop_leaves_nothing_behind(region: Region[Record]) -> None:

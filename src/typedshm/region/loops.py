@@ -13,7 +13,7 @@ import sys
 import threading
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from types import ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -53,6 +53,83 @@ def _call(soon: Callable[..., object], *args: object) -> None:
 # ---- asyncio -------------------------------------------------------------------------------------------------------
 
 
+class _Pause:
+    """What a sleeping task awaits: like a future, but whoever wakes it runs the task's next step in the same call.
+
+    A future has the loop do that in its next round, after it has asked the system once more for what is ready. Only the
+    loop may wake it, outside of tasks.
+    """
+
+    __slots__ = ("_asyncio_future_blocking", "_cancelled", "_context", "_loop", "_message", "_result", "_step")
+
+    def __init__(self, loop: Any) -> None:
+        self._asyncio_future_blocking = False  # by which a task of asyncio knows what it can wait for
+        self._loop = loop
+        self._result: bool | None = None
+        self._cancelled = False
+        self._message: object = None
+        self._step: Callable[[Any], object] | None = None
+        self._context: Any = None
+
+    def __await__(self) -> Generator[Any, None, bool]:
+        if not self.done():
+            self._asyncio_future_blocking = True
+            yield self
+        return self.result()
+
+    def wake(self, woken: bool) -> None:
+        """End it, and run the task."""
+        if self.done():
+            return
+        self._result = woken
+        step, self._step = self._step, None
+        if step is not None:
+            self._context.run(step, self)
+
+    def wake_later(self) -> None:
+        """End it, and have the loop run the task."""
+        if not self.done():
+            self._result = True
+            self._have_step_run()
+
+    # ---- called by the task ----
+
+    def get_loop(self) -> Any:
+        """Return the loop that it belongs to."""
+        return self._loop
+
+    def add_done_callback(self, step: Callable[[Any], object], *, context: Any) -> None:
+        """Note how the task goes on."""
+        self._step, self._context = step, context
+        if self.done():
+            self._have_step_run()
+
+    def cancel(self, msg: object = None) -> bool:
+        """End it by an error; False if it has ended."""
+        if self.done():
+            return False
+        self._cancelled, self._message = True, msg
+        self._have_step_run()
+        return True
+
+    def done(self) -> bool:
+        """Return whether it has ended."""
+        return self._cancelled or self._result is not None
+
+    def result(self) -> bool:
+        """Return True if there is something new, False if the time is over."""
+        if self._cancelled:
+            error: type[BaseException] = sys.modules["asyncio"].CancelledError
+            raise error() if self._message is None else error(self._message)
+        assert self._result is not None
+        return self._result
+
+    def _have_step_run(self) -> None:
+        step, self._step = self._step, None
+        if step is not None:
+            self._loop.call_soon(step, self, context=self._context)
+
+
 class _Reader:
     """The flag of one loop of asyncio, which the loop keeps as long as it is open."""
 
@@ -61,9 +138,14 @@ class _Reader:
 
     def hand_out(self) -> None:
         """Wake the tasks that have something to look at. Called by the loop."""
-        for future in self.flag.take():
-            if not future.done():
-                future.set_result(True)
+        pauses: list[_Pause] = self.flag.take()
+        pauses.reverse()
+        try:
+            while pauses and current_task.of_asyncio() is None:  # or the loop runs inside of a task's step, as Qt's may
+                pauses.pop().wake(True)
+        finally:  # perhaps as Ctrl-C or sys.exit() has ended a task, and with it the loop
+            for pause in reversed(pauses):
+                pause.wake_later()
 
 
 class _Readers(threading.local):
@@ -98,27 +180,22 @@ class _Asyncio(Loop):
 
     async def sleep(self, ring: _native.Opened, number: int, seconds: float | None) -> bool:
         loop = self._module.get_running_loop()
-        future = loop.create_future()
-
-        def apply(woken: bool) -> None:
-            if not future.done():
-                future.set_result(woken)
-
+        pause = _Pause(loop)
         reader = _reader_of(loop)
         if reader is not None:
-            waiter: Any = future
-            waitset = join(ring, number, future, reader.flag)
+            waiter: Any = pause
+            waitset = join(ring, number, pause, reader.flag)
             reader = None  # or who waits in a loop that was closed would keep what hands it out, for ever
         else:
-            waiter = functools.partial(_call, loop.call_soon_threadsafe, apply, True)
+            waiter = functools.partial(_call, loop.call_soon_threadsafe, pause.wake, True)
             waitset = join(ring, number, waiter)
         if waitset is None:
             await self.turn()
             return True
         woken = False
-        timer = None if seconds is None else loop.call_later(seconds, apply, False)
+        timer = None if seconds is None else loop.call_later(seconds, pause.wake, False)
         try:
-            woken = bool(await future)
+            woken = await pause
             return woken
         finally:
             if timer is not None:
