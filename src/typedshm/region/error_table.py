@@ -54,7 +54,11 @@ ERRORS: "dict[Failure, tuple[type[Exception], str]]" = {
     "forked": (MisuseError, "has a block that belongs to the parent process; it was dropped in this child"),
     "borrowed twice": (MisuseError, "has a block that was entered twice; call borrow() for each block"),
     "not borrowed": (MisuseError, "has a block that was ended twice, or before it was entered"),
-    "followed twice": (MisuseError, "has a follower that two threads or tasks wait in; call follow() in each of them"),
+    "followed twice": (
+        MisuseError,
+        "has a follower that two threads or tasks wait in; call follow() in each of them. Who wants to end the loop of "
+        "another closes the handle that it follows",
+    ),
     "follower closed": (Closed, "has a follower that was closed; call follow() for another"),
     "follower forked": (MisuseError, "has a follower that belongs to the parent process; call follow() in this child"),
     "follower lost": (
