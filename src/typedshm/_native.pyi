@@ -861,6 +861,7 @@ class Rows(Opened, Generic[_T]):
     # see typedshm.contract.CoreTable for what a subclass has
 
 def read_row(table: Rows[_T], row: object, /) -> _T: ...
+def zero_row(table: Rows[_T], /) -> _T | None: ...  # read-only; None for models and classes of ctypes
 def read_rows(table: Rows[Any], rows: RowIndex, out: Buffer, zero: bool, /) -> None: ...  # zero: those never written
 def row_versions(table: Rows[Any], rows: RowIndex, times: bool, /) -> bytearray: ...  # 64-bit numbers; or ns since 1970
 def row_holders(table: Rows[Any], rows: RowIndex, /) -> list[tuple[int, int]]: ...  # (number, process id of its holder)

@@ -141,6 +141,35 @@ def test_empty_rows_are_told_or_zeros(table: Records) -> None:
         table.read(3, missing="no")  # type: ignore[call-overload]
 
 
+def _change(row: Any) -> None:
+    if isinstance(row, Record):
+        row.a = 7
+    else:
+        row[()] = row
+
+
+TIMED = np.dtype([("at", "M8[us]"), ("lasts", "m8[s]"), ("n", "i4")])
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [Record, TIMED, typedshm.array("M8[ns]", 3), typedshm.array(np.float32, 2)],
+    ids=["Struct", "times", "array of times", "array"],
+)
+def test_zeros_in_place_of_a_row_are_as_read_only_as_the_row(schema: Any) -> None:
+    with typedshm.create("rows", typedshm.rows(schema, 2)) as table:
+        zero = table.read(0, missing="zero")
+        assert (zero if isinstance(zero, Record) else zero.tobytes()) in (
+            Record.zero(),
+            bytes(table.info().payload_size),
+        )
+        table[1] = zero
+        for row in (zero, table[1]):
+            with pytest.raises((ReadOnly, ValueError), match="read-only"):
+                _change(row)
+        assert table.versions(...).tolist() == [0, 1]
+
+
 def test_out_is_filled_and_returned(table: Records) -> None:
     out = np.zeros(3, Record.layout.dtype)
     assert table.read([1, 2, 3], out=out) is out

@@ -87,14 +87,11 @@ class RowValues:
         return f"read: expected as out= an array of {self._shown_dtype} with shape {wanted}"
 
     def zero(self) -> Any:
-        """Return the value of a row that was never written, where zeros were asked for."""
-        schema, memory = self._schema, bytearray(self.size)
-        if schema.struct is None:
-            value = schema.make()
-            memoryview(value).cast("B")[:] = memory
-            return value
-        struct = from_buffer(schema.struct, memory)
-        return struct if schema.decode is None else schema.decode(struct)
+        """Return an instance of zeros, of the class of a model or of ctypes, whose instances are never read-only."""
+        schema = self._schema
+        if schema.struct is None or schema.decode is None:
+            return schema.make()  # of ctypes, which begins with zeros
+        return schema.decode(from_buffer(schema.struct, bytearray(self.size)))
 
     # ---- writing ----
 

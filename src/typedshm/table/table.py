@@ -173,7 +173,8 @@ class Table(FollowedTable[T], Generic[T]):
         except Empty:
             if missing == "raise":
                 raise
-        return cast("T", self._values.zero())
+        value = _native.zero_row(self)
+        return cast("T", self._values.zero()) if value is None else value
 
     def _read_many(self, which: Selection, out: Any, zero: bool) -> NDArray[Any]:
         values = self._values

@@ -197,6 +197,21 @@ PyObject *row_reading_value(Rows *self, uint64_t number) {
     return value;
 }
 
+PyObject *row_reading_zero(PyObject *module, PyObject *object) {
+    (void)module;
+    if (!rows_check(object)) {
+        PyErr_SetString(PyExc_TypeError, "zero_row() takes a table");
+        return NULL;
+    }
+    Rows *self = (Rows *)object;
+    if (self->values.decode || self->values.unguarded)
+        Py_RETURN_NONE;
+    Pin *pin = pin_new_copy(self->values.size, true, self->copy_words);
+    PyObject *value = pin ? view_of_pin(&self->values, pin) : NULL;
+    Py_XDECREF((PyObject *)pin);
+    return value;
+}
+
 /* ---- many -------------------------------------------------------------------------------------------------------- */
 
 enum {

@@ -13,6 +13,8 @@ int row_reading_try(const Rows *rows, uint64_t number, void *to, publication *fo
 int row_reading_copy(Rows *rows, uint64_t number, void *to, publication *found);
 /* The value of one row, read-only if that is possible. NULL and an error set. */
 PyObject *row_reading_value(Rows *rows, uint64_t number);
+/* zero_row(table): a value of zeros, read-only; None where the values of the schema are instances of its own class. */
+PyObject *row_reading_zero(PyObject *module, PyObject *table);
 /* Raises what a row is that cannot be read; always NULL. */
 PyObject *row_reading_fail(Rows *rows, uint64_t number, int state);
 /* read_rows(table, rows, out, zero): what `out` has room for; of empty rows zeros if told so. */

@@ -130,6 +130,7 @@ static PyType_Spec spec = {"typedshm._native.Rows", sizeof(Rows), 0,
 
 static PyMethodDef functions[] = {
     {"read_row", FAST(read_row), METH_FASTCALL, "The newest version of one row."},
+    {"zero_row", row_reading_zero, METH_O, "A read-only value of zeros; None for models and classes of ctypes."},
     {"read_rows", row_reading_many, METH_VARARGS, "Those of many, into a buffer."},
     {"row_versions", row_waiting_versions, METH_VARARGS, "Their numbers, or times, as 64-bit numbers in a bytearray."},
     {"row_holders", row_waiting_holders, METH_VARARGS, "[(number, process id)] of those that somebody alive has."},
