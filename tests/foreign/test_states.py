@@ -112,6 +112,28 @@ def test_zeros_are_a_stub(memory: Path) -> None:
         assert region.state is State.LIVE
 
 
+class Sample(Struct):
+    mode: u32
+    count: u32
+    value: u32
+    valid: u32
+
+
+def test_samples_of_which_there_was_none_yet_are_a_stub_and_not_taken(memory: Path) -> None:
+    rule = foreign.Consumed("mode", "count", "valid")
+    with (
+        foreign.Publisher(memory, Sample, consistent=rule) as clock,
+        foreign.attach(memory, Sample, consistent=rule, writable=True) as taker,
+    ):
+        assert taker.state is State.STUB
+        with pytest.raises(typedshm.Empty, match="zeros only"):
+            taker.read()
+        clock.write({"value": 7})
+        assert taker.read().value == 7
+        with pytest.raises(typedshm.Empty, match="has taken the last one"):
+            taker.read()
+
+
 def test_a_program_that_publishes_nothing_is_disabled(memory: Path) -> None:
     with opened(memory) as region:
         put(memory, magic=0xD15, tick=2)

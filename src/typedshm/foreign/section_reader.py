@@ -334,6 +334,7 @@ class SectionReader:
         if gathering.problem is not None:
             raise gathering.problem
         if isinstance(self.rule, Consumed) and not self.rule.fresh(access):
+            self._check_state(access.copy(0, min(self._largest, access.size)), access.size)  # has there been any?
             raise Empty(f"{self.words}: expected a sample, found that its reader has taken the last one")
         raise Overrun(
             errno.EAGAIN,
