@@ -1,5 +1,6 @@
 """A region that does not exist: the message says what does exist, and what was perhaps meant."""
 
+import itertools
 import os
 from pathlib import Path
 from typing import Any
@@ -169,3 +170,36 @@ def test_an_open_region_is_found_whatever_is_said():
 )
 def test_the_most_similar_name_is_the_one_with_the_fewest_changes(name, names, found):
     assert similar(name, names) == found
+
+
+def _changes(one: str, other: str) -> int:
+    """The letters to insert, delete, replace, or exchange with the next: by the definition, in its own time."""
+    if not one or not other:
+        return len(one) + len(other)
+    fewest = min(
+        _changes(one[1:], other) + 1,
+        _changes(one, other[1:]) + 1,
+        _changes(one[1:], other[1:]) + (one[0] != other[0]),
+    )
+    if one[:2] == other[1:2] + other[:1] and len(other) > 1:
+        fewest = min(fewest, _changes(one[2:], other[2:]) + 1)
+    return fewest
+
+
+def test_the_most_similar_of_all_short_names_is_found():
+    names = ["".join(letters) for count in (2, 4, 5) for letters in itertools.product("ab", repeat=count)]
+    for name in (*names, "abc", "bca", "cabb"):
+        limit = 1 + len(name) // 4
+        expected = min((other for other in names if other != name), key=lambda other: _changes(name, other))
+        found = similar(name, names)
+        assert (found and _changes(name, found)) == _changes(name, expected) <= limit
+
+
+@pytest.mark.parametrize(("count", "hint"), [(1_000, "did you mean '109'"), (1_001, "there are '100'")])
+def test_names_that_would_take_long_to_compare_are_not(count: int, hint: str) -> None:
+    assert similar("y" * 256, ["y" * 255]) == "y" * 255
+    assert similar("y" * 257, ["y" * 256]) is None
+    keys = map(str, range(100, 100 + count))
+    cells = typedshm.create("cells", typedshm.rows(typedshm.array("u1", 1), keys=keys))
+    with cells, pytest.raises(KeyError, match=hint):
+        cells["109a"]

@@ -15,6 +15,9 @@ from typedshm.struct.lossless import check_lossless
 _INT64 = np.dtype(np.int64)
 """The dtype of nearly all arrays of indices: one object, so that it is known by its identity."""
 
+_COMPARED = 1_000
+"""The most keys among which one is looked for that was meant: who catches the KeyError is not to wait for it."""
+
 _EXPECTED = "expected a row's number, a slice, whole numbers or a mask"
 
 
@@ -208,7 +211,7 @@ def _number_of(key: str, keys: dict[str, int] | None) -> int:
         raise KeyError(f"its rows have numbers and no keys, found {quoted(key)}")
     number = keys.get(key)
     if number is None:
-        meant = similar(key, keys) if len(keys) <= 10_000 else None
+        meant = similar(key, keys) if len(keys) <= _COMPARED else None
         known = ", ".join(map(quoted, list(keys)[:6])) + (", …" if len(keys) > 6 else "")
         hint = f"did you mean {meant!r}?" if meant else f"there are {known}"
         raise KeyError(f"no row has the key {quoted(key)}; {hint}")
