@@ -4,11 +4,13 @@ import errno
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import typedshm
+import typedshm._native as _native
 from helpers import marks
 from helpers.peers import Child
 
@@ -155,3 +157,16 @@ def test_slots_that_are_no_number_name_the_parameter(slots):
     for make in (typedshm.create, typedshm.open):
         with pytest.raises(TypeError, match="slots: expected a whole number from 1 to 65536, found"):
             make("huge", LARGE, slots=slots)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files of POSIX")
+def test_a_disk_is_not_filled_to_find_that_it_has_no_room(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    room = SimpleNamespace(f_blocks=10_000, f_bfree=2_000, f_bavail=2_000, f_frsize=4096, f_files=0, f_favail=0)
+    tried: list[int] = []
+    monkeypatch.setattr(os, "fstatvfs", lambda fd: room)
+    monkeypatch.setattr(os, "statvfs", lambda path: room)
+    monkeypatch.setattr(_native, "preallocate", lambda fd, size: tried.append(size))
+    with pytest.raises(typedshm.RegionFull, match=f"but {tmp_path} has 8,192,000 free"):
+        typedshm.create(tmp_path / "large", LARGE)
+    assert tried == []
+    assert not (tmp_path / "large").exists()

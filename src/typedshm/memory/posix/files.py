@@ -52,7 +52,7 @@ from typedshm.memory.posix.attachment import (  # noqa: E402
     remove,
     too_many_files,
 )
-from typedshm.memory.posix.shortage import SHORTAGES, shortage  # noqa: E402
+from typedshm.memory.posix.shortage import SHORTAGES, check_room, shortage  # noqa: E402
 
 
 def shared(location: Location, writable: bool) -> Attachment | None:
@@ -435,6 +435,7 @@ def _make(location: Location, file: Descriptor, fresh: bool, spec: RegionSpec, p
             page = file.status().st_blksize
             size = -(-size // page) * page
             paging = paging.changed(huge=False)
+        check_room(file.handle, size)
         _native.preallocate(file.handle, size)
         mapping = map_file(location, file, writable=True)
         paging.apply(location, mapping, fresh=True)

@@ -32,6 +32,19 @@ def shortage(subject: object, folder: str, size: int, error: OSError) -> RegionF
     return RegionFull(error.errno, f"{subject} {_needs(size)}, but {_reason(folder, size, error)}")
 
 
+def check_room(fd: int, size: int) -> None:
+    """Refuse what its file system has no room for before it is tried: that fills a disk for everybody meanwhile.
+
+    Raises
+    ------
+    OSError
+        ENOSPC.
+    """
+    system = os.fstatvfs(fd)
+    if system.f_blocks and size > system.f_bfree * system.f_frsize:  # no blocks: of a file system without a limit
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 def _needs(size: int) -> str:
     return f"needs {size:,} bytes" if size else "needs a file"
 
