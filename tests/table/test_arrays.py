@@ -67,3 +67,11 @@ def test_no_bytes_of_the_heap_get_between_the_fields() -> None:
             np.full(64 * Gap.layout.size, 0xAA, np.uint8)  # which the next array of this size lies in
             table.write(..., given)
             assert not table.read(...).view(np.uint8).any()
+
+
+def test_arrays_have_no_columns() -> None:
+    with typedshm.create("arrays", typedshm.rows(typedshm.array(np.float32, 3), 5)) as table:
+        for verb in (lambda: table.write([0, 1], {"array": 1.0}), lambda: table.append_many({"array": [1.0]})):
+            with pytest.raises(FieldTypeError, match="arrays have no columns, found a dict"):
+                verb()
+        assert not table.versions(...).any()

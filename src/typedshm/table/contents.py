@@ -240,7 +240,10 @@ class RowValues:
         fields = {field.name: field for field in layout.fields}
         used = {field.used_name: field.name for field in layout.fields if field.free}  # as read() tells, beside items
         unknown = [name for name in columns if name not in fields and used.get(name) not in columns]
-        if self.shape or unknown or not columns:
+        if self.shape:
+            wanted = f"{self.dtype} and shape {(*shape, *self.shape)}"
+            raise FieldTypeError(f"write: expected values of {wanted}, as arrays have no columns, found a dict of them")
+        if unknown or not columns:
             found_names = ", ".join(quoted(name, 30) for name in (unknown or columns)) or "none"
             raise FieldTypeError(f"write: expected columns for the fields {', '.join(fields)}, found {found_names}")
         items = bytearray(count * self.size)
