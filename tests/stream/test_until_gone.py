@@ -339,3 +339,75 @@ def test_close_ends_it(region: typedshm.Region[Record]) -> None:
         region.close()
         with pytest.raises(typedshm.Closed):
             waiting.result()
+
+
+# ---- beside others -------------------------------------------------------------------------------------------------
+
+
+def by_wait_any(follower: Any) -> None:
+    typedshm.wait_any([follower], timeout=PATIENCE)
+
+
+def by_wait_all(follower: Any) -> None:
+    typedshm.wait_all([follower], timeout=PATIENCE)
+
+
+def by_notifier(follower: Any) -> None:
+    with typedshm.Notifier(follower) as notifier:
+        notifier.wait(timeout=PATIENCE)
+
+
+ONE_OF_SEVERAL = [by_wait_any, by_wait_all, by_notifier]
+
+
+@pytest.mark.parametrize("wait", ONE_OF_SEVERAL)
+def test_a_follower_among_others_delivers_and_then_tells(region: typedshm.Region[Record], wait: Any) -> None:
+    killed(1)
+    with region.follow(until_gone=True) as follower:
+        wait(follower)
+        assert next(follower).a == 1
+        with pytest.raises(PublisherGone, match=GONE):
+            wait(follower)
+
+
+def test_wait_any_among_others_tells_while_they_have_nothing(region: typedshm.Region[Record]) -> None:
+    with typedshm.create("other", Record) as other, Child(publish, 1) as child:
+        child.expect("published")
+        with region.follow(until_gone=True, start="next") as follower:
+            waiting = InThread(typedshm.wait_any, [other, follower], timeout=PATIENCE)
+            child.kill()
+            with pytest.raises(PublisherGone):
+                waiting.result()
+
+
+def test_a_notifier_goes_on_with_others_after_it_has_said_so_once(region: typedshm.Region[Record]) -> None:
+    killed(1)
+    with (
+        typedshm.create("other", Record) as other,
+        region.follow(until_gone=True, start="next") as follower,
+        typedshm.Notifier(other, follower) as notifier,
+    ):
+        with pytest.raises(PublisherGone):
+            notifier.wait(timeout=PATIENCE)
+        assert notifier.sources == [other]
+        with attach_apart("other", Record) as again:
+            again.write(record(2))
+        assert notifier.wait(timeout=PATIENCE) == [other]
+
+
+@pytest.mark.parametrize("wait", ONE_OF_SEVERAL)
+def test_a_follower_among_others_waits_while_one_lives(region: typedshm.Region[Record], wait: Any) -> None:
+    with attach_apart("car", Record) as other:
+        other.write(record(1))
+        killed(1)
+        with region.follow(until_gone=True, start="next") as follower:
+            waiting = InThread(wait, follower)
+            other.write(record(5))
+            waiting.result()
+            assert next(follower).a == 5
+
+
+def test_a_follower_that_does_not_ask_is_not_told(region: typedshm.Region[Record]) -> None:
+    killed(1)
+    with region.follow(start="next") as follower, pytest.raises(typedshm.Timeout):
+        typedshm.wait_any([follower], timeout=0.3)

@@ -47,6 +47,8 @@ class Follower(_native.Follower[T], Generic[T]):
         How many versions were missed: they were in no slot any more.
     failed
         How many versions raised an error, since they could not be decoded. The step after one goes on behind it.
+    until_gone
+        Whether it ends with PublisherGone once nobody is left to publish.
     reattached
         How often the region was replaced and the next one was followed, with ``reattach=True``.
     closed
@@ -69,7 +71,7 @@ class Follower(_native.Follower[T], Generic[T]):
         self.reattached = 0
         self._followed = self._region = region
         self._reattach = reattach
-        self._until_gone = until_gone
+        self.until_gone = until_gone
         self._timeout = timeout
         self._looked = time.monotonic()
         self._registration = registration
@@ -85,10 +87,7 @@ class Follower(_native.Follower[T], Generic[T]):
 
     @property
     def region(self) -> "Followable[T]":
-        """The handle that versions come from: the one that is followed, or of a later region of its name.
-
-        Later ones are closed when the next one takes their place, or the followed one is closed.
-        """
+        """The handle that versions come from; those of later regions are closed with the followed one."""
         return self._region
 
     @property
@@ -179,10 +178,10 @@ class Follower(_native.Follower[T], Generic[T]):
         """Sleep until there is something newer than what was looked at; or for as long as a group may do without it."""
         left = _left(end)
         if not self._in_group or left <= self._look_in_group:
-            _native.await_newer(self._region, _native.follower_observed(self), left, self._until_gone)
+            _native.await_newer(self._region, _native.follower_observed(self), left, self.until_gone)
             return
         with contextlib.suppress(Timeout):
-            _native.await_newer(self._region, _native.follower_observed(self), self._look_in_group, self._until_gone)
+            _native.await_newer(self._region, _native.follower_observed(self), self._look_in_group, self.until_gone)
 
     def _go_on(self, error: BaseException | None) -> bool:
         """After a look that found nothing or raised an error: go on with the next region; False if there is none."""
@@ -236,14 +235,14 @@ class Follower(_native.Follower[T], Generic[T]):
     async def _await_in_task(self, end: float) -> None:
         left = _left(end)
         if not self._in_group or left <= self._look_in_group:
-            await await_newer(self._region, _native.follower_observed(self), left, self._until_gone)
+            await await_newer(self._region, _native.follower_observed(self), left, self.until_gone)
             return
         with contextlib.suppress(Timeout):
-            await await_newer(self._region, _native.follower_observed(self), self._look_in_group, self._until_gone)
+            await await_newer(self._region, _native.follower_observed(self), self._look_in_group, self.until_gone)
 
     @property
     def _look_in_group(self) -> float:
-        return 2 * _LOOK_IN_GROUP if self._until_gone else _LOOK_IN_GROUP  # which has to be found twice in one wait
+        return 2 * _LOOK_IN_GROUP if self.until_gone else _LOOK_IN_GROUP  # which has to be found twice in one wait
 
     @property
     def _in_group(self) -> bool:

@@ -15,6 +15,7 @@ from typedshm.errors import Closed, RegionRefused, Timeout
 from typedshm.region.waitset import join
 from typedshm.region.worker import POLLING, Task
 from typedshm.sharing.sources import (
+    ABSENCE_PERIOD,
     LOOK_PERIOD,
     RegionSource,
     Source,
@@ -60,9 +61,9 @@ def wait_any(sources: Iterable[S], *_: Never, timeout: float | None = None) -> l
     ------
     Timeout
         None of them had anything new in time.
-    Closed, RegionLost, RegionReplaced
+    Closed, RegionLost, RegionReplaced, PublisherGone
         One of them can have nothing new any more, and nothing that was not got. Of a name that means another region
-        this is known within 100 ms.
+        this is known within 100 ms, as it is of a follower with ``until_gone=True`` that nobody is left to publish.
     """
     refuse_positional(_, "wait_any", "wait_any(sources, timeout={}) to wait at most {} seconds")
     return _wait(sources_of(sources), seconds(timeout), every=False)
@@ -99,10 +100,12 @@ def wait_all(sources: Iterable[S], *_: Never, timeout: float | None = None) -> l
 def _wait(sources: list[Source], timeout: float | None, *, every: bool) -> list[Any]:
     looked = start = time.monotonic()
     waiting = sources
+    to_ask = [source for source in sources if source.until_gone]
+    period = ABSENCE_PERIOD if to_ask else LOOK_PERIOD
     while True:
         now = time.monotonic()
         over = timeout is not None and now - start >= timeout
-        slept = over or now - looked >= LOOK_PERIOD
+        slept = over or now - looked >= period
         if slept:
             looked = now
         without = [source for source in waiting if not source.look(slept)]
@@ -111,14 +114,17 @@ def _wait(sources: list[Source], timeout: float | None, *, every: bool) -> list[
             return [source.given for source in sources if source in found]
         if every:
             waiting = without
+        if slept:
+            for source in to_ask:
+                source.look_for_publisher()
         if over:
             verb, least = ("wait_all", "each") if every else ("wait_any", "one")
             raise Timeout(
                 f"{verb} timed out after {timeout:g} s: expected something new in {least} of {len(sources)} sources, "
                 f"found nothing new in {names_of(without)}"
             )
-        left = LOOK_PERIOD if timeout is None else timeout - (now - start)
-        sleep_on(without, min(left, LOOK_PERIOD))
+        left = period if timeout is None else timeout - (now - start)
+        sleep_on(without, min(left, period))
 
 
 class _Watched:
@@ -131,7 +137,7 @@ class _Watched:
         self.watched = True
         self.waitset: _native.Waitset | None = None
         self.joined: _native.Opened | None = None
-        self.poll: _Poll | None = None
+        self.poll: Task | None = None
 
     def leave(self) -> None:
         """Have nobody woken for it any more."""
@@ -168,6 +174,24 @@ class _Poll(Task):
             if self._table is not None and self._changes is not None and not isinstance(self._changes.prepare(), bytes):
                 _native.look(self._table)
                 return min(max(self._pause, 20 * (time.monotonic() - began)), LOOK_PERIOD)
+        self._due.append(self._watched)
+        self._flag.set()
+        return None
+
+
+class _Absence(Task):
+    """Has a notifier look at a follower with ``until_gone=True`` once nobody is left to publish."""
+
+    def __init__(self, watched: _Watched, due: _Due, flag: _native.Flag) -> None:
+        self._watched, self._due, self._flag = watched, due, flag
+        self._begun = False
+
+    def run(self) -> float | None:
+        """Ask once. Called by the library."""
+        begun, self._begun = self._begun, True
+        with contextlib.suppress(Exception):  # which the notifier meets as well, and raises
+            if not begun or not self._watched.source.look_for_publisher():
+                return ABSENCE_PERIOD
         self._due.append(self._watched)
         self._flag.set()
         return None
@@ -316,10 +340,11 @@ class Notifier:
 
         Raises
         ------
-        Closed, RegionLost, RegionReplaced
-            A source can have nothing new any more: it was closed, its memory was lost, or its name means another
-            region now, which is known within 100 ms. The error is raised once: the source is watched no more. What
-            else is new is returned before, or by the next call.
+        Closed, RegionLost, RegionReplaced, PublisherGone
+            A source can have nothing new any more: it was closed, its memory was lost, its name means another region
+            now, or nobody is left to publish what it follows with ``until_gone=True``; the last two are known within
+            100 ms. The error is raised once: the source is watched no more. What else is new is returned before, or by
+            the next call.
         """
         flag = self._flag
         if flag is None or flag.inherited:
@@ -459,5 +484,8 @@ class Notifier:
             watched.waitset = join(opened, source.number, watched, flag)
             if watched.waitset is not None:
                 watched.joined = opened
+                if source.until_gone:
+                    watched.poll = _Absence(watched, self._due, flag)
+                    POLLING.add(watched.poll)
                 return
         self._make_due(watched)

@@ -27,6 +27,9 @@ class Source(ABC):
     pause: float | None = None
     """Seconds after which it is to be looked at again, if nothing else tells; None: one can sleep on the number."""
 
+    until_gone = False
+    """Whether it is to be asked every ABSENCE_PERIOD if anybody is left to publish."""
+
     def __init__(self, given: SourceLike) -> None:
         self.given = given
 
@@ -51,6 +54,10 @@ class Source(ABC):
     @abstractmethod
     def _look(self, slept: bool) -> int | float | None:
         """None: there is something new. A number to sleep on, or seconds."""
+
+    def look_for_publisher(self) -> bool:
+        """Return whether nobody is left to publish, found twice in a row; the next look says so, if nothing is new."""
+        return False
 
     @abstractmethod
     def reported(self) -> None:
@@ -101,6 +108,8 @@ class _OfFollower(Source):
         super().__init__(given)
         self._follower = given
         self._asks = not reports
+        self._absent = 0  # how often in a row nobody was found who could publish
+        self.until_gone = given.until_gone
 
     @property
     def opened(self) -> "Region[Any]":
@@ -109,13 +118,21 @@ class _OfFollower(Source):
         return handle
 
     def _look(self, slept: bool) -> int | float | None:
+        gone = self._absent > 1  # found before this look, so there is nothing to come
         found = self._follower.look(slept)
         if found is not None:
+            if gone and isinstance(found, int):
+                self._absent = 0
+                _native.fail(self.opened, "publisher gone")
             if self._asks:
                 self._follower.done()
             else:
                 _native.follower_ask(self._follower)
         return found
+
+    def look_for_publisher(self) -> bool:
+        self._absent = self._absent + 1 if _native.is_abandoned(self.opened) else 0
+        return self._absent > 1
 
     def reported(self) -> None:
         """Do nothing: what it has not yielded stays new."""
@@ -196,6 +213,9 @@ def names_of(sources: Iterable[Source]) -> str:
 
 LOOK_PERIOD = 0.1
 """Seconds between looks whether the names still mean these regions."""
+
+ABSENCE_PERIOD = 0.03
+"""Seconds between looks whether anybody is left to publish, two of which have to agree."""
 
 
 def sleep_on(sources: list[Source], seconds: float) -> None:
