@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from typedshm import Duration, FieldTypeError, FieldValueError, Shape, Struct, UpTo, u16
+from typedshm import Duration, FieldOverflow, FieldTypeError, FieldValueError, Shape, Struct, UpTo, u16
 
 
 class Box(Struct):
@@ -113,3 +113,26 @@ def test_items_are_equal_whatever_lies_behind_what_they_use() -> None:
     other.kept[1].points = [np.nan]
     assert (one.kept != other.kept).tolist() == [False, True]
     assert one != other
+
+
+class Numbers(Struct):
+    most: Annotated[NDArray[np.uint16], UpTo(5)] = ()  # type: ignore[assignment]
+    all: Annotated[NDArray[np.float32], Shape(3)] = (0, 0, 0)  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("value", [range(0), range(3), range(10, 0, -2)])
+def test_a_range_is_taken_as_the_list_that_it_stands_for(value: Any) -> None:
+    assert Numbers(most=value).most.tolist() == list(value)
+    with pytest.raises(FieldOverflow):
+        Numbers(most=range(65_534, 65_537))  # type: ignore[arg-type]
+    with pytest.raises(FieldValueError, match="at most 5 items, found 6"):
+        Numbers(most=range(6))  # type: ignore[arg-type]
+
+
+def test_a_range_fills_an_array_of_one_shape() -> None:
+    numbers = Numbers.zero()
+    numbers.all = range(3)  # type: ignore[assignment]
+    assert numbers.all.tolist() == [0, 1, 2]
+    with pytest.raises(FieldValueError):
+        numbers.all = range(2)  # type: ignore[assignment]
+    assert numbers.all.tolist() == [0, 1, 2]

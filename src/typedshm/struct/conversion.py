@@ -29,14 +29,16 @@ def assign_array(field: _native.Field, view: "np.ndarray[Any, Any]", value: obje
     view : ndarray
         The array over the field's own bytes.
     value : array-like
-        An array of the same shape and dtype (in either byte order), or lists and tuples of the same shape, whose items
-        are converted like single values.
+        An array of the same shape and dtype (in either byte order), or lists, tuples and a range of the same shape,
+        whose items are converted like single values.
 
     Raises
     ------
     FieldTypeError, FieldValueError, FieldOverflow
         If the dtype, the shape, or an item does not fit.
     """
+    if isinstance(value, range):
+        value = list(value)
     if isinstance(value, list | tuple):
         array = _array_of_items(field, view, cast("Sequence[object]", value))
     else:
@@ -71,7 +73,7 @@ def assign_counted(field: _native.Field, room: "np.ndarray[Any, Any]", value: ob
         refuse_shape(field, room, () if isinstance(value, np.ndarray) else quoted(value))
     if count > len(room):
         raise FieldValueError(f"{where_of(field)}: expected at most {len(room)} items, found {count}")
-    if count or not isinstance(value, list | tuple):  # no items, of whatever shape
+    if count or not isinstance(value, list | tuple | range):  # no items, of whatever shape
         assign_array(field, room[:count], value)
     return count
 
@@ -94,6 +96,8 @@ def assign_bounded(field: _native.Field, room: "np.ndarray[Any, np.dtype[Any]]",
         If the dtype, the shape, or an item does not fit.
     """
     spec: LayoutField = field.spec
+    if isinstance(value, range):
+        value = list(value)
     if isinstance(value, list | tuple):
         shape = _shape_of_lists(cast("Sequence[object]", value), room, spec.free)
     else:
