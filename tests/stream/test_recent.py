@@ -105,10 +105,13 @@ def test_the_version_of_a_time(region: typedshm.Region[Record]) -> None:
             moment = datetime.datetime.fromtimestamp(n * 1000, datetime.UTC)
             assert region.at(moment) == record(n)
             assert typedshm.version_of(region.at(moment)) == n
-        for later in (4e9, np.datetime64("2300-01-01"), np.datetime64("9999-01-01", "us")):  # in 64 bits of ns or not
+        dates = np.datetime64("2300-01-01"), np.datetime64("9999-01-01", "us"), np.datetime64(2**62, "Y")
+        for later in (4e9, *dates):  # in 64 bits of nanoseconds or not
             assert region.at(later) == record(9)
         with pytest.raises(UnknownVersion, match="found 1500-01-01"):
             region.at(np.datetime64("1500-01-01"))
+        with pytest.raises(UnknownVersion):
+            region.at(np.datetime64(-(2**60), "D"))
         with pytest.raises(UnknownVersion, match="older ones are gone"):
             region.at((10 - slots) * 1000 - 1)
 

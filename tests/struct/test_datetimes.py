@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Annotated, Any
 
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -185,3 +186,25 @@ def test_a_datetime_that_the_core_does_not_know_is_left_to_python(body: str) -> 
 
 def test_a_python_without_the_interface_of_datetime_works_all_the_same() -> None:
     assert called("del datetime.datetime_CAPI") == BY_PYTHON
+
+
+@pytest.mark.parametrize("unit", ["Y", "M", "W", "D", "h", "s", "ns", "as", "3M", "25s"])
+@given(count=st.integers(-(2**40), 2**40))
+def test_the_length_of_numpy_times_is_what_numpy_makes_of_them(unit: str, count: int) -> None:
+    when = np.datetime64(count, unit)
+    if unit in ("Y", "M", "3M"):  # in days, of which 64 bits have room for all of these
+        assert times.attoseconds_of(when) == int(when.astype("M8[D]").astype(np.int64)) * 86_400 * 10**18
+    else:
+        assert times.attoseconds_of(when) == count * times.attoseconds_of(np.timedelta64(1, unit))
+
+
+@pytest.mark.parametrize(
+    "when",
+    [np.datetime64(2**62, "Y"), np.datetime64(-(2**62), "M"), np.datetime64(2**60, "D"), np.datetime64(2**62, "s")],
+)
+def test_a_time_that_numpy_would_wrap_around_is_refused(when: Any) -> None:
+    class Stamp(Struct):
+        at: Annotated[np.datetime64, Timestamp()]
+
+    with pytest.raises(typedshm.FieldOverflow):
+        Stamp(at=when)

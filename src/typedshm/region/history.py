@@ -12,12 +12,11 @@ from typedshm.errors import UnknownVersion, found
 from typedshm.memory.participant import utc
 from typedshm.region.opened import Opened
 from typedshm.schema.arrays import ArraySchema
+from typedshm.struct.times import attoseconds_of
 
 T = TypeVar("T")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SECONDS_IN_NS = 2**63 // 10**9
-"""From 1970 on, before and after: what lies beyond is no 64-bit number of nanoseconds."""
 _EXPECTED = "when: expected a datetime with a time zone, a numpy.datetime64 in UTC, or seconds since 1970, found"
 
 
@@ -133,10 +132,7 @@ def _nanoseconds(when: object) -> int:
     if _is(given, np.datetime64):
         if np.isnat(given):
             raise ValueError(f"{_EXPECTED} NaT")
-        whole_seconds = int(given.astype("M8[s]").astype(np.int64))
-        if abs(whole_seconds) >= _SECONDS_IN_NS:
-            return whole_seconds * 10**9
-        return int(given.astype("M8[ns]").astype(np.int64))
+        return attoseconds_of(given) // 10**9
     if _is(given, bool, np.bool_, str, bytes):
         raise TypeError(f"{_EXPECTED} {found(given)}")
     try:

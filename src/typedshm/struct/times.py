@@ -32,6 +32,9 @@ _ATTOSECONDS: dict[str, int] = {
     "as": 1,
 }
 
+_CALENDAR_MONTHS, _CALENDAR_DAYS = 400 * 12, 146_097
+"""After how long the calendar repeats itself."""
+
 
 # ---- from counts ----------------------------------------------------------------------------------------------------
 
@@ -134,9 +137,7 @@ def _since_1970(field: _native.Field, value: object) -> int:
         return _of_timedelta(value - _EPOCH) + getattr(value, "nanosecond", 0) * _ATTOSECONDS["ns"]  # of pandas
     if not isinstance(value, np.datetime64):
         refuse(field, value, "type")
-    time = cast("Any", value)
-    unit, _ = np.datetime_data(time.dtype)
-    return _of_numpy(time.astype("M8[D]") if unit in ("Y", "M") else time)
+    return attoseconds_of(cast("Any", value))
 
 
 def _duration(field: _native.Field, value: object) -> int:
@@ -150,7 +151,7 @@ def _duration(field: _native.Field, value: object) -> int:
     if unit not in _ATTOSECONDS:
         found = "no unit" if unit == "generic" else "years or months, which differ in length"
         raise FieldValueError(f"{where_of(field)}: expected a duration of a fixed length, found {value!r} of {found}")
-    return _of_numpy(span)
+    return attoseconds_of(span)
 
 
 def _of_timedelta(value: timedelta) -> int:
@@ -158,9 +159,17 @@ def _of_timedelta(value: timedelta) -> int:
     return ((value.days * 86_400 + value.seconds) * 10**6 + value.microseconds) * _ATTOSECONDS["us"]
 
 
-def _of_numpy(value: Any) -> int:
+def attoseconds_of(value: Any) -> int:
+    """Return the attoseconds of a duration, or from 1970 to a time, of NumPy's, however long they are.
+
+    NumPy itself wraps around where it has to make other units of them, or says since 2.5 that it would.
+    """
     unit, step = np.datetime_data(value.dtype)
-    return int(value.astype(np.int64)) * step * _ATTOSECONDS[unit]
+    count = int(value.astype(np.int64)) * step
+    if unit in ("Y", "M"):  # of a calendar, which repeats itself
+        years, months = divmod(count * 12 if unit == "Y" else count, _CALENDAR_MONTHS)
+        unit, count = "D", years * _CALENDAR_DAYS + int(np.datetime64(months, "M").astype("M8[D]").astype(np.int64))
+    return count * _ATTOSECONDS[unit]
 
 
 # ---- as text --------------------------------------------------------------------------------------------------------
@@ -186,7 +195,7 @@ def iso_of_duration(value: "timedelta | np.timedelta64[Any]") -> str:
     elif np.isnat(value):
         return "NaT"
     else:
-        whole = _of_numpy(value)
+        whole = attoseconds_of(value)
     seconds, fraction = divmod(abs(whole), 10**18)
     days, of_day = divmod(seconds, 86_400)
     parts = ((of_day // 3600, "H"), (of_day // 60 % 60, "M"))

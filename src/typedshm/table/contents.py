@@ -402,12 +402,10 @@ def _assign(where: str, to: NDArray[Any], values: NDArray[Any]) -> bool:
             return False
         return all(_assign(f"{where}.{name}", to[name], values[name]) for name in names)
     if np.can_cast(values.dtype, to.dtype, "safe"):
-        to[...] = values
-        if to.dtype.kind in "mM" and values.dtype.kind == to.dtype.kind:  # which may wrap around in a finer unit
-            all_given = np.broadcast_to(values, to.shape)
-            outside = all_given[(to.astype(values.dtype) != all_given) & ~np.isnat(all_given)]
-            if outside.size:
-                raise FieldOverflow(f"{where}: {outside[0]} does not fit {to.dtype}")
+        if to.dtype.kind in "mM" and values.dtype.kind == to.dtype.kind:
+            _assign_times(where, to, values)
+        else:
+            to[...] = values
         return True
     if to.dtype.kind == "f" and values.dtype.kind in "fiu":
         try:
@@ -435,3 +433,16 @@ def _assign(where: str, to: NDArray[Any], values: NDArray[Any]) -> bool:
         to[...] = values
         return True
     return False  # NumPy itself would read numbers out of texts, and cut those off
+
+
+def _assign_times(where: str, to: NDArray[Any], values: NDArray[Any]) -> None:
+    """Store times in a unit as fine as theirs, or finer, in which they may wrap around."""
+    given = np.broadcast_to(values, to.shape)
+    try:
+        to[...] = given
+        outside = given[(to.astype(given.dtype) != given) & ~np.isnat(given)]
+    except OverflowError:  # as NumPy says since 2.5
+        outside = given[~np.isnat(given)]
+        outside = outside[[np.abs(outside.astype(np.int64)).argmax()]]
+    if outside.size:
+        raise FieldOverflow(f"{where}: {outside[0]} does not fit {to.dtype}")
