@@ -47,6 +47,7 @@ ROOMS: dict[str, set[str]] = {
         "_native",
         "contract",
         "layout",
+        "struct",
         "schema",
         "memory",
         "current_task",
