@@ -622,3 +622,13 @@ def test_garbage_in_the_word_harms_nobody(seed: int) -> None:
         finally:
             stop.set()
             thread.result()
+
+
+@pytest.mark.parametrize("options", [{"lossless": True}, {"group": "work"}, {"lossless": True, "name": "log"}])
+def test_followers_register_beside_an_exclusive_publisher(options: Any) -> None:
+    with typedshm.create("stream", Record, lossless=True, exclusive=True) as alone, attach_apart("stream") as other:
+        with other.follow(**options) as follower:
+            alone.write(record(7))
+            assert follower.poll().a == 7
+        with pytest.raises(PublisherExists):
+            other.write(record(8))

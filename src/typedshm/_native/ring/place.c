@@ -150,7 +150,7 @@ static int take_member(Ring *ring, const place_wish *wish, held_place *place, re
 
 int place_take(Ring *ring, const place_wish *wish, int64_t ns, held_place *place, reading_position *at,
                uint32_t *other) {
-    if (!writing_lock(ring, false, ns))
+    if (!writing_lock_to_register(ring, ns))
         return PLACE_FAILED;
     WritersLock *lock = ring->mutex->lock;
     lock->transient = lock->depth == 1; /* close() in another thread waits for us instead of refusing */

@@ -10,10 +10,11 @@ static const uint64_t PINNED_PATIENCE = 1000000000; /* ns */
 static const uint64_t PINNED_PAUSE = 50000;         /* ns, of which some systems make 16 ms */
 static const int PINNED_TRIES = 50;                 /* at least, if it was us who were stopped meanwhile */
 
-bool writing_lock(Ring *self, bool block, int64_t ns) {
+/* `alone`: what the lock is wanted for only an exclusive publisher may do, if there is one. */
+static bool take_lock(Ring *self, bool block, int64_t ns, bool alone) {
     const char *problem = !self->mapping ? "closed" : self->refuses ? "layout" : !self->mutex ? "read-only" : NULL;
     int result = problem ? WRITERS_LOCK_CLOSED : block ? mutex_hold(self->mutex, ns) : mutex_acquire(self->mutex, ns);
-    bool taken = result == WRITERS_LOCK_TAKEN, claimed = taken && claim_is_anothers(&self->mutex->lock->lock);
+    bool taken = result == WRITERS_LOCK_TAKEN, claimed = taken && alone && claim_is_anothers(&self->mutex->lock->lock);
     if (taken && !claimed && !self->slots->lease && self->mapping)
         return true;
     if (taken) {
@@ -26,6 +27,14 @@ bool writing_lock(Ring *self, bool block, int64_t ns) {
     }
     ring_fail(self, problem);
     return false;
+}
+
+bool writing_lock(Ring *self, bool block, int64_t ns) {
+    return take_lock(self, block, ns, true);
+}
+
+bool writing_lock_to_register(Ring *self, int64_t ns) {
+    return take_lock(self, false, ns, false);
 }
 
 bool writing_unlock(Ring *self, bool block) {

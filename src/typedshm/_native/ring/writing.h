@@ -8,6 +8,8 @@
 
 /* Takes the writers' lock for a write; false and an error set if that cannot be. */
 bool writing_lock(Ring *ring, bool block, int64_t ns);
+/* The same for a follower, also where another publishes exclusively. */
+bool writing_lock_to_register(Ring *ring, int64_t ns);
 /* false and an error set if the lock, or all of the region, was lost meanwhile. */
 bool writing_unlock(Ring *ring, bool block);
 /* tshm_write_begin, which also waits for readers that are just taking back a pin too many, or the pins of a dead one
