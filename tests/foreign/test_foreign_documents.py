@@ -303,16 +303,17 @@ def test_parser_and_models_agree_on_changed_documents(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(8))
 def test_what_is_valid_can_be_attached(seed: int, tmp_path: Path) -> None:
     draw = random.Random(seed)
-    for _ in range(60):
+    for number in range(60):
         try:
             valid = parse(changed_at_random(draw))
         except DocumentError:
             continue
+        memory = tmp_path / f"memory{number}"  # Windows cuts no file that something may have mapped still
+        memory.write_bytes(draw.randbytes(2**16))
         for source in valid.sources:
             only = valid.changed(sources=(source,))
             with contextlib.suppress(typedshm.RegionNotFound, typedshm.RegionRefused):
                 foreign.attach(only, pid=1 if "{pid}" in str(source.names) else None).close()
-            (memory := tmp_path / "memory").write_bytes(draw.randbytes(2**16))
             with foreign.attach(memory, only) as region, contextlib.suppress(typedshm.Timeout, typedshm.RegionCorrupt):
                 region.wait(timeout=0)
 
