@@ -170,38 +170,40 @@ def test_no_version_goes_untold_in_a_race(regions: list[Region[Record]]) -> None
 # ---- in loops of others ---------------------------------------------------------------------------------------------
 
 
-def test_clear_asks_a_lossless_follower_for_the_next() -> None:
+@contextlib.contextmanager
+def full() -> Iterator[tuple[Any, Any, Notifier]]:
+    """A lossless region without room, its follower that has taken nothing, and a notifier of that."""
     with typedshm.create("stream", Record, slots=4, lossless=True) as region:
         region.timeout = 0
         follower = region.follow(lossless=True)
         with Notifier(follower) as notifier:
             for n in range(1, 5):
                 region.write(record(n))
-            until(lambda: is_set(notifier))
-            assert notifier.clear() == [follower]
-            assert len(follower.drain()) == 4
-            assert is_set(notifier)
-            with pytest.raises(typedshm.MisuseError):  # it is in hand, so far
-                region.write(record(5))
-            assert notifier.clear() == []
+            yield region, follower, notifier
+
+
+def test_clear_asks_a_lossless_follower_for_the_next() -> None:
+    with full() as (region, follower, notifier):
+        until(lambda: is_set(notifier))
+        assert notifier.clear() == [follower]
+        assert len(follower.drain()) == 4
+        assert is_set(notifier)
+        with pytest.raises(typedshm.MisuseError):  # it is in hand, so far
             region.write(record(5))
-            until(lambda: is_set(notifier))
+        assert notifier.clear() == []
+        region.write(record(5))
+        until(lambda: is_set(notifier))
 
 
 def test_clear_in_another_thread_leaves_what_is_in_hand() -> None:
-    with typedshm.create("stream", Record, slots=4, lossless=True) as region:
-        region.timeout = 0
-        follower = region.follow(lossless=True)
-        with Notifier(follower) as notifier:
-            for n in range(1, 5):
-                region.write(record(n))
-            assert len(follower.drain()) == 4
-            InThread(notifier.clear).result()
-            with pytest.raises(typedshm.MisuseError):
-                region.write(record(5))
-            follower.done()
+    with full() as (region, follower, notifier):
+        assert len(follower.drain()) == 4
+        InThread(notifier.clear).result()
+        with pytest.raises(typedshm.MisuseError):
             region.write(record(5))
-            until(lambda: is_set(notifier))
+        follower.done()
+        region.write(record(5))
+        until(lambda: is_set(notifier))
 
 
 @descriptors
