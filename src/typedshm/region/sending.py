@@ -98,7 +98,7 @@ def _described(info: FollowerInfo | None, known: list[FollowerInfo], inode: int 
     if process is not None:
         who += f" in {describe_process(process, inode=inode, since=True)}"
     elif info.kept_until is not None:
-        who += f", which nobody has any more and is kept until {info.kept_until.astimezone():%H:%M:%S},"
+        who += f", which nobody has any more and is kept until {info.kept_until.astimezone():%H:%M:%S}"
     elif info.kind == "follower":
-        who += ", which nobody has any more,"
+        who += ", which nobody has any more"
     return who, process, behind
