@@ -108,7 +108,8 @@ def test_a_dead_one_with_a_name_is_waited_for_until_somebody_goes_on(region: Any
     fill(region)
     child.expect("got one")
     child.kill()
-    with pytest.raises(FollowerBehind, match=r"'executor', which nobody has any more and is kept until [0-9:]+, 4 versions"):
+    words = r"'executor', which nobody has any more and is kept until [0-9:]+, 4 versions"
+    with pytest.raises(FollowerBehind, match=words):
         region.write(record(9), timeout=0)
     (info,) = region.info().followers
     assert (info.name, info.process, info.behind) == ("executor", None, SLOTS)
