@@ -18,10 +18,13 @@ from typing import (
     overload,
 )
 
+import numpy as np
+from numpy.typing import NDArray
 from typing_extensions import Buffer
 
 _T = TypeVar("_T")
 _Kind: TypeAlias = type[BaseException] | None
+_Batch: TypeAlias = tuple[NDArray[np.uint8] | list[bytearray], NDArray[np.uint64], NDArray[np.int64]]
 
 @final
 class Lease:
@@ -801,6 +804,14 @@ Place: TypeAlias = tuple[
 
 def registered(ring: Ring[Any], /) -> list[Place]: ...  # Those that are used; none if the region is not lossless
 def recent(ring: Ring[Any], rows: Buffer, /) -> int: ...  # Fills rows of version, time, value; the first one's number
+def follower_batch(follower: Follower[Any], most_versions: int, most_bytes: int, /) -> _Batch | None:
+    """Take the versions that are there just now, as bytes, or None.
+
+    Each is one complete version, and the follower moves as by as many steps: what it missed is counted, and in a
+    lossless region the batch before counts as got. At least one is taken, however large. Values of one size come as an
+    array with a row for each; those of varying size as Extents.pack() packs them.
+    """
+
 def read_at(ring: Ring[_T], time: int, /) -> tuple[_T, BaseException | None, int, int]:
     """(value, error, version, ns) of the newest version of a time or before; of the oldest there, with None."""
 

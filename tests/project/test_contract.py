@@ -26,7 +26,7 @@ CORE = "\n".join(
 
 # Methods and attributes of Python's own objects, NumPy's and the core's that it uses as well.
 OTHERS = {"__complex__", "__basicsize__", "Structure", "isoformat", "protect"}
-OTHERS |= {"_ARRAY_API", "dtype", "isnative", "itemsize", "kind", "names"}
+OTHERS |= {"_ARRAY_API", "dtype", "isnative", "itemsize", "kind", "names", "frombuffer", "reshape"}
 # Failures that Python alone raises.
 RAISED_BY_PYTHON = {"not lossless", "follower read-only", "open block", "reattach timeout"}
 # Failures of tables alone.

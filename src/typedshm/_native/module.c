@@ -10,6 +10,7 @@
 #include "memory/mapping.h"
 #include "memory/words.h"
 #include "missing.h"
+#include "ring/batch.h"
 #include "ring/block.h"
 #include "ring/borrow.h"
 #include "ring/follower_type.h"
@@ -69,6 +70,7 @@ static int (*const parts[])(PyObject *module) = {
     waitset_register,    thread_register,       missing_register,      array_register,        held_register,
     rows_type_register,  row_block_register,    row_set_register,      changes_register,      follower_type_register,
     registered_register, following_register,    history_register,      flag_register,         several_register,
+    batch_register,
 };
 
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT,

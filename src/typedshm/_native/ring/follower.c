@@ -95,24 +95,26 @@ void follower_move(Follower *self, const publication *found) {
     self->at.version = self->seen = found->version;
 }
 
+bool follower_look(Follower *self, reading_position *behind) {
+    if (!self->ring->mapping)
+        return ring_fail(self->ring, "closed") != NULL;
+    if (self->place.slots && !place_check(&self->place, self->ring))
+        return false;
+    if (self->place.slots)
+        place_note(&self->place);
+    *behind = self->at;
+    if (follower_is_member(self))
+        return is_behind(self) >= 0 && place_hand_out(&self->place, behind) == TSHM_READABLE;
+    return is_behind(self) > 0;
+}
+
 /* The next value, as it is before move(); NULL, perhaps without an error: there is none, or it is refused. */
 PyObject *follower_find(Follower *self, publication *found, PyObject **refused) {
     *found = NO_PUBLICATION;
-    if (!self->ring->mapping)
-        return ring_fail(self->ring, "closed");
-    reading_position handed_out = {0, 0, true};
-    const reading_position *behind = self->every ? &self->at : NULL;
-    if (self->place.slots && !place_check(&self->place, self->ring))
+    reading_position at;
+    if (!follower_look(self, &at))
         return NULL;
-    if (self->place.slots)
-        place_note(&self->place);
-    if (follower_is_member(self)) {
-        if (is_behind(self) < 0 || place_hand_out(&self->place, &handed_out) != TSHM_READABLE)
-            return NULL;
-        behind = &handed_out;
-    } else if (is_behind(self) <= 0) {
-        return NULL;
-    }
+    const reading_position *behind = self->every ? &at : NULL;
     return self->borrow ? borrow_next(self, behind, found) : reading_value(self->ring, behind, found, refused);
 }
 
@@ -132,6 +134,35 @@ PyObject *follower_step(Follower *self) {
         decoding_fail(refused);
     }
     return value;
+}
+
+bool follower_is_open(const Follower *self) {
+    if (self->closed)
+        ring_fail(self->followed, "follower closed");
+    return !self->closed;
+}
+
+/* The exception that is set, which is so no more; None if there is none. */
+PyObject *follower_take_error(void) {
+    PyObject *type, *error, *trace;
+    PyErr_Fetch(&type, &error, &trace);
+    if (!type)
+        return Py_NewRef(Py_None);
+    PyErr_NormalizeException(&type, &error, &trace);
+    if (trace)
+        PyException_SetTraceback(error, trace);
+    Py_XDECREF(type);
+    Py_XDECREF(trace);
+    return error;
+}
+
+bool follower_goes_on(Follower *self) {
+    if (!self->reattach)
+        return false;
+    PyObject *error = follower_take_error(), *moved = PyObject_CallMethod((PyObject *)self, "_go_on", "O", error);
+    Py_DECREF(error);
+    Py_XDECREF(moved);
+    return moved == Py_True;
 }
 
 bool follower_enter(Follower *self) {

@@ -30,6 +30,9 @@ void follower_count(Follower *follower);
 void follower_end_use(Follower *follower);
 /* Neither; and the place is left. */
 void follower_leave_place(Follower *follower, bool keeps);
+/* Is there something to hand out, and behind which position? Of a follower of the newest, the position says nothing.
+ * False, perhaps with an error set: there is not. */
+bool follower_look(Follower *follower, reading_position *behind);
 /* The next value, which counts as handed out after follower_move(); NULL, perhaps without an error: there is none, or
  * it is refused, as told by decoding_value(). */
 PyObject *follower_find(Follower *follower, publication *found, PyObject **refused);
@@ -39,6 +42,13 @@ void follower_move(Follower *follower, const publication *found);
 PyObject *follower_take(Follower *follower, PyObject **refused);
 /* One whole step, in which the refusal of a version is raised. */
 PyObject *follower_step(Follower *follower);
+/* After a step that found nothing, or set an error: is the next region of the name followed now? False: what the step
+ * said holds, or another error is set. */
+bool follower_goes_on(Follower *follower);
+/* The exception that is set, which is so no more; None if there is none. */
+PyObject *follower_take_error(void);
+/* False and an error set if it was closed. */
+bool follower_is_open(const Follower *follower);
 /* One thread or task at a time: false and an error set if another is in it. */
 bool follower_enter(Follower *follower);
 void follower_leave(Follower *follower);

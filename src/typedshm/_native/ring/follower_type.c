@@ -10,27 +10,14 @@
 
 static PyTypeObject *follower_type;
 
-/* The exception that is set, which is so no more; None if there is none. */
-static PyObject *take_error(void) {
-    PyObject *type, *error, *trace;
-    PyErr_Fetch(&type, &error, &trace);
-    if (!type)
-        return Py_NewRef(Py_None);
-    PyErr_NormalizeException(&type, &error, &trace);
-    if (trace)
-        PyException_SetTraceback(error, trace);
-    Py_XDECREF(type);
-    Py_XDECREF(trace);
-    return error;
-}
-
 static PyObject *follower_next(PyObject *object) {
     Follower *self = (Follower *)object;
     if (self->closed || !follower_enter(self))
         return NULL;
     PyObject *value = follower_step(self), *end = Py_NewRef(Py_None);
     while (!value && end) { /* what Python gets is when to give up, and never a value, which a signal could take away */
-        PyObject *error = take_error(), *answer = PyObject_CallMethod((PyObject *)self, "_wait", "OO", error, end);
+        PyObject *error = follower_take_error(),
+                 *answer = PyObject_CallMethod((PyObject *)self, "_wait", "OO", error, end);
         Py_DECREF(error);
         native_set(&end, answer);
         if (answer && !self->closed) /* by a block of another thread's that ended in an error */
@@ -46,28 +33,15 @@ static PyObject *follower_next(PyObject *object) {
 /* As step(), and if there is nothing here, in the next region of the name. */
 static PyObject *step_or_go_on(Follower *self) {
     PyObject *value = follower_step(self);
-    while (!value && self->reattach) {
-        PyObject *error = take_error(), *moved = PyObject_CallMethod((PyObject *)self, "_go_on", "O", error);
-        Py_DECREF(error);
-        bool again = moved == Py_True;
-        Py_XDECREF(moved);
-        if (!again)
-            break;
+    while (!value && follower_goes_on(self))
         value = follower_step(self);
-    }
     return value;
-}
-
-static bool is_open(Follower *self) {
-    if (self->closed)
-        ring_fail(self->followed, "follower closed");
-    return !self->closed;
 }
 
 static PyObject *follower_poll(PyObject *object, PyObject *unused) {
     (void)unused;
     Follower *self = (Follower *)object;
-    if (!is_open(self) || !follower_enter(self))
+    if (!follower_is_open(self) || !follower_enter(self))
         return NULL;
     PyObject *value = step_or_go_on(self);
     follower_leave(self);
@@ -127,7 +101,7 @@ static PyObject *follower_drain(PyObject *object, PyObject *const *args, Py_ssiz
     Follower *self = (Follower *)object;
     Py_ssize_t most;
     if (!arguments_fit(&verb, args, count, names) || !most_of(arguments_get(args, count, names, "most"), &most) ||
-        !is_open(self) || !follower_enter(self))
+        !follower_is_open(self) || !follower_enter(self))
         return NULL;
     PyObject *values = PyList_New(0);
     if (values && most > 0 && !take_all(self, values, most))
@@ -166,7 +140,7 @@ static PyObject *follower_discard(PyObject *object, PyObject *unused) {
 static PyObject *follower_done(PyObject *object, PyObject *unused) {
     (void)unused;
     Follower *self = (Follower *)object;
-    if (!is_open(self) || !follower_enter(self))
+    if (!follower_is_open(self) || !follower_enter(self))
         return NULL;
     bool ours = !self->place.slots || place_check(&self->place, self->ring);
     if (ours)

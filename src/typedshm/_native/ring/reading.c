@@ -108,6 +108,13 @@ static int try_read(Ring *self, void *to, struct wanted wanted, publication *fou
     return reading.state;
 }
 
+int reading_try_next(const Ring *self, void *to, const reading_position *behind, publication *found) {
+    struct reading reading = {self, to, {behind, false, READING_ANY_AGE, NULL}, NO_PUBLICATION, TSHM_NOTHING};
+    read_once(&reading);
+    *found = reading.found;
+    return reading.state;
+}
+
 /* Never blocks: should the slot never agree with head, as only a corrupt region would have it, what stands there has to
  * do. */
 publication reading_last_of(const tshm_ring *ring) {

@@ -24,6 +24,9 @@ typedef struct {
 
 /* Copies the next version behind a position, or for NULL the newest. 1 done, 0 there is none, -1 an error is set. */
 int reading_copy(Ring *ring, void *to, const reading_position *behind, int64_t max_age, publication *found);
+/* One attempt to copy the next version behind a position: TSHM_NOTHING, TSHM_READABLE (done) or TSHM_BUSY. Sets no
+ * error, and needs no GIL. */
+int reading_try_next(const Ring *ring, void *to, const reading_position *behind, publication *found);
 /* From seconds to ns: NULL and None are any age. -1 and an error: no age. */
 int64_t reading_max_age(PyObject *seconds);
 /* Was a version published at most `max_age` ns ago? False and an error set if not. */

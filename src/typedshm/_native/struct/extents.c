@@ -137,9 +137,10 @@ static void extents_dealloc(PyObject *object) {
     Py_DECREF(type);
 }
 
-/* ---- packed: just what is used, for pickles --------------------------------------------------------------------- */
+/* ---- packed: just what is used, for pickles and recordings --------------------------------------------------------
+ */
 
-static uint64_t packed_size(const Extents *self, const void *value) {
+uint64_t extents_packed_size(const Extents *self, const void *value) {
     uint64_t size = 0;
     for (uint32_t i = 0; i <= self->plan.count; i++)
         size += tshm_fixed_end(&self->plan, i) - tshm_fixed_begin(&self->plan, i);
@@ -166,6 +167,25 @@ static void move_used(const Extents *self, char *value, char **packed, bool pack
         move_part(value + self->extents[i].data, packed, tshm_used(&self->extents[i], value), pack);
 }
 
+void extents_pack(const Extents *self, const void *value, char *packed) {
+    move_fixed(self, (char *)value, &packed, true);
+    move_used(self, (char *)value, &packed, true);
+}
+
+bool extents_unpack(const Extents *self, const void *packed, uint64_t size, void *value) {
+    uint64_t fixed = self->plan.size;
+    for (uint32_t i = 0; i < self->plan.count; i++)
+        fixed -= tshm_room(&self->extents[i]);
+    if (size < fixed)
+        return false;
+    char *from = (char *)packed;
+    move_fixed(self, value, &from, false);
+    bool fits = size == extents_packed_size(self, value);
+    if (fits)
+        move_used(self, value, &from, false);
+    return fits;
+}
+
 static PyObject *pack(PyObject *object, PyObject *value) {
     Extents *self = (Extents *)object;
     Py_buffer view;
@@ -176,12 +196,9 @@ static PyObject *pack(PyObject *object, PyObject *value) {
         PyErr_Format(PyExc_ValueError, "expected a value of %llu bytes, found %zd", (unsigned long long)self->plan.size,
                      view.len);
     else
-        packed = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)packed_size(self, view.buf));
-    if (packed) {
-        char *to = PyBytes_AsString(packed);
-        move_fixed(self, view.buf, &to, true);
-        move_used(self, view.buf, &to, true);
-    }
+        packed = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)extents_packed_size(self, view.buf));
+    if (packed)
+        extents_pack(self, view.buf, PyBytes_AsString(packed));
     PyBuffer_Release(&view);
     return packed;
 }
@@ -192,17 +209,8 @@ static PyObject *unpack(PyObject *object, PyObject *args) {
     Py_buffer packed, value;
     if (!PyArg_ParseTuple(args, "y*w*:unpack", &packed, &value))
         return NULL;
-    uint64_t fixed = self->plan.size;
-    for (uint32_t i = 0; i < self->plan.count; i++)
-        fixed -= tshm_room(&self->extents[i]);
-    bool fits = (uint64_t)value.len == self->plan.size && (uint64_t)packed.len >= fixed;
-    if (fits) {
-        char *from = packed.buf;
-        move_fixed(self, value.buf, &from, false);
-        fits = (uint64_t)packed.len == packed_size(self, value.buf);
-        if (fits)
-            move_used(self, value.buf, &from, false);
-    }
+    bool fits =
+        (uint64_t)value.len == self->plan.size && extents_unpack(self, packed.buf, (uint64_t)packed.len, value.buf);
     PyBuffer_Release(&packed);
     PyBuffer_Release(&value);
     return PyBool_FromLong(fits);

@@ -20,6 +20,11 @@ PyObject *extents_excess(const Extents *extents, const void *value);
 void extents_copy(const Extents *extents, void *to, const void *from);
 /* No items in any of them. */
 void extents_clear(const Extents *extents, void *value);
+/* A value packed: first what is fixed, which has the numbers of used items, then the used items of each extent. */
+uint64_t extents_packed_size(const Extents *extents, const void *value);
+void extents_pack(const Extents *extents, const void *value, char *packed);
+/* Into the zeroed bytes of a value. False: the packed bytes are not of the size that they tell. */
+bool extents_unpack(const Extents *extents, const void *packed, uint64_t size, void *value);
 int extents_register(PyObject *module);
 
 #endif
