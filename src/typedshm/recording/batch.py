@@ -1,0 +1,36 @@
+"""What is taken from a source at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Bytes: TypeAlias = bytes | bytearray | memoryview | NDArray[np.uint8]
+"""Bytes that lie one after the other."""
+
+
+def view_of(value: Bytes) -> memoryview:
+    """Return the bytes as a view, without copying them."""
+    return (value.data if isinstance(value, np.ndarray) else memoryview(value)).cast("B")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Some complete versions of one source, in the order in which they were published."""
+
+    versions: NDArray[np.uint64]
+    """Their numbers; for a table's rows 0."""
+    times: NDArray[np.int64]
+    """When each was published, in nanoseconds since 1970."""
+    values: NDArray[np.uint8] | Sequence[Bytes]
+    """The values' bytes: an array with a row for each, or, where their sizes vary, a buffer for each."""
+    rows: NDArray[np.uint64] | None = None
+    """Of a table: which row each is of."""
+    dropped: int = 0
+    """How many versions were overwritten before they could be taken, since the batch before."""
+
+    def __len__(self) -> int:
+        """How many versions there are."""
+        return len(self.versions)

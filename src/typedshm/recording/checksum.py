@@ -1,0 +1,46 @@
+"""CRC-32 of a whole file from those of its parts, so that each byte is looked at once."""
+
+_POLYNOMIAL = 0xEDB88320
+_ONE = 1 << 31  # the polynomial 1; the bits are in reversed order, as CRC-32 has them
+
+
+def _product(a: int, b: int) -> int:
+    """Return the product of two polynomials over GF(2), modulo that of CRC-32."""
+    product, bit = 0, _ONE
+    while a:
+        if a & bit:
+            product ^= b
+            a ^= bit
+        bit >>= 1
+        b = (b >> 1) ^ _POLYNOMIAL if b & 1 else b >> 1
+    return product
+
+
+def _powers() -> list[int]:
+    """Return x to the power of 8, 16, 32…, as the number of bytes counts its bits."""
+    power = [1 << 23]
+    while len(power) < 64:
+        power.append(_product(power[-1], power[-1]))
+    return power
+
+
+_BYTES = _powers()
+
+
+def combined(before: int, after: int, length: int) -> int:
+    """Return the CRC-32 of two parts together.
+
+    Parameters
+    ----------
+    before
+        The CRC-32 of the first part.
+    after
+        That of the second part.
+    length
+        How many bytes the second part has.
+    """
+    shift = _ONE
+    for index in range(length.bit_length()):
+        if length >> index & 1:
+            shift = _product(_BYTES[index], shift)
+    return _product(shift, before) ^ after
