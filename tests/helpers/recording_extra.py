@@ -1,4 +1,7 @@
-"""Skips a file of tests where the libraries of the extra ``record`` are missing; imported before anything else."""
+"""Skips a file of tests where the libraries of the extra ``record`` are missing.
+
+It is imported first: ``import helpers.recording_extra  # noqa: F401``, and ``# isort: split`` in the line below.
+"""
 
 import pytest
 

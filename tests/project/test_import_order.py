@@ -543,7 +543,9 @@ def test_modules_import_those_that_define_the_names(file: Path) -> None:
 @every([file for file in PYTHON if room_of(module_of(file)) in ON_TOP])
 def test_rooms_on_top_use_public_names_only(file: Path) -> None:
     for used, _, node in modules_used(file):
-        assert room_of(used) in ("", "cli") or used in PUBLIC, f"{label(file)}:{node.lineno}: import typedshm, and its public names"
+        assert room_of(used) in ("", "cli") or used in PUBLIC, (
+            f"{label(file)}:{node.lineno}: import typedshm, and its public names"
+        )
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "typedshm":
             public = node.attr in (*typedshm.__all__, "open", "foreign", "testing", "__version__")
