@@ -1,6 +1,6 @@
 """Skips a file of tests where the libraries of the extra ``record`` are missing.
 
-It is imported first: ``import helpers.recording_extra  # noqa: F401``, and ``# isort: split`` in the line below.
+It is imported first: ``import helpers.recording_extra  # noqa: F401``, and below it ``# isort: split``.
 """
 
 import pytest

@@ -1,6 +1,7 @@
 """What is written is in the file, as mcap's own reader finds it; what is told of it is so."""
 
 import helpers.recording_extra  # noqa: F401
+
 # isort: split
 
 import subprocess

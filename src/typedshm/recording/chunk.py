@@ -15,6 +15,7 @@ LARGE = 64 << 10
 """From how many bytes on a buffer is written from where it lies, instead of being copied into the chunk."""
 
 _MESSAGE = struct.Struct("<BQHIQQ")  # opcode, length, channel, sequence, log time, publish time
+MESSAGE_HEAD = _MESSAGE.size
 _UNCOUNTED = 9  # bytes of a record that its length leaves out: the opcode and the length
 _ENTRY = np.dtype([("time", "<u8"), ("offset", "<u8")])
 

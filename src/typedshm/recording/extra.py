@@ -10,7 +10,17 @@ try:
 except ImportError as error:
     raise ImportError("recording needs mcap: pip install 'typedshm[record]'") from error
 
-__all__ = ["COMPRESSIONS", "MAGIC", "Compressor", "Opcode", "ReadDataStream", "RecordBuilder", "compressor", "records"]
+__all__ = [
+    "COMPRESSIONS",
+    "MAGIC",
+    "Compressor",
+    "Opcode",
+    "ReadDataStream",
+    "RecordBuilder",
+    "compressor",
+    "decompress",
+    "records",
+]
 
 MAGIC = b"\x89MCAP0\r\n"
 """What a file begins and ends with."""

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from typedshm.recording.batch import view_of
+from typedshm.recording.chunk import MESSAGE_HEAD
 from typedshm.recording.writer import CHUNK_BYTES, CHUNK_SECONDS, Format, Payload, Writer
 
 FIRST_VERSION = "typedshm.first_version"
@@ -96,7 +97,9 @@ class Output:
     @property
     def _rotation(self) -> float | None:
         """When the next part begins."""
-        return None if self._rotate_seconds is None or self._empty else self._since + self._rotate_seconds
+        if self._rotate_seconds is None or self._empty or self.closed:
+            return None
+        return self._since + self._rotate_seconds
 
     def channel(self, topic: str, encoding: Format, metadata: Mapping[str, str]) -> int:
         """Begin a channel, which all parts have from now on, and return its number.
@@ -121,7 +124,7 @@ class Output:
         if not len(times):
             return
         most = self._rotate_bytes
-        if most is not None and not self._empty and self._writer.size + _size(payload) > most:
+        if most is not None and not (self._empty or self.closed) and self._writer.size + _size(payload) > most:
             self._rotate()
         self._writer.write(channel, times, versions, payload)
         self._newest[channel] = int(versions[-1])
@@ -173,13 +176,14 @@ class Output:
     def _rotate(self) -> None:
         """Complete this part, and begin the next."""
         self._writer.close()
-        self._earlier += self._writer.size
+        size = self._writer.size
         for number in itertools.count(len(self._paths)):
             try:
                 self._writer = self._begin(self._part(number), replace=False)
                 break
             except FileExistsError:  # somebody else's, since this recording began
                 continue
+        self._earlier += size
         for number, (topic, encoding, metadata) in enumerate(self._channels, 1):
             if number in self._newest and metadata.get(KIND) != "table":
                 metadata[FIRST_VERSION] = str(self._newest[number] + 1)
@@ -200,8 +204,9 @@ class Output:
 
 
 def _size(payload: Payload) -> int:
-    """Return how many bytes messages have, about."""
+    """Return how many bytes messages are going to take, without what encodings put before each."""
+    heads = len(payload) * MESSAGE_HEAD
     if isinstance(payload, np.ndarray):
-        return payload.nbytes
+        return heads + payload.nbytes
     messages = (message if isinstance(message, list | tuple) else [message] for message in payload)
-    return sum(view_of(part).nbytes for parts in messages for part in parts)
+    return heads + sum(view_of(part).nbytes for parts in messages for part in parts)

@@ -288,6 +288,7 @@ class Writer:
             self._file.append(parts)
         except OSError as error:
             explained = self._explained(error)
+            self._chunk = Chunk()
             with contextlib.suppress(OSError):  # where there is no room for it, the file is read without a summary
                 self._finish()
             self._file.close()
