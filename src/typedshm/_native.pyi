@@ -828,6 +828,13 @@ def newest_in(mapping: Mapping, /) -> tuple[int, int]: ...  # The same of a regi
 def write_now(ring: Ring[Any], value: Any, over: bool, /) -> bool:
     """Write unless a follower has to be waited for: False. If the time is over, raise instead."""
 
+def publish(ring: Ring[Any], value: Buffer, version: int, time: int, /) -> int:
+    """Publish a version with the bytes of `value`, and return its number.
+
+    Bytes are as they stand in memory, and of values of varying size as Extents.pack() packs them. The number is the
+    next, or `version`, which has to be above that of the newest; the time of publication is now, or `time`, in ns.
+    """
+
 def pinned(ring: Ring[Any], /) -> tuple[int, int]: ...  # (pinned slots, copies that borrow() of this handle made)
 def look(opened: Opened, /) -> None: ...  # Raises if the memory, or its name, is gone
 def fail(opened: Opened, what: str, /) -> NoReturn:
@@ -877,6 +884,7 @@ def read_rows(table: Rows[Any], rows: RowIndex, out: Buffer, zero: bool, /) -> N
 def row_versions(table: Rows[Any], rows: RowIndex, times: bool, /) -> bytearray: ...  # 64-bit numbers; or ns since 1970
 def row_holders(table: Rows[Any], rows: RowIndex, /) -> list[tuple[int, int]]: ...  # (number, process id of its holder)
 def write_row(table: Rows[_T], row: object, value: _T, timeout: float | EllipsisType | None, /) -> None: ...
+def publish_row(table: Rows[Any], row: object, value: Buffer, version: int, time: int, /) -> int: ...  # As publish()
 def write_rows(
     table: Rows[Any],
     rows: RowIndex,

@@ -118,8 +118,8 @@ SOURCES = {
         "tshm_fence([seq_cst]);\n        if (!tshm_pinned",
         "write_begin_with_pins",
     ),
-    "even mark stored": ("typedshm.h", "2 * cursor->sequence, [release]", "write_end"),
-    "head exchanged": ("typedshm.h", "head.word, cursor->sequence << 1, [release]", "write_end"),
+    "even mark stored": ("typedshm.h", "2 * sequence, [release]", "write_end"),
+    "head exchanged": ("typedshm.h", "head.word, sequence << 1, [release]", "write_end"),
     "head loaded to wait": ("typedshm.h", "head.word, [acquire]) & ~TSHM_HEAD_AWAITED", "head_number"),
     "fence before a generation is looked at": ("typedshm.h", "tshm_fence([acquire]);\n    if (alive &&", "lives"),
     "generation looked at to tell who lives": (

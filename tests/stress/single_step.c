@@ -1,13 +1,13 @@
 /* Kills a process at every instruction boundary of what it does to a region, and looks whether anybody else notices.
  *
- *     single_step FOLDER write|attach|inherit|read|pin|refused SLOTS [used]
+ *     single_step FOLDER write|give|attach|inherit|read|pin|refused SLOTS [used]
  *
  * A child is led by single steps through one deed of the C core, and killed after the first instruction, then another
  * one after the second, and so on to the end. After each death the parent reads, takes the lock without waiting, and
  * writes the next version. What a dead reader has pinned must be free at last, be it that a writer comes by or that
  * somebody takes the dead reader's presence entry. Prints one line of counts, "name=number"; those in capitals have to
- * be 0. With "used" values vary in size, and only what is used is copied. Ends with 77 if processes cannot be led by
- * single steps here.
+ * be 0. With "used" values vary in size, and only what is used is copied. To give is to write with a number of one's
+ * own. Ends with 77 if processes cannot be led by single steps here.
  */
 #define _GNU_SOURCE
 #include "lock/lock.h"
@@ -88,6 +88,8 @@ static bool is_value(const uint64_t *words, uint64_t version) {
  * of steps would not always end at the same place. */
 
 static uint64_t now;
+static uint64_t leap = 1; /* from the newest version to that of the one who is killed */
+static bool gives;
 
 static void write_next(lock_handle *mine, uint64_t version) {
     tshm_cursor cursor;
@@ -101,7 +103,7 @@ static void write_next(lock_handle *mine, uint64_t version) {
         tshm_copy_used_in(cursor.payload, words, &plan);
     else
         tshm_copy_in(cursor.payload, words, sizeof words);
-    if (tshm_write_end(&ring, &cursor, now))
+    if (gives ? tshm_write_end_as(&ring, &cursor, version, now) : tshm_write_end(&ring, &cursor, now))
         os_word_wake_all(&mine->peers, control(), (void *)&control()->head.word);
 }
 
@@ -164,6 +166,7 @@ static void child(const char *deed, uint64_t version) {
     bool attaches = strcmp(deed, "attach") == 0 || strcmp(deed, "inherit") == 0;
     if (!attaches && lock_attach(&mine) != LOCK_TAKEN)
         _exit(1);
+    gives = leap > 1;
     be_led();
     if (attaches && (lock_attach(&mine) != LOCK_TAKEN || lock_owner(mine.control) == (int)mine.entry))
         _exit(1);
@@ -195,7 +198,8 @@ static void prepare(const char *deed, uint64_t next) {
     /* somebody may sleep on head, and on the lock, so that wake-ups are part of a write */
     (void)tshm_change(or, &control()->head.word, TSHM_HEAD_AWAITED, relaxed);
     atomic_fetch_or_explicit(&writer->word, TSHM_WORD_WAITING, memory_order_relaxed);
-    if (ring.slot_count >= 3 && strcmp(deed, "write") == 0) /* a dead reader's pin, where the write wants to go */
+    bool writes = strcmp(deed, "write") == 0 || strcmp(deed, "give") == 0;
+    if (ring.slot_count >= 3 && writes) /* a dead reader's pin, where the write wants to go */
         tshm_store(&tshm_slot_of(&ring, next)->pins[0], 1ull << (PRESENCE - 1), relaxed);
     if (strcmp(deed, "refused") == 0) /* all that may be are pinned, by one who lives */
         for (uint32_t back = 1; back <= ring.slot_count - 2; back++)
@@ -239,9 +243,9 @@ static uint64_t look(uint64_t newest, uint64_t head) {
     count.held += held;
     count.published += published;
     count.half += mark == 2 * head + 3;
-    count.complete += !published && mark == 2 * head + 2;
+    count.complete += !published && mark == 2 * (ring.slot_count == 1 ? head + leap : head + 1);
 
-    newest += published;
+    newest += published ? leap : 0;
     int state = read_newest(&version, words);
     if (state != TSHM_READABLE)
         count.lost++;
@@ -272,6 +276,7 @@ int main(int arguments, char **argument) {
     vary = arguments == 5;
     path = argument[1];
     const char *deed = argument[2];
+    leap = strcmp(deed, "give") == 0 ? 3 : 1;
     make_region((uint32_t)atoi(argument[3]));
     join(&lock);
     if (lock_attach(&lock) != LOCK_TAKEN)
@@ -292,7 +297,7 @@ int main(int arguments, char **argument) {
         if (pid < 0)
             fail("fork");
         if (pid == 0)
-            child(deed, newest + 1);
+            child(deed, newest + leap);
         done = lead(pid, steps);
         end_child(pid);
         long pinned = count_pins(~(1ull << lock.entry));

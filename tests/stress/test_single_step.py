@@ -64,14 +64,18 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("form", [(), ("used",)], ids=["whole", "what is used"])
 @pytest.mark.parametrize("slots", [1, 2, 3])
+@pytest.mark.parametrize("deed", ["write", "give"])
 def test_a_write(
-    program: Path, tmp_path: Path, report: Callable[[str], None], slots: int, form: tuple[str, ...]
+    program: Path, tmp_path: Path, report: Callable[[str], None], deed: str, slots: int, form: tuple[str, ...]
 ) -> None:
-    """With three slots a dead reader's pin stands where the write wants to go, so clearing it is part of it."""
-    counts = deaths(program, tmp_path / "region", "write", slots, *form)
+    """With three slots a dead reader's pin stands where the write wants to go, so clearing it is part of it.
+
+    Also of a version with a given number: it has that, or is not there, and the next one has the next number.
+    """
+    counts = deaths(program, tmp_path / "region", deed, slots, *form)
     lost = counts["lost"]
     report(
-        f"killed at each of {counts['boundaries']} instruction boundaries of a write, {slots} slots"
+        f"killed at each of {counts['boundaries']} instruction boundaries of a {deed}, {slots} slots"
         f"{', of what is used' if form else ''}: "
         f"{counts['held']} with the lock held, {counts['half']} with the slot half-filled, last version lost {lost}"
     )
@@ -115,14 +119,32 @@ def test_a_reader(program: Path, tmp_path: Path, report: Callable[[str], None], 
 
 LOCK, HEADER = "lock/lock.c", "typedshm.h"
 
-EVEN = "tshm_store(&cursor->slot->mark, 2 * cursor->sequence, release); /* with the acquire load in tshm_read_begin */"
-HEAD = "tshm_exchange(&control->head.word, cursor->sequence << 1, release)"
+EVEN = "tshm_store(&cursor->slot->mark, 2 * sequence, release); /* with the acquire load in tshm_read_begin */"
+HEAD = "tshm_exchange(&control->head.word, sequence << 1, release)"
 LAST = f"return ({HEAD} & TSHM_HEAD_AWAITED) != 0;"
 MARK = "tshm_store(&cursor->slot->mark, 2 * sequence + 1, relaxed);"
 
 MUTANTS: dict[str, tuple[str, int, str, list[tuple[str, str, str]]]] = {
     "the slot is not marked": ("write", 1, "TORN", [(HEADER, MARK, "")]),
     "head first": ("write", 2, "lost", [(HEADER, LAST, "return 0;"), (HEADER, EVEN, f"(void){HEAD}; {EVEN}")]),
+    "the given number in the head alone": (
+        "give",
+        1,
+        "lost",
+        [(HEADER, EVEN, EVEN.replace("2 * sequence", "2 * cursor->sequence"))],
+    ),
+    "the next number counts on from the slot's own": (
+        "give",
+        2,
+        "SKIPPED",
+        [
+            (
+                HEADER,
+                "version = ring->slot_count == 1 ? cursor->sequence : tshm_last_version(ring) + 1;",
+                "version = cursor->sequence;",
+            )
+        ],
+    ),
     "owners live for ever": ("write", 2, "STUCK", [(LOCK, "os_peers_alive(&lock->peers, entry) != 0", "1")]),
     "the dead are not counted": ("write", 2, "UNCOUNTED", [(LOCK, "writer.deaths, 1,", "writer.deaths, 0,")]),
     "who takes over does not say so": ("write", 2, "DIRTY", [(LOCK, "TSHM_WORD_WAITING | TSHM_WORD_DIRTY);", "0);")]),

@@ -20,6 +20,7 @@
 #include "ring/opened.h"
 #include "ring/pin.h"
 #include "ring/position.h"
+#include "ring/publishing.h"
 #include "ring/registered.h"
 #include "ring/ring_type.h"
 #include "ring/slots.h"
@@ -28,6 +29,7 @@
 #include "rows/changes.h"
 #include "rows/held.h"
 #include "rows/row_block.h"
+#include "rows/row_publishing.h"
 #include "rows/row_set.h"
 #include "rows/rows_type.h"
 #include "struct/array.h"
@@ -56,21 +58,28 @@
 #endif
 
 static int (*const parts[])(PyObject *module) = {
-    struct_register,     numpy_register,        lease_register,        origin_register,       field_register,
-    extents_register,    fields_register,       construction_register, whole_register,        codecs_register,
-    datetime_register,   mapping_register,      header_register,       byte_locks_register,   files_register,
+    struct_register,        numpy_register,        lease_register,
+    origin_register,        field_register,        extents_register,
+    fields_register,        construction_register, whole_register,
+    codecs_register,        datetime_register,     mapping_register,
+    header_register,        byte_locks_register,   files_register,
 #ifdef _WIN32
-    security_register,   section_register,      directory_register,    kernel_mutex_register, event_register,
+    security_register,      section_register,      directory_register,
+    kernel_mutex_register,  event_register,
 #else
     segments_register,
 #endif
-    words_register,      writers_lock_register, mutex_register,        guard_register,        task_register,
-    position_register,   slots_register,        values_register,       opened_register,       ring_type_register,
-    internal_register,   block_register,        pin_register,          borrow_register,       view_register,
-    waitset_register,    thread_register,       missing_register,      array_register,        held_register,
-    rows_type_register,  row_block_register,    row_set_register,      changes_register,      follower_type_register,
-    registered_register, following_register,    history_register,      flag_register,         several_register,
-    batch_register,
+    words_register,         writers_lock_register, mutex_register,
+    guard_register,         task_register,         position_register,
+    slots_register,         values_register,       opened_register,
+    ring_type_register,     internal_register,     block_register,
+    pin_register,           borrow_register,       view_register,
+    waitset_register,       thread_register,       missing_register,
+    array_register,         held_register,         rows_type_register,
+    row_block_register,     row_set_register,      changes_register,
+    follower_type_register, registered_register,   following_register,
+    history_register,       flag_register,         several_register,
+    batch_register,         publishing_register,   row_publishing_register,
 };
 
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT,

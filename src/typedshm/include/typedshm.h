@@ -34,10 +34,15 @@
  * PINS. A reader that wants to look at a slot in place sets its bit in the slot's pin words, then
  * makes sure that the slot still holds the newest version. A writer marks its slot odd, then looks for
  * pins, and if there are any restores the mark and goes on to the next number. So sequence numbers may
- * skip; the number that users see, the slot's `version`, never does. At most slot_count - 2 slots may be
- * pinned, by however many readers, so that a writer always finds one: a reader that exceeds that takes
- * its pin back, and copies. With more slots than participants nobody counts, and each participant may
- * pin its share; see tshm_pins_each().
+ * skip; the number that users see, the slot's `version`, does not skip with them. At most slot_count - 2
+ * slots may be pinned, by however many readers, so that a writer always finds one: a reader that exceeds
+ * that takes its pin back, and copies. With more slots than participants nobody counts, and each
+ * participant may pin its share; see tshm_pins_each().
+ *
+ * GIVEN NUMBERS. Who publishes what has been published before, as when a recording is replayed, may give versions
+ * the numbers, and the times, that they had then: any number above that of the newest, see tshm_write_end_as(). The
+ * slot tells how many were left out before its version. With one slot the version is the sequence number itself, and
+ * that skips.
  *
  * WAITING. `head` is the sequence number times two, plus the W bit: somebody sleeps on the low half of
  * the word. A waiter sets the bit in the word that it has seen, then sleeps while the word stays so; a
@@ -209,7 +214,8 @@ typedef struct tshm_slot {
     tshm_atomic_u64 mark;                 /*  0  2s + 1 while sequence number s is written, 2s when complete */
     tshm_atomic_u64 version;              /*  8  the number that users see */
     tshm_atomic_u64 time;                 /* 16  of publication, ns since 1970 */
-    uint64_t reserved[5];                 /* 24 */
+    tshm_atomic_u64 left_out;             /* 24  how many numbers before this version no version has */
+    uint64_t reserved[4];                 /* 32 */
     tshm_atomic_u64 pins[TSHM_PIN_WORDS]; /* 64  a bit for each presence entry */
 } tshm_slot;
 
@@ -726,10 +732,10 @@ static inline int tshm_read_retry(const tshm_cursor *cursor) {
     return tshm_load(&cursor->slot->mark, relaxed) != 2 * cursor->sequence;
 }
 
-/* The version, as users count it. Call between tshm_read_begin and tshm_read_retry. With fewer than
- * three slots there are no pins, so no number is ever skipped and the two are equal. */
+/* The version, as users count it. Call between tshm_read_begin and tshm_read_retry. With one slot it is the sequence
+ * number, so that what the newest was can be told while that slot is written to. */
 static inline uint64_t tshm_version(const tshm_ring *ring, const tshm_cursor *cursor) {
-    return ring->slot_count < 3 ? cursor->sequence : tshm_load(&cursor->slot->version, relaxed);
+    return ring->slot_count == 1 ? cursor->sequence : tshm_load(&cursor->slot->version, relaxed);
 }
 
 /* ---- looking in place ----------------------------------------------------------------------- */
@@ -1121,15 +1127,15 @@ static inline void tshm_take_place(const tshm_ring *ring, uint32_t place, uint64
 /* Only with the lock held: the position to begin at for who wants all that there is, up to which nothing is missing.
  * What a pin has kept while later versions were written over does not count. */
 static inline uint64_t tshm_oldest(const tshm_ring *ring) {
-    uint64_t head = tshm_newest(ring), position = head, later = 0;
+    uint64_t head = tshm_newest(ring), position = head, before = 0;
     for (uint64_t back = 0; back < 2 * (uint64_t)ring->slot_count && back < head; back++) {
         tshm_cursor cursor = tshm_cursor_at(ring, head - back);
         if (tshm_load(&cursor.slot->mark, relaxed) != 2 * cursor.sequence)
             continue; /* passed over, or written over */
         uint64_t version = tshm_version(ring, &cursor);
-        if (back && version + 1 != later)
+        if (back && version != before)
             break;
-        later = version;
+        before = version - 1 - tshm_load(&cursor.slot->left_out, relaxed);
         position = cursor.sequence - 1;
     }
     return position;
@@ -1347,21 +1353,32 @@ static inline int tshm_write_begin(const tshm_ring *ring, tshm_alive alive, void
     return TSHM_PINNED;
 }
 
-/* Publish what was written into cursor->payload. `now` is in ns since 1970. True if somebody sleeps on the head and has
- * to be woken. */
-static inline int tshm_write_end(const tshm_ring *ring, const tshm_cursor *cursor, uint64_t now) {
+/* The number of the newest version as users count it, 0 when there is none. Its slot is never written to while it is
+ * that, but with one slot, where it is head's. */
+static inline uint64_t tshm_last_version(const tshm_ring *ring) {
+    uint64_t head = tshm_newest(ring);
+    return head && ring->slot_count > 1 ? tshm_load(&tshm_slot_of(ring, head)->version, relaxed) : head;
+}
+
+/* As tshm_write_end, with a given number: above tshm_last_version(), which is to be seen to before tshm_write_begin(),
+ * and at most TSHM_SEQUENCE_MAX. */
+static inline int tshm_write_end_as(const tshm_ring *ring, const tshm_cursor *cursor, uint64_t version, uint64_t now) {
     tshm_control *control = tshm_control_of(ring);
-    uint64_t version = cursor->sequence;
-    if (ring->slot_count >= 3) {
-        uint64_t head = tshm_newest(ring);
-        version = head ? tshm_load(&tshm_slot_of(ring, head)->version, relaxed) + 1 : 1;
-    }
+    uint64_t sequence = ring->slot_count == 1 ? version : cursor->sequence; /* any number has the one slot */
+    tshm_store(&cursor->slot->left_out, version - tshm_last_version(ring) - 1, relaxed);
     tshm_store(&cursor->slot->version, version, relaxed);
     tshm_store(&cursor->slot->time, now, relaxed);
-    tshm_streaming_fence(); /* whoever filled the slot may have used streaming stores */
-    tshm_store(&cursor->slot->mark, 2 * cursor->sequence, release); /* with the acquire load in tshm_read_begin */
+    tshm_streaming_fence();                                 /* whoever filled the slot may have used streaming stores */
+    tshm_store(&cursor->slot->mark, 2 * sequence, release); /* with the acquire load in tshm_read_begin */
     /* release, with the acquire load in tshm_read_begin; takes the W bit, or the waiter's exchange fails */
-    return (tshm_exchange(&control->head.word, cursor->sequence << 1, release) & TSHM_HEAD_AWAITED) != 0;
+    return (tshm_exchange(&control->head.word, sequence << 1, release) & TSHM_HEAD_AWAITED) != 0;
+}
+
+/* Publish what was written into cursor->payload, as the next version. `now` is in ns since 1970. True if somebody
+ * sleeps on the head and has to be woken. */
+static inline int tshm_write_end(const tshm_ring *ring, const tshm_cursor *cursor, uint64_t now) {
+    uint64_t version = ring->slot_count == 1 ? cursor->sequence : tshm_last_version(ring) + 1;
+    return tshm_write_end_as(ring, cursor, version, now);
 }
 
 /* ---- waiting -------------------------------------------------------------------------------- */
@@ -1533,7 +1550,8 @@ static inline void tshm_row_stamp(const tshm_table *table, uint64_t number) {
     tshm_store(&tshm_row_of(table, number)->stamp, before, relaxed);
 }
 
-/* Publish what was written into cursor->payload; the row was stamped meanwhile. `now` is in ns since 1970. */
+/* Publish what was written into cursor->payload; the row was stamped meanwhile. `now` is in ns since 1970. Any number
+ * above the one that tshm_row_write_begin() chose, as in GIVEN NUMBERS, may have been put into the cursor. */
 static inline void tshm_row_write_end(const tshm_row_cursor *cursor, uint64_t now) {
     tshm_store(&cursor->version->time, now, relaxed);
     tshm_streaming_fence(); /* whoever filled it may have used streaming stores */

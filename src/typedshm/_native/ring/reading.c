@@ -126,8 +126,8 @@ publication reading_last_of(const tshm_ring *ring) {
         found.sequence = cursor.sequence;
         found.version = tshm_version(ring, &cursor);
         found.time = tshm_load(&cursor.slot->time, relaxed);
-        /* with fewer than three slots the version is the sequence number itself, whatever the slot is going through */
-        if (ring->slot_count < 3 || !tshm_read_retry(&cursor))
+        /* with one slot the version is the sequence number itself, whatever the slot is going through */
+        if (ring->slot_count == 1 || !tshm_read_retry(&cursor))
             break;
     }
     return found;

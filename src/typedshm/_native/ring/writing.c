@@ -46,14 +46,21 @@ bool writing_unlock(Ring *self, bool block) {
     return false;
 }
 
-bool writing_publish(Ring *self, const tshm_cursor *cursor) {
+/* `version` and `time` as in a writing_value. */
+static inline bool publish(Ring *self, const tshm_cursor *cursor, uint64_t version, uint64_t time) {
     uint64_t now = os_realtime_ns();
-    bool awaited = tshm_write_end(&self->ring, cursor, now);
+    time = time ? time : now;
+    bool awaited =
+        version ? tshm_write_end_as(&self->ring, cursor, version, time) : tshm_write_end(&self->ring, cursor, time);
     writers_lock_note_write(self->mutex->lock);
     if (awaited)
         os_word_wake_all(&self->mutex->lock->lock.peers, tshm_control_of(&self->ring),
                          (void *)&tshm_control_of(&self->ring)->head.word);
     return writers_lock_look_is_due(self->mutex->lock, now);
+}
+
+bool writing_publish(Ring *self, const tshm_cursor *cursor) {
+    return publish(self, cursor, 0, 0);
 }
 
 int writing_begin(Ring *self, tshm_cursor *cursor) {
@@ -79,7 +86,10 @@ struct storing {
     tshm_cursor cursor; /* where the value goes */
     int state;          /* TSHM_WRITABLE at first if that is known already */
     bool due;
+    uint64_t version, time; /* as in a writing_value */
 };
+
+enum { NUMBER_HAD = -4 }; /* the given number is not above that of the newest version */
 
 static inline void copy_payload(const struct storing *storing, unsigned char *payload) {
     const schema_values *values = &storing->ring->values;
@@ -95,12 +105,14 @@ static inline void copy_payload(const struct storing *storing, unsigned char *pa
 static inline void store(void *context) {
     struct storing *storing = context;
     Ring *self = storing->ring;
-    if (storing->state != TSHM_WRITABLE)
+    if (storing->version && storing->version <= tshm_last_version(&self->ring))
+        storing->state = NUMBER_HAD; /* before anything is touched */
+    else if (storing->state != TSHM_WRITABLE)
         storing->state = writing_begin(self, &storing->cursor);
     if (storing->state != TSHM_WRITABLE)
         return;
     copy_payload(storing, storing->cursor.payload);
-    storing->due = writing_publish(self, &storing->cursor);
+    storing->due = publish(self, &storing->cursor, storing->version, storing->time);
 }
 
 static inline void store_one(struct storing *storing) {
@@ -145,6 +157,7 @@ static char *head_of(const Ring *self, const Py_buffer *array, char small[ARRAYS
 }
 
 bool writing_open(Ring *self, PyObject *given, writing_value *value) {
+    value->version = value->time = 0;
     if (Py_TYPE(given) == self->values.type)
         value->value = Py_NewRef(given);
     else if (!(value->value = PyObject_CallFunctionObjArgs(self->values.encode, given, NULL)))
@@ -178,12 +191,19 @@ void writing_close(writing_value *value) {
     Py_DECREF(value->value);
 }
 
-int writing_try(Ring *self, const writing_value *value, room_wait *wait, bool patient) {
+static int refuse_number(uint64_t given, uint64_t newest) {
+    PyErr_Format(PyExc_ValueError, "version: expected a number above %llu, that of the newest, found %llu",
+                 (unsigned long long)newest, (unsigned long long)given);
+    return WRITING_FAILED;
+}
+
+int writing_try(Ring *self, writing_value *value, room_wait *wait, bool patient) {
     if (!writing_lock(self, false, room_left(wait)))
         return WRITING_FAILED;
     WritersLock *lock = self->mutex->lock;
     lock->transient = lock->depth == 1; /* close() in another thread waits for us instead of refusing */
-    struct storing storing = {.ring = self, .value = value->view.buf, .state = TSHM_PINNED};
+    struct storing storing = {
+        .ring = self, .value = value->view.buf, .state = TSHM_PINNED, .version = value->version, .time = value->time};
     if (value->apart) {
         storing.value = value->head;
         storing.items = value->view.buf;
@@ -191,15 +211,30 @@ int writing_try(Ring *self, const writing_value *value, room_wait *wait, bool pa
     store_one(&storing);
     if (storing.state == TSHM_AWAITED)
         room_ask(self, wait, storing.cursor.sequence, patient);
+    uint64_t newest = tshm_last_version(&self->ring);
     lock->transient = false;
     bool done = writing_unlock(self, false);
     if (done && storing.state == TSHM_AWAITED)
         return TSHM_AWAITED;
+    if (done && storing.state == NUMBER_HAD)
+        return refuse_number(storing.version, newest);
     if (done && storing.state != TSHM_WRITABLE)
         return ring_fail(self, "pinned") ? 0 : WRITING_FAILED;
     if (storing.due && done)
         done = mutex_look(self->mutex);
+    value->version = newest;
     return done ? TSHM_WRITABLE : WRITING_FAILED;
+}
+
+bool writing_do(Ring *self, writing_value *value, int64_t ns) {
+    if (self->mutex && !mutex_may_write(self->mutex))
+        return false;
+    room_wait wait = room_begin(self, ns);
+    int state;
+    do
+        state = writing_try(self, value, &wait, false);
+    while (state == TSHM_AWAITED && room_sleep(self, &wait));
+    return state == TSHM_WRITABLE;
 }
 
 PyObject *writing_write(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names) {
@@ -219,13 +254,7 @@ PyObject *writing_write(PyObject *object, PyObject *const *args, Py_ssize_t coun
     writing_value value;
     if (!given || !writing_open(self, given, &value))
         return NULL;
-    int state = WRITING_FAILED;
-    if (!self->mutex || mutex_may_write(self->mutex)) {
-        room_wait wait = room_begin(self, ns);
-        do
-            state = writing_try(self, &value, &wait, false);
-        while (state == TSHM_AWAITED && room_sleep(self, &wait));
-    }
+    bool done = writing_do(self, &value, ns);
     writing_close(&value);
-    return state == TSHM_WRITABLE ? Py_NewRef(Py_None) : NULL;
+    return done ? Py_NewRef(Py_None) : NULL;
 }

@@ -30,6 +30,8 @@ typedef struct {
     Py_buffer view;
     bool apart; /* the view is that of the items of the only field, and `head` is what stands before them */
     char *head, small[ARRAYS_SMALL_HEAD];
+    uint64_t version; /* the number that it is to have, 0: the next. In the end the one that it has */
+    uint64_t time;    /* when it is to have been published, ns since 1970; 0: now */
 } writing_value;
 
 /* False and an error set if it is none; nothing has to be closed then. */
@@ -37,7 +39,9 @@ bool writing_open(Ring *ring, PyObject *given, writing_value *value);
 void writing_close(writing_value *value);
 /* One attempt, with the lock for as long as it takes: TSHM_WRITABLE, TSHM_AWAITED with what to do in `wait`, or
  * WRITING_FAILED and an error set. */
-int writing_try(Ring *ring, const writing_value *value, room_wait *wait, bool patient);
+int writing_try(Ring *ring, writing_value *value, room_wait *wait, bool patient);
+/* As many as it takes, for at most `ns`. False and an error set. */
+bool writing_do(Ring *ring, writing_value *value, int64_t ns);
 
 PyObject *writing_write(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);
 

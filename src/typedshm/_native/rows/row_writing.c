@@ -6,8 +6,13 @@
 #include <stdlib.h>
 
 void row_writing_store(Rows *self, uint64_t number, const void *value, uint64_t now) {
+    row_writing_store_as(self, number, value, 0, now);
+}
+
+void row_writing_store_as(Rows *self, uint64_t number, const void *value, uint64_t version, uint64_t now) {
     tshm_row_stamp(&self->table, number);
     tshm_row_cursor cursor = tshm_row_write_begin(&self->table, tshm_row_of(&self->table, number));
+    cursor.number = version ? version : cursor.number;
     values_store(&self->values, cursor.payload, value);
     tshm_row_write_end(&cursor, now);
 }
@@ -17,8 +22,7 @@ bool row_writing_take(Rows *self, uint64_t number, enum held_use use, int64_t ns
     return result == HELD_TAKEN || rows_fail_taken(self, number, result);
 }
 
-/* After the work: was it for nothing, or is it time to ask what the name means? */
-static bool look_after(Rows *self, uint64_t now) {
+bool row_writing_look_after(Rows *self, uint64_t now) {
     if (self->mapping && opened_is_gone((Opened *)self)) {
         rows_fail(self, "gone");
         return false;
@@ -72,7 +76,7 @@ static bool store_one(Rows *self, uint64_t number, const void *bytes, int64_t ns
         store_held(self, number, bytes, now);
     }
     writers_lock_note_write(self->mutex->lock);
-    return row_writing_give(self, &hold, HELD_VERB, true) && look_after(self, now);
+    return row_writing_give(self, &hold, HELD_VERB, true) && row_writing_look_after(self, now);
 }
 
 /* What is stored of a value, as a new reference, and its bytes until struct_close(view). NULL and an error set. */
@@ -286,7 +290,7 @@ static bool write_all(struct many *many, int64_t ns) {
     rows_list_free(&many->deferred);
     rows_list_free(&many->late);
     rows_list_free(&many->torn);
-    return done && look_after(self, os_realtime_ns());
+    return done && row_writing_look_after(self, os_realtime_ns());
 }
 
 /* Room to merge spans in, and what a row has that was never written. */
