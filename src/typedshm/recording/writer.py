@@ -107,13 +107,17 @@ class Writer:
         self._chunk_since = 0.0
         self._prefixes: dict[int, bytes] = {}
         self._closing: dict[str, Mapping[str, str]] = {}
-        self._crc = 0
         self._file = RecordingFile(self.path, replace=replace)
+        head = MAGIC + bytes_of(records.Header(profile="", library=f"typedshm {__version__}"))
         try:
-            self._append(MAGIC + bytes_of(records.Header(profile="", library=f"typedshm {__version__}")))
+            self._file.append([memoryview(head)])
+        except OSError as error:
+            self._file.close(discard=True)
+            raise self._explained(error) from error
         except BaseException:
             self._file.close(discard=True)
             raise
+        self._crc = zlib.crc32(head)
 
     @property
     def size(self) -> int:
@@ -297,7 +301,8 @@ class Writer:
     def _explained(self, error: OSError) -> OSError:
         """Return an error that names the file, and says what is in it."""
         reason = error.strerror or str(error)
-        kept = f"the {self._file.size:,} bytes that were recorded before can be read"
+        size = self._file.size
+        kept = f"the {size:,} bytes that were recorded before can be read" if size else "nothing was recorded"
         lost = f", the last {len(self._chunk):,} messages could not be written" if len(self._chunk) else ""
         text = f"cannot record to {self.path}: {reason}; {kept}{lost}"
         if error.errno in _FULL:
