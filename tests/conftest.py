@@ -108,7 +108,7 @@ def trimmed() -> Iterator[None]:
     _trim(0)
 
 
-_UNTIL_CLOSED = ("typedshm follows", "typedshm bridge")
+_UNTIL_CLOSED = ("typedshm follows", "typedshm bridge", "typedshm replay")
 """How the names of threads begin that run until something is closed; those that serve waiters end by themselves."""
 
 before: set[int] = set()

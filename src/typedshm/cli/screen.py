@@ -91,7 +91,7 @@ def _no_key(seconds: float) -> str:
 @contextmanager
 def live() -> Generator[Screen]:
     """Take the terminal for a live screen; it is as before when the block ends, in whatever way."""
-    with _keys() as read_keys, _ended_by_signals():
+    with keys() as read_keys, _ended_by_signals():
         screen = Screen(read_keys)
         sys.stdout.write(_ENTER)
         try:
@@ -130,7 +130,8 @@ if sys.platform == "win32":
         yield
 
     @contextmanager
-    def _keys() -> "Generator[Callable[[float], str]]":
+    def keys() -> "Generator[Callable[[float], str]]":
+        """Yield what reads the keys that are pressed, and waits for so many seconds at most; else they are lines."""
         kernel = ctypes.WinDLL("kernel32")
         output = ctypes.c_void_p(kernel.GetStdHandle(-11))
         mode = ctypes.c_ulong()
@@ -191,7 +192,8 @@ else:
         os.write(sys.stdout.fileno(), _ENTER.encode())
 
     @contextmanager
-    def _keys() -> "Generator[Callable[[float], str]]":
+    def keys() -> "Generator[Callable[[float], str]]":
+        """Yield what reads the keys that are pressed, and waits for so many seconds at most; else they are lines."""
         if not sys.stdin.isatty():  # as in `… | typedshm watch`: then there are no keys but Ctrl-C
             yield _no_key
             return

@@ -1,0 +1,1 @@
+"""What recorded versions are published to: regions and tables."""
