@@ -20,3 +20,7 @@ class RecordingFull(RecordingError, OSError):
     def __str__(self) -> str:
         """Return the whole message, which names the file."""
         return str(self.strerror) if self.strerror is not None else super().__str__()
+
+
+class RecordingWarning(UserWarning):
+    """A part of a recording is damaged, and was left out."""

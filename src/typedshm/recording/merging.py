@@ -1,0 +1,97 @@
+"""Merging: recorded versions one after the other, of all topics in one order of time."""
+
+import heapq
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from typedshm.recording.batch import Batch, Bytes
+from typedshm.recording.parsing import Damage
+from typedshm.recording.part import Part
+from typedshm.recording.recorded_channel import RecordedChannel
+from typedshm.recording.span import Span
+from typedshm.recording.stored_chunk import StoredChunk
+
+
+class RecordedBytes(NamedTuple):
+    """One recorded version, not decoded."""
+
+    channel: RecordedChannel
+    """What was recorded."""
+    version: int
+    """Its number; of a table the row's own."""
+    time: int
+    """When it was published, in ns since 1970."""
+    value: Bytes
+    """Its bytes as they stand in memory, of layouts with fields of varying size those that are used; what other
+    programs wrote, as it stands in the file."""
+    row: int | None = None
+    """Of a table: the number of the row."""
+
+
+def batches(
+    part: Part, chunk: StoredChunk, channels: Mapping[int, RecordedChannel], span: Span
+) -> Iterator[tuple[RecordedChannel, Batch]]:
+    """Yield what a chunk has of some channels, in a batch for each; what is damaged is reported and left out."""
+    messages = part.messages(chunk, frozenset(channels), span)
+    for number, channel in channels.items():
+        is_one = messages.channels == number
+        if not is_one.any():
+            continue
+        own = messages if is_one.all() else messages.chosen(is_one)
+        try:
+            yield channel, channel.decode(own)
+        except Damage as damage:
+            part.note(damage, chunk)
+
+
+def merged(parts: Sequence[Part], topics: frozenset[str], span: Span) -> Iterator[RecordedBytes]:
+    """Yield the versions of some topics by the times at which they were published.
+
+    Where times are equal, they come as they are in the files. Only chunks whose times overlap are in memory at once.
+    """
+    waiting: list[tuple[int, int, Part, StoredChunk, dict[int, RecordedChannel]]] = []
+    for part in parts:
+        chosen = {number: channel for number, channel in part.channels.items() if channel.topic in topics}
+        for chunk in part.chunks(frozenset(chosen), span) if chosen else ():
+            waiting.append((chunk.start, len(waiting), part, chunk, chosen))
+    waiting.sort(key=lambda entry: entry[:2], reverse=True)
+    open_chunks: list[tuple[int, int, RecordedBytes, Iterator[RecordedBytes]]] = []
+    while waiting or open_chunks:
+        while waiting and (not open_chunks or waiting[-1][0] <= open_chunks[0][0]):
+            _, number, part, chunk, chosen = waiting.pop()
+            rest = _in_order(part, chunk, chosen, span)
+            first = next(rest, None)
+            if first is not None:
+                heapq.heappush(open_chunks, (first.time, number, first, rest))
+        if open_chunks:
+            _, number, recorded, rest = open_chunks[0]
+            yield recorded
+            following = next(rest, None)
+            if following is None:
+                heapq.heappop(open_chunks)
+            else:
+                heapq.heapreplace(open_chunks, (following.time, number, following, rest))
+
+
+def _in_order(
+    part: Part, chunk: StoredChunk, channels: Mapping[int, RecordedChannel], span: Span
+) -> Iterator[RecordedBytes]:
+    """Yield what one chunk has, in the order of time."""
+    found: list[tuple[RecordedChannel, Batch]] = list(batches(part, chunk, channels, span))
+    if not found:
+        return
+    times = np.concatenate([batch.times for _, batch in found])
+    firsts = np.cumsum([0, *(len(batch) for _, batch in found)])
+    order = np.argsort(times, kind="stable")
+    which = np.searchsorted(firsts, order, side="right") - 1
+    for number, index in zip(which.tolist(), (order - firsts[which]).tolist(), strict=True):
+        channel, batch = found[int(number)]
+        yield one_of(channel, batch, index)
+
+
+def one_of(channel: RecordedChannel, batch: Batch, index: int) -> RecordedBytes:
+    """Return one version of a batch."""
+    row = None if batch.rows is None else int(batch.rows[index])
+    return RecordedBytes(channel, int(batch.versions[index]), int(batch.times[index]), batch.values[index], row)
