@@ -102,7 +102,8 @@ class Slot(ctypes.LittleEndianStructure):
         ("mark", ctypes.c_uint64),
         ("version", ctypes.c_uint64),
         ("time", ctypes.c_uint64),
-        ("reserved", ctypes.c_uint64 * 5),
+        ("left_out", ctypes.c_uint64),
+        ("reserved", ctypes.c_uint64 * 4),
         ("pins", ctypes.c_uint64 * 8),
     )
 

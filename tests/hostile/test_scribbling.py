@@ -5,9 +5,11 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 
 import typedshm
+import typedshm._native as _native
 from helpers import marks
 from helpers.peers import Child, SharedBytes
 from helpers.shared_types import Car, whole
@@ -88,7 +90,11 @@ def doings(deed: str, region: "typedshm.Region[Car]") -> "dict[str, Any]":
     if deed == "one that borrows":
         return {"borrow": lambda: borrow(region), "hold": lambda: hold(region)}
     if deed == "one that follows":
-        return {"newest": lambda: follow(region, every=False), "every": lambda: follow(region, every=True)}
+        return {
+            "newest": lambda: follow(region, every=False),
+            "every": lambda: follow(region, every=True),
+            "batch": lambda: take_batches(region),
+        }
     return {"come and go": lambda: come_and_go(), **verbs}
 
 
@@ -105,6 +111,17 @@ def hold(region: "typedshm.Region[Car]") -> None:
 def follow(region: "typedshm.Region[Car]", *, every: bool) -> None:
     for value, _ in zip(region.follow(every=every, timeout=0.01), range(5), strict=False):
         repr(value)
+
+
+def take_batches(region: "typedshm.Region[Car]") -> None:
+    """As a recorder does it: what is taken has the size of values, whatever the numbers beside it say."""
+    with region.follow(every=True, start="oldest") as follower:
+        for _ in range(3):
+            batch = _native.follower_batch(follower, 64, 4096)
+            if batch is not None:
+                values, versions, times = batch
+                assert np.shape(values) == (len(versions), Car.layout.size)
+                assert 1 <= len(versions) == len(times) <= 4
 
 
 def come_and_go() -> None:

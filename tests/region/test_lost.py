@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 import typedshm
+import typedshm._native as _native
 from helpers import marks
 from helpers.peers import PATIENCE, Child, quiet_fork, run_script, until
 from helpers.shared_types import Big, Car, Frame, whole
@@ -64,6 +65,8 @@ VERBS = {
     "lock": lambda region, value: inside(region.lock()),
     "borrow": lambda region, value: region.borrow().__enter__(),
     "follow": lambda region, value: next(region.follow(every=True, start=1)),
+    "batch": lambda region, value: _native.follower_batch(region.follow(every=True, start=1), 9, 2**20),
+    "publish": lambda region, value: _native.publish(region, bytes(value), 0, 0),
     "wait": lambda region, value: region.wait(after=1, timeout=PATIENCE),
     "version": lambda region, value: region.version,
     "info": lambda region, value: region.info(),
@@ -78,7 +81,7 @@ def test_every_verb_says_that_the_memory_is_gone(name, verb, schema):
     with typedshm.create(name, schema) as region, typedshm.attach(name, schema, readonly=True) as reader:
         region.write(value)
         os.truncate(locate(name).address, 0)
-        handles = (region, reader) if verb not in ("write", "update", "loan", "lock") else (region,)
+        handles = (region, reader) if verb not in ("write", "publish", "update", "loan", "lock") else (region,)
         for handle in handles:
             for _ in range(2):
                 with pytest.raises(typedshm.RegionLost, match=LOST) as caught:

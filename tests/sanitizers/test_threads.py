@@ -137,8 +137,7 @@ MUTANTS = {
         "2 * sequence, release); /* with the acquire load in tshm_read_begin */\n"
         "    /* release, with the acquire load in tshm_read_begin; takes the W bit, or the waiter's exchange fails */\n"
         "    return (tshm_exchange(&control->head.word, sequence << 1, release)",
-        "2 * sequence, relaxed);\n"
-        "    return (tshm_exchange(&control->head.word, sequence << 1, relaxed)",
+        "2 * sequence, relaxed);\n    return (tshm_exchange(&control->head.word, sequence << 1, relaxed)",
     ),
     "pins are ignored": (
         "typedshm.h",
