@@ -11,9 +11,10 @@ Bytes: TypeAlias = bytes | bytearray | memoryview | NDArray[np.uint8]
 """Bytes that lie one after the other."""
 
 
-def view_of(value: Bytes) -> memoryview:
-    """Return the bytes as a view, without copying them."""
-    return (value.data if isinstance(value, np.ndarray) else memoryview(value)).cast("B")
+def parts_of(message: Bytes | Sequence[Bytes]) -> list[memoryview]:
+    """Return the buffer or buffers of a message as views of their bytes."""
+    several = [message] if isinstance(message, bytes | bytearray | memoryview | np.ndarray) else message
+    return [(part.data if isinstance(part, np.ndarray) else memoryview(part)).cast("B") for part in several]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,7 +22,7 @@ class Batch:
     """Some complete versions of one source, in the order in which they were published."""
 
     versions: NDArray[np.uint64]
-    """Their numbers; for a table's rows 0."""
+    """Their numbers; of a table those of the rows."""
     times: NDArray[np.int64]
     """When each was published, in nanoseconds since 1970."""
     values: NDArray[np.uint8] | Sequence[Bytes]

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from typedshm.recording.batch import view_of
+from typedshm.recording.batch import parts_of
 from typedshm.recording.chunk import MESSAGE_HEAD
-from typedshm.recording.writer import CHUNK_BYTES, CHUNK_SECONDS, Format, Payload, Writer
+from typedshm.recording.encodings.encoding import Encoding, Payload
+from typedshm.recording.writer import CHUNK_BYTES, CHUNK_SECONDS, Writer
 
 FIRST_VERSION = "typedshm.first_version"
 KIND = "typedshm.kind"
@@ -58,7 +59,7 @@ class Output:
         self._options = (compression, chunk_bytes, chunk_seconds)
         self._rotate_bytes = rotate_bytes
         self._rotate_seconds = rotate_seconds
-        self._channels: list[tuple[str, Format, dict[str, str]]] = []
+        self._channels: list[tuple[str, Encoding, dict[str, str]]] = []
         self._newest: dict[int, int] = {}
         self._notes: dict[str, Mapping[str, str]] = {}
         self._paths: list[str] = []
@@ -101,7 +102,7 @@ class Output:
             return None
         return self._since + self._rotate_seconds
 
-    def channel(self, topic: str, encoding: Format, metadata: Mapping[str, str]) -> int:
+    def channel(self, topic: str, encoding: Encoding, metadata: Mapping[str, str]) -> int:
         """Begin a channel, which all parts have from now on, and return its number.
 
         Raises
@@ -208,5 +209,4 @@ def _size(payload: Payload) -> int:
     heads = len(payload) * MESSAGE_HEAD
     if isinstance(payload, np.ndarray):
         return heads + payload.nbytes
-    messages = (message if isinstance(message, list | tuple) else [message] for message in payload)
-    return heads + sum(view_of(part).nbytes for parts in messages for part in parts)
+    return heads + sum(part.nbytes for message in payload for part in parts_of(message))

@@ -6,57 +6,25 @@ import os
 import time
 import zlib
 from collections.abc import Mapping, Sequence
-from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from typedshm import __version__
 from typedshm.errors import Closed
-from typedshm.recording.batch import Bytes, view_of
+from typedshm.recording.batch import parts_of
 from typedshm.recording.chunk import LARGE, Chunk
+from typedshm.recording.encodings.encoding import Encoding, Payload
 from typedshm.recording.errors import RecordingError, RecordingFull
 from typedshm.recording.extra import COMPRESSIONS, MAGIC, compressor, records
 from typedshm.recording.file import RecordingFile
 from typedshm.recording.summary import Summary, bytes_of
-
-Payload: TypeAlias = NDArray[np.uint8] | Sequence[Bytes | list[Bytes] | tuple[Bytes, ...]]
-"""Messages of one size, a row for each; or each as a buffer, or as several whose bytes follow each other."""
 
 CHUNK_BYTES = 4 << 20
 CHUNK_SECONDS = 1.0
 
 _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _MOST_CHANNELS = 65535
-
-
-class Format(Protocol):
-    """How the messages of a channel are written: what :class:`Encoding` has of it."""
-
-    @property
-    def message_encoding(self) -> str:
-        """MCAP's name of it, as ``cdr``."""
-        ...
-
-    @property
-    def schema_name(self) -> str:
-        """The name of the type."""
-        ...
-
-    @property
-    def schema_encoding(self) -> str:
-        """How the schema is written, as ``ros2msg``."""
-        ...
-
-    @property
-    def schema_data(self) -> bytes:
-        """The schema."""
-        ...
-
-    @property
-    def prefix(self) -> bytes:
-        """What stands before each value."""
-        ...
 
 
 class Writer:
@@ -134,7 +102,7 @@ class Writer:
         """When :meth:`tick` has something to do, by ``time.monotonic()``; None if nothing is waiting."""
         return self._chunk_since + self._chunk_seconds if len(self._chunk) else None
 
-    def channel(self, topic: str, encoding: Format, metadata: Mapping[str, str]) -> int:
+    def channel(self, topic: str, encoding: Encoding, metadata: Mapping[str, str]) -> int:
         """Begin a channel, and return its number; what describes it is in the file at once.
 
         Raises
@@ -161,7 +129,7 @@ class Writer:
         self._prefixes[number] = encoding.prefix
         return number
 
-    def _schema(self, encoding: Format) -> int:
+    def _schema(self, encoding: Encoding) -> int:
         """Return the number of a schema, which is written if it is new."""
         described = (encoding.schema_name, encoding.schema_encoding, bytes(encoding.schema_data))
         if not described[1]:
@@ -205,8 +173,7 @@ class Writer:
             self._write_if_large()
             return
         for version, published, message in zip(versions.tolist(), times.tolist(), payload, strict=True):
-            parts = message if isinstance(message, list | tuple) else [message]
-            self._chunk.add(channel, version, published, [view_of(part) for part in (prefix, *parts)])
+            self._chunk.add(channel, version, published, [memoryview(prefix), *parts_of(message)])
             self._write_if_large()
 
     def _write_if_large(self) -> None:
