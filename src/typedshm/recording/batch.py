@@ -11,10 +11,15 @@ Bytes: TypeAlias = bytes | bytearray | memoryview | NDArray[np.uint8]
 """Bytes that lie one after the other."""
 
 
+def view_of(value: Bytes) -> memoryview:
+    """Return the bytes as a view, without copying them."""
+    return (value.data if isinstance(value, np.ndarray) else memoryview(value)).cast("B")
+
+
 def parts_of(message: Bytes | Sequence[Bytes]) -> list[memoryview]:
     """Return the buffer or buffers of a message as views of their bytes."""
     several = [message] if isinstance(message, bytes | bytearray | memoryview | np.ndarray) else message
-    return [(part.data if isinstance(part, np.ndarray) else memoryview(part)).cast("B") for part in several]
+    return [view_of(part) for part in several]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
