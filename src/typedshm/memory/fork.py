@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 Hook = Callable[[], None]
 
-ORDER = ("attachments", "waitsets", "workers", "slots")
+ORDER = ("attachments", "waitsets", "workers", "slots", "recorders")
 """Whose hooks run first after a fork; before it they run the other way round."""
 
 

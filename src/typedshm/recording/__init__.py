@@ -4,14 +4,21 @@ from typedshm.recording.errors import RecordingCorrupt, RecordingError, Recordin
 from typedshm.recording.opening import open as open  # in no star import, which keeps the built-in one
 from typedshm.recording.recorded_topic import RecordedTopic
 from typedshm.recording.recorded_value import RecordedValue
+from typedshm.recording.recorder import Recorder
 from typedshm.recording.recording import Recording
+from typedshm.recording.starting import record
+from typedshm.recording.status import RecorderStatus, TopicStatus
 
 __all__ = [
     "RecordedTopic",
     "RecordedValue",
+    "Recorder",
+    "RecorderStatus",
     "Recording",
     "RecordingCorrupt",
     "RecordingError",
     "RecordingFull",
     "RecordingWarning",
+    "TopicStatus",
+    "record",
 ]

@@ -164,6 +164,10 @@ class Output:
         """
         self._writer.close()
 
+    def forget(self) -> None:
+        """Write nothing more, not even what is waiting: in a child of a fork, whose parent does."""
+        self._writer.forget()
+
     def _begin(self, path: str, replace: bool) -> Writer:
         compression, chunk_bytes, chunk_seconds = self._options
         writer = Writer(

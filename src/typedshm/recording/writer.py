@@ -236,6 +236,10 @@ class Writer:
         finally:
             self._file.close()
 
+    def forget(self) -> None:
+        """Write nothing more, not even what is waiting: in a child of a fork, whose parent does."""
+        self._file.close()
+
     def _finish(self) -> None:
         """Write what stands at the end of a file, all or nothing."""
         parts = list[bytes]()

@@ -15,7 +15,7 @@ Rows: TypeAlias = NDArray[np.uint8]
 Messages: TypeAlias = Rows | Sequence[Bytes]
 """Whole messages, with what stands before each value: a row for each, or a buffer for each."""
 
-Payload: TypeAlias = Rows | Sequence[Bytes | Sequence[Bytes]]
+Payload: TypeAlias = Rows | Sequence[Bytes | list[Bytes] | tuple[Bytes, ...]]
 """Messages to be written, without what stands before each: a row, a buffer, or several buffers in order for each."""
 
 

@@ -1,0 +1,1 @@
+"""Sources: what can be recorded, behind one interface."""
