@@ -802,6 +802,12 @@ Place: TypeAlias = tuple[
 ]
 """(number, kind, name, whose, whether it redelivers, versions behind, since, ns to keep, since when without, lost)"""
 
+def crc32_folded(data: Buffer, before: int, /) -> bytes | None:
+    """64 bytes that have, continued from 0xFFFFFFFF, the CRC-32 of a multiple of 64 bytes continued from `before`.
+
+    None if the processor does not multiply polynomials.
+    """
+
 def registered(ring: Ring[Any], /) -> list[Place]: ...  # Those that are used; none if the region is not lossless
 def recent(ring: Ring[Any], rows: Buffer, /) -> int: ...  # Fills rows of version, time, value; the first one's number
 def follower_batch(follower: Follower[Any], most_versions: int, most_bytes: int, /) -> _Batch | None:

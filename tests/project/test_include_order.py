@@ -18,7 +18,7 @@ FLOORS: tuple[set[str], ...] = (
     {"typedshm"},  # the protocol, which includes nothing of ours
     {"os"},  # and knows no Python
     {"native"},
-    {"arguments", "missing"},
+    {"arguments", "checksum", "missing"},
     {"timeout"},
     {"memory"},
     {"struct", "lock"},

@@ -17,11 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mcap.records import Channel, DataEnd, Message, Schema
 
+import typedshm._native as _native
 from helpers.mcap_files import Plain, Read, contents, in_order, numbers, plain_writer, summary, value, write
 from typedshm import Closed
 from typedshm.recording import RecordingError
 from typedshm.recording import writer as module
-from typedshm.recording.checksum import combined
+from typedshm.recording.checksum import LARGE, combined, crc32
 from typedshm.recording.extra import decompress
 from typedshm.recording.writer import Writer
 
@@ -316,3 +317,28 @@ def test_compressed_bytes_never_become_more_than_they_are_said_to(compression: s
     finally:
         tracemalloc.stop()
     assert decompress(compression, small, 50_000_000) == bytes(50_000_000)
+
+
+@given(st.integers(0, 3 * LARGE), st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))
+def test_checksums_of_much_data_are_those_of_zlib(size: int, before: int, seed: int) -> None:
+    data = np.random.default_rng(seed).bytes(size)
+    assert crc32(memoryview(data), before) == zlib.crc32(data, before)
+    unaligned = memoryview(b"x" + data)[1:]
+    assert crc32(unaligned, before) == zlib.crc32(data, before)
+
+
+@pytest.mark.parametrize("size", [64, 128, 4096, 4160, 1 << 20])
+def test_folded_bytes_have_the_same_checksum(size: int) -> None:
+    data = np.random.default_rng(size).bytes(size)
+    folded = _native.crc32_folded(data, 12345)
+    if folded is None:
+        pytest.skip("this processor does not multiply polynomials")
+    assert zlib.crc32(folded, 0xFFFFFFFF) == zlib.crc32(data, 12345)
+
+
+def test_what_cannot_be_folded_is_refused_or_left_to_zlib(monkeypatch: pytest.MonkeyPatch) -> None:
+    for size in (0, 63, 65):
+        with pytest.raises(ValueError, match=f"a multiple of 64 bytes, found {size}"):
+            _native.crc32_folded(bytes(size), 0)
+    monkeypatch.setattr(_native, "crc32_folded", lambda data, before: None)
+    assert crc32(memoryview(bytes(LARGE)), 7) == zlib.crc32(bytes(LARGE), 7)

@@ -1,4 +1,5 @@
 /* The extension module: one line per noun. */
+#include "checksum.h"
 #include "codecs.h"
 #include "lock/guard.h"
 #include "lock/mutex.h"
@@ -80,6 +81,7 @@ static int (*const parts[])(PyObject *module) = {
     follower_type_register, registered_register,   following_register,
     history_register,       flag_register,         several_register,
     batch_register,         publishing_register,   row_publishing_register,
+    checksum_register,
 };
 
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,9 @@ def view_of(value: Bytes) -> memoryview:
 
 def parts_of(message: Bytes | Sequence[Bytes]) -> list[memoryview]:
     """Return the buffer or buffers of a message as views of their bytes."""
-    several = [message] if isinstance(message, bytes | bytearray | memoryview | np.ndarray) else message
-    return [view_of(part) for part in several]
+    if isinstance(message, bytes | bytearray | memoryview | np.ndarray):
+        return [view_of(cast("Bytes", message))]
+    return [view_of(part) for part in message]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,5 +1,9 @@
 """CRC-32 of a whole file from those of its parts, so that each byte is looked at once."""
 
+import zlib
+
+import typedshm._native as _native
+
 _POLYNOMIAL = 0xEDB88320
 _ONE = 1 << 31  # the polynomial 1; the bits are in reversed order, as CRC-32 has them
 
@@ -25,6 +29,27 @@ def _powers() -> list[int]:
 
 
 _BYTES = _powers()
+
+
+LARGE = 4096
+"""From how many bytes on they are folded first: zlib alone would look at 1080p frames for longer than writing takes."""
+
+
+def crc32(data: memoryview, before: int = 0) -> int:
+    """Return the CRC-32 of bytes that follow others, as ``zlib.crc32()`` does.
+
+    Parameters
+    ----------
+    data
+        The bytes.
+    before
+        The CRC-32 of all that stands before them.
+    """
+    whole = len(data) & -64
+    folded = _native.crc32_folded(data[:whole], before) if whole >= LARGE else None
+    if folded is None:
+        return zlib.crc32(data, before)
+    return zlib.crc32(data[whole:], zlib.crc32(folded, 0xFFFFFFFF))
 
 
 def combined(before: int, after: int, length: int) -> int:

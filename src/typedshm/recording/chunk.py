@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from typedshm.recording.checksum import combined
+from typedshm.recording.checksum import combined, crc32
 from typedshm.recording.extra import Opcode, compressor, records
 
 LARGE = 64 << 10
@@ -114,7 +114,7 @@ class Chunk:
         data = [*self._parts, memoryview(self._tail)]
         checksum = 0
         for part in data:
-            checksum = zlib.crc32(part, checksum)
+            checksum = crc32(part, checksum)
         size, written = self.size, checksum
         if compression:
             with_compressor = compressor(compression)
@@ -122,7 +122,7 @@ class Chunk:
             data.append(memoryview(with_compressor.flush()))
             size, written = sum(len(part) for part in data), 0
             for part in data:
-                written = zlib.crc32(part, written)
+                written = crc32(part, written)
         name = compression.encode()
         fields = struct.pack(f"<QQQII{len(name)}sQ", self.start, self.end, self.size, checksum, len(name), name, size)
         head = struct.pack("<BQ", Opcode.CHUNK, len(fields) + size) + fields
