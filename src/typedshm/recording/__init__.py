@@ -1,5 +1,6 @@
 """Recordings of regions, tables and foreign memory in MCAP files; takes the extra ``record``."""
 
+from typedshm.recording.converting import convert
 from typedshm.recording.errors import RecordingCorrupt, RecordingError, RecordingFull, RecordingWarning
 from typedshm.recording.opening import open as open  # in no star import, which keeps the built-in one
 from typedshm.recording.recorded_topic import RecordedTopic
@@ -20,5 +21,6 @@ __all__ = [
     "RecordingFull",
     "RecordingWarning",
     "TopicStatus",
+    "convert",
     "record",
 ]

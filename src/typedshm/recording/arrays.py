@@ -53,7 +53,8 @@ class ArrayOf:
             self._values.check(channel)
         self._has_schema = source is not None
         self._channel = channels[-1]  # until there are versions of one
-        self._paths = None if fields is None else _paths(fields)
+        self._begun = False
+        self._paths = None if fields is None else paths_of(fields)
         self._count = 0
         self._recorded = 0  # bytes
         self._expected = expected
@@ -67,7 +68,7 @@ class ArrayOf:
             chosen = [
                 (path, _dtype_at(layout.dtype, step)) for path, step in zip(self._paths or (), steps, strict=True)
             ]
-        self._layout, self._steps = layout, steps
+        self.layout, self._steps = layout, steps
         head: list[Any] = [("version", "<u8"), ("time", "<M8[ns]")]
         row: list[Any] = [("row", "<u8")] if self._channel.is_table else []
         return np.empty(room, np.dtype([*head, *row, ("value", chosen)]))
@@ -84,6 +85,7 @@ class ArrayOf:
         """
         if channel is not self._channel:
             self._turn_to(channel)
+        self._begun = True
         first, self._count = self._count, self._count + len(batch)
         self._recorded += _size_of(batch)
         if self._count > len(self._array):
@@ -100,17 +102,16 @@ class ArrayOf:
             for index, value in enumerate(batch.values):
                 self._fill(piece[index : index + 1], whole(channel.layout, value)[np.newaxis])
 
-    def finish(self) -> NDArray[np.void]:
-        """Return the array."""
-        if len(self._array) > self._count:
-            # a view, unless that keeps much more memory than it shows
-            shown = self._array[: self._count]
-            return shown if 2 * self._count > len(self._array) else shown.copy()
-        return self._array
+    def take(self) -> NDArray[np.void]:
+        """Return the array; what is added from now on goes into another one, of the same layout."""
+        array, count = self._array, self._count
+        self._array, self._count, self._recorded, self._expected = self._empty(0), 0, 0, 0
+        # a view, unless that keeps much more memory than it shows
+        return array[:count] if 2 * count > len(array) else array[:count].copy()
 
     def _turn_to(self, channel: RecordedChannel) -> None:
         """Go on with versions of another channel."""
-        if not self._count:
+        if not self._begun:
             self._channel = channel
             self._array = self._empty(0)
             return
@@ -119,7 +120,7 @@ class ArrayOf:
             assert channel.layout is not None
             raise LayoutMismatch(
                 f"topic {self._name!r} has more than one layout (before | after):\n"
-                f"{self._layout.diff(channel.layout)}\n"
+                f"{self.layout.diff(channel.layout)}\n"
                 "start= and end= choose the versions of one, schema= what all have, and values() yields each with its "
                 "own"
             )
@@ -128,10 +129,10 @@ class ArrayOf:
     def _fill(self, piece: NDArray[np.void], values: NDArray[np.uint8]) -> None:
         """Store the values: bytes, a row for each."""
         if self._steps is None:  # at once: NumPy copies structured values field by field
-            size = self._layout.size
+            size = self.layout.size
             cast("Any", piece["value"]).view(_Bytes(size))[...] = _items(values[:, :size], _Bytes(size))
             return
-        items = _items(values[:, : self._layout.size], self._layout.dtype)
+        items = _items(values[:, : self.layout.size], self.layout.dtype)
         target = piece["value"]
         for path, steps in zip(self._paths or (), self._steps, strict=True):
             field: Any = items
@@ -143,7 +144,7 @@ class ArrayOf:
         room = max(self._count, self._expected if not len(self._array) else 0, 2 * len(self._array), _FIRST_ROOM)
         item = self._array.dtype.itemsize
         most = max(_MODEST, self._recorded * _EXPANSION)
-        if extents_of(self._layout) and self._count * item > most:
+        if extents_of(self.layout) and self._count * item > most:
             raise RecordingError(
                 f"topic {self._name!r}: the array would take more than {self._count * item:,} bytes, and only "
                 f"{self._recorded:,} were recorded: fields of varying size are as large in it as they can be. "
@@ -175,7 +176,14 @@ def _items(values: NDArray[np.uint8], dtype: "np.dtype[Any]") -> NDArray[Any]:
 # ---- fields ---------------------------------------------------------------------------------------------------------
 
 
-def _paths(fields: Any) -> tuple[str, ...]:
+def paths_of(fields: Any) -> tuple[str, ...]:
+    """Return the paths of fields that a user asked for.
+
+    Raises
+    ------
+    TypeError, ValueError
+        They are none.
+    """
     given: Any = [fields] if isinstance(fields, str) else fields
     if not isinstance(fields, Iterable):
         raise TypeError(f"fields: expected the paths of fields, found {found(fields)}")

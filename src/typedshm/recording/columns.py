@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ class Column(NamedTuple):
     """Where there is none; None if there is everywhere."""
     unit: str = ""
     """The physical unit; empty if not given."""
+    kind: Literal["number", "text", "bytes"] = "number"
+    """What the values are; texts and bytes are objects."""
 
 
 def columns_of(
@@ -101,9 +103,9 @@ def _of_field(field: LayoutField, items: Any, path: str) -> Iterator[Column]:
 
 def _column(field: LayoutField, name: str, items: Any) -> Column:
     if field.kind in ("utf8", "utf16", "utf32", "ansi", "latin1", "ascii"):
-        return Column(name, _texts(field, items), unit=field.unit)
+        return Column(name, _texts(field, items), unit=field.unit, kind="text")
     if items.dtype.kind in "SV":
-        return Column(name, _objects([bytes(item) for item in items]), unit=field.unit)
+        return Column(name, _objects([bytes(item) for item in items]), unit=field.unit, kind="bytes")
     values = _native(items)
     missing = None if field.missing is None else np.asarray(values == field.missing)
     return Column(name, values, missing, field.unit)

@@ -64,6 +64,10 @@ class Part:
             self._report(f"{self.path}: {damage.words}; its values cannot be read")
             return channel_of(record._replace(metadata={}), schema)
 
+    def numbers(self, topic: str) -> dict[int, RecordedChannel]:
+        """Return the channels of a topic, by their numbers."""
+        return {number: channel for number, channel in self.channels.items() if channel.topic == topic}
+
     def close(self) -> None:
         """Close the file."""
         self._unpacked.clear()

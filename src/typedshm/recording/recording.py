@@ -2,25 +2,28 @@
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
-from functools import cached_property
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from typedshm.errors import Closed, found
+from typedshm.errors import Closed
+from typedshm.layout.layout import Layout
 from typedshm.recording import frames
-from typedshm.recording.arrays import ArrayOf
-from typedshm.recording.errors import RecordingError, RecordingWarning
+from typedshm.recording.arrays import ArrayOf, paths_of
+from typedshm.recording.errors import RecordingWarning
 from typedshm.recording.merging import RecordedBytes, batches, merged, one_of
 from typedshm.recording.part import Part
 from typedshm.recording.recorded_channel import RecordedChannel
 from typedshm.recording.recorded_topic import RecordedTopic
 from typedshm.recording.recorded_value import RecordedValue
 from typedshm.recording.span import ALL, Moment, Span, span
+from typedshm.recording.topics import Topics, names_of
 from typedshm.recording.values import Values, picture_field, picture_in
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Recording:
@@ -51,6 +54,7 @@ class Recording:
             self.close()
             raise
         self._parts.sort(key=lambda part: min((chunk.start for chunk in part.contents.chunks), default=0))
+        self._topics = Topics(self._parts)
         self._is_open = True
 
     def _report(self, words: str) -> None:
@@ -97,10 +101,10 @@ class Recording:
         """
         return "; ".join(self._damage) or None
 
-    @cached_property
+    @property
     def topics(self) -> tuple[RecordedTopic, ...]:
         """What was recorded, by name."""
-        return tuple(self._topic(name) for name in sorted(self._channels))
+        return self._topics.all
 
     @property
     def start(self) -> int | None:
@@ -126,58 +130,7 @@ class Recording:
         RecordingError
             There is no such topic, or another program wrote it.
         """
-        return self._own(name)[-1].layout
-
-    @cached_property
-    def _channels(self) -> dict[str, list[RecordedChannel]]:
-        """All channels of each topic, in the order of time."""
-        found: dict[str, list[RecordedChannel]] = {}
-        for part in self._parts:
-            for _, channel in sorted(part.channels.items()):
-                found.setdefault(channel.topic, []).append(channel)
-        return found
-
-    def _topic(self, name: str) -> RecordedTopic:
-        channels = self._channels[name]
-        last = channels[-1]
-        count = 0
-        for part in self._parts:
-            for number in self._numbers(part, name):
-                count += part.contents.counts.get(number, 0)
-        begin, end = self._edges(name)
-        rate = None
-        if begin is not None and end is not None and count > 1 and end > begin:
-            rate = (count - 1) / ((end - begin) / 1e9)
-        alike = [channel for at, channel in enumerate(channels) if not any(map(channel.is_alike, channels[:at]))]
-        return RecordedTopic(
-            name=name,
-            kind=last.kind,
-            layout=last.layout,
-            count=count,
-            first=begin,
-            last=end,
-            encoding=last.encoding,
-            type_name=last.schema_name,
-            dropped=sum(part.contents.drops.get(name, 0) for part in self._parts),
-            rate=rate,
-            layouts=len(alike),
-            slots=last.slots,
-            rows=last.rows,
-            keys=last.keys,
-        )
-
-    def _edges(self, name: str) -> tuple[int | None, int | None]:
-        """Return the times of the first and the last message of a topic."""
-        chunks = [
-            (part, chunk, numbers)
-            for part in self._parts
-            if (numbers := frozenset(self._numbers(part, name)))
-            for chunk in part.chunks(numbers, ALL)
-        ]
-        return _edge(chunks, min), _edge(reversed(chunks), max)
-
-    def _numbers(self, part: Part, name: str) -> dict[int, RecordedChannel]:
-        return {number: channel for number, channel in part.channels.items() if channel.topic == name}
+        return self._topics.own(name)[-1].layout
 
     # ---- reading ----
 
@@ -219,12 +172,37 @@ class Recording:
             The layout changed during the recording, or is another one than that of `schema`; the message says what
             is different.
         """
-        channels = self._own(name)
-        wanted = self._span(start, end)
-        made = ArrayOf(name, channels, schema, fields, self._counted(name) if wanted.is_all else 0)
+        return self._array(name, start, end, fields, schema)[0]
+
+    def pieces(
+        self,
+        name: str,
+        *,
+        start: Moment = None,
+        end: Moment = None,
+        fields: Iterable[str] | None = None,
+        schema: Any = None,
+    ) -> Iterator[NDArray[np.void]]:
+        """Yield what :meth:`array` returns in several arrays, one after the other, for what does not fit into memory.
+
+        Parameters
+        ----------
+        name, start, end, fields, schema
+            As for :meth:`array`.
+
+        Raises
+        ------
+        RecordingError, LayoutMismatch
+            As :meth:`array` does.
+        """
+        channels = self._topics.own(name)
+        made = ArrayOf(name, channels, schema, fields, 0)
+        return self._pieces(name, made, self._span(start, end))
+
+    def _pieces(self, name: str, made: ArrayOf, wanted: Span) -> Iterator[NDArray[np.void]]:
         for channel, batch in self._batches(name, wanted):
             made.add(channel, batch)
-        return made.finish()
+            yield made.take()
 
     def arrays(
         self, topics: Iterable[str] | None = None, *, start: Moment = None, end: Moment = None
@@ -243,10 +221,10 @@ class Recording:
         RecordingError, LayoutMismatch
             As :meth:`array` does.
         """
-        names = self._names(topics)
+        names = self._topics.readable(topics)
         wanted = self._span(start, end)
         made = {
-            name: ArrayOf(name, self._own(name), None, None, self._counted(name) if wanted.is_all else 0)
+            name: ArrayOf(name, self._topics.own(name), None, None, self._topics.count(name) if wanted.is_all else 0)
             for name in names
         }
         for part in self._parts:
@@ -254,7 +232,7 @@ class Recording:
             for chunk in part.chunks(frozenset(channels), wanted) if channels else ():
                 for channel, batch in batches(part, chunk, channels, wanted):
                     made[channel.topic].add(channel, batch)
-        return {name: one.finish() for name, one in made.items()}
+        return {name: one.take() for name, one in made.items()}
 
     def values(
         self, name: str, *, start: Moment = None, end: Moment = None, schema: Any = None
@@ -278,7 +256,7 @@ class Recording:
         LayoutMismatch
             The layout is another one than that of `schema`; the message says what is different.
         """
-        channels = self._own(name)
+        channels = self._topics.own(name)
         values = Values(schema)
         for channel in channels:
             values.check(channel)
@@ -306,7 +284,7 @@ class Recording:
         RecordingError
             There is no such topic, or another program wrote it.
         """
-        names = self._names(topics)
+        names = self._topics.readable(topics)
         values = Values(None)
         recorded = merged(self._parts, frozenset(names), self._span(start, end))
         return ((one.channel.topic, self._value(values, one)) for one in recorded)
@@ -328,9 +306,9 @@ class Recording:
         RecordingError
             There is no such topic.
         """
-        names = self._channels if topics is None else _listed(topics)
+        names = self._topics.channels if topics is None else names_of(topics)
         for name in names:
-            self._find(name)
+            self._topics.find(name)
         return merged(self._parts, frozenset(names), self._span(start, end))
 
     def images(
@@ -350,7 +328,7 @@ class Recording:
         RecordingError
             There is no such topic, or its values are no pictures.
         """
-        for channel in self._own(name):
+        for channel in self._topics.own(name):
             picture_field(channel)
         values = Values(None)
         return (
@@ -388,75 +366,42 @@ class Recording:
         RecordingError, LayoutMismatch
             As :meth:`array` does; or there would be more than 4,096 columns.
         """
-        channels = self._own(name)
-        array = self.array(name, start=start, end=end, fields=fields, schema=schema)
-        layout = Values(schema).layout_of(channels[-1])
-        return frames.frame_of(name, array, layout, fields)
+        paths = None if fields is None else paths_of(fields)
+        return frames.frame_of(name, *self._array(name, start, end, paths, schema), paths)
+
+    def readable(self, topics: Iterable[str] | None = None) -> list[str]:
+        """Return those topics, of all or of some, whose values typedshm recorded.
+
+        Raises
+        ------
+        RecordingError
+            One of those that were asked for is not there, or another program wrote it.
+        """
+        return self._topics.readable(topics)
 
     # ---- for all of them ----
 
+    def _array(
+        self, name: str, start: Moment, end: Moment, fields: Iterable[str] | None, schema: Any
+    ) -> tuple[NDArray[np.void], Layout]:
+        channels = self._topics.own(name)
+        wanted = self._span(start, end)
+        made = ArrayOf(name, channels, schema, fields, self._topics.count(name) if wanted.is_all else 0)
+        for channel, batch in self._batches(name, wanted):
+            made.add(channel, batch)
+        return made.take(), made.layout
+
     def _batches(self, name: str, wanted: Span) -> Iterator[tuple[RecordedChannel, Any]]:
         for part in self._parts:
-            channels = self._numbers(part, name)
+            channels = part.numbers(name)
             for chunk in part.chunks(frozenset(channels), wanted) if channels else ():
                 yield from batches(part, chunk, channels, wanted)
 
     def _value(self, values: Values, one: RecordedBytes) -> RecordedValue:
-        seconds, rest = divmod(one.time, 10**9)
-        time = datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000)
+        time = _EPOCH + timedelta(microseconds=one.time // 1000)
         return RecordedValue(one.version, time, values.value_of(one), one.row)
 
     def _span(self, start: Moment, end: Moment) -> Span:
         if self._closed:
             raise Closed(f"{self.paths[0] if self._parts else 'the recording'} is closed")
         return ALL if start is None and end is None else span(start, end, self.start or 0)
-
-    def _counted(self, name: str) -> int:
-        return next(topic.count for topic in self.topics if topic.name == name)
-
-    def _find(self, name: str) -> list[RecordedChannel]:
-        if not isinstance(cast("object", name), str):
-            raise TypeError(f"name: expected the name of a topic, found {found(name)}")
-        channels = self._channels.get(name)
-        if channels is None:
-            there = ", ".join(map(repr, sorted(self._channels))) or "no topics"
-            raise RecordingError(f"topic {name!r} is not in {self.paths[0].name}; there is {there}")
-        return channels
-
-    def _own(self, name: str) -> list[RecordedChannel]:
-        """Return the channels of a topic that typedshm recorded."""
-        channels = self._find(name)
-        for channel in channels:
-            if channel.layout is None:
-                raise RecordingError(
-                    f"topic {name!r}: expected values that typedshm recorded, found messages of another program "
-                    f"({channel.encoding or 'unknown'}, {channel.schema_name or 'of no type'}); raw({name!r}) yields "
-                    "their bytes"
-                )
-        return channels
-
-    def _names(self, topics: Iterable[str] | None) -> list[str]:
-        """Return the topics that a user asked for, all of which typedshm recorded; None: all such."""
-        if topics is None:
-            return [name for name, channels in self._channels.items() if all(one.layout for one in channels)]
-        names = _listed(topics)
-        for name in names:
-            self._own(name)
-        return names
-
-
-def _listed(topics: Any) -> list[Any]:
-    given: Any = topics  # Any, so that the checks do not narrow it to a partially unknown type
-    if isinstance(topics, str):
-        return [topics]
-    if isinstance(topics, bytes) or not isinstance(topics, Iterable):
-        raise TypeError(f"topics: expected the names of topics, found {found(topics)}")
-    return [*given]
-
-
-def _edge(chunks: Iterable[tuple[Part, Any, frozenset[int]]], pick: Any) -> int | None:
-    for part, chunk, numbers in chunks:
-        times = part.messages(chunk, numbers, ALL).times
-        if len(times):
-            return int(pick(times))
-    return None
