@@ -182,3 +182,33 @@ def test_ros_decodes_nested_and_padded_structs(tmp_path: Path) -> None:
         assert list(decoded.gears) == list(expected.gears)
         assert bytes(decoded.name).rstrip(b"\0").decode() == expected.name
         assert [(w.speed, w.turns) for w in decoded.wheels] == [(w.speed, w.turns) for w in expected.wheels]
+
+
+@compressed
+def test_foxglove_writes_the_same_messages_in_the_same_way(tmp_path: Path, compression: str | None) -> None:
+    foxglove = pytest.importorskip("foxglove")
+    mcap = pytest.importorskip("foxglove.mcap")
+    programs.report("foxglove-sdk", importlib.metadata.version("foxglove-sdk"), "wrote the same file", kind="oracle")
+    kinds = {None: None, "lz4": mcap.MCAPCompression.Lz4, "zstd": mcap.MCAPCompression.Zstd}
+    options = mcap.MCAPWriteOptions(compression=kinds[compression], chunk_size=4000)
+    schema = foxglove.Schema(name=Plain.schema_name, encoding=Plain.schema_encoding, data=Plain.schema_data)
+    theirs, ours = tmp_path / "theirs.mcap", tmp_path / "ours.mcap"
+    with foxglove.open_mcap(theirs, writer_options=options):
+        channel = foxglove.Channel("numbers", schema=schema, message_encoding="plain")
+        for n in range(500):
+            channel.log(value(n), log_time=n * 10)
+    writer, numbered = plain_writer(ours, compression=compression, chunk_bytes=4000)
+    for first in range(0, 500, 10):
+        write(writer, numbered, first, 10)
+    writer.close()
+    both = [contents(theirs), contents(ours)]
+    assert [(read.topic, read.time, read.data) for read in both[0]] == [
+        (read.topic, read.time, read.data) for read in both[1]
+    ]
+    theirs_ends, ours_ends = summary(theirs), summary(ours)
+    assert theirs_ends.statistics is not None
+    assert ours_ends.statistics is not None
+    for name in ("message_count", "message_start_time", "message_end_time", "channel_count", "schema_count"):
+        assert getattr(theirs_ends.statistics, name) == getattr(ours_ends.statistics, name)
+    assert {index.compression for index in ours_ends.chunk_indexes} == {compression or ""}
+    assert {index.compression for index in theirs_ends.chunk_indexes} == {compression or ""}
