@@ -7,8 +7,11 @@
  * leave for good, before they sleep or while they do. Memory is sequentially consistent here; what the orders do is in
  * litmus/. There is no clock: whoever is held up may be held up for as long as it likes.
  *
+ * GIVEN: a version may be given a number that leaves others out, tshm_write_end_as; with one slot that is its sequence
+ * number, otherwise it stands in the slot beside it.
+ *
  * What is checked: what a reader accepts is one whole attempt, the one that was published under that number; numbers
- * only grow, head's as well; with two slots and more, whatever happens to a writer, the newest version is there; a
+ * only grow, head's as well, and those that are given; with two slots and more, whatever happens to a writer, the newest version is there; a
  * sleeper is woken by the write it waits for, unless the writer was killed between the exchange of head and the wake-up,
  * and then the end of its slice wakes it; nobody is woken in vain more often than somebody has announced a sleep.
  *
@@ -21,6 +24,9 @@
  *   NO_ANNOUNCEMENT (sleeps without W)  STORE_W (announces by a plain store)  ANY_NUMBER (announces with whatever number
  *   head has by then, and sleeps on that)  NO_COMPARE (goes to sleep whatever head is by then)
  *   TAKE_BACK (who no longer sleeps clears W)  NO_SLICE (sleeps until woken)
+ * and with GIVEN:
+ *   NUMBER_LAST (stores the number behind the exchange of head)  NUMBER_EARLY (stores it before the mark is odd)
+ *   OWN_NUMBER (counts on from what stands in its own slot)  HEAD_ALONE (with one slot, the mark keeps the next number)
  */
 #ifndef SLOTS
 #define SLOTS 2
@@ -39,11 +45,21 @@
 #else
 #define SLOT(sequence) ((sequence) % SLOTS)
 #endif
+#ifdef GIVEN
+#define LAST (2 * VERSIONS) /* number, if each time one is left out */
+#else
+#define LAST VERSIONS
+#endif
 #define W 1
 #define NUMBER(word) ((word) & ~W)
 #define SEQUENCE(word) ((word) >> 1)
 
-typedef Slot { byte mark; byte first; byte second } /* the payload is first and second */
+typedef Slot { /* the payload is first and second */
+    byte mark; byte first; byte second;
+#ifdef GIVEN
+    byte version
+#endif
+}
 
 byte head; /* .word: sequence << 1 | W */
 Slot slot[SLOTS];
@@ -51,7 +67,10 @@ bool killed, asleep[READERS + 1];
 
 /* What only the checks know. */
 byte attempts;              /* so that a version done over differs from the first attempt at it */
-byte author[VERSIONS + 1];  /* the attempt that was published as this version */
+byte author[LAST + 1];      /* the attempt that was published as this version */
+#ifdef GIVEN
+byte given[LAST + 1];       /* and the number that it was given */
+#endif
 bool waking;                /* head is exchanged, sleepers are not yet woken */
 bool excused[READERS + 1];  /* asleep when a writer died that was to wake */
 bool announced;             /* since W was last taken */
@@ -64,8 +83,31 @@ inline publish(word) {
     assert(SEQUENCE(word) > SEQUENCE(head));
     assert(!awaited || announced);
     announced = false;
-    head = word; author[sequence] = attempts; waking = awaited
+    head = word; author[sequence] = attempts; waking = awaited;
+#ifdef GIVEN
+    given[sequence] = version
+#endif
 }
+
+#ifdef GIVEN
+#if SLOTS == 1
+#define NEWEST_NUMBER SEQUENCE(head)
+#else
+#define NEWEST_NUMBER (head > W -> NEWEST.version : 0)
+#endif
+
+inline choose_number() { /* above tshm_last_version() */
+    d_step {
+#ifdef OWN_NUMBER
+        version = slot[SLOT(sequence)].version;
+#else
+        version = NEWEST_NUMBER;
+#endif
+        version++
+    };
+    if :: true :: version++ fi
+}
+#endif
 
 inline exchange_head() {
     d_step {
@@ -92,12 +134,24 @@ inline wake_all() {
 active proctype Writer() {
     byte sequence, i;
     bool awaited;
+#ifdef GIVEN
+    byte version;
+#define RESET_NUMBER version = 0;
+#else
+#define RESET_NUMBER
+#endif
 begin: {
     do
     :: SEQUENCE(head) < VERSIONS ->
         /* ---- tshm_write_begin ---- */
         sequence = SEQUENCE(head) + 1;
         attempts++;
+#ifdef GIVEN
+        choose_number();
+#ifdef NUMBER_EARLY
+        slot[SLOT(sequence)].version = version;
+#endif
+#endif
 #ifndef NO_ODD
         slot[SLOT(sequence)].mark = 2 * sequence + 1;
 #endif
@@ -116,19 +170,38 @@ begin: {
 #ifdef HEAD_FIRST
         exchange_head();
 #endif
+#ifdef GIVEN
+#if SLOTS == 1
+#ifdef HEAD_ALONE
+        slot[0].mark = 2 * sequence;
+        sequence = version;
+#else
+        sequence = version;
+#endif
+#else
+#ifndef NUMBER_LAST
+        slot[SLOT(sequence)].version = version;
+#endif
+#endif
+#endif
+#ifndef HEAD_ALONE
         slot[SLOT(sequence)].mark = 2 * sequence;
+#endif
 #ifndef HEAD_FIRST
         exchange_head();
 #endif
+#ifdef NUMBER_LAST
+        slot[SLOT(sequence)].version = version;
+#endif
         /* ---- writing_publish ---- */
         if :: awaited -> wake_all() :: else fi;
-        sequence = 0; awaited = false
+        RESET_NUMBER sequence = 0; awaited = false
     :: else -> break
     od
 } unless {
     killed ->
     d_step {
-        killed = false; sequence = 0; awaited = false; i = 0;
+        RESET_NUMBER killed = false; sequence = 0; awaited = false; i = 0;
         if
         :: waking ->
             waking = false;
@@ -141,12 +214,15 @@ begin: {
     goto begin
 }
     skip; /* spin does not jump into a d_step */
-    assert(IS_WHOLE(NEWEST, VERSIONS))
+    assert(SEQUENCE(head) >= VERSIONS && IS_WHOLE(NEWEST, SEQUENCE(head)))
 }
 
 active [READERS] proctype Reader() {
     byte last, number, seen, mark, first, second, id = _pid; /* the writer is 0 */
     bool impatient;
+#ifdef GIVEN
+    byte version, had;
+#endif
     do
     :: last < VERSIONS ->
         number = NUMBER(head); /* tshm_head_number */
@@ -163,6 +239,13 @@ active [READERS] proctype Reader() {
 #endif
                 first = slot[SLOT(number)].first;
                 second = slot[SLOT(number)].second;
+#ifdef GIVEN
+#if SLOTS == 1
+                version = number;
+#else
+                version = slot[SLOT(number)].version;
+#endif
+#endif
                 /* ---- tshm_read_retry ---- */
                 if
 #ifdef NO_RETRY
@@ -173,13 +256,17 @@ active [READERS] proctype Reader() {
                     d_step {
                         assert(first == second && first == author[mark / 2]);
                         assert(mark / 2 > last);
+#ifdef GIVEN
+                        assert(version == given[mark / 2] && version > had);
+                        had = version;
+#endif
                         last = mark / 2
                     }
                 :: else
                 fi
             :: else /* BUSY */
             fi;
-            d_step { mark = 0; first = 0; second = 0; number = 0 }
+            d_step { RESET_NUMBER mark = 0; first = 0; second = 0; number = 0 }
         :: else ->
             /* ---- tshm_announce_sleep ---- */
 #ifndef NO_ANNOUNCEMENT
@@ -247,6 +334,9 @@ left:
     skip;
 #ifdef TAKE_BACK
     d_step { if :: head == (number | W) -> head = number; announced = false :: else fi };
+#endif
+#ifdef GIVEN
+    had = 0;
 #endif
     d_step { asleep[id] = false; excused[id] = false; impatient = false; number = 0; seen = 0; last = 0 }
 }

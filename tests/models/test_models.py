@@ -51,6 +51,8 @@ SHORT = [
     ("ring", {"SLOTS": 2, "KILLS": 1}),
     ("ring", {"SLOTS": 3, "KILLS": 1}),
     ("ring", {"SLOTS": 2, "KILLS": 1, "READERS": 2, "VERSIONS": 2}),
+    ("ring", {"SLOTS": 1, "KILLS": 1, "GIVEN": 1}),
+    ("ring", {"SLOTS": 2, "KILLS": 1, "GIVEN": 1}),
     ("pin", {}),
     ("pin", {**REFUSED, "VERSIONS": 2}),
     ("pin", {**SHARED, "SLOTS": 4}),
@@ -93,6 +95,9 @@ LONG = [
     ("ring", {"SLOTS": 2, "KILLS": 3, "VERSIONS": 4}),
     ("ring", {"SLOTS": 3, "KILLS": 3, "VERSIONS": 5}),
     ("ring", {"SLOTS": 2, "KILLS": 2, "READERS": 2}),
+    ("ring", {"SLOTS": 1, "KILLS": 2, "GIVEN": 1}),
+    ("ring", {"SLOTS": 2, "KILLS": 2, "GIVEN": 1}),
+    ("ring", {"SLOTS": 3, "KILLS": 1, "GIVEN": 1}),
     ("pin", {"KILLS": 3}),
     ("pin", {"READERS": 2, "ROUNDS": 1, "VERSIONS": 3}),
     ("pin", {**REFUSED, "VERSIONS": 3}),
@@ -162,6 +167,10 @@ MISTAKES = {
         "NO_COMPARE": "assertion",
         "TAKE_BACK": "assertion",
         "NO_SLICE": "deadlock",
+        "NUMBER_LAST": "assertion",
+        "NUMBER_EARLY": "assertion",
+        "OWN_NUMBER": "assertion",
+        "HEAD_ALONE": "assertion",
     },
     "pin": {
         "NO_RECHECK": "assertion",
@@ -320,6 +329,10 @@ FLAWED = {
 NEEDS = {
     ("lock", "NO_COUNTER"): {"GENERATIONS": 1, "ALL_LEAVE": 1},
     ("ring", "TAKE_BACK"): {"READERS": 2, "VERSIONS": 2, "KILLS": 0},
+    ("ring", "NUMBER_LAST"): {"GIVEN": 1},
+    ("ring", "NUMBER_EARLY"): {"GIVEN": 1},
+    ("ring", "OWN_NUMBER"): {"GIVEN": 1},
+    ("ring", "HEAD_ALONE"): {"GIVEN": 1, "SLOTS": 1},
     ("pin", "FLAGS_FIRST"): {"ENTRIES": 1, "KILLS": 2},
     ("pin", "COUNT_BEFORE"): {**REFUSED, "VERSIONS": 3},
     ("pin", "NO_LIMIT"): {**REFUSED, "VERSIONS": 3},
@@ -375,7 +388,7 @@ HARMLESS = [
     ("append", {"APPENDERS": 3, "TICKETS": 3, "TICKET_FIRST": 1}),
     ("group", {"MEMBERS": 1, "LIVES": 2, "REDELIVERS": 1, "LEAVE_FIRST": 1}),
 ]
-VARIANTS = {"GARBAGE", "ONE", "UNCOUNTED", "READ_ONLY", "START_NOW", "NAMED", "LATE", "ONLY", "MORTAL"} | {
+VARIANTS = {"GARBAGE", "GIVEN", "ONE", "UNCOUNTED", "READ_ONLY", "START_NOW", "NAMED", "LATE", "ONLY", "MORTAL"} | {
     flag for flags in (PINNED, STRANGER, {"KEEP": 1}, *(flags for _, flags in HARMLESS)) for flag in flags
 }
 

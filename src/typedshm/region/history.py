@@ -26,8 +26,9 @@ class Kept(_native.Ring[T], Opened[T], Generic[T]):
     def recent(self, n: SupportsIndex, /) -> NDArray[np.void]:
         """Return the newest versions as an array, the oldest first: ``region.recent(100)["value"]["speed"].mean()``.
 
-        Each row is one complete version. Their numbers go up by one: where writers are so fast that an older one is
-        written over meanwhile, the array begins behind it.
+        Each row is one complete version. None is missing between two: where writers are so fast that an older one is
+        written over meanwhile, the array begins behind it. Their numbers go up by one, but where a replay leaves out
+        those that its recording does not have.
 
         Parameters
         ----------
