@@ -7,12 +7,14 @@ from typedshm.errors import DocumentError, SchemaError
 from typedshm.layout.document import keys_of, parse
 from typedshm.layout.layout import Layout
 from typedshm.recording.encodings.cdr import Cdr
-from typedshm.recording.encodings.cdr_plan import NoCdr
 from typedshm.recording.encodings.encoding import Encoding
+from typedshm.recording.encodings.images import COMPRESSED, RAW, CompressedImages, RawImages
+from typedshm.recording.encodings.json_state import JsonState
 from typedshm.recording.encodings.own import Own
+from typedshm.recording.encodings.pictures import NoPicture
 from typedshm.recording.errors import RecordingCorrupt
 
-ENCODINGS = ("auto", "typedshm", "cdr")
+ENCODINGS = ("auto", "typedshm", "cdr", "json", "image", "jpeg", "png")
 """What ``encoding=`` can be."""
 
 DOCUMENT = "typedshm.document"
@@ -28,6 +30,11 @@ class Schema(Protocol):
     @property
     def name(self) -> str:
         """The name of the type."""
+        ...
+
+    @property
+    def data(self) -> bytes:
+        """The schema."""
         ...
 
 
@@ -52,17 +59,40 @@ def choose(layout: Layout, wanted: str, *, kind: str, name: str, keys: Sequence[
     ValueError
         The wanted encoding is unknown, or not one for this layout.
     """
-    table = kind == "table"
     if wanted not in ENCODINGS:
         raise ValueError(f"encoding: expected one of {', '.join(ENCODINGS)}, found {wanted!r} for {name!r}")
+    table = kind == "table"
+    if wanted == "auto":
+        return _fitting(layout, name, keys, table=table)
+    try:
+        return _wanted(layout, wanted, name, keys, table=table)
+    except ValueError as error:
+        words = _NAMES.get(wanted, wanted)
+        raise ValueError(f"encoding: {name!r} cannot be recorded as {words}: {layout.name}: {error}") from None
+
+
+_NAMES = {"cdr": "CDR", "json": "JSON", "image": "an image", "jpeg": "JPEG", "png": "PNG"}
+
+
+def _fitting(layout: Layout, name: str, keys: Sequence[str], *, table: bool) -> Encoding:
+    for wanted in ("image", "cdr"):
+        try:
+            return _wanted(layout, wanted, name, keys, table=table)
+        except ValueError:
+            continue
+    return Own(layout, keys=keys, table=table)
+
+
+def _wanted(layout: Layout, wanted: str, name: str, keys: Sequence[str], *, table: bool) -> Encoding:
     if wanted == "typedshm":
         return Own(layout, keys=keys, table=table)
-    try:
+    if wanted == "json":
+        return JsonState(layout, keys=keys, table=table)
+    if wanted == "cdr":
         return Cdr(layout, table=table)
-    except NoCdr as error:
-        if wanted != "auto":
-            raise ValueError(f"encoding: {name!r} cannot be recorded in CDR: {layout.name}: {error}") from None
-    return Own(layout, keys=keys, table=table)
+    if table:
+        raise NoPicture("the rows of tables are no pictures")
+    return RawImages(layout, topic=name) if wanted == "image" else CompressedImages(layout, wanted, topic=name)
 
 
 def of_channel(message_encoding: str, schema: Schema | None, metadata: Mapping[str, str]) -> Encoding:
@@ -82,7 +112,6 @@ def of_channel(message_encoding: str, schema: Schema | None, metadata: Mapping[s
     RecordingCorrupt
         The channel is none of typedshm's, or what it says of itself is inconsistent.
     """
-    del schema
     document = metadata.get(DOCUMENT)
     if document is None:
         raise RecordingCorrupt(f"the channel was not recorded by typedshm: it has no {DOCUMENT}")
@@ -91,12 +120,18 @@ def of_channel(message_encoding: str, schema: Schema | None, metadata: Mapping[s
         (layout, _), keys = parse(text), keys_of(text)
     except (DocumentError, UnicodeError) as error:
         raise RecordingCorrupt(f"{DOCUMENT} of the channel: {error}") from error
-    table = metadata.get(KIND) == "table"
+    wanted = _name_of(message_encoding, schema)
+    if wanted not in ENCODINGS:
+        raise RecordingCorrupt(f"{layout.name}: expected an encoding of typedshm, found {wanted[:80]!r}")
     try:
-        if message_encoding == "typedshm":
-            return Own(layout, keys=keys, table=table)
-        if message_encoding == "cdr":
-            return Cdr(layout, table=table)
-    except (NoCdr, SchemaError) as error:
-        raise RecordingCorrupt(f"{layout.name} is not written as {message_encoding}: {error}") from error
-    raise RecordingCorrupt(f"{layout.name}: expected an encoding of typedshm, found {message_encoding!r}")
+        return _wanted(layout, wanted, "", keys, table=metadata.get(KIND) == "table")
+    except (ValueError, SchemaError) as error:
+        raise RecordingCorrupt(f"{layout.name} is not written as {wanted}: {error}") from error
+
+
+def _name_of(message_encoding: str, schema: Schema | None) -> str:
+    if message_encoding != "cdr" or schema is None or schema.name not in (RAW, COMPRESSED):
+        return message_encoding
+    if schema.name == RAW:
+        return "image"
+    return "jpeg" if b"# jpeg" in schema.data else "png"

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Buffer
 
-from typedshm.recording.batch import Batch, Bytes
+from typedshm.recording.batch import Batch, Bytes, view_of
 from typedshm.recording.encodings.encoding import Messages, Rows
 from typedshm.recording.errors import RecordingCorrupt
 
@@ -41,7 +41,7 @@ def buffers_of(messages: Messages) -> list[memoryview]:
     """Return each message as a buffer."""
     if isinstance(messages, np.ndarray):
         messages = list(np.ascontiguousarray(messages))
-    return [memoryview(cast("Buffer", message)).cast("B") for message in messages]
+    return [view_of(message) for message in messages]
 
 
 def wrong_length(name: str, expected: int, found: int) -> RecordingCorrupt:

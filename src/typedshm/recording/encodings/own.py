@@ -1,18 +1,14 @@
 """Own: the bytes of values as they are in memory, described by their layout document.
 
-Of a layout with ``UpTo`` fields a message has what is used. First comes all that is always copied, in the order of the
-offsets: everything but the room of these arrays, their numbers of used items included. Then come the used items of
-each such array. An ``UpTo`` in the items of another array is copied whole.
+Of a layout with ``UpTo`` fields a message has what is used, as ``used`` describes it.
 
 Before the value of a table's row stand its number and its version, 64 bits each, little-endian.
 """
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from typedshm.layout.extents import Extent, extents_of
 from typedshm.layout.layout import Layout
 from typedshm.recording.batch import Batch
 from typedshm.recording.encodings.encoding import Decoded, Messages, Payload
@@ -23,8 +19,8 @@ from typedshm.recording.encodings.messages import (
     numbers_of,
     row_numbers,
     rows_of,
-    wrong_length,
 )
+from typedshm.recording.encodings.used import Used
 
 
 class Own:
@@ -38,7 +34,8 @@ class Own:
         self.schema_data = layout.to_document(keys=keys)
         self._size = layout.size
         self._table = table
-        self._used = Used(layout) if extents_of(layout) else None
+        used = Used(layout)
+        self._used = used if used.varies else None
 
     def encode(self, batch: Batch) -> Payload:
         """Return the messages of some values."""
@@ -67,48 +64,3 @@ class Own:
             self._used.check(buffer, head)
         values = [buffer[head:] for buffer in buffers]
         return Decoded(values, *(numbers_of(joined([buffer[:head] for buffer in buffers])) if head else ()))
-
-
-class Used:
-    """What is used of the values of a layout whose size varies, as one buffer: how large it has to be."""
-
-    def __init__(self, layout: Layout) -> None:
-        self._name = layout.name
-        self._extents: list[tuple[int, Extent]] = []
-        """Each with the offset of its numbers of used items in the buffer."""
-        room = 0
-        for extent in extents_of(layout):
-            _, counts, _, _, step, most = extent
-            self._extents.append((counts - room, extent))
-            room += step * math.prod(most)
-        self.fixed = layout.size - room
-        """Bytes that every value has."""
-
-    def check(self, message: memoryview, start: int = 0) -> None:
-        """Refuse a buffer that is not as long as its numbers of used items say.
-
-        A number of more than there is room for, which a program without typedshm may have stored, counts as all of it.
-
-        Parameters
-        ----------
-        message
-            The buffer.
-        start
-            The first byte of the value.
-
-        Raises
-        ------
-        RecordingCorrupt
-            It is shorter or longer.
-        """
-        expected = start + self.fixed
-        if len(message) < expected:
-            raise wrong_length(self._name, expected, len(message))
-        for at, (_, _, big, _, step, most) in self._extents:
-            used = step
-            for axis, room in enumerate(most):
-                number = message[start + at + 4 * axis :][:4]
-                used *= min(int.from_bytes(number, "big" if big else "little"), room)
-            expected += used
-        if len(message) != expected:
-            raise wrong_length(self._name, expected, len(message))

@@ -34,20 +34,22 @@ def definition(layout: Layout, *, table: bool = False) -> tuple[str, str]:
     NoCdr
         The layout has no CDR form.
     """
-    messages = Messages()
-    name = messages.add(layout)
+    definitions = Definitions()
+    name = definitions.add(layout)
     if table:
         lines = ["uint64 row", "uint64 version", f"{PACKAGE}/{name} value"]
-        return messages.outer(f"{name}Row", lines)
-    return f"{PACKAGE}/msg/{name}", messages.text(messages.sections.pop(name))
+        return definitions.outer(f"{name}Row", lines)
+    return f"{PACKAGE}/msg/{name}", definitions.text(definitions.sections.pop(name))
 
 
-class Messages:
+class Definitions:
     """The definitions of messages, each with a name of its own."""
 
     def __init__(self) -> None:
         self.sections: dict[str, list[str]] = {}
         """The lines of each message, by its name."""
+        self.foreign: dict[str, list[str]] = {}
+        """Those of messages of other packages, by their whole names."""
         self._names: dict[tuple[str, bytes], str] = {}
 
     def add(self, layout: Layout) -> str:
@@ -67,7 +69,8 @@ class Messages:
     def text(self, lines: Iterable[str]) -> str:
         """Return a message with all that were added behind it."""
         sections = ["\n".join(lines)]
-        sections += ["\n".join([f"MSG: {PACKAGE}/{name}", *own]) for name, own in self.sections.items()]
+        own = {f"{PACKAGE}/{name}": found for name, found in self.sections.items()}
+        sections += ["\n".join([f"MSG: {name}", *found]) for name, found in (own | self.foreign).items()]
         return f"\n{_LINE}\n".join(sections) + "\n"
 
     def _declarations(self, layout: Layout) -> Iterable[str]:
