@@ -9,8 +9,11 @@ from typedshm.recording.lane import Lane
 from typedshm.recording.output import Output
 from typedshm.recording.pace import Pace
 
-_SLICE = 0.05
-"""Seconds of one sleep, after which what nobody tells of is looked at: names, foreign memory, the end."""
+_SLICE = 0.1
+"""Seconds of one sleep, after which it is looked at whether names still mean the same, and whether to end."""
+
+_LOOK = 0.05
+"""Seconds of one while there is something that nobody tells of: names that lead nowhere, foreign memory."""
 
 _DROPS = "typedshm.drops"
 
@@ -101,9 +104,9 @@ class Loop:
 
     def _sleep(self, now: float) -> None:
         """Sleep until there is something, or until something is to be looked at."""
-        end = min(self._end, now + _SLICE)
-        followers: list[Any] = [lane.source.follower for lane in self.lanes if not lane.over]
-        followers = [follower for follower in followers if follower is not None]
+        every: list[Any] = [lane.source.follower for lane in self.lanes if not lane.over]
+        followers = [follower for follower in every if follower is not None]
+        end = min(self._end, now + (_SLICE if len(followers) == len(every) else _LOOK))
         left = max(end - time.monotonic(), 0)
         if not followers:
             self._closing.wait(left)

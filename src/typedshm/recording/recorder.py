@@ -175,9 +175,10 @@ class Recorder:
 
     def __repr__(self) -> str:
         topics = ", ".join(lane.source.name for lane in self._lanes)
+        file = os.path.basename(self.paths[-1])
         count = sum(lane.recorded for lane in self._lanes)
         state = ", closed" if self.closed else ""
-        return f"<Recorder of {topics} to {quoted(self.paths[-1])}, {count:,} versions{state}>"
+        return f"<Recorder of {topics} to {quoted(file)}, {count:,} versions{state}>"
 
     def forget(self) -> None:
         """Give up the file in a child of a fork, where it is the parent's."""
