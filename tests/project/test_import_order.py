@@ -96,7 +96,7 @@ ROOMS: dict[str, set[str]] = {
     "recording": {"errors", "arguments", "frozen", "_native", "layout", "struct", "schema", "memory", "foreign"},
     "cli": {"recording"},
     "__main__": {"cli"},
-    "testing": {"_native", "layout", "struct", "memory", "region", "sharing"},
+    "testing": {"_native", "layout", "struct", "memory", "region", "sharing", "recording"},
 }
 
 # The modules of each room in order: each may import those before it.
@@ -347,6 +347,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "parquet_file",
         "converting",
         "replay",
+        "replay.excerpt",
         "replay.timeline",
         "replay.lateness",
         "replay.pace",
@@ -359,6 +360,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "replay.targets.region",
         "replay.targets.table",
         "replay.targets.targets",
+        "replay.replaying",
     ),
     "cli": (
         "amounts",
@@ -430,6 +432,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "commands.layout",
         "commands.lock",
         "commands.ls",
+        "commands.replay",
         "commands.restore",
         "commands.rm",
         "commands.save",
@@ -442,6 +445,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "testing": (
         "strategies",
         "isolation",
+        "replaying",
         "inspection",
     ),
 }
@@ -471,6 +475,7 @@ DEFERRED = {
     ("sharing.paths", "pathlib"),
     ("struct.functions", "struct.json_values"),
     ("struct.pickling", "zlib"),
+    ("testing.replaying", "recording.replay.replaying"),
 }
 
 # Packages that are public namespaces and re-export their own public names.

@@ -1,5 +1,8 @@
 """The pace of a replay: when versions are due, by a clock of the test's own."""
 
+import helpers.recording_extra  # noqa: F401
+
+# isort: split
 import math
 import threading
 from collections.abc import Callable
@@ -7,14 +10,13 @@ from collections.abc import Callable
 import pytest
 
 import typedshm
+from helpers.replays import SECOND, START, Versions, channel_of
 from helpers.shared_types import Byte
+from typedshm.recording.merging import RecordedBytes
 from typedshm.recording.replay.lateness import Lateness, LatenessMeter
 from typedshm.recording.replay.pace import Pace
 from typedshm.recording.replay.player import Player
-from typedshm.recording.replay.timeline import Cue, Recorded, Track, cues
-
-SECOND = 10**9
-START = 1_700_000_000 * SECOND
+from typedshm.recording.replay.timeline import Cue, cues
 
 
 class FakeClock:
@@ -31,18 +33,6 @@ class FakeClock:
             changed.wait()
         else:
             self.time += seconds
-
-
-class FakeSource:
-    title = "recording 'fake.mcap'"
-    start = START
-    duration = 10.0
-
-    def __init__(self) -> None:
-        self.closed = 0
-
-    def close(self) -> None:
-        self.closed += 1
 
 
 class Notes:
@@ -70,11 +60,13 @@ class Notes:
         self.closed += 1
 
 
-TRACK = Track("car", typedshm.layout_of(Byte), b"{}")
+CHANNEL = channel_of("byte", Byte)
 
 
-def recorded(*seconds: float) -> list[Recorded]:
-    return [Recorded(TRACK, number, START + round(after * SECOND), b"") for number, after in enumerate(seconds, 1)]
+def recorded(*seconds: float) -> list[RecordedBytes]:
+    return [
+        RecordedBytes(CHANNEL, number, START + round(after * SECOND), b"") for number, after in enumerate(seconds, 1)
+    ]
 
 
 class Replay:
@@ -83,7 +75,7 @@ class Replay:
     def __init__(self, *seconds: float, loop: bool = False, act=lambda number: None, **options) -> None:
         self.clock = FakeClock()
         self.notes = Notes(self.clock, act)
-        self.source = FakeSource()
+        self.source = Versions()
         self.player = Player(
             self.source,
             cues(lambda: recorded(*seconds), loop=loop),

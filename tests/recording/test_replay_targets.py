@@ -1,5 +1,8 @@
 """What recorded versions are published to: regions and tables that are there, are not, or belong to others."""
 
+import helpers.recording_extra  # noqa: F401
+
+# isort: split
 import os
 from typing import Annotated, Any
 
@@ -9,7 +12,7 @@ from numpy.typing import NDArray
 
 import typedshm
 from helpers.peers import FORKS, PATIENCE, Child, quiet_fork
-from helpers.replays import SECOND, START, play, recorded, track_of
+from helpers.replays import SECOND, START, channel_of, play, recorded
 from helpers.shared_types import Byte
 from helpers.threads import InThread
 from typedshm import Struct, UpTo, Utf8, f64
@@ -29,19 +32,19 @@ class Lidar(Struct):
     points: Annotated[NDArray[np.float32], UpTo(100)]
 
 
-CAR = track_of("car", Car)
+CAR = channel_of("car", Car)
 
 
-def cars(*numbers: int, track=CAR) -> list[Any]:
-    return [recorded(track, number, Car(speed=number), after=number / 10) for number in numbers]
+def cars(*numbers: int, channel=CAR) -> list[Any]:
+    return [recorded(channel, number, Car(speed=number), after=number / 10) for number in numbers]
 
 
 # ---- what is published ----
 
 
 def test_regions_are_there_before_the_first_version_and_have_the_recorded_slots_and_layout():
-    track = track_of("car", Car, slots=7)
-    with play(cars(1, track=track)) as player, typedshm.attach("car", Car) as car:
+    channel = channel_of("car", Car, slots=7)
+    with play(cars(1, channel=channel)) as player, typedshm.attach("car", Car) as car:
         assert (car.version, car.info().slots, car.layout) == (0, 7, Car.layout)
         assert car.info().publisher == os.getpid()
         player.step()
@@ -60,7 +63,7 @@ def test_every_version_has_the_recorded_bytes():
 
 
 def test_topics_are_published_in_the_order_of_their_times():
-    byte = track_of("byte", Byte)
+    byte = channel_of("byte", Byte)
     versions = [*cars(1), recorded(byte, 1, Byte(n=1), after=0.2), *cars(3)]
     with play(versions) as player, typedshm.attach("car") as car, typedshm.attach("byte") as other:
         seen = []
@@ -70,8 +73,8 @@ def test_topics_are_published_in_the_order_of_their_times():
 
 
 def test_bare_arrays_and_values_of_varying_size_are_published():
-    frame = track_of("frame", typedshm.array(np.uint8, 4, 3))
-    lidar = track_of("lidar", Lidar)
+    frame = channel_of("frame", typedshm.array(np.uint8, 4, 3))
+    lidar = channel_of("lidar", Lidar)
     picture = np.arange(12, dtype=np.uint8).reshape(4, 3)
     value = Lidar(points=np.arange(5, dtype=np.float32))
     versions = [recorded(frame, 1, picture), recorded(lidar, 1, value, after=1)]
@@ -84,8 +87,8 @@ def test_bare_arrays_and_values_of_varying_size_are_published():
 
 
 def test_tables_are_made_with_their_keys_and_rows():
-    arms = track_of("arms", typedshm.rows(Car, keys=["left", "right"]))
-    plain = track_of("plain", typedshm.rows(Car, 5))
+    arms = channel_of("arms", typedshm.rows(Car, keys=["left", "right"]))
+    plain = channel_of("plain", typedshm.rows(Car, 5))
     versions = [
         recorded(arms, 1, Car(speed=1), row=1),
         recorded(arms, 1, Car(speed=2), row=0),
@@ -100,7 +103,7 @@ def test_tables_are_made_with_their_keys_and_rows():
 
 
 def test_names_are_others_where_told_and_may_be_paths(tmp_path):
-    byte = track_of("byte", Byte)
+    byte = channel_of("byte", Byte)
     versions = [*cars(1), recorded(byte, 1, Byte(n=9), after=1)]
     path = tmp_path / "byte.region"
     with play(versions, names={"car": "car-replay", "byte": path}) as player:
@@ -114,7 +117,7 @@ def test_names_are_others_where_told_and_may_be_paths(tmp_path):
 
 
 def test_a_name_of_foreign_memory_becomes_that_of_a_region():
-    with play(cars(1, track=track_of("acc/physics", Car, slots=0))) as player:
+    with play(cars(1, channel=channel_of("acc/physics", Car, slots=0))) as player:
         player.step()
         with typedshm.attach("acc/physics") as region:
             assert region.read().speed == 1
@@ -196,7 +199,7 @@ def publish_rows_and_stay(pipe):
 
 
 def test_a_table_that_another_process_writes_is_refused_unless_taken_over():
-    arms = track_of("arms", typedshm.rows(Car, 2))
+    arms = channel_of("arms", typedshm.rows(Car, 2))
     versions = [recorded(arms, 1, Car(speed=5), row=1)]
     with Child(publish_rows_and_stay) as child:
         child.expect("ready")
@@ -227,7 +230,7 @@ def test_another_layout_is_refused_with_the_difference():
     ],
 )
 def test_a_table_of_another_form_is_refused(there, words):
-    arms = track_of("arms", typedshm.rows(Car, 2))
+    arms = channel_of("arms", typedshm.rows(Car, 2))
     with typedshm.create("arms", there), pytest.raises(typedshm.LayoutMismatch, match=words):
         play([recorded(arms, 1, Car(speed=5), row=1)])
 
@@ -242,7 +245,7 @@ def test_other_slots_are_told_and_used():
 
 
 def test_nothing_is_left_open_if_the_second_topic_is_refused():
-    byte = track_of("byte", Byte)
+    byte = channel_of("byte", Byte)
     with typedshm.create("byte", Car), pytest.raises(typedshm.LayoutMismatch):
         play([*cars(1), recorded(byte, 1, Byte(n=1))])
     with pytest.raises(typedshm.RegionNotFound):
@@ -253,8 +256,8 @@ def test_nothing_is_left_open_if_the_second_topic_is_refused():
 
 
 def test_a_lossless_region_waits_for_its_followers():
-    track = track_of("car", Car, slots=2, lossless=True)
-    with play(cars(*range(1, 101), track=track)) as player, typedshm.attach("car", Car) as car:
+    channel = channel_of("car", Car, slots=2, mode="lossless")
+    with play(cars(*range(1, 101), channel=channel)) as player, typedshm.attach("car", Car) as car:
         assert car.lossless
         with car.follow(lossless=True, timeout=PATIENCE) as follower:
             player.play()
@@ -264,10 +267,10 @@ def test_a_lossless_region_waits_for_its_followers():
 
 
 def test_a_follower_that_stays_behind_ends_the_replay_after_the_timeout():
-    track = track_of("car", Car, slots=2, lossless=True)
+    channel = channel_of("car", Car, slots=2, mode="lossless")
     with (
         pytest.raises(typedshm.FollowerBehind),
-        play(cars(1, 2, 3, 4, track=track), timeout=0) as player,
+        play(cars(1, 2, 3, 4, channel=channel), timeout=0) as player,
         typedshm.attach("car", Car) as car,
         car.follow(lossless=True),
     ):
@@ -276,9 +279,9 @@ def test_a_follower_that_stays_behind_ends_the_replay_after_the_timeout():
 
 
 def test_pausing_and_closing_need_not_wait_for_a_follower_that_stays_behind():
-    track = track_of("car", Car, slots=2, lossless=True)
+    channel = channel_of("car", Car, slots=2, mode="lossless")
     with (
-        play(cars(1, 2, 3, 4, track=track)) as player,
+        play(cars(1, 2, 3, 4, channel=channel)) as player,
         typedshm.attach("car", Car) as car,
         car.follow(lossless=True, timeout=PATIENCE) as follower,
     ):
@@ -308,7 +311,7 @@ def is_stuck(region) -> bool:
 
 
 def test_a_region_is_made_anew_where_it_was_replaced():
-    first, second = track_of("car", Byte, instance="a" * 16), track_of("car", Car, instance="b" * 16)
+    first, second = channel_of("car", Byte, instance="a" * 16), channel_of("car", Car, instance="b" * 16)
     versions = [
         recorded(first, 1, Byte(n=1)),
         recorded(first, 2, Byte(n=2), after=1),
@@ -325,8 +328,8 @@ def test_a_region_is_made_anew_where_it_was_replaced():
 
 
 def test_followers_that_reattach_go_on_where_the_region_was_replaced():
-    first, second = track_of("car", Car, instance="a" * 16), track_of("car", Car, instance="b" * 16)
-    versions = [*cars(1, 2, track=first), *cars(3, 4, track=second)]
+    first, second = channel_of("car", Car, instance="a" * 16), channel_of("car", Car, instance="b" * 16)
+    versions = [*cars(1, 2, channel=first), *cars(3, 4, channel=second)]
     with (
         play(versions) as player,
         typedshm.attach("car", Car) as car,
@@ -341,7 +344,7 @@ def test_followers_that_reattach_go_on_where_the_region_was_replaced():
 
 
 def test_a_table_may_take_the_place_of_a_region():
-    arms = track_of("car", typedshm.rows(Car, 2))
+    arms = channel_of("car", typedshm.rows(Car, 2))
     with play([*cars(1), recorded(arms, 1, Car(speed=5), row=1)]) as player:
         player.step(2)
         with typedshm.attach("car") as table:
@@ -350,9 +353,9 @@ def test_a_table_may_take_the_place_of_a_region():
 
 
 def test_parts_of_one_recording_are_one_region():
-    again = track_of("car", Car)
+    again = channel_of("car", Car)
     assert again is not CAR
-    with play([*cars(1), *cars(2, track=again)]) as player, typedshm.attach("car") as car:
+    with play([*cars(1), *cars(2, channel=again)]) as player, typedshm.attach("car") as car:
         player.step(2)
         assert (car.version, car.info().replaced) == (2, False)
 
@@ -386,7 +389,7 @@ def test_recorded_times_are_kept():
 
 
 def test_rows_keep_numbers_and_times():
-    arms = track_of("arms", typedshm.rows(Car, 2))
+    arms = channel_of("arms", typedshm.rows(Car, 2))
     versions = [recorded(arms, 7, Car(speed=5), after=1, row=1), recorded(arms, 3, Car(speed=5), after=2, row=0)]
     with play(versions, keep_times=True, keep_versions=True) as player, typedshm.attach("arms") as table:
         player.step(2)
@@ -408,7 +411,7 @@ def test_kept_numbers_go_on_above_in_further_rounds():
 
 
 def test_kept_numbers_of_rows_go_on_above_in_further_rounds():
-    arms = track_of("arms", typedshm.rows(Car, 2))
+    arms = channel_of("arms", typedshm.rows(Car, 2))
     versions = [recorded(arms, 7, Car(speed=5), after=1, row=1), recorded(arms, 3, Car(speed=5), after=2, row=0)]
     with play(versions, keep_versions=True, loop=True) as player, typedshm.attach("arms") as table:
         player.step(6)

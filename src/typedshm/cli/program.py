@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "cp": "copy the newest version of a region, or the rows of a table, into another",
     "save": "save regions and tables to files",
     "restore": "bring a saved region or table back into memory",
+    "replay": "publish what was recorded once more, at its pace or step by step",
     "bridge": "other programs' memory, once more as a region",
     "rm": "remove regions, tables, mutexes and what killed processes left behind",
     "lock": "which process holds the lock of a region or row, or a mutex",

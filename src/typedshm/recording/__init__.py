@@ -7,10 +7,15 @@ from typedshm.recording.recorded_topic import RecordedTopic
 from typedshm.recording.recorded_value import RecordedValue
 from typedshm.recording.recorder import Recorder
 from typedshm.recording.recording import Recording
+from typedshm.recording.replay.lateness import Lateness
+from typedshm.recording.replay.player import Player
+from typedshm.recording.replay.replaying import replay
 from typedshm.recording.starting import record
 from typedshm.recording.status import RecorderStatus, TopicStatus
 
 __all__ = [
+    "Lateness",
+    "Player",
     "RecordedTopic",
     "RecordedValue",
     "Recorder",
@@ -23,4 +28,5 @@ __all__ = [
     "TopicStatus",
     "convert",
     "record",
+    "replay",
 ]

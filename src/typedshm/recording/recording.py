@@ -132,6 +132,16 @@ class Recording:
         """
         return self._topics.own(name)[-1].layout
 
+    def channels(self, name: str) -> tuple[RecordedChannel, ...]:
+        """Return what a topic was, in the order of time: one more where its region was replaced, and in each part.
+
+        Raises
+        ------
+        RecordingError
+            There is no such topic.
+        """
+        return tuple(self._topics.find(name))
+
     # ---- reading ----
 
     def array(

@@ -151,7 +151,7 @@ class Schedule:
             now = self._clock.now()
             assert self._cue is not None
             self.published += 1
-            self.topic = self._cue.recorded.track.topic
+            self.topic = self._cue.recorded.channel.topic
             self._busy = False
             if self._due is None or not self._pace.measures:
                 self._pace.move(self._cue.when, now)

@@ -4,9 +4,10 @@ from typing import Any
 
 import typedshm
 import typedshm._native as _native
+from typedshm.recording.batch import view_of
+from typedshm.recording.merging import RecordedBytes
 from typedshm.recording.replay.targets.existing import check_publishers, find
 from typedshm.recording.replay.targets.target import Target
-from typedshm.recording.replay.timeline import Recorded
 from typedshm.schema.resolve import schema_from_document
 
 
@@ -16,26 +17,26 @@ class TableTarget(Target["typedshm.Table[Any]"]):
     noun = "table"
 
     def _open(self) -> "typedshm.Table[Any]":
-        found = find(self.name, self._track, self._options)
+        found = find(self.name, self._channel, self._options)
         if found is not None:
             with found:
                 if not self._options.take_over:
-                    check_publishers(found, self._track)
+                    check_publishers(found, self._channel)
         return self._make()
 
     def _make(self) -> "typedshm.Table[Any]":
         """Make it, or take it as it is."""
-        track = self._track
-        row = schema_from_document(track.document).argument
-        schema = typedshm.rows(row, None if track.keys else track.rows, keys=track.keys or None)
-        return typedshm.open(self.name, schema, slots=track.slots or None, scope=self._options.scope, check=False)
+        channel = self._channel
+        row = schema_from_document(channel.document).argument
+        schema = typedshm.rows(row, None if channel.keys else channel.rows, keys=channel.keys or None)
+        return typedshm.open(self.name, schema, slots=channel.slots or None, scope=self._options.scope, check=False)
 
-    def _write(self, recorded: Recorded, version: int, time: int) -> None:
+    def _write(self, recorded: RecordedBytes, version: int, time: int) -> None:
         assert recorded.row is not None
-        _native.publish_row(self._opened, recorded.row, recorded.value, version, time)
+        _native.publish_row(self._opened, recorded.row, view_of(recorded.value), version, time)
 
-    def _version_of(self, recorded: Recorded) -> int:
+    def _version_of(self, recorded: RecordedBytes) -> int:
         return int(self._opened.versions(recorded.row))
 
-    def _offset(self, recorded: Recorded) -> int:
+    def _offset(self, recorded: RecordedBytes) -> int:
         return self._newest  # the highest of all rows, so that each row's numbers go on above its own

@@ -10,8 +10,10 @@ import typedshm
 from typedshm.errors import RegionNotFound, Timeout, quoted
 from typedshm.memory.names import Name
 from typedshm.recording.errors import RecordingError
+from typedshm.recording.merging import RecordedBytes
+from typedshm.recording.recorded_channel import RecordedChannel
 from typedshm.recording.replay.targets.options import Options
-from typedshm.recording.replay.timeline import Cue, Recorded, Track
+from typedshm.recording.replay.timeline import Cue
 
 H = TypeVar("H", bound="typedshm.Region[Any] | typedshm.Table[Any]")
 
@@ -26,7 +28,7 @@ class Target(ABC, Generic[H]):
     ----------
     name
         Of the region or table.
-    track
+    channel
         The first that is published to it.
     options
         How.
@@ -40,9 +42,9 @@ class Target(ABC, Generic[H]):
     noun = "region"
     """What it publishes to, for messages."""
 
-    def __init__(self, name: Name, track: Track, options: Options) -> None:
+    def __init__(self, name: Name, channel: RecordedChannel, options: Options) -> None:
         self.name = name
-        self._track = track
+        self._channel = channel
         self._options = options
         self._round = 0
         self._base = 0
@@ -55,18 +57,18 @@ class Target(ABC, Generic[H]):
 
     @abstractmethod
     def _make(self) -> H:
-        """Make it for the track."""
+        """Make it for the channel."""
 
     @abstractmethod
-    def _write(self, recorded: Recorded, version: int, time: int) -> None:
+    def _write(self, recorded: RecordedBytes, version: int, time: int) -> None:
         """Publish a version under a number, at a time in ns; 0 for the next one, and for now."""
 
     @abstractmethod
-    def _version_of(self, recorded: Recorded) -> int:
+    def _version_of(self, recorded: RecordedBytes) -> int:
         """Return the newest version of what a recorded one is published to."""
 
     @abstractmethod
-    def _offset(self, recorded: Recorded) -> int:
+    def _offset(self, recorded: RecordedBytes) -> int:
         """Return what the numbers of a further round are raised by, from its first recorded version."""
 
     def publish(self, cue: Cue, give_up: Callable[[], bool]) -> bool:
@@ -94,8 +96,8 @@ class Target(ABC, Generic[H]):
             The memory, or its name, is gone.
         """
         recorded = cue.recorded
-        if not recorded.track.is_same_memory(self._track):
-            self._renew(recorded.track)
+        if not is_same_memory(recorded.channel, self._channel):
+            self._renew(recorded.channel)
         published = recorded.time + cue.shift if self._options.keep_times else 0
         since = time.monotonic()
         while True:
@@ -126,12 +128,12 @@ class Target(ABC, Generic[H]):
                 f"keep its number (keep_versions), found version {newest} there: without keep_versions numbers go on "
                 "from there, and take_over=True makes it anew"
             )
-        self._renew(self._track)
+        self._renew(self._channel)
         return recorded.version
 
-    def _renew(self, track: Track) -> None:
-        """Make it anew for another track; its followers are told that it was replaced."""
-        self._track = track
+    def _renew(self, channel: RecordedChannel) -> None:
+        """Make it anew for another channel; its followers are told that it was replaced."""
+        self._channel = channel
         self._round = self._base = self._newest = 0
         self.remove()
         self._opened = self._prepared(self._make())
@@ -154,3 +156,8 @@ class Target(ABC, Generic[H]):
     def close(self) -> None:
         """Leave it; it stays for as long as others have it open."""
         self._opened.close()
+
+
+def is_same_memory(one: RecordedChannel, other: RecordedChannel) -> bool:
+    """Return True if both were recorded from one region or table, as channels in the parts of a recording are."""
+    return one is other or (one.instance == other.instance and one.is_alike(other) and one.rows == other.rows)

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from typedshm.memory.names import Name
+from typedshm.recording.recorded_channel import RecordedChannel
 from typedshm.recording.replay.targets.options import Options
 from typedshm.recording.replay.targets.region import RegionTarget
 from typedshm.recording.replay.targets.table import TableTarget
 from typedshm.recording.replay.targets.target import Target
-from typedshm.recording.replay.timeline import Cue, Track
+from typedshm.recording.replay.timeline import Cue
 
 
 class Targets:
@@ -16,7 +17,7 @@ class Targets:
 
     Parameters
     ----------
-    tracks
+    channels
         What each topic begins with.
     names
         The names under which topics are published, where those are not the recorded ones.
@@ -24,28 +25,28 @@ class Targets:
         How they are published.
     """
 
-    def __init__(self, tracks: Iterable[Track], names: Mapping[str, Name], options: Options) -> None:
+    def __init__(self, channels: Iterable[RecordedChannel], names: Mapping[str, Name], options: Options) -> None:
         self._targets: dict[str, Target[Any]] = {}
         self._names = names
         self._options = options
         try:
-            for track in tracks:
-                self._targets[track.topic] = self._made(track)
+            for channel in channels:
+                self._targets[channel.topic] = self._made(channel)
         except BaseException:
             self.close()
             raise
 
-    def _made(self, track: Track) -> Target[Any]:
-        kind = TableTarget if track.rows else RegionTarget
-        return kind(self._names.get(track.topic, track.topic), track, self._options)
+    def _made(self, channel: RecordedChannel) -> Target[Any]:
+        kind = TableTarget if channel.is_table else RegionTarget
+        return kind(self._names.get(channel.topic, channel.topic), channel, self._options)
 
     def publish(self, cue: Cue, give_up: Callable[[], bool]) -> bool:
         """Publish a version; see :meth:`Target.publish`."""
-        track = cue.recorded.track
-        target = self._targets[track.topic]
-        if isinstance(target, TableTarget) != bool(track.rows):  # a table where a region was, or the reverse
+        channel = cue.recorded.channel
+        target = self._targets[channel.topic]
+        if isinstance(target, TableTarget) != channel.is_table:  # a table where a region was, or the reverse
             target.remove()
-            target = self._targets[track.topic] = self._made(track)
+            target = self._targets[channel.topic] = self._made(channel)
         return target.publish(cue, give_up)
 
     def close(self) -> None:
