@@ -83,15 +83,17 @@ class OpenedTable:
 
     @property
     def pending(self) -> int:
-        """How many rows are known to have changed."""
+        """How many rows have changed, and were not taken yet."""
+        if not len(self._left):
+            self._left = self.follower.poll()
         return len(self._left)
 
     def poll(self) -> Batch | None:
         """Take some rows, each with its newest version; raises RegionReplaced or RegionLost."""
-        if not len(self._left):
-            self._left = self.follower.poll()
+        if not self.pending:
+            return None
         numbers, self._left = self._left[: self._most], self._left[self._most :]
-        return self._copied(numbers) if len(numbers) else None
+        return self._copied(numbers)
 
     def _copied(self, numbers: Numbers) -> Batch | None:
         parts: list[tuple[Numbers, NDArray[np.uint64], NDArray[np.int64], NDArray[np.uint8]]] = []
