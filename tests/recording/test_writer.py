@@ -342,3 +342,20 @@ def test_what_cannot_be_folded_is_refused_or_left_to_zlib(monkeypatch: pytest.Mo
             _native.crc32_folded(bytes(size), 0)
     monkeypatch.setattr(_native, "crc32_folded", lambda data, before: None)
     assert crc32(memoryview(bytes(LARGE)), 7) == zlib.crc32(bytes(LARGE), 7)
+
+
+def test_the_summary_has_the_first_and_last_time_of_all_chunks(tmp_path: Path) -> None:
+    path = tmp_path / "run.mcap"
+    writer, channel = plain_writer(path)
+    for times in ([50, 20, 70], [90, 95, 80], [10, 60, 40]):
+        writer.write(channel, np.array(times), np.arange(3), np.zeros((3, 8), np.uint8))
+        writer.flush()
+    writer.close()
+    found = summary(path)
+    assert [(chunk.message_start_time, chunk.message_end_time) for chunk in found.chunk_indexes] == [
+        (20, 70),
+        (80, 95),
+        (10, 60),
+    ]
+    assert found.statistics is not None
+    assert (found.statistics.message_start_time, found.statistics.message_end_time) == (10, 95)
