@@ -9,7 +9,9 @@
  * The word has no counter of acquisitions here, and who gives a row back looks at nothing: neither is needed. Sleeping
  * on the word, its WAITING bit and who wakes whom are lock.pml's business: here the end of a slice is all that wakes.
  *
- * What is checked: never two owners; versions grow by one, those that a reader gets as well, and are none older than
+ * GIVEN: a version may be given a number that leaves another out, as by publish_row().
+ *
+ * What is checked: never two owners; versions grow, and by one where no number is given, those that a reader gets as well, and are none older than
  * what was there when the read began; what a reader accepts is one whole attempt, the one published under that number;
  * with SLOTS=2 the newest complete version is there at any time, whoever was killed; with SLOTS=1 a reader says
  * TornWrite only if, at some moment of its read, nobody alive had the row and its value was lost; nobody waits for ever,
@@ -26,6 +28,7 @@
  *   the payload is whole)  NO_RETRY (no second look at mark)
  *   and with SLOTS=1: ODD_IS_TORN (an odd mark is TornWrite, whoever has the row)  TORN_AT_ONCE (no second look at the mark
  *   once the row is seen free)  WAIT_FOR_FREE (waits until the row is free)
+ *   and with GIVEN: HAD_NUMBER (the given number may be that of the newest)
  */
 #ifndef SLOTS
 #define SLOTS 2
@@ -47,6 +50,11 @@
 #endif
 #define ENTRIES WRITERS
 #define ATTEMPTS (WRITERS * ROUNDS + KILLS + 1)
+#ifdef GIVEN
+#define LAST (2 * ATTEMPTS) /* number, if each time one is left out */
+#else
+#define LAST ATTEMPTS
+#endif
 #ifdef NO_GENERATION
 #define IN_WORD(generation) 0
 #else
@@ -69,7 +77,7 @@ bool inside[WRITERS + 1];
 byte rounds[WRITERS + 1];     /* outlive their writers, so that there is an end */
 byte attempts;                /* so that a version done over differs from the first attempt at it */
 byte published;               /* the newest complete version */
-byte author[ATTEMPTS + 1];    /* the attempt that was published as this version */
+byte author[LAST + 1];        /* the attempt that was published as this version */
 bool lost[READERS];           /* since the read began, nobody alive had the row at some moment, and its value was lost */
 
 #define SAME(w) (word.owner == w.owner && word.generation == w.generation)
@@ -187,8 +195,17 @@ inline write_begin() {
 }
 
 inline publish() {
+#ifdef GIVEN
+    if
+    :: true
+    :: true -> number++
+#ifdef HAD_NUMBER
+    :: true -> number--
+#endif
+    fi;
+#endif
     d_step {
-#ifdef SKIP_UNFINISHED
+#if defined(SKIP_UNFINISHED) || defined(GIVEN)
         assert(number > published);
 #else
         assert(number == published + 1);
