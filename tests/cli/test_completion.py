@@ -101,6 +101,18 @@ def test_keys_of_rows_are_completed(shell: str, tmp_path: Path) -> None:
         assert offered(shell, tmp_path, "wait", "nobody", "") == []
 
 
+def test_topics_of_recordings_are_completed(shell: str, tmp_path: Path) -> None:
+    for library in ("mcap", "lz4", "zstandard"):
+        pytest.importorskip(library, reason="recordings need the extra 'record'")
+    from typedshm import recording
+
+    with ts.share("pose.left", np.zeros(3)) as left, ts.share("lut", np.zeros(3)) as lut:
+        recording.record([left, lut], tmp_path / "run.mcap").close()
+    assert offered(shell, tmp_path, "cat", "run.mcap", "po") == ["pose.left"]
+    assert offered(shell, tmp_path, "convert", "run.mcap", "x.npz", "") == ["lut", "pose.left"]
+    assert offered(shell, tmp_path, "cat", "no.mcap", "") == []
+
+
 def test_names_that_a_shell_would_take_apart_are_not_offered(shell: str, tmp_path: Path) -> None:
     hostile = ["x$(touch made)", "x`touch made`", "x;touch made", "x y", "x\x1b[31m", "x*", "-x", "x'"]
     regions = [ts.share(name, np.zeros(3)) for name in [*hostile, "x_größe"]]

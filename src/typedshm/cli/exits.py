@@ -20,7 +20,7 @@ class Status(IntEnum):
 
 MEANINGS = {
     Status.OK: "done",
-    Status.FAILED: "it did not work, or `doctor` and `diff` found something; the message says what",
+    Status.FAILED: "it did not work, or `doctor`, `diff` and `info` found something; the message says what",
     Status.USAGE: "wrong usage: an unknown command, option, field, row or value",
     Status.NOT_FOUND: "no region, table, mutex, document or file has that name",
     Status.TIMEOUT: "it took longer than --timeout",

@@ -26,8 +26,13 @@ COMMANDS: dict[str, str] = {
     "cp": "copy the newest version of a region, or the rows of a table, into another",
     "save": "save regions and tables to files",
     "restore": "bring a saved region or table back into memory",
-    "replay": "publish what was recorded once more, at its pace or step by step",
     "bridge": "other programs' memory, once more as a region",
+    "record": "what regions and tables get, with its times, into a file",
+    "replay": "publish what was recorded once more, at its pace or step by step",
+    "info": "what a recording holds: topics, layouts, counts, rates, damage",
+    "cat": "a line for each recorded version",
+    "head": "the first lines of that",
+    "convert": "a recording to npz, parquet or csv",
     "rm": "remove regions, tables, mutexes and what killed processes left behind",
     "lock": "which process holds the lock of a region or row, or a mutex",
     "layout": "the map of a value's bytes: offsets, padding, cache lines, a better order",
@@ -116,6 +121,11 @@ def _run(arguments: list[str] | None) -> int:
     except (_ClosedPipe, BrokenPipeError):
         _drop(sys.stdout)
         return Status.CLOSED_PIPE
+    except ImportError as error:  # of an extra that is not installed, whose message says how to get it
+        if "pip install" not in str(error):
+            raise
+        terminal.warn(terminal.printable(error))
+        return Status.FAILED
     except (typedshm.TypedshmError, OSError) as error:
         terminal.warn("\n".join(map(terminal.printable, _words(error).splitlines())))
         return status_of(error)

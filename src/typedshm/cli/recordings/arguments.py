@@ -99,7 +99,7 @@ def _rotation(ctx: click.Context, param: click.Parameter, values: tuple[Rotation
     times = [value.seconds for value in values if value.seconds is not None]
     if len(sizes) > 1 or len(times) > 1:
         raise click.BadParameter("expected one size and one time at most.", ctx, param)
-    return Rotation(*(sizes or [None]), *(times or [None]))
+    return Rotation(sizes[0] if sizes else None, times[0] if times else None)
 
 
 def rotate_option(function: "Callable[..., Any]") -> "Callable[..., Any]":

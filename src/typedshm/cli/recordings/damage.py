@@ -1,0 +1,18 @@
+"""Damage: what of a recording cannot be read."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from typedshm.cli.exits import Status
+from typedshm.cli.terminal import printable, warn
+
+if TYPE_CHECKING:
+    from typedshm.recording import Recording
+
+
+def tell_damage(file: Path, opened: "Recording") -> Status:
+    """Say on standard error what of a recording cannot be read. Returns the exit status."""
+    if not opened.damage:
+        return Status.OK
+    warn(f"{printable(file)}: {printable(opened.damage)}")
+    return Status.FAILED
