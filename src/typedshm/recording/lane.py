@@ -94,9 +94,9 @@ class Lane:
 
     def close(self) -> None:
         """Leave the source."""
+        self.source.close()
         if not self.over:
             self.source.state = "closed"
-        self.source.close()
 
     def finish(self, output: Output) -> None:
         """Have a channel in the file also if nothing was published."""

@@ -151,7 +151,8 @@ class ForeignSource(Source):
             began = time.monotonic()
             value = handle.wait(timeout=_SLICE)
         except typedshm.Timeout:
-            self.state = str(handle.state)
+            state = handle.state
+            self.state = "recording" if state.readable else str(state)
             return
         except typedshm.TypedshmError as error:  # what the program may mend
             self.state = str(error)

@@ -83,17 +83,20 @@ class OpenedTable:
 
     @property
     def pending(self) -> int:
-        """How many rows have changed, and were not taken yet."""
+        """How many rows have changed."""
         if not len(self._left):
             self._left = self.follower.poll()
         return len(self._left)
 
     def poll(self) -> Batch | None:
         """Take some rows, each with its newest version; raises RegionReplaced or RegionLost."""
-        if not self.pending:
-            return None
-        numbers, self._left = self._left[: self._most], self._left[self._most :]
-        return self._copied(numbers)
+        rounds = -(-self.pending // self._most)
+        for _ in range(rounds):
+            numbers, self._left = self._left[: self._most], self._left[self._most :]
+            batch = self._copied(numbers)
+            if batch is not None:  # they may have been taken already, after an earlier change
+                return batch
+        return None
 
     def _copied(self, numbers: Numbers) -> Batch | None:
         parts: list[tuple[Numbers, NDArray[np.uint64], NDArray[np.int64], NDArray[np.uint8]]] = []
