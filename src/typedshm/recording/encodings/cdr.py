@@ -55,7 +55,7 @@ class Cdr:
 
     def encode(self, batch: Batch) -> Rows:
         """Return the messages of some values."""
-        values = batch.values if isinstance(batch.values, np.ndarray) else joined(batch.values)
+        values = batch.values if isinstance(batch.values, np.ndarray) else joined(batch.values, self._layout.size)
         if self._head:
             values = np.concatenate([row_numbers(batch), values], axis=1)
         return self._plan.encode(values)

@@ -29,12 +29,10 @@ def rows_of(name: str, messages: Messages, size: int) -> Rows:
         if messages.ndim != 2 or messages.shape[1] != size:
             raise wrong_length(name, size, messages.shape[-1])
         return messages
-    if not len(messages):
-        return np.zeros((0, size), np.uint8)
     for message in messages:
         if len(message) != size:
             raise wrong_length(name, size, len(message))
-    return joined(messages)
+    return joined(messages, size)
 
 
 def buffers_of(messages: Messages) -> list[memoryview]:
@@ -63,7 +61,6 @@ def numbers_of(numbers: Rows) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     return columns[:, 0], columns[:, 1]
 
 
-def joined(parts: Sequence[Bytes]) -> Rows:
+def joined(parts: Sequence[Bytes], size: int) -> Rows:
     """Return buffers of one size as an array with a row for each."""
-    size = len(parts[0]) if parts else 0
     return np.frombuffer(b"".join(cast("Sequence[Buffer]", parts)), np.uint8).reshape(len(parts), size)

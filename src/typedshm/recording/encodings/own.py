@@ -63,4 +63,4 @@ class Own:
         for buffer in buffers:
             self._used.check(buffer, head)
         values = [buffer[head:] for buffer in buffers]
-        return Decoded(values, *(numbers_of(joined([buffer[:head] for buffer in buffers])) if head else ()))
+        return Decoded(values, *(numbers_of(joined([buffer[:head] for buffer in buffers], head)) if head else ()))

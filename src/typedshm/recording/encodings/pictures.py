@@ -120,7 +120,7 @@ class Picture:
 
     def write_head(self, head: bytes, end: int) -> bytes:
         """Return what is beside a picture in CDR, to be put behind the given byte of the message."""
-        return b"" if self.head is None else self._plan(end % 8).encode(joined([head])).tobytes()
+        return b"" if self.head is None else self._plan(end % 8).encode(joined([head], len(head))).tobytes()
 
     def read_head(self, data: memoryview, end: int) -> bytes:
         """Return what is beside a picture, from what follows the given byte of the message.
@@ -133,7 +133,7 @@ class Picture:
         size = 0 if self.head is None else self._plan(end % 8).size
         if len(data) != size:
             raise RecordingCorrupt(f"a picture of {self.name}: expected {size:,} bytes behind it, found {len(data):,}")
-        return bytes(self.head_size) if self.head is None else self._plan(end % 8).decode(joined([data])).tobytes()
+        return bytes(self.head_size) if self.head is None else self._plan(end % 8).decode(joined([data], size)).tobytes()
 
     def _plan(self, start: int) -> Plan:
         assert self.head is not None
