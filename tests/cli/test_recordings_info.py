@@ -47,7 +47,7 @@ def test_each_topic_has_a_line_with_kind_type_encoding_and_counts(file: Path) ->
     found = cells(done.stdout)
     assert found["pose"][1:6] == ["region", "Pose", "cdr", "5", "0"]
     assert found["arms"][1:6] == ["table", "2 x Pose", "cdr", "1", "0"]
-    assert found["view"][1:3] == ["region", "u8[8, 8, 3]"]
+    assert found["view"][1:6] == ["region", "u8[8, 8, 3]", "cdr RawImage", "1", "0"]
 
 
 def test_as_json_it_is_one_document(file: Path) -> None:

@@ -63,6 +63,7 @@ def summary_object(opened: "Recording") -> dict[str, Any]:
                 "size": None if topic.layout is None else topic.layout.size,
                 "layouts": topic.layouts,
                 "encoding": topic.encoding,
+                "type": topic.type_name,
                 "count": topic.count,
                 "dropped": topic.dropped,
                 "rate": topic.rate,
@@ -85,13 +86,19 @@ def _row(topic: "RecordedTopic", start: int) -> tuple[str, ...]:
         printable(topic.name),
         topic.kind,
         values,
-        printable(topic.encoding),
+        _encoding(topic),
         f"{topic.count:,}",
         f"{topic.dropped:,}",
         f"{topic.rate:,.1f} Hz" if topic.rate else "",
         first,
         last,
     )
+
+
+def _encoding(topic: "RecordedTopic") -> str:
+    """Return how values are written; of pictures also as what other tools show them."""
+    namespace, _, picture = topic.type_name.rpartition("/")
+    return printable(f"{topic.encoding} {picture}" if namespace.startswith("foxglove_msgs") else topic.encoding)
 
 
 def _time(nanoseconds: int) -> str:
