@@ -1,12 +1,13 @@
 """RecordedTopic: what there is to know of a recorded topic."""
 
-from typedshm.frozen import Frozen, frozen
+from typedshm.frozen import frozen
 from typedshm.layout.layout import Layout
 from typedshm.recording.recorded_channel import Kind
+from typedshm.region.info import Snapshot
 
 
 @frozen
-class RecordedTopic(Frozen):
+class RecordedTopic(Snapshot):
     """What a recording has of one topic; :attr:`Recording.topics` lists them.
 
     Attributes
@@ -39,6 +40,7 @@ class RecordedTopic(Frozen):
         Of a table: the keys of its rows.
     """
 
+    _noun = "topic"
     __match_args__ = (
         *("name", "kind", "layout", "count", "first", "last", "encoding", "type_name", "dropped", "rate"),
         *("layouts", "slots", "rows", "keys"),
