@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.marks import full_device, root
+from helpers.marks import full_device, not_on_windows, root
 from helpers.mcap_files import Plain, contents, numbers, plain_writer, write
 from typedshm import Closed
 from typedshm.recording import RecordingFull, file
@@ -161,6 +161,24 @@ def test_more_buffers_than_systems_take_at_once(tmp_path: Path) -> None:
     opened.append([])
     opened.close()
     assert path.read_bytes() == bytes(n % 251 for n in range(5000))
+
+
+@not_on_windows("one buffer is written at a time")
+def test_more_bytes_than_systems_take_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes, writev = list[int](), os.writev
+
+    def noted(descriptor: int, parts: Sequence[memoryview]) -> int:
+        sizes.append(sum(part.nbytes for part in parts))
+        return writev(descriptor, parts)
+
+    monkeypatch.setattr(file, "_MOST_BYTES", 100)
+    monkeypatch.setattr(os, "writev", noted)
+    opened = file.RecordingFile(str(tmp_path / "run.mcap"))
+    parts = [bytes([n]) * size for n, size in enumerate([30, 60, 10, 250, 1, 100])]
+    opened.append([memoryview(part) for part in parts])
+    opened.close()
+    assert (tmp_path / "run.mcap").read_bytes() == b"".join(parts)
+    assert sizes == [100, 100, 100, 51, 100]
 
 
 def test_an_interrupted_write_is_done_when_the_recording_is_closed(

@@ -307,7 +307,7 @@ def test_without_mcap_the_extra_is_named_and_typedshm_itself_does_not_need_it() 
 def test_compressed_bytes_never_become_more_than_they_are_said_to(compression: str, tmp_path: Path) -> None:
     from typedshm.recording.extra import compressor
 
-    made = compressor(compression)
+    made = compressor(compression, 50_000_000)
     small = made.compress(bytes(50_000_000)) + made.flush()
     assert len(small) < 1_000_000
     tracemalloc.start()

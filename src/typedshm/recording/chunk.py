@@ -117,7 +117,7 @@ class Chunk:
             checksum = crc32(part, checksum)
         size, written = self.size, checksum
         if compression:
-            with_compressor = compressor(compression)
+            with_compressor = compressor(compression, self.size)
             data = [memoryview(with_compressor.compress(part)) for part in data]
             data.append(memoryview(with_compressor.flush()))
             size, written = sum(len(part) for part in data), 0

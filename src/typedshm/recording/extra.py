@@ -44,9 +44,9 @@ class Compressor(Protocol):
 class _Lz4:
     """A frame of LZ4; the library wants to be told of its beginning."""
 
-    def __init__(self) -> None:
-        self._compressor = _lz4().LZ4FrameCompressor(auto_flush=False)
-        self._head: bytes = self._compressor.begin()
+    def __init__(self, size: int) -> None:
+        self._compressor = _lz4().LZ4FrameCompressor()
+        self._head: bytes = self._compressor.begin(size)
 
     def compress(self, data: Any, /) -> bytes:
         head, self._head = self._head, b""
@@ -57,13 +57,15 @@ class _Lz4:
         return head + bytes(self._compressor.flush())
 
 
-def compressor(compression: str) -> Compressor:
-    """Return what compresses the next chunk.
+def compressor(compression: str, size: int) -> Compressor:
+    """Return what compresses a chunk.
 
     Parameters
     ----------
     compression
         ``lz4`` or ``zstd``.
+    size
+        How many bytes it is going to be given.
 
     Raises
     ------
@@ -71,8 +73,8 @@ def compressor(compression: str) -> Compressor:
         The library is not installed.
     """
     if compression == "lz4":
-        return _Lz4()
-    made: Compressor = _zstandard().ZstdCompressor().compressobj()
+        return _Lz4(size)
+    made: Compressor = _zstandard().ZstdCompressor().compressobj(size=size)
     return made
 
 

@@ -12,13 +12,21 @@ if sys.platform != "win32":
 
 _MOST_PARTS = 1024
 """How many buffers systems write in one call."""
+_MOST_BYTES = 1 << 30
+"""How many bytes: macOS refuses 2 GiB."""
 
 
 def write_some(descriptor: int, parts: Sequence[memoryview]) -> int:
     """Write what the system takes at once, and return how many bytes that was."""
     if sys.platform == "win32":
         return os.write(descriptor, parts[0])
-    return os.writev(descriptor, parts[:_MOST_PARTS])
+    together, size = list[memoryview](), 0
+    for part in parts[:_MOST_PARTS]:
+        size += part.nbytes
+        if size > _MOST_BYTES:
+            break
+        together.append(part)
+    return os.writev(descriptor, together or [parts[0][:_MOST_BYTES]])
 
 
 class RecordingFile:

@@ -65,7 +65,7 @@ class Writer:
         if compression is not None:
             if compression not in COMPRESSIONS:
                 raise ValueError(f"compression: expected None, {' or '.join(COMPRESSIONS)}, found {compression!r}")
-            compressor(compression)  # so that a missing library is told now
+            compressor(compression, 0)  # so that a missing library is told now
         self.path = os.fspath(path)
         self._compression = compression or ""
         self._chunk_bytes = chunk_bytes
