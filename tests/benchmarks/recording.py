@@ -224,22 +224,23 @@ def rates(load: Load, rounds: int, folder: Path) -> list[Row]:
     path, name = folder / "run.mcap", scratch.name()
     bytes_of(load)
     taken: dict[str, list[float]] = {key: [] for key in (*LIBRARIES, "Writer", "recorder")}
-    cpus: list[float] = []
+    cpus: dict[str, list[float]] = {key: [] for key in taken}
     with (
         typedshm.create(name, load.schema, slots=load.slots, lossless=True),
         written(load, [name]) as pipe,
     ):
         for _ in range(rounds):
             for key, work in {**LIBRARIES, "Writer": by_writer}.items():
-                start = time.perf_counter()
+                start, cpu = time.perf_counter(), time.process_time()
                 work(load, path)
                 taken[key].append(load.count / (time.perf_counter() - start))
+                cpus[key].append((time.process_time() - cpu) / load.count)
                 path.unlink()
             done = record([name], pipe, load.count, path, lossless=True)
             if done.dropped or not done.complete:
                 raise RuntimeError(f"the recorder of a lossless region lost {load.noun}s: {done}")
             taken["recorder"].append(load.count / done.seconds)
-            cpus.append(done.cpu / done.seconds)
+            cpus["recorder"].append(done.cpu / load.count)
             path.unlink()
     rows: list[Row] = []
     for key in ("Writer", "recorder"):
@@ -251,8 +252,9 @@ def rates(load: Load, rounds: int, folder: Path) -> list[Row]:
             rows.append(Row(f"{key}, {load.noun}s", value, f"{load.noun}s/s", beside, theirs, ratio, bar, met))
         megabytes = statistics.median(taken[key]) * load.size / 1e6
         rows.append(Row(f"{key}, {load.noun}s, of {load.size:,} bytes", megabytes, "MB/s", "", None, None, None, None))
-    share = statistics.median(cpus)
-    rows.append(Row(f"recorder, {load.noun}s: its processor", 100 * share, "%", "", None, None, None, None))
+        cost, theirs = (1e6 * statistics.median(cpus[each]) for each in (key, "foxglove-sdk"))
+        label = f"{key}, {load.noun}s: processor time of one"
+        rows.append(Row(label, cost, "µs", "foxglove-sdk", theirs, cost / theirs, None, None))
     return rows
 
 
@@ -294,14 +296,17 @@ def table(rows: list[Row]) -> str:
     """Lay the rows out for a terminal."""
     lines = [f"{'':<48}{'value':>20}  {'theirs':>12}  {'ratio':>7}  {'bar':>5}  met  beside"]
     for row in rows:
-        value = f"{row.value:,.0f}" if row.value >= 100 or row.value == int(row.value) else f"{row.value:.1f}"
-        theirs = "" if row.theirs is None else f"{row.theirs:,.0f}"
+        value, theirs = _shown(row.value), "" if row.theirs is None else _shown(row.theirs)
         ratio = "" if row.ratio is None else f"{row.ratio:.3f}"
         bar = "" if row.bar is None else f"{row.bar:.2f}"
         met = "" if row.met is None else "yes" if row.met else "NO"
         columns = f"{f'{value} {row.unit}':>20}  {theirs:>12}  {ratio:>7}  {bar:>5}  {met:<3}  {row.beside}"
         lines.append(f"{row.name:<48}{columns}".rstrip())
     return "\n".join(lines)
+
+
+def _shown(number: float) -> str:
+    return f"{number:,.0f}" if number >= 100 or number == int(number) else f"{number:.3g}"
 
 
 def main(arguments: list[str] | None = None) -> int:

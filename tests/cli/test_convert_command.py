@@ -113,6 +113,7 @@ def test_where_the_extra_is_missing_each_command_says_how_to_install_it(
     monkeypatch.setitem(sys.modules, "mcap", None)
     for arguments in (
         ["record", "pose", "-o", str(tmp_path / "again.mcap")],
+        ["replay", str(file)],
         ["info", str(file)],
         ["cat", str(file)],
         ["head", str(file)],

@@ -190,6 +190,17 @@ def test_without_a_compiler_the_floors_say_so_in_one_line() -> None:
     assert "'no-such-compiler'" in line
 
 
+# ---- recordings ----
+
+
+def test_where_the_libraries_of_recordings_are_missing_their_benchmark_says_so_and_ends_well() -> None:
+    program = "import sys; sys.modules['mcap'] = sys.modules['foxglove'] = None; import recording"
+    result = run("-c", program)
+    assert result.returncode == 0
+    assert "left out" in result.stdout
+    assert "pip install" in result.stdout
+
+
 # ---- what is published ----
 
 

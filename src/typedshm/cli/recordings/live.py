@@ -56,7 +56,7 @@ def total(status: "RecorderStatus") -> str:
 
 
 def _row(topic: "TopicStatus", rate: float | None) -> tuple[str, ...]:
-    state = "" if topic.state == "recording" else printable(topic.state)
+    state = "" if topic.state in ("recording", "closed") else printable(topic.state)
     pace = "" if rate is None else f"{rate:,.1f} Hz"
     return printable(topic.name), f"{topic.recorded:,}", f"{topic.dropped:,}", size_of(topic.bytes), pace, state
 

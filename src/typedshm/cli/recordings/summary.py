@@ -26,7 +26,7 @@ _COLUMNS = (
 
 
 def heading(file: Path, opened: "Recording") -> str:
-    """Return what a recording is, in a line: its name, topics, versions, how long it is and when it was made."""
+    """Return what a recording is, in a line: its name, topics, versions, how long it is and when it began."""
     topics = opened.topics
     count = sum(topic.count for topic in topics)
     parts = f" ({len(opened.paths)} files)" if len(opened.paths) > 1 else ""
@@ -35,8 +35,8 @@ def heading(file: Path, opened: "Recording") -> str:
         f"{len(topics)} topic{'' if len(topics) == 1 else 's'}",
         f"{count:,} version{'' if count == 1 else 's'}",
     ]
-    if opened.start is not None and opened.end is not None:
-        words += [age_of(opened.duration), f"from {_time(opened.start)} to {_time(opened.end)}"]
+    if opened.start is not None:
+        words.append(f"{age_of(opened.duration)} from {_time(opened.start)}")
     return "  ".join(words)
 
 
