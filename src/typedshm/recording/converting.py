@@ -83,9 +83,7 @@ def convert(
     with open_recording(path) as recording:
         names = recording.readable(topics)
         if not names:
-            raise RecordingError(
-                f"{recording.paths[0].name}: found no topics that typedshm recorded; nothing to convert"
-            )
+            raise RecordingError(f"{recording.paths[0].name}: expected topics that typedshm recorded, found none")
         done = _Done(recording, names, progress)
         if file.suffix == ".npz":
             _check_free(file, replaces)
