@@ -166,33 +166,6 @@ def test_two_topics_of_one_name_are_refused(file: Path) -> None:
         recording.replay(file, names={"record": "byte"})
 
 
-@pytest.mark.parametrize(
-    ("options", "error", "words"),
-    [
-        ({"speed": 0}, ValueError, "speed: expected a number above 0"),
-        ({"speed": "fast"}, TypeError, "speed: expected recorded seconds per second"),
-        ({"loop": 1}, TypeError, "loop: expected True or False"),
-        ({"paused": None}, TypeError, "paused: expected True or False"),
-        ({"keep_times": "yes"}, TypeError, "keep_times: expected True or False"),
-        ({"keep_versions": 2}, TypeError, "keep_versions: expected True or False"),
-        ({"take_over": "no"}, TypeError, "take_over: expected True or False"),
-        ({"timeout": "2"}, TypeError, "timeout: expected seconds"),
-        ({"scope": "all"}, ValueError, "scope: expected 'user' or 'machine'"),
-        ({"topics": [3]}, TypeError, "topics: expected names of topics, found 3"),
-        ({"topics": 3}, TypeError, "topics: expected names of topics, found 3"),
-        ({"names": ["record"]}, TypeError, r'names: expected \{"recorded": "new"\}, found'),
-        ({"names": {"record": 3}}, TypeError, r"names\['record'\]: expected a str or a pathlib.Path, found 3"),
-        ({"names": {3: "record"}}, TypeError, "names: expected names of topics, found 3"),
-        ({"start": "soon"}, TypeError, "start: expected seconds from the start"),
-        ({"end": object()}, TypeError, "end: expected seconds from the start"),
-    ],
-)
-def test_arguments_of_wrong_types_are_refused_by_name(file: Path, options: Any, error: Any, words: str) -> None:
-    with pytest.raises(error, match=words):
-        recording.replay(file, **options)
-    assert not typedshm.regions()
-
-
 def test_a_file_that_is_not_there_and_one_that_is_no_recording_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         recording.replay(tmp_path / "none.mcap")

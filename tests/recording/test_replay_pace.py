@@ -6,10 +6,12 @@ import helpers.recording_extra  # noqa: F401
 import math
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 import typedshm
+from helpers.peers import until
 from helpers.replays import SECOND, START, Versions, channel_of
 from helpers.shared_types import Byte
 from typedshm.recording.merging import RecordedBytes
@@ -173,8 +175,7 @@ def test_a_pause_takes_no_recorded_time():
         gate.wait()
         if number == 2:
             threading.Thread(target=lambda: (replay.player.pause(), paused.set())).start()
-            while replay.player.state == "playing":
-                pass
+            until(lambda: replay.player.state != "playing")
 
     replay = Replay(0, 1, 2, act=pause)
     with replay as (player, notes):
@@ -258,8 +259,7 @@ def test_an_error_ends_it_and_is_raised_where_it_is_waited_for():
         assert player.state == "failed"
         assert str(player.error) == "gone"
     replay = Replay(0, act=fail)
-    while replay.player.state != "failed":
-        pass
+    until(lambda: replay.player.state == "failed")
     with pytest.raises(typedshm.RegionLost, match="gone"):
         replay.player.close()  # whoever has not asked is told at the end
     replay.player.close()
@@ -274,8 +274,7 @@ def test_an_error_of_the_block_is_not_replaced():
 
     def use() -> None:
         with replay as (player, _):
-            while player.state != "failed":
-                pass
+            until(lambda: player.state == "failed")
             raise KeyError
 
     with pytest.raises(KeyError):
@@ -283,13 +282,15 @@ def test_an_error_of_the_block_is_not_replaced():
     assert replay.notes.closed == 1
 
 
-def test_waiting_times_out_with_the_state():
+def test_waiting_tells_whether_it_has_ended():
     with Replay(0, 1, paused=True) as (player, _):
-        player.step()
-        with pytest.raises(
-            typedshm.Timeout, match=r"not ended within 0 s: it is paused, and 1 versions were published"
-        ):
-            player.wait(timeout=0)
+        assert not player.wait(timeout=0)
+        player.step(2)
+        assert player.wait()
+        assert player.wait(timeout=0)
+        given: Any = 2
+        with pytest.raises(TypeError, match=r"write wait\(timeout=2\) to wait at most 2 seconds for it to end"):
+            player.wait(given)
 
 
 def test_position_is_between_versions():

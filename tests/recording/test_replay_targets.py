@@ -11,12 +11,11 @@ import pytest
 from numpy.typing import NDArray
 
 import typedshm
-from helpers.peers import FORKS, PATIENCE, Child, quiet_fork
-from helpers.replays import SECOND, START, channel_of, play, recorded
+from helpers.peers import FORKS, PATIENCE, Child, quiet_fork, until
+from helpers.replays import channel_of, play, recorded
 from helpers.shared_types import Byte
 from helpers.threads import InThread
 from typedshm import Struct, UpTo, Utf8, f64
-from typedshm.recording.errors import RecordingError
 
 
 class Car(Struct):
@@ -286,8 +285,7 @@ def test_pausing_and_closing_need_not_wait_for_a_follower_that_stays_behind():
         car.follow(lossless=True, timeout=PATIENCE) as follower,
     ):
         stepping = InThread(player.step, 4)
-        while not is_stuck(car):
-            pass
+        until(lambda: is_stuck(car))
         player.pause()
         published = stepping.result()
         assert published == player.published < 4
@@ -297,8 +295,7 @@ def test_pausing_and_closing_need_not_wait_for_a_follower_that_stays_behind():
         assert player.step() == 1
         assert next(follower).speed == published + 1
         player.play()
-        while not is_stuck(car):
-            pass
+        until(lambda: is_stuck(car))
         player.close()
 
 
@@ -358,82 +355,6 @@ def test_parts_of_one_recording_are_one_region():
     with play([*cars(1), *cars(2, channel=again)]) as player, typedshm.attach("car") as car:
         player.step(2)
         assert (car.version, car.info().replaced) == (2, False)
-
-
-# ---- numbers and times that are kept ----
-
-
-def test_times_and_numbers_are_those_of_the_replay_unless_kept():
-    with play(cars(5, 9)) as player, typedshm.attach("car", Car) as car:
-        player.step(2)
-        value = car.read()
-        assert car.version == 2
-        assert typedshm.time_of(value).timestamp() * SECOND > START + 1000 * SECOND
-
-
-def test_recorded_numbers_are_kept_with_their_gaps():
-    with play(cars(5, 6, 9), keep_versions=True) as player, typedshm.attach("car", Car) as car:
-        seen = []
-        while player.step():
-            seen.append(car.version)
-    assert seen == [5, 6, 9]
-
-
-def test_recorded_times_are_kept():
-    with play(cars(5, 6), keep_times=True) as player, typedshm.attach("car", Car) as car:
-        player.step(2)
-        assert (
-            np.datetime64(typedshm.time_of(car.read()).replace(tzinfo=None), "ns").astype(int)
-            == START + SECOND * 6 // 10
-        )
-
-
-def test_rows_keep_numbers_and_times():
-    arms = channel_of("arms", typedshm.rows(Car, 2))
-    versions = [recorded(arms, 7, Car(speed=5), after=1, row=1), recorded(arms, 3, Car(speed=5), after=2, row=0)]
-    with play(versions, keep_times=True, keep_versions=True) as player, typedshm.attach("arms") as table:
-        player.step(2)
-        assert table.versions(...).tolist() == [3, 7]
-        assert (table.times(...).astype(np.int64) - START).tolist() == [2 * SECOND, SECOND]
-
-
-def test_kept_numbers_go_on_above_in_further_rounds():
-    versions = cars(5, 6, 9)
-    with play(versions, keep_versions=True, keep_times=True, loop=True) as player, typedshm.attach("car", Car) as car:
-        seen, times = [], []
-        for _ in range(7):
-            player.step()
-            seen.append(car.version)
-            times.append(typedshm.time_of(car.read()))
-    assert seen == [5, 6, 9, 10, 11, 14, 15]
-    assert times == sorted(times)
-    assert len(set(times)) == 7
-
-
-def test_kept_numbers_of_rows_go_on_above_in_further_rounds():
-    arms = channel_of("arms", typedshm.rows(Car, 2))
-    versions = [recorded(arms, 7, Car(speed=5), after=1, row=1), recorded(arms, 3, Car(speed=5), after=2, row=0)]
-    with play(versions, keep_versions=True, loop=True) as player, typedshm.attach("arms") as table:
-        player.step(6)
-        first, second = table.versions(...).tolist()
-        assert first > 3
-        assert second > 7
-
-
-def test_numbers_that_cannot_be_kept_are_refused_with_words_or_the_region_is_made_anew():
-    with typedshm.create("car", Car) as car:
-        for _ in range(6):
-            car.write(Car(speed=0))
-        player = play(cars(5, 8), keep_versions=True)
-        with pytest.raises(RecordingError, match=r"found version 6 there: without keep_versions numbers go on"):
-            player.step()
-        player.close()
-        with play(cars(5, 8), keep_versions=True, take_over=True) as player:
-            player.step(2)
-            with typedshm.attach("car", Car) as new:
-                assert new.version == 8
-        with play(cars(7, 8), keep_versions=True, names={"car": "other"}) as player:
-            player.step(2)
 
 
 # ---- endings ----

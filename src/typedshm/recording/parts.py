@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
-from typedshm.errors import found
+import numpy as np
+
+from typedshm.errors import found, quoted
 
 _SUFFIX = ".mcap"
 
@@ -27,10 +29,13 @@ def files_of(path: Any) -> list[Path]:
     """
     if isinstance(path, str | os.PathLike):
         first = Path(cast("str | os.PathLike[str]", path))
+        if "\0" in str(first):
+            raise ValueError(f"path: expected the path of a recording, found {quoted(str(first))}")
         return _of_folder(first) if first.is_dir() else [first, *rotated(first)]
     expected = "path: expected the path of a recording, or several"
-    if isinstance(path, bytes) or not isinstance(path, Iterable):
-        raise TypeError(f"{expected}, found {found(path)}")
+    given: Any = path
+    if isinstance(path, bytes | np.ndarray) or not isinstance(path, Iterable):
+        raise TypeError(f"{expected}, found {found(given)}")
     files: list[Path] = []
     for one in cast("Iterable[object]", path):
         if not isinstance(one, str | os.PathLike):

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-import typedshm
 from typedshm.cli.amounts import age_of
 from typedshm.cli.exits import Status
 from typedshm.cli.holding import interrupted_by_signals
@@ -122,16 +121,9 @@ def _play(player: "Player") -> None:
     if not is_terminal():
         player.wait()
         return
-    while True:
-        try:
-            player.wait(timeout=_LOOK)
-        except typedshm.Timeout:
-            if player.error is not None:
-                raise
-            _show(player)
-        else:
-            _show(player)
-            return
+    while not player.wait(timeout=_LOOK):
+        _show(player)
+    _show(player)
 
 
 def _show(player: "Player") -> None:

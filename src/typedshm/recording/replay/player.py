@@ -7,10 +7,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Any, Literal, NoReturn, Protocol, Self
+from typing import Any, Literal, Never, NoReturn, Protocol, Self
 
 from typedshm.arguments import refuse_positional, seconds, whole
-from typedshm.errors import Closed, MisuseError, Timeout, found
+from typedshm.errors import Closed, MisuseError, found, quoted
 from typedshm.recording.replay.lateness import Lateness
 from typedshm.recording.replay.pace import Clock, SystemClock
 from typedshm.recording.replay.schedule import Schedule
@@ -207,8 +207,10 @@ class Player:
         self._check()
         return published
 
-    def wait(self, *surplus: Any, timeout: float | None = None) -> None:
-        """Sleep until the last version was published. In a loop, or while it is paused, that may never be.
+    def wait(self, *_: Never, timeout: float | None = None) -> bool:
+        """Sleep until the last version was published, and return whether it was.
+
+        In a loop, or while it is paused, that may never be.
 
         Parameters
         ----------
@@ -217,15 +219,13 @@ class Player:
 
         Raises
         ------
-        Timeout
-            It has not ended in time.
         Closed
             The player was closed.
         Exception
             What has ended the replay too early: FollowerBehind and Timeout of a region that was not to be written in
             time, RegionLost, RecordingError.
         """
-        refuse_positional(surplus, "wait", "wait(timeout={}) to wait at most {} seconds")
+        refuse_positional(_, "wait", "wait(timeout={}) to wait at most {} seconds for it to end")
         patience = seconds(timeout)
         end = None if patience is None else time.monotonic() + patience
         self._check()
@@ -233,12 +233,10 @@ class Player:
             while not self._schedule.over:
                 left = _PERIOD if end is None else end - time.monotonic()
                 if left <= 0:
-                    raise Timeout(
-                        f"the replay of {self._source.title} has not ended within {patience:g} s: it is {self.state}, "
-                        f"and {self.published:,} versions were published"
-                    )
+                    return False
                 self._schedule.changed.wait(min(left, _PERIOD))
         self._check()
+        return True
 
     def close(self) -> None:
         """End the replay, and leave the regions. Does nothing the second time.
@@ -344,6 +342,10 @@ def check_speed(speed: Any) -> float:
     """
     if isinstance(speed, bool) or not isinstance(speed, int | float):
         raise TypeError(f"speed: expected recorded seconds per second, a number above 0, found {found(speed)}")
-    if math.isnan(speed) or speed <= 0:
-        raise ValueError(f"speed: expected a number above 0, found {speed}; replay(…, paused=True) and pause() stand")
-    return float(speed)
+    try:
+        number = float(speed)
+    except OverflowError:
+        number = math.inf if speed > 0 else -math.inf
+    if not number > 0:
+        raise ValueError(f"speed: expected a number above 0, found {quoted(speed)}; pause() makes it stand")
+    return number

@@ -3,11 +3,11 @@
 import os
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Never
 
 import numpy as np
 
-from typedshm.arguments import flag, seconds
+from typedshm.arguments import flag, refuse_positional, seconds
 from typedshm.errors import found, quoted
 from typedshm.memory.names import Name, Scope, check_scope
 from typedshm.recording.replay.excerpt import Excerpt
@@ -19,7 +19,7 @@ from typedshm.recording.replay.timeline import cues
 
 def replay(
     path: Any,
-    *,
+    *_: Never,
     speed: float = 1.0,
     loop: bool = False,
     start: "float | datetime | np.datetime64 | None" = None,
@@ -104,6 +104,7 @@ def replay(
     ...     player.wait()
     ...     print(player.lateness)
     """
+    refuse_positional(_, "replay", "replay(path, speed={}) for so many recorded seconds per second")
     options = Options(
         flag(keep_times, "keep_times"),
         flag(keep_versions, "keep_versions"),
@@ -129,7 +130,8 @@ def _topics(topics: object) -> tuple[str, ...] | None:
     if topics is None:
         return None
     given: Any = topics
-    names: list[Any] = [given] if isinstance(topics, str) or not isinstance(topics, Iterable) else list(given)
+    several = isinstance(topics, Iterable) and not isinstance(topics, str | np.ndarray)
+    names: list[Any] = list(given) if several else [given]
     for name in names:
         if not isinstance(name, str):
             raise TypeError(f"topics: expected names of topics, found {found(name)}")
