@@ -55,7 +55,7 @@ def smooth(shape: tuple[int, ...], dtype: Any = np.uint8) -> "NDArray[Any]":
     """A picture that JPEG changes little."""
     rows, columns, *_ = np.indices(shape)
     channel = np.indices(shape)[2] if len(shape) > 2 else 0
-    picture: NDArray[Any] = (rows * 3 + columns * 2 + channel * 40 + 20).astype(dtype)
+    picture: NDArray[Any] = (rows + columns + channel * 40 + 20).astype(dtype)
     return picture
 
 
@@ -79,7 +79,8 @@ def read_by_others(encoding: Any, message: bytes) -> Any:
 
 
 def names_in(read: Any) -> list[str]:
-    return list(type(read).__slots__)
+    slots: Any = type(read)
+    return list(slots.__slots__)
 
 
 def test_a_raw_image_is_what_foxglove_describes() -> None:
@@ -149,9 +150,8 @@ def test_pictures_of_varying_size_come_back(shape: tuple[int, int], format: str)
 
 
 @pytest.mark.parametrize("library", ["simplejpeg", "Pillow"])
-@pytest.mark.parametrize("bgr", [False, True], ids=["rgb", "bgr"])
-@pytest.mark.parametrize("channels", [1, 3, 4])
-def test_jpeg_shows_nearly_the_same(library: str, bgr: bool, channels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("channels", "bgr"), [(1, False), (3, False), (3, True), (4, False), (4, True)])
+def test_jpeg_shows_nearly_the_same(library: str, channels: int, bgr: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if library == "Pillow":
         monkeypatch.setattr(compressing, "_simplejpeg", lambda: None)
     else:
@@ -161,10 +161,8 @@ def test_jpeg_shows_nearly_the_same(library: str, bgr: bool, channels: int, monk
     data = compressing.compress("jpeg", picture, bgr=bgr)
     again = compressing.decompress("jpeg", data, (40, 60, channels), np.dtype("u1"), bgr=bgr)
     colours = slice(None, 3)
-    near = np.abs(
-        again.reshape(40, 60, channels)[..., colours].astype(int) - picture.reshape(40, 60, channels)[..., colours]
-    )
-    assert near.max() < 12
+    pairs = (one.reshape(40, 60, channels)[..., colours].astype(int) for one in (again, picture))
+    assert np.abs(next(pairs) - next(pairs)).max() < 12
     shown = np.array(Image.open(io.BytesIO(data))).reshape(40, 60, -1)
     expected = picture.reshape(40, 60, channels)[..., [2, 1, 0] if bgr and channels > 1 else colours]
     assert np.abs(shown.astype(int) - expected).max() < 12
@@ -195,8 +193,8 @@ def test_many_pictures_are_compressed_by_several_threads_in_their_order(monkeypa
     assert [bytes(value) for value in encoding.decode(messages).values] == as_bytes(batch)
 
 
-def broken_messages(encoding: Any, value: Any) -> list[bytes]:
-    (message,) = messages_of(encoding, batch_of(type(value).layout, [value]))
+def broken_messages(encoding: Any, layout: Layout, value: Any) -> list[bytes]:
+    (message,) = messages_of(encoding, batch_of(layout, [value]))
     made = [b"", message[:4], message[:30], message[:-1], message + b"\0", b"\0\0\0\0" + message[4:]]
     for number in (b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x09\0\0\0"):
         made += [message[:at] + number + message[at + 4 :] for at in range(12, min(len(message), 80), 4)]
@@ -208,10 +206,10 @@ def test_damaged_messages_are_refused_or_another_picture(format: str) -> None:
     for value in (frame(), sized(9, 10)):
         layout = type(value).layout
         encoding: Any = RawImages(layout) if format == "image" else CompressedImages(layout, format)
-        for message in broken_messages(encoding, value)[:6]:
+        for message in broken_messages(encoding, layout, value)[:6]:
             with pytest.raises(RecordingCorrupt):
                 encoding.decode([message])
-        for message in broken_messages(encoding, value):
+        for message in broken_messages(encoding, layout, value):
             try:
                 (found,) = encoding.decode([message]).values
             except RecordingCorrupt:
@@ -236,7 +234,6 @@ def test_any_change_of_a_message_is_refused_or_another_picture(data: st.DataObje
 
 
 def test_a_picture_of_another_size_is_not_decoded() -> None:
-    layout, _ = pixels((9, 10))
     file = io.BytesIO()
     Image.new("L", (5000, 5000)).save(file, "PNG")
     for format, shape in (("png", (9, 10, 1)), ("jpeg", (9, 10, 1))):
@@ -246,7 +243,6 @@ def test_a_picture_of_another_size_is_not_decoded() -> None:
         compressing.decompress("png", file.getvalue(), (9, 10, 1), np.dtype("u1"))
     with pytest.raises(RecordingCorrupt, match=r"expected \(5000, 5000, 3\) of uint8"):
         compressing.decompress("png", file.getvalue(), (5000, 5000, 3), np.dtype("u1"))
-    del layout
 
 
 def test_without_a_library_it_is_said_which_one_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,8 @@ from typedshm.recording.errors import RecordingCorrupt
 ENCODINGS = ("auto", "typedshm", "cdr", "json", "image", "jpeg", "png")
 """What ``encoding=`` can be."""
 
+_MESSAGE_ENCODINGS = ("typedshm", "cdr", "json")
+
 DOCUMENT = "typedshm.document"
 """The key of a channel's metadata that has the layout document."""
 
@@ -120,9 +122,9 @@ def of_channel(message_encoding: str, schema: Schema | None, metadata: Mapping[s
         (layout, _), keys = parse(text), keys_of(text)
     except (DocumentError, UnicodeError) as error:
         raise RecordingCorrupt(f"{DOCUMENT} of the channel: {error}") from error
+    if message_encoding not in _MESSAGE_ENCODINGS:
+        raise RecordingCorrupt(f"{layout.name}: expected an encoding of typedshm, found {message_encoding[:80]!r}")
     wanted = _name_of(message_encoding, schema)
-    if wanted not in ENCODINGS:
-        raise RecordingCorrupt(f"{layout.name}: expected an encoding of typedshm, found {wanted[:80]!r}")
     try:
         return _wanted(layout, wanted, "", keys, table=metadata.get(KIND) == "table")
     except (ValueError, SchemaError) as error:
