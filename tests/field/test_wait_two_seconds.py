@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -113,6 +114,21 @@ def test_so_is_one_of_a_mutex(mutex: NamedMutex) -> None:
     with pytest.raises(TypeError, match=r"acquire\(timeout=False\)"):
         mutex.acquire(False)  # type: ignore[arg-type]  # as of threading.Lock
     assert not mutex.held
+
+
+def test_so_is_one_of_a_recorder(region: Region[Array], tmp_path: Path) -> None:
+    for library in ("mcap", "lz4", "zstandard"):
+        pytest.importorskip(library)
+    from typedshm import recording
+
+    with recording.record(region, tmp_path / "run.mcap") as recorder:
+        with pytest.raises(
+            TypeError, match=r"wait\(\) .* write wait\(timeout=2\) to wait at most 2 seconds for it to end"
+        ):
+            recorder.wait(2)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match=r"close\(\) .* write close\(timeout=2\) to wait at most 2 seconds"):
+            recorder.close(2)  # type: ignore[arg-type]
+        assert not recorder.closed
 
 
 def test_what_the_message_says_works(region: Region[Array], mutex: NamedMutex) -> None:

@@ -4,11 +4,11 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Never, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import typedshm
 from typedshm import foreign
-from typedshm.arguments import flag, one_of, refuse_positional, seconds, whole
+from typedshm.arguments import flag, one_of, seconds, whole
 from typedshm.errors import found, quoted
 from typedshm.recording.encodings.choosing import ENCODINGS
 from typedshm.recording.extra import COMPRESSIONS
@@ -28,7 +28,7 @@ Recordable: TypeAlias = (
 def record(
     names: Recordable | Iterable[Recordable],
     path: str | os.PathLike[str],
-    *_: Never,
+    *,
     every: bool = True,
     rate: float | None = None,
     lossless: bool = False,
@@ -111,7 +111,6 @@ def record(
     ImportError
         The extra ``record`` is not installed.
     """
-    refuse_positional(_, "record", "record(names, path, every={})")
     target = _path(path)
     mode = _mode(flag(every, "every"), flag(lossless, "lossless"), rate)
     hertz = _above_zero(rate, "rate", "the most times a second")
