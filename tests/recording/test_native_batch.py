@@ -395,6 +395,26 @@ def drain(follower: Any) -> None:
 
 
 @marks.not_on_windows("a file that is mapped cannot be cut short")
+def test_a_version_of_which_a_part_is_cut_off_is_not_taken_for_one_of_zeros() -> None:
+    """Its mark is there still, and says that it is complete."""
+    value = Big.zero()
+    np.frombuffer(value, np.uint8)[:] = 7
+    with typedshm.create("big", Big, slots=4) as region, Wire("big") as wire:
+        follower = region.follow(every=True)
+        for _ in range(2):
+            region.write(value)
+        path = Path(locate("big").address)
+        begin = wire.header.slots_offset + 2 * wire.header.slot_stride
+        os.truncate(path, (begin + wire.header.slot_stride // 2) // 4096 * 4096)
+        values, versions, _ = _native.follower_batch(follower, 10, MUCH) or pytest.fail("nothing")
+        assert (versions.tolist(), bytes(np.asarray(values)).strip(b"\7")) == ([1], b"")
+        with pytest.raises(RegionLost):
+            _native.follower_batch(follower, 10, MUCH)
+        assert (follower.version, follower.dropped) == (1, 0)
+        path.unlink()
+
+
+@marks.not_on_windows("a file that is mapped cannot be cut short")
 def test_memory_that_is_cut_short_is_told_and_gives_no_zeros() -> None:
     with typedshm.create("stream", Record, slots=4096) as region:
         follower = region.follow(every=True)

@@ -151,6 +151,21 @@ def test_who_begins_at_a_number_that_is_gone_is_told_how_many() -> None:
         assert len(got) + follower.dropped == 1000 - 2
 
 
+def test_who_begins_at_a_number_left_out_before_the_oldest_gets_all() -> None:
+    with typedshm.create("small", Record, slots=16) as region:
+        publish(region, 1, 2, 3, *range(10, 170, 10))
+        follower = region.follow(every=True, start=5)
+        assert [t.a for t in follower.drain()] == list(range(10, 170, 10))
+        assert follower.dropped == 160 - 4 - 16
+
+
+def test_who_waits_waits_for_more_than_the_batch_had(region: typedshm.Region[Record]) -> None:
+    publish(region, 5)
+    assert _native.follower_batch(region.follow(every=True, start=5), 1, 1) is not None
+    with pytest.raises(Timeout):
+        region.wait(timeout=0)
+
+
 def test_looking_back(roomy: typedshm.Region[Record]) -> None:
     rows = roomy.recent(5)
     assert rows["version"].tolist() == rows["value"]["a"].tolist() == NUMBERS[-5:]
