@@ -5,6 +5,7 @@ import helpers.recording_extra  # noqa: F401
 # isort: split
 
 import errno
+import itertools
 import json
 import os
 import subprocess
@@ -14,9 +15,11 @@ from pathlib import Path
 
 import pytest
 
+import typedshm
 from helpers.marks import full_device, not_on_windows, root
 from helpers.mcap_files import Plain, contents, numbers, plain_writer, write
-from typedshm import Closed
+from helpers.shared_types import Record, record
+from typedshm import Closed, recording
 from typedshm.recording import RecordingFull, file
 from typedshm.recording.output import Output
 from typedshm.recording.writer import Writer
@@ -140,7 +143,9 @@ def test_the_error_says_what_is_kept_and_what_is_lost(tmp_path: Path, monkeypatc
     write(writer, channel, 0, 10)
     size = writer.size
     monkeypatch.setattr(file, "write_some", Disk(lambda call: call == 0, errno.ENOSPC))
-    words = rf"{size:,} bytes that were recorded before can be read, the last 10 messages could not be written"
+    words = (
+        rf"{size:,} bytes that were recorded before can be read, those of the last 390 could not be written; make room"
+    )
     with pytest.raises(RecordingFull, match=words):
         write(writer, channel, 10, 10)
     assert writer.due is None
@@ -207,6 +212,33 @@ def test_a_part_for_which_there_is_no_room_leaves_those_before(tmp_path: Path, m
     assert output.closed
     assert len(contents(tmp_path / "run.mcap")) == 10
     assert not (tmp_path / "run-0001.mcap").exists()
+
+
+@pytest.mark.parametrize(("number", "remedy"), [(errno.EFBIG, "rotate_bytes"), (errno.ENOSPC, "make room")])
+def test_a_recorder_ends_with_that_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, remedy: str
+) -> None:
+    path = tmp_path / "run.mcap"
+    monkeypatch.setattr(file, "write_some", Disk(lambda call: call == CALLS - 4, number))
+    with typedshm.create("numbers", Record) as region:
+        recorder = recording.record("numbers", path, chunk_bytes=1)
+
+        def publish() -> None:
+            for count in itertools.count():
+                region.write(record(count + 1))
+                while recorder.status().topics[0].recorded <= count:
+                    recorder.wait(timeout=0.01)
+
+        with pytest.raises(RecordingFull, match=remedy) as caught:
+            publish()
+        assert recorder.closed
+        assert recorder.status().error is caught.value
+        with pytest.raises(RecordingFull):
+            recorder.close()
+        region.write(record(9))  # writers do not notice
+    with recording.open(path) as found:
+        assert found.damage is None
+        assert found.array("numbers")["value"]["a"].tolist() == [1, 2]
 
 
 @full_device

@@ -274,10 +274,11 @@ class Writer:
         reason = error.strerror or str(error)
         size = self._file.size
         kept = f"the {size:,} bytes that were recorded before can be read" if size else "nothing was recorded"
-        lost = f", the last {len(self._chunk):,} messages could not be written" if len(self._chunk) else ""
+        lost = f", those of the last {self._chunk.size:,} could not be written" if len(self._chunk) else ""
         text = f"cannot record to {self.path}: {reason}; {kept}{lost}"
         if error.errno in _FULL:
-            return RecordingFull(error.errno, text, self.path)
+            remedy = "rotate_bytes begins another file in time" if error.errno == errno.EFBIG else "make room"
+            return RecordingFull(error.errno, f"{text}; {remedy}, or record elsewhere", self.path)
         return OSError(error.errno, text, self.path)
 
     def _check_open(self) -> None:
