@@ -25,7 +25,9 @@ SECOND = 10**9
 START = 1_700_000_000 * SECOND
 
 
-def channel_of(topic: str, schema: Any, *, slots: int = 3, instance: str = "", mode: str = "every") -> RecordedChannel:
+def channel_of(
+    topic: str, schema: Any, *, slots: int = 3, instance: str = "", lossless: bool = False
+) -> RecordedChannel:
     """What was recorded of a region of a schema, or of a table, which rows() describes."""
     table = schema if isinstance(schema, typedshm.TableSchema) else None
     resolved: Any = schema_of(schema if table is None else table.row)
@@ -35,7 +37,7 @@ def channel_of(topic: str, schema: Any, *, slots: int = 3, instance: str = "", m
         kind="region" if table is None else "table",
         encoding="typedshm",
         schema_name=resolved.layout.name,
-        metadata={"typedshm.mode": mode},
+        metadata={"typedshm.lossless": str(int(lossless))},
         schema=SchemaRecord(0, "", "", b""),
         layout=resolved.layout,
         value=resolved.value,
@@ -122,7 +124,7 @@ def _begin(output: Output, numbers: dict[int, tuple[int, Any]], channel: Recorde
         "first_version": str(0 if channel.is_table else first),
         "instance": channel.instance,
         "slots": str(channel.slots),
-        "mode": channel.metadata["typedshm.mode"],
+        "lossless": channel.metadata["typedshm.lossless"],
         "rows": str(channel.rows),
         "keys": json.dumps(channel.keys),
     }

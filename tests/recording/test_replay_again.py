@@ -98,7 +98,7 @@ def test_rows_are_recorded_as_they_were(tmp_path: Path) -> None:
 
 
 def test_what_a_lossless_recorder_gets_is_all_that_is_replayed(tmp_path: Path) -> None:
-    channel = channel_of("state", Record, slots=3, mode="lossless")
+    channel = channel_of("state", Record, slots=3, lossless=True)
     first, second = tmp_path / "first.mcap", tmp_path / "second.mcap"
     write_recording(first, [recorded(channel, n, record(n), after=n / 1000) for n in range(1, 500)])
     with (
@@ -108,3 +108,15 @@ def test_what_a_lossless_recorder_gets_is_all_that_is_replayed(tmp_path: Path) -
         player.play()
         player.wait()
     assert contents(second) == contents(first)
+
+
+@pytest.mark.parametrize("lossless", [False, True])
+def test_a_region_is_lossless_again_if_it_was(tmp_path: Path, lossless: bool) -> None:
+    with (
+        typedshm.create("state", Record, slots=5, lossless=lossless) as region,
+        recording.record("state", tmp_path / "run.mcap"),
+    ):
+        region.write(record(1))
+    with recording.replay(tmp_path / "run.mcap") as player, typedshm.attach("state", Record) as again:
+        assert player.wait()
+        assert (again.lossless, again.info().slots, again.read()) == (lossless, 5, record(1))

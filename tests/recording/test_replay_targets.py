@@ -255,7 +255,7 @@ def test_nothing_is_left_open_if_the_second_topic_is_refused():
 
 
 def test_a_lossless_region_waits_for_its_followers():
-    channel = channel_of("car", Car, slots=2, mode="lossless")
+    channel = channel_of("car", Car, slots=2, lossless=True)
     with play(cars(*range(1, 101), channel=channel)) as player, typedshm.attach("car", Car) as car:
         assert car.lossless
         with car.follow(lossless=True, timeout=PATIENCE) as follower:
@@ -266,7 +266,7 @@ def test_a_lossless_region_waits_for_its_followers():
 
 
 def test_a_follower_that_stays_behind_ends_the_replay_after_the_timeout():
-    channel = channel_of("car", Car, slots=2, mode="lossless")
+    channel = channel_of("car", Car, slots=2, lossless=True)
     with (
         pytest.raises(typedshm.FollowerBehind),
         play(cars(1, 2, 3, 4, channel=channel), timeout=0) as player,
@@ -278,7 +278,7 @@ def test_a_follower_that_stays_behind_ends_the_replay_after_the_timeout():
 
 
 def test_pausing_and_closing_need_not_wait_for_a_follower_that_stays_behind():
-    channel = channel_of("car", Car, slots=2, mode="lossless")
+    channel = channel_of("car", Car, slots=2, lossless=True)
     with (
         play(cars(1, 2, 3, 4, channel=channel)) as player,
         typedshm.attach("car", Car) as car,

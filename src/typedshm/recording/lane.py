@@ -141,6 +141,8 @@ class Lane:
             "slots": str(description.slots),
             "mode": self._mode,
         }
+        if description.lossless:
+            told["lossless"] = "1"
         if description.kind == "table":
             told |= {"rows": str(description.rows), "keys": json.dumps(description.keys)}
         return {f"typedshm.{name}": text for name, text in told.items()}

@@ -70,19 +70,18 @@ def command(
         raise click.BadParameter("expected a number above 0.", param_hint="--speed")
     from typedshm import recording  # is heavy, and an extra
 
-    with interrupted_by_signals():
-        with _printed_warnings():
-            player = recording.replay(
-                file,
-                speed=speed,
-                loop=loop,
-                start=start,
-                end=end,
-                names=dict(map(_renaming, names)),
-                topics=topics or None,
-                paused=True,
-                **options,
-            )
+    with interrupted_by_signals(), _printed_warnings():
+        player = recording.replay(
+            file,
+            speed=speed,
+            loop=loop,
+            start=start,
+            end=end,
+            names=dict(map(_renaming, names)),
+            topics=topics or None,
+            paused=True,
+            **options,
+        )
         with player:
             begun = time.monotonic()
             try:
@@ -108,11 +107,14 @@ def _renaming(text: str) -> tuple[str, "str | Path"]:
 @contextmanager
 def _printed_warnings() -> Generator[None]:
     """Print what the block warns of, as every command does."""
-    with warnings.catch_warnings(record=True) as caught:
+    with warnings.catch_warnings():
         warnings.simplefilter("always")
+        warnings.showwarning = _print_warning
         yield
-    for warning in caught:
-        warn(printable(warning.message))
+
+
+def _print_warning(message: Warning | str, *_: object, **__: object) -> None:
+    warn(printable(message))
 
 
 def _play(player: "Player") -> None:

@@ -39,6 +39,7 @@ class OpenedRegion:
             value=value_of(region.schema),
             slots=info.slots,
             instance=info.instance,
+            lossless=info.lossless,
         )
 
     @property

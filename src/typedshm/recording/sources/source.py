@@ -30,6 +30,8 @@ class Description:
     """How many versions it keeps; 0 for foreign memory."""
     instance: str = ""
     """16 digits that tell it from others of the name; empty for foreign memory."""
+    lossless: bool = False
+    """Whether writers wait for followers that ask for every version."""
     rows: int = 0
     """How many rows a table has."""
     keys: tuple[str, ...] = ()

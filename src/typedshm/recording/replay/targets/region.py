@@ -10,8 +10,8 @@ from typedshm.recording.replay.targets.existing import check_publishers, find, p
 from typedshm.recording.replay.targets.target import Target
 from typedshm.schema.resolve import schema_from_document
 
-_MODE, _LOSSLESS = "typedshm.mode", "lossless"
-"""What the metadata says of a region whose writers wait for followers."""
+_LOSSLESS = "typedshm.lossless"
+"""The key of a channel's metadata that says whether the region's writers waited for followers: ``1``."""
 
 
 class RegionTarget(Target["typedshm.Region[Any]"]):
@@ -35,7 +35,7 @@ class RegionTarget(Target["typedshm.Region[Any]"]):
             self.name,
             schema_from_document(channel.document).argument,
             slots=channel.slots or None,
-            lossless=channel.metadata.get(_MODE) == _LOSSLESS or None,
+            lossless=channel.metadata.get(_LOSSLESS) == "1" or None,
             scope=self._options.scope,
             check=False,
             exclusive=True,
