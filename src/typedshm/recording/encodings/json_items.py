@@ -293,6 +293,12 @@ class Times(_Counts):
         found: list[str] = np.datetime_as_string(self._times(items)).tolist()
         return [one if one == "NaT" else f"{one}Z" for one in found]
 
+    def exact(self, items: Array) -> bool:
+        """Return True if all are in the years 1 to 9999."""
+        low, high = (seconds * _PER_SECOND[self._unit] for seconds in (-62_135_596_800, 253_402_300_799))
+        counts = items.astype(np.int64)
+        return self._unit == "ns" or bool(((counts >= low) & (counts <= high)).all())
+
     def read(self, values: list[Any]) -> Array:
         """Return the times."""
         check_types(values, str)

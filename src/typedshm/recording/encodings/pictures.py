@@ -133,9 +133,9 @@ class Picture:
         size = 0 if self.head is None else self._plan(end % 8).size
         if len(data) != size:
             raise RecordingCorrupt(f"a picture of {self.name}: expected {size:,} bytes behind it, found {len(data):,}")
-        return (
-            bytes(self.head_size) if self.head is None else self._plan(end % 8).decode(joined([data], size)).tobytes()
-        )
+        if self.head is None:
+            return bytes(self.head_size)
+        return self._plan(end % 8).decode(joined([data], size)).tobytes()
 
     def _plan(self, start: int) -> Plan:
         assert self.head is not None
