@@ -11,6 +11,7 @@ import pytest
 
 import helpers.recording_extra  # noqa: F401 (skips where the libraries are missing)
 import typedshm as ts
+from helpers.peers import until
 from helpers.shared_types import V1, V2, Pose
 from helpers.terminal import run_here
 from typedshm import recording
@@ -77,8 +78,13 @@ def test_items_of_bare_arrays_are_taken_too(tmp_path: Path) -> None:
 
 def test_names_with_dots_are_taken_whole(tmp_path: Path) -> None:
     path = tmp_path / "run.mcap"
-    with ts.create("car.left", Pose) as car, recording.record("car.left", path):
-        car.write(Pose(x=5))
+    with (
+        ts.create("car", Pose) as car,
+        ts.create("car.left", Pose) as left,
+        recording.record(["car", "car.left"], path),
+    ):
+        car.write(Pose(x=4))
+        left.write(Pose(x=5))
     assert run_here("cat", str(path), "car.left.x").stdout.endswith("Z  5.0\n")
 
 
@@ -104,11 +110,13 @@ def test_a_topic_that_changed_its_layout_is_printed_with_each(tmp_path: Path) ->
     with ts.create("car", V1) as car, recording.record("car", path, wait=True) as recorder:
         car.write(V1(tick=1))
         ts.unlink("car")
+        until(lambda: recorder.status().topics[0].recorded == 1)
         with ts.create("car", V2) as again:
             again.write(V2(tick=2, speed=3.0))
+            until(lambda: recorder.status().topics[0].recorded == 2)
             recorder.close()
     lines = run_here("cat", str(path), "car").stdout.splitlines()
-    assert [line.split("  ")[-1] for line in lines] in (["tick=1", "tick=2 speed=3.0"], ["tick=1"])
+    assert [line.split("  ")[-1] for line in lines] == ["tick=1", "tick=2 speed=3.0"]
 
 
 @pytest.mark.parametrize(
