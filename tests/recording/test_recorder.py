@@ -378,6 +378,26 @@ publish(region, 20)
     assert numbers(path) == list(range(1, 21))
 
 
+def test_an_interpreter_that_ends_compresses_what_is_pending(path: Path) -> None:
+    pytest.importorskip("PIL")
+    script = f"""
+import atexit, threading
+import numpy as np, typedshm
+from typedshm import recording
+from typedshm.recording.output import Output
+ending, tick = threading.Event(), Output.tick
+Output.tick = lambda self, now: (ending.wait(), tick(self, now))[1]
+region = typedshm.create("camera", typedshm.array(np.uint8, 48, 64, 3), slots=16)
+recorder = recording.record("camera", {str(path)!r}, encoding="jpeg")
+for number in range(10):
+    region.write(np.full((48, 64, 3), number, np.uint8))
+atexit.register(ending.set)  # when no thread takes anything new
+"""
+    done = run_script(script)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(contents(path)) == 10
+
+
 @marks.fork
 def test_a_child_of_a_fork_neither_hangs_nor_writes(path: Path) -> None:
     script = f"""

@@ -35,8 +35,6 @@ class Batch:
     """The values' bytes: an array with a row for each, or, where their sizes vary, a buffer for each."""
     rows: NDArray[np.uint64] | None = None
     """Of a table: which row each is of."""
-    dropped: int = 0
-    """How many versions were overwritten before they could be taken, since the batch before."""
 
     def __len__(self) -> int:
         """How many versions there are."""

@@ -41,7 +41,9 @@ class Loop:
         self._began = time.monotonic()
         self._end = float("inf") if duration is None else self._began + duration
         self._pace = Pace()
-        self._dropped: dict[str, int] = {}
+        self._dropped: dict[str, int] = {}  # by topic, as they were noted last
+        self._before: dict[str, int] = {}  # those that files before this one tell of
+        self._files = 1
 
     def stop(self) -> None:
         """Have it take what is pending, and end."""
@@ -92,15 +94,20 @@ class Loop:
                 description = lane.source.description
                 slots = description.slots if description is not None and description.kind == "region" else 0
                 most = max(most, count / slots if slots else 0.0)
-            self._note_drops(lane)
+        self._note_drops()
         return most
 
-    def _note_drops(self, lane: Lane) -> None:
-        """Have the file tell what was dropped, whatever ends it."""
-        dropped = lane.source.dropped
-        if dropped and dropped != self._dropped.get(lane.source.name):
-            self._dropped[lane.source.name] = dropped
-            self.output.note(_DROPS, {name: str(count) for name, count in self._dropped.items()})
+    def _note_drops(self) -> None:
+        """Have each file tell what was dropped while it was written, whatever ends it."""
+        files = len(self.output.paths)
+        dropped = {lane.source.name: lane.source.dropped for lane in self.lanes}
+        if files == self._files and dropped == self._dropped:
+            return
+        if files != self._files:
+            self._files, self._before = files, self._dropped
+        self._dropped = dropped
+        since = {name: count - self._before.get(name, 0) for name, count in dropped.items()}
+        self.output.note(_DROPS, {name: str(count) for name, count in since.items() if count})
 
     def _sleep(self, now: float) -> None:
         """Sleep until there is something, or until something is to be looked at."""
@@ -122,5 +129,5 @@ class Loop:
         """Take what is pending, and describe also what nothing was published of."""
         for lane in self.lanes:
             lane.take_pending(self.output)
-            self._note_drops(lane)
             lane.finish(self.output)
+        self._note_drops()

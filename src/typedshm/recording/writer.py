@@ -215,8 +215,13 @@ class Writer:
         self._chunk = Chunk()
 
     def note(self, name: str, texts: Mapping[str, str]) -> None:
-        """Have these texts stand at the end of the file, as MCAP's metadata of that name; the last ones count."""
-        self._closing[name] = dict(texts)
+        """Have these texts stand at the end of the file, as MCAP's metadata of that name, if there are any.
+
+        The last ones count.
+        """
+        self._closing.pop(name, None)
+        if texts:
+            self._closing[name] = dict(texts)
 
     def close(self) -> None:
         """Write what is waiting and the summary.

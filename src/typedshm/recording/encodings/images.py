@@ -140,7 +140,11 @@ class CompressedImages:
         times, values = batch.times.tolist(), list(batch.values)
         if len(values) < 2:
             return list(map(self._message, times, values))
-        return list(self._threads.map(self._message, times, values))
+        try:
+            messages = self._threads.map(self._message, times, values)
+        except RuntimeError:  # of an interpreter that is ending, where threads take nothing more
+            return list(map(self._message, times, values))
+        return list(messages)
 
     def _message(self, time: int, value: Bytes) -> list[Bytes]:
         head, pixels, shape = self._picture.parts(value)

@@ -99,7 +99,8 @@ class NamedSource(Source):
     @property
     def dropped(self) -> int:
         """How many versions were overwritten before they could be taken."""
-        return self._dropped + (0 if self._opened is None else self._opened.dropped)
+        opened = self._opened  # asked by other threads too
+        return self._dropped + (0 if opened is None else opened.dropped)
 
     @property
     def pending(self) -> int:
