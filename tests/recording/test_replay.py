@@ -209,14 +209,15 @@ def run(program: str, *arguments: object, **options: Any) -> "subprocess.Popen[s
 
 def test_a_program_that_does_not_close_it_ends(file: Path) -> None:
     program = """
-        import sys
+        import atexit, sys
         from typedshm import recording
+        atexit.register(lambda: print(player.state))
         player = recording.replay(sys.argv[1], speed=0.001)
         print(player.state)
     """
     with run(program, file) as process:
         output, errors = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, output.strip(), errors) == (0, "playing", "")
+    assert (process.returncode, output.strip(), errors) == (0, "playing\nclosed", "")
 
 
 @marks.signals

@@ -14,6 +14,7 @@ import typedshm
 from helpers.peers import until
 from helpers.replays import SECOND, START, Versions, channel_of
 from helpers.shared_types import Byte
+from helpers.threads import InThread
 from typedshm.recording.merging import RecordedBytes
 from typedshm.recording.replay.lateness import Lateness, LatenessMeter
 from typedshm.recording.replay.pace import Pace
@@ -189,6 +190,37 @@ def test_a_pause_takes_no_recorded_time():
     assert notes.at == [0, 1, 62]
 
 
+def test_what_was_late_is_not_made_up_for_after_a_pause():
+    gate, paused = threading.Event(), threading.Event()
+    replay: Replay
+
+    def pause(number: int) -> None:
+        gate.wait()
+        if number == 1:
+            replay.clock.time += 10
+            threading.Thread(target=lambda: (replay.player.pause(), paused.set())).start()
+            until(lambda: replay.player.state != "playing")
+
+    replay = Replay(0, 1, 2, act=pause)
+    with replay as (player, notes):
+        gate.set()
+        paused.wait()
+        player.play()
+        player.wait()
+    assert notes.at == [0, 11, 12]
+
+
+def test_pausing_returns_when_nothing_is_being_published():
+    entered, release = threading.Event(), threading.Event()
+    with Replay(0, 1, act=lambda number: (entered.set(), release.wait())) as (player, _):
+        entered.wait()
+        pausing = InThread(lambda: (player.pause(), player.published))
+        until(lambda: player.state == "paused")
+        assert player.published == 0
+        release.set()
+        assert pausing.result() == (None, 1)
+
+
 def test_a_loop_joins_rounds_by_the_average_spacing():
     enough = threading.Event()
 
@@ -264,6 +296,18 @@ def test_an_error_ends_it_and_is_raised_where_it_is_waited_for():
         replay.player.close()  # whoever has not asked is told at the end
     replay.player.close()
     assert replay.notes.closed == 1
+
+
+def test_an_error_that_nobody_has_asked_for_is_raised_at_the_end_of_the_block():
+    def fail(number: int) -> None:
+        raise typedshm.RegionLost("gone")
+
+    def use() -> None:
+        with Replay(0, act=fail) as (player, _):
+            until(lambda: player.state == "failed")
+
+    with pytest.raises(typedshm.RegionLost, match="gone"):
+        use()
 
 
 def test_an_error_of_the_block_is_not_replaced():

@@ -245,8 +245,9 @@ def test_other_slots_are_told_and_used():
 
 def test_nothing_is_left_open_if_the_second_topic_is_refused():
     byte = channel_of("byte", Byte)
-    with typedshm.create("byte", Car), pytest.raises(typedshm.LayoutMismatch):
+    with typedshm.create("byte", Car), pytest.raises(typedshm.LayoutMismatch) as caught:
         play([*cars(1), recorded(byte, 1, Byte(n=1))])
+    assert caught.value.__traceback__ is not None  # which keeps what was made
     with pytest.raises(typedshm.RegionNotFound):
         typedshm.attach("car")
 
