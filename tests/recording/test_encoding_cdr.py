@@ -246,3 +246,11 @@ def test_values_in_buffers_of_their_own_are_taken_as_well() -> None:
     encoding = chosen(Car.layout, "cdr")
     values = type(batch)(batch.versions, batch.times, as_bytes(batch))
     assert messages_of(encoding, values) == messages_of(encoding, batch)
+
+
+def test_packed_structs_of_which_only_the_first_is_aligned_are_not_taken_for_flat() -> None:
+    item = np.dtype([("a", "u1", (8,)), ("b", "<f8"), ("c", "u1")])
+    layout = Layout.from_dtype(np.dtype([("items", item, (3,))]), "Packed")
+    batch = batch_of(layout, [np.random.default_rng(1).bytes(layout.size)])
+    found = read_by_others(Cdr(layout), messages_of(Cdr(layout), batch)[0])
+    assert_same(layout, found, value_of(as_bytes(batch)[0], layout.dtype))

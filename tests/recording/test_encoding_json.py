@@ -233,3 +233,21 @@ def test_values_of_many_megabytes_are_refused() -> None:
 def test_no_messages_are_no_values() -> None:
     assert len(JsonState(Car.layout).decode([]).values) == 0
     assert len(JsonState(Point.layout, table=True).decode([]).values) == 0
+
+
+class Grid(Struct):
+    used: typedshm.u8 = 0
+    counted: Annotated[NDArray[np.uint8], Shape(3, count="used")] = ()  # type: ignore[assignment]
+    plane: Annotated[NDArray[np.uint8], UpTo(3, 4)] = ((),)  # type: ignore[assignment]
+
+
+def test_shapes_without_items_and_items_that_are_not_used_come_back() -> None:
+    grid = Grid.zero()
+    typedshm.resize(grid, "plane", (0, 4))
+    stale = Grid.zero()
+    memoryview(stale).cast("B")[1:4] = b"\1\2\3"
+    (plain, empty, left) = objects_of(Grid.layout, [Grid.zero(), grid, stale])
+    assert "_raw" not in plain
+    assert empty["plane"] == left["counted"] == []
+    assert "_raw" in empty
+    assert "_raw" in left

@@ -293,3 +293,14 @@ def test_jpeg_is_refused_for_16_bits_and_compressing_for_what_others_refuse() ->
         CompressedImages(Depth.layout, "jpeg")
     with pytest.raises(NoPicture, match=r"pictures of more than 89,000,000 pixels are not compressed"):
         CompressedImages(typedshm.array(np.uint8, 10_000, 9_000).layout, "png")
+
+
+def test_an_image_that_contradicts_itself_is_refused() -> None:
+    encoding = RawImages(Sized.layout)
+    (message,) = messages_of(encoding, batch_of(Sized.layout, [sized(9, 10)]))
+    width, height, step = (message.index(number.to_bytes(4, "little"), 12) for number in (10, 9, 30))
+    other = [message[:width] + b"\x09\0\0\0\x0a" + message[width + 5 :], message[:step] + b"\x1f" + message[step + 1 :]]
+    other += [message.replace(b"rgb8", b"bgr8"), message[:height] + b"\x08" + message[height + 1 :]]
+    for wrong in other:
+        with pytest.raises(RecordingCorrupt, match=r"a picture of Sized: expected"):
+            encoding.decode([message, wrong])
