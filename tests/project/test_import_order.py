@@ -201,7 +201,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "lifecycle",
     ),
     "export": ("include",),
-    "packaging": ("hook-typedshm", "pyinstaller"),
+    "packaging": ("hook-typedshm", "hook-typedshm.recording.extra", "pyinstaller"),
     "region": (
         "waitset",
         "loops",
