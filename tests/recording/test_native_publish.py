@@ -452,6 +452,15 @@ def test_followers_of_a_table_find_rows_with_given_numbers(table: typedshm.Table
             assert versions(table) == [0, n, 0, n + 1]
 
 
+def test_who_sleeps_on_a_table_is_woken(table: typedshm.Table[Record]) -> None:
+    """The word that they sleep on changes, and says that nobody has to be woken any more."""
+    with Wire("rows") as wire:
+        before = wire.control.head_word & ~1
+        wire.control.head_word = before | 1
+        _native.publish_row(table, 1, raw(1), 5, 0)
+        assert wire.control.head_word == before + 2
+
+
 @pytest.mark.parametrize("given", [1, 7])
 def test_a_rows_number_that_is_not_above_its_newest_is_refused(table: typedshm.Table[Record], given: int) -> None:
     _native.publish_row(table, 0, raw(7), 7, 0)
