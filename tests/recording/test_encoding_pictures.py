@@ -301,6 +301,8 @@ def test_an_image_that_contradicts_itself_is_refused() -> None:
     width, height, step = (message.index(number.to_bytes(4, "little"), 12) for number in (10, 9, 30))
     other = [message[:width] + b"\x09\0\0\0\x0a" + message[width + 5 :], message[:step] + b"\x1f" + message[step + 1 :]]
     other += [message.replace(b"rgb8", b"bgr8"), message[:height] + b"\x08" + message[height + 1 :]]
-    for wrong in other:
+    turned = bytearray(message)
+    turned[width], turned[height], turned[step] = 9, 10, 27  # as many pixels
+    for wrong in (*other, bytes(turned)):
         with pytest.raises(RecordingCorrupt, match=r"a picture of Sized: expected"):
             encoding.decode([message, wrong])
