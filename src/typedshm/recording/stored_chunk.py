@@ -1,6 +1,5 @@
 """Chunks: many messages that are compressed, checked and found together."""
 
-import zlib
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -8,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from typedshm.recording import extra
+from typedshm.recording.checksum import crc32
 from typedshm.recording.parsing import HEAD, Cursor, Damage, Record, head
 
 MESSAGE = 5
@@ -121,7 +121,7 @@ class StoredChunk:
                 raise Damage(f"a chunk cannot be decompressed ({error})", self.at) from None
         if len(data) != self.size:
             raise Damage(f"expected a chunk of {self.size:,} bytes, found {len(data):,}", self.at)
-        if self.crc and zlib.crc32(data) != self.crc:
+        if self.crc and crc32(data) != self.crc:
             raise Damage("the checksum of a chunk is wrong: its bytes have changed", self.at)
         return data
 
