@@ -152,10 +152,8 @@ def replay(file: Path, run: str, seconds: float, stop: Stop) -> tuple[Showing, r
 def play(player: recording.Player, stop: Stop) -> None:
     """Play to the end, or until told to stop."""
     player.play()
-    while not stop:
-        with contextlib.suppress(typedshm.Timeout):
-            player.wait(timeout=PAUSE)
-            return
+    while not stop and not player.wait(timeout=PAUSE):
+        pass
 
 
 def schema_of(file: Path) -> type[CameraFrame]:
