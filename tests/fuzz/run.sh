@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Fuzzing of what may come from strangers: the header of a region, in C, and the layout document in it, in Python.
+# Fuzzing of what may come from strangers: the header of a region, in C, and the layout document in it and recordings,
+# in Python.
 #
 #   run.sh [--seconds N] [--python PYTHON]    half of N (60) seconds for each; PYTHON has typedshm, and better atheris too
 #
@@ -27,7 +28,14 @@ clang-14 -std=c11 -O1 -g -Wall -Wextra -Werror -fsanitize=fuzzer,address,undefin
     "-I$source/include" "-I$source/_native" "$here/fuzz_header.c" "$source/_native/lock/lock.c" -o "$folder/fuzz_header"
 "$python" "$here/fuzz_document.py" --seconds "$each" & # beside the other
 document=$!
-trap 'kill "$document" 2>/dev/null || true; rm -rf "$folder"' EXIT
+recording=
+trap 'kill "$document" $recording 2>/dev/null || true; rm -rf "$folder"' EXIT
+if "$python" -c 'import mcap, lz4, zstandard' 2>/dev/null; then # of the extra "record"
+    "$python" "$here/fuzz_recording.py" --seconds "$each" &
+    recording=$!
+else
+    echo "fuzz_recording: left out, as the extra 'record' is not installed"
+fi
 "$folder/fuzz_header" "-max_total_time=$each" -timeout=10 -max_len=4096 -verbosity=0 \
     "-artifact_prefix=$folder/failed/" "$folder/corpus" || {
     for input in "$folder"/failed/*; do
@@ -38,3 +46,4 @@ trap 'kill "$document" 2>/dev/null || true; rm -rf "$folder"' EXIT
 }
 
 wait "$document"
+if [[ $recording ]]; then wait "$recording"; fi
