@@ -337,6 +337,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "loop",
         "recorder",
         "starting",
+        "lists",
         "parsing",
         "stored_chunk",
         "reader",

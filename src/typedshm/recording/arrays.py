@@ -11,6 +11,7 @@ from typedshm.layout.extents import extents_of
 from typedshm.layout.layout import Layout
 from typedshm.recording.batch import Batch, view_of
 from typedshm.recording.errors import RecordingError
+from typedshm.recording.lists import listed
 from typedshm.recording.recorded_channel import RecordedChannel
 from typedshm.recording.values import Values, whole
 
@@ -184,13 +185,11 @@ def paths_of(fields: Any) -> tuple[str, ...]:
     TypeError, ValueError
         They are none.
     """
-    given: Any = [fields] if isinstance(fields, str) else fields
-    if not isinstance(fields, Iterable):
-        raise TypeError(f"fields: expected the paths of fields, found {found(fields)}")
-    paths = tuple(given)
+    expected = "fields: expected the paths of fields"
+    paths = (fields,) if isinstance(fields, str) else tuple(listed(fields, expected))
     for path in paths:
         if not isinstance(path, str):
-            raise TypeError(f"fields: expected the paths of fields, found {found(path)} among them")
+            raise TypeError(f"{expected}, found {found(path)} among them")
     if not paths or len(set(paths)) < len(paths):
         raise ValueError(f"fields: expected at least one field, each once, found {found(paths)}")
     return paths

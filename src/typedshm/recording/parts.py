@@ -3,13 +3,11 @@
 import errno
 import os
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
-
-from typedshm.errors import found, quoted
+from typedshm.errors import found
+from typedshm.recording.lists import listed
 
 _SUFFIX = ".mcap"
 
@@ -28,22 +26,24 @@ def files_of(path: Any) -> list[Path]:
         There is none.
     """
     if isinstance(path, str | os.PathLike):
-        first = Path(cast("str | os.PathLike[str]", path))
-        if "\0" in str(first):
-            raise ValueError(f"path: expected the path of a recording, found {quoted(str(first))}")
+        first = _path(path)
         return _of_folder(first) if first.is_dir() else [first, *rotated(first)]
     expected = "path: expected the path of a recording, or several"
-    given: Any = path
-    if isinstance(path, bytes | np.ndarray) or not isinstance(path, Iterable):
-        raise TypeError(f"{expected}, found {found(given)}")
     files: list[Path] = []
-    for one in cast("Iterable[object]", path):
+    for one in listed(path, expected):
         if not isinstance(one, str | os.PathLike):
             raise TypeError(f"{expected}, found {found(one)} among them")
-        files.append(Path(cast("str | os.PathLike[str]", one)))
+        files.append(_path(one))
     if not files:
         raise ValueError(f"{expected}, found an empty list")
     return files
+
+
+def _path(path: Any) -> Path:
+    file = Path(cast("str | os.PathLike[str]", path))
+    if "\0" in str(file):
+        raise ValueError(f"path: expected the path of a recording, found {found(path)}")
+    return file
 
 
 def rotated(first: Path) -> list[Path]:

@@ -1,15 +1,17 @@
 """Topics: what a recording has of each topic, from all of its parts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any, cast
 
 from typedshm.errors import found
 from typedshm.recording.errors import RecordingError
+from typedshm.recording.lists import listed
 from typedshm.recording.part import Part
 from typedshm.recording.recorded_channel import RecordedChannel
 from typedshm.recording.recorded_topic import RecordedTopic
 from typedshm.recording.span import ALL
+from typedshm.recording.stored_chunk import StoredChunk
 
 
 class Topics:
@@ -136,15 +138,10 @@ def names_of(topics: Any) -> list[Any]:
     TypeError
         They are none.
     """
-    given: Any = topics  # Any, so that the checks do not narrow it to a partially unknown type
-    if isinstance(topics, str):
-        return [topics]
-    if isinstance(topics, bytes) or not isinstance(topics, Iterable):
-        raise TypeError(f"topics: expected the names of topics, found {found(topics)}")
-    return [*given]
+    return [topics] if isinstance(topics, str) else listed(topics, "topics: expected the names of topics")
 
 
-def _edge(chunks: Iterable[tuple[Part, Any, frozenset[int]]], pick: Any) -> int | None:
+def _edge(chunks: Iterable[tuple[Part, StoredChunk, frozenset[int]]], pick: Callable[[Any], Any]) -> int | None:
     for part, chunk, numbers in chunks:
         times = part.messages(chunk, numbers, ALL).times
         if len(times):
