@@ -160,7 +160,7 @@ def schema_of(file: Path) -> type[CameraFrame]:
     """Return the CameraFrame of the pictures in a recording."""
     with recording.open(file) as opened:
         (topic,) = opened.topics
-        height, width, _ = topic.layout.dtype["image"].shape
+        height, width, _ = opened.layout(topic.name).dtype["image"].shape
     return camera_frame(height, width)
 
 
