@@ -244,10 +244,12 @@ def test_notes_stand_at_the_end_and_the_last_ones_count(tmp_path: Path) -> None:
     writer.note("typedshm.drops", {"car": "1"})
     write(writer, channel, 0, 10)
     writer.note("typedshm.drops", {"car": "3"})
-    writer.note("second", {})
+    writer.note("second", {"some": "text"})
+    writer.note("taken back", {"some": "text"})
+    writer.note("taken back", {})
     writer.close()
     noted = [(r.name, r.metadata) for r in in_order(path.read_bytes()) if type(r).__name__ == "Metadata"]
-    assert noted == [("typedshm.drops", {"car": "3"}), ("second", {})]
+    assert noted == [("typedshm.drops", {"car": "3"}), ("second", {"some": "text"})]
     data, found = path.read_bytes(), summary(path)
     for index in found.metadata_indexes:
         assert data[index.offset] == 0x0C
