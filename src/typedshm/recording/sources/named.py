@@ -1,6 +1,7 @@
 """NamedSource: what a name leads to, through all that becomes of it: absent, there, replaced, gone, there again."""
 
 import contextlib
+import os
 import time
 from typing import Any, Literal, TypeAlias
 
@@ -45,6 +46,14 @@ def attach(name: Any, scope: Scope) -> Handle:
         return typedshm.attach(name, scope=scope, prefault=False, readonly=True)
 
 
+def _path(name: Any, scope: Scope) -> Any:
+    """Return the path of the file that a region of the name has; None where it has none."""
+    try:
+        return typedshm.path_of(name, scope=scope)
+    except typedshm.NameRefused:  # Windows keeps names in none; others are refused when they are opened
+        return None
+
+
 class NamedSource(Source):
     """A region or table by its name.
 
@@ -75,6 +84,7 @@ class NamedSource(Source):
         self._scope: Scope = scope
         self._mode: Mode = mode
         self._wait = wait
+        self._path = _path(name, scope)
         self._opened: OpenedRegion | OpenedTable | None = None
         self._description: Description | None = None
         self._dropped = 0  # of those that are closed
@@ -184,17 +194,10 @@ class NamedSource(Source):
         if self.ended or now - self._looked < _ABSENT:
             return False
         self._looked = now
-        try:
-            if self._description is None:
-                self._open(attach(self._name, self._scope), 1)
-                return True
-            if self.state == "replaced" or self._has_news():
-                handle = attach(self._name, self._scope)
-                same = handle.instance == self._description.instance
-                self._open(handle, self._version + 1 if same else 1)
-                return True
-        except typedshm.RegionNotFound:
-            pass
+        if self._may_be_there():
+            with contextlib.suppress(typedshm.RegionNotFound):
+                if self._open_again():
+                    return True
         if self._wait is not None and now - self._since >= self._wait:
             self.ended = True
             if self.state == "replaced":
@@ -205,6 +208,22 @@ class NamedSource(Source):
                     f"{self.name!r} was not there within {self._wait:g} s, nothing of it was recorded"
                 )
         return False
+
+    def _may_be_there(self) -> bool:
+        """Return False if there is no file that would be there; asked again and again, it has to be cheap."""
+        return self._path is None or os.path.lexists(self._path)
+
+    def _open_again(self) -> bool:
+        """Open what has the name, unless it is what was left and there is nothing new in it."""
+        if self._description is None:
+            self._open(attach(self._name, self._scope), 1)
+            return True
+        if self.state != "replaced" and not self._has_news():
+            return False
+        handle = attach(self._name, self._scope)
+        same = handle.instance == self._description.instance
+        self._open(handle, self._version + 1 if same else 1)
+        return True
 
     def _has_news(self) -> bool:
         """Return whether it is worth opening again: somebody can publish, or has since it was left."""
