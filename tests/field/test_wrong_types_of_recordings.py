@@ -74,7 +74,7 @@ ROWS: dict[str, Callable[[World], Call]] = {
     "Recording.close": lambda world: Call(world.opened.close, {}),
     "Recorder.status": lambda world: Call(world.recorder.status, {}),
     "Recorder.close": lambda world: Call(world.recorder.close, {"timeout": 5}),
-    "Recorder.wait": lambda world: Call(world.recorder.wait, {"timeout": 0}),
+    "Recorder.wait": lambda world: (world.recorder.close(), Call(world.recorder.wait, {"timeout": 0}))[1],
 }
 
 # Made by the library, not by its users, or only looked at.
@@ -133,15 +133,16 @@ def record_row(world: World) -> Call:
         "replace": False,
         "scope": "user",
     }
-    return Call(recording.record, options, close, words="region|topic|rate|rotate|every", documented=OSError)
+    return Call(recording.record, options, close, words="name|region|topic|rate|rotate|every", documented=OSError)
 
 
 ROWS["replay"] = replay_row
 ROWS["record"] = record_row
 ROWS |= {
     f"Player.{verb}": lambda world, verb=verb, given=given: Call(getattr(world.player, verb), given)  # type: ignore[misc]
-    for verb, given in {"play": {}, "pause": {}, "step": {"n": 1}, "wait": {"timeout": 0}, "close": {}}.items()
+    for verb, given in {"play": {}, "pause": {}, "step": {"n": 1}, "close": {}}.items()
 }
+ROWS["Player.wait"] = lambda world: (world.player.close(), Call(world.player.wait, {"timeout": 0}))[1]
 
 
 @pytest.fixture
@@ -152,7 +153,7 @@ def world(tmp_path: pathlib.Path) -> Iterator[World]:
         Topic("camera", array(np.uint8, 2, 2), np.zeros((3, 4), np.uint8)),
     )
     with (
-        typedshm.create("car", Car) as region,
+        typedshm.create("car", Car, slots=4) as region,
         recording.open(path) as opened,
         recording.record(region, tmp_path / "live.mcap") as recorder,
         recording.replay(path, names={"car": "replayed"}, topics=["car"], paused=True) as player,

@@ -41,7 +41,7 @@ def files_of(path: Any) -> list[Path]:
 
 def _path(path: Any) -> Path:
     file = Path(cast("str | os.PathLike[str]", path))
-    if "\0" in str(file):
+    if "\0" in str(file) or not os.fspath(cast("str | os.PathLike[str]", path)):
         raise ValueError(f"path: expected the path of a recording, found {found(path)}")
     return file
 

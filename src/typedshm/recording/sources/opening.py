@@ -135,7 +135,7 @@ def several(names: Any) -> list[Any]:
     """
     if isinstance(names, _SINGLE):
         return [names]
-    if not isinstance(names, _ITERABLE) or isinstance(names, bytes | bytearray):
+    if not isinstance(names, _ITERABLE) or isinstance(names, bytes | bytearray) or getattr(names, "ndim", 1) == 0:
         raise TypeError(f"names: expected {EXPECTED}, or several of them, found {found(names)}")
     items: list[Any] = list(names)
     for item in items:
