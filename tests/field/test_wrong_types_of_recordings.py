@@ -142,7 +142,9 @@ ROWS |= {
     f"Player.{verb}": lambda world, verb=verb, given=given: Call(getattr(world.player, verb), given)  # type: ignore[misc]
     for verb, given in {"play": {}, "pause": {}, "step": {"n": 1}, "close": {}}.items()
 }
-ROWS["Player.wait"] = lambda world: (world.player.close(), Call(world.player.wait, {"timeout": 0}))[1]
+ROWS["Player.wait"] = lambda world: (world.player.close(), Call(world.player.wait, {"timeout": 0}, words="was closed"))[
+    1
+]
 
 
 @pytest.fixture
