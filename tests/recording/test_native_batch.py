@@ -105,6 +105,34 @@ def test_it_moves_as_steps_do(region: typedshm.Region[Record]) -> None:
     assert (take(follower), follower.pending, follower.dropped) == ([5], 0, 0)
 
 
+def test_a_large_batch_changes_for_nobody_who_holds_a_part_of_it() -> None:
+    """Memory that nobody holds any more is that of the next batch."""
+    with typedshm.create("frames", typedshm.array(np.uint8, 100_000), slots=8) as region:
+        follower = region.follow(every=True)
+        parts: list[Any] = []
+        for number in range(1, 7):
+            for each in (number, 10 * number):
+                region.write(np.full(100_000, each, np.uint8))
+            values, _, _ = _native.follower_batch(follower, 2, MUCH) or pytest.fail("nothing")
+            assert np.asarray(values).tolist() == [[number] * 100_000, [10 * number] * 100_000]
+            parts.append(np.asarray(values)[1, -1:] if number % 2 else memoryview(np.asarray(values)[1])[-1:])
+            del values
+        assert [part[0] for part in parts] == [10, 20, 30, 40, 50, 60]
+        del parts
+        assert len(batches_at(follower, region)) == 1
+
+
+def batches_at(follower: typedshm.Follower[Any], region: typedshm.Region[Any]) -> set[int]:
+    """Take batches that are let go of at once; return where they were."""
+    places = set[int]()
+    for _ in range(5):
+        region.write(np.zeros(100_000, np.uint8))
+        values, _, _ = _native.follower_batch(follower, 1, MUCH) or pytest.fail("nothing")
+        places.add(np.asarray(values).ctypes.data)
+        del values
+    return places
+
+
 def test_of_the_newest_there_is_one(region: typedshm.Region[Record]) -> None:
     follower = region.follow()
     write(region, 1, 2, 3)

@@ -53,18 +53,20 @@ static void take_rest(struct taking *taking, size_t most) {
 
 /* ---- what is handed out ------------------------------------------------------------------------------------------ */
 
-static PyObject *array_over(PyObject *bytes, const char *dtype) {
+/* Over the first bytes, of which there may be more. */
+static PyObject *array_over(PyObject *bytes, const char *dtype, size_t count) {
     PyObject *numpy = bytes ? PyImport_ImportModule("numpy") : NULL;
-    PyObject *array = numpy ? PyObject_CallMethod(numpy, "frombuffer", "Os", bytes, dtype) : NULL;
+    PyObject *array = numpy ? PyObject_CallMethod(numpy, "frombuffer", "Osn", bytes, dtype, (Py_ssize_t)count) : NULL;
     Py_XDECREF(numpy);
     return array;
 }
 
 /* Values of one size, in an array with a row for each. Steals the bytes. */
 static PyObject *rows_of(PyObject *bytes, const struct taking *taking) {
+    size_t size = taking->count * taking->step;
     PyObject *flat = NULL, *rows = NULL;
-    if (PyByteArray_Resize(bytes, (Py_ssize_t)(taking->count * taking->step)) == 0)
-        flat = array_over(bytes, "u1");
+    if (size > VALUES_LARGE || PyByteArray_Resize(bytes, (Py_ssize_t)size) == 0)
+        flat = array_over(bytes, "u1", size);
     if (flat)
         rows = PyObject_CallMethod(flat, "reshape", "nn", (Py_ssize_t)taking->count, (Py_ssize_t)taking->step);
     Py_XDECREF(flat);
@@ -80,7 +82,8 @@ static PyObject *batch_of(PyObject *values, const struct taking *taking) {
         memcpy(PyByteArray_AsString(numbers) + i * sizeof(uint64_t), &taking->found[i].version, sizeof(uint64_t));
         memcpy(PyByteArray_AsString(times) + i * sizeof(uint64_t), &taking->found[i].time, sizeof(uint64_t));
     }
-    PyObject *versions = array_over(numbers, "u8"), *published = versions ? array_over(times, "i8") : NULL;
+    PyObject *versions = array_over(numbers, "u8", taking->count),
+             *published = versions ? array_over(times, "i8", taking->count) : NULL;
     PyObject *batch = published ? PyTuple_Pack(3, values, versions, published) : NULL;
     Py_XDECREF(published);
     Py_XDECREF(versions);
@@ -92,10 +95,21 @@ static PyObject *batch_of(PyObject *values, const struct taking *taking) {
 
 /* ---- values of one size ------------------------------------------------------------------------------------------ */
 
-static PyObject *take_equal(struct taking *taking, const batch_limits *limits) {
+/* Memory for a batch. To touch pages for the first time takes the system as long as to fill them; so a large batch gets
+ * those of the one before, if nobody looks at it any more: then nobody can come to have a reference, either. */
+static PyObject *memory_for(Follower *self, size_t size) {
+    if (size <= VALUES_LARGE)
+        return PyByteArray_FromStringAndSize(NULL, (Py_ssize_t)size);
+    PyObject *spare = self->spare;
+    if (!spare || Py_REFCNT(spare) > 1 || (size_t)PyByteArray_Size(spare) < size)
+        native_set(&self->spare, PyByteArray_FromStringAndSize(NULL, (Py_ssize_t)size));
+    return Py_XNewRef(self->spare);
+}
+
+static PyObject *take_equal(Follower *self, struct taking *taking, const batch_limits *limits) {
     size_t size = taking->step = taking->ring->values.size, fit = limits->bytes / size ? limits->bytes / size : 1;
     size_t most = taking->most < fit ? taking->most : fit;
-    PyObject *bytes = PyByteArray_FromStringAndSize(NULL, (Py_ssize_t)(most * size));
+    PyObject *bytes = memory_for(self, most * size);
     if (!bytes)
         return NULL;
     taking->values = PyByteArray_AsString(bytes);
@@ -157,7 +171,8 @@ static bool take_packed(struct taking *taking, const batch_limits *limits, PyObj
     return true;
 }
 
-static PyObject *take_varying(struct taking *taking, const batch_limits *limits) {
+static PyObject *take_varying(Follower *self, struct taking *taking, const batch_limits *limits) {
+    (void)self;
     PyObject *values = PyList_New(0);
     taking->values = PyMem_Malloc(taking->ring->values.size); /* of which only what is used is ever touched */
     if (values && !taking->values)
@@ -192,7 +207,7 @@ static PyObject *take_batch(Follower *self, const batch_limits *limits) {
     taking.found = PyMem_Calloc(taking.most, sizeof *taking.found);
     if (!taking.found)
         return PyErr_NoMemory();
-    PyObject *batch = (taking.ring->values.extents ? take_varying : take_equal)(&taking, limits);
+    PyObject *batch = (taking.ring->values.extents ? take_varying : take_equal)(self, &taking, limits);
     if (batch && !reading_remember(taking.ring, taking.found[taking.count - 1].version))
         Py_CLEAR(batch);
     if (!batch && taking.found[0].lost) /* which has been told now */

@@ -17,6 +17,7 @@ typedef struct {
     publication found;   /* by follower_find(), and not taken yet */
     held_place place;    /* in a lossless region, or none */
     uint64_t got;        /* the ring's number up to which writers know that all is got */
+    PyObject *spare;     /* the bytes of a large batch, for the next one once nobody else has them; or NULL */
     tshm_atomic_u32 busy; /* a thread or task is in it */
     bool every, borrow, reattach, closed;
 } Follower;

@@ -119,6 +119,7 @@ static PyObject *follower_close(PyObject *object, PyObject *unused) {
         self->closed = true;
         follower_end_use(self);
         follower_leave_place(self, true);
+        Py_CLEAR(self->spare);
         follower_leave(self);
     }
     Py_RETURN_NONE;
@@ -198,6 +199,7 @@ static void follower_dealloc(PyObject *object) {
     follower_leave_place(self, true); /* what was handed out last has perhaps not been dealt with */
     Py_XDECREF((PyObject *)self->ring);
     Py_XDECREF((PyObject *)self->followed);
+    Py_XDECREF(self->spare);
     ((freefunc)PyType_GetSlot(type, Py_tp_free))(object);
     Py_DECREF(type);
 }
