@@ -250,7 +250,7 @@ def test_without_a_library_it_is_said_which_one_is_needed(monkeypatch: pytest.Mo
         raise ImportError(name)
 
     monkeypatch.setattr("importlib.import_module", missing)
-    with pytest.raises(ImportError, match=r"compressing pictures needs Pillow: pip install pillow"):
+    with pytest.raises(ImportError, match=r"compressing pictures needs Pillow: pip install 'typedshm\[record\]'"):
         CompressedImages(Frame.layout, "jpeg").encode(batch_of(Frame.layout, [frame()]))
 
 

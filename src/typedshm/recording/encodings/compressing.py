@@ -135,4 +135,4 @@ def _pillow() -> Any:
     try:
         return importlib.import_module("PIL.Image")
     except ImportError as error:
-        raise ImportError("compressing pictures needs Pillow: pip install pillow") from error
+        raise ImportError("compressing pictures needs Pillow: pip install 'typedshm[record]'") from error
