@@ -36,4 +36,18 @@ static inline PyObject *native_system_error(void) {
 #endif
 }
 
+/* The exception that is set, which is so no more, with its traceback; None if there is none. */
+static inline PyObject *native_take_error(void) {
+    PyObject *type, *error, *trace;
+    PyErr_Fetch(&type, &error, &trace);
+    if (!type)
+        return Py_NewRef(Py_None);
+    PyErr_NormalizeException(&type, &error, &trace);
+    if (trace)
+        PyException_SetTraceback(error, trace);
+    Py_XDECREF(type);
+    Py_XDECREF(trace);
+    return error;
+}
+
 #endif

@@ -1,17 +1,5 @@
 #include "ring/decoding.h"
 
-/* The exception that is set, which is so no more, with its traceback. */
-static PyObject *take_error(void) {
-    PyObject *type, *error, *trace;
-    PyErr_Fetch(&type, &error, &trace);
-    PyErr_NormalizeException(&type, &error, &trace);
-    if (trace)
-        PyException_SetTraceback(error, trace);
-    Py_XDECREF(type);
-    Py_XDECREF(trace);
-    return error;
-}
-
 void decoding_fail(PyObject *refused) {
     PyErr_SetObject((PyObject *)Py_TYPE(refused), refused);
     Py_DECREF(refused);
@@ -24,7 +12,7 @@ PyObject *decoding_value(PyObject *owner, const schema_values *values, PyObject 
     PyObject *value = PyObject_CallFunctionObjArgs(values->decode, structure, NULL);
     if (value || !PyErr_ExceptionMatches(PyExc_Exception))
         return value;
-    PyObject *error = take_error();
+    PyObject *error = native_take_error();
     value = PyObject_CallFunctionObjArgs(values->decode, structure, NULL);
     if (value) {
         Py_DECREF(value);

@@ -142,24 +142,10 @@ bool follower_is_open(const Follower *self) {
     return !self->closed;
 }
 
-/* The exception that is set, which is so no more; None if there is none. */
-PyObject *follower_take_error(void) {
-    PyObject *type, *error, *trace;
-    PyErr_Fetch(&type, &error, &trace);
-    if (!type)
-        return Py_NewRef(Py_None);
-    PyErr_NormalizeException(&type, &error, &trace);
-    if (trace)
-        PyException_SetTraceback(error, trace);
-    Py_XDECREF(type);
-    Py_XDECREF(trace);
-    return error;
-}
-
 bool follower_goes_on(Follower *self) {
     if (!self->reattach)
         return false;
-    PyObject *error = follower_take_error(), *moved = PyObject_CallMethod((PyObject *)self, "_go_on", "O", error);
+    PyObject *error = native_take_error(), *moved = PyObject_CallMethod((PyObject *)self, "_go_on", "O", error);
     Py_DECREF(error);
     Py_XDECREF(moved);
     return moved == Py_True;

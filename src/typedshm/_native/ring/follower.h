@@ -46,8 +46,6 @@ PyObject *follower_step(Follower *follower);
 /* After a step that found nothing, or set an error: is the next region of the name followed now? False: what the step
  * said holds, or another error is set. */
 bool follower_goes_on(Follower *follower);
-/* The exception that is set, which is so no more; None if there is none. */
-PyObject *follower_take_error(void);
 /* False and an error set if it was closed. */
 bool follower_is_open(const Follower *follower);
 /* One thread or task at a time: false and an error set if another is in it. */

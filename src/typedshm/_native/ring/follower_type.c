@@ -16,7 +16,7 @@ static PyObject *follower_next(PyObject *object) {
         return NULL;
     PyObject *value = follower_step(self), *end = Py_NewRef(Py_None);
     while (!value && end) { /* what Python gets is when to give up, and never a value, which a signal could take away */
-        PyObject *error = follower_take_error(),
+        PyObject *error = native_take_error(),
                  *answer = PyObject_CallMethod((PyObject *)self, "_wait", "OO", error, end);
         Py_DECREF(error);
         native_set(&end, answer);
