@@ -177,10 +177,11 @@ def test_only_the_named_are_listed_and_patterns_count_as_names() -> None:
 
 def test_other_namespaces_are_listed_when_asked() -> None:
     ours = os.environ["TYPEDSHM_NAMESPACE"]
-    with ts.create("car", Telemetry):
+    name = f"car-of-{ours}"  # which nobody else has in a namespace of theirs
+    with ts.create(name, Telemetry):
         other = {"TYPEDSHM_NAMESPACE": f"{ours}-2"}
         assert listed(env=other) == {}
-        assert listed("--all", "car", env=other)["car"]["namespace"] == ours
+        assert listed("--all", name, env=other)[name]["namespace"] == ours
 
 
 @terminals
