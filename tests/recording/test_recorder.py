@@ -19,7 +19,7 @@ from helpers import marks
 from helpers.mcap_files import contents
 from helpers.peers import PATIENCE, Child, interrupt, interruptible, run_script, until
 from helpers.recorders import Car, channels, drops, has_begun, has_recorded, hold, numbers, publish, ticks, topic
-from typedshm import recording
+from typedshm import _native, recording
 
 
 @pytest.fixture
@@ -107,6 +107,18 @@ def test_what_is_published_before_the_end_is_in_the_file(path: Path) -> None:
         with recording.record("car", path):
             publish(region, 400)
         assert numbers(path) == list(range(1, 401))
+
+
+def test_versions_that_are_further_apart_than_messages_can_tell_are_read_back(path: Path) -> None:
+    given = [1, 2, 2**32, 2**32 + 1, 2**40, 2**40 + 2**32 - 1, 2**62]
+    with typedshm.create("car", Car, slots=8) as region, recording.record("car", path) as recorder:
+        for count, version in enumerate(given, 1):
+            _native.publish(region, bytes(Car(tick=count)), version, 0)
+            has_recorded(recorder, count)
+    with recording.open(path) as opened:
+        assert opened.array("car")["version"].tolist() == given
+        assert len(opened.channels("car")) == 4
+        assert opened.topics[0].layouts == 1
 
 
 def test_the_newest_versions_at_a_rate(path: Path) -> None:

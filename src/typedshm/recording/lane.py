@@ -1,9 +1,11 @@
 """Lane: the way of one source into the file."""
 
+import itertools
 import json
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from typedshm.recording.batch import Batch
 from typedshm.recording.encodings.choosing import choose
@@ -13,6 +15,9 @@ from typedshm.recording.sources.source import Description, Mode, Source
 from typedshm.recording.status import TopicStatus
 
 FORMAT = "1"
+
+_VERSIONS = 2**32
+"""How many versions a channel's messages tell from one another."""
 
 
 class Lane:
@@ -43,7 +48,7 @@ class Lane:
         """Why nothing more is taken."""
         self._wanted = encoding
         self._mode: Mode = mode
-        self._channel = 0
+        self._channel = self._first = 0
         self._described: Description | None = None
         self._encoding: Encoding | None = None
         self._encoded: Description | None = None
@@ -80,8 +85,10 @@ class Lane:
             self.failure = error
             self.source.close()
             return 0
-        channel = self._channel_of(self.source.description, output, int(batch.versions[0]))
-        output.write(channel, batch.times, batch.versions, payload)
+        for some in _near(batch.versions):
+            versions = batch.versions[some]
+            channel = self._channel_of(self.source.description, output, int(versions[0]), int(versions[-1]))
+            output.write(channel, batch.times[some], versions, payload[some])
         self.recorded += len(batch)
         self.bytes += _bytes_of(batch)
         return len(batch)
@@ -102,7 +109,7 @@ class Lane:
         """Have a channel in the file also if nothing was published."""
         description = self.source.description
         if description is not None and self.failure is None:
-            self._channel_of(description, output, 0)
+            self._channel_of(description, output, 0, 0)
 
     # ---- its channel ----
 
@@ -119,11 +126,17 @@ class Lane:
             self._encoded = description
         return self._encoding
 
-    def _channel_of(self, description: Description | None, output: Output, first: int) -> int:
-        """Return the number of the channel; a source that is another one by now gets another."""
+    def _channel_of(self, description: Description | None, output: Output, first: int, last: int) -> int:
+        """Return the number of the channel for versions from the first to the last.
+
+        A source that is another one by now gets another. So does one whose numbers are too far from the channel's first
+        one, since messages have the lower 32 bits of theirs.
+        """
         assert description is not None
-        if self._described is not description:
+        is_far = description.kind != "table" and last - self._first >= _VERSIONS
+        if self._described is not description or is_far:
             metadata = self._metadata(description, first)
+            self._first = first
             self._channel = output.channel(self.source.name, self._encoding_of(description), metadata)
             self._described = description
         return self._channel
@@ -146,6 +159,15 @@ class Lane:
         if description.kind == "table":
             told |= {"rows": str(description.rows), "keys": json.dumps(description.keys)}
         return {f"typedshm.{name}": text for name, text in told.items()}
+
+
+def _near(versions: NDArray[np.uint64]) -> list[slice]:
+    """Return the parts of some versions of which the messages of a channel can tell each from the others."""
+    if int(versions[-1]) - int(versions[0]) < _VERSIONS:
+        return [slice(None)]
+    groups = (versions - versions[0]) // np.uint64(_VERSIONS)
+    ends = [*(np.flatnonzero(np.diff(groups)) + 1).tolist(), len(versions)]
+    return [slice(first, end) for first, end in itertools.pairwise([0, *ends])]
 
 
 def _bytes_of(batch: Batch) -> int:
