@@ -94,3 +94,17 @@ def test_numbers_that_cannot_be_kept_are_refused_with_words_or_the_region_is_mad
                 assert new.version == 8
         with play(cars(7, 8), keep_versions=True, names={"car": "other"}) as player:
             player.step(2)
+
+
+def test_numbers_and_times_at_the_end_of_their_range_are_refused_or_kept_as_far_as_they_go():
+    highest = 2**63 - 1
+    versions = [recorded(CAR, highest - 1, record(1)), recorded(CAR, highest, record(2))]
+    with play(versions, keep_versions=True, keep_times=True, loop=True) as player, typedshm.attach("car") as car:
+        assert player.step(2) == 2
+        assert car.version == highest
+        with pytest.raises(RecordingError, match=f"at most {highest}, found [0-9]+.*keep_versions"):
+            player.step()
+    late = [one._replace(time=2**63 - 2) for one in versions]
+    with play(late, names={"car": "late"}, keep_times=True, loop=True) as player, typedshm.attach("late") as region:
+        assert player.step(4) == 4
+        assert region.read().a == 2

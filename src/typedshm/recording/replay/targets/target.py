@@ -14,11 +14,15 @@ from typedshm.recording.merging import RecordedBytes
 from typedshm.recording.recorded_channel import RecordedChannel
 from typedshm.recording.replay.targets.options import Options
 from typedshm.recording.replay.timeline import Cue
+from typedshm.recording.stored_chunk import LATEST
 
 H = TypeVar("H", bound="typedshm.Region[Any] | typedshm.Table[Any]")
 
 _SLICE = 0.1
 """Seconds of one attempt to publish, after which the player looks whether it is still to be done."""
+
+_HIGHEST = 2**63 - 1
+"""The highest number that a version can be given."""
 
 
 class Target(ABC, Generic[H]):
@@ -98,7 +102,7 @@ class Target(ABC, Generic[H]):
         recorded = cue.recorded
         if not is_same_memory(recorded.channel, self._channel):
             self._renew(recorded.channel)
-        published = recorded.time + cue.shift if self._options.keep_times else 0
+        published = min(cue.when, LATEST) if self._options.keep_times else 0
         since = time.monotonic()
         while True:
             number = self._number(cue) if self._options.keep_versions else 0
@@ -120,6 +124,11 @@ class Target(ABC, Generic[H]):
         if cue.round != self._round:
             self._round, self._base = cue.round, self._offset(recorded)
         number = recorded.version + self._base
+        if number > _HIGHEST:
+            raise RecordingError(
+                f"{self.noun} {quoted(str(self.name))}: expected a version of at most {_HIGHEST}, found {number}, "
+                "which is to keep its number (keep_versions)"
+            )
         if number > (newest := self._version_of(recorded)):
             return number
         if not self._options.take_over or self._newest:
