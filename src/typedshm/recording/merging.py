@@ -11,7 +11,7 @@ from typedshm.recording.parsing import Damage
 from typedshm.recording.part import Part
 from typedshm.recording.recorded_channel import RecordedChannel
 from typedshm.recording.span import Span
-from typedshm.recording.stored_chunk import StoredChunk
+from typedshm.recording.stored_chunk import Messages, StoredChunk
 
 
 class RecordedBytes(NamedTuple):
@@ -35,15 +35,26 @@ def batches(
 ) -> Iterator[tuple[RecordedChannel, Batch]]:
     """Yield what a chunk has of some channels, in a batch for each; what is damaged is reported and left out."""
     messages = part.messages(chunk, frozenset(channels), span)
-    for number, channel in channels.items():
-        is_one = messages.channels == number
-        if not is_one.any():
-            continue
-        own = messages if is_one.all() else messages.chosen(is_one)
+    for number, own in messages.by_channel():
+        for _, batch in _decoded(part, chunk, channels[number], own):
+            if batch is not None:
+                yield channels[number], batch
+
+
+def _decoded(
+    part: Part, chunk: StoredChunk, channel: RecordedChannel, messages: Messages
+) -> Iterator[tuple[int, Batch | None]]:
+    """Yield the values of messages of a channel, few enough at once; of those that are damaged how many they are."""
+    step = channel.at_once
+    for first in range(0, len(messages), step):
+        some = messages if len(messages) <= step else messages.chosen(slice(first, first + step))
         try:
-            yield channel, channel.decode(own)
+            batch = channel.decode(some)
         except Damage as damage:
             part.note(damage, chunk)
+            yield len(some), None
+        else:
+            yield len(some), batch
 
 
 def merged(parts: Sequence[Part], topics: frozenset[str], span: Span) -> Iterator[RecordedBytes]:
@@ -60,11 +71,16 @@ def merged(parts: Sequence[Part], topics: frozenset[str], span: Span) -> Iterato
     open_chunks: list[tuple[int, int, RecordedBytes, Iterator[RecordedBytes]]] = []
     while waiting or open_chunks:
         while waiting and (not open_chunks or waiting[-1][0] <= open_chunks[0][0]):
-            _, number, part, chunk, chosen = waiting.pop()
+            start, number, part, chunk, chosen = waiting.pop()
             rest = _in_order(part, chunk, chosen, span)
             first = next(rest, None)
-            if first is not None:
-                heapq.heappush(open_chunks, (first.time, number, first, rest))
+            if first is None:
+                continue
+            if waiting and start < first.time and waiting[-1][0] < first.time:  # it is not its turn yet
+                waiting.append((first.time, number, part, chunk, chosen))
+                waiting.sort(key=lambda entry: entry[:2], reverse=True)
+                continue
+            heapq.heappush(open_chunks, (first.time, number, first, rest))
         if open_chunks:
             _, number, recorded, rest = open_chunks[0]
             yield recorded
@@ -79,16 +95,23 @@ def _in_order(
     part: Part, chunk: StoredChunk, channels: Mapping[int, RecordedChannel], span: Span
 ) -> Iterator[RecordedBytes]:
     """Yield what one chunk has, in the order of time."""
-    found: list[tuple[RecordedChannel, Batch]] = list(batches(part, chunk, channels, span))
-    if not found:
-        return
-    times = np.concatenate([batch.times for _, batch in found])
-    firsts = np.cumsum([0, *(len(batch) for _, batch in found)])
-    order = np.argsort(times, kind="stable")
-    which = np.searchsorted(firsts, order, side="right") - 1
-    for number, index in zip(which.tolist(), (order - firsts[which]).tolist(), strict=True):
-        channel, batch = found[int(number)]
-        yield one_of(channel, batch, index)
+    messages = part.messages(chunk, frozenset(channels), span)
+    if (messages.times[1:] < messages.times[:-1]).any():
+        messages = messages.chosen(np.argsort(messages.times, kind="stable"))
+    rest = {number: _one_by_one(part, chunk, channels[number], own) for number, own in messages.by_channel()}
+    for number in messages.channels.tolist():
+        one = next(rest[number])
+        if one is not None:
+            yield one
+
+
+def _one_by_one(
+    part: Part, chunk: StoredChunk, channel: RecordedChannel, messages: Messages
+) -> Iterator[RecordedBytes | None]:
+    """Yield the values of messages of a channel; None for those that are damaged."""
+    for count, batch in _decoded(part, chunk, channel, messages):
+        for index in range(count):
+            yield None if batch is None else one_of(channel, batch, index)
 
 
 def one_of(channel: RecordedChannel, batch: Batch, index: int) -> RecordedBytes:

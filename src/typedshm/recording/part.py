@@ -55,6 +55,9 @@ class Part:
             report(f"{path}: {self.contents.damage}; {total:,} messages before it can be read")
         self.channels = {number: self._channel(record) for number, record in self.contents.channels.items()}
         """Its channels by their numbers."""
+        self._numbers: dict[str, dict[int, RecordedChannel]] = {}
+        for number, channel in self.channels.items():
+            self._numbers.setdefault(channel.topic, {})[number] = channel
 
     def _channel(self, record: ChannelRecord) -> RecordedChannel:
         schema = self.contents.schemas.get(record.schema_id)
@@ -66,7 +69,7 @@ class Part:
 
     def numbers(self, topic: str) -> dict[int, RecordedChannel]:
         """Return the channels of a topic, by their numbers."""
-        return {number: channel for number, channel in self.channels.items() if channel.topic == topic}
+        return self._numbers.get(topic, {})
 
     def close(self) -> None:
         """Close the file."""
@@ -83,13 +86,13 @@ class Part:
     def messages(self, chunk: StoredChunk, channels: frozenset[int], span: Span) -> Messages:
         """Return the messages of some channels in a span that a chunk has; none if it is damaged, which is reported."""
         found = self._load(chunk).messages
-        if channels != self.channels.keys():
-            wanted = np.fromiter(channels, np.uint16, len(channels))
-            is_one = found.channels == wanted[0] if len(wanted) == 1 else np.isin(found.channels, wanted)
-            if not is_one.all():
-                found = found.chosen(is_one)
+        wanted = np.zeros(2**16, bool)
+        wanted[list(channels if chunk.channels is None else channels & chunk.channels)] = True
+        is_wanted = wanted[found.channels]
+        if not is_wanted.all():
+            found = found.chosen(is_wanted)
         if not span.is_all:
-            found = found.chosen((found.times >= span.start) & (found.times < span.end))
+            found = found.chosen((found.times >= span.start) & (found.times <= span.end - 1))
         return found
 
     def _load(self, chunk: StoredChunk) -> Unpacked:

@@ -18,9 +18,9 @@ import numpy as np
 from typedshm.recording.errors import RecordingCorrupt
 from typedshm.recording.extra import MAGIC
 from typedshm.recording.parsing import HEAD, ChannelRecord, Damage, Record, SchemaRecord, Statistics, each_record, head
-from typedshm.recording.stored_chunk import MESSAGE, StoredChunk, Unpacked, split
+from typedshm.recording.stored_chunk import CHANNEL, MESSAGE, SCHEMA, StoredChunk, Unpacked, split
 
-HEADER, FOOTER, SCHEMA, CHANNEL = 1, 2, 3, 4
+HEADER, FOOTER = 1, 2
 CHUNK, INDEX_OF_MESSAGES, INDEX_OF_CHUNK, STATISTICS = 6, 7, 8, 11
 METADATA, INDEX_OF_METADATA, DATA_END = 12, 13, 15
 
@@ -97,12 +97,16 @@ class Contents:
 
     def add(self, record: Record) -> None:
         """Note a schema or channel, unless there is one of that number already; raises Damage."""
+        known = self.schemas if record.opcode == SCHEMA else self.channels
+        if int.from_bytes(record.content[:2], "little") in known:
+            return
         if record.opcode == SCHEMA:
             schema = SchemaRecord.parse(record)
-            self.schemas.setdefault(schema.id, schema)
+            if schema.id:  # channels say 0 for none
+                self.schemas[schema.id] = schema
         elif record.opcode == CHANNEL:
             channel = ChannelRecord.parse(record)
-            self.channels.setdefault(channel.id, channel)
+            self.channels[channel.id] = channel
 
     def add_drops(self, record: Record) -> None:
         """Note how many versions were dropped, if a record of metadata says so; raises Damage."""
@@ -369,4 +373,4 @@ def unpack(file: File, chunk: StoredChunk) -> Unpacked:
         It is none of what was written.
     """
     data = chunk.unpack(file.read(chunk.at, chunk.stored))
-    return split(data, 0 if chunk.compression else chunk.at)
+    return split(data, 0 if chunk.compression else chunk.at, chunk.most_records)

@@ -23,6 +23,10 @@ FORMAT = "1"
 """Of what typedshm writes into the metadata of channels."""
 
 
+_AT_ONCE = 2**26
+"""Bytes of values that are decoded together."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class RecordedChannel:
     """What was recorded under one topic while it had one layout and was one region, table or foreign memory."""
@@ -73,6 +77,16 @@ class RecordedChannel:
         """Return the versions of messages, of whose numbers the file has 32 bits."""
         since = sequences - np.uint32(self.first_version & 0xFFFFFFFF)  # wraps around, as they do
         return since.astype(np.uint64) + np.uint64(self.first_version)
+
+    @property
+    def at_once(self) -> int:
+        """How many messages to decode together: the values of all of them are in memory, and large ones few bytes."""
+        return max(_AT_ONCE // self.layout.size, 1) if self.layout is not None and self._expands else 2**31
+
+    @property
+    def _expands(self) -> bool:
+        """Whether values may take more memory than their messages, of which they else are a part."""
+        return self.encoding != "typedshm"
 
     def decode(self, messages: Messages) -> Batch:
         """Return the values of messages of this channel.

@@ -11,7 +11,7 @@ Moment: TypeAlias = "float | datetime | np.datetime64 | None"
 """Seconds from the start of the recording, or a point in time; None: the recording's start or end."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST, _LAST = -(2**63) + 1, 2**63 - 1
+_FIRST, _LAST = -(2**63) + 1, 2**63  # the latest time that is read is before it
 
 
 class Span(NamedTuple):

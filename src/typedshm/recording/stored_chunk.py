@@ -1,6 +1,8 @@
 """Chunks: many messages that are compressed, checked and found together."""
 
-from dataclasses import dataclass, field
+from array import array as packed_array
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -10,8 +12,8 @@ from typedshm.recording import extra
 from typedshm.recording.checksum import crc32
 from typedshm.recording.parsing import HEAD, Cursor, Damage, Record, head
 
-MESSAGE = 5
-"""The opcode of a message."""
+SCHEMA, CHANNEL, MESSAGE = 3, 4, 5
+"""The opcodes of what a chunk may hold."""
 
 SIZE_LIMIT = 2**31 - 2**16
 """The most bytes that a chunk may hold: no less than the largest value, and no more than libraries take at once."""
@@ -34,6 +36,8 @@ _LEAST_MESSAGE = _MESSAGE_HEAD.itemsize - HEAD
 _EXPANSION = {"lz4": 255, "zstd": 2**15}
 """How many bytes one compressed byte can become, at most."""
 _SMALL = 2**17  # what a few bytes may become
+_MANY = 2**20
+"""How many records a compressed chunk may hold, or as many as the bytes it takes: each costs memory of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,11 @@ class StoredChunk:
         found = cls(first, stored, size, compression, crc, as_time(start), as_time(end), channels)
         found.check()
         return found
+
+    @property
+    def most_records(self) -> int:
+        """How many records it may hold, however small they are."""
+        return max(self.stored, _MANY)
 
     def check(self) -> None:
         """Compare the sizes, before memory is taken.
@@ -155,8 +164,8 @@ class Messages:
         """Return no messages."""
         return split(memoryview(b"")).messages
 
-    def chosen(self, mask: NDArray[Any]) -> "Messages":
-        """Return some of them, by a mask or by their numbers."""
+    def chosen(self, mask: "NDArray[Any] | slice") -> "Messages":
+        """Return some of them, by a mask, by their numbers or by a slice."""
         return Messages(
             self.data,
             self.channels[mask],
@@ -165,6 +174,16 @@ class Messages:
             self.starts[mask],
             self.lengths[mask],
         )
+
+    def by_channel(self) -> "Iterator[tuple[int, Messages]]":
+        """Yield the messages of each channel with its number, in the order of the file."""
+        if len(self) and (self.channels == self.channels[0]).all():
+            yield int(self.channels[0]), self
+            return
+        order = np.argsort(self.channels, kind="stable")
+        numbers, firsts = np.unique(self.channels[order], return_index=True)
+        for number, chosen in zip(numbers.tolist(), np.split(order, firsts[1:]), strict=False):
+            yield number, self.chosen(chosen)
 
     def payloads(self, skip: int = 0) -> "NDArray[np.uint8] | list[memoryview]":
         """Return the data of each message: the rows of an array if all have one length, or a list.
@@ -205,13 +224,25 @@ class Unpacked:
     """What the records of a chunk are."""
 
     messages: Messages
-    others: list[Record] = field(default_factory=list[Record])
-    """The records that are no messages: schemas and channels."""
     damage: Damage | None = None
     """What ended it before its end."""
+    begin: int = 0
+    """The byte of the file at which it begins, for messages of errors."""
+    starts: NDArray[np.int64] | None = None
+    """Where schemas and channels begin."""
+
+    @property
+    def others(self) -> Iterator[Record]:
+        """Its schemas and channels, one after the other: there can be a million."""
+        data = self.messages.data.data
+        for number in range(0 if self.starts is None else len(self.starts)):
+            assert self.starts is not None
+            at = int(self.starts[number])
+            opcode, size = head(data, at)
+            yield Record(opcode, self.begin + at + HEAD, data[at + HEAD : at + HEAD + size])
 
 
-def split(data: memoryview, begin: int = 0) -> Unpacked:
+def split(data: memoryview, begin: int = 0, most: int | None = None) -> Unpacked:
     """Return the messages and the other records of a chunk, up to the first that is not whole.
 
     Parameters
@@ -220,16 +251,18 @@ def split(data: memoryview, begin: int = 0) -> Unpacked:
         What it holds.
     begin
         The byte at which that begins, for messages.
+    most
+        How many records there may be. Default: as many as fit.
     """
     array = np.frombuffer(data, np.uint8)
-    starts, damage = _starts(data, array, begin)
+    starts, damage = _starts(data, array, begin, len(data) if most is None else most)
     if len(array) < _MESSAGE_HEAD.itemsize:
         heads = np.empty(0, _MESSAGE_HEAD)
         messages = starts[:0]
-        others = starts
+        others = starts[np.isin(array[starts], (SCHEMA, CHANNEL))]
     else:
         opcodes = array[starts]
-        messages, others = starts[opcodes == MESSAGE], starts[opcodes != MESSAGE]
+        messages, others = starts[opcodes == MESSAGE], starts[(opcodes == SCHEMA) | (opcodes == CHANNEL)]
         # the last ones may be too short for a head
         short = messages + _MESSAGE_HEAD.itemsize > len(array)
         messages, cut = messages[~short], messages[short]
@@ -252,43 +285,49 @@ def split(data: memoryview, begin: int = 0) -> Unpacked:
             messages + _MESSAGE_HEAD.itemsize,
             heads["length"].astype(np.int64) - _LEAST_MESSAGE,
         ),
-        [_record(data, begin, at) for at in others.tolist()],
         damage,
+        begin,
+        others,
     )
 
 
-def _record(data: memoryview, begin: int, at: int) -> Record:
-    opcode, size = head(data, at)
-    return Record(opcode, begin + at + HEAD, data[at + HEAD : at + HEAD + size])
-
-
-def _starts(data: memoryview, array: NDArray[np.uint8], begin: int) -> tuple[NDArray[np.int64], Damage | None]:
+def _starts(
+    data: memoryview, array: NDArray[np.uint8], begin: int, most: int
+) -> tuple[NDArray[np.int64], Damage | None]:
     """Return where each record begins, and what ends them before the end.
 
     Each tells where the next one begins. Where many have one length, as those of one region, NumPy looks at them at
     once.
     """
     pieces: list[NDArray[np.int64]] = []
-    found: list[int] = []
-    at, end, alike, last = 0, len(data), 0, -1
+    found = packed_array("q")
+    at, end, alike, last, count = 0, len(data), 0, -1, 0
     damage: Damage | None = None
     while at < end:
         if end - at < HEAD:
             damage = Damage(f"expected a record, found {end - at} bytes", begin + at)
             break
-        size = head(data, at)[1]
+        opcode, size = head(data, at)
+        if not opcode:
+            damage = Damage("expected a record, found zeros", begin + at)
+            break
+        if count >= most:
+            damage = Damage(f"expected at most {most:,} records in a chunk of so few bytes, found more", begin + at)
+            break
         if size > end - at - HEAD:
             damage = Damage(f"expected a record of {size:,} bytes, found {end - at - HEAD:,}", begin + at)
             break
         alike, last = (alike + 1 if size == last else 0), size
         if alike == _ALIKE:
-            many = _run(array, at, HEAD + size)
+            many = min(_run(array, at, HEAD + size), most - count)
             pieces += [np.array(found, np.int64), at + np.arange(many, dtype=np.int64) * (HEAD + size)]
-            found, alike = [], 0
+            found, alike = packed_array("q"), 0
             at += many * (HEAD + size)
+            count += many
         else:
             found.append(at)
             at += HEAD + size
+            count += 1
     pieces.append(np.array(found, np.int64))
     return np.concatenate(pieces), damage
 

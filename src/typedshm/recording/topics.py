@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any, cast
 
+import numpy as np
+
 from typedshm.errors import found
 from typedshm.recording.errors import RecordingError
 from typedshm.recording.lists import listed
@@ -11,7 +13,6 @@ from typedshm.recording.part import Part
 from typedshm.recording.recorded_channel import RecordedChannel
 from typedshm.recording.recorded_topic import RecordedTopic
 from typedshm.recording.span import ALL
-from typedshm.recording.stored_chunk import StoredChunk
 
 
 class Topics:
@@ -44,7 +45,7 @@ class Topics:
         channels = self.channels[name]
         last = channels[-1]
         count = self.count(name)
-        begin, end = self._edges(name)
+        begin, end = self._edges.get(name, (None, None))
         rate = None
         if begin is not None and end is not None and count > 1 and end > begin:
             rate = (count - 1) / ((end - begin) / 1e9)
@@ -66,15 +67,12 @@ class Topics:
             keys=last.keys,
         )
 
-    def _edges(self, name: str) -> tuple[int | None, int | None]:
-        """Return the times of the first and the last message of a topic."""
-        chunks = [
-            (part, chunk, numbers)
-            for part in self._parts
-            if (numbers := frozenset(part.numbers(name)))
-            for chunk in part.chunks(numbers, ALL)
-        ]
-        return _edge(chunks, min), _edge(reversed(chunks), max)
+    @cached_property
+    def _edges(self) -> dict[str, tuple[int, int]]:
+        """The times of the first and the last message of each topic that has some."""
+        firsts = _edge(self._parts, iter, np.min)
+        lasts = _edge(self._parts, reversed, np.max)
+        return {topic: (first, lasts[topic]) for topic, first in firsts.items()}
 
     def count(self, name: str) -> int:
         """Return how many messages a topic has."""
@@ -141,9 +139,22 @@ def names_of(topics: Any) -> list[Any]:
     return [topics] if isinstance(topics, str) else listed(topics, "topics: expected the names of topics")
 
 
-def _edge(chunks: Iterable[tuple[Part, StoredChunk, frozenset[int]]], pick: Callable[[Any], Any]) -> int | None:
-    for part, chunk, numbers in chunks:
-        times = part.messages(chunk, numbers, ALL).times
-        if len(times):
-            return int(pick(times))
-    return None
+def _edge(
+    parts: Sequence[Part], order: Callable[[Sequence[Any]], Iterable[Any]], pick: Callable[[Any], Any]
+) -> dict[str, int]:
+    """Return a time of each topic, from the first chunk in some order that has messages of it."""
+    found: dict[str, int] = {}
+    for part in order(parts):
+        missing = {number for number, channel in part.channels.items() if channel.topic not in found}
+        for chunk in order(part.contents.chunks):
+            if not missing:
+                break
+            if chunk.channels is not None and chunk.channels.isdisjoint(missing):
+                continue
+            times: dict[str, int] = {}
+            for number, messages in part.messages(chunk, frozenset(missing), ALL).by_channel():
+                topic, time = part.channels[number].topic, int(pick(messages.times))
+                times[topic] = int(pick([time, times.get(topic, time)]))
+            found |= times
+            missing.difference_update(*map(part.numbers, times))
+    return found

@@ -79,9 +79,14 @@ class Values:
         layout = channel.layout
         assert layout is not None
         schema = self._schema or self._own(channel)
-        data = whole(layout, one.value)
-        made = schema.make()
-        _bytes_of(made)[:] = data[: schema.layout.size]
+        if schema.extents is not None and schema.layout.id == layout.id:
+            check_size(layout, one.value)
+            made = schema.make()
+            _unpack(layout, one.value, _bytes_of(made))
+        else:
+            data = whole(layout, one.value)
+            made = schema.make()
+            _bytes_of(made)[:] = data[: schema.layout.size]
         if schema.struct is not None:
             set_state(made, _native.Origin(one.version, one.time))
         return made if schema.decode is None else schema.decode(made)
@@ -121,16 +126,48 @@ def picture_in(value: Any, channel: RecordedChannel) -> NDArray[Any]:
     return np.asarray(getattr(value, picture_field(channel)))
 
 
+_MODEST = 2**28
+EXPANSION = 64
+"""Values of more than 256 MiB may not be larger than so many times what was recorded of them."""
+
+
+def check_size(layout: Layout, value: Bytes) -> None:
+    """Refuse to make a giant of a few bytes, which a hostile layout may ask for.
+
+    Raises
+    ------
+    RecordingError
+        The value would take much more memory than was recorded.
+    """
+    recorded = view_of(value).nbytes
+    if layout.size > max(_MODEST, recorded * EXPANSION):
+        raise RecordingError(
+            f"a value of {layout.name} would take {layout.size:,} bytes, and only {recorded:,} were recorded: fields "
+            "of varying size are as large in it as they can be. raw() yields the recorded bytes"
+        )
+
+
 def whole(layout: Layout, value: Bytes) -> NDArray[np.uint8]:
-    """Return the bytes of a whole value; where only what is used was recorded, the rest is zero."""
-    view = view_of(value)
-    extents = compiled_extents(layout)
-    if extents is None:
-        return np.frombuffer(view, np.uint8)
+    """Return the bytes of a whole value; where only what is used was recorded, the rest is zero.
+
+    Raises
+    ------
+    RecordingError
+        It would take much more memory than was recorded.
+    """
+    if compiled_extents(layout) is None:
+        return np.frombuffer(view_of(value), np.uint8)
+    check_size(layout, value)
     data = np.zeros(layout.size, np.uint8)
-    if not extents.unpack(bytes(view), data):
-        raise ValueError(f"expected a value of {layout.name}, found {len(view):,} bytes")
+    _unpack(layout, value, data)
     return data
+
+
+def _unpack(layout: Layout, value: Bytes, into: NDArray[np.uint8]) -> None:
+    """Write what was recorded of a value where it belongs."""
+    extents, view = compiled_extents(layout), view_of(value)
+    if extents is None or not extents.unpack(bytes(view), into):
+        raise ValueError(f"expected a value of {layout.name}, found {len(view):,} bytes")
 
 
 def _bytes_of(value: Any) -> NDArray[np.uint8]:

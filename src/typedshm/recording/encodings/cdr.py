@@ -11,7 +11,7 @@ import numpy as np
 
 from typedshm.layout.layout import Layout
 from typedshm.recording.batch import Batch
-from typedshm.recording.encodings.cdr_plan import Plan
+from typedshm.recording.encodings.cdr_plan import NoCdr, Plan
 from typedshm.recording.encodings.encoding import Decoded, Messages, Rows
 from typedshm.recording.encodings.messages import HEAD, joined, numbers_of, row_numbers, rows_of
 from typedshm.recording.encodings.ros2msg import definition
@@ -19,6 +19,10 @@ from typedshm.recording.errors import RecordingCorrupt
 
 LITTLE_ENDIAN = b"\0\1\0\0"
 """The header of a message: plain CDR in little-endian."""
+
+_MODEST = 2**28
+_EXPANSION = 64
+"""Values of more than 256 MiB may not be larger than so many times their messages, of which a reader makes them."""
 
 
 class Cdr:
@@ -38,6 +42,8 @@ class Cdr:
         self._layout = layout
         self._head = HEAD if table else 0
         self._plan = Plan(layout, head=self._head)
+        if layout.size > max(_MODEST, _EXPANSION * self._plan.size):
+            raise NoCdr(f"nearly all of its {layout.size:,} bytes are between fields, and CDR has {self._plan.size:,}")
 
     @cached_property
     def _definition(self) -> tuple[str, str]:
