@@ -5,7 +5,6 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
 
 import typedshm
 from typedshm.cli.targets import Opened
@@ -13,6 +12,10 @@ from typedshm.cli.terminal import printable, say
 
 _PERIOD = 0.5
 """Seconds between looks whether the name still leads to the region."""
+
+_PATIENCE = 5.0
+"""Seconds for which further signals mean the same end: whoever presses Ctrl-C twice, or closes a terminal, sends several,
+and the second one must not break off what the first one has begun to write."""
 
 
 def hold_open(opened: Opened) -> None:
@@ -39,11 +42,24 @@ def hold_open(opened: Opened) -> None:
 
 @contextmanager
 def interrupted_by_signals() -> Generator[None]:
-    """Let the signals that ask a process to end raise KeyboardInterrupt, so that it leaves nothing behind."""
+    """Let the signals that ask a process to end raise KeyboardInterrupt, so that it leaves nothing behind.
+
+    Those that follow within five seconds are ignored, so that it can do that.
+    """
+    interrupted = float("-inf")
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal interrupted
+        del number, frame
+        now = time.monotonic()
+        if now - interrupted >= _PATIENCE:
+            interrupted = now
+            raise KeyboardInterrupt
+
     before = {number: signal.getsignal(number) for number in _ENDING}
     for number, handler in before.items():
         if handler is not signal.SIG_IGN:  # as for jobs in a shell's background, and under nohup
-            signal.signal(number, _interrupt)
+            signal.signal(number, interrupt)
     try:
         yield
     finally:
@@ -52,8 +68,3 @@ def interrupted_by_signals() -> Generator[None]:
 
 
 _ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
-
-
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    del number, frame
-    raise KeyboardInterrupt

@@ -130,7 +130,7 @@ def command(
         except BaseException:
             recorder.close()
             raise
-    _sum_up(recorder.status(), recorder.paths)
+        _sum_up(recorder.status(), recorder.paths)
     if error is not None:
         raise error
     return Status.OK
