@@ -144,7 +144,7 @@ def test_all_before_the_damage_is_printed_and_the_damage_told(file: Path, tmp_pa
     done = run_here("cat", str(cut))
     assert done.returncode == 1
     assert len(done.stdout.splitlines()) == 5
-    assert done.stderr.startswith(f"typedshm: {cut}: ")
+    assert done.stderr.startswith(f"typedshm: {cut}: expected ")
 
 
 def test_control_characters_of_names_are_written_out(tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def _run(arguments: list[str] | None) -> int:
 def _words(error: BaseException) -> str:
     words = str(getattr(error, "strerror", None) or error)
     file = getattr(error, "filename", None)
-    return words if file is None else f"{file}: {words}"
+    return words if file is None or str(file) in words else f"{file}: {words}"
 
 
 def _drop(stream: IO[str]) -> None:

@@ -48,7 +48,7 @@ def command(
 
     with recording.open(file) as opened:
         check_topics(opened, topic)
-        status = tell_damage(file, opened)
+        status = tell_damage(opened)
     with warnings.catch_warnings(record=True) as told, progress("converting") as advance:
         warnings.simplefilter("always", recording.RecordingWarning)  # of damage that is noticed on the way
         files = _converted(file, target, topics=topic or None, start=start, end=end, replace=force, progress=advance)

@@ -34,4 +34,4 @@ def command(file: Path, as_json: bool) -> int:
             say(heading(file, opened))
             for line in topic_lines(opened):
                 say(line)
-        return tell_damage(file, opened)
+        return tell_damage(opened)

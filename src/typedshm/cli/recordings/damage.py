@@ -1,6 +1,5 @@
 """Damage: what of a recording cannot be read."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from typedshm.cli.exits import Status
@@ -10,9 +9,9 @@ if TYPE_CHECKING:
     from typedshm.recording import Recording
 
 
-def tell_damage(file: Path, opened: "Recording") -> Status:
+def tell_damage(opened: "Recording") -> Status:
     """Say on standard error what of a recording cannot be read. Returns the exit status."""
     if not opened.damage:
         return Status.OK
-    warn(f"{printable(file)}: {printable(opened.damage)}")
+    warn(printable(opened.damage))  # which names the file
     return Status.FAILED

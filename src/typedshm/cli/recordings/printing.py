@@ -61,7 +61,7 @@ def print_versions(
                     say(json.dumps({"topic": name, **json_object(sample, part)}))
                 else:
                     say(f"{printable(name)}  " * (len(chosen) > 1) + text_line(sample, part))
-        return tell_damage(file, opened)
+        return tell_damage(opened)
 
 
 def _key(keys: Sequence[str], row: int | None) -> int | str | None:

@@ -43,7 +43,7 @@ class Excerpt:
             self.channels = tuple(map(self._first, self._topics))
             """What each topic begins with."""
             if self._recording.damage:
-                warnings.warn(f"{self.title}: {self._recording.damage}", RecordingWarning, stacklevel=3)
+                warnings.warn(self._recording.damage, RecordingWarning, stacklevel=3)
         except BaseException:
             self.close()
             raise
