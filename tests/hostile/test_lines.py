@@ -168,12 +168,12 @@ WORDS: dict[str, Callable[[Wire, int], None]] = {
     **{
         f"{word} of version {n}": lambda wire, value, n=n, word=word: setattr(wire.slot(n), word, value)  # type: ignore[misc]
         for n in (4, 5)
-        for word in ("mark", "version", "time")
+        for word in ("mark", "version", "time", "left_out")
     },
     "pins of version 4": lambda wire, value: _set_pins(wire.slot(4), value),
     "pins of version 5": lambda wire, value: _set_pins(wire.slot(5), value),
     "pins of version 6": lambda wire, value: _set_pins(wire.slot(6), value),
-    "what is reserved of version 4": lambda wire, value: wire.slot(4).reserved.__setitem__(slice(None), [value] * 5),
+    "what is reserved of version 4": lambda wire, value: wire.slot(4).reserved.__setitem__(slice(None), [value] * 4),
 }
 IN_USE = {"fine", "RegionCorrupt", "TornWrite", "Empty", "Timeout", "RegionFull", "RegionRefused", "LockLost"}
 
