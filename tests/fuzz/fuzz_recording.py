@@ -28,6 +28,11 @@ else:
     with atheris.instrument_imports(include=["typedshm.recording"]):
         from typedshm import recording
 
+try:
+    import resource
+except ImportError:  # Windows, where nothing bounds the memory
+    resource = None
+
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from helpers.damaged import heads_in, read_all, small_file, tiny_file
@@ -108,9 +113,8 @@ class _Run:
 
 
 def _draw(run: _Run, seeds: list[bytes]) -> None:
-    import resource  # which Windows lacks
-
-    resource.setrlimit(resource.RLIMIT_AS, (BYTES_FOR_ONE, BYTES_FOR_ONE))
+    if resource is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (BYTES_FOR_ONE, BYTES_FOR_ONE))
     draw = random.Random(run.seed)
     while not run.is_over():
         data = draw.choice(seeds)
