@@ -158,6 +158,23 @@ def test_paused_it_publishes_nothing_and_steps_publish_at_once():
         assert player.state == "ended"
 
 
+def test_steps_of_several_threads_are_counted_once_each():
+    counts: list[int] = []
+    with Replay(*range(400), paused=True) as (player, notes):
+
+        def step(count: int) -> None:
+            counts.extend(player.step(count) for _ in range(20))
+
+        threads = [threading.Thread(target=step, args=(count,)) for count in (1, 2, 3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(counts) == sorted([1, 2, 3] * 20)
+        assert player.published == 120
+        assert notes.versions == list(range(1, 121))
+
+
 def test_steps_end_with_the_recording():
     with Replay(0, 1, paused=True) as (player, notes):
         assert player.step(5) == 2

@@ -193,6 +193,7 @@ class Player:
         -------
         int
             How many were published: less than `n` at the end of the recording, or if another thread plays or pauses.
+            The steps of several threads follow each other.
 
         Raises
         ------

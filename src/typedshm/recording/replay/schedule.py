@@ -38,6 +38,7 @@ class Schedule:
         self._meter = LatenessMeter()
         self._playing = playing
         self._steps = 0
+        self._stepping = False  # a thread waits for its steps
         self._busy = False  # a version is being published
         self._cue: Cue | None = None  # the next version, or the last
         self._due: float | None = None  # by the clock; None for a step
@@ -94,13 +95,20 @@ class Schedule:
     def step(self, count: int) -> int:
         """Pause, publish so many versions and return how many they were, when they are published."""
         with self.changed:
-            self._pause()
-            before = self.published
-            self._steps = count
-            self.changed.notify_all()
-            while self._steps and not self.over:
+            while self._stepping and not self.over:  # of another thread, which counts its own
                 self.changed.wait(_PERIOD)
-            return self.published - before
+            self._stepping = True
+            try:
+                self._pause()
+                before = self.published
+                self._steps = count
+                self.changed.notify_all()
+                while self._steps and not self.over:
+                    self.changed.wait(_PERIOD)
+                return self.published - before
+            finally:
+                self._stepping = False
+                self.changed.notify_all()
 
     def end(self) -> None:
         """Let nothing more be published."""
@@ -117,7 +125,7 @@ class Schedule:
                 self._pace.move(min(self._pace.reached(now), self._cue.when), now)
         self._steps = 0
         self.changed.notify_all()
-        while self._busy and not self.over:
+        while self._busy and not self.over and not self._playing:  # which another thread may have begun
             self.changed.wait(_PERIOD)
 
     # ---- for who publishes ----
