@@ -177,8 +177,24 @@ def test_a_recording_ends_when_nobody_is_left_to_publish(path: Path) -> None:
         child.join()
     assert recorder.wait(timeout=PATIENCE)
     assert topic(recorder).state == "gone: nobody is left to publish"
-    recorder.close()
+    recorder.close()  # which warns of nothing
     assert numbers(path) == list(range(1, 11))
+
+
+def test_what_is_published_after_nobody_was_left_is_not_lost_in_silence(path: Path, tmp_path: Path) -> None:
+    file = tmp_path / "car"
+    with typedshm.create("van", Car, slots=64), Child(writes_on, file, 1) as child:
+        child.expect("published")
+        recorder = recording.record([file, "van"], path)
+        child.send()
+        child.join()
+        is_in_state(recorder, "gone", str(file))
+        with Child(writes_on, file, 6) as second:
+            second.expect("published")
+            second.send()
+        with pytest.warns(recording.RecordingWarning, match="was published to again .* wait=True"):
+            recorder.close()
+    assert numbers(path, str(file)) == [5]
 
 
 def test_others_are_recorded_when_nobody_is_left_to_publish_to_one(path: Path) -> None:

@@ -14,8 +14,8 @@ _PERIOD = 0.5
 """Seconds between looks whether the name still leads to the region."""
 
 _PATIENCE = 5.0
-"""Seconds for which further signals mean the same end: whoever presses Ctrl-C twice, or closes a terminal, sends several,
-and the second one must not break off what the first one has begun to write."""
+"""Seconds for which further signals mean the same end: whoever presses Ctrl-C twice, or closes a terminal, sends
+several, and the second one must not break off what the first one has begun to write."""
 
 
 def hold_open(opened: Opened) -> None:

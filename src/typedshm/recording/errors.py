@@ -23,4 +23,4 @@ class RecordingFull(RecordingError, OSError):
 
 
 class RecordingWarning(UserWarning):
-    """A part of a recording is damaged, and was left out."""
+    """A part of a recording is damaged, and was left out; or something was not recorded."""

@@ -4,6 +4,7 @@ import atexit
 import os
 import threading
 import time
+import warnings
 import weakref
 from types import TracebackType
 from typing import Never, NoReturn, Self
@@ -12,6 +13,7 @@ import typedshm
 from typedshm.arguments import refuse_positional, seconds
 from typedshm.errors import quoted
 from typedshm.memory import fork
+from typedshm.recording.errors import RecordingWarning
 from typedshm.recording.lane import Lane
 from typedshm.recording.loop import Loop
 from typedshm.recording.output import Output
@@ -120,6 +122,11 @@ class Recorder:
             It was not complete in time: it goes on with that, and may be closed again.
         RecordingFull, OSError, Exception
             As of :meth:`wait`; raised once.
+
+        Warns
+        -----
+        RecordingWarning
+            A region or table was published to again after its recording had ended, as nobody had been left.
         """
         refuse_positional(_, "close", "close(timeout={}) to wait at most {} seconds for it to end")
         patience = seconds(timeout)
@@ -133,7 +140,19 @@ class Recorder:
         if self in _RECORDERS:
             _RECORDERS.discard(self)
             atexit.unregister(self.close)
+            self._warn()
             self._raise()
+
+    def _warn(self) -> None:
+        """Tell what was not recorded, since its recording had ended by itself."""
+        for lane in self._lanes:
+            if lane.source.came_back:
+                warnings.warn(
+                    f"{quoted(lane.source.name, 200)} was published to again after nobody had been left to publish, "
+                    f"which is not in {self.paths[-1]}: wait=True (--wait on the command line) would have gone on",
+                    RecordingWarning,
+                    stacklevel=3,
+                )
 
     def _await(self, patience: float | None) -> bool:
         if self._inherited:

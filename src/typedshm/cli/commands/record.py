@@ -13,6 +13,7 @@ from typedshm.cli.foreign.naming import meant_by
 from typedshm.cli.holding import interrupted_by_signals
 from typedshm.cli.recordings.arguments import Rotation, Span, rotate_option
 from typedshm.cli.recordings.live import LiveLines, status_lines, total
+from typedshm.cli.recordings.warned import printed_warnings
 from typedshm.cli.targets import Scope, Target, is_path, name_argument, scope_option, target_of
 from typedshm.cli.terminal import is_terminal, printable, say, warn
 
@@ -120,7 +121,7 @@ def command(
         "replace": force,
         "scope": scope or _scope_of(names),
     }
-    with interrupted_by_signals():
+    with interrupted_by_signals(), printed_warnings():
         recorder = _started(names, file, options)
         try:
             say(f"recording {', '.join(map(printable, names))} to {printable(file)}; Ctrl-C ends it")

@@ -2,9 +2,7 @@
 
 import sys
 import time
-import warnings
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +13,10 @@ from typedshm.cli.amounts import age_of
 from typedshm.cli.exits import Status
 from typedshm.cli.holding import interrupted_by_signals
 from typedshm.cli.recordings.arguments import file_argument, span_options, topic_type
+from typedshm.cli.recordings.warned import printed_warnings
 from typedshm.cli.screen import keys
 from typedshm.cli.targets import Seconds, target_of
-from typedshm.cli.terminal import cut, is_terminal, printable, say, warn, width
+from typedshm.cli.terminal import cut, is_terminal, printable, say, width
 
 if TYPE_CHECKING:
     from typedshm.recording import Player
@@ -70,7 +69,7 @@ def command(
         raise click.BadParameter("expected a number above 0.", param_hint="--speed")
     from typedshm import recording  # is heavy, and an extra
 
-    with interrupted_by_signals(), _printed_warnings():
+    with interrupted_by_signals(), printed_warnings():
         player = recording.replay(
             file,
             speed=speed,
@@ -102,19 +101,6 @@ def _renaming(text: str) -> tuple[str, "str | Path"]:
     if not (old and equals and new):
         raise click.BadParameter(f"expected NAME=NEW, found {text!r}.", param_hint="--as")
     return old, target_of(new).name
-
-
-@contextmanager
-def _printed_warnings() -> Generator[None]:
-    """Print what the block warns of, as every command does."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("always")
-        warnings.showwarning = _print_warning
-        yield
-
-
-def _print_warning(message: Warning | str, *_: object, **__: object) -> None:
-    warn(printable(message))
 
 
 def _play(player: "Player") -> None:

@@ -125,6 +125,15 @@ class NamedSource(Source):
         """What to sleep on."""
         return None if self._opened is None else self._opened.follower
 
+    @property
+    def came_back(self) -> bool:
+        """Whether somebody publishes again, or has, after nobody was left to."""
+        if not self.ended or self._description is None:
+            return False
+        with contextlib.suppress(typedshm.TypedshmError, OSError):
+            return self._has_news()
+        return False
+
     def poll(self) -> Batch | None:
         """Take some of what is there; looks for it if it is not there."""
         now = time.monotonic()

@@ -83,6 +83,11 @@ class Source(ABC):
     def follower(self) -> "typedshm.Follower[Any] | typedshm.RowFollower[Any] | None":
         """What to sleep on; None: only another look tells."""
 
+    @property
+    def came_back(self) -> bool:
+        """Whether something was published again after :attr:`ended` was set."""
+        return False
+
     @abstractmethod
     def poll(self) -> Batch | None:
         """Take some of what is there, without waiting; None if there is nothing.
