@@ -207,6 +207,20 @@ def test_a_region_that_is_replaced_is_gone_on_with(tmp_path: Path) -> None:
         assert [value.value.tick for value in opened.values("car", schema=V1)][-1] == 7
 
 
+@marks.warned_when_unlinked
+def test_an_encoding_that_the_next_region_does_not_have_ends_it_with_a_message(tmp_path: Path) -> None:
+    file = tmp_path / "run.mcap"
+    with ts.share("car", Pose()), Pipe("record", "car", "-o", str(file), "--encoding", "cdr") as pipe:
+        pipe.line()
+        ts.unlink("car")
+        with ts.share("car", np.zeros(4, np.complex64)):
+            assert pipe.end() == 1
+        said = [pipe.complaint(), pipe.complaint()]
+        assert all("'car' cannot be recorded as CDR" in line for line in said)
+        assert pipe.complaint() == ""
+    assert versions(file, "car") == [1]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo terminals")
 def test_on_a_terminal_a_line_for_each_topic_is_kept_up_to_date(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

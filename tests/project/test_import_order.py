@@ -421,6 +421,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "recordings",
         "recordings.arguments",
         "recordings.damage",
+        "recordings.warned",
         "recordings.live",
         "recordings.progress",
         "recordings.summary",

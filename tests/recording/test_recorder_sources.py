@@ -150,7 +150,7 @@ def test_an_encoding_that_the_next_region_does_not_have_is_told(path: Path) -> N
         with typedshm.create("car", typedshm.array(np.complex64, 4)) as other:
             other.write(np.zeros(4, np.complex64))
             is_in_state(recorder, "failed: encoding: 'car' cannot be recorded")
-        with pytest.raises(ValueError, match="cannot be recorded"):
+        with pytest.raises(recording.RecordingError, match="cannot be recorded"):
             recorder.close()
     assert numbers(path) == [1, 2, 3, 4, 5]
 

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+import typedshm
 from typedshm.recording.batch import Batch
 from typedshm.recording.encodings.choosing import choose
 from typedshm.recording.encodings.encoding import Encoding
+from typedshm.recording.errors import RecordingError
 from typedshm.recording.output import Output
 from typedshm.recording.sources.source import Description, Mode, Source
 from typedshm.recording.status import TopicStatus
@@ -82,7 +84,7 @@ class Lane:
                 return 0
             payload = self._encoding_of(self.source.description).encode(batch)
         except Exception as error:
-            self.failure = error
+            self.failure = _told(error)
             self.source.close()
             return 0
         for some in _near(batch.versions):
@@ -168,6 +170,15 @@ def _near(versions: NDArray[np.uint64]) -> list[slice]:
     groups = (versions - versions[0]) // np.uint64(_VERSIONS)
     ends = [*(np.flatnonzero(np.diff(groups)) + 1).tolist(), len(versions)]
     return [slice(first, end) for first, end in itertools.pairwise([0, *ends])]
+
+
+def _told(error: Exception) -> Exception:
+    """Return the error as the recorder raises it: there, an encoding that a new layout lacks is no wrong argument."""
+    if not isinstance(error, ValueError) or isinstance(error, typedshm.TypedshmError):
+        return error
+    told = RecordingError(str(error))
+    told.__cause__ = error
+    return told
 
 
 def _bytes_of(batch: Batch) -> int:
