@@ -289,3 +289,67 @@ def test_a_lone_magic_and_a_file_of_magics_are_damaged(tmp_path: Path) -> None:
                 assert len(opened) == 0
         except RecordingCorrupt:
             pass
+
+
+# ---- what an index says ---------------------------------------------------------------------------------------------
+
+
+def test_an_index_whose_bytes_have_changed_is_not_believed(tmp_path: Path) -> None:
+    path = write(tmp_path / "run.mcap", Topic("small", Small, np.zeros(4, Small.layout.dtype)))
+    data = bytearray(path.read_bytes())
+    at = data.rindex(b"small")  # the name of the topic, in the index
+    data[at] ^= 1
+    path.write_bytes(data)
+    with recording.open(path) as opened:
+        assert "the checksum of the index is wrong" in str(opened.damage)
+        assert [(topic.name, topic.count) for topic in opened.topics] == [("small", 4)]
+
+
+def footer(begin: int) -> bytes:
+    return record(2, struct.pack("<QQI", begin, 0, 0)) + MAGIC
+
+
+@pytest.mark.parametrize("lie", ["twice", "length", "channels"])
+def test_an_index_of_chunks_that_contradicts_the_file_is_not_believed(tmp_path: Path, lie: str) -> None:
+    data = bytes(layout_of(Small).size)
+    one = channel(1, "small", "typedshm", described(Small, first_version=0))
+    stored = chunk(message(1, 0, START, data), start=START, end=START)
+    begun = MAGIC + record(1, text(""), text("test")) + one
+    length = len(stored) - (lie == "length")
+    of_chunk = struct.pack("<QQQQ", START, START, len(begun), length)
+    has = struct.pack("<IHQ", 10, 9 if lie == "channels" else 1, 0)
+    index = record(8, of_chunk, has, bytes(8), text(""), bytes(16))
+    counts = record(11, struct.pack("<QHIIIIQQI", 1, 0, 1, 0, 0, 1, START, START, 10), struct.pack("<HQ", 1, 1))
+    whole = begun + stored
+    path = tmp_path / "lie.mcap"
+    for entries in (index, index + index if lie == "twice" else index):
+        path.write_bytes(whole + one + entries + counts + footer(len(whole)))
+        with recording.open(path) as opened:
+            assert [one.version for one in opened.raw()] == [0]
+            assert len(opened.array("small")) == 1
+            assert len(opened) == 1
+    if lie != "channels":
+        assert opened.damage
+
+
+def test_a_file_that_becomes_shorter_while_it_is_read_is_damaged(tmp_path: Path) -> None:
+    path = write(tmp_path / "run.mcap", Topic("small", Small, np.zeros(4, Small.layout.dtype)))
+    with path.open("rb+") as other, recording.open(path) as opened:
+        other.truncate(60)
+        with pytest.warns(RecordingWarning, match="the file became shorter"):
+            assert [*opened.raw()] == []
+
+
+def test_drops_that_are_no_numbers_are_not_counted_and_others_are_added_up(tmp_path: Path) -> None:
+    def drops(**counts: str) -> bytes:
+        pairs = b"".join(text(key) + text(value) for key, value in counts.items())
+        return record(12, text("typedshm.drops"), text(pairs))
+
+    path = file_of(
+        tmp_path / "drops.mcap",
+        channel(1, "a", "bytes", {}),
+        drops(a="3", b="many", c="\N{ARABIC-INDIC DIGIT ONE}"),
+        drops(a="4", b="-1", c="9" * 30),
+    )
+    with recording.open(path) as opened:
+        assert {topic.name: topic.dropped for topic in opened.topics} == {"a": 7}
