@@ -346,6 +346,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "part",
         "parts",
         "merging",
+        "latest",
         "recorded_topic",
         "topics",
         "recorded_value",

@@ -227,3 +227,23 @@ def test_a_closed_recording_is_refused(run: Path) -> None:
     with pytest.raises(Closed, match=r"run\.mcap is closed"):
         opened.array("car")
     run.unlink()  # which Windows refuses for files that are open
+
+
+def test_the_state_at_a_moment_is_the_last_version_of_each_topic_and_row(run: Path, tmp_path: Path) -> None:
+    with recording.open(run) as opened:
+        assert [(one.channel.topic, one.version) for one in opened.latest(end=10.2 * STEP / 1e9)] == [
+            ("arm", 10),
+            ("car", 11),
+        ]
+        assert [(one.channel.topic, one.version) for one in opened.latest()] == [("arm", 50), ("car", 100)]
+        assert [one.version for one in opened.latest("arm", end=0.0)] == []
+        with pytest.raises(RecordingError, match="is not in the recording"):
+            opened.latest("leg")
+    rows = np.array([0, 1, 2, 1, 0, 1], np.uint64)
+    versions = np.array([1, 1, 1, 2, 2, 3], np.uint64)
+    table = write(
+        tmp_path / "t.mcap", Topic("t", Pose, poses(6), rows=rows, versions=versions), batch=2, chunk_bytes=60
+    )
+    with recording.open(table) as opened:
+        assert [(one.row, one.version) for one in opened.latest()] == [(2, 1), (0, 2), (1, 3)]
+        assert [(one.row, one.version) for one in opened.latest(end=4 * STEP / 1e9)] == [(0, 1), (2, 1), (1, 2)]

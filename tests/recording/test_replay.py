@@ -89,6 +89,29 @@ def test_a_region_without_versions_in_that_time_is_there_and_empty(file: Path) -
         assert byte.version == 0
 
 
+def test_with_state_regions_first_have_what_they_had_at_the_start(file: Path) -> None:
+    options: Any = {"speed": INFINITE, "start": 1.5, "end": 1.75, "state": True, "paused": True, "keep_times": True}
+    with recording.replay(file, keep_versions=True, loop=True, **options) as player:
+        assert player.step(2) == 2
+        with typedshm.attach("byte") as byte, typedshm.attach("record") as region:
+            assert (byte.version, byte.read().n) == (7, 7)
+            assert (region.version, region.read().a) == (15, 15)
+            times = [typedshm.time_of(one.read()).timestamp() * SECOND - START for one in (byte, region)]
+            assert times == pytest.approx([1.05 * SECOND, 1.5 * SECOND], abs=2000)
+            assert player.position == pytest.approx(1.5)
+            assert player.step() == 1
+            assert region.read().a == 16
+            assert player.step(3) == 3  # the last one, and the state of the next round
+            assert (byte.version, region.version) == (8, 18)
+    with recording.replay(file, state=True, paused=True) as player, typedshm.attach("byte") as byte:
+        assert player.step() == 1
+        assert byte.version == 0
+    with recording.replay(file, speed=INFINITE, start=60, state=True, keep_versions=True) as player:
+        player.wait()
+        with typedshm.attach("record") as region:
+            assert region.version == 20
+
+
 def test_a_loop_goes_on_until_it_is_closed(file: Path) -> None:
     with recording.replay(file, speed=INFINITE, loop=True, paused=True, topics="record") as player:
         assert player.step(45) == 45

@@ -36,12 +36,12 @@ def batches(
     """Yield what a chunk has of some channels, in a batch for each; what is damaged is reported and left out."""
     messages = part.messages(chunk, frozenset(channels), span)
     for number, own in messages.by_channel():
-        for _, batch in _decoded(part, chunk, channels[number], own):
+        for _, batch in decoded(part, chunk, channels[number], own):
             if batch is not None:
                 yield channels[number], batch
 
 
-def _decoded(
+def decoded(
     part: Part, chunk: StoredChunk, channel: RecordedChannel, messages: Messages
 ) -> Iterator[tuple[int, Batch | None]]:
     """Yield the values of messages of a channel, few enough at once; of those that are damaged how many they are."""
@@ -109,7 +109,7 @@ def _one_by_one(
     part: Part, chunk: StoredChunk, channel: RecordedChannel, messages: Messages
 ) -> Iterator[RecordedBytes | None]:
     """Yield the values of messages of a channel; None for those that are damaged."""
-    for count, batch in _decoded(part, chunk, channel, messages):
+    for count, batch in decoded(part, chunk, channel, messages):
         for index in range(count):
             yield None if batch is None else one_of(channel, batch, index)
 

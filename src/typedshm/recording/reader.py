@@ -373,4 +373,4 @@ def unpack(file: File, chunk: StoredChunk) -> Unpacked:
         It is none of what was written.
     """
     data = chunk.unpack(file.read(chunk.at, chunk.stored))
-    return split(data, 0 if chunk.compression else chunk.at, chunk.most_records)
+    return split(data, 0 if chunk.compression else chunk.at, chunk.count_limit)

@@ -14,6 +14,7 @@ from typedshm.layout.layout import Layout
 from typedshm.recording import frames
 from typedshm.recording.arrays import ArrayOf, paths_of
 from typedshm.recording.errors import RecordingWarning
+from typedshm.recording.latest import latest
 from typedshm.recording.merging import RecordedBytes, batches, merged, one_of
 from typedshm.recording.part import Part
 from typedshm.recording.recorded_channel import RecordedChannel
@@ -320,6 +321,32 @@ class Recording:
         for name in names:
             self._topics.find(name)
         return merged(self._parts, frozenset(names), self._span(start, end))
+
+    def latest(self, topics: Iterable[str] | None = None, *, end: Moment = None) -> list[RecordedBytes]:
+        """Return the state of several topics: the last version of each, of a table that of each row, not decoded.
+
+        Parameters
+        ----------
+        topics
+            Their names. Default: all.
+        end
+            The moment: seconds from the start of the recording, a datetime with a time zone, or a ``datetime64``; what
+            was published at that time is not part of it. Default: the end.
+
+        Returns
+        -------
+        list of RecordedBytes
+            In the order in which they were published.
+
+        Raises
+        ------
+        RecordingError
+            There is no such topic.
+        """
+        names = self._topics.channels if topics is None else names_of(topics)
+        for name in names:
+            self._topics.find(name)
+        return latest(self._parts, frozenset(names), self._span(None, end))
 
     def images(
         self, name: str, *, start: Moment = None, end: Moment = None

@@ -92,7 +92,7 @@ class StoredChunk:
         return found
 
     @property
-    def most_records(self) -> int:
+    def count_limit(self) -> int:
         """How many records it may hold, however small they are."""
         return max(self.stored, _MANY)
 

@@ -31,6 +31,7 @@ _LOOK = 0.2
 Examples:
   typedshm replay run.mcap
   typedshm replay run.mcap --speed 0.5 --loop --from 10s --to 1.5min
+  typedshm replay run.mcap --from 10s --state
   typedshm replay run.mcap --topic car --as car=car-replay
   typedshm replay run.mcap --step        a version for each Enter or space""",
 )
@@ -38,6 +39,7 @@ Examples:
 @click.option("--speed", type=float, default=1.0, help="Recorded seconds per second; inf: as fast as it can be.")
 @click.option("--loop", is_flag=True, help="Begin again after the last version, until Ctrl-C.")
 @span_options
+@click.option("--state", is_flag=True, help="With --from: first publish what each topic had at that time.")
 @click.option("--as", "names", multiple=True, metavar="NAME=NEW", help="Publish NAME as NEW; with a slash, in a file.")
 @click.option("--topic", "topics", multiple=True, type=topic_type(), help="Replay this one. Default: all of them.")
 @click.option(

@@ -1,5 +1,6 @@
 """Excerpt: the part of a recording that is replayed."""
 
+import itertools
 import os
 import warnings
 from collections.abc import Iterator, Sequence
@@ -25,6 +26,8 @@ class Excerpt:
         Their names; None: all that can be replayed.
     start, end
         The times, as for :meth:`Recording.array`.
+    state
+        Whether the last versions before `start` belong to it.
 
     Raises
     ------
@@ -32,7 +35,9 @@ class Excerpt:
         It cannot be read, has no such topic, or none that can be replayed.
     """
 
-    def __init__(self, path: Any, *, topics: Sequence[str] | None, start: Moment, end: Moment) -> None:
+    def __init__(
+        self, path: Any, *, topics: Sequence[str] | None, start: Moment, end: Moment, state: bool = False
+    ) -> None:
         self._recording = open_recording(path)
         self._start, self._end = start, end
         self._topics: tuple[str, ...] = ()
@@ -40,6 +45,8 @@ class Excerpt:
         try:
             self._topics = self._chosen(topics)
             self.read()  # which refuses times that are none
+            self.state = self._state() if state and start is not None else []
+            """The last versions before it of each topic, of a table of each row, in their order of time."""
             self.channels = tuple(map(self._first, self._topics))
             """What each topic begins with."""
             if self._recording.damage:
@@ -102,9 +109,14 @@ class Excerpt:
         """Return what a topic begins with; read from the file only where it changes."""
         channels = [channel for channel in self._recording.channels(topic) if channel.layout is not None]
         if len(channels) > 1:
-            for recorded in self._read([topic]):
-                return recorded.channel
+            for recorded in itertools.chain(self.state, self._read([topic])):
+                if recorded.channel.topic == topic:
+                    return recorded.channel
         return channels[0]
+
+    def _state(self) -> list[RecordedBytes]:
+        found = self._recording.latest(self._topics, end=self._start)
+        return [one for one in found if one.channel.layout is not None]
 
     def _read(self, topics: Sequence[str]) -> Iterator[RecordedBytes]:
         recorded = self._recording.raw(topics, start=self._start, end=self._end)

@@ -24,6 +24,7 @@ def replay(
     loop: bool = False,
     start: "float | datetime | np.datetime64 | None" = None,
     end: "float | datetime | np.datetime64 | None" = None,
+    state: bool = False,
     names: Mapping[str, Name] | None = None,
     topics: Iterable[str] | None = None,
     keep_times: bool = False,
@@ -53,6 +54,10 @@ def replay(
         round follow those of the one before.
     start, end
         Replay what was published from and before: seconds from the start of the recording, or a time.
+    state
+        With `start`: first publish the last version of each topic before it, and of each row of a table, so that its
+        regions have the state of that moment. Otherwise each is empty until its next version, which for one that is
+        seldom published, such as settings, may be never.
     names
         Other names to publish topics under, by the recorded ones: ``{"car": "car-replay"}``. A ``pathlib.Path`` makes a
         region in a file.
@@ -113,11 +118,13 @@ def replay(
         check_scope(scope),
     )
     speed, loop, paused = check_speed(speed), flag(loop, "loop"), flag(paused, "paused")
-    excerpt = Excerpt(path, topics=_topics(topics), start=start, end=end)
+    excerpt = Excerpt(path, topics=_topics(topics), start=start, end=end, state=flag(state, "state"))
     try:
         targets = Targets(excerpt.channels, _names(names, excerpt), options)
         try:
-            return Player(excerpt, cues(excerpt.read, loop=loop), targets, speed=speed, paused=paused)
+            return Player(
+                excerpt, cues(excerpt.read, loop=loop, state=excerpt.state), targets, speed=speed, paused=paused
+            )
         except BaseException:
             targets.close()
             raise

@@ -69,7 +69,7 @@ class Schedule:
         if cue is None:
             return None
         at = self._pace.reached(self._clock.now()) - cue.shift
-        return max(min(at, cue.recorded.time), self._first)
+        return max(min(at, cue.reached), self._first)
 
     # ---- for who controls it ----
 
@@ -134,7 +134,7 @@ class Schedule:
         """Wait until the next version may be published; False if it is not to be."""
         with self.changed:
             if self._cue is None:
-                self._first = cue.recorded.time
+                self._first = cue.reached
                 self._pace.move(cue.when, self._clock.now())
             self._cue = cue
             while not self.over:

@@ -102,7 +102,7 @@ class Target(ABC, Generic[H]):
         recorded = cue.recorded
         if not is_same_memory(recorded.channel, self._channel):
             self._renew(recorded.channel)
-        published = min(cue.when, LATEST) if self._options.keep_times else 0
+        published = min(recorded.time + cue.shift, LATEST) if self._options.keep_times else 0
         since = time.monotonic()
         while True:
             number = self._number(cue) if self._options.keep_versions else 0
