@@ -4,6 +4,8 @@ import helpers.recording_extra  # noqa: F401
 
 # isort: split
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,13 @@ def is_beginning(found: Found | None, whole: Found) -> bool:
 
 def is_part(found: Found | None, whole: Found) -> bool:
     return found is None or all(set(values) <= set(whole.get(name, ())) for name, values in found.items())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pipes in folders")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "run.mcap")
+    with pytest.raises(OSError, match=r"expected a file, found a pipe: .*run\.mcap"):
+        recording.open(tmp_path / "run.mcap")
 
 
 def test_a_file_that_is_cut_off_anywhere_is_read_up_to_there(tmp_path: Path, thorough: bool) -> None:

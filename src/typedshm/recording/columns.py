@@ -65,8 +65,8 @@ def columns_of(
     columns += itertools.islice(found, MOST + 1)
     if len(columns) > MOST:
         raise RecordingError(
-            f"topic {topic!r}: expected at most {MOST:,} columns, found more: each item of an array is one. fields= "
-            "chooses some, and array() returns all as an array of NumPy"
+            f"topic {topic!r}: expected at most {MOST:,} columns, found more: each item of an array is one. frame() "
+            "takes fields= for some of them; array() and files of .npz hold all; topics= leaves it out of a conversion"
         )
     return columns
 

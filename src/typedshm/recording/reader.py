@@ -5,6 +5,7 @@ is compared with the size of the file, and no memory is taken before that. The f
 mapped one that somebody cuts off kills the process.
 """
 
+import errno
 import itertools
 import os
 import threading
@@ -45,11 +46,13 @@ class File:
     Raises
     ------
     OSError
-        It cannot be opened.
+        It cannot be opened, or is a pipe.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        if path.is_fifo():  # which would be waited for, and cannot be read twice
+            raise OSError(errno.ESPIPE, "expected a file, found a pipe", str(path))
         self._file = path.open("rb", buffering=0)
         self._lock = threading.Lock()
         self.size = os.fstat(self._file.fileno()).st_size
