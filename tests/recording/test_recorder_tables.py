@@ -20,6 +20,7 @@ from helpers.marks import warned_when_unlinked
 from helpers.mcap_files import contents, in_order
 from helpers.recorders import Car, channels, drops, has_recorded, hold, topic
 from typedshm import Struct, UpTo, recording, u64
+from typedshm.recording.sources import table as tables
 
 
 class Change(NamedTuple):
@@ -84,6 +85,23 @@ def test_the_newest_versions_of_rows_count_no_others(path: Path, monkeypatch: py
             table[1] = Car(tick=tick)
     assert [change[:3] for change in changes(path)] == [(1, 10, 9)]
     assert topic(recorder).dropped == 0
+
+
+def test_rows_that_change_while_others_wait_their_turn_are_pending(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "MOST_VERSIONS", 2)
+    with typedshm.create("cars", typedshm.rows(Car, 5)) as table:
+        table[...] = Car(tick=1)
+        source = tables.OpenedTable(typedshm.attach("cars"), "every")
+        taken: list[list[int]] = []
+        for row in (0, 1, 0):
+            batch = source.poll() or pytest.fail("nothing")
+            taken.append(np.asarray(batch.rows).tolist())
+            table[row] = Car(tick=2)
+        assert source.pending == 2
+        while (batch := source.poll()) is not None:
+            taken.append(np.asarray(batch.rows).tolist())
+        assert taken == [[0, 1], [2, 3], [4, 0], [1, 0]], "in their turn"
+        source.close()
 
 
 def test_a_table_at_a_rate(path: Path) -> None:

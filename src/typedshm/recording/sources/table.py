@@ -83,9 +83,9 @@ class OpenedTable:
 
     @property
     def pending(self) -> int:
-        """How many rows have changed."""
-        if not len(self._left):
-            self._left = self.follower.poll()
+        """How many rows have changed; those that waited for longest come first."""
+        changed = self.follower.poll()
+        self._left = np.concatenate((self._left, np.setdiff1d(changed, self._left)))
         return len(self._left)
 
     def poll(self) -> Batch | None:
