@@ -98,8 +98,8 @@ def test_rows_that_change_while_others_wait_their_turn_are_pending(monkeypatch: 
             taken.append(np.asarray(batch.rows).tolist())
             table[row] = Car(tick=2)
         assert source.pending == 2
-        while (batch := source.poll()) is not None:
-            taken.append(np.asarray(batch.rows).tolist())
+        while (more := source.poll()) is not None:
+            taken.append(np.asarray(more.rows).tolist())
         assert taken == [[0, 1], [2, 3], [4, 0], [1, 0]], "in their turn"
         source.close()
 
