@@ -353,3 +353,39 @@ def test_drops_that_are_no_numbers_are_not_counted_and_others_are_added_up(tmp_p
     )
     with recording.open(path) as opened:
         assert {topic.name: topic.dropped for topic in opened.topics} == {"a": 7}
+
+
+# ---- lengths that contradict each other -----------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore::typedshm.recording.RecordingWarning")
+def test_a_message_that_is_too_short_ends_its_chunk(tmp_path: Path) -> None:
+    for short in (0, 10, 21):
+        records = message(1, 1, START, b"one") + record(5, bytes(short)) + message(1, 3, START, b"three")
+        path = file_of(tmp_path / "short.mcap", channel(1, "x", "bytes", {}), chunk(records))
+        with recording.open(path) as opened:
+            assert [bytes(one.value) for one in opened.raw()] == [b"one"]
+            assert "expected a message of at least 22 bytes" in str(opened.damage)
+
+
+@pytest.mark.parametrize("more", [-1, 1])
+@pytest.mark.parametrize("compression", ["", "zstd"])
+def test_a_chunk_of_another_length_than_it_says_is_left_out(tmp_path: Path, more: int, compression: str) -> None:
+    records = message(1, 1, START, b"one")
+    stored = zstandard.compress(records) if compression else records
+    sizes = {"size": (more, 0), "stored": (0, more)}
+    for of_all, of_stored in sizes.values():
+        head = struct.pack("<QQQI", 0, 0, len(records) + of_all, 0)
+        lying = record(6, head, text(compression), struct.pack("<Q", len(stored) + of_stored), stored)
+        path = file_of(tmp_path / "lying.mcap", channel(1, "x", "bytes", {}), lying)
+        with recording.open(path) as opened:
+            assert [*opened.raw()] == []
+            assert "expected a chunk" in str(opened.damage)
+
+
+def test_an_index_of_messages_of_another_length_than_it_says_is_told(tmp_path: Path) -> None:
+    index = record(7, struct.pack("<HI", 1, 32), bytes(16))
+    path = file_of(tmp_path / "index.mcap", channel(1, "x", "bytes", {}), chunk(message(1, 1, START, b"one")), index)
+    with recording.open(path) as opened:
+        assert [bytes(one.value) for one in opened.raw()] == [b"one"]
+        assert "expected an index of 16 bytes, found 32" in str(opened.damage)
