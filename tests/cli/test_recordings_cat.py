@@ -12,6 +12,7 @@ import pytest
 import helpers.recording_extra  # noqa: F401 (skips where the libraries are missing)
 import typedshm as ts
 from helpers.peers import until
+from helpers.recorded import McapWriter
 from helpers.shared_types import V1, V2, Pose
 from helpers.terminal import run_here
 from typedshm import recording
@@ -177,3 +178,21 @@ def test_a_pipe_that_is_closed_ends_it_quietly(tmp_path: Path) -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 141
+
+
+@pytest.mark.parametrize("command", ["cat", "head"])
+def test_a_file_of_another_program_is_no_silent_success(command: str, tmp_path: Path) -> None:
+    path = tmp_path / "bag.mcap"
+    with path.open("wb") as file:
+        writer = McapWriter(file)
+        writer.start()
+        writer.add_message(writer.register_channel("/chat", "cdr", 0), 1, b"hello", 1)
+        writer.finish()
+    assert "/chat" in run_here("info", str(path)).stdout
+    for words, arguments in (
+        ("messages of other programs alone", ()),
+        ("/chat has cdr messages of another", ("/chat",)),
+    ):
+        done = run_here(command, str(path), *arguments)
+        assert done.returncode == 2
+        assert words in done.stderr

@@ -34,11 +34,14 @@ def chosen_parts(opened: "Recording", names: Sequence[str]) -> dict[str, list[Pa
     Raises
     ------
     click.UsageError
-        There is no such topic, or no such field or item in its values.
+        There is no such topic, or no such field or item in its values; or another program wrote them all.
     """
     topics = {topic.name: topic for topic in opened.topics}
     if not names:
-        return {name: [whole(topic.layout)] for name, topic in topics.items() if topic.layout is not None}
+        own = {name: [whole(topic.layout)] for name, topic in topics.items() if topic.layout is not None}
+        if topics and not own:
+            raise click.UsageError("The recording has messages of other programs alone; other tools read them")
+        return own
     chosen: dict[str, list[Part]] = {}
     for text in names:
         topic, path = _topic(topics, text)
