@@ -162,6 +162,20 @@ def test_messages_of_one_time_come_in_the_order_of_the_file(tmp_path: Path) -> N
         assert [one.channel.topic for one in opened.raw()] == [f"t{number}" for number in order]
 
 
+def test_a_span_begins_with_the_last_message_of_a_chunk_and_chunks_of_one_time_stay_in_order(tmp_path: Path) -> None:
+    told = described(Small, first_version=0)
+    data = bytes(layout_of(Small).size)
+    chunks = [
+        chunk(message(1, n, START + n // 2 * STEP, data), start=START + n // 2 * STEP, end=START + n // 2 * STEP)
+        for n in range(6)
+    ]
+    path = file_of(tmp_path / "edge.mcap", channel(1, "small", "typedshm", told), *chunks)
+    with recording.open(path) as opened:
+        assert [one.version for one in opened.raw(start=STEP / 1e9)] == [2, 3, 4, 5]
+        assert opened.array("small", start=STEP / 1e9, end=2 * STEP / 1e9)["version"].tolist() == [2, 3]
+        assert [one.version for one in opened.raw()] == [0, 1, 2, 3, 4, 5]
+
+
 def test_damaged_messages_of_one_topic_leave_the_order_of_the_others(tmp_path: Path) -> None:
     told = described(Small, first_version=0)
     data = bytes(layout_of(Small).size)
