@@ -84,7 +84,7 @@ class Lane:
                 return 0
             payload = self._encoding_of(self.source.description).encode(batch)
         except Exception as error:
-            self.failure = _told(error)
+            self.failure = _in_words(error)
             self.source.close()
             return 0
         for some in _near(batch.versions):
@@ -172,7 +172,7 @@ def _near(versions: NDArray[np.uint64]) -> list[slice]:
     return [slice(first, end) for first, end in itertools.pairwise([0, *ends])]
 
 
-def _told(error: Exception) -> Exception:
+def _in_words(error: Exception) -> Exception:
     """Return the error as the recorder raises it: there, an encoding that a new layout lacks is no wrong argument."""
     if not isinstance(error, ValueError) or isinstance(error, typedshm.TypedshmError):
         return error
