@@ -251,3 +251,16 @@ def test_shapes_without_items_and_items_that_are_not_used_come_back() -> None:
     assert empty["plane"] == left["counted"] == []
     assert "_raw" in empty
     assert "_raw" in left
+
+
+class Track(Struct):
+    places: Annotated[NDArray[np.int8], UpTo(3)]
+
+
+class Tracks(Struct):
+    tracks: Annotated[NDArray[np.void], UpTo(2, of=Track)]
+
+
+def test_no_items_that_would_have_varied_in_size_come_back() -> None:
+    objects = objects_of(Tracks.layout, [Tracks(tracks=[]), Tracks(tracks=[])])
+    assert [each["tracks"] for each in objects] == [[], []]

@@ -89,7 +89,7 @@ class Column:
     def _counts(self, values: Array) -> Array:
         """Return the numbers of used items of each value, along each axis that varies."""
         if self._field.free:
-            return values[self._field.used_name].astype(np.int64).reshape(len(values), -1)
+            return values[self._field.used_name].astype(np.int64).reshape(len(values), self._field.free)
         for name in self._counted:
             values = values[name]
         return values.astype(object).reshape(len(values), 1)  # of 64 bits, too
