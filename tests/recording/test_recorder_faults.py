@@ -257,6 +257,7 @@ def storms(pipe: Connection, seed: int) -> None:
 def test_writers_that_are_killed_leave_no_gap_in_the_recording(path: Path) -> None:
     count = 12
     with typedshm.create("car", Car, slots=8, lossless=True) as region:
+        region.write(Car(tick=0))  # so that there is somebody to publish also between two lives
         with recording.record("car", path, lossless=True) as recorder:
             pick = random.Random(7)
             for life in range(count):
