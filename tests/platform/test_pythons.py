@@ -533,6 +533,8 @@ left_out = [".posix" if sys.platform == "win32" else ".windows"]
 left_out += [".hook-"]  # which PyInstaller runs, with modules of its own
 if not all(map(importlib.util.find_spec, ("click", "rich"))):
     left_out += [".cli.", ".__main__"]  # an extra
+if not importlib.util.find_spec("mcap"):
+    left_out += [".recording", ".replaying"]  # another
 for found in pkgutil.walk_packages(typedshm.__path__, "typedshm."):
     if not any(part in found.name for part in left_out):
         importlib.import_module(found.name)
