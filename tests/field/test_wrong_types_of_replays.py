@@ -35,6 +35,7 @@ OPTIONS: dict[str, Any] = {
     "keep_times": False,
     "keep_versions": False,
     "take_over": False,
+    "state": False,
     "paused": True,
     "timeout": 0,
     "scope": "user",
