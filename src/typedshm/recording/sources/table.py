@@ -84,13 +84,18 @@ class OpenedTable:
     @property
     def pending(self) -> int:
         """How many rows have changed; those that waited for longest come first."""
+        self._look_for_changes()
+        return len(self._left)
+
+    def _look_for_changes(self) -> None:
         changed = self.follower.poll()
         self._left = np.concatenate((self._left, np.setdiff1d(changed, self._left)))
-        return len(self._left)
 
     def poll(self) -> Batch | None:
         """Take some rows, each with its newest version; raises RegionReplaced or RegionLost."""
-        rounds = -(-self.pending // self._most)
+        if len(self._left) < self._most:  # of a large table there is a batch without looking through all that is left
+            self._look_for_changes()
+        rounds = -(-len(self._left) // self._most)
         for _ in range(rounds):
             numbers, self._left = self._left[: self._most], self._left[self._most :]
             batch = self._copied(numbers)
