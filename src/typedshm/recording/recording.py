@@ -21,7 +21,7 @@ from typedshm.recording.recorded_channel import RecordedChannel
 from typedshm.recording.recorded_topic import RecordedTopic
 from typedshm.recording.recorded_value import RecordedValue
 from typedshm.recording.span import ALL, Moment, Span, span
-from typedshm.recording.topics import Topics, names_of
+from typedshm.recording.topics import Topics
 from typedshm.recording.values import Values, picture_field, picture_in
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -211,7 +211,7 @@ class Recording:
         return self._pieces(name, made, self._span(start, end))
 
     def _pieces(self, name: str, made: ArrayOf, wanted: Span) -> Iterator[NDArray[np.void]]:
-        for channel, batch in self._batches(name, wanted):
+        for channel, batch in self._batches([name], wanted):
             made.add(channel, batch)
             yield made.take()
 
@@ -238,11 +238,8 @@ class Recording:
             name: ArrayOf(name, self._topics.own(name), None, None, self._topics.count(name) if wanted.is_all else 0)
             for name in names
         }
-        for part in self._parts:
-            channels = {number: channel for number, channel in part.channels.items() if channel.topic in made}
-            for chunk in part.chunks(frozenset(channels), wanted) if channels else ():
-                for channel, batch in batches(part, chunk, channels, wanted):
-                    made[channel.topic].add(channel, batch)
+        for channel, batch in self._batches(names, wanted):
+            made[channel.topic].add(channel, batch)
         return {name: one.take() for name, one in made.items()}
 
     def values(
@@ -274,7 +271,7 @@ class Recording:
         wanted = self._span(start, end)
         return (
             self._value(values, one_of(channel, batch, index))
-            for channel, batch in self._batches(name, wanted)
+            for channel, batch in self._batches([name], wanted)
             for index in range(len(batch))
         )
 
@@ -317,10 +314,7 @@ class Recording:
         RecordingError
             There is no such topic.
         """
-        names = self._topics.channels if topics is None else names_of(topics)
-        for name in names:
-            self._topics.find(name)
-        return merged(self._parts, frozenset(names), self._span(start, end))
+        return merged(self._parts, self._topics.named(topics), self._span(start, end))
 
     def latest(self, topics: Iterable[str] | None = None, *, end: Moment = None) -> list[RecordedBytes]:
         """Return the state of several topics: the last version of each, of a table that of each row, not decoded.
@@ -343,10 +337,7 @@ class Recording:
         RecordingError
             There is no such topic.
         """
-        names = self._topics.channels if topics is None else names_of(topics)
-        for name in names:
-            self._topics.find(name)
-        return latest(self._parts, frozenset(names), self._span(None, end))
+        return latest(self._parts, self._topics.named(topics), self._span(None, end))
 
     def images(
         self, name: str, *, start: Moment = None, end: Moment = None
@@ -424,13 +415,13 @@ class Recording:
         channels = self._topics.own(name)
         wanted = self._span(start, end)
         made = ArrayOf(name, channels, schema, fields, self._topics.count(name) if wanted.is_all else 0)
-        for channel, batch in self._batches(name, wanted):
+        for channel, batch in self._batches([name], wanted):
             made.add(channel, batch)
         return made.take(), made.layout
 
-    def _batches(self, name: str, wanted: Span) -> Iterator[tuple[RecordedChannel, Any]]:
+    def _batches(self, names: Sequence[str], wanted: Span) -> Iterator[tuple[RecordedChannel, Any]]:
         for part in self._parts:
-            channels = part.numbers(name)
+            channels = {number: channel for name in names for number, channel in part.numbers(name).items()}
             for chunk in part.chunks(frozenset(channels), wanted) if channels else ():
                 yield from batches(part, chunk, channels, wanted)
 

@@ -94,6 +94,19 @@ class Topics:
             raise RecordingError(f"topic {name!r} is not in the recording; there is {there}")
         return channels
 
+    def named(self, topics: Iterable[str] | None) -> frozenset[str]:
+        """Return those topics that were asked for; of None all.
+
+        Raises
+        ------
+        RecordingError
+            One of them is not there.
+        """
+        names = self.channels if topics is None else names_of(topics)
+        for name in names:
+            self.find(name)
+        return frozenset(names)
+
     def own(self, name: str) -> list[RecordedChannel]:
         """Return the channels of a topic that typedshm recorded.
 
