@@ -1,12 +1,11 @@
 """Where a recording goes: one file, or parts of it that follow each other by size or time."""
 
 import errno
-import glob
 import itertools
 import os
-import re
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from typedshm.recording.batch import parts_of
 from typedshm.recording.chunk import MESSAGE_HEAD
 from typedshm.recording.encodings.encoding import Encoding, Payload
+from typedshm.recording.parts import rotated
 from typedshm.recording.writer import CHUNK_BYTES, CHUNK_SECONDS, Writer
 
 FIRST_VERSION = "typedshm.first_version"
@@ -66,10 +66,10 @@ class Output:
         self._earlier = 0  # bytes of the parts that are complete
         self._since = 0.0
         self._empty = True
-        earlier = self._parts_there() if rotate_bytes is not None or rotate_seconds is not None else []
+        earlier = rotated(Path(self._path)) if rotate_bytes is not None or rotate_seconds is not None else []
         if earlier and not replace:
             remedy = "record to another, or over it with replace=True (--force on the command line)"
-            raise FileExistsError(errno.EEXIST, f"there is a part of an earlier recording; {remedy}", earlier[0])
+            raise FileExistsError(errno.EEXIST, f"there is a part of an earlier recording; {remedy}", str(earlier[0]))
         self._writer = self._begin(self._path, replace)
         for part in earlier:
             os.unlink(part)
@@ -199,13 +199,6 @@ class Output:
     def _part(self, number: int) -> str:
         stem, suffix = os.path.splitext(self._path)
         return f"{stem}-{number:04}{suffix}"
-
-    def _parts_there(self) -> list[str]:
-        """Return the parts of an earlier recording of the same name."""
-        stem, suffix = os.path.splitext(self._path)
-        named = re.compile(rf"{re.escape(stem)}-\d{{4,}}{re.escape(suffix)}")
-        found = glob.glob(f"{glob.escape(stem)}-*{glob.escape(suffix)}")
-        return sorted(part for part in found if named.fullmatch(part))
 
 
 def _size(payload: Payload) -> int:

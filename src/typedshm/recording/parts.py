@@ -48,7 +48,8 @@ def _path(path: Any) -> Path:
 
 def rotated(first: Path) -> list[Path]:
     """Return the files into which a recording was rotated after its first one: ``run-0001.mcap`` after ``run.mcap``."""
-    name = re.compile(re.escape(first.stem) + r"-(\d{4,})" + re.escape(first.suffix))
+    stem, suffix = os.path.splitext(first.name)
+    name = re.compile(re.escape(stem) + r"-(\d{4,})" + re.escape(suffix))
     try:
         matches = [(match, other) for other in first.parent.iterdir() if (match := name.fullmatch(other.name))]
     except OSError:  # the folder may not be listed, or is not there
